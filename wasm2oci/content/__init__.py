@@ -1,0 +1,1 @@
+"""Where content lives, and the one way to move it."""

@@ -1,0 +1,1 @@
+"""The embedded WebAssembly engine: knows no OCI, HTTP or terminal."""

@@ -1,0 +1,1 @@
+"""The binary format (core specification, chapter 5)."""

@@ -1,0 +1,1 @@
+"""Runtime structure: store, values, instances (core specification, chapter 4)."""

@@ -1,0 +1,1 @@
+"""Abstract syntax: types, opcodes, modules (core specification, chapter 2)."""

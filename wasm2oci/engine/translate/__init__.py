@@ -1,0 +1,1 @@
+"""Validated functions to Python source."""

@@ -1,0 +1,1 @@
+"""Validation (core specification, chapter 3)."""

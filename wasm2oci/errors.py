@@ -1,0 +1,115 @@
+"""One error tree, and the exit code each branch of it ends in.
+
+Categories live here; concrete errors live beside the code that raises them, as subclasses:
+
+    Wasm2OciError
+      UsageError          2   the command line makes no sense
+      InvalidInputError   3   a reference, digest, option value or module is malformed or invalid
+      NotFoundError       4   a tag, manifest, blob, file or export is not there
+      AccessError         5   unauthorized or denied
+      IntegrityError      6   digest, size or signature mismatch; policy not met
+      RegistryError       7   the registry or the network: response, time-out, protocol violation
+      UnsupportedError    8   understood, and not done here
+      LocalIOError        9   disk full, permission, unwritable output
+
+Only `cli.app.main` turns an error into an exit. Anything that is not a `Wasm2OciError` is a bug of ours (exit 1).
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+__all__ = [
+    "AccessError",
+    "ExitCode",
+    "IntegrityError",
+    "InvalidInputError",
+    "LocalIOError",
+    "NotFoundError",
+    "RegistryError",
+    "UnsupportedError",
+    "UsageError",
+    "Wasm2OciError",
+]
+
+
+class ExitCode(IntEnum):
+    """What the process says when it ends. 0 to 9 are the tool's, 124 and up stand around a guest that was run."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    INVALID = 3
+    NOT_FOUND = 4
+    ACCESS = 5
+    INTEGRITY = 6
+    REGISTRY = 7
+    UNSUPPORTED = 8
+    LOCAL_IO = 9
+    TIMED_OUT = 124
+    TOOL_FAILED = 125
+    INTERRUPTED = 130
+    TRAP = 134
+
+
+class Wasm2OciError(Exception):
+    """Anything that went wrong and is not a bug of ours.
+
+    Args:
+        message: one line in the words of the input; never a secret, never a query string.
+        hint: what to do next, as a sentence or a command, or None.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(Wasm2OciError):
+    """The command line makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InvalidInputError(Wasm2OciError):
+    """A value that came in is malformed or invalid."""
+
+    exit_code = ExitCode.INVALID
+
+
+class NotFoundError(Wasm2OciError):
+    """A tag, manifest, blob, file or export is not there."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class AccessError(Wasm2OciError):
+    """The registry wants credentials, or refuses the ones it got."""
+
+    exit_code = ExitCode.ACCESS
+
+
+class IntegrityError(Wasm2OciError):
+    """Bytes are not the bytes they were said to be."""
+
+    exit_code = ExitCode.INTEGRITY
+
+
+class RegistryError(Wasm2OciError):
+    """The registry or the network did not do its part."""
+
+    exit_code = ExitCode.REGISTRY
+
+
+class UnsupportedError(Wasm2OciError):
+    """The request is understood, and is not done here."""
+
+    exit_code = ExitCode.UNSUPPORTED
+
+
+class LocalIOError(Wasm2OciError):
+    """The local machine refused: disk full, permission denied, unwritable output."""
+
+    exit_code = ExitCode.LOCAL_IO

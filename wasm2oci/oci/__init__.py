@@ -1,0 +1,1 @@
+"""Values of the image and distribution specifications: no I/O, no clock."""

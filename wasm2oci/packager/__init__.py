@@ -1,0 +1,1 @@
+"""Modules to artifacts and back: bytes in, bytes out."""

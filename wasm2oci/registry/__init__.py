@@ -1,0 +1,1 @@
+"""A Distribution-Spec client; the only package that imports httpx."""

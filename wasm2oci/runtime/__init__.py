@@ -1,0 +1,1 @@
+"""Choosing and driving an engine: RunRequest to RunOutcome."""

@@ -1,0 +1,1 @@
+"""The embedded registry: a Distribution-Spec server over OCI layouts."""

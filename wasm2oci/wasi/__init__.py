@@ -1,0 +1,1 @@
+"""WASI preview 1 host functions over a Memory protocol."""
