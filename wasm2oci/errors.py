@@ -66,6 +66,11 @@ class Wasm2OciError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def detail(self) -> str | None:
+        """Lines that show what the message talks about (a reference and a caret, a backtrace), or None."""
+        return None
+
 
 class UsageError(Wasm2OciError):
     """The command line makes no sense."""

@@ -1,0 +1,130 @@
+"""The protocols of places that hold content: a memory store, an OCI image layout, a repository in a registry.
+
+Five verbs (resolve, exists, fetch, push, tag) are enough for push, pull and copy to be one function, `copy.copy`.
+What only some places can do has a protocol of one method each, asked for with `isinstance`.
+
+Rules that every implementation keeps, and the contract suite proves:
+
+* `fetch` verifies while it is read: whoever exhausts the iterator has the bytes of the descriptor, or an error.
+* `push` verifies too, stores nothing when it fails, and does nothing when the content is there already.
+* Everything may be called from several threads at once.
+"""
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wasm2oci.oci.descriptor import Descriptor
+
+__all__ = ["Content", "Deleter", "Mounter", "ReadTarget", "ReferrerLister", "TagLister", "Target"]
+
+
+class Content(Protocol):
+    """Bytes that can be read from the start any number of times, in chunks of any size.
+
+    Iterating may raise `IntegrityError` (bytes are not what the descriptor says) and whatever the place raises.
+    """
+
+    def __iter__(self) -> "Iterator[bytes]":
+        """A fresh pass from the first byte."""
+        ...
+
+
+class ReadTarget(Protocol):
+    """A place that content can be read from."""
+
+    def resolve(self, reference: str) -> "Descriptor":
+        """The descriptor of the manifest that a tag or a digest (as text) names here.
+
+        Raises:
+            NotFoundError: nothing is named so.
+        """
+        ...
+
+    def exists(self, descriptor: "Descriptor") -> bool:
+        """Whether the content of this descriptor is here, whole."""
+        ...
+
+    def fetch(self, descriptor: "Descriptor") -> Content:
+        """The content of this descriptor; nothing is opened before it is iterated.
+
+        Raises (when iterated):
+            NotFoundError: it is not here.
+            IntegrityError: the bytes are not those of the descriptor.
+        """
+        ...
+
+
+class Target(ReadTarget, Protocol):
+    """A place that content can be read from and written to."""
+
+    def push(self, descriptor: "Descriptor", content: Content, *, tag: str | None = None) -> None:
+        """Store the content of this descriptor.
+
+        Args:
+            descriptor: what the bytes are; a manifest goes where manifests live.
+            content: the bytes; iterated once, and again when a broken transfer has to be repeated.
+            tag: for a manifest, name it so in the same step.
+
+        Raises:
+            IntegrityError: the bytes are not those of the descriptor; nothing was stored.
+        """
+        ...
+
+    def tag(self, descriptor: "Descriptor", tag: str) -> None:
+        """Name a manifest that is here already.
+
+        Raises:
+            NotFoundError: it is not here.
+        """
+        ...
+
+
+@runtime_checkable
+class Mounter(Protocol):
+    """A target that can take a blob from a neighbour on the same registry without a transfer."""
+
+    def mount(self, descriptor: "Descriptor", source: object) -> bool:
+        """Take the blob from `source` (another target); False when that cannot be done and bytes must flow."""
+        ...
+
+
+@runtime_checkable
+class ReferrerLister(Protocol):
+    """A target that knows which manifests have a given subject."""
+
+    def referrers(self, subject: "Descriptor", artifact_type: str | None = None) -> "Iterable[Descriptor]":
+        """Descriptors of the manifests whose subject this is, with artifact type and annotations."""
+        ...
+
+
+@runtime_checkable
+class TagLister(Protocol):
+    """A target that can list its tags."""
+
+    def tags(self) -> "Iterable[str]":
+        """Every tag, in the order of the place."""
+        ...
+
+
+@runtime_checkable
+class Deleter(Protocol):
+    """A target that content can be removed from."""
+
+    def delete(self, descriptor: "Descriptor") -> None:
+        """Remove a manifest (with all its tags) or a blob.
+
+        Raises:
+            NotFoundError: it is not here.
+        """
+        ...
+
+    def untag(self, tag: str) -> None:
+        """Remove one tag and nothing else.
+
+        Raises:
+            NotFoundError: there is no such tag.
+            UnsupportedError: the place cannot remove a tag alone.
+        """
+        ...

@@ -1,0 +1,106 @@
+"""Content digests.
+
+Spec: image-spec, descriptor.md, Digests; the registered algorithms sha256 and sha512.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+from wasm2oci.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["ALGORITHMS", "Digest", "Hasher", "InvalidDigestError"]
+
+ALGORITHMS: Final[dict[str, int]] = {"sha256": 64, "sha512": 128}
+"""Registered algorithm -> length of its lowercase hex encoding."""
+
+_HEX: Final = re.compile(r"[0-9a-f]+\Z")
+
+
+class InvalidDigestError(InvalidInputError):
+    """Text that should be a digest is not: `sha256:` and 64, or `sha512:` and 128, lowercase hex digits."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """An algorithm and an encoded hash; always valid once constructed, so safe in a URL and in a path.
+
+    Raises:
+        InvalidDigestError: the algorithm is not registered, or the encoding is not its lowercase hex.
+    """
+
+    algorithm: str
+    encoded: str
+
+    def __post_init__(self) -> None:
+        length = ALGORITHMS.get(self.algorithm)
+        if length is None:
+            raise InvalidDigestError(
+                f"digest algorithm {self.algorithm!r} is not supported", hint="use sha256:<64 hex> or sha512:<128 hex>"
+            )
+        if len(self.encoded) != length or _HEX.match(self.encoded) is None:
+            raise InvalidDigestError(
+                f"{self.algorithm} digest is not {length} lowercase hex digits: {self.encoded[:80]!r}"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `algorithm:encoded`.
+
+        Raises:
+            InvalidDigestError: see the class.
+        """
+        algorithm, colon, encoded = text.partition(":")
+        if not colon:
+            raise InvalidDigestError(f"not a digest: {text[:80]!r}", hint="a digest looks like sha256:<64 hex digits>")
+        return cls(algorithm, encoded)
+
+    @classmethod
+    def of(cls, data: bytes | bytearray | memoryview, algorithm: str = "sha256") -> Self:
+        """The digest of these bytes."""
+        return cls(algorithm, hashlib.new(algorithm, data, usedforsecurity=True).hexdigest())
+
+    @property
+    def short(self) -> str:
+        """The first 12 hex digits, for people."""
+        return self.encoded[:12]
+
+    def hasher(self) -> "Hasher":
+        """A running hash in this digest's algorithm."""
+        return Hasher(self.algorithm)
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.encoded}"
+
+
+class Hasher:
+    """A running hash that ends in a `Digest`, and counts what it was fed."""
+
+    __slots__ = ("_hash", "algorithm", "size", "update_raw")
+
+    def __init__(self, algorithm: str = "sha256") -> None:
+        if algorithm not in ALGORITHMS:
+            raise InvalidDigestError(f"digest algorithm {algorithm!r} is not supported")
+        self.algorithm = algorithm
+        self.size = 0
+        self._hash = hashlib.new(algorithm, usedforsecurity=True)
+        self.update_raw = self._hash.update
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        """Add bytes."""
+        self.size += len(data)
+        self.update_raw(data)
+
+    def consume(self, chunks: "Iterable[bytes]") -> "Hasher":
+        """Add every chunk; returns itself."""
+        for chunk in chunks:
+            self.update(chunk)
+        return self
+
+    def digest(self) -> Digest:
+        """The digest of all that was added so far."""
+        return Digest(self.algorithm, self._hash.hexdigest())

@@ -1,0 +1,269 @@
+"""References to artifacts, and locations that hold them.
+
+Grammar (the specification's names; a host is needed, nothing is guessed):
+
+    reference  = host "/" name [":" tag] ["@" digest]
+    host       = (domain | IPv4 | "[" IPv6 "]") [":" port]     with a "." or ":" in it, or "localhost"
+    name       = component {"/" component}                     lowercase
+    location   = reference | "oci-layout:" folder [":" tag] ["@" digest]
+
+Spec: distribution-spec, Pulling manifests (name and tag grammar).
+"""
+
+import ipaddress
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Self
+
+from wasm2oci.errors import InvalidInputError
+from wasm2oci.oci.digest import Digest, InvalidDigestError
+
+__all__ = [
+    "LAYOUT_PREFIX",
+    "InvalidReferenceError",
+    "LayoutReference",
+    "Location",
+    "Reference",
+    "check_repository",
+    "check_tag",
+    "parse_location",
+]
+
+LAYOUT_PREFIX: Final = "oci-layout:"
+_COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*\Z")
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
+_DOMAIN: Final = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
+)
+_NAME_MAX: Final = 255
+
+
+class InvalidReferenceError(InvalidInputError):
+    """A reference breaks the grammar; `detail` shows it with a caret under the first character that is wrong."""
+
+    def __init__(self, message: str, source: str, position: int, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.source = source
+        self.position = position
+
+    @property
+    def detail(self) -> str:
+        """Two lines: the reference, and a caret under the character."""
+        shown = "".join(char if char.isprintable() else "?" for char in self.source)
+        return f"{shown}\n{' ' * self.position}^"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An artifact in a registry. Tag and digest may both be there: then the digest rules and the tag is kept.
+
+    Use `parse` for text; the constructor checks nothing that the grammar does not.
+
+    Raises:
+        InvalidReferenceError: a part breaks the grammar.
+    """
+
+    host: str
+    repository: str
+    tag: str | None = None
+    digest: Digest | None = None
+
+    def __post_init__(self) -> None:
+        text = f"{self.host}/{self.repository}"
+        _check_host(self.host, text)
+        check_repository(self.repository, text, len(self.host) + 1)
+        if self.tag is not None:
+            check_tag(self.tag, f"{text}:{self.tag}", len(text) + 1)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a reference.
+
+        Raises:
+            InvalidReferenceError: with the position of the first wrong character.
+        """
+        if "://" in text:
+            scheme, _, rest = text.partition("://")
+            raise InvalidReferenceError(
+                "a reference has no scheme", text, len(scheme), hint=f"write {rest}" if rest else None
+            )
+        host, slash, rest = text.partition("/")
+        if not slash or not rest:
+            raise InvalidReferenceError(
+                "reference lacks a registry or a repository",
+                text,
+                len(text),
+                hint="a reference looks like HOST/NAME:TAG",
+            )
+        if not _looks_like_host(host):
+            raise InvalidReferenceError(
+                f"{host!r} is not a registry host", text, 0, hint=f"for Docker Hub write docker.io/{text}"
+            )
+        _check_host(host, text)
+        named, at, digest_text = rest.partition("@")
+        digest: Digest | None = None
+        if at:
+            try:
+                digest = Digest.parse(digest_text)
+            except InvalidDigestError as error:
+                raise InvalidReferenceError(
+                    f"reference has a bad digest: {error.message}",
+                    text,
+                    len(host) + 1 + len(named) + 1,
+                    hint=error.hint,
+                ) from error
+        name, colon, tag = named.partition(":")
+        check_repository(name, text, len(host) + 1)
+        if colon:
+            check_tag(tag, text, len(host) + 1 + len(name) + 1)
+        return cls(host, name, tag if colon else None, digest)
+
+    @property
+    def identifier(self) -> str | None:
+        """What the registry is asked for: the digest, else the tag, else None."""
+        return str(self.digest) if self.digest is not None else self.tag
+
+    @property
+    def name(self) -> str:
+        """Host and repository, without tag or digest."""
+        return f"{self.host}/{self.repository}"
+
+    def with_tag(self, tag: str) -> Self:
+        """The same repository at this tag, no digest."""
+        return replace(self, tag=tag, digest=None)
+
+    def with_digest(self, digest: Digest) -> Self:
+        """The same repository at exactly this digest, tag kept."""
+        return replace(self, digest=digest)
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag is not None else ""
+        digest = f"@{self.digest}" if self.digest is not None else ""
+        return f"{self.name}{tag}{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutReference:
+    """An artifact in an OCI image layout on disk: `oci-layout:DIR[:TAG][@DIGEST]`."""
+
+    folder: Path
+    tag: str | None = None
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `oci-layout:DIR[:TAG][@DIGEST]`; the tag is what follows the last colon, if it holds no slash.
+
+        Raises:
+            InvalidReferenceError: no folder, bad tag or bad digest.
+        """
+        rest = text.removeprefix(LAYOUT_PREFIX)
+        folder, at, digest_text = rest.partition("@sha")
+        digest: Digest | None = None
+        if at:
+            try:
+                digest = Digest.parse("sha" + digest_text)
+            except InvalidDigestError as error:
+                position = len(text) - len(digest_text) - 3
+                raise InvalidReferenceError(error.message, text, position, hint=error.hint) from error
+        before, colon, tag = folder.rpartition(":")
+        if colon and "/" not in tag:
+            folder = before
+            check_tag(tag, text, len(text) - len(rest) + len(before) + 1)
+        else:
+            tag = ""
+        if not folder or "\0" in folder:
+            raise InvalidReferenceError("layout reference lacks a folder", text, len(LAYOUT_PREFIX))
+        return cls(Path(folder), tag or None, digest)
+
+    @property
+    def identifier(self) -> str | None:
+        """What the layout is asked for: the digest, else the tag, else None."""
+        return str(self.digest) if self.digest is not None else self.tag
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag is not None else ""
+        digest = f"@{self.digest}" if self.digest is not None else ""
+        return f"{LAYOUT_PREFIX}{self.folder}{tag}{digest}"
+
+
+Location = Reference | LayoutReference
+
+
+def parse_location(text: str) -> Location:
+    """Read a registry reference or an `oci-layout:` one.
+
+    Raises:
+        InvalidReferenceError: it is neither.
+    """
+    return LayoutReference.parse(text) if text.startswith(LAYOUT_PREFIX) else Reference.parse(text)
+
+
+def check_tag(tag: str, source: str | None = None, offset: int = 0) -> str:
+    """This tag, if it is one: up to 128 of letters, digits, `_`, `.` and `-`, not starting with `.` or `-`.
+
+    Raises:
+        InvalidReferenceError: it is not.
+    """
+    if _TAG.match(tag) is None:
+        wrong = next((i for i, char in enumerate(tag) if _TAG.match("x" * (i > 0) + char) is None), min(len(tag), 128))
+        message = "tag is longer than 128 characters" if wrong == 128 else "tag is malformed" if tag else "tag is empty"
+        raise InvalidReferenceError(message, tag if source is None else source, offset + wrong)
+    return tag
+
+
+def check_repository(name: str, source: str | None = None, offset: int = 0) -> str:
+    """This repository name, if it is one: lowercase components joined by `/`, at most 255 characters.
+
+    Raises:
+        InvalidReferenceError: it is not.
+    """
+    text = name if source is None else source
+    if len(name) > _NAME_MAX:
+        raise InvalidReferenceError(f"repository is longer than {_NAME_MAX} characters", text, offset + _NAME_MAX)
+    position = offset
+    for component in name.split("/"):
+        if _COMPONENT.match(component) is None:
+            wrong = position + _first_wrong(component)
+            hint = f"repository names are lowercase: {name.lower()}" if name.lower() != name else None
+            raise InvalidReferenceError("repository name is malformed", text, wrong, hint=hint)
+        position += len(component) + 1
+    return name
+
+
+def _first_wrong(component: str) -> int:
+    # The longest prefix that could still become a component ends where the first wrong character stands.
+    good = 0
+    for end in range(1, len(component) + 1):
+        if _COMPONENT.match(component[:end] + "a") is not None or _COMPONENT.match(component[:end]) is not None:
+            good = end
+        elif re.match(r"[a-z0-9._-]*\Z", component[:end]) is None:
+            break
+    return min(good, len(component))
+
+
+def _looks_like_host(host: str) -> bool:
+    return "." in host or ":" in host or host == "localhost"
+
+
+def _check_host(host: str, source: str) -> None:
+    name, port = host, ""
+    if host.startswith("["):
+        name, bracket, rest = host[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise InvalidReferenceError("IPv6 host lacks its closing bracket", source, len(host))
+        port = rest[1:]
+        try:
+            ipaddress.IPv6Address(name)
+        except ValueError as error:
+            raise InvalidReferenceError("host is not an IPv6 address", source, 1) from error
+        has_port = bool(rest)
+    else:
+        name, colon, port = host.partition(":")
+        has_port = bool(colon)
+        if _DOMAIN.match(name) is None:
+            wrong = next((i for i, char in enumerate(name) if re.match(r"[A-Za-z0-9.-]", char) is None), 0)
+            raise InvalidReferenceError("registry host is malformed", source, wrong)
+    if has_port and (not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536):
+        raise InvalidReferenceError("port is not a number from 1 to 65535", source, len(host) - len(port))

@@ -1,0 +1,77 @@
+"""Limits on what a peer may make us read, and the one JSON reader for bytes from outside.
+
+Everything a registry says is hostile until checked, so every read names its bound.
+"""
+
+import json
+from typing import Any
+
+from wasm2oci.errors import InvalidInputError
+
+__all__ = [
+    "BLOB_MAX",
+    "CONFIG_MAX",
+    "ERROR_BODY_MAX",
+    "MANIFEST_MAX",
+    "NESTING_MAX",
+    "PAGES_MAX",
+    "TOKEN_BODY_MAX",
+    "MalformedJsonError",
+    "load_object",
+]
+
+MANIFEST_MAX = 4 * 1024 * 1024
+"""Bytes of a manifest or index; the distribution-spec asks registries to take at least this."""
+CONFIG_MAX = 4 * 1024 * 1024
+"""Bytes of a config blob that is read into memory."""
+ERROR_BODY_MAX = 64 * 1024
+"""Bytes of an error response that are read for its message."""
+TOKEN_BODY_MAX = 128 * 1024
+"""Bytes of a token server's answer."""
+BLOB_MAX = 1 << 43
+"""Bytes a descriptor may claim (8 TiB): above it, arithmetic elsewhere is not worth trusting."""
+PAGES_MAX = 10_000
+"""Pages followed by `Link` before a listing is called endless."""
+NESTING_MAX = 64
+"""Depth of an artifact graph (index in index, referrer of referrer)."""
+
+
+class MalformedJsonError(InvalidInputError):
+    """Bytes that should be a JSON object are not."""
+
+
+def load_object(raw: bytes, what: str) -> dict[str, Any]:
+    """Read one JSON object from bytes that came from outside.
+
+    Args:
+        raw: the bytes, already bounded in size by their reader.
+        what: what they are, for the message ("manifest", "config").
+
+    Raises:
+        MalformedJsonError: not UTF-8, not JSON, a duplicated key, too deep, or not an object.
+    """
+    try:
+        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise MalformedJsonError(f"{what} is nested too deeply") from error
+    except ValueError as error:
+        raise MalformedJsonError(f"{what} is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise MalformedJsonError(f"{what} is not a JSON object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Two readers of a document with a repeated key can see two different documents.
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"key {key!r} is repeated")
+            seen.add(key)
+    return result
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
