@@ -1,0 +1,71 @@
+"""What can be wrong with a module, one class for each phase of the specification.
+
+    MalformedError        ch. 5  the bytes are not a module (assert_malformed)
+    InvalidModuleError    ch. 3  the module does not type-check (assert_invalid)
+    FeatureError          ch. 3  it would, were a refused or unsupported feature allowed
+    UnlinkableError       ch. 4  an import is missing or of another type (assert_unlinkable)
+
+Traps and exceptions are outcomes of running, not faults of a module: they live in `runtime`. Whatever else escapes the
+engine is a bug of ours.
+"""
+
+from wasm2oci.errors import InvalidInputError, UnsupportedError
+
+__all__ = ["FeatureError", "InvalidModuleError", "MalformedError", "ModuleError", "UnlinkableError"]
+
+
+class ModuleError(InvalidInputError):
+    """A module that is malformed or invalid.
+
+    Args:
+        message: what is wrong, in the specification's words.
+        offset: where, in bytes from the start of the module (for a component: of the whole file).
+        hint: what to do next, or None.
+    """
+
+    def __init__(self, message: str, offset: int, *, hint: str | None = None) -> None:
+        super().__init__(f"{message} (at offset {offset:#x})", hint=hint)
+        self.reason = message
+        self.offset = offset
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross process borders (validation in a pool), so they pickle with all their parts."""
+        return (_rebuild, (type(self), self.reason, self.offset, self.hint))
+
+
+class MalformedError(ModuleError):
+    """The bytes do not decode to a module. Spec: core, binary format (ch. 5)."""
+
+
+class InvalidModuleError(ModuleError):
+    """The module decodes and does not type-check. Spec: core, validation (ch. 3)."""
+
+
+class FeatureError(UnsupportedError):
+    """The module needs a feature that is not allowed here.
+
+    Args:
+        feature: the feature's name, as in `syntax.features`.
+        offset: where it is used first, in bytes from the start of the module.
+    """
+
+    def __init__(self, feature: str, offset: int) -> None:
+        super().__init__(
+            f"feature {feature} is not allowed (at offset {offset:#x})",
+            hint=f"allow it with --features +{feature}, or rebuild the module without it",
+        )
+        self.feature = feature
+        self.reason = f"feature {feature} is not allowed"
+        self.offset = offset
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """See `ModuleError.__reduce__`."""
+        return (FeatureError, (self.feature, self.offset))
+
+
+class UnlinkableError(InvalidInputError):
+    """An import is missing, or what is offered for it has another type. Spec: core, instantiation (4.7.2)."""
+
+
+def _rebuild(kind: type[ModuleError], reason: str, offset: int, hint: str | None) -> ModuleError:
+    return kind(reason, offset, hint=hint)
