@@ -1,16 +1,174 @@
-"""The two applications and the one place that exits."""
+"""The two applications, and the one place that turns an outcome into an exit code.
 
+`wasm2oci` finds its commands in the table (`cli.catalogue`). `wasm-to-oci` has two, `push` and `pull`, with the flags
+and the output of engineerd/wasm-to-oci (`cli.commands.drop_in_push`, `..._pull`).
+
+Nothing heavy is imported here: `--version` and `--help` answer from the table, before typer is even loaded.
+"""
+
+import os
 import sys
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, NoReturn
 
-__all__ = ["main", "main_wasm_to_oci"]
+from wasm2oci.cli.catalogue import find, similar
+from wasm2oci.errors import ExitCode, UsageError, Wasm2OciError
+from wasm2oci.version import __version__
+
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import TextIO
+
+    from wasm2oci.cli.session import Session
+
+__all__ = ["invoke", "main", "main_wasm_to_oci"]
+
+_BROKEN_PIPE: Final = 141
+_TERMINATED: Final = 143
+
+
+class _Terminated(BaseException):
+    """SIGTERM came: unwind, so that temporary files are removed."""
 
 
 def main() -> NoReturn:
     """Run `wasm2oci` on the command line of this process."""
-    sys.exit(0)
+    _run("wasm2oci")
 
 
 def main_wasm_to_oci() -> NoReturn:
     """Run `wasm-to-oci`, which takes the old tool's flags, on the command line of this process."""
-    sys.exit(0)
+    _run("wasm-to-oci")
+
+
+def _run(program: str) -> NoReturn:
+    arguments = sys.argv[1:]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _quick(program, arguments)
+        if code is None:
+            import signal  # noqa: PLC0415 - not needed by the quick answers
+
+            from wasm2oci.cli.session import Session  # noqa: PLC0415 - loads typer
+
+            signal.signal(signal.SIGTERM, _terminate)
+            code = invoke(arguments, Session.of_process(program))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _BROKEN_PIPE
+        _silence(sys.stdout)
+    except OSError as error:
+        # Standard output refused at the last moment; Python must not say so in its own words.
+        sys.stderr.write(f"error: cannot write standard output: {error.strerror}\n")
+        code = ExitCode.LOCAL_IO
+        _silence(sys.stdout)
+    sys.exit(code)
+
+
+def _quick(program: str, arguments: Sequence[str]) -> int | None:
+    # The answers that need no typer: the version and the overview.
+    if program != "wasm2oci" or "_WASM2OCI_COMPLETE" in os.environ:
+        return None
+    if arguments in (["--version"], ["-V"]):
+        sys.stdout.write(f"wasm2oci {__version__}\n")
+        return ExitCode.OK
+    if not arguments or arguments in (["--help"], ["-h"], ["help"]):
+        from wasm2oci.cli.overview import overview  # noqa: PLC0415 - only shown when asked for
+
+        (sys.stdout if arguments else sys.stderr).write(overview())
+        return ExitCode.OK if arguments else ExitCode.USAGE
+    return None
+
+
+def invoke(arguments: Sequence[str], session: "Session") -> int:
+    """Run one command line and return its exit code; everything that goes wrong is printed here.
+
+    Args:
+        arguments: what follows the name of the program.
+        session: the streams and variables to use.
+    """
+    color = session.stderr.isatty() and "NO_COLOR" not in session.variables and session.variables.get("TERM") != "dumb"
+    try:
+        code = _dispatch(arguments, session)
+        session.stdout.flush()
+    except Wasm2OciError as error:
+        from wasm2oci.cli.failure import print_error  # noqa: PLC0415 - only after an error
+
+        _settle(session)
+        print_error(error, session.stderr, color=color)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except _Terminated:
+        return _TERMINATED
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - this is where bugs become exit 1
+        from wasm2oci.cli.failure import print_bug  # noqa: PLC0415 - only after a bug
+
+        _settle(session)
+        print_bug(error, session.stderr)
+        return ExitCode.BUG
+    return code
+
+
+def _dispatch(arguments: Sequence[str], session: "Session") -> int:
+    import typer  # noqa: PLC0415 - loaded after the quick answers
+
+    from wasm2oci.cli import loader  # noqa: PLC0415 - loads typer
+
+    arguments = _named(list(arguments))
+    command = loader.root()
+    # typer keeps its UsageError in a private module; its public child leads there.
+    usage_error: type[Exception] = typer.BadParameter.__bases__[0]
+    try:
+        result = command.main(list(arguments), prog_name=session.program, standalone_mode=False, obj=session)
+    except SystemExit as stop:  # after completion, or when the reader of typer's help went away
+        return stop.code if isinstance(stop.code, int) else ExitCode.OK
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
+    except usage_error as error:
+        raise _usage(error, session.program) from error
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _named(arguments: list[str]) -> list[str]:
+    # `help X` means `X --help`; a name that is not in the table gets suggestions.
+    if len(arguments) > 1 and arguments[0] == "help":
+        arguments = [arguments[1], "--help"]
+    name = arguments[0] if arguments else ""
+    if name and not name.startswith("-") and find(name) is None:
+        others = " or ".join(f"`wasm2oci {other}`" for other in similar(name))
+        raise UsageError(
+            f"there is no command {name!r}",
+            hint=f"did you mean {others}?" if others else "`wasm2oci --help` lists the commands",
+        )
+    return arguments
+
+
+def _usage(error: Exception, program: str) -> UsageError:
+    # typer's complaint in our form: no full stop, a hint that names the right help.
+    text = str(getattr(error, "format_message", lambda: error)()).strip().rstrip(".")
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else program
+    return UsageError(text[:1].lower() + text[1:], hint=f"`{path} --help` shows how it is used")
+
+
+def _settle(session: "Session") -> None:
+    # What was printed before the error comes out before it, if it still can.
+    try:
+        session.stdout.flush()
+    except OSError:
+        return
+
+
+def _silence(stream: "TextIO") -> None:
+    # What is still buffered would be complained about at exit: let it go nowhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _terminate(number: int, frame: "FrameType | None") -> None:
+    del number, frame
+    raise _Terminated

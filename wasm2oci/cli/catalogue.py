@@ -1,0 +1,46 @@
+"""The commands of `wasm2oci`: one row each, and nothing imported for it.
+
+The module of command `foo-bar` is `wasm2oci.cli.commands.foo_bar`. It is imported only when that command runs or is
+asked for help: start-up is a feature.
+"""
+
+from typing import Final, NamedTuple
+
+__all__ = ["COMMANDS", "SECTIONS", "Command", "find", "similar"]
+
+
+class Command(NamedTuple):
+    """One command: its name on the command line, the help section it stands in, and what it does in one line."""
+
+    name: str
+    section: str
+    summary: str
+
+    @property
+    def module(self) -> str:
+        """The module that holds its function `command`."""
+        return f"wasm2oci.cli.commands.{self.name.replace('-', '_')}"
+
+
+SECTIONS: Final = ("Modules", "Repositories", "Registries", "This tool")
+"""In the order that the help shows them."""
+
+COMMANDS: Final = (Command("version", "This tool", "Print the version"),)
+"""In the order that the help shows them."""
+
+
+def find(name: str) -> Command | None:
+    """The command of this name."""
+    return next((command for command in COMMANDS if command.name == name), None)
+
+
+def similar(name: str) -> list[str]:
+    """Up to two command names that were perhaps meant, the best first."""
+    from difflib import get_close_matches  # noqa: PLC0415 - needed after a typo only
+
+    names = [command.name for command in COMMANDS]
+    starting = [other for other in names if len(name) > 1 and other.startswith(name)]
+    other_words = {"ls": "tags", "list": "tags", "cp": "copy", "rm": "delete", "show": "inspect", "info": "inspect"}
+    known = [other_words[name]] if name in other_words else []
+    close = get_close_matches(name, names, n=2)
+    return list(dict.fromkeys(known + starting + close))[:2]

@@ -1,0 +1,34 @@
+"""How an error looks on the terminal: one line, the lines that show what it means, one hint."""
+
+from typing import TextIO
+
+from wasm2oci.cli.output import printable
+from wasm2oci.errors import Wasm2OciError
+
+__all__ = ["print_bug", "print_error"]
+
+
+def print_error(error: Wasm2OciError, stderr: TextIO, *, color: bool) -> None:
+    """Write `error: ...`, the detail indented, and `hint: ...`."""
+    lines = [f"{_paint('error:', '1;31', on=color)} {printable(error.message)}"]
+    if error.detail is not None:
+        lines.extend(f"  {printable(line)}" for line in error.detail.splitlines())
+    if error.hint is not None:
+        lines.append(f"{_paint('hint:', '1;36', on=color)} {printable(error.hint)}")
+    stderr.write("\n".join(lines) + "\n")
+
+
+def print_bug(error: BaseException, stderr: TextIO) -> None:
+    """Write the traceback of a bug of ours and ask for a report."""
+    import traceback  # noqa: PLC0415 - for bugs only
+
+    traceback.print_exception(error, file=stderr)
+    kind = type(error).__name__
+    stderr.write(
+        f"error: internal error ({kind}); this is a bug of wasm2oci\n"
+        "hint: please report it, with the lines above and the command line\n"
+    )
+
+
+def _paint(text: str, code: str, *, on: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if on else text

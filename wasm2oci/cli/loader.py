@@ -1,0 +1,149 @@
+"""From the table to typer: each command's module is imported, and its typer command made, when it is asked for.
+
+`expand` replaces a command's parameters that are option groups (see `cli.options`) by the options of the group, and
+`session: Session` by nothing: the session is handed in from the context.
+"""
+
+import dataclasses
+import functools
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.models import OptionInfo
+
+from wasm2oci.cli import catalogue
+from wasm2oci.cli.options import Prefix
+from wasm2oci.cli.session import Session
+
+__all__ = ["CommandGroup", "expand", "load", "root"]
+
+_HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Sectioned(TyperCommand):
+    """A command whose help shows the options group by group."""
+
+    sections: ClassVar[tuple[str, ...]] = ()
+
+    def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        """Write the arguments, the command's own options, then each group under its title."""
+        groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                own = "Arguments" if param.param_type_name == "argument" else "Options"
+                groups.setdefault(getattr(param, "rich_help_panel", None) or own, []).append(record)
+        for title, records in groups.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class CommandGroup(TyperGroup):
+    """The root command: its subcommands are the rows of the table."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Every name, in the order of the table."""
+        del ctx
+        return [command.name for command in catalogue.COMMANDS]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]
+        """The command of this name, imported now."""
+        del ctx
+        row = catalogue.find(cmd_name)
+        return None if row is None else load(row.module, row.name)
+
+
+def root() -> CommandGroup:
+    """The whole tool as one typer command, for running and for completion."""
+    return CommandGroup(name="wasm2oci", rich_markup_mode=None, context_settings=dict(_HELP))
+
+
+def load(module: str, name: str) -> TyperCommand:
+    """Import the module of one command and make its typer command.
+
+    The module holds `command`, and may hold `CONTEXT_SETTINGS` for the parser.
+    """
+    loaded = importlib.import_module(module)
+    app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+    settings = {**_HELP, **getattr(loaded, "CONTEXT_SETTINGS", {})}
+    app.command(name, cls=_Sectioned, context_settings=settings)(expand(loaded.command))
+    made = typer.main.get_command(app)
+    assert isinstance(made, TyperCommand)  # noqa: S101 - an app of one command is that command
+    return made
+
+
+def expand(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """A function typer understands, for a command written with option groups and a session."""
+    plain: list[inspect.Parameter] = []
+    grouped: list[inspect.Parameter] = []
+    makers: list[tuple[str, type, dict[str, str]]] = []
+    session_name = None
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        kind, prefix = _kind_of(parameter.annotation)
+        if kind is Session:
+            session_name = parameter.name
+        elif isinstance(kind, type) and hasattr(kind, "OPTION_GROUP"):
+            options = _options_of(kind, prefix)
+            grouped.extend(options.values())
+            makers.append((parameter.name, kind, {field: option.name for field, option in options.items()}))
+        else:
+            plain.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+    @functools.wraps(command)
+    def expanded(ctx: typer.Context, **values: Any) -> int | None:
+        if session_name is not None:
+            values[session_name] = ctx.obj
+        for name, kind, names in makers:
+            values[name] = kind(**{field: values.pop(option) for field, option in names.items()})
+        return command(**values)
+
+    parameters = [context, *plain, *grouped]
+    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del expanded.__wrapped__  # typer would look through it
+    return expanded
+
+
+def _kind_of(annotation: Any) -> tuple[Any, str]:
+    if get_origin(annotation) is Annotated:
+        kind, *marks = get_args(annotation)
+        prefix = next((mark for mark in marks if isinstance(mark, Prefix)), None)
+        return (kind, prefix.text) if prefix is not None else (annotation, "")
+    return annotation, ""
+
+
+def _options_of(group: Any, prefix: str) -> dict[str, inspect.Parameter]:
+    # Field name -> the option's parameter, titled by the group.
+    title = f"{group.OPTION_GROUP} ({prefix})" if prefix else group.OPTION_GROUP
+    result = {}
+    annotations = inspect.get_annotations(group, eval_str=True)
+    for field in dataclasses.fields(group):
+        base, info = get_args(annotations[field.name])[:2]
+        assert isinstance(info, OptionInfo)  # noqa: S101 - the fields of a group are options
+        info = _copy_option(info, title, prefix)
+        result[field.name] = inspect.Parameter(
+            f"{prefix}_{field.name}" if prefix else field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=Annotated[base, info],
+        )
+    return result
+
+
+def _copy_option(info: OptionInfo, title: str, prefix: str) -> OptionInfo:
+    from copy import copy  # noqa: PLC0415 - small, and used by groups only
+
+    info = copy(info)
+    info.rich_help_panel = title
+    if prefix:
+        # With Annotated, typer holds the first declaration in `default`.
+        declared = [info.default, *(info.param_decls or ())]
+        long = [f"--{prefix}-{text[2:]}" for text in declared if isinstance(text, str) and text.startswith("--")]
+        info.default, info.param_decls = long[0], tuple(long[1:])
+    return info

@@ -1,0 +1,108 @@
+"""Results to standard output, everything else to standard error.
+
+One result a run: `result` prints it as text, as JSON, or (with `-q`) as the one line that scripts want. Warnings, notes
+and status lines go to standard error, so that a pipe only ever sees results. Text from outside is made printable
+first: a title or a tag must not be able to drive the terminal.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from wasm2oci.errors import LocalIOError
+
+__all__ = ["Output", "StandardOutputError", "fields", "printable", "size_text"]
+
+
+class StandardOutputError(LocalIOError):
+    """Standard output does not take the result: the disk behind it is full, or it is closed."""
+
+
+@dataclass(slots=True)
+class Output:
+    """The two streams, and how much goes to them."""
+
+    stdout: TextIO
+    stderr: TextIO
+    as_json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    bars: bool = True
+    color: bool = True
+    warned: set[str] = field(default_factory=set)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether progress may be drawn: standard error is a terminal that understands it, and nobody said no."""
+        return self.bars and not self.quiet and self.stderr.isatty()
+
+    def result(self, document: Mapping[str, Any], lines: Iterable[str], *, quiet: str | None = None) -> None:
+        """Print the result of the command, and see that it went out.
+
+        Args:
+            document: the result for machines; printed with `--format json`.
+            lines: the same for people.
+            quiet: the one line that `-q` leaves; None leaves nothing.
+
+        Raises:
+            StandardOutputError: standard output does not take it.
+        """
+        if self.as_json:
+            text = json.dumps(document, indent=2) + "\n"
+        elif not self.quiet:
+            text = "".join(printable(line) + "\n" for line in lines)
+        else:
+            text = "" if quiet is None else printable(quiet) + "\n"
+        try:
+            self.stdout.write(text)
+            self.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise StandardOutputError(f"cannot write standard output: {error.strerror}") from error
+
+    def line(self, text: str) -> None:
+        """Say what is going on, unless quiet."""
+        if not self.quiet:
+            self.stderr.write(printable(text) + "\n")
+
+    def note(self, text: str) -> None:
+        """Say what only a curious user wants to know (`-v`)."""
+        if self.verbose:
+            self.stderr.write(printable(text) + "\n")
+
+    def warn(self, text: str) -> None:
+        """Say what may need attention, each text once."""
+        if text not in self.warned:
+            self.warned.add(text)
+            self.stderr.write(f"warning: {printable(text)}\n")
+
+
+def printable(text: str) -> str:
+    """The text with every character that is not printable written as an escape; spaces and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def fields(*pairs: tuple[str, object]) -> list[str]:
+    """Lines `Name: value` with the values in one column; pairs whose value is None are left out.
+
+    A value that is a list or tuple takes one line an item.
+    """
+    shown = [(name, value) for name, value in pairs if value is not None]
+    width = max((len(name) for name, _ in shown), default=0) + 2
+    lines = []
+    for name, value in shown:
+        items = value if isinstance(value, list | tuple) else [value]
+        for number, item in enumerate(items):
+            lines.append(f"{name + ':' if number == 0 else '':{width}}{item}".rstrip())
+    return lines
+
+
+def size_text(size: int) -> str:
+    """A size for people: `1,624,962 bytes`."""
+    return f"{size:,} byte{'' if size == 1 else 's'}"
