@@ -2,14 +2,14 @@
 
     MalformedError        ch. 5  the bytes are not a module (assert_malformed)
     InvalidModuleError    ch. 3  the module does not type-check (assert_invalid)
-    FeatureError          ch. 3  it would, were a refused or unsupported feature allowed
+      FeatureError               it uses a feature that is not allowed here
     UnlinkableError       ch. 4  an import is missing or of another type (assert_unlinkable)
 
 Traps and exceptions are outcomes of running, not faults of a module: they live in `runtime`. Whatever else escapes the
 engine is a bug of ours.
 """
 
-from wasm2oci.errors import InvalidInputError, UnsupportedError
+from wasm2oci.errors import InvalidInputError
 
 __all__ = ["FeatureError", "InvalidModuleError", "MalformedError", "ModuleError", "UnlinkableError"]
 
@@ -41,8 +41,8 @@ class InvalidModuleError(ModuleError):
     """The module decodes and does not type-check. Spec: core, validation (ch. 3)."""
 
 
-class FeatureError(UnsupportedError):
-    """The module needs a feature that is not allowed here.
+class FeatureError(InvalidModuleError):
+    """The module needs a feature that is not allowed here: invalid by the rules that were asked for.
 
     Args:
         feature: the feature's name, as in `syntax.features`.
@@ -51,12 +51,11 @@ class FeatureError(UnsupportedError):
 
     def __init__(self, feature: str, offset: int) -> None:
         super().__init__(
-            f"feature {feature} is not allowed (at offset {offset:#x})",
+            f"feature {feature} is not allowed",
+            offset,
             hint=f"allow it with --features +{feature}, or rebuild the module without it",
         )
         self.feature = feature
-        self.reason = f"feature {feature} is not allowed"
-        self.offset = offset
 
     def __reduce__(self) -> tuple[object, ...]:
         """See `ModuleError.__reduce__`."""

@@ -51,7 +51,7 @@ Immediates are ints: `i32.const` and `i64.const` their value modulo 2**32 or 2**
 
 
 class SectionId(IntEnum):
-    """Sections by their number; the order in a module is `SECTION_ORDER` in `binary.module`."""
+    """Sections by their number; their order in a module is that of the table in `binary.module`."""
 
     CUSTOM = 0
     TYPE = 1

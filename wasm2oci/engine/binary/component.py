@@ -1,0 +1,194 @@
+"""Components in outline: imports, exports, custom sections, nested modules and components.
+
+A component's types, instances and canonical functions are stepped over by their sections' sizes. Imports and exports
+are read whole: names such as `wasi:cli/run@0.2.0` say what a component needs and offers, which is what a registry and
+a runtime ask about.
+
+Spec: component model, Binary.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, preamble
+from wasm2oci.engine.binary.reader import Reader
+from wasm2oci.engine.errors import MalformedError
+from wasm2oci.engine.syntax import limits
+from wasm2oci.engine.syntax.module import CustomSection, Span
+
+__all__ = ["Component", "ComponentExtern", "decode_component"]
+
+_CUSTOM, _CORE_MODULE, _COMPONENT, _IMPORT, _EXPORT, _LAST = 0, 1, 4, 10, 11, 12
+
+_SORTS = {1: "func", 2: "value", 3: "type", 4: "component", 5: "instance"}
+_CORE_SORTS = {
+    0: "func",
+    1: "table",
+    2: "memory",
+    3: "global",
+    4: "tag",
+    0x10: "type",
+    0x11: "module",
+    0x12: "instance",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentExtern:
+    """An import or export of a component.
+
+    Attributes:
+        name: as written: `wasi:cli/run@0.2.0`, `add`, ...
+        kind: `func`, `value`, `type`, `component`, `instance`, or `core module`.
+        offset: where its name stands.
+    """
+
+    name: str
+    kind: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component in outline. Spans count from the start of the outermost file.
+
+    Attributes:
+        span: where the component stands, preamble included.
+        imports: in order.
+        exports: in order.
+        modules: spans of the core modules directly in it, preambles included.
+        components: the components directly in it.
+        customs: custom sections in order.
+    """
+
+    span: Span
+    imports: tuple[ComponentExtern, ...]
+    exports: tuple[ComponentExtern, ...]
+    modules: tuple[Span, ...]
+    components: tuple["Component", ...]
+    customs: tuple[CustomSection, ...]
+
+    def all_modules(self) -> Iterator[Span]:
+        """The spans of all core modules in it, however deep, outer ones first."""
+        yield from self.modules
+        for component in self.components:
+            yield from component.all_modules()
+
+
+def decode_component(data: bytes) -> Component:
+    """Decodes a component's outline.
+
+    Args:
+        data: the component's bytes, preamble included.
+
+    Raises:
+        MalformedError: the bytes are no component, as far as they were read, or a core module.
+    """
+    data = bytes(data)
+    if preamble(data) is not ModuleKind.COMPONENT:
+        raise MalformedError("unknown binary version: this is a core module, not a component", 4)
+    return _component(data, 0, len(data), 0)
+
+
+def _component(data: bytes, start: int, end: int, depth: int) -> Component:
+    if depth > limits.MAX_COMPONENT_NESTING:
+        raise MalformedError(
+            f"components nested too deep: this engine's limit is {limits.MAX_COMPONENT_NESTING}", start
+        )
+    imports: list[ComponentExtern] = []
+    exports: list[ComponentExtern] = []
+    modules: list[Span] = []
+    components: list[Component] = []
+    customs: list[CustomSection] = []
+    reader = Reader(data, start + PREAMBLE_SIZE, end)
+    while reader.pos < end:
+        offset = reader.pos
+        id_ = reader.byte()
+        if id_ > _LAST:
+            raise MalformedError(f"malformed section id {id_}", offset)
+        size = reader.u32()
+        if size > end - reader.pos:
+            raise MalformedError("length out of bounds: the section is longer than the component", reader.pos)
+        inner = Reader(data, reader.pos, reader.pos + size)
+        reader.pos = inner.end
+        if id_ == _CUSTOM:
+            customs.append(CustomSection(inner.name(limits.MAX_STRING_SIZE), inner.pos, inner.end))
+        elif id_ == _CORE_MODULE:
+            _nested(inner, ModuleKind.MODULE)
+            modules.append((inner.pos, inner.end))
+        elif id_ == _COMPONENT:
+            _nested(inner, ModuleKind.COMPONENT)
+            components.append(_component(data, inner.pos, inner.end, depth + 1))
+        elif id_ in {_IMPORT, _EXPORT}:
+            read, into = (_import, imports) if id_ == _IMPORT else (_export, exports)
+            into += [read(inner) for _ in range(inner.count(limits.MAX_IMPORTS, "imports or exports", 3))]
+            if inner.pos != inner.end:
+                raise MalformedError("section size mismatch", inner.pos)
+    return Component((start, end), tuple(imports), tuple(exports), tuple(modules), tuple(components), tuple(customs))
+
+
+def _nested(reader: Reader, kind: ModuleKind) -> None:
+    """Checks the preamble of what is nested here."""
+    try:
+        found = preamble(reader.data[reader.pos : min(reader.end, reader.pos + PREAMBLE_SIZE)])
+    except MalformedError as error:
+        raise MalformedError(error.reason, reader.pos + error.offset) from error
+    if found is not kind:
+        raise MalformedError(f"a {found} nested where a {kind} is expected", reader.pos)
+
+
+def _name(reader: Reader) -> str:
+    offset = reader.pos
+    if reader.byte() > 1:
+        raise MalformedError("malformed import or export name", offset)
+    return reader.name(limits.MAX_STRING_SIZE)
+
+
+def _import(reader: Reader) -> ComponentExtern:
+    offset = reader.pos
+    name = _name(reader)
+    return ComponentExtern(name, _type(reader), offset)
+
+
+def _export(reader: Reader) -> ComponentExtern:
+    offset = reader.pos
+    name = _name(reader)
+    kind = _sort(reader)
+    reader.u32()  # the index of what is exported
+    ascribed = reader.byte()
+    if ascribed > 1:
+        raise MalformedError("malformed export: the ascribed type is neither absent nor present", reader.pos - 1)
+    if ascribed:
+        _type(reader)
+    return ComponentExtern(name, kind, offset)
+
+
+def _sort(reader: Reader) -> str:
+    offset = reader.pos
+    sort = reader.byte()
+    if sort == 0:
+        core = reader.byte()
+        if core in _CORE_SORTS:
+            return f"core {_CORE_SORTS[core]}"
+    elif sort in _SORTS:
+        return _SORTS[sort]
+    raise MalformedError("malformed sort", offset)
+
+
+def _type(reader: Reader) -> str:
+    """Steps over the type of an import or export (`externdesc`), and says its kind."""
+    offset = reader.pos
+    kind = _sort(reader)
+    if kind.startswith("core ") and kind != "core module":
+        raise MalformedError("malformed import or export type", offset)
+    if kind in {"value", "type"}:
+        bound = reader.byte()
+        if bound > 1:
+            raise MalformedError("malformed type bound", reader.pos - 1)
+        if kind == "value" and bound == 1:
+            reader.s33()  # a value type: a primitive or an index
+        elif kind == "value" or bound == 0:
+            reader.u32()
+    else:
+        reader.u32()
+    return kind

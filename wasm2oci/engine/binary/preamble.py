@@ -1,0 +1,45 @@
+"""What a file is, told by its first eight bytes. Spec: core, modules (5.5.17); component model, Binary.md."""
+
+from enum import StrEnum
+
+from wasm2oci.engine.errors import MalformedError
+
+__all__ = ["MAGIC", "PREAMBLE_SIZE", "ModuleKind", "preamble"]
+
+MAGIC = b"\0asm"
+PREAMBLE_SIZE = 8
+
+_MODULE = b"\x01\x00\x00\x00"
+_COMPONENT = b"\x0d\x00\x01\x00"
+
+
+class ModuleKind(StrEnum):
+    """A core module, or a component."""
+
+    MODULE = "module"
+    COMPONENT = "component"
+
+
+def preamble(data: bytes) -> ModuleKind:
+    """Tells a core module from a component.
+
+    Args:
+        data: the file's bytes; eight of them are enough.
+
+    Raises:
+        MalformedError: it is neither.
+    """
+    if data[:4] != MAGIC:
+        if MAGIC.startswith(data[:4]):
+            raise MalformedError("unexpected end: the magic header is cut short", len(data))
+        raise MalformedError("magic header not detected", 0)
+    version = data[4:PREAMBLE_SIZE]
+    if version == _MODULE:
+        return ModuleKind.MODULE
+    if version == _COMPONENT:
+        return ModuleKind.COMPONENT
+    if len(version) < len(_MODULE):
+        raise MalformedError("unexpected end: the version is cut short", len(data))
+    if version[2:] == b"\x01\x00":
+        raise MalformedError(f"unknown component version {version[0]:#x}: this engine knows 0xd", 4)
+    raise MalformedError(f"unknown binary version {int.from_bytes(version, 'little')}", 4)
