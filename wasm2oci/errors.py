@@ -65,6 +65,8 @@ class Wasm2OciError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.side: str | None = None
+        """Which side of a copy failed, "source" or "destination"; None outside of a copy."""
 
     @property
     def detail(self) -> str | None:

@@ -12,12 +12,35 @@ Rules that every implementation keeps, and the contract suite proves:
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from wasm2oci.errors import NotFoundError, RegistryError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wasm2oci.oci.descriptor import Descriptor
 
-__all__ = ["Content", "Deleter", "Mounter", "ReadTarget", "ReferrerLister", "TagLister", "Target"]
+__all__ = [
+    "ChildMissingError",
+    "Content",
+    "ContentNotFoundError",
+    "Deleter",
+    "Mounter",
+    "ReadTarget",
+    "ReferrerLister",
+    "TagLister",
+    "Target",
+]
+
+
+class ContentNotFoundError(NotFoundError):
+    """A tag, manifest or blob is not in the place that was asked."""
+
+
+class ChildMissingError(RegistryError):
+    """A target refused a manifest because something that it names is not there; `copy` then pushes that again.
+
+    Spec: distribution-spec, Error Codes, MANIFEST_BLOB_UNKNOWN.
+    """
 
 
 class Content(Protocol):

@@ -39,7 +39,7 @@ class Descriptor:
     media_type: str
     digest: Digest
     size: int
-    annotations: "Mapping[str, str]" = field(default=_NONE, hash=False)
+    annotations: "Mapping[str, str]" = field(default_factory=lambda: _NONE, hash=False)
     artifact_type: str | None = None
     platform: "Mapping[str, Any] | None" = field(default=None, hash=False)
     urls: tuple[str, ...] = ()

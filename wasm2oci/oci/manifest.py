@@ -4,7 +4,7 @@ The raw bytes are the identity: nothing fetched is ever encoded again.
 Spec: image-spec, manifest.md and image-index.md.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from wasm2oci.errors import InvalidInputError, RegistryError
@@ -48,6 +48,13 @@ class Manifest:
         """What kind of artifact this is: `artifactType`, else the config's media type."""
         return self.artifact_type or self.config.media_type
 
+    def as_referrer(self, algorithm: str = "sha256") -> Descriptor:
+        """How a listing of referrers shows this: with its effective type and its annotations.
+
+        Spec: distribution-spec, Listing Referrers.
+        """
+        return replace(self.descriptor(algorithm), artifact_type=self.effective_type, annotations=self.annotations)
+
     @property
     def children(self) -> tuple[Descriptor, ...]:
         """What must exist for this to be whole, config first; the subject is not one of them."""
@@ -73,6 +80,13 @@ class Index:
     def effective_type(self) -> str:
         """`artifactType`, else the index's own media type."""
         return self.artifact_type or self.media_type
+
+    def as_referrer(self, algorithm: str = "sha256") -> Descriptor:
+        """How a listing of referrers shows this: with its annotations, and an artifact type only if it has one.
+
+        Spec: distribution-spec, Listing Referrers.
+        """
+        return replace(self.descriptor(algorithm), artifact_type=self.artifact_type, annotations=self.annotations)
 
     @property
     def children(self) -> tuple[Descriptor, ...]:

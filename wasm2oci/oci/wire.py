@@ -12,6 +12,8 @@ __all__ = [
     "BLOB_MAX",
     "CONFIG_MAX",
     "ERROR_BODY_MAX",
+    "GRAPH_BYTES_MAX",
+    "GRAPH_NODES_MAX",
     "MANIFEST_MAX",
     "NESTING_MAX",
     "PAGES_MAX",
@@ -34,6 +36,10 @@ PAGES_MAX = 10_000
 """Pages followed by `Link` before a listing is called endless."""
 NESTING_MAX = 64
 """Depth of an artifact graph (index in index, referrer of referrer)."""
+GRAPH_NODES_MAX = 20_000
+"""Manifests and blobs of one artifact graph: one 4 MiB index can name that many, and each costs requests."""
+GRAPH_BYTES_MAX = 64 * 1024 * 1024
+"""Bytes of all manifests of one artifact graph together, which a copy holds in memory."""
 
 
 class MalformedJsonError(InvalidInputError):

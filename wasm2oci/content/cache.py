@@ -1,0 +1,288 @@
+"""A store of blobs by digest on this machine, so that nothing is downloaded twice.
+
+The rules:
+
+* A cache is never trusted: a file is hashed before its first byte is given out; a wrong one is removed, and the
+  content comes from the source again.
+* A cache is never needed: when it cannot be written (disk full, read-only home) the operation goes on without it.
+* Several processes may use it at once: files appear whole by a rename, and removing one that is read harms nobody.
+* It stays below its limit: what was not used for longest goes first.
+
+    FOLDER/blobs/ALGORITHM/ENCODED        time of modification = time of last use
+"""
+
+import fcntl
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.files import TEMPORARY, NewFile, make_folder
+from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, Verified, verified
+from wasm2oci.errors import IntegrityError, LocalIOError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from io import FileIO
+
+    from wasm2oci.content.target import Content, ReadTarget
+    from wasm2oci.oci.descriptor import Descriptor
+
+__all__ = ["LIMIT", "Cache", "CachedTarget", "cache_folder"]
+
+LIMIT: Final = 2 * 1024**3
+"""Bytes that a cache holds unless it is told another limit (2 GiB)."""
+
+_IN_MEMORY: Final = 8 * CHUNK
+"""Bytes up to which a cached blob is read and hashed in one go; a larger one is read twice."""
+
+_STALE: Final = 24 * 3600
+"""Seconds after which a temporary file belongs to no living process."""
+
+
+def cache_folder(environ: "Mapping[str, str]") -> Path:
+    """Where the cache is: `$WASM2OCI_CACHE`, else `wasm2oci` in `$XDG_CACHE_HOME`, else in `~/.cache`.
+
+    Spec: XDG Base Directory Specification: a relative `$XDG_CACHE_HOME` is ignored.
+    """
+    own = environ.get("WASM2OCI_CACHE")
+    if own:
+        return Path(own)
+    base = environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # noqa: PTH117 - of a string that may be empty
+        base = f"{environ.get('HOME') or Path.home()}/.cache"
+    return Path(base) / "wasm2oci"
+
+
+class Cache:
+    """Blobs by digest in a folder.
+
+    Args:
+        folder: where; made when the first blob is kept, readable by its owner only.
+        limit: bytes that all blobs together may take.
+    """
+
+    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+        self.folder = folder
+        self.limit = limit
+
+    def find(self, descriptor: "Descriptor") -> "SelfVerifying | None":
+        """This blob, its bytes checked already, or None; a file with wrong bytes is removed."""
+        path = self._path(descriptor)
+        try:
+            file = path.open("rb", buffering=0)
+        except OSError:
+            return None
+        # The open file stays what it is when another process makes room.
+        content = Verified(descriptor, _OpenFile(file))
+        try:
+            found: SelfVerifying = content
+            if descriptor.size <= _IN_MEMORY:
+                found = CheckedBytes(descriptor, content)
+            else:
+                for _ in content:
+                    pass
+        except IntegrityError:
+            self.drop(descriptor)
+            return None
+        except OSError:
+            return None
+        with suppress(OSError):
+            os.utime(path)
+        return found
+
+    def keep(self, descriptor: "Descriptor", content: "Content") -> None:
+        """Keep this content, then make room if there is too much.
+
+        Raises:
+            IntegrityError: the bytes are not those of the descriptor; nothing was kept.
+            LocalIOError: it cannot be written.
+        """
+        file = self.open(descriptor)
+        if file is None:
+            return
+        try:
+            for chunk in verified(content, descriptor):
+                file.write(chunk)
+        except BaseException:
+            file.discard()
+            raise
+        self.commit(file)
+
+    def open(self, descriptor: "Descriptor") -> NewFile | None:
+        """A file for bytes that somebody else checks, who then calls `commit`; None when the blob is over the limit.
+
+        Raises:
+            LocalIOError: it cannot be written.
+        """
+        if descriptor.size > self.limit:
+            return None
+        path = self._path(descriptor)
+        make_folder(self.folder, 0o700)
+        make_folder(path.parent, 0o700)
+        # What a power cut leaves half-written is noticed when it is read, so nothing waits for the disk.
+        return NewFile(path, 0o600, sync=False)
+
+    def commit(self, file: NewFile) -> None:
+        """Take this file in, and make room if there is too much now.
+
+        Raises:
+            LocalIOError: it cannot be written.
+        """
+        file.commit()
+        self.prune(self.limit)
+
+    def drop(self, descriptor: "Descriptor") -> None:
+        """Remove this blob, if it is there."""
+        with suppress(OSError):
+            self._path(descriptor).unlink()
+
+    def prune(self, limit: int, now: float | None = None) -> int:
+        """Remove blobs, those used longest ago first, until the rest takes at most `limit` bytes.
+
+        Args:
+            limit: bytes; 0 empties the cache.
+            now: seconds since the epoch, to also remove what killed processes left behind more than a day ago.
+
+        Returns:
+            Bytes that were removed.
+
+        Raises:
+            LocalIOError: the folder cannot be read.
+        """
+        removed = 0
+        with self._locked() as there:
+            if not there:
+                return 0
+            files, total = [], 0
+            for path in self.folder.glob("blobs/*/*"):
+                with suppress(OSError):
+                    status = path.stat()
+                    if path.name.startswith(TEMPORARY):
+                        if now is not None and status.st_mtime < now - _STALE:
+                            path.unlink()
+                        continue
+                    files.append((status.st_mtime_ns, status.st_size, path))
+                    total += status.st_size
+            for _, size, path in sorted(files):
+                if total <= limit:
+                    break
+                with suppress(OSError):
+                    path.unlink()
+                    removed += size
+                total -= size
+        return removed
+
+    def size(self) -> int:
+        """Bytes that all blobs take together."""
+        total = 0
+        for path in self.folder.glob("blobs/*/*"):
+            with suppress(OSError):
+                total += path.stat().st_size
+        return total
+
+    def _path(self, descriptor: "Descriptor") -> Path:
+        return self.folder / "blobs" / descriptor.digest.algorithm / descriptor.digest.encoded
+
+    @contextmanager
+    def _locked(self) -> "Iterator[bool]":
+        """One process at a time makes room; False when there is no cache yet."""
+        try:
+            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield False
+            return
+        except OSError as error:
+            raise LocalIOError(f"{self.folder}: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield True
+        finally:
+            os.close(descriptor)
+
+
+class _OpenFile:
+    """A file that was opened once; each pass reads it from its start."""
+
+    __slots__ = ("_file",)
+
+    def __init__(self, file: "FileIO") -> None:
+        self._file = file
+
+    def __iter__(self) -> "Iterator[bytes]":
+        self._file.seek(0)
+        while chunk := self._file.read(CHUNK):
+            yield chunk
+
+
+class CachedTarget:
+    """A place to read from, with a cache before it: what is in the cache is not fetched again, what is fetched is kept.
+
+    Args:
+        source: where content really is; tags are always resolved there.
+        cache: what is asked first.
+    """
+
+    def __init__(self, source: "ReadTarget", cache: Cache) -> None:
+        self._source = source
+        self._cache = cache
+
+    def __str__(self) -> str:
+        return str(self._source)
+
+    def resolve(self, reference: str) -> "Descriptor":
+        """Ask the source; see `ReadTarget.resolve`."""
+        return self._source.resolve(reference)
+
+    def exists(self, descriptor: "Descriptor") -> bool:
+        """Ask the source; see `ReadTarget.exists`."""
+        return self._source.exists(descriptor)
+
+    def fetch(self, descriptor: "Descriptor") -> "Content":
+        """Verified content from the cache or the source; see `ReadTarget.fetch`."""
+        return _Cached(descriptor, self._source, self._cache)
+
+
+class _Cached(SelfVerifying):
+    """Content that looks into the cache when it is iterated, and fills it when it has to go to the source."""
+
+    __slots__ = ("_cache", "_source")
+
+    def __init__(self, descriptor: "Descriptor", source: "ReadTarget", cache: Cache) -> None:
+        super().__init__(descriptor)
+        self._source = source
+        self._cache = cache
+
+    def __iter__(self) -> "Iterator[bytes]":
+        descriptor = self.descriptor
+        found = self._cache.find(descriptor)
+        if found is not None:
+            yield from found
+            return
+        fetched = verified(self._source.fetch(descriptor), descriptor)
+        try:
+            file = self._cache.open(descriptor)
+        except LocalIOError:
+            file = None
+        try:
+            for chunk in fetched:
+                if file is not None:
+                    file = _write(file, chunk)
+                yield chunk
+        except BaseException:
+            # The source failed, or the reader went away before the end: what is there was not checked.
+            if file is not None:
+                file.discard()
+            raise
+        if file is not None:
+            with suppress(LocalIOError):
+                self._cache.commit(file)
+
+
+def _write(file: NewFile, chunk: bytes) -> NewFile | None:
+    try:
+        file.write(chunk)
+    except LocalIOError:
+        file.discard()
+        return None
+    return file

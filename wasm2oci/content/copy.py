@@ -1,0 +1,212 @@
+"""The one way to move content: push, pull, copy, mirror, export and import are this function on different targets.
+
+The rules:
+
+1. The graph of the artifact is read from the source first (`graph.explore`, which bounds it).
+2. Blobs move in parallel, the largest first: skipped when they exist, mounted when the destination can do that, else
+   transferred.
+3. Manifests follow one after another, children first and the root last, with its tags. One after another, because two
+   referrers pushed at once would overwrite each other's line in a fallback tag's index.
+4. A destination that refuses a manifest because something it names is missing gets those children again, once,
+   whatever it said before: registries have been seen to claim blobs that they then could not find.
+5. Every error says which side it came from.
+"""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.graph import explore
+from wasm2oci.content.pool import never_stops, run_all
+from wasm2oci.content.progress import SILENT, Outcome
+from wasm2oci.content.target import ChildMissingError, Mounter
+from wasm2oci.content.verify import BytesContent, SelfVerifying, Verified, verified
+from wasm2oci.errors import InvalidInputError, Wasm2OciError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from wasm2oci.content.graph import Graph, Node
+    from wasm2oci.content.progress import Progress
+    from wasm2oci.content.target import ReadTarget, Target
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.digest import Digest
+
+__all__ = ["WORKERS", "CopyResult", "NotAManifestError", "copy"]
+
+WORKERS: Final = 4
+"""Transfers at once, each on a thread and a connection of its own."""
+
+
+class NotAManifestError(InvalidInputError):
+    """What should be copied is neither a manifest nor an index of a kind that is understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyResult:
+    """What a copy did.
+
+    Args:
+        root: the descriptor of the manifest that was asked for.
+        nodes: everything that belongs to it and how it got there, in the order of the walk: root last.
+    """
+
+    root: "Descriptor"
+    nodes: tuple[tuple["Descriptor", Outcome], ...]
+
+    @property
+    def transferred(self) -> int:
+        """Bytes of the content that really moved."""
+        return sum(descriptor.size for descriptor, outcome in self.nodes if outcome is Outcome.COPIED)
+
+
+def copy(
+    source: "ReadTarget",
+    reference: "str | Descriptor",
+    destination: "Target",
+    tag: "str | Iterable[str] | None" = None,
+    *,
+    recursive: bool = False,
+    workers: int = WORKERS,
+    progress: "Progress" = SILENT,
+) -> CopyResult:
+    """Copy an artifact from one place to another, byte for byte, verified on the way.
+
+    Args:
+        source: where it is.
+        reference: its tag or digest as text, or the descriptor of its manifest.
+        destination: where it goes.
+        tag: what it is called there: one tag, several, or none (then only its digest names it).
+        recursive: take along what refers to it: signatures, attestations, and what refers to those.
+        workers: transfers at once.
+        progress: who is told about it.
+
+    Raises:
+        NotAManifestError: the root is of a media type that is not understood.
+        GraphError: the artifact is too deep, too large or circular.
+        Wasm2OciError: what either side raised, with `side` set to "source" or "destination".
+    """
+    tags = (tag,) if isinstance(tag, str) else tuple(tag or ())
+    with _blame("source", source):
+        root = source.resolve(reference) if isinstance(reference, str) else reference
+        if not root.is_manifest:
+            raise NotAManifestError(
+                f"{root.digest} is of type {root.media_type}, not a manifest or an index",
+                hint="old image formats are not read; push it again with a current tool",
+            )
+        graph = explore(source, root, recursive=recursive)
+    return _Copy(source, destination, graph, tags, progress).run(workers)
+
+
+class _Copy:
+    """One running copy."""
+
+    def __init__(
+        self,
+        source: "ReadTarget",
+        destination: "Target",
+        graph: "Graph",
+        tags: tuple[str, ...],
+        progress: "Progress",
+    ) -> None:
+        self.source = source
+        self.destination = destination
+        self.graph = graph
+        self.tags = tags
+        self.progress = progress
+        self.outcomes: dict[Digest, Outcome] = {}
+        self.mounter = destination if isinstance(destination, Mounter) else None
+
+    def run(self, workers: int) -> CopyResult:
+        for descriptor in self.graph.blobs:
+            self.progress.planned(descriptor)
+        for node in self.graph.manifests:
+            self.progress.planned(node.descriptor)
+        blobs = sorted(self.graph.blobs, key=lambda descriptor: -descriptor.size)
+        run_all(self._blob, blobs, workers)
+        nodes = [(descriptor, self.outcomes[descriptor.digest]) for descriptor in self.graph.blobs]
+        nodes += [(node.descriptor, self._manifest(node)) for node in self.graph.manifests]
+        return CopyResult(self.graph.root.descriptor, tuple(nodes))
+
+    def _blob(self, descriptor: "Descriptor", check: "Callable[[], None]") -> None:
+        check()
+        with _blame("destination", self.destination):
+            if self.destination.exists(descriptor):
+                outcome = Outcome.EXISTED
+            elif self.mounter is not None and self.mounter.mount(descriptor, self.source):
+                outcome = Outcome.MOUNTED
+            else:
+                self._transfer(descriptor, check)
+                outcome = Outcome.COPIED
+        self.outcomes[descriptor.digest] = outcome
+        self.progress.finished(descriptor, outcome)
+
+    def _transfer(self, descriptor: "Descriptor", check: "Callable[[], None]") -> None:
+        with _blame("source", self.source):
+            content = verified(self.source.fetch(descriptor), descriptor)
+        self.destination.push(descriptor, _Watched(content, self.source, self.progress, check))
+
+    def _manifest(self, node: "Node") -> Outcome:
+        tags = self.tags if node is self.graph.root else ()
+        with _blame("destination", self.destination):
+            if not tags and self.destination.exists(node.descriptor):
+                outcome = Outcome.EXISTED
+            else:
+                for tag in tags or (None,):
+                    self._push_manifest(node, tag)
+                self.progress.advanced(node.descriptor, node.descriptor.size)
+                outcome = Outcome.COPIED
+        self.progress.finished(node.descriptor, outcome)
+        return outcome
+
+    def _push_manifest(self, node: "Node", tag: str | None) -> None:
+        content = Verified(node.descriptor, BytesContent(node.document.raw))
+        try:
+            self.destination.push(node.descriptor, content, tag=tag)
+        except ChildMissingError:
+            manifests = {other.descriptor.digest: other for other in self.graph.manifests}
+            for child in node.document.children:
+                if child.is_manifest:
+                    self._push_manifest(manifests[child.digest], None)
+                else:
+                    self._transfer(child, never_stops)
+                    self.outcomes[child.digest] = Outcome.COPIED
+            self.destination.push(node.descriptor, content, tag=tag)
+
+
+class _Watched(SelfVerifying):
+    """Content of the source on its way to the destination: told to the progress, and ended when the copy failed."""
+
+    __slots__ = ("_check", "_content", "_passes", "_progress", "_source")
+
+    def __init__(
+        self, content: SelfVerifying, source: "ReadTarget", progress: "Progress", check: "Callable[[], None]"
+    ) -> None:
+        super().__init__(content.descriptor)
+        self._content = content
+        self._source = source
+        self._progress = progress
+        self._check = check
+        self._passes = 0
+
+    def __iter__(self) -> "Iterator[bytes]":
+        self._passes += 1
+        if self._passes > 1:
+            self._progress.restarted(self.descriptor)
+        with _blame("source", self._source):
+            for chunk in self._content:
+                self._check()
+                yield chunk
+                self._progress.advanced(self.descriptor, len(chunk))
+
+
+@contextmanager
+def _blame(side: str, target: object) -> "Iterator[None]":
+    # The inner side wins: a destination's push fails with the source's error when the source breaks under it.
+    try:
+        yield
+    except Wasm2OciError as error:
+        if error.side is None:
+            error.side = side
+            error.add_note(f"the {side} failed: {target}")
+        raise

@@ -1,0 +1,74 @@
+"""A few threads that each take the next piece of work until there is none, or until one fails.
+
+Written here because importing the standard pool costs 15 ms, a tenth of a small push.
+"""
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["StoppedError", "never_stops", "run_all"]
+
+T = TypeVar("T")
+
+
+class StoppedError(Exception):
+    """Other work failed or the user interrupted, so this work gives up; never leaves `run_all`."""
+
+
+def run_all(work: "Callable[[T, Callable[[], None]], None]", items: "Iterable[T]", workers: int) -> None:
+    """Do all the work, at most `workers` pieces at once; the first error ends the rest and is raised.
+
+    Args:
+        work: called with an item and a function `check`, which it calls often: that raises `StoppedError` once the
+            work is pointless.
+        items: what to work on; begun in this order.
+        workers: threads, at least 1. With one item or one worker the caller's thread does it.
+
+    Raises:
+        BaseException: what the first failing piece of work raised, or what interrupted the caller.
+    """
+    left = deque(items)
+    if workers <= 1 or len(left) <= 1:
+        for item in left:
+            work(item, never_stops)
+        return
+    stop, errors = threading.Event(), list[BaseException]()
+
+    def check() -> None:
+        if stop.is_set():
+            raise StoppedError
+
+    def loop() -> None:
+        while not stop.is_set():
+            try:
+                item = left.popleft()
+            except IndexError:
+                return
+            try:
+                work(item, check)
+            except StoppedError:
+                return
+            except BaseException as error:  # noqa: BLE001 - carried to the caller's thread, whatever it is
+                errors.append(error)
+                stop.set()
+                return
+
+    threads = [threading.Thread(target=loop, daemon=True) for _ in range(min(workers, len(left)))]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        # After an interrupt the workers end at their next chunk; they are daemons, so a silent peer cannot hold us.
+        stop.set()
+    if errors:
+        raise errors[0]
+
+
+def never_stops() -> None:
+    """The check of work that nobody else can make pointless."""

@@ -1,0 +1,199 @@
+"""Content that checks itself against its descriptor while it is read.
+
+The rules:
+
+* Nothing is allocated by a declared size: memory follows the bytes that really came, and the size only bounds them.
+* A byte too many is an error as soon as it arrives; a byte too few, or a wrong one, when the content ends. So whoever
+  exhausts the iterator has the right bytes, and whoever stores them must do so only then.
+* Bytes are hashed once: content that verifies itself is recognised by its type, and is not wrapped again.
+"""
+
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.files import local_errors
+from wasm2oci.errors import IntegrityError, LocalIOError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from wasm2oci.content.target import Content
+    from wasm2oci.oci.descriptor import Descriptor
+
+__all__ = [
+    "CHUNK",
+    "BytesContent",
+    "CheckedBytes",
+    "ContentTooLargeError",
+    "DigestMismatchError",
+    "FileContent",
+    "SelfVerifying",
+    "SizeMismatchError",
+    "Verified",
+    "read_all",
+    "verified",
+]
+
+CHUNK: Final = 1 << 20
+"""Bytes of a chunk: large enough that Python costs little beside the hash, small enough for TLS and for memory."""
+
+
+class SizeMismatchError(IntegrityError):
+    """There are more or fewer bytes than the descriptor says."""
+
+
+class DigestMismatchError(IntegrityError):
+    """The bytes are not those that the digest names."""
+
+
+class ContentTooLargeError(IntegrityError):
+    """A descriptor claims more bytes than its reader is ready to hold in memory."""
+
+
+class BytesContent:
+    """Bytes in memory, as content."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __iter__(self) -> "Iterator[bytes]":
+        """Slices of `CHUNK` bytes."""
+        data = self._data
+        if len(data) <= CHUNK:
+            if data:
+                yield data
+            return
+        for start in range(0, len(data), CHUNK):
+            yield data[start : start + CHUNK]
+
+
+class FileContent:
+    """A regular file, as content; opened anew for each pass.
+
+    Raises (when iterated):
+        LocalIOError: it cannot be read, or is not a regular file.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: "Path") -> None:
+        self._path = path
+
+    def __iter__(self) -> "Iterator[bytes]":
+        """Chunks of `CHUNK` bytes."""
+        with local_errors(self._path):
+            # Without O_NONBLOCK the opening of a pipe planted in a hostile layout would wait for ever.
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise LocalIOError(f"{self._path} is not a regular file")
+            while True:
+                with local_errors(self._path):
+                    chunk = file.read(CHUNK)
+                if not chunk:
+                    return
+                yield chunk
+
+
+class SelfVerifying:
+    """Content that raises `IntegrityError` rather than end with other bytes than its descriptor's.
+
+    A base class and not a protocol: that content keeps this promise cannot be seen from outside.
+    """
+
+    __slots__ = ("descriptor",)
+
+    def __init__(self, descriptor: "Descriptor") -> None:
+        self.descriptor = descriptor
+
+    def __iter__(self) -> "Iterator[bytes]":
+        """A fresh pass from the first byte."""
+        raise AssertionError("a subclass says where the bytes come from")
+
+    def vouches_for(self, descriptor: "Descriptor") -> bool:
+        """Whether these are the bytes of that descriptor, once they were read to the end."""
+        return self.descriptor.digest == descriptor.digest and self.descriptor.size == descriptor.size
+
+
+class Verified(SelfVerifying):
+    """Content checked against a descriptor while it is read.
+
+    Args:
+        descriptor: what the bytes have to be.
+        content: where they come from.
+
+    Raises (when iterated):
+        SizeMismatchError: too many or too few bytes.
+        DigestMismatchError: wrong bytes.
+    """
+
+    __slots__ = ("_content",)
+
+    def __init__(self, descriptor: "Descriptor", content: "Content") -> None:
+        super().__init__(descriptor)
+        self._content = content
+
+    def __iter__(self) -> "Iterator[bytes]":
+        """The chunks of the content, hashed on their way."""
+        expected = self.descriptor
+        hasher, left = expected.digest.hasher(), expected.size
+        for chunk in self._content:
+            left -= len(chunk)
+            if left < 0:
+                raise SizeMismatchError(f"{expected.digest} has more than the {expected.size:,} bytes it should have")
+            hasher.update_raw(chunk)
+            yield chunk
+        if left:
+            raise SizeMismatchError(
+                f"{expected.digest} ends after {expected.size - left:,} of {expected.size:,} bytes",
+                hint="the transfer was cut short, or the size in the manifest is wrong",
+            )
+        actual = hasher.digest()
+        if actual != expected.digest:
+            raise DigestMismatchError(f"content is {actual}, not {expected.digest}", hint="these bytes were discarded")
+
+
+class CheckedBytes(SelfVerifying):
+    """Content that was read into memory and checked when this was made.
+
+    Raises:
+        IntegrityError: the bytes are not those of the descriptor.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, descriptor: "Descriptor", content: "Content") -> None:
+        super().__init__(descriptor)
+        self.data = b"".join(verified(content, descriptor))
+
+    def __iter__(self) -> "Iterator[bytes]":
+        """Slices of `CHUNK` bytes."""
+        return iter(BytesContent(self.data))
+
+
+def verified(content: "Content", descriptor: "Descriptor") -> SelfVerifying:
+    """This content, checked while it is read; not wrapped again when it does that by itself."""
+    if isinstance(content, SelfVerifying) and content.vouches_for(descriptor):
+        return content
+    return Verified(descriptor, content)
+
+
+def read_all(content: "Content", descriptor: "Descriptor", limit: int) -> bytes:
+    """The bytes of small content, verified.
+
+    Args:
+        content: where they come from.
+        descriptor: what they have to be.
+        limit: bytes that the caller is ready to hold.
+
+    Raises:
+        ContentTooLargeError: the descriptor claims more than `limit`; nothing was read.
+        IntegrityError: the bytes are not those of the descriptor.
+    """
+    if descriptor.size > limit:
+        raise ContentTooLargeError(f"{descriptor.digest} is {descriptor.size:,} bytes; the limit here is {limit:,}")
+    return b"".join(verified(content, descriptor))
