@@ -1,0 +1,120 @@
+"""Functions, globals and tags as instances: what modules share with one another and with the host.
+
+Spec: core, Execution, Runtime structure.
+"""
+
+from collections.abc import Callable, MutableMapping, MutableSequence
+from typing import TYPE_CHECKING, Any
+
+from wasm2oci.engine.syntax.types import DefType, DefTypes, GlobalType, TagType
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.runtime.instance import ModuleInstance
+
+__all__ = ["Callee", "Function", "Global", "Tag"]
+
+Callee = Callable[..., Any]
+"""What runs: positional run-time values in; None, the value, or a tuple of several values out."""
+
+
+class Function:
+    """One function instance: the guest's own, or the host's.
+
+    `call` may be a stand-in that makes the real thing at its first use. Whoever keeps a copy of `call` for speed (the
+    namespace of generated code, a table's list of callables) takes it with `install`, and `become` then replaces every
+    copy.
+
+    Args:
+        type_: its defined type; `above` of it are the heap types a reference to this function matches.
+        call: the callable.
+        instance: the module instance that defines it, or None for a host function.
+        index: in that module's function index space.
+        name: for people, or None.
+        stand_in: `call` will be replaced by `become`; only then are the copies remembered.
+
+    Attributes:
+        tail: the form generated code calls in tail position, or None where `call` serves.
+    """
+
+    __slots__ = ("_places", "above", "call", "index", "instance", "name", "tail", "type_")
+
+    def __init__(
+        self,
+        type_: DefType,
+        call: Callee,
+        *,
+        instance: "ModuleInstance | None" = None,
+        index: int = -1,
+        name: str | None = None,
+        stand_in: bool = False,
+    ) -> None:
+        self.type_ = type_
+        self.above = type_.above
+        self.call = call
+        self.instance = instance
+        self.index = index
+        self.name = name
+        self.tail: Callee | None = None
+        self._places: dict[tuple[int, str | int], Any] | None = {} if stand_in else None
+
+    def install(self, container: MutableMapping[str, Any] | MutableSequence[Callee], key: str | int) -> None:
+        """Puts the callable at `container[key]`, and puts there, too, what it later becomes."""
+        container[key] = self.call  # type: ignore[index] # a mapping comes with a str, a sequence with an int
+        if self._places is not None:
+            self._places[id(container), key] = container
+
+    def become(self, call: Callee) -> None:
+        """Replaces the callable here and wherever the present one was installed and still stands; once for good."""
+        stand_in, self.call = self.call, call
+        places, self._places = self._places, None
+        for (_, key), container in (places or {}).items():
+            # A table's list may have been overwritten in between.
+            if container[key] is stand_in:
+                container[key] = call
+
+    @property
+    def type(self) -> DefType:
+        """What an import is matched against."""
+        return self.type_
+
+    def __repr__(self) -> str:
+        return f"<Function {self.name or self.index}>"
+
+
+class Global:
+    """One global instance.
+
+    Args:
+        type_: its type.
+        value: what it holds, in the representation of run-time values.
+        defs: the defined types its type may name.
+    """
+
+    __slots__ = ("defs", "type_", "value")
+
+    def __init__(self, type_: GlobalType, value: Any, defs: DefTypes | None = None) -> None:
+        self.type_ = type_
+        self.value = value
+        self.defs = defs or {}
+
+    @property
+    def type(self) -> GlobalType:
+        """What an import is matched against."""
+        return self.type_
+
+    def __repr__(self) -> str:
+        return f"<Global {self.value!r}>"
+
+
+class Tag:
+    """One tag instance: what an exception was thrown with; two are the same only by identity."""
+
+    __slots__ = ("type_",)
+
+    def __init__(self, type_: TagType) -> None:
+        self.type_ = type_
+
+    @property
+    def type(self) -> TagType:
+        """What an import is matched against."""
+        return self.type_
