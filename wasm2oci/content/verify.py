@@ -10,7 +10,7 @@ The rules:
 
 import os
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from wasm2oci.content.files import local_errors
 from wasm2oci.errors import IntegrityError, LocalIOError
@@ -169,6 +169,14 @@ class CheckedBytes(SelfVerifying):
     def __init__(self, descriptor: "Descriptor", content: "Content") -> None:
         super().__init__(descriptor)
         self.data = b"".join(verified(content, descriptor))
+
+    @classmethod
+    def known(cls, descriptor: "Descriptor", data: bytes) -> Self:
+        """These bytes, whose descriptor was just computed from them."""
+        content = cls.__new__(cls)
+        SelfVerifying.__init__(content, descriptor)
+        content.data = data
+        return content
 
     def __iter__(self) -> "Iterator[bytes]":
         """Slices of `CHUNK` bytes."""

@@ -1,0 +1,114 @@
+"""Annotations from the command line and from files, checked before they enter a manifest.
+
+Spec: image-spec, annotations.md, Rules.
+"""
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.errors import InvalidInputError
+from wasm2oci.oci.wire import load_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Annotations",
+    "InvalidAnnotationError",
+    "check_annotations",
+    "check_text",
+    "parse_annotation",
+    "read_annotation_file",
+]
+
+_NONE: Final["Mapping[str, str]"] = MappingProxyType({})
+
+
+class InvalidAnnotationError(InvalidInputError):
+    """An annotation has no key, or holds what JSON or a terminal cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """What is said about the manifest, about its config, and about the module's layer."""
+
+    manifest: "Mapping[str, str]" = field(default_factory=lambda: _NONE)
+    config: "Mapping[str, str]" = field(default_factory=lambda: _NONE)
+    layer: "Mapping[str, str]" = field(default_factory=lambda: _NONE)
+
+    def __post_init__(self) -> None:
+        for part in (self.manifest, self.config, self.layer):
+            check_annotations(part)
+
+
+def check_annotations(values: "Mapping[str, str]") -> None:
+    """Raise unless every key and value may stand in a manifest.
+
+    Raises:
+        InvalidAnnotationError: an empty key, a key with a character that is not printable, or text that is not Unicode.
+    """
+    for key, value in values.items():
+        if not key:
+            raise InvalidAnnotationError("an annotation has an empty key")
+        if not key.isprintable() or key != key.strip():
+            raise InvalidAnnotationError(f"annotation key {key!r} has characters that are not printable, or spaces")
+        check_text(value, f"annotation {key}")
+
+
+def check_text(text: str, what: str) -> str:
+    """This text, if it can be written as UTF-8 and holds no NUL.
+
+    Raises:
+        InvalidAnnotationError: it cannot.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidAnnotationError(f"{what} is not Unicode text: {text!r}") from error
+    if "\0" in text:
+        raise InvalidAnnotationError(f"{what} holds a NUL character")
+    return text
+
+
+def parse_annotation(text: str) -> tuple[str, str]:
+    """Read `key=value`; everything after the first `=` is the value, which may be empty.
+
+    Raises:
+        InvalidAnnotationError: there is no `=`, or no key before it.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InvalidAnnotationError(f"not an annotation: {text!r}", hint="write it as KEY=VALUE")
+    check_annotations({key.strip(): value})
+    return key.strip(), value
+
+
+def read_annotation_file(raw: bytes, module_name: str) -> Annotations:
+    """Read an annotation file in either of two forms.
+
+    `{"KEY": "VALUE", ...}` says things about the manifest. `{"$manifest": {...}, "$config": {...}, "NAME": {...}}`, the
+    form of oras, says them about the manifest, the config, and the layer of the file of that name.
+
+    Args:
+        raw: the file's bytes.
+        module_name: the name under which it may speak about the module.
+
+    Raises:
+        InvalidInputError: not JSON, neither form, or it names a file that is not pushed.
+    """
+    value = load_object(raw, "annotation file")
+    if all(isinstance(item, str) for item in value.values()):
+        return Annotations(manifest=value)
+    parts: dict[str, dict[str, str]] = {}
+    names = {"$manifest": "manifest", "$config": "config", module_name: "layer"}
+    for name, part in value.items():
+        if not isinstance(part, dict) or not all(isinstance(item, str) for item in part.values()):
+            raise InvalidAnnotationError(f"annotation file: {name!r} is not an object of strings")
+        if name not in names:
+            raise InvalidAnnotationError(
+                f"annotation file speaks about {name!r}, which is not pushed",
+                hint=f"known names here are $manifest, $config and {module_name}",
+            )
+        parts[names[name]] = part
+    return Annotations(**parts)

@@ -1,0 +1,48 @@
+"""An artifact that was built and is nowhere yet: a manifest and the content that it names."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from wasm2oci.content.memory import MemoryTarget
+from wasm2oci.content.verify import BytesContent
+
+if TYPE_CHECKING:
+    from wasm2oci.content.target import Content
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.manifest import Manifest
+
+__all__ = ["Artifact"]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A built artifact.
+
+    Args:
+        profile: the name of the profile that it follows.
+        manifest: with its bytes.
+        module: the descriptor of the layer that is the module.
+        blobs: config and layers with their content, in the manifest's order.
+    """
+
+    profile: str
+    manifest: "Manifest"
+    module: "Descriptor"
+    blobs: tuple[tuple["Descriptor", "Content"], ...] = field(repr=False)
+
+    @property
+    def root(self) -> "Descriptor":
+        """The descriptor of the manifest."""
+        return self.manifest.descriptor()
+
+    def target(self, tag: str | None = None) -> MemoryTarget:
+        """A target that holds exactly this, to copy it from.
+
+        Raises:
+            InvalidReferenceError: the tag is malformed.
+        """
+        target = MemoryTarget()
+        for descriptor, content in self.blobs:
+            target.add(descriptor, content)
+        target.add(self.root, BytesContent(self.manifest.raw), tag=tag)
+        return target

@@ -1,0 +1,109 @@
+"""Build an artifact from a module by a profile: bytes in, bytes out, the same for the same input.
+
+No file, no network, no clock: whatever ends up in the artifact was handed in.
+Spec: image-spec, manifest.md; Wasm OCI Artifact layout v0 (CNCF).
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from wasm2oci.content.verify import BytesContent
+from wasm2oci.errors import InvalidInputError, UnsupportedError
+from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.descriptor import TITLE, Descriptor
+from wasm2oci.oci.manifest import Manifest, parse_manifest
+from wasm2oci.oci.wire import MANIFEST_MAX
+from wasm2oci.packager.annotations import Annotations, InvalidAnnotationError, check_text
+from wasm2oci.packager.artifact import Artifact
+from wasm2oci.packager.config import EPOCH, ConfigFacts
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from wasm2oci.packager.module_source import ModuleSource
+    from wasm2oci.packager.profiles import Profile
+
+__all__ = ["AuthorNotTakenError", "Labels", "ManifestOversizeError", "build"]
+
+
+class AuthorNotTakenError(UnsupportedError):
+    """The profile's config has no place for an author."""
+
+
+class ManifestOversizeError(InvalidInputError):
+    """The annotations make the manifest larger than registries take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What people say about a module.
+
+    Args:
+        title: the file name that a pull should give it, or None for no title; not changed in any way.
+        annotations: of manifest, config and layer.
+        created: when it was made, with a time zone, or None when nobody said.
+        author: who made it, or None.
+    """
+
+    title: str | None = None
+    annotations: Annotations = field(default_factory=Annotations)
+    created: "datetime | None" = None
+    author: str | None = None
+
+
+def build(module: "ModuleSource", profile: "Profile", labels: Labels | None = None) -> Artifact:
+    """Build the artifact of a module.
+
+    Args:
+        module: what is packed.
+        profile: how.
+        labels: what is said about it.
+
+    Raises:
+        InvalidAnnotationError: the title or the author cannot stand in a manifest, or the title is given twice.
+        AuthorNotTakenError: an author was given, and the profile has no place for one.
+        ManifestOversizeError: there is more in the annotations than a manifest may hold.
+    """
+    labels = labels or Labels()
+    layer = replace(module.descriptor, media_type=profile.layer_type, annotations=_layer_annotations(labels))
+    config_bytes = profile.config(_facts(module, profile, labels))
+    config = Descriptor.of(profile.config_type, config_bytes, dict(sorted(labels.annotations.config.items())))
+    value: dict[str, Any] = {"schemaVersion": 2}
+    if profile.says_media_type:
+        value["mediaType"] = mt.OCI_MANIFEST
+    value |= {"config": config.to_json(), "layers": [layer.to_json()]}
+    if labels.annotations.manifest:
+        value["annotations"] = dict(sorted(labels.annotations.manifest.items()))
+    raw = profile.encode(value)
+    if len(raw) > MANIFEST_MAX:
+        raise ManifestOversizeError(f"the manifest would be {len(raw):,} bytes; registries take {MANIFEST_MAX:,}")
+    manifest = parse_manifest(raw, mt.OCI_MANIFEST)
+    assert isinstance(manifest, Manifest)  # noqa: S101 - what was just built has a config and layers
+    return Artifact(profile.name, manifest, layer, ((config, BytesContent(config_bytes)), (layer, module.content)))
+
+
+def _layer_annotations(labels: Labels) -> dict[str, str]:
+    annotations = dict(labels.annotations.layer)
+    if labels.title is not None:
+        if annotations.setdefault(TITLE, labels.title) != labels.title:
+            raise InvalidAnnotationError(f"the module has two titles: {labels.title!r} and {annotations[TITLE]!r}")
+        check_text(labels.title, "the title")
+    return dict(sorted(annotations.items()))
+
+
+def _facts(module: "ModuleSource", profile: "Profile", labels: Labels) -> ConfigFacts:
+    if labels.author is not None:
+        if not profile.takes_author:
+            raise AuthorNotTakenError(
+                f"profile {profile.name} has no place for an author",
+                hint="use -a org.opencontainers.image.authors=... instead",
+            )
+        check_text(labels.author, "the author")
+    return ConfigFacts(
+        layers=(module.descriptor.digest,),
+        kind=module.kind,
+        imports=module.imports,
+        exports=module.exports,
+        created=labels.created or EPOCH,
+        author=labels.author,
+    )

@@ -1,0 +1,145 @@
+"""The module that is packed: where its bytes are, their digest, and what they say about themselves.
+
+Small files are read once and kept, so what is hashed is what is pushed; large ones are read again for the push and
+verified on that way, so a file that changes meanwhile is an error and not a broken artifact.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.verify import CheckedBytes, FileContent
+from wasm2oci.errors import InvalidInputError
+from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.digest import Hasher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wasm2oci.content.target import Content
+
+__all__ = ["Kind", "ModuleSource", "NotWasmError", "component_names"]
+
+_KEPT: Final = 8 << 20
+"""Bytes up to which a file is kept in memory."""
+
+_CORE: Final = b"\0asm\x01\0\0\0"
+_LOOKALIKES: Final = (
+    (b"(", "this looks like the text format: make it binary first (`wat2wasm FILE`, or `wasm-tools parse`)"),
+    (b"\x1f\x8b", "this is gzip-compressed: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "this is zstd-compressed: unpack it first"),
+    (b"PK", "this is a zip archive: unpack it first"),
+    (b"\x7fELF", "this is a native program: build it for a wasm target"),
+    (b"<", "this looks like HTML or XML: the download of it probably failed"),
+)
+
+
+class NotWasmError(InvalidInputError):
+    """A file is empty, or does not begin as a WebAssembly binary does."""
+
+
+class Kind(StrEnum):
+    """What a WebAssembly binary is."""
+
+    MODULE = "module"
+    COMPONENT = "component"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleSource:
+    """A module to pack.
+
+    Args:
+        content: its bytes, readable any number of times.
+        descriptor: their digest and size.
+        kind: core module or component; unknown only when it was forced.
+        imports: names that a component needs, sorted.
+        exports: names that a component offers, sorted.
+    """
+
+    content: "Content"
+    descriptor: Descriptor
+    kind: Kind
+    imports: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+
+    @classmethod
+    def of_bytes(cls, data: bytes, *, force: bool = False) -> "ModuleSource":
+        """Look at a module in memory.
+
+        Args:
+            data: all of it.
+            force: take it even if it is not WebAssembly.
+
+        Raises:
+            NotWasmError: it is not, and `force` is off.
+            MalformedError: it is a component whose outline cannot be read.
+        """
+        descriptor = Descriptor.of(mt.OCTET_STREAM, data)
+        kind = _kind(data[:8], force=force)
+        imports, exports = component_names(data) if kind is Kind.COMPONENT else ((), ())
+        return cls(CheckedBytes.known(descriptor, data), descriptor, kind, imports, exports)
+
+    @classmethod
+    def of_file(cls, path: "Path", *, force: bool = False) -> "ModuleSource":
+        """Look at a module in a file; one that is large and no component is never in memory as a whole.
+
+        Args:
+            path: the file.
+            force: take it even if it is not WebAssembly.
+
+        Raises:
+            NotFoundError: there is no such file.
+            LocalIOError: it cannot be read, or is a folder.
+            NotWasmError: it is not WebAssembly, and `force` is off.
+            MalformedError: it is a component whose outline cannot be read.
+        """
+        content, hasher, kept = FileContent(path), Hasher(), list[bytes]()
+        kind = Kind.UNKNOWN
+        for chunk in content:
+            if hasher.size == 0:
+                # Before the rest of a large file is read for nothing.
+                kind = _kind(chunk[:8], force=force)
+            hasher.update(chunk)
+            if hasher.size <= _KEPT or kind is Kind.COMPONENT:
+                kept.append(chunk)
+            else:
+                kept.clear()
+        if hasher.size <= _KEPT or kind is Kind.COMPONENT:
+            return cls.of_bytes(b"".join(kept), force=force)
+        return cls(content, Descriptor(mt.OCTET_STREAM, hasher.digest(), hasher.size), kind)
+
+
+def component_names(data: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of a component's imports and exports, each sorted and without doubles.
+
+    Raises:
+        MalformedError: its outline cannot be read.
+    """
+    from wasm2oci.engine.binary import decode_component  # noqa: PLC0415 - most pushes need no decoder
+
+    component = decode_component(data)
+    imports = sorted({extern.name for extern in component.imports})
+    exports = sorted({extern.name for extern in component.exports})
+    return tuple(imports), tuple(exports)
+
+
+def _kind(head: bytes, *, force: bool) -> Kind:
+    if head == _CORE:
+        return Kind.MODULE
+    from wasm2oci.engine.binary import ModuleKind, preamble  # noqa: PLC0415 - as above
+    from wasm2oci.engine.errors import MalformedError  # noqa: PLC0415
+
+    try:
+        return Kind.COMPONENT if preamble(head) is ModuleKind.COMPONENT else Kind.MODULE
+    except MalformedError as error:
+        if force:
+            return Kind.UNKNOWN
+        if not head:
+            raise NotWasmError("the file is empty") from error
+        hint = next((hint for magic, hint in _LOOKALIKES if head.lstrip().startswith(magic)), None)
+        raise NotWasmError(
+            f"not a WebAssembly binary: {error.message}", hint=hint or "use --force to push it all the same"
+        ) from error

@@ -1,0 +1,96 @@
+"""The table of profiles: how a module becomes an artifact, one row each.
+
+Everything that differs between the layouts in use stands in the row; `build` reads it, and so do the command line's
+`--profile` and the documentation. No single row suits every consumer: Krustlet refuses a manifest that says its own
+media type, wkg and oci-wasm refuse one that does not.
+"""
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.errors import InvalidInputError
+from wasm2oci.packager.config import cncf_config, empty_config
+from wasm2oci.packager.json_bytes import canonical_json, go_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wasm2oci.packager.config import ConfigFacts
+
+__all__ = ["CNCF", "PROFILES", "WASM_TO_OCI", "Profile", "UnknownProfileError", "find_profile"]
+
+
+class UnknownProfileError(InvalidInputError):
+    """There is no profile of this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One way to lay out a module in a registry.
+
+    Args:
+        name: what `--profile` takes.
+        summary: one line for people.
+        consumers: who pulls it.
+        config_type: media type of the config.
+        config: makes the config's bytes.
+        takes_author: the config has a place for an author.
+        layer_type: media type of the layer, which is the module's bytes as they are.
+        says_media_type: the manifest holds its own media type.
+        encode: makes the manifest's bytes.
+    """
+
+    name: str
+    summary: str
+    consumers: tuple[str, ...]
+    config_type: str
+    config: "Callable[[ConfigFacts], bytes]" = field(repr=False)
+    takes_author: bool
+    layer_type: str
+    says_media_type: bool
+    encode: "Callable[[Mapping[str, object]], bytes]" = field(repr=False)
+
+
+_ROWS: Final = (
+    Profile(
+        name="cncf",
+        summary="the Wasm OCI Artifact layout v0, which current tools share",
+        consumers=("wkg", "wash", "Spin", "runwasi shims on Kubernetes", "wassette"),
+        config_type="application/vnd.wasm.config.v0+json",
+        config=cncf_config,
+        takes_author=True,
+        layer_type="application/wasm",
+        says_media_type=True,
+        encode=canonical_json,
+    ),
+    Profile(
+        name="wasm-to-oci",
+        summary="byte for byte what engineerd/wasm-to-oci writes",
+        consumers=("wasm-to-oci", "Krustlet", "kwctl and Kubewarden", "Harbor", "GitLab"),
+        config_type="application/vnd.wasm.config.v1+json",
+        config=empty_config,
+        takes_author=False,
+        layer_type="application/vnd.wasm.content.layer.v1+wasm",
+        says_media_type=False,
+        encode=go_json,
+    ),
+)
+
+PROFILES: Final["Mapping[str, Profile]"] = MappingProxyType({row.name: row for row in _ROWS})
+"""Every profile by its name."""
+
+CNCF: Final = PROFILES["cncf"]
+WASM_TO_OCI: Final = PROFILES["wasm-to-oci"]
+
+
+def find_profile(name: str) -> Profile:
+    """The profile of this name.
+
+    Raises:
+        UnknownProfileError: there is none; the hint lists them.
+    """
+    profile = PROFILES.get(name)
+    if profile is None:
+        raise UnknownProfileError(f"there is no profile {name!r}", hint=f"profiles are {', '.join(PROFILES)}")
+    return profile
