@@ -1,0 +1,87 @@
+"""Our own registry on a real socket, for tests: in memory, on a free port of the loopback.
+
+    with registry_server() as registry:
+        registry.address            # "127.0.0.1:41234"
+        registry.core.storage       # what it keeps
+
+Faults go in between: `registry_server(wrap=lambda handle: cut_after(handle, 10))`. `wrap` is given the core's
+`handle` (a `Request` in, a `Response` out) and returns another one. A response may lie: its own `Content-Length`
+wins, and the connection is closed after a body of another length; a body that raises `OSError` cuts it.
+"""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wasm2oci.server.carrier import Server
+from wasm2oci.server.memory import MemoryStorage
+from wasm2oci.server.registry import Registry
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterator
+
+    from wasm2oci.server.access import Access
+    from wasm2oci.server.call import Rules
+    from wasm2oci.server.http1 import Limits
+    from wasm2oci.server.messages import Request, Response
+    from wasm2oci.server.storage import Storage
+
+    Handle = Callable[[Request], Response]
+
+__all__ = ["RunningRegistry", "registry_server"]
+
+
+@dataclass(frozen=True)
+class RunningRegistry:
+    """A registry that answers.
+
+    Attributes:
+        address: `127.0.0.1:PORT`.
+        url: with its scheme.
+        core: the registry itself.
+        seen: method and target of every request so far, in order.
+        log: lines of the access log so far.
+    """
+
+    address: str
+    url: str
+    core: Registry
+    seen: list[str]
+    log: list[str]
+
+
+@contextmanager
+def registry_server(
+    *,
+    storage: "Storage | None" = None,
+    access: "Access | None" = None,
+    rules: "Rules | None" = None,
+    limits: "Limits | None" = None,
+    tls: "ssl.SSLContext | None" = None,
+    wrap: "Callable[[Handle], Handle] | None" = None,
+    host: str = "127.0.0.1",
+) -> "Iterator[RunningRegistry]":
+    """Start a registry, stop it at the end.
+
+    Args:
+        storage: where it keeps things; in memory when None.
+        access: who may do what (`BasicAccess`); everyone everything when None.
+        rules: limits and switches of the core.
+        limits: limits of a connection.
+        tls: server context, None for plain HTTP.
+        wrap: faults.
+        host: address to listen at.
+    """
+    core = Registry(storage or MemoryStorage(), access=access, rules=rules)
+    seen: list[str] = []
+    lines: list[str] = []
+    inner: Handle = core.handle if wrap is None else wrap(core.handle)
+
+    def handle(request: "Request") -> "Response":
+        seen.append(f"{request.method} {request.target}")
+        return inner(request)
+
+    with Server(handle, host, 0, tls=tls, limits=limits, log=lines.append, grace=5.0) as server:
+        yield RunningRegistry(server.address, server.url, core, seen, lines)
+    core.close()

@@ -1,0 +1,96 @@
+"""Who may do what: the protocol the core asks, and its two simplest answers.
+
+Spec: RFC 9110, 11 (challenges); RFC 7617 (Basic).
+"""
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from wasm2oci.server.routes import Action
+
+__all__ = ["ANONYMOUS", "Access", "BasicAccess", "Everyone", "PasswordCheck", "basic_credentials"]
+
+ANONYMOUS: Final = ""
+"""The user that gave no credentials, where none are needed."""
+_CREDENTIALS_MAX: Final = 4096
+
+
+class Access(Protocol):
+    """The rules of a registry."""
+
+    @property
+    def challenge(self) -> str:
+        """The value of `WWW-Authenticate` in a 401."""
+        ...
+
+    def identify(self, authorization: str | None) -> str | None:
+        """The user that an `Authorization` field proves, `ANONYMOUS` where none is needed, None when it proves nobody.
+
+        Args:
+            authorization: the field's value, None when the request has none.
+        """
+        ...
+
+    def allows(self, user: str, action: "Action", repository: str) -> bool:
+        """Whether this user may do this in this repository (empty: the registry as a whole)."""
+        ...
+
+
+class PasswordCheck(Protocol):
+    """Something that knows passwords."""
+
+    def check(self, user: str, password: str) -> bool:
+        """Whether this is the user's password; takes as long for a user that does not exist."""
+        ...
+
+
+class Everyone:
+    """No credentials needed, everything allowed: for loopback and for tests."""
+
+    challenge = 'Basic realm="wasm2oci"'
+
+    def identify(self, authorization: str | None) -> str | None:  # noqa: ARG002 - the protocol's signature
+        """Anonymous, whatever is said."""
+        return ANONYMOUS
+
+    def allows(self, user: str, action: "Action", repository: str) -> bool:  # noqa: ARG002 - the same
+        """Always."""
+        return True
+
+
+class BasicAccess:
+    """Known users may do everything; nobody else anything.
+
+    Args:
+        passwords: who is known.
+    """
+
+    challenge = 'Basic realm="wasm2oci", charset="UTF-8"'
+
+    def __init__(self, passwords: PasswordCheck) -> None:
+        self._passwords = passwords
+
+    def identify(self, authorization: str | None) -> str | None:
+        """The user whose password it holds."""
+        credentials = basic_credentials(authorization)
+        if credentials is None or not self._passwords.check(*credentials):
+            return None
+        return credentials[0]
+
+    def allows(self, user: str, action: "Action", repository: str) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Whoever was identified."""
+        return user != ANONYMOUS
+
+
+def basic_credentials(authorization: str | None) -> tuple[str, str] | None:
+    """User and password of a Basic `Authorization` field, or None when it is anything else."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic" or len(encoded) > _CREDENTIALS_MAX:
+        return None
+    try:
+        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return (user, password) if colon and user else None

@@ -1,0 +1,219 @@
+"""The carrier: HTTP/1.1 over sockets around a `handle` function, a thread for each connection.
+
+It moves bytes and keeps limits, and decides nothing else. A body is never in memory as a whole: one comes in through
+one buffer for each connection, one goes out from the file by the kernel (sendfile) where there is no TLS.
+
+    accept -> [TLS] -> head -> handle -> response -> the next head, or a lingering close
+
+Spec: RFC 9112.
+"""
+
+import contextlib
+import selectors
+import socket
+import threading
+import time
+import traceback
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Final, Self
+
+from wasm2oci.errors import LocalIOError
+from wasm2oci.server.connection import Connection
+from wasm2oci.server.http1 import Limits
+from wasm2oci.server.messages import BytesBody, Response
+from wasm2oci.server.problems import problem_response
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from wasm2oci.server.messages import Request
+
+__all__ = ["CannotListenError", "Server"]
+
+_BACKLOG: Final = 256
+_HOUSEKEEPING: Final = 30.0
+
+
+class CannotListenError(LocalIOError):
+    """The address cannot be listened at."""
+
+
+class Server:
+    """Answers requests at an address until it is stopped. A context manager: started on entry, stopped on exit.
+
+    Args:
+        handle: request in, response out; called from many threads at once.
+        host: address to listen at; a name is looked up.
+        port: 0 for one that is free.
+        tls: a server-side context, or None for plain HTTP.
+        limits: what one connection may take.
+        log: is given one line for each request; None for silence.
+        housekeeping: called every half minute while the server runs.
+        grace: seconds that requests under way are given by `stop`.
+
+    Raises:
+        CannotListenError: the address is taken, not ours, or not allowed.
+    """
+
+    def __init__(
+        self,
+        handle: "Callable[[Request], Response]",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        tls: "ssl.SSLContext | None" = None,
+        limits: Limits | None = None,
+        log: "Callable[[str], None] | None" = None,
+        housekeeping: "Callable[[], object] | None" = None,
+        grace: float = 10.0,
+    ) -> None:
+        self._handle, self._tls, self._limits = handle, tls, limits or Limits()
+        self._log, self._housekeeping, self._grace = log, housekeeping, grace
+        self._lock = threading.Lock()
+        self._connections: set[Connection] = set()
+        self._gone = threading.Condition(self._lock)
+        self._slots = threading.BoundedSemaphore(self._limits.connections)
+        self._stopping = threading.Event()
+        self._wake, self._woken = socket.socketpair()
+        self._acceptor: threading.Thread | None = None
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+            self._listener = socket.socket(family, kind, protocol)
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind(address)
+            self._listener.listen(_BACKLOG)
+            self._listener.setblocking(False)
+        except OSError as error:
+            self._close_sockets()
+            raise CannotListenError(
+                f"cannot listen at {host}:{port}: {error.strerror or error}", hint="--listen HOST:0 picks a free port"
+            ) from error
+        self.host = host
+        self.port: int = self._listener.getsockname()[1]
+
+    @property
+    def address(self) -> str:
+        """`host:port`, as a reference begins."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """`http://host:port` or `https://host:port`."""
+        return f"{'http' if self._tls is None else 'https'}://{self.address}"
+
+    def start(self) -> Self:
+        """Begin to answer, in threads of its own."""
+        self._acceptor = threading.Thread(target=self._accept, name="wasm2oci-accept", daemon=True)
+        self._acceptor.start()
+        return self
+
+    def stop(self) -> None:
+        """End: no new connections, idle ones closed at once, busy ones after their request or the grace."""
+        if self._stopping.is_set():
+            return
+        self._stopping.set()
+        with contextlib.suppress(OSError):
+            self._wake.send(b"x")
+        if self._acceptor is not None:
+            self._acceptor.join()
+        with self._lock:
+            for connection in self._connections:
+                connection.finish_soon()
+            self._gone.wait_for(lambda: not self._connections, self._grace)
+            for connection in self._connections:
+                connection.cut()
+            self._gone.wait_for(lambda: not self._connections, self._grace)
+        self._close_sockets()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self.stop()
+
+    def _accept(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            due = time.monotonic() + _HOUSEKEEPING
+            while not self._stopping.is_set():
+                if not selector.select(max(0.0, due - time.monotonic())) and self._housekeeping is not None:
+                    self._housekeeping()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + _HOUSEKEEPING
+                self._accept_one()
+
+    def _accept_one(self) -> None:
+        # A full house: the newcomer waits in the backlog until somebody leaves.
+        if not self._slots.acquire(timeout=1.0):
+            return
+        try:
+            sock, peer = self._listener.accept()
+        except OSError:
+            self._slots.release()
+            return
+        connection = Connection(sock, peer, self._limits, self._tls)
+        with self._lock:
+            self._connections.add(connection)
+        threading.Thread(target=self._serve, args=(connection,), name="wasm2oci-serve", daemon=True).start()
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            with contextlib.suppress(OSError):
+                connection.open()
+                while not self._stopping.is_set() and self._exchange(connection):
+                    pass
+        finally:
+            connection.close()
+            with self._lock:
+                self._connections.discard(connection)
+                self._gone.notify_all()
+            self._slots.release()
+
+    def _exchange(self, connection: Connection) -> bool:
+        """One request and its response; whether another may follow."""
+        request = connection.receive()
+        if request is None:
+            return False
+        started = time.monotonic()
+        if isinstance(request, Response):
+            response, line = request, "- -"
+        else:
+            line = f"{request.method} {request.target.partition('?')[0]}"
+            response = self._ask(request, connection)
+        dated = (("Date", formatdate(usegmt=True)), ("Server", "wasm2oci"), ("X-Content-Type-Options", "nosniff"))
+        sent, kept = connection.send(response, dated, last=self._stopping.is_set())
+        if self._log is not None:
+            took = (time.monotonic() - started) * 1000
+            printable = "".join(char if char.isprintable() else "?" for char in line)
+            self._log(f"{connection.peer} {printable} {response.status} {sent} {took:.1f}ms")
+        return kept
+
+    def _ask(self, request: "Request", connection: Connection) -> Response:
+        try:
+            return self._handle(request)
+        except connection.broken as error:
+            # A body that broke its framing still gets an answer; a client that is gone gets none.
+            if error.status is None:
+                return Response(408, body=BytesBody(), close=True)
+            return _closing(problem_response(error.status, "UNSUPPORTED", str(error)))
+        except Exception:  # noqa: BLE001 - one request's bug must not end the server; it is logged whole
+            if self._log is not None:
+                self._log(traceback.format_exc().rstrip())
+            return _closing(problem_response(500, "UNKNOWN", "internal error"))
+
+    def _close_sockets(self) -> None:
+        self._wake.close()
+        self._woken.close()
+        if hasattr(self, "_listener"):
+            self._listener.close()
+
+
+def _closing(response: Response) -> Response:
+    return Response(response.status, response.headers, response.body, close=True)

@@ -1,0 +1,321 @@
+"""One connection: bytes of a client turned into requests, and responses into bytes.
+
+All waiting is bounded: for a head, for each read and write, and for a body's average rate.
+"""
+
+import contextlib
+import socket
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from wasm2oci.server.http1 import Head, HeadError, Limits, chunk_size, head_bytes, parse_head
+from wasm2oci.server.messages import BrokenBodyError, FileBody, Request, Response
+from wasm2oci.server.problems import problem_response
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+__all__ = ["Connection"]
+
+_LINE_MAX: Final = 1024
+_DRAIN: Final = 64 * 1024
+_LINGER_SECONDS: Final = 2.0
+_SMALL: Final = 64 * 1024
+_NO_BODY: Final = (204, 304)
+
+
+class Connection:
+    """A socket with a buffer, in a thread of its own.
+
+    Args:
+        sock: as accepted.
+        peer: its address.
+        limits: what it may take.
+        tls: a context to speak TLS with, or None.
+    """
+
+    broken = BrokenBodyError
+
+    def __init__(self, sock: socket.socket, peer: Any, limits: Limits, tls: "ssl.SSLContext | None") -> None:
+        self._sock, self._limits, self._tls = sock, limits, tls
+        self.peer = f"{peer[0]}:{peer[1]}"
+        self._buffer = bytearray()
+        self._body: _Incoming | None = None
+        self._head: Head | None = None
+        self._waiting = False
+
+    def open(self) -> None:
+        """Make it ready: small packets at once, and the TLS handshake.
+
+        Raises:
+            OSError: the client is gone, or does not speak TLS.
+        """
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock.settimeout(self._limits.head_seconds)
+        if self._tls is not None:
+            self._sock = self._tls.wrap_socket(self._sock, server_side=True)
+
+    def receive(self) -> Request | Response | None:
+        """The next request; or the response to one that is refused already; or None at the end."""
+        try:
+            raw = self._read_head()
+            if raw is None:
+                return None
+            self._head = head = parse_head(raw)
+        except HeadError as error:
+            self._head = None
+            response = problem_response(error.status, "UNSUPPORTED", str(error))
+            return Response(response.status, response.headers, response.body, close=True)
+        self._body = _Incoming(self, head)
+        return Request(
+            method=head.method,
+            target=head.target,
+            headers=head.headers,
+            body=self._body,
+            length=head.length,
+            peer=self.peer,
+            secure=self._tls is not None,
+        )
+
+    def send(self, response: Response, extra: tuple[tuple[str, str], ...], *, last: bool) -> tuple[int, bool]:
+        """Send a response; says how many bytes of body went, and whether another request may follow."""
+        head, body = self._head, self._body
+        self._head = self._body = None
+        keep = (
+            not response.close
+            and not last
+            and head is not None
+            and head.persistent
+            and (body is None or body.drain(_DRAIN))
+        )
+        extra = (*extra, ("Connection", "keep-alive" if keep else "close"))
+        if response.status not in _NO_BODY:
+            extra = (*extra, ("Content-Length", str(response.body.length)))
+        silent = response.status in _NO_BODY or (head is not None and head.method == "HEAD")
+        sent = 0
+        try:
+            self._sock.settimeout(self._limits.idle_seconds)
+            sent = self._send_all(head_bytes(response, extra), response, silent=silent)
+        finally:
+            response.body.close()
+        declared = response.header("Content-Length")
+        if not silent and declared is not None and declared != str(sent):
+            keep = False
+        if not keep:
+            self._linger()
+        return sent, keep
+
+    def finish_soon(self) -> None:
+        """End it now if it waits for a request, else after the one it is at. From another thread."""
+        if self._waiting:
+            self.cut()
+
+    def cut(self) -> None:
+        """End it now. From another thread."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        with contextlib.suppress(OSError):
+            self._sock.close()
+
+    def fill(self, timeout: float) -> bool:
+        """Read what there is into the buffer; False at the end.
+
+        Raises:
+            TimeoutError: nothing came for so many seconds.
+        """
+        self._sock.settimeout(max(timeout, 0.001))
+        data = self._sock.recv(_SMALL)
+        self._buffer += data
+        return bool(data)
+
+    def take(self, most: int) -> bytes:
+        """Up to so many bytes of the buffer."""
+        data = bytes(self._buffer[:most])
+        del self._buffer[:most]
+        return data
+
+    def read_into(self, view: memoryview, timeout: float) -> int:
+        """Bytes from the buffer, else from the socket, into `view`; 0 at the end."""
+        if self._buffer:
+            count = min(len(view), len(self._buffer))
+            view[:count] = self._buffer[:count]
+            del self._buffer[:count]
+            return count
+        self._sock.settimeout(max(timeout, 0.001))
+        return self._sock.recv_into(view)
+
+    def read_line(self, timeout: float) -> bytes:
+        """A line up to CRLF, without it.
+
+        Raises:
+            HeadError: it is too long, or ends in a bare line feed.
+            BrokenBodyError: the client went away.
+        """
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > _LINE_MAX:
+                raise HeadError("line is too long")
+            if not self.fill(timeout):
+                raise BrokenBodyError("client went away in the middle of a body")
+        line = self.take(end + 1)
+        if len(line) > _LINE_MAX or not line.endswith(b"\r\n"):
+            raise HeadError("line is malformed")
+        return line[:-2]
+
+    def send_continue(self) -> None:
+        """Tell the client to go on with the body."""
+        self._sock.settimeout(self._limits.idle_seconds)
+        self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _read_head(self) -> bytes | None:
+        limits = self._limits
+        deadline: float | None = None
+        searched = 0
+        while True:
+            # Empty lines before a request are passed over (RFC 9112, 2.2), but not for ever.
+            while self._buffer.startswith(b"\r\n"):
+                del self._buffer[:2]
+            end = self._buffer.find(b"\r\n\r\n", searched)
+            if 0 <= end <= limits.head:
+                raw = bytes(self._buffer[:end])
+                del self._buffer[: end + 4]
+                return raw
+            if len(self._buffer) > limits.head or end > limits.head:
+                line = self._buffer.find(b"\r\n")
+                raise HeadError("head is too large", 414 if line < 0 else 431)
+            searched = max(0, len(self._buffer) - 3)
+            now = time.monotonic()
+            if deadline is None and self._buffer:
+                deadline = now + limits.head_seconds
+            left = limits.idle_seconds if deadline is None else deadline - now
+            self._waiting = not self._buffer
+            try:
+                more = left > 0 and self.fill(left)
+            except TimeoutError:
+                more = False
+                if not self._buffer:
+                    return None
+            finally:
+                self._waiting = False
+            if not more:
+                if not self._buffer or deadline is None or time.monotonic() < deadline:
+                    return None
+                raise HeadError("head did not come in time", 408)
+
+    def _send_all(self, head: bytes, response: Response, *, silent: bool) -> int:
+        body = response.body
+        if silent:
+            self._sock.sendall(head)
+            return 0
+        if isinstance(body, FileBody) and self._tls is None:
+            self._sock.sendall(head, socket.MSG_MORE if body.length and hasattr(socket, "MSG_MORE") else 0)
+            return self._send_file(body)
+        sent = 0
+        for piece in body:
+            if head and len(piece) <= _SMALL:
+                self._sock.sendall(head + bytes(piece))
+            else:
+                if head:
+                    self._sock.sendall(head)
+                self._sock.sendall(piece)
+            head = b""
+            sent += len(piece)
+        if head:
+            self._sock.sendall(head)
+        return sent
+
+    def _send_file(self, body: FileBody) -> int:
+        if body.length == 0:
+            return 0
+        with open(body.descriptor, "rb", buffering=0, closefd=False) as file:
+            return self._sock.sendfile(file, body.offset, body.length)
+
+    def _linger(self) -> None:
+        # Closing with bytes unread would make the kernel reset the connection, and the client lose the response.
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+            until = time.monotonic() + min(_LINGER_SECONDS, self._limits.idle_seconds)
+            while (left := until - time.monotonic()) > 0:
+                self._sock.settimeout(left)
+                if not self._sock.recv(_SMALL):
+                    return
+
+
+class _Incoming:
+    """A request's body: one pass, in views of one buffer."""
+
+    def __init__(self, connection: Connection, head: Head) -> None:
+        self._connection, self._limits = connection, connection._limits  # noqa: SLF001 - two halves of one thing
+        self._continue = head.wants_continue
+        self._length, self._read = head.length, 0
+        self._started: float | None = None
+        self._done = head.length == 0
+        self._broken = False
+
+    def __iter__(self) -> "Iterator[memoryview]":
+        if self._done or self._broken:
+            return
+        self._started = time.monotonic()
+        # Broken until proven whole: whoever stops in the middle leaves a connection nobody can go on with.
+        self._broken = True
+        try:
+            if self._continue:
+                self._continue = False
+                self._connection.send_continue()
+            yield from self._chunks() if self._length is None else self._counted(self._length, self._buffer())
+        except HeadError as error:
+            raise BrokenBodyError(str(error), error.status) from error
+        except TimeoutError as error:
+            raise BrokenBodyError("body came too slowly", 408) from error
+        except OSError as error:
+            raise BrokenBodyError("client went away in the middle of a body") from error
+        self._done, self._broken = True, False
+
+    def drain(self, most: int) -> bool:
+        """Whether nothing of the body is left; reads a small rest to make it so."""
+        if self._done:
+            return True
+        if self._broken or self._continue or self._length is None or self._length > most:
+            return False
+        try:
+            for _ in self:
+                pass
+        except BrokenBodyError:
+            return False
+        return True
+
+    def _buffer(self) -> memoryview:
+        size = self._limits.piece if self._length is None else min(self._length, self._limits.piece)
+        return memoryview(bytearray(size))
+
+    def _counted(self, left: int, view: memoryview) -> "Iterator[memoryview]":
+        while left:
+            count = self._connection.read_into(view[:left] if left < len(view) else view, self._timeout())
+            if not count:
+                raise BrokenBodyError("client went away in the middle of a body")
+            left -= count
+            self._read += count
+            yield view[:count]
+
+    def _chunks(self) -> "Iterator[memoryview]":
+        view = self._buffer()
+        while size := chunk_size(self._connection.read_line(self._timeout())):
+            yield from self._counted(size, view)
+            if self._connection.read_line(self._timeout()):
+                raise HeadError("chunk is longer than it says")
+        trailer = 0
+        while line := self._connection.read_line(self._timeout()):
+            trailer += len(line)
+            if trailer > self._limits.head:
+                raise HeadError("trailer is too large", 431)
+
+    def _timeout(self) -> float:
+        limits = self._limits
+        elapsed = time.monotonic() - (self._started or 0.0)
+        left = limits.body_grace + self._read / limits.body_rate - elapsed
+        if left <= 0:
+            raise TimeoutError
+        return min(left, limits.idle_seconds)

@@ -1,0 +1,193 @@
+"""HTTP/1.1 as bytes: heads are read and written here, and nothing is guessed.
+
+A server behind a proxy that reads a message differently than the proxy did can be made to answer somebody else's
+request. So whatever two readers could see differently is refused: bare line feeds, folded fields, spaces before a
+colon, two lengths, a length beside chunks, chunks in HTTP/1.0, a second Host.
+Spec: RFC 9112 (messages), RFC 9110, 5.5 (field values).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from wasm2oci.server.messages import Headers, Response
+
+__all__ = ["Head", "HeadError", "Limits", "chunk_size", "head_bytes", "parse_head", "reason"]
+
+_REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,20}) ([!-~]+) HTTP/1\.([01])\Z")
+_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
+_BAD_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_LENGTH: Final = re.compile(r"[0-9]{1,18}\Z")
+_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[ -~\t]*)?\Z")
+_ABSOLUTE: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
+_HOST: Final = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*\Z")
+
+_REASONS: Final = {
+    100: "Continue",
+    200: "OK",
+    201: "Created",
+    202: "Accepted",
+    204: "No Content",
+    206: "Partial Content",
+    304: "Not Modified",
+    307: "Temporary Redirect",
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    408: "Request Timeout",
+    409: "Conflict",
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    503: "Service Unavailable",
+    505: "HTTP Version Not Supported",
+    507: "Insufficient Storage",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one connection may take.
+
+    Attributes:
+        head: bytes of a request line with all header fields.
+        head_seconds: for a whole head to come, from its first byte on.
+        idle_seconds: between requests, and for one read or write to move anything.
+        body_rate: bytes a second that a body has to reach on average.
+        body_grace: seconds before that is asked.
+        connections: at once; more wait until others end.
+        piece: bytes of a body in memory, per connection.
+    """
+
+    head: int = 32 * 1024
+    head_seconds: float = 15.0
+    idle_seconds: float = 60.0
+    body_rate: float = 1024.0
+    body_grace: float = 60.0
+    connections: int = 256
+    piece: int = 256 * 1024
+
+
+class HeadError(Exception):
+    """A head that is refused.
+
+    Args:
+        message: what is wrong with it.
+        status: the answer, after which the connection is closed.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request's head, checked.
+
+    Attributes:
+        method: in capitals.
+        target: in origin form.
+        headers: the fields.
+        length: bytes of the body, None when it is chunked.
+        persistent: whether the client wants the connection kept.
+        wants_continue: whether it waits for a 100 before it sends the body.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    length: int | None
+    persistent: bool
+    wants_continue: bool
+
+
+def parse_head(raw: bytes) -> Head:
+    """Read a head, from the method up to but not including the empty line.
+
+    Raises:
+        HeadError: anything is not as RFC 9112 wants it, or two readers could read it in two ways.
+    """
+    lines = raw.split(b"\r\n")
+    match = _REQUEST_LINE.match(lines[0])
+    if match is None:
+        versioned = re.search(rb" HTTP/([0-9.]+)\Z", lines[0])
+        if versioned is not None and versioned.group(1) not in (b"1.0", b"1.1"):
+            raise HeadError("only HTTP/1.1 and HTTP/1.0 are spoken here", 505)
+        raise HeadError("request line is malformed")
+    method, target, minor = match.group(1).decode(), match.group(2).decode("ascii"), match.group(3)
+    headers = Headers(_field(line) for line in lines[1:])
+    hosts = headers.all("Host")
+    if len(hosts) > 1 or (minor == b"1" and not hosts) or not all(_HOST.match(host) for host in hosts):
+        raise HeadError("exactly one Host is needed")
+    absolute = _ABSOLUTE.match(target)
+    if absolute is not None:
+        target = target[absolute.end() :] or "/"
+    if not target.startswith("/"):
+        raise HeadError("request target is malformed")
+    options = {option.strip().lower() for option in (headers.get("Connection") or "").split(",")}
+    persistent = "close" not in options and (minor == b"1" or "keep-alive" in options)
+    expected = headers.get("Expect")
+    if expected is not None and expected.lower() != "100-continue":
+        raise HeadError("expectation is not understood", 417)
+    length = _body_length(headers, minor)
+    return Head(method, target, headers, length, persistent, expected is not None and minor == b"1" and length != 0)
+
+
+def chunk_size(line: bytes) -> int:
+    """The size in a chunk's first line, without its end of line; extensions are passed over.
+
+    Raises:
+        HeadError: it is not one.
+    """
+    match = _CHUNK.match(line)
+    if match is None:
+        raise HeadError("chunk size is malformed")
+    return int(match.group(1), 16)
+
+
+def head_bytes(response: Response, extra: tuple[tuple[str, str], ...]) -> bytes:
+    """A response's head with its empty line; `extra` fields are added unless the response has them itself."""
+    own = {name.lower() for name, _ in response.headers}
+    fields = [*response.headers, *((name, value) for name, value in extra if name.lower() not in own)]
+    lines = [f"HTTP/1.1 {response.status} {reason(response.status)}"]
+    lines += [f"{name}: {_one_line(value)}" for name, value in fields]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+
+
+def reason(status: int) -> str:
+    """The phrase that goes with a status."""
+    return _REASONS.get(status, "Status")
+
+
+def _one_line(value: str) -> str:
+    # Nothing that came from outside may begin a header of its own.
+    return "".join(char if char.isprintable() or char == "\t" else "?" for char in value)
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    match = _FIELD.match(line)
+    if match is None or _BAD_VALUE.search(line) is not None:
+        raise HeadError("header field is malformed")
+    return match.group(1).decode("ascii"), match.group(2).decode("latin-1")
+
+
+def _body_length(headers: Headers, minor: bytes) -> int | None:
+    lengths, codings = headers.all("Content-Length"), headers.all("Transfer-Encoding")
+    if codings:
+        if lengths or minor == b"0" or len(codings) > 1:
+            raise HeadError("Transfer-Encoding does not go with this")
+        if codings[0].lower() != "chunked":
+            raise HeadError("transfer coding is not understood", 501)
+        return None
+    if not lengths:
+        return 0
+    if len(lengths) > 1 or _LENGTH.match(lengths[0]) is None:
+        raise HeadError("Content-Length is malformed")
+    return int(lengths[0])

@@ -1,0 +1,102 @@
+"""What is there: the base, repositories, tags and referrers.
+
+Spec: distribution-spec, Content Discovery, end-1, end-8 and end-12.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.manifest import Manifest, parse_manifest
+from wasm2oci.oci.media_type import OCI_INDEX
+from wasm2oci.server.call import page_size
+from wasm2oci.server.messages import BytesBody, Response
+from wasm2oci.server.problems import ProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wasm2oci.server.call import Call
+    from wasm2oci.server.storage import StoredManifest
+
+__all__ = ["base", "catalog", "descriptor_of_referrer", "referrers", "tags"]
+
+_REFERRERS_BYTES: Final = 2 * 1024 * 1024
+"""A page of referrers ends before it gets larger: clients cap manifests at 4 MiB."""
+
+
+def base(call: "Call") -> Response:
+    """end-1: the specification is spoken here."""
+    del call
+    return _json({}, (("Docker-Distribution-API-Version", "registry/2.0"),))
+
+
+def catalog(call: "Call") -> Response:
+    """Docker's list of repositories, which many tools still ask for: only those the user may pull from."""
+    names = [name for name in call.storage.repositories() if call.access.allows(call.user, "pull", name)]
+    page, headers = _page(call, names, "/v2/_catalog")
+    return _json({"repositories": page}, headers)
+
+
+def tags(call: "Call") -> Response:
+    """end-8: tags in ASCII order, after `last`, `n` at a time."""
+    if not call.storage.has_repository(call.repository):
+        raise ProblemError("NAME_UNKNOWN")
+    page, headers = _page(call, sorted(call.storage.tags(call.repository)), f"/v2/{call.repository}/tags/list")
+    return _json({"name": call.repository, "tags": page}, headers)
+
+
+def referrers(call: "Call") -> Response:
+    """end-12: the manifests whose subject this is; an empty index when there are none, 404 never."""
+    subject = Digest.parse(call.reference)
+    found = call.storage.referrers(call.repository, subject)
+    last = call.parameter("last")
+    if last is not None:
+        found = [stored for stored in found if str(stored.digest) > last]
+    wanted = call.parameter("artifactType")
+    listed: list[dict[str, Any]] = []
+    size, headers = 0, [("OCI-Filters-Applied", "artifactType")] if wanted else []
+    for number, stored in enumerate(found):
+        value = descriptor_of_referrer(stored)
+        if wanted and value["artifactType"] != wanted:
+            continue
+        size += len(json.dumps(value))
+        if listed and (size > _REFERRERS_BYTES or len(listed) >= call.rules.page):
+            rest = urlencode({"last": str(found[number - 1].digest), **({"artifactType": wanted} if wanted else {})})
+            headers.append(("Link", f'</v2/{call.repository}/referrers/{subject}?{rest}>; rel="next"'))
+            break
+        listed.append(value)
+    return _json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}, tuple(headers), OCI_INDEX)
+
+
+def descriptor_of_referrer(stored: "StoredManifest") -> dict[str, Any]:
+    """What a list of referrers says of one: its descriptor, artifact type and all annotations."""
+    manifest = parse_manifest(stored.raw, stored.media_type)
+    value: dict[str, Any] = {
+        "mediaType": manifest.media_type,
+        "digest": str(stored.digest),
+        "size": len(stored.raw),
+        "artifactType": manifest.artifact_type
+        or (manifest.config.media_type if isinstance(manifest, Manifest) else ""),
+    }
+    if not value["artifactType"]:
+        del value["artifactType"]
+        value["artifactType"] = manifest.media_type
+    if manifest.annotations:
+        value["annotations"] = dict(manifest.annotations)
+    return value
+
+
+def _page(call: "Call", names: "Sequence[str]", path: str) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+    size, last = page_size(call), call.parameter("last")
+    rest = [name for name in names if last is None or name > last]
+    page = rest[:size]
+    if not page or len(rest) <= size:
+        return page, ()
+    query = f"n={size}&last={quote(page[-1], safe='')}"
+    return page, (("Link", f'<{path}?{query}>; rel="next"'),)
+
+
+def _json(value: object, headers: tuple[tuple[str, str], ...] = (), kind: str = "application/json") -> Response:
+    return Response(200, (("Content-Type", kind), *headers), BytesBody(json.dumps(value).encode()))

@@ -1,0 +1,124 @@
+"""Manifests: pull, push, delete.
+
+Spec: distribution-spec, Pulling manifests (end-3), Pushing manifests (end-7), Deleting manifests (end-9).
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
+from wasm2oci.oci.media_type import essence
+from wasm2oci.oci.reference import InvalidReferenceError, check_tag
+from wasm2oci.server.messages import BytesBody, Response
+from wasm2oci.server.problems import ProblemError
+from wasm2oci.server.storage import StoredManifest
+
+if TYPE_CHECKING:
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.server.call import Call
+
+__all__ = ["delete", "get", "put"]
+
+_TAGS_MAX: Final = 64
+_NONDISTRIBUTABLE: Final = (".nondistributable.", ".foreign.")
+
+
+def get(call: "Call") -> Response:
+    """end-3: the bytes as they were pushed, and the type they were pushed as."""
+    stored = call.storage.manifest(call.repository, _reference(call))
+    if stored is None:
+        raise ProblemError("MANIFEST_UNKNOWN")
+    tag = f'"{stored.digest}"'
+    headers = (("Docker-Content-Digest", str(stored.digest)), ("ETag", tag))
+    if tag in [part.strip() for part in (call.request.headers.get("If-None-Match") or "").split(",")]:
+        return Response(304, headers)
+    return Response(200, (("Content-Type", stored.media_type), *headers), BytesBody(stored.raw))
+
+
+def put(call: "Call") -> Response:
+    """end-7: keep a manifest and name it."""
+    reference = _reference(call, status=400)
+    raw = _read(call)
+    algorithm = reference.algorithm if isinstance(reference, Digest) else "sha256"
+    digest = Digest.of(raw, algorithm)
+    if isinstance(reference, Digest) and digest != reference:
+        raise ProblemError("DIGEST_INVALID", f"manifest has digest {digest}, not {reference}")
+    tags = [reference] if isinstance(reference, str) else _tag_parameters(call)
+    said = call.request.headers.get("Content-Type")
+    manifest = parse_manifest(raw, None if said is None or essence(said) == "application/json" else said)
+    if not call.rules.sparse:
+        _check_children(call, manifest)
+    call.storage.put_manifest(call.repository, StoredManifest(digest, manifest.media_type, raw), tags)
+    headers = [
+        ("Location", f"/v2/{call.repository}/manifests/{digest}"),
+        ("Docker-Content-Digest", str(digest)),
+        ("ETag", f'"{digest}"'),
+    ]
+    if manifest.subject is not None:
+        headers.append(("OCI-Subject", str(manifest.subject.digest)))
+    if isinstance(reference, Digest):
+        headers.extend(("OCI-Tag", tag) for tag in tags)
+    return Response(201, tuple(headers))
+
+
+def delete(call: "Call") -> Response:
+    """end-9: a manifest with all its tags, or one tag."""
+    reference = _reference(call)
+    if isinstance(reference, Digest):
+        done = call.storage.delete_manifest(call.repository, reference)
+    else:
+        done = call.storage.delete_tag(call.repository, reference)
+    if not done:
+        raise ProblemError("MANIFEST_UNKNOWN")
+    return Response(202)
+
+
+def _reference(call: "Call", status: int = 404) -> Digest | str:
+    if ":" in call.reference:
+        return Digest.parse(call.reference)
+    try:
+        return check_tag(call.reference)
+    except InvalidReferenceError as error:
+        code = "MANIFEST_UNKNOWN" if status == 404 else "MANIFEST_INVALID"
+        raise ProblemError(code, error.message, status=status) from error
+
+
+def _tag_parameters(call: "Call") -> list[str]:
+    tags = list(dict.fromkeys(call.query.get("tag", ())))
+    if len(tags) > _TAGS_MAX:
+        raise ProblemError("MANIFEST_INVALID", f"more than {_TAGS_MAX} tags at once", status=414)
+    for tag in tags:
+        try:
+            check_tag(tag)
+        except InvalidReferenceError as error:
+            raise ProblemError("MANIFEST_INVALID", error.message) from error
+    return tags
+
+
+def _read(call: "Call") -> bytes:
+    most = call.rules.manifest_max
+    too_large = ProblemError("SIZE_INVALID", f"manifest is larger than {most:,} bytes", status=413)
+    if call.request.length is not None and call.request.length > most:
+        raise too_large
+    raw = bytearray()
+    for piece in call.request.body:
+        raw += piece
+        if len(raw) > most:
+            raise too_large
+    return bytes(raw)
+
+
+def _check_children(call: "Call", manifest: Manifest | Index) -> None:
+    for child in manifest.children:
+        if isinstance(manifest, Index):
+            there = call.storage.manifest(call.repository, child.digest) is not None
+        else:
+            there = _may_be_absent(child)
+        there = there or call.storage.blob_size(call.repository, child.digest) is not None
+        if not there:
+            raise ProblemError("MANIFEST_BLOB_UNKNOWN", f"{child.digest} is not in {call.repository}")
+
+
+def _may_be_absent(child: "Descriptor") -> bool:
+    # Such layers may not be passed on, so their blobs are elsewhere. Spec: image-spec, layer.md.
+    return bool(child.urls) or any(part in child.media_type for part in _NONDISTRIBUTABLE)

@@ -1,0 +1,154 @@
+"""The core: `Registry.handle`, a request in and a response out.
+
+No sockets, no clock and no randomness of its own: a storage, rules of access and limits are handed in, and all that
+is decided is in the response. The same core answers over HTTP (`carrier`) and in a test without any network.
+Spec: distribution-spec 1.1, and of its next edition `digest-algorithm` (end-4c), `tag` (end-7b), end-14.
+"""
+
+import errno
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.errors import InvalidInputError, LocalIOError
+from wasm2oci.oci.digest import InvalidDigestError
+from wasm2oci.oci.reference import InvalidReferenceError, check_repository
+from wasm2oci.server import blobs, listing, manifests
+from wasm2oci.server.access import Everyone
+from wasm2oci.server.call import Call, Rules
+from wasm2oci.server.problems import ProblemError, problem_response
+from wasm2oci.server.routes import Match, find
+from wasm2oci.server.uploads import Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.server.access import Access
+    from wasm2oci.server.messages import Request, Response
+    from wasm2oci.server.storage import Storage
+
+__all__ = ["HANDLERS", "Handle", "Registry"]
+
+Handle = "Callable[[Request], Response]"
+
+HANDLERS: "Final[dict[tuple[str, str], Callable[[Call], Response]]]" = {
+    ("base", "GET"): listing.base,
+    ("catalog", "GET"): listing.catalog,
+    ("tags", "GET"): listing.tags,
+    ("referrers", "GET"): listing.referrers,
+    ("blob", "GET"): blobs.get,
+    ("blob", "DELETE"): blobs.delete,
+    ("uploads", "POST"): blobs.start,
+    ("upload", "PATCH"): blobs.append,
+    ("upload", "PUT"): blobs.finish,
+    ("upload", "GET"): blobs.status,
+    ("upload", "DELETE"): blobs.cancel,
+    ("manifest", "GET"): manifests.get,
+    ("manifest", "PUT"): manifests.put,
+    ("manifest", "DELETE"): manifests.delete,
+}
+"""What answers each method of each route; HEAD is answered as GET, its body is left out by the carrier."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """How an error of the layers below is said to a client."""
+
+    status: int
+    code: str
+
+
+class Registry:
+    """A registry over a storage.
+
+    Args:
+        storage: where everything is kept.
+        access: who may do what; by default everyone everything.
+        rules: limits and switches.
+        site: answers what is not below `/v2/`, for an identified user; None for a registry without pages.
+        now: seconds that only grow.
+        new_id: 32 lowercase hex digits nobody can guess.
+    """
+
+    def __init__(
+        self,
+        storage: "Storage",
+        *,
+        access: "Access | None" = None,
+        rules: Rules | None = None,
+        site: "Callable[[Request, str], Response | None] | None" = None,
+        now: "Callable[[], float]" = time.monotonic,
+        new_id: "Callable[[], str]" = lambda: secrets.token_hex(16),
+    ) -> None:
+        self.storage = storage
+        self._access = access or Everyone()
+        self._rules = rules or Rules()
+        self._site = site
+        self._uploads = Uploads(storage, now, new_id, idle=self._rules.upload_idle, most=self._rules.uploads_max)
+
+    def handle(self, request: "Request") -> "Response":
+        """Answer one request. Raises nothing but what the request's own body raises, and bugs."""
+        try:
+            return self._answer(request)
+        except ProblemError as problem:
+            return problem.response()
+        except InvalidDigestError as error:
+            return problem_response(400, "DIGEST_INVALID", error.message)
+        except InvalidReferenceError as error:
+            return problem_response(400, "NAME_INVALID", error.message)
+        except InvalidInputError as error:
+            return problem_response(400, "MANIFEST_INVALID", error.message)
+        except LocalIOError as error:
+            full = isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
+            return problem_response(507 if full else 500, "UNKNOWN", "the registry's disk refuses: " + error.message)
+
+    def collect(self) -> int:
+        """Drop abandoned uploads; says how many. To be called now and then."""
+        return self._uploads.collect()
+
+    def close(self) -> None:
+        """Drop every upload and close the storage."""
+        self._uploads.collect(everything=True)
+        self.storage.close()
+
+    def _answer(self, request: "Request") -> "Response":
+        match = find(request.path)
+        user = self._access.identify(request.headers.get("Authorization"))
+        if user is None:
+            raise ProblemError("UNAUTHORIZED", headers=(("WWW-Authenticate", self._access.challenge),))
+        if match is None:
+            response = self._site(request, user) if self._site is not None else None
+            if response is None:
+                raise ProblemError("UNSUPPORTED", "there is nothing at this path", status=404)
+            return response
+        return self._endpoint(request, match, user)
+
+    def _endpoint(self, request: "Request", match: Match, user: str) -> "Response":
+        row = match.route.methods.get(request.method)
+        if row is None:
+            allowed = ", ".join(sorted(match.route.methods))
+            raise ProblemError("UNSUPPORTED", f"{request.method} is not done here", headers=(("Allow", allowed),))
+        _, action = row
+        repository = check_repository(match.name) if match.name else ""
+        if not self._access.allows(user, action, repository):
+            raise ProblemError("DENIED", f"{user or 'anonymous'} may not {action} {repository or 'here'}")
+        if self._rules.read_only and action != "pull":
+            raise ProblemError("UNSUPPORTED", "this registry is read-only", headers=(("Allow", "GET, HEAD"),))
+        try:
+            query = request.query
+        except ValueError as error:
+            raise ProblemError("UNSUPPORTED", "too many query parameters", status=400) from error
+        method = "GET" if request.method == "HEAD" else request.method
+        call = Call(
+            request=request,
+            query=query,
+            repository=repository,
+            reference=match.reference,
+            user=user,
+            storage=self.storage,
+            uploads=self._uploads,
+            access=self._access,
+            rules=self._rules,
+        )
+        return HANDLERS[match.route.name, method](call)
