@@ -189,14 +189,14 @@ def _check_size(call: "Call", before: int) -> None:
 
 
 def _mount(call: "Call", digest: Digest) -> bool:
+    # `from` may be left out: then any repository that has it will do (distribution-spec, Mounting a blob).
     source = call.parameter("from")
-    if not source:
-        return False
-    check_repository(source)
-    # Answered as if it were not there: that it is must not be learned this way either.
-    if not call.access.allows(call.user, "pull", source):
-        return False
-    return call.storage.mount_blob(call.repository, digest, source)
+    # What the user may not pull is answered as if it were not there: that it is must not be learned this way either.
+    sources = [check_repository(source)] if source else call.storage.repositories()
+    return any(
+        call.access.allows(call.user, "pull", name) and call.storage.mount_blob(call.repository, digest, name)
+        for name in sources
+    )
 
 
 def _position(call: "Call", session: "Session") -> tuple[tuple[str, str], ...]:

@@ -185,7 +185,7 @@ class Connection:
                 return raw
             if len(self._buffer) > limits.head or end > limits.head:
                 line = self._buffer.find(b"\r\n")
-                raise HeadError("head is too large", 414 if line < 0 else 431)
+                raise HeadError("head is too large", 414 if line < 0 or line > limits.head // 2 else 431)
             searched = max(0, len(self._buffer) - 3)
             now = time.monotonic()
             if deadline is None and self._buffer:

@@ -1,0 +1,198 @@
+"""The carrier: framing, limits and stopping, on real sockets."""
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.registry_server import RunningRegistry, registry_server
+from wasm2oci.server.call import Rules
+from wasm2oci.server.http1 import Limits
+from wasm2oci.server.messages import BytesBody, Request, Response
+
+QUICK = Limits(head=4096, head_seconds=0.3, idle_seconds=0.5, body_rate=1e9, body_grace=0.3, connections=4)
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[RunningRegistry]:
+    with registry_server(limits=QUICK, rules=Rules(blob_max=1 << 20)) as running:
+        yield running
+
+
+def talk(registry: RunningRegistry, *pieces: bytes, end: bool = False) -> bytes:
+    """Send pieces, read until the server closes."""
+    host, _, port = registry.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as sock:
+        try:
+            for piece in pieces:
+                sock.sendall(piece)
+            if end:
+                sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the server had enough already; what it said is still to be read
+        answer = b""
+        try:
+            while data := sock.recv(65536):
+                answer += data
+        except ConnectionResetError:
+            pass
+        return answer
+
+
+def status(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1]) if answer else 0
+
+
+HOST = b"Host: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "expected"),
+    [
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200),
+        (b"GET http://x/v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200),
+        (b"\r\n\r\nGET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200),
+        (b"GET /v2/ HTTP/1.0\r\n\r\n", 200),
+        (b"GET /v2/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+        (b"GET /v2/ HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (b"get /v2/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET  /v2/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /v2/ extra HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET v2 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET /v2/\nHost: x\r\n\r\n", 400),
+        (b"GET /v2/ HTTP/1.1\nHost: x\n\r\n\r\n", 400),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nA : b\r\n\r\n", 400),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nA: b\x00c\r\n\r\n", 400),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n", 400),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x y\r\n\r\n", 400),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nExpect: the-moon\r\n\r\n", 417),
+        (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", 400),
+        (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\na", 400),
+        (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\na", 400),
+        (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\na", 400),
+        (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\na", 400),
+        (
+            b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
+        (
+            b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (b"POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n", 501),
+        (b"POST /v2/a/blobs/uploads/ HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"BREW /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 405),
+        (b"GET /v2/" + b"a" * 5000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET /v2/ HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 5000 + b"\r\n\r\n", 431),
+    ],
+)
+def test_heads_are_read_in_one_way_or_not_at_all(
+    registry: RunningRegistry, request_bytes: bytes, expected: int
+) -> None:
+    assert status(talk(registry, request_bytes)) == expected
+
+
+CHUNKED = b"PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"zz\r\n",
+        b"2\r\nabcd\r\n0\r\n\r\n",
+        b"2\nab\r\n0\r\n\r\n",
+        b"-1\r\n",
+        b"0x2\r\nab\r\n0\r\n\r\n",
+        b"2" + b" " * 3000 + b"\r\nab\r\n0\r\n\r\n",
+        b"ffffffffffffffffffff\r\n",
+        b"0\r\n" + b"a: b\r\n" * 2000 + b"\r\n",
+    ],
+)
+def test_broken_chunks_are_refused(registry: RunningRegistry, body: bytes) -> None:
+    assert status(talk(registry, CHUNKED + body)) in (400, 431)
+
+
+def test_a_chunked_body_is_put_together(registry: RunningRegistry) -> None:
+    answer = talk(registry, CHUNKED, b"3;x=y\r\n{}", b"a\r\n1\r\nb\r\n", b"0\r\nTrailer: t\r\n\r\n")
+    assert b"not valid JSON" in answer
+
+
+def test_requests_follow_each_other_and_pipelined_ones_are_answered_in_order(registry: RunningRegistry) -> None:
+    one = b"GET /v2/%s/tags/list HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = talk(registry, one % b"none" + one % b"NOT" + b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    codes = [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+    assert codes == [404, 400, 200]
+
+
+def test_head_has_the_length_and_no_body(registry: RunningRegistry) -> None:
+    answer = talk(registry, b"HEAD /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\n")
+    assert b"Content-Length: 2\r\n" in answer
+
+
+def test_a_client_that_expects_100_is_told_to_go_on_only_when_the_body_is_wanted(registry: RunningRegistry) -> None:
+    head = b"Host: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    wanted = talk(registry, b"PUT /v2/a/manifests/t HTTP/1.1\r\n" + head, b"{}", end=True)
+    refused = talk(registry, b"PUT /v2/A/manifests/t HTTP/1.1\r\n" + head)
+    assert wanted.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400")
+    assert refused.startswith(b"HTTP/1.1 400")
+    assert b"Connection: close" in refused
+
+
+def test_slow_heads_slow_bodies_and_silence_are_bounded_in_time(registry: RunningRegistry) -> None:
+    assert status(talk(registry, b"GET /v2/ HT")) == 408
+    assert talk(registry) == b""
+    slow = talk(registry, b"PUT /v2/a/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    assert status(slow) == 408
+
+
+def test_a_client_that_goes_away_in_a_body_leaves_no_manifest(registry: RunningRegistry) -> None:
+    talk(registry, b"PUT /v2/gone/manifests/t HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{", end=True)
+    assert not registry.core.storage.has_repository("gone")
+
+
+def test_bodies_without_end_are_cut_at_the_limit(registry: RunningRegistry) -> None:
+    start = b"POST /v2/a/blobs/uploads/?digest=sha256:%s HTTP/1.1\r\nHost: x\r\n" % (b"0" * 64)
+    piece = b"10000\r\n" + b"a" * 65536 + b"\r\n"
+    answer = talk(registry, start + b"Transfer-Encoding: chunked\r\n\r\n", *[piece] * 64)
+    assert status(answer) == 413
+    assert status(talk(registry, start + b"Content-Length: 999999999999\r\n\r\n")) == 413
+
+
+def test_more_connections_than_allowed_wait_for_their_turn(registry: RunningRegistry) -> None:
+    host, _, port = registry.address.rpartition(":")
+    held = [socket.create_connection((host, int(port)), timeout=10) for _ in range(4)]
+    try:
+        assert status(talk(registry, b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == 200
+    finally:
+        for sock in held:
+            sock.close()
+
+
+def test_a_bug_is_a_500_and_is_logged(registry: RunningRegistry) -> None:
+    def broken(_: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        def handle(request: Request) -> Response:
+            raise ZeroDivisionError(request.target)
+
+        return handle
+
+    with registry_server(wrap=broken) as running:
+        assert status(talk(running, b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")) == 500
+        assert any("ZeroDivisionError" in line for line in running.log)
+
+
+def test_a_response_may_lie_about_its_length(registry: RunningRegistry) -> None:
+    def lying(_: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        return lambda _: Response(200, (("Content-Length", "10"), ("X-Name", "a\r\nb: c")), BytesBody(b"abc"))
+
+    with registry_server(wrap=lying) as running:
+        answer = talk(running, b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.endswith(b"\r\n\r\nabc")
+    assert b"Content-Length: 10\r\n" in answer
+    assert b"X-Name: a??b: c\r\n" in answer
