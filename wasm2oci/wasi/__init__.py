@@ -1,1 +1,42 @@
-"""WASI preview 1 host functions over a Memory protocol."""
+"""WASI preview 1 host functions over a Memory protocol.
+
+abi          the numbers and records of the specification
+context      what a guest is given of the world; waiting, streams: how it waits and talks
+paths        resolving a path below a directory without leaving it
+descriptors  the descriptor table and rights
+calls        what each function does
+functions    THE TABLE: every function's parameters, results and worker; `bind` makes callables of it
+trace        a line per call
+"""
+
+from wasm2oci.wasi.context import Clock, Preopen, SystemClock, WasiContext
+from wasm2oci.wasi.functions import FUNCTIONS, MODULE, Function, bind, core_type
+from wasm2oci.wasi.memory import Memory, MemoryFaultError
+from wasm2oci.wasi.state import PreopenError, ProcExit, Wasi
+from wasm2oci.wasi.streams import BytesSource, FunctionSink, HostStream
+from wasm2oci.wasi.trace import LineTracer
+from wasm2oci.wasi.waiting import Interrupt, Interrupted, SystemWaiter
+
+__all__ = [
+    "FUNCTIONS",
+    "MODULE",
+    "BytesSource",
+    "Clock",
+    "Function",
+    "FunctionSink",
+    "HostStream",
+    "Interrupt",
+    "Interrupted",
+    "LineTracer",
+    "Memory",
+    "MemoryFaultError",
+    "Preopen",
+    "PreopenError",
+    "ProcExit",
+    "SystemClock",
+    "SystemWaiter",
+    "Wasi",
+    "WasiContext",
+    "bind",
+    "core_type",
+]

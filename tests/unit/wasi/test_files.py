@@ -1,0 +1,149 @@
+"""Files and directories: what the suite of the specification does not look at."""
+
+import os
+import struct
+from pathlib import Path
+
+from tests.support.wasi import Guest, open_descriptors
+from wasm2oci.wasi.abi import ALL_RIGHTS, DIRENT, FDSTAT, FILESTAT, Errno, FdFlags, Rights
+
+RW = int(ALL_RIGHTS)
+
+
+def test_cookies_go_on_where_the_buffer_ended_and_give_nothing_twice(tmp_path: Path) -> None:
+    names = [f"name-{n:03}".encode() for n in range(100)]
+    for name in names:
+        (tmp_path / name.decode()).touch()
+    with Guest(tmp_path) as guest:
+        seen: list[bytes] = []
+        cookie = 0
+        while found := guest.names(cookie=cookie, size=200):
+            seen += [name for _, name in found]
+            cookie = found[-1][0]
+            (tmp_path / names[50].decode()).unlink(missing_ok=True)
+            (tmp_path / f"new-{len(seen)}").touch()
+    assert seen[:2] == [b".", b".."]
+    assert sorted(seen[2:]) == names
+
+
+def test_entry_is_cut_where_the_buffer_ends(tmp_path: Path) -> None:
+    (tmp_path / "long-name").touch()
+    with Guest(tmp_path) as guest:
+        size = DIRENT.size * 3 + 3 + 4
+        assert guest.call("fd_readdir", 3, 0x8000, size, 0) is Errno.SUCCESS
+        assert guest.u32() == size
+        assert guest.memory.read(0x8000, size).endswith(b"long")
+
+
+def test_names_no_path_can_name_are_left_out(tmp_path: Path) -> None:
+    os.close(os.open(os.fsencode(tmp_path) + b"/\xff", os.O_CREAT))
+    with Guest(tmp_path) as guest:
+        assert [name for _, name in guest.names()] == [b".", b".."]
+
+
+def test_number_of_the_directory_above_is_not_told(tmp_path: Path) -> None:
+    with Guest(tmp_path) as guest:
+        assert guest.call("fd_readdir", 3, 0x8000, 4096, 0) is Errno.SUCCESS
+        _, inode, _, _ = DIRENT.unpack_from(guest.memory.bytes, 0x8000 + DIRENT.size + 1)
+    assert inode == 0
+
+
+def test_rights_asked_for_are_cut_to_what_the_directory_passes_on(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    with Guest(tmp_path) as guest:
+        assert guest.call("fd_fdstat_set_rights", 3, int(Rights.PATH_OPEN), int(Rights.FD_READ)) is Errno.SUCCESS
+        errno, fd = guest.open(b"f", rights=RW)
+        assert errno is Errno.SUCCESS
+        assert guest.call("fd_fdstat_get", fd) is Errno.SUCCESS
+        _, _, rights, inheriting = FDSTAT.unpack(guest.result(FDSTAT.size))
+        assert (rights, inheriting) == (Rights.FD_READ, Rights.FD_READ)
+        assert guest.write(fd, b"y") is Errno.NOTCAPABLE
+        assert guest.call("path_unlink_file", 3, b"f") is Errno.NOTCAPABLE
+        assert guest.open(b"new", oflags=1)[0] is Errno.NOTCAPABLE
+
+
+def test_append_and_positions(tmp_path: Path) -> None:
+    with Guest(tmp_path) as guest:
+        _, fd = guest.open(b"log", oflags=1, rights=RW, flags=int(FdFlags.APPEND))
+        guest.write(fd, b"one")
+        guest.call("fd_seek", fd, 0, 0)
+        guest.write(fd, b"two")
+        assert guest.call("fd_tell", fd) is Errno.SUCCESS
+        assert guest.u64() == 6
+        assert guest.call("fd_seek", fd, -2, 2) is Errno.SUCCESS
+        assert guest.read(fd) == (Errno.SUCCESS, b"wo")
+        assert guest.call("fd_fdstat_set_flags", fd, 0) is Errno.SUCCESS
+        guest.call("fd_seek", fd, 0, 0)
+        guest.write(fd, b"ONE")
+        assert guest.call("fd_seek", fd, -1, 0) is Errno.INVAL
+        assert guest.call("fd_fdstat_set_flags", fd, int(FdFlags.SYNC)) is Errno.NOTSUP
+    assert (tmp_path / "log").read_bytes() == b"ONEtwo"
+
+
+def test_lengths_do_not_decide_what_the_host_allocates(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("abc")
+    with Guest(tmp_path) as guest:
+        _, fd = guest.open(b"f")
+        guest.memory.write(0x7000, struct.pack("<II", 0x8000, 0xFFFFFFFF))
+        assert guest.call("fd_read", fd, 0x7000, 1) is Errno.SUCCESS
+        assert guest.u32() == 3
+
+
+def test_times_given_and_the_clocks(tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    with Guest(tmp_path) as guest:
+        assert guest.call("path_filestat_set_times", 3, 0, b"f", 5_000_000_001, 7_000_000_003, 5) is Errno.SUCCESS
+        status = (tmp_path / "f").stat()
+        assert (status.st_atime_ns, status.st_mtime_ns) == (5_000_000_001, 7_000_000_003)
+        assert guest.call("path_filestat_set_times", 3, 0, b"f", 0, 9_000_000_000, 4) is Errno.SUCCESS
+        status = (tmp_path / "f").stat()
+        assert (status.st_atime_ns, status.st_mtime_ns) == (5_000_000_001, 9_000_000_000)
+        assert guest.call("path_filestat_set_times", 3, 0, b"f", 0, 0, 3) is Errno.INVAL
+        assert guest.call("path_filestat_set_times", 3, 0, b"f", -1, 0, 1) is Errno.INVAL
+
+
+def test_pipe_without_a_writer_does_not_hold_the_guest_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with Guest(tmp_path) as guest:
+        errno, fd = guest.open(b"pipe", flags=int(FdFlags.NONBLOCK))
+        assert errno is Errno.SUCCESS
+        assert guest.open(b"pipe", rights=int(Rights.FD_WRITE))[0] is Errno.SUCCESS
+        assert guest.read(fd)[0] is Errno.AGAIN
+
+
+def test_descriptors_take_the_lowest_free_number(tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    with Guest(tmp_path) as guest:
+        assert [guest.open(b"f")[1] for _ in range(3)] == [4, 5, 6]
+        guest.call("fd_close", 5)
+        guest.call("fd_close", 0)
+        assert [guest.open(b"f")[1] for _ in range(3)] == [0, 5, 7]
+
+
+def test_out_of_descriptors_is_an_error_code(tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    with Guest(tmp_path) as guest:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_descriptors() + 30, hard))
+        try:
+            errnos = {guest.open(b"f")[0] for _ in range(100)}
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert errnos == {Errno.SUCCESS, Errno.MFILE}
+
+
+def test_filestat_of_a_stream_says_its_type_only() -> None:
+    with Guest() as guest:
+        assert guest.call("fd_filestat_get", 1) is Errno.SUCCESS
+        assert guest.result(FILESTAT.size) == bytes(64)
+
+
+def test_device_behind_standard_input_is_no_terminal() -> None:
+    from wasm2oci.wasi import HostStream
+
+    with Path(os.devnull).open("rb") as null, Guest(stdin=HostStream(null.fileno())) as guest:
+        assert guest.call("fd_fdstat_get", 0) is Errno.SUCCESS
+        assert FDSTAT.unpack(guest.result(FDSTAT.size))[0] == 0
+        assert guest.read(0) == (Errno.SUCCESS, b"")

@@ -1,0 +1,290 @@
+"""The `fd_` calls."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from wasm2oci.wasi.abi import (
+    DIRENT,
+    FDSTAT,
+    FILESTAT,
+    PRESTAT,
+    Advice,
+    ClockId,
+    Errno,
+    FdFlags,
+    FstFlags,
+    Rights,
+    WasiError,
+    Whence,
+)
+from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor, StreamDescriptor
+from wasm2oci.wasi.memory import Memory
+from wasm2oci.wasi.state import Wasi
+from wasm2oci.wasi.streams import file_type
+
+__all__ = [
+    "MAX_TRANSFER",
+    "Iovecs",
+    "fd_advise",
+    "fd_allocate",
+    "fd_close",
+    "fd_datasync",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_fdstat_set_rights",
+    "fd_filestat_get",
+    "fd_filestat_set_size",
+    "fd_filestat_set_times",
+    "fd_pread",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "fd_pwrite",
+    "fd_read",
+    "fd_readdir",
+    "fd_renumber",
+    "fd_seek",
+    "fd_sync",
+    "fd_tell",
+    "fd_write",
+    "new_times",
+    "pack_filestat",
+    "room",
+    "scatter",
+]
+
+MAX_TRANSFER: Final = 16 * 1024 * 1024
+"""The most one call moves, so that a guest's lengths never decide how much the host allocates."""
+
+_SYNC_FLAGS: Final = FdFlags.DSYNC | FdFlags.RSYNC | FdFlags.SYNC
+_U64: Final = 0xFFFF_FFFF_FFFF_FFFF
+_I64_MAX: Final = 0x7FFF_FFFF_FFFF_FFFF
+_ADVICE: Final = {
+    Advice.NORMAL: "POSIX_FADV_NORMAL",
+    Advice.SEQUENTIAL: "POSIX_FADV_SEQUENTIAL",
+    Advice.RANDOM: "POSIX_FADV_RANDOM",
+    Advice.WILLNEED: "POSIX_FADV_WILLNEED",
+    Advice.DONTNEED: "POSIX_FADV_DONTNEED",
+    Advice.NOREUSE: "POSIX_FADV_NOREUSE",
+}
+_WHENCE: Final = {Whence.SET: os.SEEK_SET, Whence.CUR: os.SEEK_CUR, Whence.END: os.SEEK_END}
+
+Iovecs = Sequence[tuple[int, int]]
+
+
+def room(iovecs: Iovecs) -> int:
+    """How much fits into the buffers, at most `MAX_TRANSFER`."""
+    return min(MAX_TRANSFER, sum(size for _, size in iovecs))
+
+
+def scatter(memory: Memory, iovecs: Iovecs, data: bytes) -> int:
+    """Put `data` into the buffers one after the other; its length."""
+    at = 0
+    for address, size in iovecs:
+        if at >= len(data):
+            break
+        memory.write(address, data[at : at + size])
+        at += size
+    return len(data)
+
+
+def _offset(value: int) -> int:
+    if value > _I64_MAX:
+        raise WasiError(Errno.INVAL)
+    return value
+
+
+def fd_read(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs) -> int:
+    """Read at the offset; how many bytes."""
+    descriptor = wasi.table.readable(fd)
+    size = room(iovecs)
+    return scatter(memory, iovecs, descriptor.read(size, wasi.context.waiter)) if size else 0
+
+
+def fd_pread(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs, offset: int) -> int:
+    """Read at an offset given; how many bytes."""
+    file = wasi.table.file(fd, Rights.FD_READ | Rights.FD_SEEK)
+    return scatter(memory, iovecs, os.pread(file.fd, room(iovecs), _offset(offset)))
+
+
+def fd_write(wasi: Wasi, _memory: Memory, fd: int, data: bytes) -> int:
+    """Write at the offset; how many bytes."""
+    return wasi.table.writable(fd).write(data, wasi.context.waiter)
+
+
+def fd_pwrite(wasi: Wasi, _memory: Memory, fd: int, data: bytes, offset: int) -> int:
+    """Write at an offset given; how many bytes. The kernel appends instead where APPEND is set."""
+    return os.pwrite(wasi.table.file(fd, Rights.FD_WRITE | Rights.FD_SEEK).fd, data, _offset(offset))
+
+
+def fd_seek(wasi: Wasi, _memory: Memory, fd: int, delta: int, whence: Whence) -> int:
+    """Move the offset; the new one."""
+    needed = Rights.FD_TELL if whence is Whence.CUR and delta == 0 else Rights.FD_SEEK
+    return os.lseek(wasi.table.file(fd, needed).fd, delta, _WHENCE[whence])
+
+
+def fd_tell(wasi: Wasi, _memory: Memory, fd: int) -> int:
+    """The offset."""
+    return os.lseek(wasi.table.file(fd, Rights.FD_TELL).fd, 0, os.SEEK_CUR)
+
+
+def fd_close(wasi: Wasi, _memory: Memory, fd: int) -> None:
+    """Close it."""
+    wasi.table.close(fd)
+
+
+def fd_renumber(wasi: Wasi, _memory: Memory, fd: int, to: int) -> None:
+    """Give `fd` the number `to`, closing what had it."""
+    wasi.table.renumber(fd, to)
+
+
+def fd_sync(wasi: Wasi, _memory: Memory, fd: int) -> None:
+    """Have data and metadata on the disk."""
+    _sync(wasi, fd, Rights.FD_SYNC, os.fsync)
+
+
+def fd_datasync(wasi: Wasi, _memory: Memory, fd: int) -> None:
+    """Have data on the disk."""
+    _sync(wasi, fd, Rights.FD_DATASYNC, getattr(os, "fdatasync", os.fsync))
+
+
+def _sync(wasi: Wasi, fd: int, needed: Rights, how: Callable[[int], None]) -> None:
+    descriptor = wasi.table.get(fd, needed)
+    if not isinstance(descriptor, FileDescriptor | DirectoryDescriptor):
+        raise WasiError(Errno.INVAL)
+    how(descriptor.fd)
+
+
+def fd_advise(wasi: Wasi, _memory: Memory, fd: int, offset: int, length: int, advice: Advice) -> None:
+    """Say how a range will be used; nothing where the host has no ear for it."""
+    file = wasi.table.file(fd, Rights.FD_ADVISE)
+    _offset(offset)
+    _offset(length)
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fd, offset, length, getattr(os, _ADVICE[advice]))
+
+
+def fd_allocate(wasi: Wasi, _memory: Memory, fd: int, offset: int, length: int) -> None:
+    """Have room on the disk for a range; the file grows to hold it, and never shrinks."""
+    file = wasi.table.file(fd, Rights.FD_ALLOCATE)
+    _offset(offset + length)
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fd, offset, length)
+    elif file.stat().st_size < offset + length:
+        os.ftruncate(file.fd, offset + length)
+
+
+def fd_fdstat_get(wasi: Wasi, _memory: Memory, fd: int) -> bytes:
+    """Type, flags and rights."""
+    d = wasi.table.get(fd)
+    return FDSTAT.pack(d.file_type(), d.flags, d.rights, d.inheriting)
+
+
+def fd_fdstat_set_flags(wasi: Wasi, _memory: Memory, fd: int, flags: FdFlags) -> None:
+    """Change APPEND and NONBLOCK. The host's own descriptors behind 0, 1 and 2 keep theirs: others share them."""
+    descriptor = wasi.table.get(fd, Rights.FD_FDSTAT_SET_FLAGS)
+    if (flags ^ descriptor.flags) & _SYNC_FLAGS:
+        raise WasiError(Errno.NOTSUP)
+    if isinstance(descriptor, FileDescriptor):
+        import fcntl  # noqa: PLC0415 - few guests change flags
+
+        host = fcntl.fcntl(descriptor.fd, fcntl.F_GETFL) & ~os.O_APPEND
+        fcntl.fcntl(descriptor.fd, fcntl.F_SETFL, host | (os.O_APPEND if flags & FdFlags.APPEND else 0))
+    descriptor.flags = flags
+
+
+def fd_fdstat_set_rights(wasi: Wasi, _memory: Memory, fd: int, base: Rights, inheriting: Rights) -> None:
+    """Give up rights; none can be won back."""
+    descriptor = wasi.table.get(fd)
+    if base & ~descriptor.rights or inheriting & ~descriptor.inheriting:
+        raise WasiError(Errno.NOTCAPABLE)
+    descriptor.rights = base
+    descriptor.inheriting = inheriting
+
+
+def pack_filestat(found: os.stat_result) -> bytes:
+    """A filestat record."""
+    return FILESTAT.pack(
+        found.st_dev & _U64,
+        found.st_ino,
+        file_type(found.st_mode),
+        found.st_nlink,
+        found.st_size,
+        found.st_atime_ns & _U64,
+        found.st_mtime_ns & _U64,
+        found.st_ctime_ns & _U64,
+    )
+
+
+def fd_filestat_get(wasi: Wasi, _memory: Memory, fd: int) -> bytes:
+    """What the host says of it; of a stream only the type."""
+    descriptor = wasi.table.get(fd, Rights.FD_FILESTAT_GET)
+    if isinstance(descriptor, StreamDescriptor):
+        return FILESTAT.pack(0, 0, descriptor.file_type(), 0, 0, 0, 0, 0)
+    if not isinstance(descriptor, FileDescriptor | DirectoryDescriptor):
+        return FILESTAT.pack(0, 0, descriptor.file_type(), 1, 0, 0, 0, 0)
+    return pack_filestat(descriptor.stat())
+
+
+def fd_filestat_set_size(wasi: Wasi, _memory: Memory, fd: int, size: int) -> None:
+    """Cut the file or fill it with zeros."""
+    os.ftruncate(wasi.table.file(fd, Rights.FD_FILESTAT_SET_SIZE).fd, _offset(size))
+
+
+def new_times(wasi: Wasi, found: os.stat_result, atim: int, mtim: int, flags: FstFlags) -> tuple[int, int]:
+    """The access and modification times to set, in nanoseconds.
+
+    Raises:
+        WasiError: INVAL, when a time is both given and the clock's.
+    """
+    if (flags & FstFlags.ATIM and flags & FstFlags.ATIM_NOW) or (flags & FstFlags.MTIM and flags & FstFlags.MTIM_NOW):
+        raise WasiError(Errno.INVAL)
+    now = wasi.context.clock.now(ClockId.REALTIME)
+    access = atim if flags & FstFlags.ATIM else now if flags & FstFlags.ATIM_NOW else found.st_atime_ns
+    modified = mtim if flags & FstFlags.MTIM else now if flags & FstFlags.MTIM_NOW else found.st_mtime_ns
+    if access > _I64_MAX or modified > _I64_MAX:
+        raise WasiError(Errno.INVAL)
+    return access, modified
+
+
+def fd_filestat_set_times(wasi: Wasi, _memory: Memory, fd: int, atim: int, mtim: int, flags: FstFlags) -> None:
+    """Set the times of an open file or directory."""
+    descriptor = wasi.table.get(fd, Rights.FD_FILESTAT_SET_TIMES)
+    if not isinstance(descriptor, FileDescriptor | DirectoryDescriptor):
+        raise WasiError(Errno.BADF)
+    os.utime(descriptor.fd, ns=new_times(wasi, descriptor.stat(), atim, mtim, flags))
+
+
+def _preopened(wasi: Wasi, fd: int) -> bytes:
+    descriptor = wasi.table.get(fd)
+    if not isinstance(descriptor, DirectoryDescriptor) or descriptor.guest is None:
+        raise WasiError(Errno.BADF)
+    return descriptor.guest
+
+
+def fd_prestat_get(wasi: Wasi, _memory: Memory, fd: int) -> bytes:
+    """The length of a preopened directory's name."""
+    return PRESTAT.pack(0, len(_preopened(wasi, fd)))
+
+
+def fd_prestat_dir_name(wasi: Wasi, memory: Memory, fd: int, buffer: tuple[int, int]) -> None:
+    """A preopened directory's name, without a NUL."""
+    name = _preopened(wasi, fd)
+    address, size = buffer
+    if size < len(name):
+        raise WasiError(Errno.NAMETOOLONG)
+    memory.write(address, name)
+
+
+def fd_readdir(wasi: Wasi, memory: Memory, fd: int, buffer: tuple[int, int], cookie: int) -> int:
+    """Entries from a cookie on, the last one cut where the buffer ends; how many bytes. Fewer than fit: the end."""
+    directory = wasi.table.directory(fd, Rights.FD_READDIR)
+    address, size = buffer
+    out = bytearray()
+    for following, entry in directory.entries(cookie):
+        out += DIRENT.pack(following, entry.inode, len(entry.name), entry.type)
+        out += entry.name
+        if len(out) >= size:
+            break
+    memory.write(address, bytes(out[:size]))
+    return min(len(out), size)

@@ -1,0 +1,118 @@
+"""Waiting for descriptors and time in a way that can be broken off from outside.
+
+A guest may block for ever: in `poll_oneoff`, reading standard input, accepting a connection, writing to a full pipe.
+Every such call waits here first, on its own descriptors and on the one of an `Interrupt`, so that a time limit or
+Ctrl-C ends it at once, whichever thread it blocks.
+"""
+
+import contextlib
+import os
+import select
+import time
+from collections.abc import Collection
+from types import TracebackType
+from typing import Final, Protocol, Self
+
+__all__ = ["Interrupt", "Interrupted", "SystemWaiter", "Waiter"]
+
+_SELECT_LIMIT: Final = 1024
+_BLOCK_NS: Final = 3600 * 10**9
+
+
+class Interrupted(BaseException):
+    """The run was broken off from outside. Not an `Exception`: nothing between the call and the runner may keep it."""
+
+
+class Interrupt:
+    """A switch thrown once, from any thread, that ends every wait. A context manager: it holds two descriptors."""
+
+    __slots__ = ("_read", "_write", "fired")
+
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        self.fired = False
+
+    def fileno(self) -> int:
+        """A host descriptor that becomes readable when the switch is thrown."""
+        return self._read
+
+    def fire(self) -> None:
+        """Throw the switch."""
+        if not self.fired:
+            self.fired = True
+            with contextlib.suppress(OSError):
+                os.write(self._write, b"!")
+
+    def check(self) -> None:
+        """Raise if the switch was thrown.
+
+        Raises:
+            Interrupted: it was.
+        """
+        if self.fired:
+            raise Interrupted
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._read)
+        os.close(self._write)
+
+
+class Waiter(Protocol):
+    """How the guest waits: the one place where time passes."""
+
+    def wait(
+        self, readable: Collection[int], writable: Collection[int], timeout_ns: int | None
+    ) -> tuple[set[int], set[int]]:
+        """The descriptors of the host that became readable and writable, both empty after `timeout_ns` (None: never).
+
+        Raises:
+            Interrupted: the run is broken off.
+        """
+
+
+class SystemWaiter:
+    """Waits with `select` (microseconds), or `poll` (milliseconds, rounded up) where a descriptor is too large for it.
+
+    Args:
+        interrupt: what ends every wait.
+    """
+
+    __slots__ = ("_interrupt",)
+
+    def __init__(self, interrupt: Interrupt) -> None:
+        self._interrupt = interrupt
+
+    def wait(
+        self, readable: Collection[int], writable: Collection[int], timeout_ns: int | None
+    ) -> tuple[set[int], set[int]]:
+        """See `Waiter.wait`."""
+        end = None if timeout_ns is None else time.monotonic_ns() + timeout_ns
+        while True:
+            self._interrupt.check()
+            left = _BLOCK_NS if end is None else min(max(0, end - time.monotonic_ns()), _BLOCK_NS)
+            found = self._once(readable, writable, left)
+            self._interrupt.check()
+            if found[0] or found[1] or (end is not None and time.monotonic_ns() >= end):
+                return found
+
+    def _once(self, readable: Collection[int], writable: Collection[int], left_ns: int) -> tuple[set[int], set[int]]:
+        stop = self._interrupt.fileno()
+        if max((stop, *readable, *writable)) < _SELECT_LIMIT:
+            ready, free, _ = select.select([stop, *readable], list(writable), [], left_ns / 1e9)
+            return set(ready) - {stop}, set(free)
+        poller = select.poll()
+        for fd in {stop, *readable, *writable}:
+            events = (select.POLLIN if fd == stop or fd in readable else 0) | (select.POLLOUT if fd in writable else 0)
+            poller.register(fd, events)
+        answers = dict(poller.poll(-(-left_ns // 1_000_000)))
+        gone = select.POLLHUP | select.POLLERR
+        return (
+            {fd for fd in readable if answers.get(fd, 0) & (select.POLLIN | gone)},
+            {fd for fd in writable if answers.get(fd, 0) & (select.POLLOUT | gone)},
+        )
