@@ -35,7 +35,7 @@ from wasm2oci.engine.syntax.types import (
     StructType,
 )
 
-__all__ = ["TypeReader"]
+__all__ = ["TypeReader", "host_function"]
 
 _FINAL, _NOT_FINAL, _REC = 0x4F, 0x50, 0x4E
 _ARRAY, _STRUCT, _FUNC = 0x5E, 0x5F, 0x60
@@ -213,8 +213,7 @@ class TypeReader:
             )
             for final, supers, composite, _ in group
         ]
-        digest = blake2b(repr(written).encode(), digest_size=16).digest()
-        first = _ID_BIT | int.from_bytes(digest, "big") << 20
+        first = _identity(written)
         for place, (final, supers, raw, offset) in enumerate(group):
             id_ = first | place
             self.supers.append(supers)
@@ -229,6 +228,18 @@ class TypeReader:
                 known = self.defs[id_] = DefType.of(id_, composite, (*chain, id_), final=final)
             self.types.append(known)
         self.groups.append((start, self._group_end))
+
+
+def host_function(function: FuncType) -> DefType:
+    """The defined type of a function no module declares: alone in its group, final, without supertypes."""
+    id_ = _identity([(True, (), _written(function))])
+    return DefType.of(id_, function, (id_,), final=True)
+
+
+def _identity(group: list[tuple[bool, tuple[int, ...], tuple[object, ...]]]) -> int:
+    """The id of the first member of a recursion group; the others follow it."""
+    digest = blake2b(repr(group).encode(), digest_size=16).digest()
+    return _ID_BIT | int.from_bytes(digest, "big") << 20
 
 
 def _written(composite: CompositeType) -> tuple[object, ...]:
