@@ -1,0 +1,37 @@
+"""What a search for a module may end in, and what the file of a module is called."""
+
+from typing import Final
+
+from wasm2oci.errors import InvalidInputError, UnsupportedError
+
+__all__ = ["MAGIC", "ChoiceNeededError", "NoModuleError", "NotAModuleError", "file_name"]
+
+MAGIC: Final = b"\0asm"
+"""How every WebAssembly binary begins, core module or component."""
+
+
+class NoModuleError(UnsupportedError):
+    """There is no WebAssembly in this artifact."""
+
+
+class NotAModuleError(InvalidInputError):
+    """A layer says that it is WebAssembly, and does not begin as a module does."""
+
+
+class ChoiceNeededError(InvalidInputError):
+    """There are several modules or platforms, and nothing says which one is meant."""
+
+
+def file_name(title: str | None, repository: str) -> str:
+    """A safe name for a file in the current folder.
+
+    Args:
+        title: what somebody else called it, or None; only its last part is used, and only what can be shown of that.
+        repository: the repository's name, for when nothing of the title is left.
+    """
+    for text, ending in ((title or "", ""), (repository, ".wasm")):
+        base = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        base = "".join(char for char in base if char.isprintable()).strip().lstrip(".-~").strip()
+        if base:
+            return base.encode()[:200].decode(errors="ignore") + ending
+    return "module.wasm"

@@ -1,0 +1,259 @@
+"""Find a module among the files of a container image.
+
+Layers are read from the top one down; what an upper layer replaces or whites out does not count.
+Spec: image-spec, layer.md (Whiteouts), config.md.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from wasm2oci.content.verify import SelfVerifying, Verified, read_all, verified
+from wasm2oci.errors import InvalidInputError, NotFoundError
+from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.digest import Hasher
+from wasm2oci.oci.wire import CONFIG_MAX, load_object
+from wasm2oci.packager.choice import MAGIC, ChoiceNeededError, NoModuleError
+from wasm2oci.packager.tarball import EntryKind, InvalidArchiveError, decompressed, normal_path, read_tar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wasm2oci.content.target import ReadTarget
+    from wasm2oci.oci.manifest import Manifest
+
+__all__ = ["SEARCH_MAX", "search"]
+
+SEARCH_MAX: Final = 64 << 20
+"""Bytes of layers that are read in search of a module when nothing says that there is one (64 MiB)."""
+
+_COMPAT: Final = ("module.wasm.image/variant", "run.oci.handler")
+_WHITEOUT: Final = ".wh."
+_OPAQUE: Final = ".wh..wh..opq"
+_PLUGIN: Final = "plugin.wasm"
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    layer: Descriptor
+    module: Descriptor
+    path: str | None
+    position: int
+    """Number of the entry in its layer: a path may come twice there."""
+
+
+@dataclass(slots=True)
+class _Search:
+    """What was seen in the layers so far."""
+
+    found: list[_Candidate] = field(default_factory=list)
+    hidden: set[str] = field(default_factory=set)
+    opaque: set[str] = field(default_factory=set)
+    links: list[str] = field(default_factory=list)
+
+    def is_hidden(self, path: str) -> bool:
+        if path in self.hidden:
+            return True
+        if not self.opaque:
+            return False
+        parts = path.split("/")
+        above = {"/".join(parts[:depth]) for depth in range(len(parts))}
+        return not above.isdisjoint(self.opaque)
+
+
+def search(
+    target: "ReadTarget", manifest: "Manifest", archives: "Sequence[Descriptor]", wanted: str | None
+) -> tuple[Descriptor, Descriptor, str | None, SelfVerifying]:
+    """Look for the module in the archives of an image.
+
+    Args:
+        target: where the image is.
+        manifest: its manifest.
+        archives: its layers, the lowest first.
+        wanted: a path in it, the last part of one, or a digest; None when there should be one module only.
+
+    Returns:
+        The layer, the module's own descriptor, its path (None when the layer is a bare module), and its content.
+
+    Raises:
+        NoModuleError: there is none.
+        ChoiceNeededError: there are several.
+        InvalidArchiveError: a layer is not an archive.
+    """
+    config = _config(target, manifest)
+    entrypoint, platform = _entrypoint(config), _platform(config)
+    total = sum(layer.size for layer in archives)
+    if wanted is None and total > SEARCH_MAX and not _promises_wasm(manifest, config, entrypoint):
+        raise NoModuleError(
+            f"this is a container image{platform} of {total:,} bytes, and nothing in it speaks of WebAssembly",
+            hint="if there is a module in it, say its path",
+        )
+    seen = _Search()
+    for layer in reversed(archives):
+        _look_into(target, layer, seen)
+    candidate = _choose(seen, entrypoint, wanted, platform)
+    content = Verified(candidate.module, _Extract(target, candidate))
+    return candidate.layer, candidate.module, candidate.path, content
+
+
+def _config(target: "ReadTarget", manifest: "Manifest") -> dict[str, Any]:
+    """The image config, which gives hints only: one that cannot be had or read gives none."""
+    if manifest.config.size > CONFIG_MAX:
+        return {}
+    try:
+        return load_object(read_all(target.fetch(manifest.config), manifest.config, CONFIG_MAX), "config")
+    except (InvalidInputError, NotFoundError):
+        return {}
+
+
+def _entrypoint(config: dict[str, Any]) -> str | None:
+    inner = config.get("config")
+    if not isinstance(inner, dict):
+        return None
+    for key in ("Entrypoint", "Cmd"):
+        words = inner.get(key)
+        if isinstance(words, list) and words and isinstance(words[0], str):
+            # The shims allow a function after the path.
+            return normal_path(words[0].partition("#")[0])
+    return None
+
+
+def _platform(config: dict[str, Any]) -> str:
+    parts = [str(config.get(key) or "?")[:40] for key in ("os", "architecture")]
+    shown = "/".join("".join(char for char in part if char.isprintable()) for part in parts)
+    return "" if shown == "?/?" else f" for {shown}"
+
+
+def _promises_wasm(manifest: "Manifest", config: dict[str, Any], entrypoint: str | None) -> bool:
+    return (
+        str(config.get("architecture", "")).startswith("wasm")
+        or (entrypoint or "").lower().endswith(".wasm")
+        or any(key in manifest.annotations for key in _COMPAT)
+        or any((layer.title or "").lower().endswith(".wasm") for layer in manifest.layers)
+    )
+
+
+def _look_into(target: "ReadTarget", layer: Descriptor, seen: _Search) -> None:
+    """Add the modules of a layer that no layer above it hides."""
+    hidden, opaque = set[str](), set[str]()
+    with _opened(target, layer) as entries:
+        for position, (path, kind, body) in enumerate(entries):
+            if path is None:
+                _add(seen, layer, None, position, body)
+                continue
+            folder, slash, base = path.rpartition("/")
+            if base == _OPAQUE:
+                opaque.add(folder)
+            elif base.startswith(_WHITEOUT):
+                gone = f"{folder}{slash}{base.removeprefix(_WHITEOUT)}"
+                hidden.add(gone)
+                opaque.add(gone)
+            elif not seen.is_hidden(path):
+                hidden.add(path)
+                # The last of two entries with one path is the one that would be unpacked.
+                seen.found = [one for one in seen.found if one.layer is not layer or one.path != path]
+                if kind is EntryKind.FILE:
+                    _add(seen, layer, path, position, body)
+                elif kind is EntryKind.LINK and path.lower().endswith(".wasm"):
+                    seen.links.append(path)
+    seen.hidden |= hidden
+    seen.opaque |= opaque
+
+
+def _add(seen: _Search, layer: Descriptor, path: str | None, position: int, body: "Iterable[bytes]") -> None:
+    """Add this content if it is a module, told by its first bytes."""
+    hasher, head = Hasher(), b""
+    for piece in body:
+        if len(head) < len(MAGIC):
+            head += piece
+            if len(head) >= len(MAGIC) and not head.startswith(MAGIC):
+                return
+        hasher.update(piece)
+    if head.startswith(MAGIC):
+        module = Descriptor("application/wasm", hasher.digest(), hasher.size)
+        seen.found.append(_Candidate(layer, module, path, position))
+
+
+_Entries = Iterator[tuple[str | None, EntryKind, Iterable[bytes]]]
+
+
+@contextmanager
+def _opened(target: "ReadTarget", layer: Descriptor) -> Iterator[_Entries]:
+    """The entries of a layer; a single one without a path when the layer is a bare module.
+
+    Whatever happens, the layer is then read to its end: so all of it is verified, and damage shows as damage rather
+    than as a bad format.
+    """
+    chunks = iter(verified(target.fetch(layer), layer))
+    try:
+        yield _entries(chunks)
+    except InvalidArchiveError:
+        for _ in chunks:
+            pass
+        raise
+    for _ in chunks:
+        pass
+
+
+def _entries(chunks: Iterator[bytes]) -> _Entries:
+    plain = decompressed(chunks)
+    head = next(plain, b"")
+    while 0 < len(head) < len(MAGIC) and (more := next(plain, b"")):
+        head += more
+    whole = itertools.chain((head,), plain)
+    if head.startswith(MAGIC):
+        yield None, EntryKind.FILE, whole
+        return
+    for entry, body in read_tar(whole):
+        yield entry.path, entry.kind, body
+
+
+def _choose(seen: _Search, entrypoint: str | None, wanted: str | None, platform: str) -> _Candidate:
+    names = [str(one.path or one.module.digest) for one in seen.found]
+    listed = ", ".join(names[:8])
+    if wanted is not None:
+        words = {normal_path(wanted), wanted}
+        fitting = [
+            one
+            for one in seen.found
+            if str(one.module.digest) == wanted
+            or (one.path is not None and (one.path in words or one.path.rpartition("/")[2] in words))
+        ]
+        if not fitting:
+            raise NoModuleError(f"there is no module {wanted!r} in it", hint=f"it has {listed or 'none at all'}")
+        return _only(fitting, listed)
+    if not seen.found:
+        link = f"; {seen.links[0]} is a link, which is not followed" if seen.links else ""
+        raise NoModuleError(f"this is a container image{platform} with no WebAssembly module in it{link}")
+    started = [one for one in seen.found if one.path is not None and one.path == entrypoint]
+    if started:
+        return started[0]
+    if len({one.module.digest for one in seen.found}) > 1:
+        plugins = [one for one in seen.found if one.path is not None and one.path.rpartition("/")[2] == _PLUGIN]
+        return _only(plugins or seen.found, listed)
+    return seen.found[0]
+
+
+def _only(candidates: "Sequence[_Candidate]", listed: str) -> _Candidate:
+    if len({one.module.digest for one in candidates}) > 1:
+        raise ChoiceNeededError(
+            f"there are {len(candidates)} modules in it: {listed}", hint="choose one by its path or digest"
+        )
+    return candidates[0]
+
+
+class _Extract:
+    """The bytes of one file of a layer, which is read to its end so that it is verified as a whole."""
+
+    def __init__(self, target: "ReadTarget", candidate: _Candidate) -> None:
+        self._target = target
+        self._candidate = candidate
+
+    def __iter__(self) -> "Iterator[bytes]":
+        wanted = self._candidate
+        with _opened(self._target, wanted.layer) as entries:
+            for position, (_, _, body) in enumerate(entries):
+                if position == wanted.position:
+                    yield from body

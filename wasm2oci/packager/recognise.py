@@ -1,0 +1,282 @@
+"""Find the module in an artifact, whoever packed it.
+
+The rules, first match wins:
+
+1. An index: the one entry for a wasm platform, else its only entry; attestations do not count.
+2. Layers of a raw wasm type: the only one, whatever the config's type.
+3. A layer of a type unknown here, titled `*.wasm`: taken for raw.
+4. Layers that are archives: what they hold that begins as a module does; the entrypoint's file, else the only one, else
+   the only one called `plugin.wasm`. A layer labelled as an archive that is a bare module is that module.
+
+Where several remain, the caller is asked to choose (`wanted`). Media types: see the reference table in docs/profiles.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.graph import read_manifest
+from wasm2oci.content.verify import SelfVerifying, verified
+from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.manifest import Index, Manifest
+from wasm2oci.packager.choice import MAGIC, ChoiceNeededError, NoModuleError, NotAModuleError, file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wasm2oci.content.target import Content, ReadTarget
+    from wasm2oci.oci.descriptor import Descriptor
+
+__all__ = [
+    "ARCHIVE_LAYERS",
+    "RAW_LAYERS",
+    "Found",
+    "choose_manifest",
+    "format_name",
+    "recognise",
+]
+
+RAW_LAYERS: Final = (
+    "application/wasm",
+    "application/vnd.wasm.content.layer.v1+wasm",
+    "application/vnd.module.wasm.content.layer.v1+wasm",
+    "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm",
+    "application/vnd.gadget.wasm.program.v1+binary",
+    "application/vnd.wasm.component.v1+wasm",
+    "application/vnd.w3c.wasm.module.v1+wasm",
+)
+"""Layer types whose content is the module itself."""
+
+ARCHIVE_LAYERS: Final = (
+    mt.OCI_LAYER_TAR,
+    mt.OCI_LAYER_TAR_GZIP,
+    mt.OCI_LAYER_TAR_ZSTD,
+    mt.DOCKER_LAYER_TAR_GZIP,
+    "application/vnd.docker.image.rootfs.diff.tar",
+    "application/vnd.docker.image.rootfs.diff.tar.zstd",
+)
+"""Layer types whose content is a tar archive, compressed or not."""
+
+_FORMATS: Final = {
+    "application/vnd.wasm.config.v0+json": "cncf",
+    "application/vnd.wasm.config.v1+json": "wasm-to-oci",
+    "application/vnd.module.wasm.config.v1+json": "solo",
+    "application/vnd.io.wasm.module.config.v1+json": "solo",
+    "application/vnd.wasmcloud.actor.archive.config": "wasmcloud",
+    "application/vnd.wasmcloud.provider.archive.config": "wasmcloud-provider",
+    "application/vnd.fermyon.spin.application.v1+config": "spin",
+    "application/vnd.docker.plugin.v1+json": "docker-plugin",
+}
+_IMAGE_CONFIGS: Final = frozenset({mt.OCI_CONFIG, mt.DOCKER_CONFIG})
+
+_STRANGERS: Final = {
+    "application/vnd.wasmcloud.provider.archive.layer.v1+par": "it is a wasmCloud provider: native programs, no module",
+    "application/vnd.dev.cosign.simplesigning.v1+json": "it is a cosign signature; pull the artifact that it signs",
+    "application/vnd.dev.sigstore.bundle.v0.3+json": "it is a sigstore bundle; pull the artifact that it is about",
+    "application/vnd.in-toto+json": "it is an attestation; pull the artifact that it is about",
+    "application/vnd.cncf.helm.chart.content.v1.tar+gzip": "it is a Helm chart",
+    "application/vnd.wasm.content.layer.v1+data": "it is part of a Spin application without a module",
+}
+"""What people pull by mistake, by a layer's type."""
+
+_WASM_ARCHITECTURES: Final = frozenset({"wasm", "wasm32"})
+_WASM_SYSTEMS: Final = frozenset({"wasi", "wasip1", "wasip2"})
+_INDEX_DEPTH: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The module of an artifact.
+
+    Args:
+        root: the manifest that holds it; inside of an index, the one that was chosen.
+        document: that manifest.
+        format: how it was packed: `cncf`, `wasm-to-oci`, `solo`, `wasmcloud`, `spin`, `runwasi`, `image` or `artifact`.
+        layer: the layer that it is in.
+        module: its own digest and size; the layer itself unless that is an archive.
+        entry: its path in that archive, or None.
+        content: its bytes, verified while they are read.
+    """
+
+    root: "Descriptor"
+    document: Manifest
+    format: str
+    layer: "Descriptor"
+    module: "Descriptor"
+    entry: str | None
+    content: SelfVerifying = field(repr=False)
+
+    def file_name(self, repository: str) -> str:
+        """What a file of it should be called: by its title, else its name in the archive, else the repository."""
+        return file_name(self.layer.title if self.entry is None else self.entry, repository)
+
+
+def format_name(manifest: Manifest) -> str:
+    """How an artifact was packed, in one word."""
+    types = [layer.media_type for layer in manifest.layers]
+    if any(kind.startswith("application/vnd.fermyon.spin.") for kind in types):
+        return "spin"
+    if manifest.config.media_type in _IMAGE_CONFIGS:
+        return "runwasi" if any(kind in RAW_LAYERS for kind in types) else "image"
+    return _FORMATS.get(manifest.config.media_type, "artifact")
+
+
+def recognise(
+    target: "ReadTarget",
+    root: "Descriptor",
+    *,
+    platform: str | None = None,
+    wanted: str | None = None,
+    force: bool = False,
+) -> Found:
+    """Find the module of an artifact. Archives are read once here, to look what is in them.
+
+    Args:
+        target: where it is. What is read is read again for the module's bytes, so a cache before it pays.
+        root: the descriptor of its manifest or index.
+        platform: `OS/ARCHITECTURE` of the entry to take from an index.
+        wanted: which module, where there are several: a title, a path in an archive, or a digest.
+        force: give out bytes that are no module, if a raw layer says that they are.
+
+    Raises:
+        NoModuleError: there is none.
+        ChoiceNeededError: there are several, or several platforms.
+        NotAModuleError: a raw layer does not begin as a module does (raised when the content is iterated).
+        Wasm2OciError: what the target raises, and what is wrong with a manifest or an archive.
+    """
+    root, manifest = _manifest(target, root, platform)
+    raw = _raw_layers(manifest)
+    if raw:
+        layer = _choose(raw, wanted)
+        content = verified(target.fetch(layer), layer)
+        return Found(root, manifest, format_name(manifest), layer, layer, None, content if force else _Module(content))
+    archives = [layer for layer in manifest.layers if layer.media_type in ARCHIVE_LAYERS]
+    if archives:
+        from wasm2oci.packager.image import search  # noqa: PLC0415 - images are the rare case
+
+        layer, module, entry, inside = search(target, manifest, archives, wanted)
+        return Found(root, manifest, format_name(manifest), layer, module, entry, inside)
+    raise _nothing(manifest)
+
+
+def choose_manifest(index: Index, platform: str | None = None) -> "Descriptor":
+    """The entry of an index that holds the module.
+
+    Args:
+        index: the index.
+        platform: `OS/ARCHITECTURE` to look for, or None to look for wasm.
+
+    Raises:
+        NoModuleError: the index is empty, or has nothing for this platform.
+        ChoiceNeededError: several entries would do.
+    """
+    entries = [entry for entry in index.manifests if entry.is_manifest and not _is_attestation(entry)]
+    inside = ", ".join(dict.fromkeys(_platform(entry) for entry in entries))
+    if platform is not None:
+        fitting = [entry for entry in entries if _platform(entry).lower() == platform.lower()]
+        if not fitting:
+            raise NoModuleError(f"the index has nothing for platform {platform}", hint=f"it has {inside or 'nothing'}")
+    else:
+        fitting = [entry for entry in entries if _is_wasm(entry)] or entries
+    if not fitting:
+        raise NoModuleError("the index is empty")
+    if len({entry.digest for entry in fitting}) > 1:
+        raise ChoiceNeededError(
+            f"the index has {len(fitting)} manifests that could be meant: {inside}",
+            hint=f"choose one by --platform, or by its digest, such as {fitting[0].digest}",
+        )
+    return fitting[0]
+
+
+def _manifest(target: "ReadTarget", root: "Descriptor", platform: str | None) -> tuple["Descriptor", Manifest]:
+    for _ in range(_INDEX_DEPTH):
+        document = read_manifest(target, root)
+        if isinstance(document, Manifest):
+            return root, document
+        root = choose_manifest(document, platform)
+    raise NoModuleError(f"indexes are nested more than {_INDEX_DEPTH} deep")
+
+
+def _platform(entry: "Descriptor") -> str:
+    platform = entry.platform or {}
+    parts = [str(platform.get(key) or "?") for key in ("os", "architecture")]
+    return "/".join("".join(char for char in part if char.isprintable())[:40] for part in parts)
+
+
+def _is_wasm(entry: "Descriptor") -> bool:
+    platform = entry.platform or {}
+    return platform.get("architecture") in _WASM_ARCHITECTURES or str(platform.get("os", "")).lower() in _WASM_SYSTEMS
+
+
+def _is_attestation(entry: "Descriptor") -> bool:
+    kind = entry.annotations.get("vnd.docker.reference.type")
+    return kind == "attestation-manifest" or _platform(entry) == "unknown/unknown"
+
+
+def _raw_layers(manifest: Manifest) -> list["Descriptor"]:
+    raw = [layer for layer in manifest.layers if layer.media_type in RAW_LAYERS]
+    if raw:
+        return raw
+    return [
+        layer
+        for layer in manifest.layers
+        if layer.media_type not in ARCHIVE_LAYERS and (layer.title or "").lower().endswith(".wasm")
+    ]
+
+
+def _choose(layers: "Sequence[Descriptor]", wanted: str | None) -> "Descriptor":
+    named = [_name(layer) for layer in layers]
+    if wanted is not None:
+        fitting = [layer for layer in layers if wanted in {layer.title, file_name(layer.title, ""), str(layer.digest)}]
+        if not fitting:
+            raise NoModuleError(f"there is no module {wanted!r} in it", hint=f"it has {', '.join(named)}")
+        layers = fitting
+    if len({layer.digest for layer in layers}) > 1:
+        raise ChoiceNeededError(
+            f"there are {len(layers)} modules in it: {', '.join(named[:8])}", hint="choose one by its name or digest"
+        )
+    return layers[0]
+
+
+def _name(layer: "Descriptor") -> str:
+    return file_name(layer.title, "") if layer.title else str(layer.digest)
+
+
+def _nothing(manifest: Manifest) -> NoModuleError:
+    types = list(dict.fromkeys(layer.media_type for layer in manifest.layers))
+    hint = next((_STRANGERS[kind] for kind in types if kind in _STRANGERS), None)
+    if not types:
+        return NoModuleError(f"there is no WebAssembly in it: it has no layers (type {manifest.effective_type})")
+    return NoModuleError(f"there is no WebAssembly in it, but {', '.join(types[:4])}", hint=hint)
+
+
+class _Module(SelfVerifying):
+    """Raw content that has to begin as a module does."""
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: SelfVerifying) -> None:
+        super().__init__(content.descriptor)
+        self._content: Content = content
+
+    def __iter__(self) -> "Iterator[bytes]":
+        head = b""
+        checked = False
+        for chunk in self._content:
+            if not checked:
+                head += chunk
+                if len(head) < len(MAGIC):
+                    continue
+                self._check(head)
+                checked = True
+                yield head
+            else:
+                yield chunk
+        if not checked:
+            self._check(head)
+
+    def _check(self, head: bytes) -> None:
+        if not head.startswith(MAGIC):
+            raise NotAModuleError(
+                f"layer {self.descriptor.digest} says {self.descriptor.media_type}, but is not WebAssembly",
+                hint="use --force to take it all the same",
+            )
