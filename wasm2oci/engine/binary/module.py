@@ -208,7 +208,6 @@ class _ModuleDecoder:
         type_ = self.types.types[self.types.index(reader)]
         if not isinstance(type_.composite, FuncType):
             raise InvalidModuleError("type mismatch: a tag's type must be a function type", offset)
-        self._needs(Feature.EXCEPTIONS, offset)
         return TagType(type_)
 
     # --- sections -----------------------------------------------------------------------------------------------

@@ -219,21 +219,20 @@ class TypeReader:
             self.supers.append(supers)
             known = self.defs.get(id_)
             if known is None:
-                chain = self.types[supers[0]].supers if supers else ()
-                if len(chain) > MAX_SUBTYPING_DEPTH:
+                parent = self.types[supers[0]] if supers else None
+                if parent and parent.depth >= MAX_SUBTYPING_DEPTH:
                     raise InvalidModuleError(
                         f"sub type hierarchy too deep: this engine's limit is {MAX_SUBTYPING_DEPTH}", offset
                     )
                 composite = _resolved(raw, first) if self._recursive else raw
-                known = self.defs[id_] = DefType.of(id_, composite, (*chain, id_), final=final)
+                known = self.defs[id_] = DefType(id_, composite, parent, final=final)
             self.types.append(known)
         self.groups.append((start, self._group_end))
 
 
 def host_function(function: FuncType) -> DefType:
     """The defined type of a function no module declares: alone in its group, final, without supertypes."""
-    id_ = _identity([(True, (), _written(function))])
-    return DefType.of(id_, function, (id_,), final=True)
+    return DefType(_identity([(True, (), _written(function))]), function, None, final=True)
 
 
 def _identity(group: list[tuple[bool, tuple[int, ...], tuple[object, ...]]]) -> int:

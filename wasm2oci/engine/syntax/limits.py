@@ -22,6 +22,7 @@ __all__ = [
     "MAX_MEMORY32_PAGES",
     "MAX_MEMORY64_PAGES",
     "MAX_MODULE_SIZE",
+    "MAX_OPERAND_STACK",
     "MAX_PARAMS",
     "MAX_REC_GROUPS",
     "MAX_RESULTS",
@@ -56,6 +57,7 @@ MAX_BODY_SIZE = 7_654_321  # JS API, bytes
 MAX_STRING_SIZE = 100_000  # wasmparser: bytes of an import's, export's or custom section's name
 MAX_BR_TABLE_SIZE = MAX_BODY_SIZE  # wasmparser: no more labels than a body has bytes
 MAX_BLOCK_NESTING = 1_000_000  # ours: labels are counted, never recursed into, so this only bounds memory
+MAX_OPERAND_STACK = 1_000_000  # ours: a call of two bytes may push a thousand values; this bounds memory
 MAX_COMPONENT_NESTING = 100  # wasmparser: components within components
 MAX_TYPE_CANON_SIZE = 1 << 24  # ours: bytes hashed for one recursion group
 MAX_MEMORY32_PAGES = 1 << 16  # the specification: 4 GiB

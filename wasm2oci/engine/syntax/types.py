@@ -11,11 +11,11 @@ A *heap type* is an int too: an abstract one is its byte (FUNC 0x70, ...), a con
 
 The *id* of a defined type is a digest of its recursion group in canonical form and its place in that group. Two types
 are equal exactly when their ids are, in whatever module, process or code cache they appear; there is no global table.
-A `DefType` also carries the ids of all its supertypes, so subtyping of concrete types is one test for membership.
+A `DefType` also knows all its supertypes, so subtyping at run time is one test for membership: `heap in type.above`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 __all__ = [
@@ -228,23 +228,28 @@ class ArrayType:
 CompositeType = FuncType | StructType | ArrayType
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class DefType:
     """A defined type, closed and canonical. Equal to another exactly when `id` is.
 
-    Attributes:
-        id: the canonical id, an int above every abstract heap type; the concrete heap type itself.
+    What grows with the depth of the hierarchy (`supers`, `above`) is made when asked for: a module may declare a
+    million types in a few bytes each.
+
+    Args:
+        id_: the canonical id, an int above every abstract heap type; the concrete heap type itself.
         composite: function, structure or array.
-        supers: ids of all supertypes from the root of the hierarchy down to and including this type.
+        parent: the declared supertype, or None.
         final: whether it may have no subtypes.
-        above: every heap type, abstract or concrete, that this one matches.
     """
 
-    id: int
-    composite: CompositeType
-    supers: tuple[int, ...]
-    final: bool
-    above: frozenset[int] = field(repr=False)
+    __slots__ = ("_above", "composite", "depth", "final", "id", "parent")
+
+    def __init__(self, id_: int, composite: CompositeType, parent: "DefType | None", *, final: bool) -> None:
+        self.id = id_
+        self.composite = composite
+        self.parent = parent
+        self.depth: int = parent.depth + 1 if parent else 0
+        self.final = final
+        self._above: frozenset[int] | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DefType) and self.id == other.id
@@ -252,11 +257,41 @@ class DefType:
     def __hash__(self) -> int:
         return hash(self.id)
 
-    @staticmethod
-    def of(id_: int, composite: CompositeType, supers: tuple[int, ...], *, final: bool) -> "DefType":
-        """Makes one; `supers` includes `id_` as its last item."""
-        kind = FUNC if isinstance(composite, FuncType) else STRUCT if isinstance(composite, StructType) else ARRAY
-        return DefType(id_, composite, supers, final, _ABOVE[kind].union(supers))
+    def __repr__(self) -> str:
+        return f"DefType({heap_text(self.id)}, {self.composite})"
+
+    @property
+    def kind(self) -> int:
+        """The abstract heap type right above: FUNC, STRUCT or ARRAY."""
+        composite = self.composite
+        return FUNC if isinstance(composite, FuncType) else STRUCT if isinstance(composite, StructType) else ARRAY
+
+    @property
+    def supers(self) -> tuple[int, ...]:
+        """Ids of all supertypes from the root of the hierarchy down to and including this type."""
+        chain, type_ = [self.id], self.parent
+        while type_ is not None:
+            chain.append(type_.id)
+            type_ = type_.parent
+        return tuple(reversed(chain))
+
+    @property
+    def above(self) -> frozenset[int]:
+        """Every heap type, abstract or concrete, that this one matches."""
+        if self._above is None:
+            self._above = _ABOVE[self.kind].union(self.supers)
+        return self._above
+
+    def matches(self, heap: int) -> bool:
+        """Whether this type is a subtype of a heap type; what `heap in above` says, without making that set."""
+        if heap <= NOEXN:
+            return heap in _ABOVE[self.kind]
+        type_: DefType | None = self
+        while type_ is not None:
+            if type_.id == heap:
+                return True
+            type_ = type_.parent
+        return False
 
     @property
     def func(self) -> FuncType:
@@ -329,11 +364,11 @@ def matches_heap(a: int, b: int, defs: DefTypes) -> bool:
         return True
     above = _ABOVE.get(a)
     if above is None:
-        return b in defs[a].above
+        return defs[a].matches(b)
     if b in above:
         return True
-    if a in {NONE, NOFUNC} and b not in _ABOVE and b != HEAP_BOT:
-        return (a == NOFUNC) == (FUNC in defs[b].above)
+    if a in {NONE, NOFUNC} and b > NOEXN:
+        return (a == NOFUNC) == (defs[b].kind == FUNC)
     return False
 
 
@@ -407,7 +442,7 @@ def matches_global(a: GlobalType, b: GlobalType, defs: DefTypes) -> bool:
 
 def top_of(heap: int, defs: DefTypes) -> int:
     """The top of the hierarchy a heap type is in: ANY, FUNC, EXTERN or EXN."""
-    above = _ABOVE.get(heap) or defs[heap].above
+    above = _ABOVE.get(heap) or _ABOVE[defs[heap].kind]
     return next(top for top in (ANY, FUNC, EXTERN, EXN) if top in above)
 
 

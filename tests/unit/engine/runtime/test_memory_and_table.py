@@ -12,9 +12,9 @@ from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.syntax.types import FUNCREF, DefType, FuncType, Limits, MemoryType, TableType
 
 PAGE = 1 << 16
-NULLARY = DefType.of(1000, FuncType((), ()), (1000,), final=False)
-SUBTYPE = DefType.of(1001, FuncType((), ()), (1000, 1001), final=True)
-OTHER = DefType.of(1002, FuncType((), ()), (1002,), final=True)
+NULLARY = DefType(1000, FuncType((), ()), None, final=False)
+SUBTYPE = DefType(1001, FuncType((), ()), NULLARY, final=True)
+OTHER = DefType(1002, FuncType((), ()), None, final=True)
 
 
 def _memory(minimum: int, maximum: int | None = None, *, is64: bool = False) -> Memory:
