@@ -10,11 +10,17 @@ import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.registry_server import registry_server
 from wasm2oci.server.call import Rules
+from wasm2oci.server.disk import DiskStorage
+from wasm2oci.server.memory import MemoryStorage
+
+if TYPE_CHECKING:
+    from wasm2oci.server.storage import Storage
 
 pytestmark = pytest.mark.spec
 
@@ -68,8 +74,10 @@ def run(suite: Path, folder: Path, address: str, version: str, **more: str) -> "
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "dev"])
-def test_the_whole_suite_passes(suite: Path, tmp_path: Path, version: str) -> None:
-    with registry_server() as registry:
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_the_whole_suite_passes(suite: Path, tmp_path: Path, version: str, place: str) -> None:
+    storage: Storage = MemoryStorage() if place == "memory" else DiskStorage(tmp_path / "registry")
+    with registry_server(storage=storage) as registry:
         code, junit, areas = run(suite, tmp_path, registry.address, version)
         assert not [line for line in registry.log if line.startswith("Traceback")]
     cases = junit.findall(".//testcase")

@@ -152,11 +152,11 @@ class Request:
         """The query's parameters, each with all of its values, blank ones kept.
 
         Raises:
-            ValueError: more than 64 of them.
+            ValueError: more than 256 of them.
         """
         result: dict[str, list[str]] = {}
         for name, value in parse_qsl(
-            self.target.partition("?")[2], keep_blank_values=True, max_num_fields=64, errors="replace"
+            self.target.partition("?")[2], keep_blank_values=True, max_num_fields=256, errors="replace"
         ):
             result.setdefault(name, []).append(value)
         return result

@@ -8,10 +8,9 @@ Spec: distribution-spec 1.1, and of its next edition `digest-algorithm` (end-4c)
 import errno
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.errors import InvalidInputError, LocalIOError
+from wasm2oci.errors import InvalidInputError, LocalIOError, Wasm2OciError
 from wasm2oci.oci.digest import InvalidDigestError
 from wasm2oci.oci.reference import InvalidReferenceError, check_repository
 from wasm2oci.server import blobs, listing, manifests
@@ -28,9 +27,7 @@ if TYPE_CHECKING:
     from wasm2oci.server.messages import Request, Response
     from wasm2oci.server.storage import Storage
 
-__all__ = ["HANDLERS", "Handle", "Registry"]
-
-Handle = "Callable[[Request], Response]"
+__all__ = ["HANDLERS", "Registry"]
 
 HANDLERS: "Final[dict[tuple[str, str], Callable[[Call], Response]]]" = {
     ("base", "GET"): listing.base,
@@ -49,14 +46,6 @@ HANDLERS: "Final[dict[tuple[str, str], Callable[[Call], Response]]]" = {
     ("manifest", "DELETE"): manifests.delete,
 }
 """What answers each method of each route; HEAD is answered as GET, its body is left out by the carrier."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """How an error of the layers below is said to a client."""
-
-    status: int
-    code: str
 
 
 class Registry:
@@ -102,6 +91,8 @@ class Registry:
         except LocalIOError as error:
             full = isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
             return problem_response(507 if full else 500, "UNKNOWN", "the registry's disk refuses: " + error.message)
+        except Wasm2OciError as error:
+            return problem_response(500, "UNKNOWN", error.message)
 
     def collect(self) -> int:
         """Drop abandoned uploads; says how many. To be called now and then."""

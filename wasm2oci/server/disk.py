@@ -1,0 +1,460 @@
+"""Storage on disk: every repository is an OCI image layout, and equal blobs are one file.
+
+    ROOT/wasm2oci-registry.json      marks the folder as ours
+    ROOT/org+hello/                  repository org/hello: oci-layout, index.json, blobs/<algorithm>/<hex>
+    ROOT/_blobs/<algorithm>/<hex>    every blob once more, as a hard link: what a push of known bytes links to
+    ROOT/_uploads/                   everything that is not whole yet; emptied when the registry starts
+
+A name cannot hold `+` nor begin with `_`, so nothing collides. The rules that keep it whole without a journal:
+
+1. Bytes are written below `_uploads`, synced, and only then linked under their digest: a name means whole content.
+2. Links are synced before the `index.json` that needs them is renamed into place: a tag means whole content.
+3. A link's count is the blob's reference count: a file of `_blobs` with one link is nobody's, and goes.
+
+So a stop at any instruction leaves nothing but files below `_uploads` and unused blobs.
+Spec: image-spec, image-layout.md. Why so: docs/decisions, "Hard links share blobs".
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.files import local_errors
+from wasm2oci.errors import InvalidInputError, LocalIOError
+from wasm2oci.oci.digest import ALGORITHMS, Digest
+from wasm2oci.oci.manifest import parse_manifest
+from wasm2oci.oci.reference import InvalidReferenceError, check_repository
+from wasm2oci.server.layout_index import LayoutIndex
+from wasm2oci.server.messages import FileBody
+from wasm2oci.server.storage import StoredManifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from wasm2oci.server.messages import Body, Buffer
+
+__all__ = ["DiskStorage", "NotARegistryError", "RegistryInUseError", "folder_name"]
+
+MARKER: Final = "wasm2oci-registry.json"
+_POOL: Final = "_blobs"
+_UPLOADS: Final = "_uploads"
+_LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
+_PIECE: Final = 1 << 20
+
+
+class NotARegistryError(InvalidInputError):
+    """The folder holds something else than a registry."""
+
+
+class RegistryInUseError(LocalIOError):
+    """Another process serves this folder."""
+
+
+def folder_name(repository: str) -> str:
+    """The folder of a repository below the root: one level, `/` is written `+`."""
+    return repository.replace("/", "+")
+
+
+class DiskStorage:
+    """A folder of image layouts that one process serves at a time.
+
+    Args:
+        root: made when it does not exist; else it has to be empty or a registry already.
+
+    Raises:
+        NotARegistryError: it holds something else.
+        RegistryInUseError: another process has it.
+        LocalIOError: it cannot be made or read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._pool, self._uploads = root / _POOL, root / _UPLOADS
+        self._repositories: dict[str, _Repository] = {}
+        self._lock = threading.Lock()
+        # Taken for the moments in which links come and go, so that a count that was read still is true.
+        self._linking = threading.Lock()
+        with local_errors(root):
+            root.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                self._claim()
+                self._clean()
+            except BaseException:
+                os.close(self._descriptor)
+                raise
+
+    def repositories(self) -> list[str]:
+        """Names of all repositories, sorted."""
+        with local_errors(self.root):
+            folders = [entry.name for entry in os.scandir(self.root) if entry.name[0] not in "_." and entry.is_dir()]
+        return sorted(name for name in map(_repository_name, folders) if name and self.has_repository(name))
+
+    def has_repository(self, repository: str) -> bool:
+        """Whether it exists."""
+        return (self.root / folder_name(repository) / "index.json").is_file()
+
+    def blob_size(self, repository: str, digest: Digest) -> int | None:
+        """Bytes of a blob, or None when the repository does not have it."""
+        try:
+            return self._path(repository, digest).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def open_blob(self, repository: str, digest: Digest, start: int, length: int) -> "Body | None":
+        """A part of a blob to be sent, or None when it is not there."""
+        try:
+            return FileBody(os.open(self._path(repository, digest), os.O_RDONLY | os.O_CLOEXEC), start, length)
+        except FileNotFoundError:
+            return None
+
+    def new_blob(self) -> "_Writer":
+        """A place to write bytes to."""
+        return _Writer(self)
+
+    def mount_blob(self, repository: str, digest: Digest, source: str) -> bool:
+        """Link the blob of one repository into another; False when the source lacks it."""
+        here = self._path(source, digest)
+        if not here.is_file():
+            return False
+        with local_errors(self.root):
+            self._make(repository)
+            try:
+                with self._linking:
+                    self._link(here, self._path(repository, digest))
+            except FileNotFoundError:
+                return False
+        return True
+
+    def delete_blob(self, repository: str, digest: Digest) -> bool:
+        """Take a blob out of the repository; False when it was not there, or is a manifest."""
+        found = self._open(repository)
+        if found is None or found.media_type(digest) is not None:
+            return False
+        return self._unlink(repository, digest)
+
+    def manifest(self, repository: str, reference: "Digest | str") -> StoredManifest | None:
+        """The manifest that a digest or a tag names, or None."""
+        found = self._open(repository)
+        if found is None:
+            return None
+        digest = found.tags().get(reference) if isinstance(reference, str) else reference
+        media_type = None if digest is None else found.media_type(digest)
+        if digest is None or media_type is None:
+            return None
+        raw = found.read(digest)
+        return None if raw is None else StoredManifest(digest, media_type, raw)
+
+    def put_manifest(self, repository: str, manifest: StoredManifest, tags: "Sequence[str]") -> None:
+        """Keep a manifest and let these tags name it; seen by everybody with the rename of `index.json`."""
+        writer = self.new_blob()
+        writer.write(manifest.raw)
+        writer.commit(repository, manifest.digest)
+        found = self._open(repository)
+        if found is None:
+            raise LocalIOError(f"{self.root / folder_name(repository)} went away")
+        with found.changing() as index:
+            index.put(parse_manifest(manifest.raw, manifest.media_type).descriptor(manifest.digest.algorithm), tags)
+
+    def delete_manifest(self, repository: str, digest: Digest) -> bool:
+        """Take a manifest and every tag that names it out of the repository; False when it was not there."""
+        found = self._open(repository)
+        if found is None:
+            return False
+        with found.changing() as index:
+            done = index.remove(digest)
+        return self._unlink(repository, digest) or done
+
+    def delete_tag(self, repository: str, tag: str) -> bool:
+        """Forget one tag, keep its manifest; False when there is no such tag."""
+        found = self._open(repository)
+        if found is None:
+            return False
+        with found.changing() as index:
+            return index.untag(tag)
+
+    def tags(self, repository: str) -> dict[str, Digest]:
+        """Every tag and the digest it names."""
+        found = self._open(repository)
+        return {} if found is None else found.tags()
+
+    def manifests(self, repository: str) -> list[Digest]:
+        """Digests of every manifest in the repository."""
+        found = self._open(repository)
+        return [] if found is None else found.manifests()
+
+    def referrers(self, repository: str, subject: Digest) -> list[StoredManifest]:
+        """The manifests whose `subject` has this digest, sorted by digest."""
+        found = self._open(repository)
+        if found is None:
+            return []
+        stored = [self.manifest(repository, digest) for digest in found.referring(subject)]
+        return [manifest for manifest in stored if manifest is not None]
+
+    def close(self) -> None:
+        """Let others serve the folder."""
+        if self._descriptor >= 0:
+            with local_errors(self.root):
+                self._clean()
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def temporary(self) -> Path:
+        """A new path below `_uploads`."""
+        return self._uploads / secrets.token_hex(16)
+
+    def keep(self, temporary: Path, repository: str, digest: Digest) -> None:
+        """Make a synced file a blob of the repository; the temporary name goes.
+
+        Raises:
+            OSError: it cannot be.
+        """
+        self._make(repository)
+        pooled, final = self._pool / digest.algorithm / digest.encoded, self._path(repository, digest)
+        with self._linking:
+            try:
+                self._link(temporary, pooled)
+            except OSError:
+                # A place without hard links: every repository has its own file.
+                temporary.replace(final)
+                return
+            self._link(pooled, final)
+        temporary.unlink()
+
+    def _claim(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RegistryInUseError(
+                f"{self.root} is served by another process", hint="stop it, or choose another --root"
+            ) from error
+        if not (self.root / MARKER).exists():
+            names = sorted(path.name for path in self.root.iterdir())
+            if set(names) - {_POOL, _UPLOADS}:
+                raise NotARegistryError(
+                    f"{self.root} is neither empty nor a registry: it holds {names[0]!r}",
+                    hint="choose a new folder for --root",
+                )
+        for folder in (self._uploads, *(self._pool / algorithm for algorithm in ALGORITHMS)):
+            folder.mkdir(parents=True, exist_ok=True)
+        if not (self.root / MARKER).exists():
+            temporary = self.temporary()
+            _write_synced(temporary, b'{"version":1}\n')
+            temporary.replace(self.root / MARKER)
+
+    def _clean(self) -> None:
+        for entry in os.scandir(self._uploads):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink()
+        for algorithm in ALGORITHMS:
+            for entry in os.scandir(self._pool / algorithm):
+                if entry.stat(follow_symlinks=False).st_nlink == 1:
+                    Path(entry.path).unlink()
+
+    def _path(self, repository: str, digest: Digest) -> Path:
+        return self.root / folder_name(repository) / "blobs" / digest.algorithm / digest.encoded
+
+    def _open(self, repository: str) -> "_Repository | None":
+        with self._lock:
+            found = self._repositories.get(repository)
+            if found is None and self.has_repository(repository):
+                found = self._repositories[repository] = _Repository(self, self.root / folder_name(repository))
+            return found
+
+    def _make(self, repository: str) -> None:
+        if self.has_repository(repository):
+            return
+        # Made aside and moved into place whole: nobody sees half a layout. Whoever was faster wins.
+        aside = self.temporary()
+        for algorithm in ALGORITHMS:
+            (aside / "blobs" / algorithm).mkdir(parents=True)
+        _write_synced(aside / "index.json", LayoutIndex.empty().encode())
+        _write_synced(aside / "oci-layout", _LAYOUT)
+        try:
+            aside.rename(self.root / folder_name(repository))
+            os.fsync(self._descriptor)
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)
+            if not self.has_repository(repository):
+                raise
+
+    def _unlink(self, repository: str, digest: Digest) -> bool:
+        pooled = self._pool / digest.algorithm / digest.encoded
+        with local_errors(self.root), self._linking:
+            try:
+                self._path(repository, digest).unlink()
+            except FileNotFoundError:
+                return False
+            with suppress(FileNotFoundError):
+                if pooled.stat().st_nlink == 1:
+                    pooled.unlink()
+        return True
+
+    def _link(self, source: Path, target: Path) -> None:
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            # An algorithm's folder is not there in a layout that another tool made.
+            if target.parent.is_dir():
+                raise
+            target.parent.mkdir(parents=True)
+            os.link(source, target)
+
+
+class _Repository:
+    """One layout: `index.json` as it is on disk now, read again when it changed."""
+
+    def __init__(self, storage: DiskStorage, folder: Path) -> None:
+        self._storage, self._folder = storage, folder
+        self._lock = threading.RLock()
+        self._index = LayoutIndex.empty()
+        self._stamp: tuple[int, int, int] | None = None
+        # What a manifest is about never changes, so this is never wrong, only incomplete.
+        self._subjects: dict[Digest, Digest | None] = {}
+
+    def tags(self) -> dict[str, Digest]:
+        return self._current().tags
+
+    def media_type(self, digest: Digest) -> str | None:
+        return self._current().types.get(digest)
+
+    def manifests(self) -> list[Digest]:
+        return sorted(self._current().types)
+
+    def referring(self, subject: Digest) -> list[Digest]:
+        types = dict(self._current().types)
+        for digest, media_type in types.items():
+            if digest not in self._subjects:
+                raw = self.read(digest)
+                about = None if raw is None else parse_manifest(raw, media_type).subject
+                self._subjects[digest] = None if about is None else about.digest
+        return sorted(digest for digest in types if self._subjects[digest] == subject)
+
+    def read(self, digest: Digest) -> bytes | None:
+        try:
+            return (self._folder / "blobs" / digest.algorithm / digest.encoded).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def changing(self) -> "Iterator[LayoutIndex]":
+        """The index to be changed; what was changed is on disk afterwards."""
+        with self._lock, local_errors(self._folder):
+            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                # Other tools that write layouts lock the folder as well.
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                before = self._current()
+                index = before.copy()
+                yield index
+                if index.encode() == before.encode():
+                    return
+                for algorithm in ALGORITHMS:
+                    _sync_folder(self._folder / "blobs" / algorithm)
+                temporary = self._storage.temporary()
+                _write_synced(temporary, index.encode())
+                temporary.replace(self._folder / "index.json")
+                os.fsync(descriptor)
+                self._index, self._stamp = index, self._stat()
+            finally:
+                os.close(descriptor)
+
+    def _current(self) -> LayoutIndex:
+        with self._lock:
+            try:
+                stamp = self._stat()
+                if stamp != self._stamp:
+                    index = LayoutIndex.decode((self._folder / "index.json").read_bytes())
+                    index.refresh(self.read)
+                    self._index, self._stamp = index, stamp
+            except InvalidInputError as error:
+                raise LocalIOError(f"index.json of {self._folder.name} is damaged: {error.message}") from error
+            except OSError as error:
+                raise LocalIOError(f"cannot read {self._folder.name}: {error.strerror}") from error
+            return self._index
+
+    def _stat(self) -> tuple[int, int, int]:
+        status = (self._folder / "index.json").stat()
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+class _Writer:
+    """A file below `_uploads`, opened with its first byte."""
+
+    def __init__(self, storage: DiskStorage) -> None:
+        self._storage, self._path = storage, storage.temporary()
+        self._descriptor, self._size = -1, 0
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def write(self, data: "Buffer") -> None:
+        with local_errors(self._path):
+            descriptor = self._open()
+            view = memoryview(data)
+            while view:
+                done = os.write(descriptor, view)
+                self._size += done
+                view = view[done:]
+
+    def read_back(self) -> "Iterator[bytes]":
+        with local_errors(self._path):
+            at = 0
+            while at < self._size and (piece := os.pread(self._open(), _PIECE, at)):
+                at += len(piece)
+                yield piece
+
+    def commit(self, repository: str, digest: Digest) -> None:
+        with local_errors(self._path):
+            os.fsync(self._open())
+            self._close()
+            self._storage.keep(self._path, repository, digest)
+
+    def discard(self) -> None:
+        if self._descriptor >= 0:
+            self._close()
+        with suppress(OSError):
+            self._path.unlink()
+
+    def _open(self) -> int:
+        if self._descriptor < 0:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o644)
+        return self._descriptor
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
+
+
+def _repository_name(folder: str) -> str | None:
+    try:
+        return check_repository(folder.replace("+", "/"))
+    except InvalidReferenceError:
+        return None
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
