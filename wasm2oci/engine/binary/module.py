@@ -175,9 +175,9 @@ class _ModuleDecoder:
             self._needs(Feature.MEMORY64, offset)
         if flags & _SHARED:
             self._needs(Feature.THREADS, offset)
-        read = reader.u64 if flags & _IS_64 else reader.u32
-        minimum = read()
-        return Limits(minimum, read() if flags & _HAS_MAX else None, bool(flags & _IS_64)), flags
+        # Both are u64 whatever the index type; one too large for it is for validation to refuse.
+        minimum = reader.u64()
+        return Limits(minimum, reader.u64() if flags & _HAS_MAX else None, bool(flags & _IS_64)), flags
 
     def _memory_type(self, reader: Reader) -> MemoryType:
         offset = reader.pos

@@ -16,6 +16,7 @@ from wasm2oci.engine.syntax.types import (
     ExternKind,
     Limits,
     MemoryType,
+    TableType,
     is_defaultable,
     matches_composite,
     matches_value,
@@ -126,11 +127,11 @@ def _imports_and_definitions(context: Context) -> None:
         if import_.kind is ExternKind.MEMORY:
             _memory(context, module.mems[import_.index], import_.offset)
         elif import_.kind is ExternKind.TABLE:
-            _limits(module.tables[import_.index].type.limits, None, "table size", import_.offset)
+            _table(module.tables[import_.index].type, import_.offset)
         elif import_.kind is ExternKind.TAG and module.tags[import_.index].type.func.results:
             raise InvalidModuleError("non-empty tag result type", import_.offset)
     for index, table in enumerate(module.tables[module.imported_tables :], module.imported_tables):
-        _limits(table.type.limits, None, "table size", table.offset)
+        _table(table.type, table.offset)
         if table.init is not None:
             _const(context, table.init, table.type.element, module.imported_globals)
         elif not is_defaultable(table.type.element):
@@ -155,11 +156,15 @@ def _imports_and_definitions(context: Context) -> None:
             _const(context, global_.init, global_.type.value, index)
 
 
-def _limits(limits: Limits, most: int | None, what: str, offset: int) -> None:
+def _limits(limits: Limits, most: int, what: str, unit: str, offset: int) -> None:
     if limits.maximum is not None and limits.minimum > limits.maximum:
         raise InvalidModuleError("size minimum must not be greater than maximum", offset)
-    if most is not None and max(limits.minimum, limits.maximum or 0) > most:
-        raise InvalidModuleError(f"{what} must be at most {most} pages", offset)
+    if max(limits.minimum, limits.maximum or 0) > most:
+        raise InvalidModuleError(f"{what} must be at most {most} {unit}", offset)
+
+
+def _table(type_: TableType, offset: int) -> None:
+    _limits(type_.limits, (1 << (64 if type_.limits.is64 else 32)) - 1, "table size", "elements", offset)
 
 
 def _memory(context: Context, type_: MemoryType, offset: int) -> None:
@@ -169,7 +174,7 @@ def _memory(context: Context, type_: MemoryType, offset: int) -> None:
         most -= 1  # sizes in bytes must fit 64 bits themselves
     if not type_.limits.is64 and type_.page_bits == 0:
         most -= 1
-    _limits(type_.limits, most, "memory size", offset)
+    _limits(type_.limits, most, "memory size", "pages", offset)
     if type_.shared:
         if type_.limits.maximum is None:
             raise InvalidModuleError("shared memory must have maximum", offset)
