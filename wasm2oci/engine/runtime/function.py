@@ -6,6 +6,7 @@ Spec: core, Execution, Runtime structure.
 from collections.abc import Callable, MutableMapping, MutableSequence
 from typing import TYPE_CHECKING, Any
 
+from wasm2oci.engine.runtime.values import host_results, wasm_arguments
 from wasm2oci.engine.syntax.types import DefType, DefTypes, GlobalType, TagType
 
 if TYPE_CHECKING:
@@ -56,6 +57,34 @@ class Function:
         self.name = name
         self.tail: Callee | None = None
         self._places: dict[tuple[int, str | int], Any] | None = {} if stand_in else None
+
+    def invoke(self, *values: Any) -> Any:
+        """Calls the function from outside, with values as the guest keeps them.
+
+        Raises:
+            Trap: it trapped. Generated code lets Python's own exceptions say so (an index out of range, the stack
+                exhausted); here, where the host's frames begin, they become the trap they mean.
+            WasmException: it threw.
+        """
+        try:
+            return self.call(*values)
+        except Exception as error:
+            instance = self.instance
+            trap = instance.explain(error) if instance is not None and instance.explain is not None else None
+            if trap is None or trap is error:
+                raise
+            raise trap from None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Calls the function with a host's values; see `values` for how they are written.
+
+        Raises:
+            ValueTypeError: the arguments do not fit its type.
+            Trap: it trapped.
+            WasmException: it threw.
+        """
+        type_ = self.type_.func
+        return host_results(type_, self.invoke(*wasm_arguments(type_, arguments)))
 
     def install(self, container: MutableMapping[str, Any] | MutableSequence[Callee], key: str | int) -> None:
         """Puts the callable at `container[key]`, and puts there, too, what it later becomes."""

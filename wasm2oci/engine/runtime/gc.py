@@ -21,6 +21,8 @@ from wasm2oci.engine.syntax.types import (
     ANY,
     ARRAY,
     EQ,
+    EXN,
+    EXTERN,
     F32,
     F64,
     I8,
@@ -28,6 +30,10 @@ from wasm2oci.engine.syntax.types import (
     I31,
     I32,
     I64,
+    NOEXN,
+    NOEXTERN,
+    NOFUNC,
+    NONE,
     STRUCT,
     V128,
     ArrayType,
@@ -73,6 +79,9 @@ _UNPACKERS: Final[dict[int, tuple[int, Callable[[bytes], Any]]]] = {
     F64: (8, lambda raw: numeric.f64_from_bits(int.from_bytes(raw, "little"))),
     V128: (16, lambda raw: int.from_bytes(raw, "little")),
 }
+
+_UNDIVIDED: Final = frozenset({EXTERN, EXN})  # tops without types between them and their bottoms: no `above` is asked
+_UNINHABITED: Final = frozenset({NONE, NOFUNC, NOEXTERN, NOEXN})
 
 
 class Reference:
@@ -196,24 +205,25 @@ def _struct_class(type_: DefType, composite: StructType) -> Callable[..., Any]:
 
 # --- references --------------------------------------------------------------------------------
 def matches(reference: Any, heap: int, *, nullable: bool) -> bool:
-    """Whether a reference matches a reference type; for all hierarchies."""
+    """Whether a reference matches a reference type of its own hierarchy."""
     if reference is None:
         return nullable
-    above: frozenset[int] | None = getattr(reference, "above", None)
-    # Externs and exceptions have no types below their tops that a reference could have.
-    return above is None or heap in above
+    if heap in _UNDIVIDED:
+        return True
+    if heap in _UNINHABITED:
+        return False
+    above: frozenset[int] = reference.above
+    return heap in above
 
 
 def ref_test(reference: Any, heap: int, nullable: int) -> int:
     """1 if a reference matches, else 0. Spec: ref.test."""
-    if reference is None:
-        return nullable
-    return 1 if heap in reference.above else 0
+    return 1 if matches(reference, heap, nullable=bool(nullable)) else 0
 
 
 def ref_cast(reference: Any, heap: int, nullable: int) -> Any:
     """The reference, if it matches. Spec: ref.cast."""
-    if nullable if reference is None else heap in reference.above:
+    if matches(reference, heap, nullable=bool(nullable)):
         return reference
     raise Trap(TrapKind.CAST)
 

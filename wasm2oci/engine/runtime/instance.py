@@ -4,7 +4,7 @@ Spec: core, Execution, Runtime structure, Module instances.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine.runtime.function import Function, Global, Tag
 from wasm2oci.engine.runtime.gc import aggregate_class
@@ -12,6 +12,9 @@ from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import ExternKind
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.runtime.trap import Trap
 
 __all__ = ["Extern", "ModuleInstance"]
 
@@ -31,6 +34,7 @@ class ModuleInstance:
         datas: the bytes of each data segment; empty once dropped.
         exports: by name, in the module's order.
         namespace: the globals of the generated code of its functions; theirs to fill.
+        explain: says which trap a Python exception raised by generated code means, or None for a host's own.
     """
 
     __slots__ = (
@@ -38,6 +42,7 @@ class ModuleInstance:
         "_classes",
         "datas",
         "elems",
+        "explain",
         "exports",
         "funcs",
         "globals",
@@ -59,6 +64,7 @@ class ModuleInstance:
         self.datas: list[bytes] = []
         self.exports: dict[str, Extern] = {}
         self.namespace: dict[str, Any] = {}
+        self.explain: Callable[[Exception], Trap | None] | None = None
         self._classes: dict[int, Callable[..., Any]] = {}
 
     def class_of(self, type_index: int) -> Callable[..., Any]:

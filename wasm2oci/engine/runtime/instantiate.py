@@ -170,7 +170,7 @@ def initialise(instance: ModuleInstance) -> None:
             instance.mems[data.memory].init(evaluate(data.start, instance), content, 0, len(content))
             instance.datas[index] = b""
     if module.start is not None:
-        instance.funcs[module.start].call()
+        instance.funcs[module.start].invoke()
 
 
 def _unprepared(*_: object) -> NoReturn:
