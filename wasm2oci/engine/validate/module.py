@@ -23,6 +23,7 @@ from wasm2oci.engine.syntax.types import (
 )
 from wasm2oci.engine.validate.body import validate_body, validate_expression
 from wasm2oci.engine.validate.context import Context
+from wasm2oci.engine.validate.fast import FastPath
 
 __all__ = ["Validated", "validate_module"]
 
@@ -260,9 +261,15 @@ def _datas(context: Context) -> None:
 
 def _bodies(context: Context) -> int:
     """Checks every body; gives how many the fast path did not settle."""
-    module, slow = context.module, 0
+    module, signatures, slow = context.module, context.signatures, 0
+    fast = FastPath(module, signatures)
+    settles, allowed, seen = fast.settles, context.allowed, 0
     for index, (start, end) in enumerate(module.codes, module.imported_funcs):
-        type_ = context.signatures[module.func_types[index]]
-        validate_body(context, type_, start, end)
-        slow += 1
+        type_ = signatures[module.func_types[index]]
+        used = settles(type_, start, end)
+        if used < 0 or used & ~seen or used & ~allowed:
+            # The first body to use a feature is looked at twice: only there the offset is of interest.
+            seen |= max(used, 0)
+            slow += 1
+            validate_body(context, type_, start, end)
     return slow
