@@ -25,7 +25,10 @@ class Command(NamedTuple):
 SECTIONS: Final = ("Modules", "Repositories", "Registries", "This tool")
 """In the order that the help shows them."""
 
-COMMANDS: Final = (Command("version", "This tool", "Print the version"),)
+COMMANDS: Final = (
+    Command("serve", "Registries", "Serve a registry from this machine"),
+    Command("version", "This tool", "Print the version"),
+)
 """In the order that the help shows them."""
 
 

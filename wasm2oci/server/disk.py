@@ -127,7 +127,8 @@ class DiskStorage:
             try:
                 with self._linking:
                     self._link(here, self._path(repository, digest))
-            except FileNotFoundError:
+            except OSError:
+                # Deleted meanwhile, or links cannot be made: the client sends the bytes then.
                 return False
         return True
 
@@ -152,23 +153,34 @@ class DiskStorage:
 
     def put_manifest(self, repository: str, manifest: StoredManifest, tags: "Sequence[str]") -> None:
         """Keep a manifest and let these tags name it; seen by everybody with the rename of `index.json`."""
-        writer = self.new_blob()
-        writer.write(manifest.raw)
-        writer.commit(repository, manifest.digest)
+        with local_errors(self.root):
+            self._make(repository)
         found = self._open(repository)
         if found is None:
             raise LocalIOError(f"{self.root / folder_name(repository)} went away")
-        with found.changing() as index:
-            index.put(parse_manifest(manifest.raw, manifest.media_type).descriptor(manifest.digest.algorithm), tags)
+        descriptor = parse_manifest(manifest.raw, manifest.media_type).descriptor(manifest.digest.algorithm)
+        writer = self.new_blob()
+        try:
+            writer.write(manifest.raw)
+            # File and entry under one lock: a delete of the same manifest comes before both or after both.
+            with found.lock:
+                writer.commit(repository, manifest.digest)
+                with found.changing() as index:
+                    index.put(descriptor, tags)
+        finally:
+            writer.discard()
 
     def delete_manifest(self, repository: str, digest: Digest) -> bool:
         """Take a manifest and every tag that names it out of the repository; False when it was not there."""
         found = self._open(repository)
         if found is None:
             return False
-        with found.changing() as index:
-            done = index.remove(digest)
-        return self._unlink(repository, digest) or done
+        with found.lock:
+            if found.media_type(digest) is None:
+                return False
+            with found.changing() as index:
+                done = index.remove(digest)
+            return self._unlink(repository, digest) or done
 
     def delete_tag(self, repository: str, tag: str) -> bool:
         """Forget one tag, keep its manifest; False when there is no such tag."""
@@ -219,11 +231,11 @@ class DiskStorage:
         with self._linking:
             try:
                 self._link(temporary, pooled)
+                self._link(pooled, final)
             except OSError:
-                # A place without hard links: every repository has its own file.
+                # A place without hard links, or a file that has as many as there may be: one of its own.
                 temporary.replace(final)
                 return
-            self._link(pooled, final)
         temporary.unlink()
 
     def _claim(self) -> None:
@@ -315,7 +327,7 @@ class _Repository:
 
     def __init__(self, storage: DiskStorage, folder: Path) -> None:
         self._storage, self._folder = storage, folder
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._index = LayoutIndex.empty()
         self._stamp: tuple[int, int, int] | None = None
         # What a manifest is about never changes, so this is never wrong, only incomplete.
@@ -348,7 +360,7 @@ class _Repository:
     @contextmanager
     def changing(self) -> "Iterator[LayoutIndex]":
         """The index to be changed; what was changed is on disk afterwards."""
-        with self._lock, local_errors(self._folder):
+        with self.lock, local_errors(self._folder):
             descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 # Other tools that write layouts lock the folder as well.
@@ -369,7 +381,7 @@ class _Repository:
                 os.close(descriptor)
 
     def _current(self) -> LayoutIndex:
-        with self._lock:
+        with self.lock:
             try:
                 stamp = self._stat()
                 if stamp != self._stamp:

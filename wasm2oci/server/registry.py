@@ -124,6 +124,8 @@ class Registry:
         repository = check_repository(match.name) if match.name else ""
         if not self._access.allows(user, action, repository):
             raise ProblemError("DENIED", f"{user or 'anonymous'} may not {action} {repository or 'here'}")
+        if action != "pull" and _comes_from_elsewhere(request):
+            raise ProblemError("DENIED", "pages of other sites may not change this registry")
         if self._rules.read_only and action != "pull":
             raise ProblemError("UNSUPPORTED", "this registry is read-only", headers=(("Allow", "GET, HEAD"),))
         try:
@@ -143,3 +145,9 @@ class Registry:
             rules=self._rules,
         )
         return HANDLERS[match.route.name, method](call)
+
+
+def _comes_from_elsewhere(request: "Request") -> bool:
+    # A browser says when a page makes it write somewhere: a registry on the loopback has no other wall against that.
+    origin = request.headers.get("Origin")
+    return origin is not None and origin.partition("://")[2] != request.headers.get("Host")

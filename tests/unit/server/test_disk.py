@@ -1,0 +1,271 @@
+"""Storage on disk: what lies there, and what happens when others were there before, meanwhile or in between."""
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kill_rounds import rounds
+from wasm2oci.content.layout import OciLayout
+from wasm2oci.content.verify import BytesContent
+from wasm2oci.errors import LocalIOError
+from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.media_type import EMPTY_JSON, OCI_INDEX, OCI_MANIFEST
+from wasm2oci.server.disk import DiskStorage, NotARegistryError, RegistryInUseError, folder_name
+from wasm2oci.server.messages import Request
+from wasm2oci.server.registry import Registry
+from wasm2oci.server.storage import StoredManifest
+
+BLOB = b"some content"
+DIGEST = Digest.of(BLOB)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "registry"
+
+
+@pytest.fixture
+def storage(root: Path) -> Iterator[DiskStorage]:
+    place = DiskStorage(root)
+    yield place
+    place.close()
+
+
+def push(storage: DiskStorage, repository: str, data: bytes = BLOB) -> Digest:
+    writer = storage.new_blob()
+    writer.write(data)
+    writer.commit(repository, Digest.of(data))
+    return Digest.of(data)
+
+
+def manifest(storage: DiskStorage, repository: str, *tags: str, data: bytes = BLOB) -> Digest:
+    empty, layer = Descriptor.of(EMPTY_JSON, b"{}"), Descriptor.of("application/wasm", data)
+    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": empty.to_json(), "layers": [layer.to_json()]}
+    push(storage, repository, b"{}")
+    push(storage, repository, data)
+    raw = json.dumps(document).encode()
+    storage.put_manifest(repository, StoredManifest(Digest.of(raw), OCI_MANIFEST, raw), tags)
+    return Digest.of(raw)
+
+
+def links(root: Path, digest: Digest) -> int:
+    return (root / "_blobs" / digest.algorithm / digest.encoded).stat().st_nlink
+
+
+def test_a_repository_is_an_image_layout_that_our_own_reader_opens(storage: DiskStorage, root: Path) -> None:
+    digest = manifest(storage, "org/hello", "v1", "latest")
+    layout = OciLayout(root / "org+hello")
+    assert layout.resolve("v1").digest == layout.resolve("latest").digest == digest
+    assert b"".join(layout.fetch(Descriptor.of("a/b", BLOB))) == BLOB
+    assert sorted(layout.tags()) == ["latest", "v1"]
+
+
+def test_equal_blobs_are_one_file_and_the_last_repository_frees_it(storage: DiskStorage, root: Path) -> None:
+    for repository in ("a", "b"):
+        push(storage, repository)
+    assert storage.mount_blob("c", DIGEST, "a")
+    assert links(root, DIGEST) == 4
+    assert not list((root / "_uploads").iterdir())
+    for repository in ("a", "b"):
+        assert storage.delete_blob(repository, DIGEST)
+    assert links(root, DIGEST) == 2
+    assert storage.blob_size("c", DIGEST) == len(BLOB)
+    assert storage.delete_blob("c", DIGEST)
+    assert not (root / "_blobs" / "sha256" / DIGEST.encoded).exists()
+
+
+def test_a_new_process_finds_everything_and_clears_what_was_not_whole(storage: DiskStorage, root: Path) -> None:
+    digest = manifest(storage, "a/b", "v1")
+    untagged = manifest(storage, "a/b", data=b"other")
+    storage.close()
+    (root / "_uploads" / "half").write_bytes(b"half a blob")
+    (root / "_uploads" / "half-a-layout" / "blobs").mkdir(parents=True)
+    orphan = root / "_blobs" / "sha256" / Digest.of(b"x").encoded
+    orphan.write_bytes(b"x")
+    again = DiskStorage(root)
+    assert again.repositories() == ["a/b"]
+    assert again.tags("a/b") == {"v1": digest}
+    assert again.manifests("a/b") == sorted([digest, untagged])
+    assert not list((root / "_uploads").iterdir())
+    assert not orphan.exists()
+    again.close()
+
+
+def test_one_process_at_a_time(storage: DiskStorage, root: Path) -> None:
+    with pytest.raises(RegistryInUseError, match="another process"):
+        DiskStorage(root)
+    storage.close()
+    DiskStorage(root).close()
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(root: Path) -> None:
+    root.mkdir()
+    (root / "thesis.txt").write_text("years of work")
+    with pytest.raises(NotARegistryError, match=r"thesis\.txt"):
+        DiskStorage(root)
+    assert [path.name for path in root.iterdir()] == ["thesis.txt"]
+
+
+def test_a_start_that_was_killed_before_it_marked_the_folder_goes_on(root: Path) -> None:
+    (root / "_uploads").mkdir(parents=True)
+    (root / "_blobs").mkdir()
+    DiskStorage(root).close()
+
+
+def test_a_folder_that_cannot_be_made_is_a_local_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LocalIOError):
+        DiskStorage(tmp_path / "file" / "registry")
+
+
+def test_folders_that_are_no_repositories_are_not_listed(storage: DiskStorage, root: Path) -> None:
+    push(storage, "a")
+    for name in ("NOT", "x", ".hidden", "_other"):
+        (root / name).mkdir()
+    (root / "NOT" / "index.json").write_text("{}")
+    assert storage.repositories() == ["a"]
+
+
+def test_what_another_tool_writes_into_a_layout_is_seen_and_kept(storage: DiskStorage, root: Path) -> None:
+    manifest(storage, "a", "v1")
+    layout = OciLayout(root / "a")
+    found = storage.manifest("a", "v1")
+    assert found is not None
+    layout.tag(Descriptor(OCI_MANIFEST, found.digest, len(found.raw)), "from-outside")
+    assert storage.tags("a")["from-outside"] == found.digest
+    path = root / "a" / "index.json"
+    document = json.loads(path.read_bytes())
+    document["annotations"] = {"who": "somebody else"}
+    document["manifests"].append({"mediaType": "text/plain", "digest": str(DIGEST), "size": 12, "extra": 1})
+    document["manifests"].append("not even an object")
+    path.write_text(json.dumps(document))
+    manifest(storage, "a", "v2", data=b"2")
+    after = json.loads(path.read_bytes())
+    assert after["annotations"] == {"who": "somebody else"}
+    assert any(entry.get("extra") == 1 for entry in after["manifests"])
+    assert sorted(storage.tags("a")) == ["from-outside", "v1", "v2"]
+
+
+def test_members_of_an_index_that_have_no_entry_are_found(storage: DiskStorage, root: Path) -> None:
+    digest = manifest(storage, "a", "v1")
+    stored = storage.manifest("a", digest)
+    assert stored is not None
+    layout = OciLayout.create(root / "b")
+    for child in (Descriptor.of(EMPTY_JSON, b"{}"), Descriptor.of("application/wasm", BLOB)):
+        layout.push(child, BytesContent(b"{}" if child.size == 2 else BLOB))
+    member = Descriptor(OCI_MANIFEST, digest, len(stored.raw))
+    raw = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [member.to_json()]}).encode()
+    layout.push(member, BytesContent(stored.raw))
+    layout.push(Descriptor.of(OCI_INDEX, raw), BytesContent(raw), tag="all")
+    assert storage.repositories() == ["a", "b"]
+    assert storage.manifest("b", digest) == stored
+    assert set(storage.manifests("b")) == {digest, Digest.of(raw)}
+    assert storage.delete_manifest("b", digest)
+    assert storage.manifest("b", digest) is None
+    assert not storage.delete_manifest("b", DIGEST)
+
+
+def test_a_damaged_index_is_the_registrys_error_not_the_clients(storage: DiskStorage, root: Path) -> None:
+    manifest(storage, "a", "v1")
+    for damage in (b"{", b'{"manifests": 3}'):
+        (root / "a" / "index.json").write_bytes(damage)
+        response = Registry(storage).handle(Request("GET", "/v2/a/manifests/v1"))
+        assert (response.status, b"damaged" in response.read()) == (500, True)
+
+
+def test_a_manifest_whose_file_went_away_is_unknown(storage: DiskStorage, root: Path) -> None:
+    digest = manifest(storage, "a", "v1")
+    (root / "a" / "blobs" / "sha256" / digest.encoded).unlink()
+    assert storage.manifest("a", "v1") is None
+    assert storage.referrers("a", DIGEST) == []
+
+
+def test_a_manifest_is_not_deleted_as_a_blob(storage: DiskStorage) -> None:
+    digest = manifest(storage, "a", "v1")
+    assert not storage.delete_blob("a", digest)
+    assert storage.manifest("a", "v1") is not None
+
+
+def test_without_hard_links_every_repository_has_its_own_file(
+    storage: DiskStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    for repository in ("a", "b"):
+        push(storage, repository)
+    assert not storage.mount_blob("c", DIGEST, "a")
+    body = storage.open_blob("b", DIGEST, 0, len(BLOB))
+    assert body is not None
+    assert b"".join(bytes(piece) for piece in body) == BLOB
+    body.close()
+    assert not (root / "_blobs" / "sha256" / DIGEST.encoded).exists()
+
+
+def test_a_full_disk_is_507_and_leaves_nothing(
+    storage: DiskStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    request = Request("POST", f"/v2/a/blobs/uploads/?digest={DIGEST}", body=[BLOB], length=len(BLOB))
+    assert Registry(storage).handle(request).status == 507
+    assert not list((root / "_uploads").iterdir())
+
+
+def test_a_blob_that_shrinks_while_it_is_sent_is_an_error(storage: DiskStorage, root: Path) -> None:
+    push(storage, "a")
+    body = storage.open_blob("a", DIGEST, 0, len(BLOB))
+    assert body is not None
+    os.truncate(root / "a" / "blobs" / "sha256" / DIGEST.encoded, 3)
+    with pytest.raises(OSError, match="shorter"):
+        list(body)
+    body.close()
+    body.close()
+
+
+def test_a_repository_whose_folder_was_removed_is_gone(storage: DiskStorage, root: Path) -> None:
+    manifest(storage, "a", "v1")
+    shutil.rmtree(root / "a")
+    assert storage.repositories() == []
+    with pytest.raises(LocalIOError):
+        storage.tags("a")
+
+
+def test_no_name_leaves_the_root() -> None:
+    assert folder_name("a/b/c") == "a+b+c"
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_pushes_it_is_whole_each_time() -> None:
+    report = rounds(5, seed=7)
+    assert report.rounds == 5
+    assert report.pushed > 20
+    assert report.tags > 5
+
+
+@pytest.mark.registry
+def test_skopeo_reads_a_repository_and_writes_into_one(storage: DiskStorage, root: Path, tmp_path: Path) -> None:
+    if shutil.which("skopeo") is None:
+        pytest.skip("skopeo is not installed")
+    digest = manifest(storage, "org/hello", "v1")
+    target = tmp_path / "copy"
+    target.mkdir()
+    for source, destination in (
+        (f"oci:{root}/org+hello:v1", f"dir:{target}"),
+        (f"oci:{root}/org+hello:v1", f"oci:{root}/org+hello:v2"),
+    ):
+        command = ["skopeo", "--insecure-policy", "copy", "--preserve-digests", source, destination]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+    assert Digest.of((target / "manifest.json").read_bytes()) == digest
+    assert storage.tags("org/hello")["v2"] == digest

@@ -1,0 +1,134 @@
+"""Serve a registry: from a folder, or from a temporary one that goes with it."""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wasm2oci.errors import UsageError
+
+if TYPE_CHECKING:
+    from wasm2oci.server.access import Access
+
+__all__ = ["ServeRequest", "Served", "serving"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServeRequest:
+    """What to serve, where, and to whom.
+
+    Attributes:
+        listen: `HOST:PORT`; port 0 takes a free one.
+        root: the folder that keeps everything; None for one that is removed at the end.
+        htpasswd: file of users and bcrypt hashes.
+        user: the only user there is.
+        password: of that user; made up when None.
+        tls_cert: PEM certificate; HTTPS when given.
+        tls_key: its PEM key, None when the certificate's file holds it.
+        read_only: refuse whatever would change something.
+    """
+
+    listen: str = "127.0.0.1:5000"
+    root: Path | None = None
+    htpasswd: Path | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A registry that answers.
+
+    Attributes:
+        address: `host:port`, as references to it begin.
+        url: where its page is.
+        root: the folder it keeps things in.
+        temporary: whether that folder goes with it.
+        user: the only user, None when there is none or there are several.
+        password: that was made up for that user, else None.
+        clear: whether passwords travel unencrypted to more than this machine.
+    """
+
+    address: str
+    url: str
+    root: Path
+    temporary: bool
+    user: str | None
+    password: str | None = field(default=None, repr=False)
+    clear: bool = False
+
+
+@contextmanager
+def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> Iterator[Served]:
+    """A registry for as long as the block runs; requests under way are finished at its end.
+
+    Args:
+        request: what, where and to whom.
+        log: is given a line for each request, from many threads.
+
+    Raises:
+        UsageError: options contradict each other, or it would be open to a network.
+        InvalidInputError: the address, the folder, the user file or the certificate is not usable.
+        LocalIOError: the address or the folder is taken.
+    """
+    from wasm2oci.server.call import Rules  # noqa: PLC0415 - the same
+    from wasm2oci.server.carrier import Server  # noqa: PLC0415 - the same
+    from wasm2oci.server.disk import DiskStorage  # noqa: PLC0415 - the same
+    from wasm2oci.server.exposure import (  # noqa: PLC0415 - the same
+        check_exposure,
+        is_loopback,
+        parse_listen,
+        tls_context,
+    )
+    from wasm2oci.server.registry import Registry  # noqa: PLC0415 - the same
+
+    host, port = parse_listen(request.listen)
+    access, password = _access(request)
+    check_exposure(host, authenticated=access is not None)
+    if request.tls_key is not None and request.tls_cert is None:
+        raise UsageError("--tls-key needs --tls-cert")
+    tls = None if request.tls_cert is None else tls_context(request.tls_cert, request.tls_key)
+    root = request.root or Path(tempfile.mkdtemp(prefix="wasm2oci-registry-"))
+    try:
+        storage = DiskStorage(root)
+        try:
+            registry = Registry(storage, access=access, rules=Rules(read_only=request.read_only))
+            with Server(registry.handle, host, port, tls=tls, log=log, housekeeping=registry.collect) as server:
+                yield Served(
+                    address=server.address,
+                    url=f"{server.url}/",
+                    root=root,
+                    temporary=request.root is None,
+                    user=request.user,
+                    password=password,
+                    clear=tls is None and access is not None and not is_loopback(host),
+                )
+            registry.close()
+        finally:
+            storage.close()
+    finally:
+        if request.root is None:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def _access(request: ServeRequest) -> "tuple[Access | None, str | None]":
+    from wasm2oci.server.access import BasicAccess  # noqa: PLC0415 - serving is one command of many
+    from wasm2oci.server.passwords import HtpasswdFile, OneUser  # noqa: PLC0415 - the same
+
+    if request.user is not None and request.htpasswd is not None:
+        raise UsageError("--user and --htpasswd do not go together")
+    if request.htpasswd is not None:
+        return BasicAccess(HtpasswdFile(request.htpasswd)), None
+    if request.user is None:
+        return None, None
+    if not request.user or ":" in request.user:
+        raise UsageError("--user is empty or holds a colon")
+    made_up = secrets.token_urlsafe(18) if request.password is None else None
+    return BasicAccess(OneUser(request.user, request.password or made_up or "")), made_up

@@ -1,0 +1,86 @@
+"""Where a registry may be reached: addresses, and TLS."""
+
+import ipaddress
+import ssl
+from typing import TYPE_CHECKING
+
+from wasm2oci.content.files import local_errors
+from wasm2oci.errors import InvalidInputError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["TlsFilesError", "check_exposure", "is_loopback", "parse_listen", "tls_context"]
+
+
+class TlsFilesError(InvalidInputError):
+    """Certificate and key cannot be used."""
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT`, `[IPv6]:PORT`, `:PORT` or `PORT`; the host is 127.0.0.1 when none is given.
+
+    Raises:
+        InvalidInputError: it is none of these.
+    """
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise InvalidInputError(f"--listen {text!r} is ambiguous", hint="write an IPv6 address as [::1]:5000")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise InvalidInputError(f"--listen {text!r} has no port from 0 to 65535", hint="for example 127.0.0.1:5000")
+    del colon
+    return host or "127.0.0.1", int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address; a name is only if it is `localhost`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def check_exposure(host: str, *, authenticated: bool) -> None:
+    """Let nobody offer a registry to a network to which everybody may write.
+
+    Raises:
+        UsageError: the address is not the loopback's, and no user is asked for.
+    """
+    if not authenticated and not is_loopback(host):
+        raise UsageError(
+            f"refusing to listen at {host} without authentication: anybody who reaches it could write to it",
+            hint="add --user NAME or --htpasswd FILE, or listen at 127.0.0.1",
+        )
+
+
+def tls_context(certificate: "Path", key: "Path | None") -> ssl.SSLContext:
+    """A server's context: TLS 1.2 and newer, this certificate (with its chain) and this key.
+
+    Args:
+        certificate: PEM.
+        key: PEM; None when it stands in the certificate's file.
+
+    Raises:
+        NotFoundError: a file is not there.
+        TlsFilesError: they are no PEM, do not belong together, or need a password.
+    """
+    for path in (certificate, key):
+        if path is not None:
+            with local_errors(path), path.open("rb"):
+                pass
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+
+    def no_password() -> str:
+        raise TlsFilesError(f"the key for {certificate} needs a password", hint="decrypt it: openssl pkey -in KEY")
+
+    try:
+        context.load_cert_chain(certificate, key, password=no_password)
+    except ssl.SSLError as error:
+        raise TlsFilesError(
+            f"certificate {certificate} and its key cannot be used: {error.reason or error}",
+            hint="--tls-cert and --tls-key are PEM files that belong together",
+        ) from error
+    return context
