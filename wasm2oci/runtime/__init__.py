@@ -1,1 +1,40 @@
-"""Choosing and driving an engine: RunRequest to RunOutcome."""
+"""Choosing and driving an engine: RunRequest to RunOutcome.
+
+request    what is asked, and what came of it
+boundary   looking at a module before any engine gets it
+choose     which engine, and `run`
+embedded, wasmtime, components   the engines; supervise: time limits and Ctrl-C around them
+values     typed values as text; text: WebAssembly text to binary
+"""
+
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import (
+    DEFAULT_MAX_MEMORY,
+    Ending,
+    EngineChoice,
+    EntryError,
+    GuestSetupError,
+    Limits,
+    ProfileRow,
+    RunOutcome,
+    RunRequest,
+    StackFrame,
+    TrapReport,
+)
+from wasm2oci.runtime.text import assemble
+
+__all__ = [
+    "DEFAULT_MAX_MEMORY",
+    "Ending",
+    "EngineChoice",
+    "EntryError",
+    "GuestSetupError",
+    "Limits",
+    "ProfileRow",
+    "RunOutcome",
+    "RunRequest",
+    "StackFrame",
+    "TrapReport",
+    "assemble",
+    "run",
+]

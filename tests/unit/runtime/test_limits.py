@@ -1,0 +1,132 @@
+"""What stops a guest, on both engines: time, Ctrl-C, fuel, memory, stack. None of it harms the host."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.guests import DEEP, ENGINES, GROW, READ, SLEEP, SPIN, TALK, call
+from wasm2oci.errors import ExitCode
+from wasm2oci.runtime import Ending, EngineChoice, GuestSetupError, Limits
+
+PROMPT_S = 0.2
+MIB = 1 << 20
+
+pytestmark = pytest.mark.parametrize("engine", ENGINES)
+
+
+@pytest.fixture
+def silent_pipe() -> Iterator[int]:
+    """The reading end of a pipe into which nothing comes."""
+    ends = os.pipe()
+    yield ends[0]
+    for end in ends:
+        os.close(end)
+
+
+@pytest.fixture
+def full_pipe() -> Iterator[int]:
+    """The writing end of a pipe from which nobody reads."""
+    ends = os.pipe()
+    yield ends[1]
+    for end in ends:
+        os.close(end)
+
+
+@pytest.mark.parametrize("text", [SPIN, SLEEP, DEEP.replace("(call $deeper) (call $deeper)", "(loop (br 0))")])
+def test_time_limit_ends_code_and_sleep(engine: EngineChoice, text: str) -> None:
+    call(SPIN.replace("(loop (br 0))", ""), engine)  # what is imported and loaded once is not the guest's time
+    start = time.monotonic()
+    outcome = call(text, engine, limits=Limits(timeout_s=0.3))
+    assert time.monotonic() - start < 0.3 + PROMPT_S
+    assert (outcome.ending, outcome.exit_code) == (Ending.TIMED_OUT, ExitCode.TIMED_OUT)
+
+
+def test_time_limit_ends_reading(engine: EngineChoice, silent_pipe: int) -> None:
+    start = time.monotonic()
+    outcome = call(READ, engine, stdin=silent_pipe, limits=Limits(timeout_s=0.3))
+    assert time.monotonic() - start < 0.3 + PROMPT_S
+    assert outcome.ending is Ending.TIMED_OUT
+
+
+def test_time_limit_ends_writing(engine: EngineChoice, full_pipe: int) -> None:
+    start = time.monotonic()
+    outcome = call(TALK, engine, stdout=full_pipe, limits=Limits(timeout_s=0.3))
+    assert time.monotonic() - start < 0.3 + PROMPT_S
+    assert outcome.ending is Ending.TIMED_OUT
+
+
+@pytest.mark.parametrize("text", [SPIN, SLEEP])
+def test_ctrl_c_ends_code_and_sleep(engine: EngineChoice, text: str) -> None:
+    pressed: list[float] = []
+
+    def press() -> None:
+        pressed.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(0.4, press)
+    timer.start()
+    try:
+        outcome = call(text, engine)
+    finally:
+        timer.join()
+    assert time.monotonic() - pressed[0] < PROMPT_S
+    assert (outcome.ending, outcome.exit_code) == (Ending.INTERRUPTED, ExitCode.INTERRUPTED)
+
+
+def test_fuel_runs_out(engine: EngineChoice) -> None:
+    outcome = call(SPIN, engine, limits=Limits(fuel=100_000))
+    assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
+    assert outcome.trap is not None
+    assert outcome.trap.reason == "out of fuel"
+
+
+def test_fuel_that_lasts(engine: EngineChoice) -> None:
+    assert call(GROW.format(pages=99999), engine, limits=Limits(fuel=100_000)).exit_code == 0
+
+
+def test_endless_recursion_traps(engine: EngineChoice) -> None:
+    outcome = call(DEEP, engine)
+    assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
+    assert outcome.trap is not None
+    assert outcome.trap.reason == "call stack exhausted"
+
+
+def test_memory_grows_up_to_what_is_allowed(engine: EngineChoice) -> None:
+    assert call(GROW.format(pages=16), engine, limits=Limits(max_memory=8 * MIB)).exit_code == 7
+
+
+def test_memory_is_bounded_unless_more_is_allowed(engine: EngineChoice) -> None:
+    assert call(GROW.format(pages=65535), engine).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "memory", ["(memory i64 1048576)", "(memory i64 0x1000000000000)", "(memory 65536)", "(memory 1) (memory 40000)"]
+)
+def test_asking_for_too_much_from_the_start_is_refused(engine: EngineChoice, memory: str) -> None:
+    with pytest.raises(GuestSetupError, match=r"asks for .* of memory, and may have 1GiB") as caught:
+        call(f'(module {memory} (func (export "_start")))', engine)
+    assert caught.value.exit_code is ExitCode.TOOL_FAILED
+
+
+def test_growing_a_64_bit_memory_to_64_gib_is_refused(engine: EngineChoice) -> None:
+    text = (
+        GROW.format(pages=1048576)
+        .replace("(memory (export", "(memory (export")
+        .replace('"memory") 1', '"memory") i64 1')
+    )
+    text = text.replace("(i32.const 1048576)", "(i64.const 1048576)").replace("(i32.const -1)", "(i64.const -1)")
+    text = text.replace("i32.eq (memory", "i64.eq (memory")
+    assert call(text, engine).exit_code == 0
+
+
+def test_tables_are_bounded(engine: EngineChoice) -> None:
+    text = """(module
+      (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+      (memory (export "memory") 1) (table $t 0 funcref)
+      (func (export "_start")
+        (call $exit (i32.eq (table.grow $t (ref.null func) (i32.const 0x7fffffff)) (i32.const -1)))))"""
+    assert call(text, engine).exit_code == 1

@@ -1,0 +1,279 @@
+"""Running guests: exit codes, streams, invoked functions, traps, and which engine is taken."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.guests import DIVIDE, EMBEDDED_READY, ENGINES, EXIT, HELLO, Captured, call
+from wasm2oci.engine.errors import ModuleError
+from wasm2oci.errors import ExitCode, UnsupportedError, UsageError, Wasm2OciError
+from wasm2oci.runtime import (
+    Ending,
+    EngineChoice,
+    EntryError,
+    GuestSetupError,
+    RunRequest,
+    assemble,
+    choose,
+    run,
+)
+from wasm2oci.wasi import Preopen
+
+needs_embedded = pytest.mark.skipif(not EMBEDDED_READY, reason="the embedded engine is on its way")
+each_engine = pytest.mark.parametrize("engine", ENGINES)
+
+ADD = '(module (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))'
+
+
+@each_engine
+def test_output_comes_through(engine: EngineChoice) -> None:
+    captured = Captured()
+    outcome = call(HELLO, engine, **captured.streams)
+    assert (outcome.ending, outcome.exit_code, outcome.engine) == (Ending.EXITED, 0, engine)
+    assert bytes(captured.out) == b"hello\n"
+
+
+@each_engine
+def test_output_to_descriptors(engine: EngineChoice, tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as file:
+        call(HELLO, engine, stdout=file.fileno())
+    assert (tmp_path / "out").read_bytes() == b"hello\n"
+
+
+@each_engine
+@pytest.mark.parametrize(
+    ("code", "status"), [(0, 0), (1, 1), (42, 42), (125, 125), (126, 126), (255, 255), (256, 1), (-1, 255)]
+)
+def test_exit_code_is_the_guests_own(engine: EngineChoice, code: int, status: int) -> None:
+    assert call(EXIT.format(code=code), engine).exit_code == status
+
+
+@each_engine
+def test_trap_says_why_and_where(engine: EngineChoice) -> None:
+    module = assemble(DIVIDE)
+    outcome = run(RunRequest(module=module, args=(b"guest",), engine=engine))
+    assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
+    assert outcome.trap is not None
+    assert outcome.trap.reason == "integer divide by zero"
+    assert [(frame.function, frame.name) for frame in outcome.trap.frames] == [(0, "divide"), (1, "middle"), (2, None)]
+    offset = outcome.trap.frames[0].offset
+    assert offset is not None
+    assert module[offset] == 0x6E  # i32.div_u
+    assert re.fullmatch(r"  0: divide at 0x[0-9a-f]+", outcome.trap.lines[0])
+    assert outcome.trap.lines[2].startswith("  2: function 2 at ")
+
+
+@each_engine
+def test_function_is_invoked_with_typed_values(engine: EngineChoice) -> None:
+    def invoke(text: str, name: str, *values: str) -> tuple[str, ...]:
+        return call(text, engine, invoke=name, values=values).results
+
+    assert invoke(ADD, "add", "2", "0x28") == ("42",)
+    assert invoke(ADD, "add", "4294967295", "-2147483648") == ("2147483647",)
+    many = """(module (func (export "f") (param i64 f32 f64) (result f64 f32 i64)
+      (local.get 2) (local.get 1) (local.get 0)))"""
+    assert invoke(many, "f", "18446744073709551615", "0.1", "-inf") == ("-inf", "0.1", "-1")
+    assert invoke('(module (func (export "none")))', "none") == ()
+    assert invoke('(module (func (export "r") (result externref) (ref.null extern)))', "r") == ("null",)
+
+
+@each_engine
+@pytest.mark.parametrize("values", [(), ("1",), ("1", "2", "3"), ("1", "x"), ("1", "4294967296"), ("1", "1.5")])
+def test_values_that_do_not_fit_are_usage_errors(engine: EngineChoice, values: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError):
+        call(ADD, engine, invoke="add", values=values)
+
+
+@each_engine
+def test_library_is_initialized_before_it_is_called(engine: EngineChoice) -> None:
+    text = """(module (global $g (mut i32) (i32.const 0))
+      (func (export "_initialize") (global.set $g (i32.const 7)))
+      (func (export "get") (result i32) (global.get $g)))"""
+    assert call(text, engine, invoke="get").results == ("7",)
+
+
+@each_engine
+def test_nothing_to_call_is_not_found(engine: EngineChoice) -> None:
+    with pytest.raises(EntryError, match="no program") as caught:
+        call(ADD, engine)
+    assert caught.value.hint == "call one of its functions with --invoke: add"
+    with pytest.raises(EntryError, match="'sub'"):
+        call(ADD, engine, invoke="sub")
+    with pytest.raises(GuestSetupError, match="takes or returns values"):
+        call('(module (func (export "_start") (param i32)))', engine)
+
+
+@each_engine
+def test_import_nobody_offers_is_named(engine: EngineChoice) -> None:
+    with pytest.raises(GuestSetupError, match=r"imports env\.print and 1 more, which nobody offers") as caught:
+        call('(module (import "env" "print" (func)) (import "env" "b" (global i32)) (func (export "_start")))', engine)
+    assert caught.value.exit_code is ExitCode.TOOL_FAILED
+
+
+@each_engine
+def test_import_of_another_type_is_an_error(engine: EngineChoice) -> None:
+    with pytest.raises(Wasm2OciError, match="fd_close"):
+        call('(module (import "wasi_snapshot_preview1" "fd_close" (func)) (func (export "_start")))', engine)
+
+
+@each_engine
+def test_invalid_module_is_an_error(engine: EngineChoice) -> None:
+    with pytest.raises(Wasm2OciError) as caught:
+        call('(module (func (export "_start") (i32.add)))', engine)
+    assert caught.value.exit_code is ExitCode.INVALID
+    with pytest.raises(ModuleError):
+        run(RunRequest(module=b"\0asm\x01\0\0\0\xff", args=(b"x",), engine=engine))
+
+
+@each_engine
+def test_directory_that_is_not_there(engine: EngineChoice, tmp_path: Path) -> None:
+    with pytest.raises(GuestSetupError, match=r"cannot open the directory .*No such file"):
+        call(HELLO, engine, preopens=(Preopen(tmp_path / "absent", "/"),))
+
+
+@each_engine
+def test_start_function_that_traps(engine: EngineChoice) -> None:
+    outcome = call('(module (func $boom unreachable) (start $boom) (func (export "_start")))', engine)
+    assert outcome.trap is not None
+    assert outcome.trap.reason == "unreachable"
+
+
+@each_engine
+def test_uncaught_exception_is_a_trap(engine: EngineChoice) -> None:
+    outcome = call('(module (tag $t) (func (export "_start") (throw $t)))', engine)
+    assert outcome.exit_code == ExitCode.TRAP
+    assert outcome.trap is not None
+    assert outcome.trap.reason == "uncaught exception"
+
+
+@each_engine
+def test_trace_has_a_line_for_each_call(engine: EngineChoice) -> None:
+    lines: list[str] = []
+    captured = Captured()
+    call(HELLO, engine, trace=lines.append, **captured.streams)
+    assert len(lines) == 1
+    assert re.fullmatch(r'fd_write\(1, \[6\]"hello\\n"\) = 0 nwritten=6 <0\.\d{6}>\n', lines[0])
+
+
+@each_engine
+def test_module_without_memory_can_still_call(engine: EngineChoice) -> None:
+    lines: list[str] = []
+    text = """(module (import "wasi_snapshot_preview1" "random_get" (func $r (param i32 i32) (result i32)))
+      (func (export "f") (result i32) (call $r (i32.const 0) (i32.const 4))))"""
+    assert call(text, engine, invoke="f", trace=lines.append).results == ("21",)
+
+
+VECTOR = '(module (func (export "v") (param v128) (result v128) (local.get 0)))'
+AGGREGATE = '(module (type $s (struct)) (func (export "s") (result (ref $s)) (struct.new $s)))'
+
+
+@pytest.mark.parametrize("text", [VECTOR, AGGREGATE])
+def test_values_that_would_end_the_process_on_wasmtime_are_refused_first(text: str) -> None:
+    name = text.split('"')[1]
+    values = ("0x1",) if name == "v" else ()
+    with pytest.raises(UnsupportedError, match="wasmtime's Python binding cannot pass"):
+        call(text, EngineChoice.WASMTIME, invoke=name, values=values)
+
+
+@needs_embedded
+def test_vectors_go_to_the_embedded_engine() -> None:
+    outcome = call(VECTOR, EngineChoice.AUTO, invoke="v", values=("0x0102030405060708090a0b0c0d0e0f10",))
+    assert outcome.engine is EngineChoice.EMBEDDED
+    assert outcome.results == ("0x0102030405060708090a0b0c0d0e0f10",)
+
+
+def test_wasmtime_is_taken_when_it_can() -> None:
+    assert call(HELLO, EngineChoice.AUTO, **Captured().streams).engine is EngineChoice.WASMTIME
+
+
+@needs_embedded
+def test_embedded_is_taken_without_wasmtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = assemble(HELLO)
+    monkeypatch.setattr(choose, "wasmtime_installed", lambda: False)
+    outcome = run(RunRequest(module=module, args=(b"x",), **Captured().streams))  # type: ignore[arg-type]
+    assert (outcome.engine, outcome.why) == (EngineChoice.EMBEDDED, "wasmtime is not installed")
+    with pytest.raises(UnsupportedError, match="not installed"):
+        run(RunRequest(module=module, args=(b"x",), engine=EngineChoice.WASMTIME))
+
+
+@needs_embedded
+def test_profile_names_functions() -> None:
+    text = """(module (func $work (result i32) (local i32)
+        (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 20000)))) (local.get 0))
+      (func (export "f") (result i32) (i32.add (call $work) (call $work))))"""
+    outcome = call(text, EngineChoice.AUTO, invoke="f", profile=True)
+    assert outcome.results == ("40000",)
+    rows = {row.name: row for row in outcome.profile}
+    assert rows["work"].calls == 2
+    assert rows["work"].own_s > 0
+
+
+COMPONENT = "(component)"
+
+
+def test_component_on_the_embedded_engine_is_unsupported() -> None:
+    with pytest.raises(UnsupportedError, match="component") as caught:
+        call(COMPONENT, EngineChoice.EMBEDDED)
+    assert caught.value.exit_code is ExitCode.UNSUPPORTED
+    assert caught.value.hint is not None
+
+
+def test_component_that_is_no_command() -> None:
+    with pytest.raises(EntryError, match="wasi:cli/run"):
+        call(COMPONENT, EngineChoice.AUTO)
+
+
+def test_command_component_runs() -> None:
+    text = """(component
+      (core module $m (func (export "run") (result i32) (i32.const RESULT)))
+      (core instance $i (instantiate $m))
+      (func $run (result (result)) (canon lift (core func $i "run")))
+      (instance $run-interface (export "run" (func $run)))
+      (export "wasi:cli/run@0.2.0" (instance $run-interface)))"""
+    assert call(text.replace("RESULT", "0"), EngineChoice.AUTO).exit_code == 0
+    assert call(text.replace("RESULT", "1"), EngineChoice.AUTO).exit_code == 1
+
+
+def test_compiled_code_is_kept_and_taken_from_a_safe_folder_only(tmp_path: Path) -> None:
+    captured = Captured()
+
+    def go() -> None:
+        call(HELLO, EngineChoice.WASMTIME, cache=tmp_path, **captured.streams)
+
+    go()
+    (kept,) = (tmp_path / "wasmtime").iterdir()
+    before = kept.stat().st_mtime_ns
+    go()
+    assert kept.stat().st_mtime_ns == before
+    kept.write_bytes(b"damaged")  # made again
+    go()
+    assert kept.stat().st_size > 100
+    planted = kept.read_bytes()
+    kept.chmod(0o666)  # others might have written it: not loaded, made again
+    go()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.stat().st_size == len(planted)
+    kept.unlink()
+    kept.symlink_to(os.devnull)
+    go()
+    assert not kept.is_symlink()
+    assert bytes(captured.out) == b"hello\n" * 5
+
+
+def test_text_that_is_no_module() -> None:
+    with pytest.raises(Wasm2OciError, match=r"line 2") as caught:
+        assemble("(module\n  (func (i32.nonsense)))")
+    assert caught.value.exit_code is ExitCode.INVALID
+
+
+def test_rust_names_are_readable() -> None:
+    from wasm2oci.runtime.request import readable_name
+
+    assert readable_name("_ZN4core3fmt9Formatter9write_str17h0123456789abcdefE") == "core::fmt::Formatter::write_str"
+    assert readable_name(
+        "_ZN60_$LT$alloc..string..String$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE"
+    ) == ("<alloc::string::String as core::fmt::Display>::fmt")
+    assert readable_name("main.main") == "main.main"
+    assert readable_name("_ZNbroken") == "_ZNbroken"

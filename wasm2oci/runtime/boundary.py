@@ -1,0 +1,136 @@
+"""Looking at a module from outside before any engine gets it: what it imports, what is called, what it asks for.
+
+wasmtime's Python binding ends the whole process when it meets a vector or a garbage-collected reference in the
+signature of a function it calls, so signatures are read here, by our own decoder, first. Bodies are not touched.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from wasm2oci.engine.binary import ModuleKind, decode_module, preamble
+from wasm2oci.engine.syntax.module import Module
+from wasm2oci.engine.syntax.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, ExternKind, FuncType, type_text
+from wasm2oci.errors import UnsupportedError
+from wasm2oci.runtime.request import EntryError, GuestSetupError, RunRequest
+from wasm2oci.wasi import FUNCTIONS, MODULE
+
+__all__ = ["INITIALIZE", "START", "Boundary", "TypeUnsupportedError", "look"]
+
+START: Final = "_start"
+INITIALIZE: Final = "_initialize"
+_GIB: Final = 1 << 30
+_NAMES: Final = frozenset(function.name for function in FUNCTIONS)
+_CALLABLE: Final = frozenset({I32, I64, F32, F64})
+_RETURNABLE: Final = _CALLABLE | {FUNCREF, EXTERNREF}
+
+
+class TypeUnsupportedError(UnsupportedError):
+    """The engine cannot pass values of this type in or out."""
+
+
+_NOTHING: Final = FuncType((), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """What was seen.
+
+    Attributes:
+        module: the decoded module; None for a component.
+        entry: the exported function to call.
+        type: its signature.
+        initialize: whether `_initialize` is to be called before it.
+    """
+
+    module: Module | None
+    entry: str = START
+    type: FuncType = _NOTHING
+    initialize: bool = False
+
+    @property
+    def unsafe_for_wasmtime(self) -> str | None:
+        """Why wasmtime's binding cannot call the entry; None when it can."""
+        for type_ in self.type.params:
+            if type_ not in _CALLABLE:
+                return f"{self.entry!r} takes a {type_text(type_)}"
+        for type_ in self.type.results:
+            if type_ not in _RETURNABLE:
+                return f"{self.entry!r} returns a {type_text(type_)}"
+        return None
+
+
+def look(request: RunRequest) -> Boundary:
+    """Decode what stands around the code.
+
+    Raises:
+        MalformedError: the bytes are no module.
+        EntryError: there is nothing to call.
+        GuestSetupError: it imports what nobody offers, or asks for more memory than it may have.
+    """
+    if preamble(request.module) is ModuleKind.COMPONENT:
+        return Boundary(None)
+    module = decode_module(request.module)
+    _check_imports(module)
+    _check_memories(module, request.limits.max_memory)
+    exports = {export.name: export for export in module.exports if export.kind is ExternKind.FUNC}
+    entry = START if request.invoke is None else request.invoke
+    if entry not in exports:
+        raise _no_entry(entry, list(exports), invoked=request.invoke is not None)
+    signature = module.func_type(exports[entry].index)
+    if request.invoke is None and (signature.params or signature.results):
+        raise GuestSetupError(
+            f"{START!r} takes or returns values: no program starts so", hint=f"call it with --invoke {START}"
+        )
+    initialize = INITIALIZE in exports and entry not in {START, INITIALIZE}
+    if initialize and module.func_type(exports[INITIALIZE].index) != _NOTHING:
+        raise GuestSetupError(f"{INITIALIZE!r} takes or returns values: no library is initialized so")
+    return Boundary(module, entry, signature, initialize)
+
+
+def _no_entry(entry: str, names: list[str], *, invoked: bool) -> EntryError:
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    if invoked:
+        return EntryError(
+            f"the module exports no function {entry!r}", hint=f"it exports {shown}" if names else "it exports none"
+        )
+    if not names:
+        return EntryError("the module exports no function", hint="there is nothing to run")
+    return EntryError(
+        f"the module is no program: it exports no {START!r}", hint=f"call one of its functions with --invoke: {shown}"
+    )
+
+
+def _check_imports(module: Module) -> None:
+    unknown = [
+        f"{item.module}.{item.name}"
+        for item in module.imports
+        if not (item.module == MODULE and item.name in _NAMES and item.kind is ExternKind.FUNC)
+    ]
+    if not unknown:
+        return
+    first = unknown[0]
+    more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+    if first.startswith("wasi_unstable."):
+        hint = "it was built for preview 0 of WASI: rebuild it with a compiler from 2020 or later"
+    elif first.startswith(("env.", "gojs.", "wbg.", "./", "go.")):
+        hint = "it was built for a host of its own, such as a browser: build it for WASI (wasm32-wasip1)"
+    else:
+        hint = f"only the functions of {MODULE} are offered"
+    raise GuestSetupError(f"the module imports {first}{more}, which nobody offers here", hint=hint)
+
+
+def _check_memories(module: Module, allowed: int) -> None:
+    for memory in module.mems:
+        asked = memory.limits.minimum << memory.page_bits
+        if asked > allowed:
+            raise GuestSetupError(
+                f"the module asks for {_size(asked)} of memory, and may have {_size(allowed)}",
+                hint=f"allow it with --max-memory {_size(asked)}",
+            )
+
+
+def _size(count: int) -> str:
+    for unit, size in (("GiB", _GIB), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= size:
+            return f"{count // size}{unit}" if count % size == 0 else f"{count / size:.1f}{unit}"
+    return f"{count}B"

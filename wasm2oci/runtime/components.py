@@ -1,0 +1,75 @@
+"""Running a component that is a command (`wasi:cli/run`) on wasmtime, with its WASI preview 2."""
+
+import re
+from typing import Any, Final
+
+import wasmtime
+from wasmtime.component import Component, Instance, Linker, Variant
+
+from wasm2oci.engine.binary import decode_component
+from wasm2oci.runtime.request import EntryError, GuestSetupError, RunOutcome, RunRequest
+from wasm2oci.runtime.wasmtime import Session, WasmtimeRefusedError, guarded
+from wasm2oci.wasi import Interrupt, ProcExit
+
+__all__ = ["run_component"]
+
+_RUN: Final = re.compile(r"wasi:cli/run@0\.2\.\d+")
+
+
+def run_component(request: RunRequest, why: str) -> RunOutcome:
+    """Run a component's `wasi:cli/run`.
+
+    Raises:
+        EntryError: it exports no such interface.
+        GuestSetupError: it cannot be linked or started.
+        WasmtimeRefusedError: wasmtime finds it invalid.
+    """
+    outline = decode_component(request.module)
+    names = [export.name for export in outline.exports]
+    interface = next((name for name in names if _RUN.fullmatch(name)), None)
+    if request.invoke is not None:
+        raise GuestSetupError("--invoke calls functions of core modules, and this is a component")
+    if request.trace is not None:
+        raise GuestSetupError("--trace follows preview 1 calls, and a component makes none")
+    if interface is None:
+        shown = ", ".join(names[:6]) or "nothing"
+        raise EntryError("the component is no command: it exports no wasi:cli/run@0.2", hint=f"it exports {shown}")
+    entry = interface
+    with Interrupt() as interrupt:
+        session = Session(request, interrupt)
+        return guarded(session, lambda: _call(session, entry), why)
+
+
+def _call(session: Session, interface: str) -> tuple[str, ...]:
+    component = _component(session)
+    store = session.store()
+    session.set_wasi(store)
+    linker = Linker(session.engine)
+    linker.add_wasip2()
+    instance = linker.instantiate(store, component)
+    result = _run_function(instance, store, interface)(store)
+    if isinstance(result, Variant) and result.tag == "err":
+        raise ProcExit(1)
+    return ()
+
+
+def _run_function(instance: Instance, store: wasmtime.Store, interface: str) -> Any:
+    index = instance.get_export_index(store, interface)
+    inner = None if index is None else instance.get_export_index(store, "run", index)
+    found = None if inner is None else instance.get_func(store, inner)
+    if found is None:
+        raise EntryError(f"the component's {interface} has no function 'run'")
+    return found
+
+
+def _component(session: Session) -> Component:
+    data = session.request.module
+    try:
+        return session.code.get(
+            data,
+            lambda path: Component.deserialize_file(session.engine, path),
+            lambda: Component(session.engine, data),
+        )
+    except wasmtime.WasmtimeError as error:
+        text = str(error).splitlines()[0] if str(error) else "no reason given"
+        raise WasmtimeRefusedError(f"wasmtime does not take the component: {text}") from error

@@ -1,0 +1,145 @@
+"""Running a core module on the embedded engine, with our WASI."""
+
+import ctypes
+import importlib
+from typing import Any
+
+from wasm2oci.engine.binary import decode_names
+from wasm2oci.engine.runtime.limits import ResourceLimits
+from wasm2oci.engine.runtime.memory import Memory
+from wasm2oci.engine.runtime.trap import Trap, WasmException
+from wasm2oci.errors import ExitCode
+from wasm2oci.runtime.boundary import INITIALIZE, Boundary
+from wasm2oci.runtime.profile import profiled
+from wasm2oci.runtime.request import (
+    Ending,
+    EngineChoice,
+    ProfileRow,
+    RunOutcome,
+    RunRequest,
+    StackFrame,
+    TrapReport,
+    exit_status,
+)
+from wasm2oci.runtime.streams import bound_calls, open_wasi
+from wasm2oci.runtime.supervise import TimedOut, supervise
+from wasm2oci.runtime.values import format_value, parse_values
+from wasm2oci.wasi import FUNCTIONS, MODULE, Interrupt, Interrupted, MemoryFaultError, ProcExit, core_type
+from wasm2oci.wasi.functions import Call
+
+__all__ = ["run_module"]
+
+_TABLE_ELEMENT = 8
+
+
+def run_module(request: RunRequest, boundary: Boundary, why: str) -> RunOutcome:
+    """Run a core module.
+
+    Raises:
+        ModuleError: the module is malformed or invalid.
+        GuestSetupError: it cannot be started.
+        UsageError: the values of an invoked function do not fit.
+    """
+    values = parse_values(boundary.entry, boundary.type, request.values) if request.invoke else []
+    rows: list[ProfileRow] = []
+
+    def end(ending: Ending, code: int, **more: Any) -> RunOutcome:
+        return RunOutcome(
+            ending=ending, exit_code=code, engine=EngineChoice.EMBEDDED, why=why, profile=tuple(rows), **more
+        )
+
+    with Interrupt() as interrupt:
+        try:
+            results = supervise(
+                lambda: _call(request, boundary, values, interrupt, rows), interrupt, _kick, request.limits.timeout_s
+            )
+        except ProcExit as exit_:
+            return end(Ending.EXITED, exit_status(exit_.code))
+        except TimedOut:
+            return end(Ending.TIMED_OUT, ExitCode.TIMED_OUT)
+        except (KeyboardInterrupt, Interrupted):
+            return end(Ending.INTERRUPTED, ExitCode.INTERRUPTED)
+        except Trap as trap:
+            frames = tuple(StackFrame(frame.function, frame.name, frame.offset) for frame in trap.frames)
+            return end(Ending.TRAPPED, ExitCode.TRAP, trap=TrapReport(str(trap), frames))
+        except WasmException:
+            return end(Ending.TRAPPED, ExitCode.TRAP, trap=TrapReport("uncaught exception"))
+    return end(Ending.EXITED, ExitCode.OK, results=results)
+
+
+def _kick(thread: int) -> None:
+    """Have `Interrupted` raised in the guest's thread between two steps of its generated code."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Interrupted))
+
+
+def _call(
+    request: RunRequest, boundary: Boundary, values: list[Any], interrupt: Interrupt, rows: list[ProfileRow]
+) -> tuple[str, ...]:
+    limits = request.limits
+    cache = None if request.cache is None else request.cache / "embedded"
+    embed: Any = importlib.import_module("wasm2oci.engine")  # until it is there for the type checker
+    engine = embed.Engine(cache=cache, fuel=limits.fuel is not None)
+    module = embed.Module(engine, request.module)
+    with open_wasi(request, interrupt) as wasi:
+        linker = embed.Linker(engine)
+        _define(linker, bound_calls(wasi, request))
+        ceilings = ResourceLimits(memory_bytes=limits.max_memory, table_elements=limits.max_memory // _TABLE_ELEMENT)
+        with profiled(rows, decode_names(module.syntax).functions if request.profile else None):
+            instance = linker.instantiate(module, limits=ceilings, fuel=limits.fuel)
+            if boundary.initialize:
+                instance.function(INITIALIZE).invoke()
+            value = instance.function(boundary.entry).invoke(*values)
+    types = boundary.type.results
+    made = value if len(types) > 1 else [value] if types else []
+    return tuple(format_value(one, type_) for one, type_ in zip(made, types, strict=True))
+
+
+class _EngineMemory:
+    """The engine's memory as WASI sees it."""
+
+    __slots__ = ("_memory",)
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def read(self, address: int, size: int) -> bytes:
+        """See `wasi.Memory`."""
+        data = self._memory.data
+        if address + size > len(data):
+            raise MemoryFaultError
+        return bytes(memoryview(data)[address : address + size])
+
+    def write(self, address: int, data: bytes) -> None:
+        """See `wasi.Memory`."""
+        into = self._memory.data
+        if address + len(data) > len(into):
+            raise MemoryFaultError
+        into[address : address + len(data)] = data
+
+
+class _NoMemory:
+    """What a module without a memory has."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Nothing can be read."""
+        raise MemoryFaultError(address, size)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Nothing can be written."""
+        raise MemoryFaultError(address, data)
+
+
+def _define(linker: Any, calls: dict[str, Call]) -> None:
+    for function in FUNCTIONS:
+        params, results = core_type(function)
+        linker.define_function(
+            MODULE, function.name, params, results, _host(calls[function.name]), raw=True, caller=True
+        )
+
+
+def _host(call: Call) -> Any:
+    def host(caller: Any, *raw: int) -> int | None:
+        memory = caller.memory
+        return call(_NoMemory() if memory is None else _EngineMemory(memory), *raw)
+
+    return host

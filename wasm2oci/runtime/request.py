@@ -1,0 +1,239 @@
+"""What is asked of an engine, and what came of it: plain values, the same for every engine."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from wasm2oci.errors import ExitCode, NotFoundError, Wasm2OciError
+from wasm2oci.wasi import Clock, Preopen, SystemClock
+
+__all__ = [
+    "DEFAULT_MAX_MEMORY",
+    "Ending",
+    "EngineChoice",
+    "EntryError",
+    "GuestSetupError",
+    "Limits",
+    "ProfileRow",
+    "RunOutcome",
+    "RunRequest",
+    "StackFrame",
+    "TrapReport",
+    "exit_status",
+    "readable_name",
+]
+
+DEFAULT_MAX_MEMORY: Final = 1 << 30
+"""Bytes a guest's memory may have unless more is allowed."""
+
+
+class EngineChoice(StrEnum):
+    """Which engine is wanted, or ran."""
+
+    AUTO = "auto"
+    EMBEDDED = "embedded"
+    WASMTIME = "wasmtime"
+
+
+class GuestSetupError(Wasm2OciError):
+    """The guest could not be started, or the tool failed around it: nothing the guest itself said."""
+
+    exit_code = ExitCode.TOOL_FAILED
+
+
+class EntryError(NotFoundError):
+    """The module has no function by the name that is to be called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a guest may use.
+
+    Attributes:
+        timeout_s: seconds from the start, loading included; None for no limit.
+        fuel: about so many instructions; None for no limit.
+        max_memory: bytes for each linear memory.
+    """
+
+    timeout_s: float | None = None
+    fuel: int | None = None
+    max_memory: int = DEFAULT_MAX_MEMORY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """A guest and its world.
+
+    Attributes:
+        module: a core module's or a component's bytes.
+        args: its command line, the program's name first.
+        environment: its environment variables; nothing is taken over from this process.
+        preopens: directories it may use.
+        listeners: listening sockets it may accept from, as descriptors of this process.
+        stdin: a descriptor of this process, or bytes.
+        stdout: a descriptor of this process, or a function that takes bytes.
+        stderr: the same.
+        invoke: the exported function to call instead of the program's start.
+        values: the text of its arguments.
+        limits: what it may use.
+        engine: which engine to take.
+        trace: takes a line for each WASI call; None for no trace.
+        profile: whether to say where time went (embedded engine).
+        cache: a folder for code made from modules; None to keep none.
+        clock: where its times come from.
+        random: where its randomness comes from.
+    """
+
+    module: bytes = field(repr=False)
+    args: tuple[bytes, ...]
+    environment: tuple[tuple[bytes, bytes], ...] = ()
+    preopens: tuple[Preopen, ...] = ()
+    listeners: tuple[int, ...] = ()
+    stdin: int | bytes = b""
+    stdout: int | Callable[[bytes], object] = 1
+    stderr: int | Callable[[bytes], object] = 2
+    invoke: str | None = None
+    values: tuple[str, ...] = ()
+    limits: Limits = Limits()
+    engine: EngineChoice = EngineChoice.AUTO
+    trace: Callable[[str], object] | None = None
+    profile: bool = False
+    cache: Path | None = None
+    clock: Clock = field(default_factory=SystemClock)
+    random: Callable[[int], bytes] = os.urandom
+
+
+class Ending(StrEnum):
+    """How a run ended."""
+
+    EXITED = "exited"
+    TRAPPED = "trapped"
+    TIMED_OUT = "timed out"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class StackFrame:
+    """One function on the guest's stack.
+
+    Attributes:
+        function: its index in the module.
+        name: its name, where the module says it.
+        offset: where in the module's bytes it was, or None.
+    """
+
+    function: int
+    name: str | None
+    offset: int | None
+
+    def __str__(self) -> str:
+        name = readable_name(self.name) if self.name else f"function {self.function}"
+        return name if self.offset is None else f"{name} at {self.offset:#x}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrapReport:
+    """Why a guest was stopped, in the specification's words, and where: innermost function first."""
+
+    reason: str
+    frames: tuple[StackFrame, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """The backtrace, a line each; the middle of a long one is left out."""
+        texts = [f"{index:>3}: {frame}" for index, frame in enumerate(self.frames)]
+        if len(texts) > _SHOWN_FRAMES:
+            half = _SHOWN_FRAMES // 2
+            texts[half:-half] = [f"     ... {len(texts) - 2 * half} more ..."]
+        return texts
+
+
+_SHOWN_FRAMES: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileRow:
+    """The time of one function.
+
+    Attributes:
+        name: of the function.
+        calls: how often it was called.
+        own_s: seconds in the function itself.
+        total_s: seconds in it and what it called.
+    """
+
+    name: str
+    calls: int
+    own_s: float
+    total_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """How a run went.
+
+    Attributes:
+        ending: how it ended.
+        exit_code: what the process should end with: the guest's code, 124, 130 or 134.
+        engine: which engine ran.
+        why: why that one, for the curious.
+        results: of an invoked function, as text.
+        trap: why and where, when it trapped.
+        profile: functions by time, the most expensive first.
+    """
+
+    ending: Ending
+    exit_code: int
+    engine: EngineChoice
+    why: str = ""
+    results: tuple[str, ...] = ()
+    trap: TrapReport | None = None
+    profile: tuple[ProfileRow, ...] = ()
+
+
+def exit_status(code: int) -> int:
+    """What a process can end with, for any code a guest gave: its low byte, but never 0 for what was not 0."""
+    return code & 0xFF or int(code != 0)
+
+
+def readable_name(name: str) -> str:
+    """A symbol as its author wrote it: Rust's legacy mangling (`_ZN...17h<hash>E`) is undone, others are kept."""
+    if not (name.startswith("_ZN") and name.endswith("E")):
+        return name
+    parts, at = [], 3
+    while at < len(name) - 1:
+        digits = at
+        while name[digits : digits + 1].isdigit():
+            digits += 1
+        if digits == at:
+            return name
+        length = int(name[at:digits])
+        parts.append(name[digits : digits + length])
+        at = digits + length
+    if len(parts) > 1 and parts[-1].startswith("h") and len(parts[-1]) == _HASH:
+        parts.pop()
+    text = "::".join(parts)
+    for code, plain in _MANGLED:
+        text = text.replace(code, plain)
+    return text.removeprefix("_")
+
+
+_HASH: Final = 17
+_MANGLED: Final = (
+    ("..", "::"),
+    ("$LT$", "<"),
+    ("$GT$", ">"),
+    ("$RF$", "&"),
+    ("$BP$", "*"),
+    ("$C$", ","),
+    ("$LP$", "("),
+    ("$RP$", ")"),
+    ("$u20$", " "),
+    ("$u7b$", "{"),
+    ("$u7d$", "}"),
+    ("$u5b$", "["),
+    ("$u5d$", "]"),
+)

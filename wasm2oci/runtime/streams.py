@@ -1,0 +1,53 @@
+"""From a request's descriptors, bytes and functions to the streams of a WASI context."""
+
+from collections.abc import Callable
+
+from wasm2oci.runtime.request import GuestSetupError, RunRequest
+from wasm2oci.wasi import (
+    BytesSource,
+    FunctionSink,
+    HostStream,
+    Interrupt,
+    LineTracer,
+    PreopenError,
+    SystemWaiter,
+    Wasi,
+    WasiContext,
+    bind,
+)
+from wasm2oci.wasi.functions import Call
+
+__all__ = ["bound_calls", "open_wasi"]
+
+
+def open_wasi(request: RunRequest, interrupt: Interrupt) -> Wasi:
+    """The WASI state of one run.
+
+    Raises:
+        GuestSetupError: a directory cannot be opened.
+    """
+    context = WasiContext(
+        args=request.args,
+        environment=request.environment,
+        preopens=request.preopens,
+        listeners=request.listeners,
+        stdin=BytesSource(request.stdin) if isinstance(request.stdin, bytes) else HostStream(request.stdin),
+        stdout=_sink(request.stdout),
+        stderr=_sink(request.stderr),
+        clock=request.clock,
+        waiter=SystemWaiter(interrupt),
+        random=request.random,
+    )
+    try:
+        return Wasi(context)
+    except PreopenError as error:
+        raise GuestSetupError(f"cannot open the directory {error.preopen.host}: {error.reason}") from error
+
+
+def _sink(target: int | Callable[[bytes], object]) -> HostStream | FunctionSink:
+    return HostStream(target) if isinstance(target, int) else FunctionSink(target)
+
+
+def bound_calls(wasi: Wasi, request: RunRequest) -> dict[str, Call]:
+    """The functions, traced where a trace is wanted."""
+    return dict(bind(wasi, None if request.trace is None else LineTracer(request.trace)))

@@ -1,0 +1,87 @@
+"""Running a guest in a thread of its own, so that a time limit or Ctrl-C ends it at once.
+
+The calling thread only waits. When the limit passes, or the call is broken off (KeyboardInterrupt, or whatever else a
+signal handler raises), the interrupt is thrown, which ends every blocking WASI call, and `kick` makes the engine look
+up from the guest's own code. A guest that still does not end, because a foreign library sleeps on its behalf, is left
+behind: the thread is a daemon's, and the call returns regardless.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from wasm2oci.wasi import Interrupt, Interrupted
+
+__all__ = ["TimedOut", "supervise"]
+
+_GRACE_S: Final = 0.1
+_STACK: Final = 64 * 1024 * 1024  # only reserved, not used, until a guest calls that deep
+
+T = TypeVar("T")
+
+
+class TimedOut(Exception):  # noqa: N818 - an outcome, not an error
+    """The time limit passed."""
+
+
+class _Box(Generic[T]):
+    """What the thread left."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.result: T
+        self.error: BaseException | None = None
+
+
+def supervise(work: Callable[[], T], interrupt: Interrupt, kick: Callable[[int], None], timeout_s: float | None) -> T:
+    """What `work` returns, or raises.
+
+    Args:
+        work: runs the guest, in a new thread.
+        interrupt: thrown to break it off.
+        kick: told the thread's identity, makes the guest's own code stop.
+        timeout_s: seconds `work` may take, or None.
+
+    Raises:
+        TimedOut: the limit passed.
+        KeyboardInterrupt: Ctrl-C, when this is the main thread.
+    """
+    box: _Box[T] = _Box()
+
+    def body() -> None:
+        try:
+            try:
+                box.result = work()
+            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+                box.error = error
+            finally:
+                box.done.set()
+        except Interrupted:  # it arrived when everything was over
+            box.done.set()
+
+    before = threading.stack_size(_STACK)
+    try:
+        thread = threading.Thread(target=body, name="guest", daemon=True)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    try:
+        finished = box.done.wait(timeout_s)
+    except BaseException:
+        _break_off(box, interrupt, kick, thread)
+        raise
+    if not finished:
+        _break_off(box, interrupt, kick, thread)
+        raise TimedOut
+    if box.error is not None:
+        raise box.error
+    return box.result
+
+
+def _break_off(box: _Box[T], interrupt: Interrupt, kick: Callable[[int], None], thread: threading.Thread) -> None:
+    if box.done.is_set():
+        return
+    interrupt.fire()
+    if thread.ident is not None:
+        kick(thread.ident)
+    box.done.wait(_GRACE_S)

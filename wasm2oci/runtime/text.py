@@ -1,0 +1,36 @@
+"""WebAssembly text to binary, by wasmtime's assembler."""
+
+from wasm2oci.errors import InvalidInputError, UnsupportedError
+
+__all__ = ["AssemblerMissingError", "TextSyntaxError", "assemble"]
+
+
+class AssemblerMissingError(UnsupportedError):
+    """The extra that brings the assembler is not installed."""
+
+
+class TextSyntaxError(InvalidInputError):
+    """The text is no module."""
+
+
+def assemble(text: str) -> bytes:
+    """The binary of a module in the text format.
+
+    Raises:
+        AssemblerMissingError: wasmtime is not installed.
+        TextSyntaxError: the text is malformed.
+    """
+    try:
+        import wasmtime  # noqa: PLC0415 - slow, and only for text
+    except ImportError as error:
+        raise AssemblerMissingError(
+            "a module in text form needs wasmtime's assembler, which is not installed",
+            hint="pip install 'wasm2oci[wasmtime]', or assemble it first with wat2wasm",
+        ) from error
+    try:
+        return bytes(wasmtime.wat2wasm(text))
+    except wasmtime.WasmtimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        place = next((line.removeprefix("--> ").removeprefix("<anon>:") for line in lines if "-->" in line), "")
+        where = f" (line {place.split(':')[0]})" if place else ""
+        raise TextSyntaxError(f"the text is no module: {lines[0]}{where}") from error

@@ -1,0 +1,308 @@
+"""Running a core module on wasmtime.
+
+WASI is wasmtime's own, except that with a trace, or with sockets, ours is put in its place. Compilation and the guest
+run in a supervised thread; the guest's own code is stopped through wasmtime's epoch.
+"""
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from typing import Any, Final
+
+import wasmtime
+
+from wasm2oci.errors import ExitCode, InvalidInputError
+from wasm2oci.runtime.boundary import INITIALIZE, Boundary
+from wasm2oci.runtime.compiled import CompiledCode
+from wasm2oci.runtime.request import (
+    Ending,
+    EngineChoice,
+    GuestSetupError,
+    RunOutcome,
+    RunRequest,
+    StackFrame,
+    TrapReport,
+    exit_status,
+)
+from wasm2oci.runtime.streams import bound_calls, open_wasi
+from wasm2oci.runtime.supervise import TimedOut, supervise
+from wasm2oci.runtime.values import format_value, parse_values
+from wasm2oci.wasi import (
+    FUNCTIONS,
+    MODULE,
+    HostStream,
+    Interrupt,
+    Interrupted,
+    MemoryFaultError,
+    ProcExit,
+    SystemWaiter,
+    core_type,
+)
+from wasm2oci.wasi.functions import Call
+
+__all__ = ["Session", "WasmtimeRefusedError", "guarded", "run_module"]
+
+_TRAPS: Final = {
+    wasmtime.TrapCode.STACK_OVERFLOW: "call stack exhausted",
+    wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS: "out of bounds memory access",
+    wasmtime.TrapCode.HEAP_MISALIGNED: "unaligned atomic",
+    wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS: "out of bounds table access",
+    wasmtime.TrapCode.INDIRECT_CALL_TO_NULL: "uninitialized element",
+    wasmtime.TrapCode.BAD_SIGNATURE: "indirect call type mismatch",
+    wasmtime.TrapCode.INTEGER_OVERFLOW: "integer overflow",
+    wasmtime.TrapCode.INTEGER_DIVISION_BY_ZERO: "integer divide by zero",
+    wasmtime.TrapCode.BAD_CONVERSION_TO_INTEGER: "invalid conversion to integer",
+    wasmtime.TrapCode.UNREACHABLE: "unreachable",
+    wasmtime.TrapCode.INTERRUPT: "interrupted",
+    wasmtime.TrapCode.OUT_OF_FUEL: "out of fuel",
+    wasmtime.TrapCode.NULL_REFERENCE: "null reference",
+    wasmtime.TrapCode.ARRAY_OUT_OF_BOUNDS: "out of bounds array access",
+    wasmtime.TrapCode.CAST_FAILURE: "cast failure",
+    wasmtime.TrapCode.UNCAUGHT_EXCEPTION: "uncaught exception",
+}
+_TABLE_ELEMENT: Final = 8
+_NO_OFFSET: Final = 1 << 32
+_TYPES: Final = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
+
+
+class WasmtimeRefusedError(InvalidInputError):
+    """wasmtime does not take the module."""
+
+
+class Session:
+    """An engine and a store set up for one request, and what stops them.
+
+    Args:
+        request: what is asked for.
+        interrupt: ends blocking calls.
+    """
+
+    def __init__(self, request: RunRequest, interrupt: Interrupt) -> None:
+        self.request = request
+        self.interrupt = interrupt
+        config = wasmtime.Config()
+        config.epoch_interruption = True
+        config.consume_fuel = request.limits.fuel is not None
+        self.engine = wasmtime.Engine(config)
+        self.code = CompiledCode(
+            None if request.cache is None else request.cache / "wasmtime", f"fuel={request.limits.fuel is not None}"
+        )
+
+    def kick(self, _thread: int) -> None:
+        """Make the guest's code stop at its next check."""
+        self.engine.increment_epoch()
+
+    def store(self) -> wasmtime.Store:
+        """A store within the request's limits.
+
+        Raises:
+            Interrupted: the run was broken off meanwhile.
+        """
+        store = wasmtime.Store(self.engine)
+        limits = self.request.limits
+        store.set_limits(memory_size=limits.max_memory, table_elements=limits.max_memory // _TABLE_ELEMENT)
+        store.set_epoch_deadline(1)
+        self.interrupt.check()  # a kick before the deadline was set went unnoticed
+        if limits.fuel is not None:
+            store.set_fuel(limits.fuel)
+        return store
+
+    def set_wasi(self, store: wasmtime.Store) -> None:
+        """Give the store wasmtime's own WASI.
+
+        Raises:
+            GuestSetupError: a directory cannot be opened, or an argument is no text.
+        """
+        request = self.request
+        config = wasmtime.WasiConfig()
+        try:
+            config.argv = [arg.decode() for arg in request.args]
+            config.env = [(name.decode(), value.decode()) for name, value in request.environment]
+        except UnicodeDecodeError as error:
+            raise GuestSetupError(
+                f"{error.object!r} is not UTF-8, and wasmtime takes nothing else", hint="use --engine embedded"
+            ) from error
+        for preopen in request.preopens:
+            try:
+                os.close(os.open(preopen.host, os.O_RDONLY | os.O_DIRECTORY))  # wasmtime does not say what is wrong
+                config.preopen_dir(str(preopen.host), preopen.guest, not preopen.read_only)
+            except (OSError, wasmtime.WasmtimeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                raise GuestSetupError(f"cannot open the directory {preopen.host}: {reason}") from error
+        if isinstance(request.stdin, bytes):
+            if request.stdin:
+                with tempfile.NamedTemporaryFile() as file:
+                    file.write(request.stdin)
+                    file.flush()
+                    config.stdin_file = file.name
+        elif request.stdin == 0:
+            config.inherit_stdin()
+        else:
+            config.stdin_file = f"/dev/fd/{request.stdin}"
+        if request.stdout == 1:
+            config.inherit_stdout()
+        else:
+            config.stdout_custom = self._taker(request.stdout)
+        if request.stderr == 2:
+            config.inherit_stderr()
+        else:
+            config.stderr_custom = self._taker(request.stderr)
+        store.set_wasi(config)
+
+    def _taker(self, target: int | Callable[[bytes], object]) -> Callable[[bytes], int]:
+        if not isinstance(target, int):
+            take = target
+            return lambda data: (take(data), len(data))[1]
+        stream, waiter = HostStream(target), SystemWaiter(self.interrupt)
+
+        def write(data: bytes) -> int:
+            try:
+                return stream.write(data, waiter, block=True)
+            except Interrupted:  # it must not reach the foreign code that calls; the guest's next step is its last
+                return len(data)
+            except OSError as error:
+                return -(error.errno or errno.EIO)
+
+        return write
+
+
+def run_module(request: RunRequest, boundary: Boundary, why: str) -> RunOutcome:
+    """Run a core module.
+
+    Raises:
+        WasmtimeRefusedError: wasmtime finds the module invalid.
+        GuestSetupError: it cannot be linked or started.
+        UsageError: the values of an invoked function do not fit.
+    """
+    values = parse_values(boundary.entry, boundary.type, request.values) if request.invoke else []
+    with Interrupt() as interrupt:
+        session = Session(request, interrupt)
+        return guarded(session, lambda: _results(_call(session, boundary, values), boundary), why)
+
+
+def guarded(session: Session, work: Callable[[], tuple[str, ...]], why: str) -> RunOutcome:
+    """Run `work` under supervision and say how it ended."""
+
+    def end(ending: Ending, code: int, **more: Any) -> RunOutcome:
+        return RunOutcome(ending=ending, exit_code=code, engine=EngineChoice.WASMTIME, why=why, **more)
+
+    try:
+        results = supervise(work, session.interrupt, session.kick, session.request.limits.timeout_s)
+    except ProcExit as exit_:
+        return end(Ending.EXITED, exit_status(exit_.code))
+    except wasmtime.ExitTrap as exit_:
+        return end(Ending.EXITED, exit_status(exit_.code))
+    except TimedOut:
+        return end(Ending.TIMED_OUT, ExitCode.TIMED_OUT)
+    except (KeyboardInterrupt, Interrupted):
+        return end(Ending.INTERRUPTED, ExitCode.INTERRUPTED)
+    except wasmtime.Trap as trap:
+        return end(Ending.TRAPPED, ExitCode.TRAP, trap=_report(trap))
+    except wasmtime.WasmtimeError as error:
+        raise GuestSetupError(_cause(error)) from error
+    return end(Ending.EXITED, ExitCode.OK, results=results)
+
+
+def _report(trap: wasmtime.Trap) -> TrapReport:
+    code = trap.trap_code
+    reason = _TRAPS.get(code, code.name.lower().replace("_", " ")) if code else _cause(trap)
+    frames = [
+        StackFrame(frame.func_index, frame.func_name, offset if (offset := frame.module_offset) < _NO_OFFSET else None)
+        for frame in trap.frames
+    ]
+    return TrapReport("uncaught exception" if reason == "thrown Wasm exception" else reason, tuple(frames))
+
+
+def _cause(error: Exception) -> str:
+    """The innermost cause of an error of wasmtime, in one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if "Caused by:" not in lines:
+        return lines[0] if lines else "wasmtime failed"
+    number, colon, text = lines[-1].partition(": ")
+    innermost = text if colon and number.isdigit() else lines[-1]
+    return innermost if lines[0].startswith("error while executing") else f"{lines[0]}: {innermost}"
+
+
+def _call(session: Session, boundary: Boundary, values: list[Any]) -> Any:
+    request = session.request
+    module = _module(session)
+    store = session.store()
+    linker = wasmtime.Linker(session.engine)
+    with contextlib.ExitStack() as held:
+        if request.trace is not None or request.listeners:
+            wasi = held.enter_context(open_wasi(request, session.interrupt))
+            _define(linker, bound_calls(wasi, request))
+        else:
+            session.set_wasi(store)
+            linker.define_wasi()
+            # wasmtime takes exit codes above 125 for mistakes; here every code is the guest's to choose.
+            linker.allow_shadowing = True
+            linker.define_func(MODULE, "proc_exit", wasmtime.FuncType([wasmtime.ValType.i32()], []), _exit)
+        exports = linker.instantiate(store, module).exports(store)
+        if boundary.initialize:
+            _function(exports, INITIALIZE)(store)
+        return _function(exports, boundary.entry)(store, *values)
+
+
+def _module(session: Session) -> wasmtime.Module:
+    data = session.request.module
+    try:
+        return session.code.get(
+            data,
+            lambda path: wasmtime.Module.deserialize_file(session.engine, path),
+            lambda: wasmtime.Module(session.engine, data),
+        )
+    except wasmtime.WasmtimeError as error:
+        raise WasmtimeRefusedError(f"wasmtime does not take the module: {_cause(error)}") from error
+
+
+def _function(exports: Any, name: str) -> Callable[..., Any]:
+    found = exports[name]
+    assert isinstance(found, wasmtime.Func)  # noqa: S101 - `look` saw that it is one
+    return found
+
+
+def _exit(code: int) -> None:
+    raise ProcExit(code & 0xFFFF_FFFF)
+
+
+class _CallerMemory:
+    """The memory of the instance that calls, for the length of one call."""
+
+    __slots__ = ("_caller", "_memory")
+
+    def __init__(self, caller: wasmtime.Caller) -> None:
+        self._caller = caller
+        memory = caller.get("memory")
+        self._memory = memory if isinstance(memory, wasmtime.Memory) else None
+
+    def read(self, address: int, size: int) -> bytes:
+        """See `wasi.Memory`."""
+        if self._memory is None or address + size > self._memory.data_len(self._caller):
+            raise MemoryFaultError
+        return bytes(self._memory.read(self._caller, address, address + size))
+
+    def write(self, address: int, data: bytes) -> None:
+        """See `wasi.Memory`."""
+        if self._memory is None or address + len(data) > self._memory.data_len(self._caller):
+            raise MemoryFaultError
+        self._memory.write(self._caller, bytearray(data), address)
+
+
+def _define(linker: wasmtime.Linker, calls: dict[str, Call]) -> None:
+    for function in FUNCTIONS:
+        params, results = core_type(function)
+        type_ = wasmtime.FuncType([_TYPES[name]() for name in params], [_TYPES[name]() for name in results])
+        linker.define_func(MODULE, function.name, type_, _host(calls[function.name]), access_caller=True)
+
+
+def _host(call: Call) -> Callable[..., int | None]:
+    return lambda caller, *raw: call(_CallerMemory(caller), *raw)
+
+
+def _results(value: Any, boundary: Boundary) -> tuple[str, ...]:
+    types = boundary.type.results
+    values = value if len(types) > 1 else [value] if types else []
+    return tuple(format_value(one, type_) for one, type_ in zip(values, types, strict=True))
