@@ -23,7 +23,6 @@ from wasm2oci.errors import IntegrityError, LocalIOError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from io import FileIO
 
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
@@ -70,22 +69,25 @@ class Cache:
         """This blob, its bytes checked already, or None; a file with wrong bytes is removed."""
         path = self._path(descriptor)
         try:
-            file = path.open("rb", buffering=0)
+            file = _OpenFile(path)
         except OSError:
             return None
         # The open file stays what it is when another process makes room.
-        content = Verified(descriptor, _OpenFile(file))
+        content = Verified(descriptor, file)
         try:
             found: SelfVerifying = content
             if descriptor.size <= _IN_MEMORY:
                 found = CheckedBytes(descriptor, content)
+                file.close()
             else:
                 for _ in content:
                     pass
         except IntegrityError:
+            file.close()
             self.drop(descriptor)
             return None
         except OSError:
+            file.close()
             return None
         with suppress(OSError):
             os.utime(path)
@@ -118,8 +120,8 @@ class Cache:
         if descriptor.size > self.limit:
             return None
         path = self._path(descriptor)
-        make_folder(self.folder, 0o700)
-        make_folder(path.parent, 0o700)
+        for folder in (self.folder, path.parent.parent, path.parent):
+            make_folder(folder, 0o700)
         # What a power cut leaves half-written is noticed when it is read, so nothing waits for the disk.
         return NewFile(path, 0o600, sync=False)
 
@@ -204,15 +206,25 @@ class Cache:
 class _OpenFile:
     """A file that was opened once; each pass reads it from its start."""
 
-    __slots__ = ("_file",)
+    __slots__ = ("_descriptor",)
 
-    def __init__(self, file: "FileIO") -> None:
-        self._file = file
+    def __init__(self, path: Path) -> None:
+        self._descriptor = -1
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def __iter__(self) -> "Iterator[bytes]":
-        self._file.seek(0)
-        while chunk := self._file.read(CHUNK):
+        start = 0
+        while chunk := os.pread(self._descriptor, CHUNK, start):
+            start += len(chunk)
             yield chunk
+
+    def close(self) -> None:
+        """Close it; also done when nobody needs it any more."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    __del__ = close
 
 
 class CachedTarget:

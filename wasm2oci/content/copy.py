@@ -114,7 +114,7 @@ class _Copy:
         self.graph = graph
         self.tags = tags
         self.progress = progress
-        self.outcomes: dict[Digest, Outcome] = {}
+        self.outcomes: dict[tuple[Digest, bool], Outcome] = {}
         self.mounter = destination if isinstance(destination, Mounter) else None
 
     def run(self, workers: int) -> CopyResult:
@@ -124,9 +124,11 @@ class _Copy:
             self.progress.planned(node.descriptor)
         blobs = sorted(self.graph.blobs, key=lambda descriptor: -descriptor.size)
         run_all(self._blob, blobs, workers)
-        nodes = [(descriptor, self.outcomes[descriptor.digest]) for descriptor in self.graph.blobs]
-        nodes += [(node.descriptor, self._manifest(node)) for node in self.graph.manifests]
-        return CopyResult(self.graph.root.descriptor, tuple(nodes))
+        for node in self.graph.manifests:
+            self._manifest(node)
+        everything = (*self.graph.blobs, *(node.descriptor for node in self.graph.manifests))
+        nodes = tuple((one, self.outcomes[one.digest, one.is_manifest]) for one in everything)
+        return CopyResult(self.graph.root.descriptor, nodes)
 
     def _blob(self, descriptor: "Descriptor", check: "Callable[[], None]") -> None:
         check()
@@ -138,7 +140,10 @@ class _Copy:
             else:
                 self._transfer(descriptor, check)
                 outcome = Outcome.COPIED
-        self.outcomes[descriptor.digest] = outcome
+        self._finish(descriptor, outcome)
+
+    def _finish(self, descriptor: "Descriptor", outcome: Outcome) -> None:
+        self.outcomes[descriptor.digest, descriptor.is_manifest] = outcome
         self.progress.finished(descriptor, outcome)
 
     def _transfer(self, descriptor: "Descriptor", check: "Callable[[], None]") -> None:
@@ -146,7 +151,7 @@ class _Copy:
             content = verified(self.source.fetch(descriptor), descriptor)
         self.destination.push(descriptor, _Watched(content, self.source, self.progress, check))
 
-    def _manifest(self, node: "Node") -> Outcome:
+    def _manifest(self, node: "Node") -> None:
         tags = self.tags if node is self.graph.root else ()
         with _blame("destination", self.destination):
             if not tags and self.destination.exists(node.descriptor):
@@ -156,8 +161,7 @@ class _Copy:
                     self._push_manifest(node, tag)
                 self.progress.advanced(node.descriptor, node.descriptor.size)
                 outcome = Outcome.COPIED
-        self.progress.finished(node.descriptor, outcome)
-        return outcome
+        self._finish(node.descriptor, outcome)
 
     def _push_manifest(self, node: "Node", tag: str | None) -> None:
         content = Verified(node.descriptor, BytesContent(node.document.raw))
@@ -170,7 +174,7 @@ class _Copy:
                     self._push_manifest(manifests[child.digest], None)
                 else:
                     self._transfer(child, never_stops)
-                    self.outcomes[child.digest] = Outcome.COPIED
+                self.outcomes[child.digest, child.is_manifest] = Outcome.COPIED
             self.destination.push(node.descriptor, content, tag=tag)
 
 

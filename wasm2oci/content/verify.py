@@ -88,15 +88,19 @@ class FileContent:
         with local_errors(self._path):
             # Without O_NONBLOCK the opening of a pipe planted in a hostile layout would wait for ever.
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise LocalIOError(f"{self._path} is not a regular file")
+        try:
+            mode = os.fstat(descriptor).st_mode
+            if not stat.S_ISREG(mode):
+                what = "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
+                raise LocalIOError(f"{self._path} {what}")
             while True:
                 with local_errors(self._path):
-                    chunk = file.read(CHUNK)
+                    chunk = os.read(descriptor, CHUNK)
                 if not chunk:
                     return
                 yield chunk
+        finally:
+            os.close(descriptor)
 
 
 class SelfVerifying:
