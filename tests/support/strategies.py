@@ -96,8 +96,9 @@ def graphs(draw: "DrawFn") -> tuple[Stash, Descriptor]:
     ]
     manifests: list[Descriptor] = []
     for number in range(draw(st.integers(1, 6))):
-        mark = {"annotations": {"number": str(number)}}
-        if manifests and draw(st.booleans()):
+        mark: dict[str, Any] = {"annotations": {"number": str(number)}}
+        is_index: bool = draw(st.booleans())
+        if manifests and is_index:
             manifests.append(stash.index(*draw(st.lists(st.sampled_from(manifests), max_size=3)), **mark))
         else:
             subject = draw(st.sampled_from([None, *manifests]))
