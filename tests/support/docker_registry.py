@@ -1,0 +1,143 @@
+"""Debian's docker-registry, started on loopback for a test: the registry that nobody here wrote.
+
+Four set-ups: plain http, Basic (htpasswd), TLS with a private authority, TLS and Bearer tokens from `token_server`.
+Use the context manager, or the fixtures of `tests/integration/conftest.py`.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.certificates import Authority, Issued
+from tests.support.token_server import TokenServer
+
+__all__ = ["PASSWORD", "USERNAME", "DockerRegistry", "docker_registry", "missing_reason"]
+
+USERNAME = "alice"
+PASSWORD = "correct horse"
+# bcrypt of PASSWORD, cost 4; docker-registry reads nothing else, and the standard library cannot make it.
+HTPASSWD = "alice:$2b$04$wRzILQRqrs5PAW6YoHGhUerI0UlPOL.hnxV5IRMt5yVOKSvlMYNbm\n"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerRegistry:
+    """A registry that runs."""
+
+    host: str
+    folder: Path
+    process: "subprocess.Popen[bytes]"
+    ca_file: Path | None = None
+    username: str | None = None
+    password: str | None = None
+    tokens: TokenServer | None = None
+
+    def log(self) -> str:
+        """What it wrote so far."""
+        return (self.folder / "log").read_text("utf-8", "replace")
+
+
+def missing_reason() -> str | None:
+    """Why tests with it are skipped here, or None when it is installed."""
+    if shutil.which("docker-registry"):
+        return None
+    return "docker-registry is not installed: apt-get install docker-registry"
+
+
+@contextmanager
+def docker_registry(
+    folder: Path,
+    *,
+    basic: bool = False,
+    certificate: Issued | None = None,
+    authority: Authority | None = None,
+    tokens: TokenServer | None = None,
+    deletes: bool = True,
+) -> Iterator[DockerRegistry]:
+    """Run a registry while the block lasts.
+
+    Args:
+        folder: for its configuration, storage and log.
+        basic: ask for `USERNAME` and `PASSWORD`.
+        certificate: speak TLS with this one.
+        authority: that issued it.
+        tokens: ask for tokens from this server.
+        deletes: allow deletes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    storage = folder / "storage"
+    lines = [
+        "version: 0.1",
+        "log: {level: info, accesslog: {disabled: false}}",
+        f"storage: {{filesystem: {{rootdirectory: {storage}}}, delete: {{enabled: {str(deletes).lower()}}}}}",
+        "http:",
+        f"  addr: 127.0.0.1:{port}",
+        "  secret: not-a-secret",
+        "  relativeurls: false",
+    ]
+    if certificate is not None:
+        lines += ["  tls:", f"    certificate: {certificate.certificate_file}", f"    key: {certificate.key_file}"]
+    if basic:
+        (folder / "htpasswd").write_text(HTPASSWD)
+        lines += ["auth:", f"  htpasswd: {{realm: tests, path: {folder / 'htpasswd'}}}"]
+    if tokens is not None:
+        ca = f"rootcertbundle: {tokens.signer.certificate_file}"
+        lines += [
+            "auth:",
+            f"  token: {{realm: '{tokens.url}', service: {tokens.service}, issuer: {tokens.issuer}, {ca}}}",
+        ]
+    (folder / "config.yml").write_text("\n".join(lines) + "\n")
+    environ = {key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            ["docker-registry", "serve", str(folder / "config.yml")],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environ,
+            start_new_session=True,
+        )
+    try:
+        _wait(process, port, folder)
+        yield DockerRegistry(
+            host=f"127.0.0.1:{port}",
+            folder=folder,
+            process=process,
+            ca_file=authority.ca_file if authority is not None else None,
+            username=USERNAME if basic else tokens.username if tokens is not None else None,
+            password=PASSWORD if basic else tokens.password if tokens is not None else None,
+            tokens=tokens,
+        )
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, folder: Path) -> None:
+    ends = time.monotonic() + 20
+    while time.monotonic() < ends:
+        if process.poll() is not None:
+            raise RuntimeError(f"docker-registry ended: {(folder / 'log').read_text('utf-8', 'replace')[-2000:]}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.02)  # waiting for another program to listen: there is nothing to be told by
+    raise RuntimeError("docker-registry did not listen within 20 s")

@@ -1,0 +1,280 @@
+"""Authorization at one registry: the whole dance as one generator that yields requests and is sent the responses.
+
+Rules, in the order in which they act:
+
+1. A request to the registry's own origin carries what is held for its scopes; every other request carries nothing.
+2. A `401` from the registry's own origin is answered: Bearer before Basic, else the challenge of `/v2/` when the answer
+   has none (some registries only challenge there). A `401` from anywhere else is the end.
+3. The realm is checked like every address that a registry names (`urls.check_step`) before anything is sent there.
+4. A token is asked for with the scopes that are wanted, merged with those of the challenge; for a delete with those
+of the
+   challenge alone, when it has any (registries do not agree on what deleting is called).
+5. An identity token, or the null user of Azure, goes by OAuth2 `POST`; everybody else by `GET`, with Basic or
+anonymously.
+6. Tokens are renewed shortly before they end. One that is refused early is dropped, and the request sent again, twice
+   at most. Threads that want the same token wait for one of them to fetch it.
+
+Spec: distribution-spec's token authentication; RFC 6750; RFC 6749 section 6.
+"""
+
+import re
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from wasm2oci.errors import RegistryError, Wasm2OciError
+from wasm2oci.oci.wire import ERROR_BODY_MAX, TOKEN_BODY_MAX, load_object
+from wasm2oci.registry.challenge import Challenge, parse_challenges
+from wasm2oci.registry.credentials import Anonymous, Basic, Credential, IdentityToken, RegistryToken
+from wasm2oci.registry.docker_config import encode_basic
+from wasm2oci.registry.endpoints import endpoint
+from wasm2oci.registry.messages import Request, Response
+from wasm2oci.registry.problems import error_for, parse_problems
+from wasm2oci.registry.scope import Scope, covers, merge, parse_scopes
+from wasm2oci.registry.urls import Origin, check_step, with_query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+__all__ = ["AZURE_NULL_USER", "TokenAuth", "TokenServerError"]
+
+AZURE_NULL_USER: Final = "00000000-0000-0000-0000-000000000000"
+"""The user name with which Azure's registry takes an identity token as a password."""
+
+_LIFE_UNSAID: Final = 60.0
+_EARLY: Final = 10.0
+_ROUNDS: Final = 2
+_HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+\Z")
+
+
+class TokenServerError(RegistryError):
+    """The token server answered something that is not a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    scopes: tuple[Scope, ...]
+    header: str
+    ends: float
+
+
+class TokenAuth:
+    """Authorization at one registry, for any number of threads.
+
+    Args:
+        origin: of the registry.
+        lookup: finds the credential; called once, when the registry first asks for one.
+        tried: says where the lookup looked, for messages.
+        clock: seconds, steadily growing.
+        host: the registry as the user calls it, for messages.
+        client: what to call ourselves at the token server.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        lookup: "Callable[[], Credential]",
+        *,
+        clock: "Callable[[], float]",
+        host: str = "",
+        tried: "Callable[[], Sequence[str]]" = tuple,
+        client: str = "wasm2oci",
+    ) -> None:
+        self.origin = origin
+        self._lookup = lookup
+        self._clock = clock
+        self._host = host or origin.authority
+        self._tried = tried
+        self._client = client
+        self._fetching = Lock()
+        self._guard = Lock()
+        self._tokens: list[_Token] = []
+        self._fixed: str | None = None
+        self._credential: Credential | None = None
+        self._refresh: str | None = None
+        self._asked: tuple[Challenge, ...] = ()
+
+    @property
+    def credential(self) -> Credential:
+        """Who we are at this registry."""
+        with self._guard:
+            if self._credential is None:
+                self._credential = self._lookup()
+            return self._credential
+
+    def describe(self) -> str:
+        """Which credentials were used, or where they were looked for; never a secret."""
+        match self.credential:
+            case Anonymous():
+                tried = self._tried()
+                return f"no credentials found in {', '.join(tried)}" if tried else "no credentials found"
+            case Basic(username=username, source=source):
+                return f"as {username!r} from {source}"
+            case IdentityToken(source=source):
+                return f"with the identity token from {source}"
+            case RegistryToken(source=source):
+                return f"with the registry token from {source}"
+
+    def flow(self, request: Request, wanted: "Sequence[Scope]") -> "Generator[Request, Response, Response]":
+        """The exchanges that one request takes: yields what to send, is sent what came back, returns the answer.
+
+        Args:
+            request: to the registry's own origin.
+            wanted: what its token must allow.
+
+        Raises:
+            UntrustedUrlError: the registry names a token server that it may not name.
+            AccessError: the token server refuses the credentials.
+            TokenServerError: the token server answers nonsense.
+        """
+        scopes = merge(wanted)
+        header = self._held(scopes)
+        response = yield _authorized(request, header)
+        for _ in range(_ROUNDS):
+            if response.status != 401 or Origin.of(response.url) != self.origin:
+                return response
+            challenges = parse_challenges(response.headers.all("www-authenticate"))
+            refusal = Response(
+                401, response.headers, response.peek(ERROR_BODY_MAX), request=response.request
+            )  # let go of the connection before the next exchange
+            if not challenges:
+                challenges = yield from self._ping()
+            renewed = yield from self._answer(request, challenges, scopes, header)
+            if renewed is None:
+                return refusal
+            header, scopes = renewed
+            response = yield _authorized(request, header)
+        return response
+
+    def _held(self, scopes: tuple[Scope, ...]) -> str | None:
+        with self._guard:
+            if self._fixed is not None:
+                return self._fixed
+            now = self._clock()
+            self._tokens = [token for token in self._tokens if token.ends > now]
+            return next((token.header for token in self._tokens if _serves(token.scopes, scopes)), None)
+
+    def _drop(self, header: str | None) -> None:
+        with self._guard:
+            self._tokens = [token for token in self._tokens if token.header != header]
+
+    def _ping(self) -> "Generator[Request, Response, list[Challenge]]":
+        if not self._asked:
+            answer = yield endpoint("end-1").request(self.origin)
+            answer.drain()
+            if answer.status == 401 and Origin.of(answer.url) == self.origin:
+                self._asked = tuple(parse_challenges(answer.headers.all("www-authenticate")))
+        return list(self._asked)
+
+    def _answer(
+        self, request: Request, challenges: "Sequence[Challenge]", wanted: tuple[Scope, ...], refused: str | None
+    ) -> "Generator[Request, Response, tuple[str, tuple[Scope, ...]] | None]":
+        credential = self.credential
+        if isinstance(credential, RegistryToken):
+            header = f"Bearer {_safe(credential.token)}"
+            self._fixed = header
+            return None if refused == header else (header, wanted)
+        bearer = next((one for one in challenges if one.scheme == "bearer" and one.get("realm")), None)
+        if bearer is not None:
+            asked = parse_scopes(bearer.get("scope"))
+            scopes = asked if asked and request.method == "DELETE" else merge((*wanted, *asked))
+            with self._fetching:
+                self._drop(refused)
+                header_now = self._held(scopes)
+                if header_now is None:
+                    token = yield from self._fetch(bearer, scopes, credential)
+                    with self._guard:
+                        self._tokens.append(token)
+                    header_now = token.header
+            return header_now, scopes
+        if any(one.scheme == "basic" for one in challenges) and isinstance(credential, Basic):
+            header = f"Basic {encode_basic(credential.username, credential.password)}"
+            with self._guard:
+                self._fixed = header
+            return None if refused == header else (header, wanted)
+        return None
+
+    def _fetch(
+        self, challenge: Challenge, scopes: tuple[Scope, ...], credential: Credential
+    ) -> "Generator[Request, Response, _Token]":
+        realm = challenge.get("realm")
+        check_step(self.origin, Origin.of(realm), "token server")
+        service = challenge.get("service")
+        refresh = self._refresh_token(credential)
+        started = self._clock()
+        if refresh is not None:
+            answer = yield self._by_post(realm, service, scopes, refresh)
+            if answer.status in {404, 405} and isinstance(credential, Basic):
+                answer.drain()
+                answer = yield self._by_get(realm, service, scopes, credential)
+        else:
+            answer = yield self._by_get(realm, service, scopes, credential)
+        return self._read_token(answer, scopes, started)
+
+    def _refresh_token(self, credential: Credential) -> str | None:
+        if isinstance(credential, IdentityToken):
+            return self._refresh or credential.token
+        if isinstance(credential, Basic) and credential.username == AZURE_NULL_USER:
+            return self._refresh or credential.password
+        return None
+
+    def _by_get(self, realm: str, service: str, scopes: tuple[Scope, ...], credential: Credential) -> Request:
+        query = [("service", service)] if service else []
+        query += [("scope", str(scope)) for scope in scopes]
+        query.append(("client_id", self._client))
+        headers = {"Accept": "application/json"}
+        if isinstance(credential, Basic):
+            query.append(("account", credential.username))
+            headers["Authorization"] = f"Basic {encode_basic(credential.username, credential.password)}"
+        return Request("GET", with_query(realm, query), headers)
+
+    def _by_post(self, realm: str, service: str, scopes: tuple[Scope, ...], refresh: str) -> Request:
+        form = {"grant_type": "refresh_token", "service": service, "client_id": self._client}
+        if scopes:
+            form["scope"] = " ".join(map(str, scopes))
+        form["refresh_token"] = refresh
+        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+        return Request("POST", realm, headers, urlencode(form).encode("ascii"))
+
+    def _read_token(self, answer: Response, scopes: tuple[Scope, ...], started: float) -> _Token:
+        where = f"the token server {Origin.of(answer.request.url).authority}"
+        if answer.status != 200:
+            status = 401 if answer.status == 400 else answer.status  # OAuth2 says 400 to a bad grant
+            raise error_for(
+                status,
+                parse_problems(answer.peek(ERROR_BODY_MAX)),
+                f"{self._host}: {where}",
+                host=self._host,
+                name=next((scope.name for scope in scopes), ""),
+                pushing=any("push" in scope.actions for scope in scopes),
+                credentials=self.describe(),
+            )
+        body = answer.read(TOKEN_BODY_MAX, f"the answer of {where}")
+        try:
+            value = load_object(body, "token")
+        except Wasm2OciError as error:
+            raise TokenServerError(f"{where} answered something that is not a token") from error
+        token = value.get("access_token") or value.get("token")
+        if not isinstance(token, str) or not token:
+            raise TokenServerError(f"{where} answered without a token")
+        renewed = value.get("refresh_token")
+        if isinstance(renewed, str) and renewed:
+            self._refresh = renewed
+        life = value.get("expires_in")
+        seconds = float(life) if isinstance(life, int | float) and 0 < life < 1e9 else _LIFE_UNSAID
+        return _Token(scopes, f"Bearer {_safe(token)}", started + seconds - min(_EARLY, seconds / 4))
+
+
+def _serves(held: tuple[Scope, ...], wanted: tuple[Scope, ...]) -> bool:
+    return covers(held, wanted) if wanted else not held
+
+
+def _authorized(request: Request, header: str | None) -> Request:
+    return request if header is None else request.with_header("Authorization", header)
+
+
+def _safe(token: str) -> str:
+    if _HEADER_SAFE.match(token) is None:
+        raise TokenServerError("a token holds characters that no token has")
+    return token

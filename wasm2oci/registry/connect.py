@@ -1,0 +1,252 @@
+"""From a reference to a repository: the one place where the parts of this package are put together.
+
+Where a registry is: `https`, unless `plain_http` says otherwise. This machine itself (`localhost`, `127.0.0.1`, ...)
+is asked over plain http first, as other clients do, and over https when that turns out to be what answers; options
+that are about TLS settle it at once. Docker Hub's `docker.io` is really `registry-1.docker.io`.
+"""
+
+import os
+import random
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Final, Self
+
+from wasm2oci.registry.auth import TokenAuth
+from wasm2oci.registry.credentials import Credential, CredentialChain
+from wasm2oci.registry.docker_config import is_hub
+from wasm2oci.registry.endpoints import endpoint
+from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, TlsError
+from wasm2oci.registry.repository import Repository
+from wasm2oci.registry.retry import RetryPolicy
+from wasm2oci.registry.session import Session, World
+from wasm2oci.registry.tls import TlsSettings
+from wasm2oci.registry.transport import HttpTransport
+from wasm2oci.registry.urls import Origin, is_loopback
+from wasm2oci.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from wasm2oci.oci.reference import Reference
+    from wasm2oci.registry.messages import Sender
+
+__all__ = ["ConnectOptions", "Connector", "find_origin", "open_repository"]
+
+_WANTS_TLS: Final = re.compile(rb"https|ssl|tls", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectOptions:
+    """How registries are reached, and the world that is handed in. Times are in seconds.
+
+    Args:
+        plain_http: ask over http.
+        insecure: take any certificate, of the registry and of its token server.
+        ca_file: PEM file of authorities to trust besides the system's.
+        cert_file: PEM file of a certificate to show to the registry, and to nobody else.
+        key_file: PEM file of its key, when that is not in `cert_file`.
+        credential: from the command line, or None to look it up.
+        registry_config: the only credential file to look into, or None.
+        headers: custom headers, for the registry itself only.
+        retry: how often, how patiently.
+        connect_timeout: until a connection stands.
+        read_timeout: between two pieces of an answer.
+        environ: environment variables: proxies, credential files, tokens.
+        home: the user's home folder.
+        user_agent: what we call ourselves.
+        sleep: waits.
+        clock: grows steadily.
+        now: since 1970.
+        random: from 0 to 1.
+        log: takes the lines of the debug log, which hold no secrets; None when nobody reads them.
+        warn: takes sentences for the user, each once.
+    """
+
+    plain_http: bool = False
+    insecure: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    credential: Credential | None = None
+    registry_config: Path | None = None
+    headers: "Mapping[str, str]" = field(default_factory=dict, repr=False)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    environ: "Mapping[str, str]" = field(default_factory=lambda: dict(os.environ), repr=False)
+    home: Path = field(default_factory=Path.home)
+    user_agent: str = f"wasm2oci/{__version__}"
+    sleep: "Callable[[float], None]" = time.sleep
+    clock: "Callable[[], float]" = time.monotonic
+    now: "Callable[[], float]" = time.time
+    random: "Callable[[], float]" = random.random
+    log: "Callable[[str], None] | None" = None
+    warn: "Callable[[str], None] | None" = None
+
+    @property
+    def tls(self) -> TlsSettings:
+        """The part that is about TLS."""
+        return TlsSettings(self.insecure, self.ca_file, self.cert_file, self.key_file)
+
+
+class Connector:
+    """Opens repositories; those of one registry share connections and what was found out about it.
+
+    Args:
+        options: see there.
+        sender: sends requests; made from the options if None.
+    """
+
+    def __init__(self, options: ConnectOptions, sender: "Sender | None" = None) -> None:
+        self.options = options
+        self._sender = sender or HttpTransport(
+            options.tls,
+            options.environ,
+            connect_timeout=options.connect_timeout,
+            read_timeout=options.read_timeout,
+        )
+        self._guard = Lock()
+        self._finding = Lock()
+        self._origins: dict[str, Origin] = {}
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._repositories: dict[tuple[str, str, bool], Repository] = {}
+        self._told: set[str] = set()
+
+    def repository(self, reference: "Reference", *, writes: bool = False) -> Repository:
+        """The repository of a reference. Nothing is sent yet.
+
+        Args:
+            reference: its host and repository count.
+            writes: whether it is going to be written to.
+        """
+        host, name = reference.host, reference.repository
+        if is_hub(host) and "/" not in name:
+            name = f"library/{name}"
+        session = self.session(host, name)
+        with self._guard:
+            key = (host, name, writes)
+            if key not in self._repositories:
+                self._repositories[key] = Repository(session, name, writes=writes, shown=reference.repository)
+            return self._repositories[key]
+
+    def session(self, host: str, name: str = "") -> Session:
+        """The session with a registry for one repository: credentials may differ between repositories, tokens do."""
+        with self._guard:
+            key = (host, name)
+            if key not in self._sessions:
+                self._sessions[key] = self._open(host, name, self.options.credential)
+            return self._sessions[key]
+
+    def origin(self, host: str) -> Origin:
+        """Where a registry is; found out once.
+
+        Raises:
+            ExchangeError: it is this machine, and nothing answers.
+        """
+        with self._finding:
+            if host not in self._origins:
+                self._origins[host] = find_origin(host, self.options, self._sender)
+            return self._origins[host]
+
+    def ping(self, host: str) -> None:
+        """Check that there is a registry, and that it takes our credentials if it wants any.
+
+        Raises:
+            AccessError: it does not.
+            RegistryError: there is none.
+        """
+        self.session(host).ping()
+
+    def check_login(self, host: str, credential: Credential) -> None:
+        """Check that a registry takes this credential.
+
+        Raises:
+            AccessError: it does not.
+            RegistryError: there is none.
+        """
+        self._open(host, "", credential).ping()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._sender.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+    ) -> None:
+        self.close()
+
+    def _open(self, host: str, name: str, credential: Credential | None) -> Session:
+        options = self.options
+        chain = CredentialChain(options.environ, options.home, credential, options.registry_config, self._warn)
+
+        def make_auth(origin: Origin) -> TokenAuth:
+            return TokenAuth(
+                origin,
+                lambda: chain.lookup(host, name),
+                clock=options.clock,
+                host=host,
+                tried=lambda: chain.tried,
+            )
+
+        return Session(
+            host,
+            lambda: self.origin(host),
+            make_auth,
+            self._sender,
+            World(options.sleep, options.random, options.now, options.log, self._warn),
+            policy=options.retry,
+            user_agent=options.user_agent,
+            headers=options.headers,
+        )
+
+    def _warn(self, text: str) -> None:
+        with self._guard:
+            fresh = text not in self._told
+            self._told.add(text)
+        if fresh and self.options.warn is not None:
+            self.options.warn(text)
+
+
+def open_repository(reference: "Reference", options: ConnectOptions, *, writes: bool = False) -> Repository:
+    """The repository of a reference, with connections of its own. Nothing is sent yet."""
+    return Connector(options).repository(reference, writes=writes)
+
+
+def find_origin(host: str, options: ConnectOptions, sender: "Sender") -> Origin:
+    """Where a registry is: see the module.
+
+    Raises:
+        ExchangeError: it is this machine, and nothing answers.
+    """
+    if is_hub(host):
+        return Origin("https", "registry-1.docker.io", 443)
+    if options.plain_http:
+        return Origin.at("http", host)
+    if options.tls.says_something or not is_loopback(host):
+        return Origin.at("https", host)
+    plain, secure = Origin.at("http", host), Origin.at("https", host)
+    try:
+        answer = sender.send(endpoint("end-1").request(plain), home=plain)
+        said = answer.peek(4096)
+        wants_tls = answer.status == 400 and _WANTS_TLS.search(said) is not None
+    except ConnectionLostError:
+        wants_tls = _speaks_tls(secure, sender)
+    return secure if wants_tls else plain
+
+
+def _speaks_tls(origin: Origin, sender: "Sender") -> bool:
+    # A TLS server hangs up on plain http; so does a registry in trouble. The handshake tells them apart.
+    try:
+        sender.send(endpoint("end-1").request(origin), home=origin).drain()
+    except TlsError as error:
+        return error.spoken
+    except ExchangeError:
+        return False
+    return True

@@ -1,0 +1,193 @@
+"""Credentials: what they are, and where they are looked for.
+
+The first source that knows the registry counts:
+
+1. what the command line gave;
+2. `--registry-config FILE`, which then is the only file;
+3. `DOCKER_AUTH_CONFIG`, a file's content in the environment;
+4. `REGISTRY_AUTH_FILE`, or podman's `$XDG_RUNTIME_DIR/containers/auth.json` and `~/.config/containers/auth.json`;
+5. docker's `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, then `~/.dockercfg`;
+6. for `ghcr.io`, `GITHUB_TOKEN` (user `GITHUB_ACTOR`);
+7. nobody: anonymous.
+
+In each file a credential helper goes before an entry. Nothing that is wrong with a source stops the search: it is
+reported once and remembered in `tried`, so that an error can say what was looked at. Nothing is read before it is
+needed.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.errors import Wasm2OciError
+from wasm2oci.registry.docker_config import AuthFile, decode_entry, parse_auth_file, read_auth_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = [
+    "Anonymous",
+    "Basic",
+    "Credential",
+    "CredentialChain",
+    "IdentityToken",
+    "RegistryToken",
+    "credential_files",
+    "docker_config_path",
+]
+
+TOKEN_USER: Final = "<token>"  # noqa: S105 - the user name by which helpers mark an identity token
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Nobody in particular."""
+
+    source: str = "nowhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """A user name and a password, or a token used as one."""
+
+    username: str
+    password: str = field(repr=False)
+    source: str = field(default="the command line", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityToken:
+    """A refresh token, good for the token server's OAuth2 only."""
+
+    token: str = field(repr=False)
+    source: str = field(default="the command line", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryToken:
+    """A bearer token that the registry takes as it is."""
+
+    token: str = field(repr=False)
+    source: str = field(default="the command line", compare=False)
+
+
+Credential = Anonymous | Basic | IdentityToken | RegistryToken
+
+
+def docker_config_path(environ: "Mapping[str, str]", home: Path) -> Path:
+    """Where docker keeps its configuration."""
+    folder = environ.get("DOCKER_CONFIG")
+    return (Path(folder) if folder else home / ".docker") / "config.json"
+
+
+def credential_files(environ: "Mapping[str, str]", home: Path, registry_config: Path | None) -> list[Path]:
+    """The credential files that are looked into, in order, there or not; `.dockercfg` is not among them."""
+    if registry_config is not None:
+        return [registry_config]
+    named = environ.get("REGISTRY_AUTH_FILE")
+    files = [Path(named)] if named else []
+    if not named:
+        runtime = environ.get("XDG_RUNTIME_DIR")
+        if runtime:
+            files.append(Path(runtime) / "containers" / "auth.json")
+        config = environ.get("XDG_CONFIG_HOME")
+        files.append((Path(config) if config else home / ".config") / "containers" / "auth.json")
+    return [*files, docker_config_path(environ, home)]
+
+
+class CredentialChain:
+    """The search for one registry's credentials.
+
+    Args:
+        environ: the environment variables.
+        home: the user's home folder.
+        override: what the command line gave, or None.
+        registry_config: the only file to look into, or None.
+        warn: takes one sentence about a source that could not be used.
+    """
+
+    def __init__(
+        self,
+        environ: "Mapping[str, str]",
+        home: Path,
+        override: Credential | None = None,
+        registry_config: Path | None = None,
+        warn: "Callable[[str], None] | None" = None,
+    ) -> None:
+        self._environ = environ
+        self._home = home
+        self._override = override
+        self._registry_config = registry_config
+        self._warn = warn or (lambda _: None)
+        self.tried: list[str] = []
+
+    def lookup(self, host: str, repository: str = "") -> Credential:
+        """The credential for a repository of this registry; `Anonymous` when no source has one."""
+        self.tried = []
+        if self._override is not None:
+            return self._override
+        for file in self._files():
+            found = self._from_file(file, host, repository)
+            if found is not None:
+                return found
+        token = self._environ.get("GITHUB_TOKEN")
+        if host == "ghcr.io" and self._registry_config is None:
+            self.tried.append("GITHUB_TOKEN")
+            if token:
+                return Basic(self._environ.get("GITHUB_ACTOR") or "unset", token, "GITHUB_TOKEN")
+        return Anonymous()
+
+    def _files(self) -> "Iterator[AuthFile]":
+        variable = self._environ.get("DOCKER_AUTH_CONFIG") if self._registry_config is None else None
+        if variable:
+            self.tried.append("DOCKER_AUTH_CONFIG")
+            try:
+                yield parse_auth_file(variable, "DOCKER_AUTH_CONFIG")
+            except Wasm2OciError as error:
+                self._warn(error.message)
+        paths = [(path, False) for path in credential_files(self._environ, self._home, self._registry_config)]
+        if self._registry_config is None:
+            paths.append((self._home / ".dockercfg", True))
+        for path, legacy in paths:
+            try:
+                file = read_auth_file(path, legacy=legacy)
+            except Wasm2OciError as error:
+                self.tried.append(f"{path} (unusable)")
+                self._warn(error.message)
+                continue
+            if file is not None:
+                self.tried.append(str(path))
+                yield file
+
+    def _from_file(self, file: AuthFile, host: str, repository: str) -> Credential | None:
+        helper = file.helper_for(host)
+        if helper is not None:
+            from wasm2oci.registry.helpers import get_from_helper  # noqa: PLC0415 - starts processes; mostly not needed
+
+            self.tried.append(f"docker-credential-{helper[0]}")
+            try:
+                found = get_from_helper(*helper, self._environ)
+            except Wasm2OciError as error:
+                self._warn(error.message)
+            else:
+                if found is not None:
+                    source = f"docker-credential-{helper[0]}"
+                    return _credential(found[0], found[1], "", "", source)
+        entry = file.entry_for(host, repository)
+        if entry is None:
+            return None
+        try:
+            return _credential(*decode_entry(entry), file.source)
+        except Wasm2OciError as error:
+            self._warn(f"{file.source}: {error.message}")
+            return None
+
+
+def _credential(username: str, password: str, identity: str, registry: str, source: str) -> Credential | None:
+    if registry:
+        return RegistryToken(registry, source)
+    if identity:
+        return IdentityToken(identity, source)
+    if username == TOKEN_USER:
+        return IdentityToken(password, source)
+    return Basic(username, password, source) if username or password else None

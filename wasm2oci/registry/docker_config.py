@@ -1,0 +1,242 @@
+"""Docker's and podman's credential files: read leniently, written carefully.
+
+    {"auths": {KEY: {"auth" | "username"+"password" | "identitytoken" | "registrytoken"}},
+     "credHelpers": {HOST: HELPER}, "credsStore": HELPER, "HttpHeaders": {...}, ...}
+
+A KEY is a host, a host with a path (podman; the longest that fits counts), or a legacy URL (`https://host/v1/`).
+Docker Hub goes by `https://index.docker.io/v1/`. Reading never fails an operation: a file that cannot be used is
+reported, and passed over. Writing keeps every key that is not ours, the target of a symbolic link, and mode 0600.
+"""
+
+import base64
+import binascii
+import contextlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from wasm2oci.errors import InvalidInputError, LocalIOError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "HUB_KEY",
+    "AuthFile",
+    "ConfigFileError",
+    "UnusableConfigError",
+    "auth_keys",
+    "decode_entry",
+    "encode_basic",
+    "is_hub",
+    "parse_auth_file",
+    "read_auth_file",
+    "update_auth_file",
+]
+
+HUB_KEY: Final = "https://index.docker.io/v1/"
+_HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+_FILE_MAX: Final = 4 * 1024 * 1024
+
+
+class ConfigFileError(LocalIOError):
+    """A credential file cannot be read or written."""
+
+
+class UnusableConfigError(InvalidInputError):
+    """A credential file is not JSON of the known shape."""
+
+
+def is_hub(host: str) -> bool:
+    """Whether this host is one of Docker Hub's names."""
+    return host in _HUB
+
+
+@dataclass(frozen=True, slots=True)
+class AuthFile:
+    """What one credential file says.
+
+    Args:
+        source: where it was read, for messages.
+        auths: entries by key, as they stand.
+        helpers: credential helper by host.
+        store: the helper for every other host, or None.
+        headers: extra headers for every registry.
+    """
+
+    source: str
+    auths: "Mapping[str, Mapping[str, Any]]"
+    helpers: "Mapping[str, str]"
+    store: str | None
+    headers: "Mapping[str, str]"
+
+    def helper_for(self, host: str) -> tuple[str, str] | None:
+        """The helper that keeps this host's credentials, and the server name to ask it for; or None."""
+        for key in auth_keys(host, ""):
+            if key in self.helpers:
+                return self.helpers[key], key
+        return (self.store, HUB_KEY if is_hub(host) else host) if self.store else None
+
+    def entry_for(self, host: str, repository: str) -> "Mapping[str, Any] | None":
+        """The entry of the most specific key that fits, if it holds anything."""
+        for key in auth_keys(host, repository):
+            entry = self.auths.get(key)
+            if entry:
+                return entry
+        return None
+
+
+def auth_keys(host: str, repository: str) -> list[str]:
+    """The keys under which credentials for a repository may stand, most specific first."""
+    names = [host] if not is_hub(host) else [HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io"]
+    parts = repository.split("/") if repository else []
+    base = "docker.io" if is_hub(host) else host
+    keys = ["/".join((base, *parts[:count])) for count in range(len(parts), 0, -1)]
+    for name in names:
+        keys.append(name)
+        if "://" not in name:
+            keys += [f"https://{name}", f"https://{name}/", f"https://{name}/v1/", f"https://{name}/v2/"]
+            keys += [f"http://{name}", f"http://{name}/"]
+    return keys
+
+
+def parse_auth_file(text: str | bytes, source: str, *, legacy: bool = False) -> AuthFile:
+    """Read a credential file.
+
+    Args:
+        text: its content.
+        source: where it comes from, for messages.
+        legacy: it is a `.dockercfg`, whose top level is what `auths` is elsewhere.
+
+    Raises:
+        UnusableConfigError: not JSON, or not an object.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnusableConfigError(f"{source} is not JSON") from error
+    if not isinstance(value, dict):
+        raise UnusableConfigError(f"{source} is not a JSON object")
+    store = value.get("credsStore")
+    auths = value if legacy else value.get("auths")
+    return AuthFile(
+        source=source,
+        auths={key: entry for key, entry in _dict(auths).items() if isinstance(entry, dict)},
+        helpers={} if legacy else _strings(value.get("credHelpers")),
+        store=store if isinstance(store, str) and store and not legacy else None,
+        headers={} if legacy else _strings(value.get("HttpHeaders")),
+    )
+
+
+def read_auth_file(path: Path, *, legacy: bool = False) -> AuthFile | None:
+    """Read a credential file; None when there is none.
+
+    Raises:
+        ConfigFileError: it is there and cannot be read.
+        UnusableConfigError: it is not JSON, or not an object.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_FILE_MAX + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigFileError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > _FILE_MAX:
+        raise UnusableConfigError(f"{path} is larger than a credential file can be")
+    if not data.strip():  # an empty file holds nothing, which is fine
+        return None
+    return parse_auth_file(data, str(path), legacy=legacy)
+
+
+def decode_entry(entry: "Mapping[str, Any]") -> tuple[str, str, str, str]:
+    """User name, password, identity token and registry token of an entry; empty where it has none.
+
+    Raises:
+        UnusableConfigError: `auth` is not base64 of `user:password`.
+    """
+    username, password = _text(entry, "username"), _text(entry, "password")
+    auth = _text(entry, "auth")
+    if auth and not username:
+        try:
+            decoded = base64.b64decode(auth, validate=True).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise UnusableConfigError("an auth entry is not base64") from error
+        username, colon, password = decoded.partition(":")
+        if not colon:
+            raise UnusableConfigError("an auth entry lacks its colon")
+        password = password.strip("\0")
+    return username, password, _text(entry, "identitytoken"), _text(entry, "registrytoken")
+
+
+def encode_basic(username: str, password: str) -> str:
+    """`user:password` in base64, as entries and the Basic scheme have it."""
+    return base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+
+
+def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]") -> None:
+    """Set or (with None) remove entries of `auths`; everything else in the file stays.
+
+    The file appears whole or not at all, mode 0600; a folder that is made for it has mode 0700.
+
+    Raises:
+        ConfigFileError: it cannot be read or written.
+        UnusableConfigError: what is there is not JSON; it is left alone.
+    """
+    target = Path(os.path.realpath(path))
+    value: dict[str, Any] = {}
+    try:
+        data = target.read_bytes()
+    except FileNotFoundError:
+        data = b""
+    except OSError as error:
+        raise ConfigFileError(f"cannot read {path}: {error.strerror}") from error
+    if data.strip():
+        try:
+            value = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise UnusableConfigError(f"{path} is not JSON", hint="repair or remove it first") from error
+        if not isinstance(value, dict):
+            raise UnusableConfigError(f"{path} is not a JSON object", hint="repair or remove it first")
+    auths = dict(_dict(value.get("auths")))
+    for key, entry in change.items():
+        if entry is None:
+            auths.pop(key, None)
+        else:
+            auths[key] = dict(entry)
+    value["auths"] = auths
+    _replace(target, (json.dumps(value, indent="\t") + "\n").encode())
+
+
+def _replace(target: Path, data: bytes) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+    except OSError as error:
+        raise ConfigFileError(f"cannot write {target}: {error.strerror}") from error
+
+
+def _dict(value: object) -> "Mapping[str, Any]":
+    return value if isinstance(value, dict) else {}
+
+
+def _strings(value: object) -> "Mapping[str, str]":
+    return {key: text for key, text in _dict(value).items() if isinstance(text, str) and text}
+
+
+def _text(entry: "Mapping[str, Any]", key: str) -> str:
+    value = entry.get(key)
+    return value if isinstance(value, str) else ""

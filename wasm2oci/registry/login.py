@@ -1,0 +1,122 @@
+"""Keeping and forgetting credentials: what `login` and `logout` do once a registry took them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wasm2oci.errors import Wasm2OciError
+from wasm2oci.registry.credentials import (
+    TOKEN_USER,
+    Basic,
+    IdentityToken,
+    credential_files,
+    docker_config_path,
+)
+from wasm2oci.registry.docker_config import (
+    HUB_KEY,
+    auth_keys,
+    encode_basic,
+    is_hub,
+    read_auth_file,
+    update_auth_file,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+__all__ = ["Stored", "erase_credential", "store_credential"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a credential went: a file's path or a helper's name, and whether it lies there readable."""
+
+    where: str
+    plaintext: bool
+
+
+def store_credential(
+    host: str,
+    credential: Basic | IdentityToken,
+    environ: "Mapping[str, str]",
+    home: "Path",
+    registry_config: "Path | None" = None,
+) -> Stored:
+    """Keep a registry's credential: with the configured helper, else in the credential file.
+
+    The file is `registry_config`, else `REGISTRY_AUTH_FILE`, else docker's own.
+
+    Raises:
+        Wasm2OciError: the helper failed, or the file could not be read or written.
+    """
+    path = _writable(environ, home, registry_config)
+    file = read_auth_file(path)
+    key = HUB_KEY if is_hub(host) else host
+    helper = file.helper_for(host) if file is not None else None
+    if helper is not None:
+        from wasm2oci.registry.helpers import store_with_helper  # noqa: PLC0415 - starts processes; mostly not needed
+
+        name, server = helper
+        username = credential.username if isinstance(credential, Basic) else TOKEN_USER
+        secret = credential.password if isinstance(credential, Basic) else credential.token
+        store_with_helper(name, server, username, secret, environ)
+        update_auth_file(path, {key: {}})  # as docker does: the key stays visible, the secret is elsewhere
+        return Stored(f"docker-credential-{name}", plaintext=False)
+    entry: dict[str, Any]
+    if isinstance(credential, Basic):
+        entry = {"auth": encode_basic(credential.username, credential.password)}
+    else:
+        entry = {"auth": encode_basic(TOKEN_USER, ""), "identitytoken": credential.token}
+    update_auth_file(path, {key: entry})
+    return Stored(str(path), plaintext=True)
+
+
+def erase_credential(
+    host: str,
+    environ: "Mapping[str, str]",
+    home: "Path",
+    registry_config: "Path | None" = None,
+    warn: "Callable[[str], None] | None" = None,
+) -> list[str]:
+    """Forget a registry's credentials in every file and helper that is looked into.
+
+    Returns:
+        Where there were any; empty when nobody was logged in.
+
+    Raises:
+        Wasm2OciError: a file could not be written.
+    """
+    erased: list[str] = []
+    for path in credential_files(environ, home, registry_config):
+        try:
+            file = read_auth_file(path)
+        except Wasm2OciError as error:
+            if warn is not None:
+                warn(error.message)
+            continue
+        if file is None:
+            continue
+        helper = file.helper_for(host)
+        if helper is not None:
+            from wasm2oci.registry.helpers import erase_with_helper  # noqa: PLC0415 - as above
+
+            try:
+                if erase_with_helper(*helper, environ):
+                    erased.append(f"docker-credential-{helper[0]}")
+            except Wasm2OciError as error:
+                if warn is not None:
+                    warn(error.message)
+        keys = [key for key in auth_keys(host, "") if key in file.auths]
+        if keys:
+            if any(file.auths[key] for key in keys):
+                erased.append(str(path))
+            update_auth_file(path, dict.fromkeys(keys))
+    return erased
+
+
+def _writable(environ: "Mapping[str, str]", home: "Path", registry_config: "Path | None") -> "Path":
+    if registry_config is not None:
+        return registry_config
+    if environ.get("REGISTRY_AUTH_FILE"):
+        return credential_files(environ, home, None)[0]
+    return docker_config_path(environ, home)

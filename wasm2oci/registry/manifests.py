@@ -1,0 +1,210 @@
+"""Reading and writing manifests: bounded, type-checked and verified.
+
+A manifest is believed when its bytes have the digest that was asked for (or that the registry's header says, where that
+is in an algorithm that can be compared), and when its own `mediaType`, its shape and the `Content-Type` agree.
+
+Spec: distribution-spec, end-3 and end-7; image-spec, manifest.md.
+"""
+
+from typing import TYPE_CHECKING
+
+from wasm2oci.content.verify import DigestMismatchError, SizeMismatchError
+from wasm2oci.errors import InvalidInputError, RegistryError
+from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.manifest import Index, InvalidManifestError, Manifest, ManifestTooLargeError, parse_manifest
+from wasm2oci.oci.wire import MANIFEST_MAX
+from wasm2oci.registry.endpoints import endpoint
+from wasm2oci.registry.messages import BodyTooLargeError
+from wasm2oci.registry.problems import ResponseError
+
+if TYPE_CHECKING:
+    from wasm2oci.registry.messages import Headers, Response
+    from wasm2oci.registry.scope import Scope
+    from wasm2oci.registry.session import Session
+
+__all__ = [
+    "ConflictError",
+    "ManifestDigestError",
+    "RemoteManifest",
+    "get_manifest",
+    "head_manifest",
+    "put_manifest",
+    "said_digest",
+]
+
+
+class ManifestDigestError(DigestMismatchError):
+    """A manifest's bytes, or what the registry says of them, are not what its digest names."""
+
+
+class ConflictError(RegistryError):
+    """A conditional write came too late."""
+
+
+class RemoteManifest:
+    """A manifest as it came: its descriptor, its document, and the entity tag for a conditional write."""
+
+    __slots__ = ("descriptor", "document", "etag")
+
+    def __init__(self, descriptor: Descriptor, document: Manifest | Index, etag: str | None) -> None:
+        self.descriptor = descriptor
+        self.document = document
+        self.etag = etag
+
+
+def said_digest(headers: "Headers") -> Digest | None:
+    """The digest that `Docker-Content-Digest` says, or None when there is none that can be used."""
+    text = headers.get("docker-content-digest")
+    if text is None:
+        return None
+    try:
+        return Digest.parse(text.strip())
+    except InvalidInputError:
+        return None
+
+
+def head_manifest(
+    session: "Session", name: str, reference: str, scopes: "tuple[Scope, ...]"
+) -> "tuple[Response, Descriptor | None]":
+    """Ask for a manifest's headers.
+
+    Returns:
+        The answer, its (empty) body read; and the descriptor, or None when the headers do not say enough or the
+        answer is not 200.
+
+    Raises:
+        ManifestDigestError: the registry says another digest than the one that was asked for.
+    """
+    request = endpoint("end-3h").request(
+        session.origin, headers={"Accept": mt.ACCEPT_MANIFESTS}, name=name, target=reference
+    )
+    response = session.send(request, scopes)
+    response.drain()
+    if response.status != 200:
+        return response, None
+    asked = Digest.parse(reference) if ":" in reference else None
+    said, content_type, length = said_digest(response.headers), response.headers.get("content-type"), response.length
+    if asked is not None:
+        _compare(session, name, asked, said)
+        said = asked
+    if said is None or content_type is None or length is None:
+        return response, None
+    media_type = mt.essence(content_type)
+    if media_type not in mt.MANIFESTS and media_type not in mt.INDEXES:
+        return response, None  # a GET shows what it is, and gives the right error
+    if length > MANIFEST_MAX:
+        raise ManifestTooLargeError(f"manifest is {length:,} bytes; the limit is {MANIFEST_MAX:,}")
+    return response, Descriptor(media_type, said, length)
+
+
+def get_manifest(
+    session: "Session",
+    name: str,
+    reference: str,
+    scopes: "tuple[Scope, ...]",
+    *,
+    expected: Descriptor | None = None,
+) -> RemoteManifest:
+    """Read a manifest.
+
+    Args:
+        session: with the registry.
+        name: of the repository.
+        reference: tag or digest.
+        scopes: what a token must allow.
+        expected: what it has to be, when that is known.
+
+    Raises:
+        ManifestUnknownError: there is none.
+        ManifestTooLargeError: it has more than `MANIFEST_MAX` bytes.
+        ManifestDigestError: it is not what the digest names.
+        InvalidManifestError: it is not what it says it is.
+    """
+    accept = mt.ACCEPT_MANIFESTS
+    if expected is not None and expected.media_type not in accept:
+        accept = f"{expected.media_type}, {accept}"
+    request = endpoint("end-3").request(session.origin, headers={"Accept": accept}, name=name, target=reference)
+    where = _shown(session, name, reference)
+    try:
+        response, body = session.read(request, scopes, MANIFEST_MAX, "manifest")
+    except BodyTooLargeError as error:
+        raise ManifestTooLargeError(f"{where}: {error.message}") from error
+    if response.status != 200:
+        raise session.refusal(response, body, where, name=name, kind="manifest")
+    said = said_digest(response.headers)
+    asked = expected.digest if expected is not None else Digest.parse(reference) if ":" in reference else None
+    if asked is not None:
+        actual = Digest.of(body, asked.algorithm)
+        if actual != asked:
+            raise ManifestDigestError(f"{where}: the registry sent {actual}", hint="these bytes were discarded")
+        if expected is not None and len(body) != expected.size:
+            raise SizeMismatchError(f"{where} has {len(body):,} bytes, not {expected.size:,}")
+    else:
+        actual = Digest.of(body)
+        _compare(session, name, actual, said)
+    document = parse_manifest(body, _content_type(session, response, body))
+    if expected is not None and document.media_type != expected.media_type:
+        raise InvalidManifestError(f"{where} is {document.media_type!r}, but was listed as {expected.media_type!r}")
+    return RemoteManifest(Descriptor(document.media_type, actual, len(body)), document, response.headers.get("etag"))
+
+
+def put_manifest(
+    session: "Session",
+    name: str,
+    reference: str,
+    scopes: "tuple[Scope, ...]",
+    *,
+    media_type: str,
+    raw: bytes,
+    if_match: str | None = None,
+) -> "Response":
+    """Write a manifest.
+
+    Returns:
+        The answer, its body read.
+
+    Raises:
+        ConflictError: `if_match` was given, and somebody was faster.
+        ManifestDigestError: the registry says it stored another digest.
+        ManifestChildMissingError: it lacks something that the manifest names.
+        RegistryError: it refuses.
+    """
+    headers = {"Content-Type": media_type, "Content-Length": str(len(raw))}
+    if if_match is not None:
+        headers["If-Match"] = if_match
+    request = endpoint("end-7").request(session.origin, headers=headers, body=raw, name=name, target=reference)
+    response = session.send(request, scopes)
+    body = response.peek(64 * 1024)
+    if response.status == 412 and if_match is not None:
+        raise ConflictError(f"{_shown(session, name, reference)} was changed by somebody else")
+    if response.status not in endpoint("end-7").done:
+        where = _shown(session, name, reference)
+        raise session.refusal(response, body, where, name=name, kind="manifest", pushing=True)
+    said = said_digest(response.headers)
+    if said is not None and said != Digest.of(raw, said.algorithm):
+        raise ManifestDigestError(f"{_shown(session, name, reference)}: the registry says it stored {said}")
+    return response
+
+
+def _compare(session: "Session", name: str, digest: Digest, said: Digest | None) -> None:
+    # Registries may name the digest in another algorithm than the one that was asked for; that says nothing.
+    if said is not None and said.algorithm == digest.algorithm and said != digest:
+        raise ManifestDigestError(f"{session.host}/{name}: the registry says {said}, but it is {digest}")
+
+
+def _content_type(session: "Session", response: "Response", body: bytes) -> str | None:
+    content_type = response.headers.get("content-type")
+    if content_type is not None and mt.essence(content_type) in {"text/html", "application/xhtml+xml"}:
+        raise ResponseError(
+            f"{session.host} answers with a web page, not with a manifest",
+            hint="check the registry's host: this looks like its web site",
+        )
+    if not body:
+        raise ResponseError(f"{session.host} answers with an empty manifest")
+    return content_type
+
+
+def _shown(session: "Session", name: str, reference: str) -> str:
+    return f"{session.host}/{name}{'@' if ':' in reference else ':'}{reference}"

@@ -1,0 +1,213 @@
+"""Requests and responses, as values: what the protocol logic makes and reads, without any HTTP library.
+
+Only `transport` knows the library that sends them. So every decision of this package can be driven in a test by
+handing it responses.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, Self
+
+from wasm2oci.errors import RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from wasm2oci.registry.urls import Origin
+
+__all__ = ["Body", "BodyTooLargeError", "Headers", "Request", "Response", "Sender", "Stream"]
+
+
+class BodyTooLargeError(RegistryError):
+    """A response body is larger than its bound."""
+
+
+class Body(Protocol):
+    """A request's body: a known number of bytes that can be sent again from the start."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes iterating gives."""
+        ...
+
+    def __iter__(self) -> "Iterator[bytes]":
+        """A fresh pass from the first byte, in pieces of 1 MiB at most."""
+        ...
+
+
+class Headers:
+    """Response headers: any case, any number of times."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: "Iterable[tuple[str, str]]" = ()) -> None:
+        self._items = tuple((name.lower(), value) for name, value in items)
+
+    def get(self, name: str) -> str | None:
+        """The first value under this name (given in lower case), or None."""
+        return next((value for key, value in self._items if key == name), None)
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every value under this name (given in lower case), in order."""
+        return tuple(value for key, value in self._items if key == name)
+
+    def __iter__(self) -> "Iterator[tuple[str, str]]":
+        return iter(self._items)
+
+    def __contains__(self, name: object) -> bool:
+        return any(key == name for key, _ in self._items)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send.
+
+    Args:
+        method: GET, HEAD, POST, PUT, PATCH or DELETE.
+        url: absolute, checked.
+        headers: by their usual names.
+        body: bytes, a re-iterable body, or None.
+        repeatable: whether sending it again after an unknown outcome does no harm.
+        patience: seconds to wait for the answer beyond the usual, for requests that make the registry work.
+    """
+
+    method: str
+    url: str
+    headers: "Mapping[str, str]" = field(default_factory=dict, repr=False)
+    body: "Body | bytes | None" = field(default=None, repr=False)
+    repeatable: bool = True
+    patience: float = 0.0
+
+    def with_header(self, name: str, value: str) -> Self:
+        """The same request with one header more."""
+        return replace(self, headers={**self.headers, name: value})
+
+
+class Stream(Protocol):
+    """The body of a response, while it arrives."""
+
+    def __iter__(self) -> "Iterator[bytes]":
+        """The bytes as they come; once."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class _NoStream:
+    __slots__ = ()
+
+    def __iter__(self) -> "Iterator[bytes]":
+        return iter(())
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class _BytesStream:
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __iter__(self) -> "Iterator[bytes]":
+        return iter((self._data,) if self._data else ())
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Response:
+    """What came back. Whoever gets one reads it (`read`, `drain`, or iterating `stream`) or closes it.
+
+    Args:
+        status: of the answer.
+        headers: of the answer.
+        stream: the body, not read yet; or bytes.
+        url: where it came from, after redirects.
+        request: what it answers.
+    """
+
+    __slots__ = ("headers", "request", "status", "stream", "url")
+
+    def __init__(self, status: int, headers: Headers, stream: "Stream | bytes" = b"", *, request: Request) -> None:
+        self.status = status
+        self.headers = headers
+        self.request = request
+        self.url = request.url
+        self.stream: Stream = (_BytesStream(stream) if stream else _NoStream()) if isinstance(stream, bytes) else stream
+
+    def read(self, limit: int, what: str) -> bytes:
+        """The whole body, and the end of this response.
+
+        Args:
+            limit: bytes that are too many by one.
+            what: the body is, for the message.
+
+        Raises:
+            BodyTooLargeError: more than `limit` bytes; no more than that were held.
+        """
+        try:
+            length = self.length
+            if length is not None and length > limit and self.request.method != "HEAD":
+                raise BodyTooLargeError(f"{what} is {length:,} bytes; the limit is {limit:,}")
+            parts: list[bytes] = []
+            size = 0
+            for part in self.stream:
+                size += len(part)
+                if size > limit:
+                    raise BodyTooLargeError(f"{what} is larger than {limit:,} bytes")
+                parts.append(part)
+            return b"".join(parts)
+        finally:
+            self.close()
+
+    def peek(self, limit: int) -> bytes:
+        """At most `limit` bytes of the body, and the end of this response; trouble while reading ends it early."""
+        parts: list[bytes] = []
+        size = 0
+        try:
+            for part in self.stream:
+                parts.append(part[: limit - size])
+                size += len(part)
+                if size >= limit:
+                    break
+        except RegistryError:
+            pass  # a cut error body still says something
+        finally:
+            self.close()
+        return b"".join(parts)
+
+    def drain(self) -> None:
+        """Read a short body to its end so that the connection can serve again, and let go."""
+        self.peek(64 * 1024)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.stream.close()
+
+    @property
+    def length(self) -> int | None:
+        """`Content-Length`, or None when it is absent or no number."""
+        text = self.headers.get("content-length")
+        return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+class Sender(Protocol):
+    """Whoever turns a request into a response: the transport, or a test."""
+
+    def send(self, request: Request, *, home: "Origin") -> Response:
+        """One exchange: no redirect followed, no cookie kept, nothing decoded, nothing repeated.
+
+        Args:
+            request: what to send, where.
+            home: the registry this is done for; its client certificate is offered to nobody else.
+
+        Raises:
+            ConnectionFailedError: and the other errors of `problems` that name a broken exchange.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        ...

@@ -1,0 +1,371 @@
+"""What a registry's refusal means: the body of an error, our error for it, and the hint that helps.
+
+A body may be the specification's JSON, plain text, a web page, or nothing; whatever it is, one printable line of it
+at most reaches a message. `HINTS` is the table of refusals that users of the big registries meet, and what to do
+about each.
+
+Spec: distribution-spec, Error Codes.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.target import ChildMissingError
+from wasm2oci.errors import (
+    AccessError,
+    IntegrityError,
+    NotFoundError,
+    RegistryError,
+    UnsupportedError,
+    Wasm2OciError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "HINTS",
+    "BlobUnknownError",
+    "ConnectionFailedError",
+    "ConnectionLostError",
+    "DeniedError",
+    "ExchangeError",
+    "Hint",
+    "ManifestChildMissingError",
+    "ManifestUnknownError",
+    "NameUnknownError",
+    "NotSupportedError",
+    "Problem",
+    "RedirectRefusedError",
+    "RejectedDigestError",
+    "ResponseError",
+    "TimedOutError",
+    "TlsError",
+    "TooLargeError",
+    "TooManyRequestsError",
+    "UnauthorizedError",
+    "error_for",
+    "one_line",
+    "parse_problems",
+]
+
+
+class UnauthorizedError(AccessError):
+    """The registry wants credentials, or did not take the ones it got."""
+
+
+class DeniedError(AccessError):
+    """The registry knows who asks, and says no."""
+
+
+class NameUnknownError(NotFoundError):
+    """The registry has no such repository, or hides it."""
+
+
+class ManifestUnknownError(NotFoundError):
+    """The repository has no such tag or manifest."""
+
+
+class BlobUnknownError(NotFoundError):
+    """The repository has no such blob."""
+
+
+class ResponseError(RegistryError):
+    """The registry answered something that this request cannot use."""
+
+
+class TooManyRequestsError(RegistryError):
+    """The registry asks for fewer requests, longer than we are willing to wait."""
+
+
+class TooLargeError(RegistryError):
+    """The registry does not take something of this size."""
+
+
+class RedirectRefusedError(RegistryError):
+    """The registry redirects in a way that is not followed."""
+
+
+class RejectedDigestError(IntegrityError):
+    """The registry says that what arrived is not what the digest names."""
+
+
+class NotSupportedError(UnsupportedError):
+    """The registry does not offer this operation."""
+
+
+class ManifestChildMissingError(ChildMissingError):
+    """The registry lacks something that the manifest names."""
+
+
+class ExchangeError(RegistryError):
+    """An exchange broke: there is no answer, or half of one."""
+
+
+class ConnectionFailedError(ExchangeError):
+    """No connection could be made."""
+
+
+class ConnectionLostError(ExchangeError):
+    """The connection broke in the middle, or what came over it was not HTTP."""
+
+
+class TimedOutError(ExchangeError):
+    """Nothing was heard for too long."""
+
+
+class TlsError(ExchangeError):
+    """The other side could not prove who it is, or speaks no TLS that we take.
+
+    Args:
+        message: see `Wasm2OciError`.
+        hint: see `Wasm2OciError`.
+        spoken: whether the other side spoke TLS at all.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, spoken: bool = True) -> None:
+        super().__init__(message, hint=hint)
+        self.spoken = spoken
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One entry of an error body: the specification's code (upper case, may be empty) and the registry's words."""
+
+    code: str
+    message: str
+
+
+_UNPRINTABLE: Final = re.compile(r"[^\x20-\x7e\xa0-\u2027\u202f-\u2065\u2070-\ud7ff\uf900-\ufffd]+")
+_MARKUP: Final = re.compile(rb"\s*(?:<!doctype|<html|<\?xml)", re.IGNORECASE)
+_LINE_MAX: Final = 300
+_PROBLEMS_MAX: Final = 5
+
+
+def one_line(text: str, limit: int = _LINE_MAX) -> str:
+    """A peer's text made fit for a message: one line, printable, bounded."""
+    line = " ".join(_UNPRINTABLE.sub(" ", text[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def parse_problems(body: bytes) -> tuple[Problem, ...]:
+    """The problems of an error body; what is neither JSON nor text gives none."""
+    if not body.strip():
+        return ()
+    if _MARKUP.match(body) is not None:
+        return (Problem("", "the answer is a web page, not a registry's"),)
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        text = one_line(body.decode("utf-8", "replace"))
+        return (Problem("", text),) if text else ()
+    if not isinstance(value, dict):
+        return ()
+    errors = value.get("errors")
+    if not isinstance(errors, list):  # token servers and gateways have their own shapes
+        errors = [{"message": value.get("error_description") or value.get("message") or value.get("error") or ""}]
+    found: list[Problem] = []
+    for entry in errors[:_PROBLEMS_MAX]:
+        if isinstance(entry, dict):
+            code, message = entry.get("code"), entry.get("message")
+            detail = entry.get("detail")
+            words = [part for part in (message, detail) if isinstance(part, str) and part]
+            problem = Problem(
+                one_line(code, 60).upper() if isinstance(code, str) else "",
+                one_line(": ".join(dict.fromkeys(words))),
+            )
+            if problem.code or problem.message:
+                found.append(problem)
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """One row: on which hosts, for which words of a refusal, what to do.
+
+    Args:
+        host: matches the end of the registry's host, or the empty string for all.
+        says: a lower-case part of the codes and messages, or the empty string for all.
+        pushing: the row counts for pushes only.
+        hint: the sentence; `{host}` and `{name}` stand for the registry and the repository.
+    """
+
+    host: str
+    says: str
+    pushing: bool
+    hint: str
+
+
+HINTS: Final = (
+    Hint(
+        "ghcr.io",
+        "installation not allowed to",
+        True,
+        "give the workflow job `permissions: packages: write`",
+    ),
+    Hint(
+        "ghcr.io",
+        "write_package",
+        True,
+        "the package does not let this repository write: add it under the package's settings, Manage Actions access",
+    ),
+    Hint(
+        "ghcr.io",
+        "create_package",
+        True,
+        "this account may not create packages in {name}: the token needs write:packages, and the owner must allow it",
+    ),
+    Hint("ghcr.io", "scope", True, "the token needs the scope write:packages"),
+    Hint("ghcr.io", "", True, "log in with a token that has the scope write:packages and access to {name}"),
+    Hint("ghcr.io", "", False, "a private package needs a token with the scope read:packages: wasm2oci login {host}"),
+    Hint(
+        ".azurecr.io",
+        "is not allowed access",
+        False,
+        "the registry's network rules refuse this address: allow it under Networking, or use a private endpoint",
+    ),
+    Hint(
+        ".azurecr.io",
+        "",
+        True,
+        "the identity needs the role AcrPush; `az acr login --name REGISTRY` stores a token for {host}",
+    ),
+    Hint(
+        ".azurecr.io",
+        "",
+        False,
+        "the identity needs the role AcrPull; `az acr login --name REGISTRY` stores a token for {host}",
+    ),
+    Hint(
+        ".amazonaws.com",
+        "expired",
+        False,
+        "ECR passwords last 12 hours: `aws ecr get-login-password | wasm2oci login {host} -u AWS --password-stdin`",
+    ),
+    Hint(
+        ".amazonaws.com",
+        "does not exist",
+        False,
+        "ECR repositories must exist first: `aws ecr create-repository --repository-name {name}`",
+    ),
+    Hint(
+        ".amazonaws.com",
+        "name_unknown",
+        False,
+        "ECR repositories must exist first: `aws ecr create-repository --repository-name {name}`",
+    ),
+    Hint(
+        ".amazonaws.com",
+        "",
+        False,
+        "`aws ecr get-login-password | wasm2oci login {host} -u AWS --password-stdin`",
+    ),
+    Hint(
+        "docker.io",
+        "toomanyrequests",
+        False,
+        "Docker Hub limits pulls for each account or address: log in, or wait",
+    ),
+    Hint(
+        "docker.io",
+        "",
+        True,
+        "Docker Hub names are ACCOUNT/NAME: log in as the account that owns {name}, with a token that may write",
+    ),
+    Hint(
+        "-docker.pkg.dev",
+        "not found",
+        False,
+        "create the Artifact Registry repository first; names are PROJECT/REPOSITORY/IMAGE",
+    ),
+    Hint("-docker.pkg.dev", "", True, "the account needs the role roles/artifactregistry.writer on {name}"),
+    Hint("-docker.pkg.dev", "", False, "the account needs the role roles/artifactregistry.reader on {name}"),
+    Hint(
+        "gitlab.com",
+        "",
+        True,
+        "the token needs the scopes read_registry and write_registry, and the Developer role in the project",
+    ),
+    Hint("quay.io", "", True, "the robot account needs write permission on {name}"),
+    Hint("", "csrf", False, "the registry mistakes this for a browser: ask it through its own address, not a proxy's"),
+)
+"""Refusals that users of the big registries meet. The first row that fits counts, so the special stand before the
+general."""
+
+
+def find_hint(host: str, name: str, text: str, *, pushing: bool) -> str | None:
+    """The hint of the first fitting row of `HINTS`, filled in, or None."""
+    words = text.lower()
+    bare = host.partition(":")[0]
+    for row in HINTS:
+        fits = bare == row.host.lstrip(".-") or bare.endswith(row.host)
+        if fits and row.says in words and (pushing or not row.pushing):
+            return row.hint.format(host=host, name=name)
+    return None
+
+
+_UNKNOWN: Final[dict[str, tuple[type[NotFoundError], str]]] = {
+    "NAME_UNKNOWN": (NameUnknownError, "the registry knows no such repository"),
+    "MANIFEST_UNKNOWN": (ManifestUnknownError, "not found"),
+    "BLOB_UNKNOWN": (BlobUnknownError, "no such blob"),
+}
+_UNKNOWN_BY_KIND: Final = {"manifest": "MANIFEST_UNKNOWN", "blob": "BLOB_UNKNOWN", "repository": "NAME_UNKNOWN"}
+
+
+def error_for(
+    status: int,
+    problems: "Iterable[Problem]",
+    what: str,
+    *,
+    host: str,
+    name: str,
+    kind: str = "repository",
+    pushing: bool = False,
+    credentials: str = "",
+) -> Wasm2OciError:
+    """Our error for a refusal.
+
+    Args:
+        status: of the answer.
+        problems: of its body.
+        what: was asked for, in the user's words ("host/name:tag").
+        host: of the registry, for hints.
+        name: of the repository, for hints.
+        kind: what a bare 404 means is missing: "manifest", "blob" or "repository".
+        pushing: whether this is part of a push.
+        credentials: which credentials were used or looked for, in words.
+    """
+    problems = tuple(problems)
+    codes = {problem.code for problem in problems if problem.code}
+    said = "; ".join(problem.message or problem.code.lower() for problem in problems)
+    text = " ".join((*codes, said))
+    told = f": {said}" if said else ""
+    hint = find_hint(host, name, text, pushing=pushing)
+    if status == 401 or (codes & {"UNAUTHORIZED"} and 400 <= status < 500):
+        suffix = f" ({credentials})" if credentials else ""
+        return UnauthorizedError(f"{what}: unauthorized{told}{suffix}", hint=hint or f"wasm2oci login {host}")
+    if status == 403 or codes & {"DENIED"}:
+        suffix = f" ({credentials})" if credentials else ""
+        return DeniedError(
+            f"{what}: access denied{told}{suffix}",
+            hint=hint or f"check that this account may {'push to' if pushing else 'pull from'} {host}/{name}",
+        )
+    if status == 429 or codes & {"TOOMANYREQUESTS"}:
+        return TooManyRequestsError(
+            f"{what}: too many requests{told}", hint=hint or "wait, or log in to be allowed more"
+        )
+    if codes & {"MANIFEST_BLOB_UNKNOWN"} or (pushing and kind == "manifest" and codes & {"BLOB_UNKNOWN"}):
+        return ManifestChildMissingError(f"{what}: the registry lacks something that the manifest names{told}")
+    if codes & {"DIGEST_INVALID"} and pushing:
+        return RejectedDigestError(f"{what}: the registry says that the digest does not fit the content{told}")
+    if status == 405 or codes & {"UNSUPPORTED"}:
+        return NotSupportedError(f"{what}: the registry does not support this{told}", hint=hint)
+    if status == 413:
+        return TooLargeError(f"{what}: too large for the registry{told}", hint=hint)
+    if status in {404, 410}:
+        code = next((code for code in _UNKNOWN if code in codes), _UNKNOWN_BY_KIND[kind])
+        cls, words = _UNKNOWN[code]
+        return cls(f"{what}: {words}", hint=hint if host.endswith((".amazonaws.com", "-docker.pkg.dev")) else None)
+    return ResponseError(f"{what}: the registry answered {status}{told}", hint=hint)

@@ -1,0 +1,219 @@
+"""Who refers to a manifest: the referrers API, and the fallback tag where a registry has none.
+
+* The API answers an index, by pages. A filter is only believed when `OCI-Filters-Applied` names it.
+* 404, 400, 405, a web page, or a redirect to another host (GHCR) mean that there is no API. What was found out is kept.
+* Without it, the index lies under the tag `<algorithm>-<encoded>` of the subject, and whoever pushes a manifest with a
+  subject has to add it there: read, merge, write (with `If-Match` when the registry gives an entity tag), read again
+  to see that nobody wrote over it, three times at most. What is under the tag and is not an index is never
+  overwritten, and what the index says besides our entry is kept as it is.
+* `OCI-Subject` in the answer to a push says that the registry did that itself. Some said so and had no API, so it
+  counts only together with an API that answers.
+
+Spec: distribution-spec, Listing Referrers, Pushing Manifests with Subject, Unavailable Referrers API (end-12).
+"""
+
+import contextlib
+import json
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from wasm2oci.errors import InvalidInputError, NotFoundError, RegistryError
+from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.manifest import Index
+from wasm2oci.oci.wire import MANIFEST_MAX, load_object
+from wasm2oci.registry.endpoints import endpoint
+from wasm2oci.registry.manifests import ConflictError, RemoteManifest, get_manifest, put_manifest
+from wasm2oci.registry.paging import Pages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.registry.messages import Response
+    from wasm2oci.registry.scope import Scope
+    from wasm2oci.registry.session import Session
+
+__all__ = ["FallbackTagError", "Referrers", "fallback_tag"]
+
+_NO_API: Final = frozenset({400, 404, 405, 406, 501, 301, 302, 303, 307, 308})
+_ZERO: Final = Digest("sha256", "0" * 64)
+_TRIES: Final = 3
+_PAUSE: Final = 0.5
+Entries = list[dict[str, Any]]
+
+
+class FallbackTagError(RegistryError):
+    """The tag that should list referrers holds something else, or others keep writing over it."""
+
+
+def fallback_tag(subject: Digest) -> str:
+    """The tag under which a subject's referrers are listed by registries without the API."""
+    return f"{subject.algorithm[:32]}-{subject.encoded[:64]}"
+
+
+class Referrers:
+    """The referrers of one repository's manifests.
+
+    Args:
+        session: with the registry.
+        name: of the repository.
+    """
+
+    def __init__(self, session: "Session", name: str) -> None:
+        self._session = session
+        self._name = name
+        self._has_api: bool | None = None
+        self._writing = Lock()
+
+    def listed(self, subject: Digest, artifact_type: str | None, scopes: "tuple[Scope, ...]") -> list[Descriptor]:
+        """Descriptors of the manifests whose subject this is.
+
+        Raises:
+            RegistryError: the registry answers something that is no listing.
+        """
+        if self._may_have_api():
+            found = self._ask(subject, artifact_type, scopes)
+            if found is not None:
+                return found
+        index = self._read_fallback(subject, scopes)
+        entries = list(index.document.children) if index is not None else []
+        return [entry for entry in entries if artifact_type is None or entry.artifact_type == artifact_type]
+
+    def added(self, subject: Digest, referrer: Descriptor, scopes: "tuple[Scope, ...]", *, handled: bool) -> None:
+        """See to it that a manifest that was just pushed is listed.
+
+        Args:
+            subject: what it refers to.
+            referrer: its descriptor, with artifact type and annotations.
+            scopes: what a token must allow.
+            handled: whether the registry says that it did that (`OCI-Subject`).
+
+        Raises:
+            FallbackTagError: it could not be listed.
+        """
+        if handled and self._api_answers(scopes):
+            return
+        entry = referrer.to_json()
+
+        def add(entries: Entries) -> Entries | None:
+            if any(other.get("digest") == entry["digest"] for other in entries):
+                return None
+            return [*entries, entry]
+
+        self._update(subject, scopes, add)
+
+    def removed(self, subject: Digest, referrer: Digest, scopes: "tuple[Scope, ...]") -> None:
+        """See to it that a manifest that goes away is listed no longer.
+
+        Raises:
+            FallbackTagError: the listing could not be changed.
+        """
+        if self._api_answers(scopes):
+            return
+
+        def remove(entries: Entries) -> Entries | None:
+            left = [other for other in entries if other.get("digest") != str(referrer)]
+            return left if len(left) != len(entries) else None
+
+        self._update(subject, scopes, remove)
+
+    def _may_have_api(self) -> bool:
+        return self._has_api is not False
+
+    def _api_answers(self, scopes: "tuple[Scope, ...]") -> bool:
+        if self._has_api is None:
+            self._ask(_ZERO, None, scopes)
+        return self._may_have_api()
+
+    def _ask(self, subject: Digest, artifact_type: str | None, scopes: "tuple[Scope, ...]") -> list[Descriptor] | None:
+        query = [("artifactType", artifact_type)] if artifact_type is not None else []
+        request = endpoint("end-12").request(
+            self._session.origin,
+            query=query,
+            headers={"Accept": mt.OCI_INDEX},
+            name=self._name,
+            target=str(subject),
+        )
+        pages = Pages(request.url)
+        found: list[Descriptor] = []
+        while True:
+            response, body = self._session.read(request, scopes, MANIFEST_MAX, "a page of referrers", roam=False)
+            if response.status in _NO_API:
+                self._has_api = False
+                return None
+            if response.status != 200:
+                where = f"{self._session.host}/{self._name}@{subject}"
+                raise self._session.refusal(response, body, where, name=self._name)
+            page = _read_page(response, body)
+            if page is None:
+                self._has_api = False
+                return None
+            self._has_api = True
+            applied = {word.strip() for word in ",".join(response.headers.all("oci-filters-applied")).split(",")}
+            if artifact_type is not None and "artifactType" not in applied:
+                page = [entry for entry in page if entry.artifact_type == artifact_type]
+            found += page
+            following = pages.after(request.url, response.headers.all("link"))
+            if following is None:
+                return found
+            request = type(request)("GET", following, request.headers)
+
+    def _read_fallback(self, subject: Digest, scopes: "tuple[Scope, ...]") -> RemoteManifest | None:
+        tag = fallback_tag(subject)
+        try:
+            found = get_manifest(self._session, self._name, tag, scopes)
+        except NotFoundError:
+            return None
+        if not isinstance(found.document, Index):
+            raise FallbackTagError(
+                f"{self._session.host}/{self._name}:{tag} should list referrers and is not an index",
+                hint="remove the tag, if nobody needs what is under it",
+            )
+        return found
+
+    def _update(
+        self, subject: Digest, scopes: "tuple[Scope, ...]", change: "Callable[[Entries], Entries | None]"
+    ) -> None:
+        # `change` returns None when there is nothing to change, which after a write is the proof that it lasted.
+        tag = fallback_tag(subject)
+        with self._writing:
+            for tried in range(_TRIES + 1):
+                found = self._read_fallback(subject, scopes)
+                value: dict[str, Any] = {"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": []}
+                if found is not None:
+                    value = load_object(found.document.raw, "index")
+                entries = change(list(value.get("manifests") or []))
+                if entries is None:
+                    return
+                if tried == _TRIES:
+                    break
+                if tried:
+                    self._session.world.sleep(_PAUSE * self._session.world.random())
+                value["manifests"] = entries
+                raw = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+                etag = found.etag if found is not None else None
+                media_type = found.descriptor.media_type if found is not None else mt.OCI_INDEX
+                with contextlib.suppress(ConflictError):  # somebody was faster: read again
+                    put_manifest(self._session, self._name, tag, scopes, media_type=media_type, raw=raw, if_match=etag)
+        raise FallbackTagError(
+            f"{self._session.host}/{self._name}:{tag}: others keep writing over the list of referrers",
+            hint="try again",
+        )
+
+
+def _read_page(response: "Response", body: bytes) -> list[Descriptor] | None:
+    """The entries of a page, or None when this is not a page of referrers."""
+    content_type = mt.essence(response.headers.get("content-type") or "")
+    try:
+        value = load_object(body, "page of referrers")
+        if mt.OCI_INDEX not in {content_type, value.get("mediaType")}:
+            return None
+        entries = value.get("manifests") or []
+        if not isinstance(entries, list):
+            return None
+        return [Descriptor.from_json(entry, f"referrer {number}") for number, entry in enumerate(entries)]
+    except InvalidInputError:
+        if content_type == mt.OCI_INDEX:
+            raise
+        return None

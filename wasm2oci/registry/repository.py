@@ -1,0 +1,332 @@
+"""A repository in a registry, as a place of content: the verbs of `content.target`, each made of endpoints.
+
+Names: `host` is what the user calls the registry, `name` what the registry calls the repository (on Docker Hub a short
+name is `library/NAME`). A `Repository` may be used by any number of threads.
+
+Spec: distribution-spec, end-2 to end-12.
+"""
+
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_all
+from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.manifest import parse_manifest
+from wasm2oci.oci.reference import check_tag
+from wasm2oci.oci.wire import ERROR_BODY_MAX, MANIFEST_MAX, load_object
+from wasm2oci.registry.download import RemoteBlob
+from wasm2oci.registry.endpoints import Endpoint, endpoint
+from wasm2oci.registry.manifests import RemoteManifest, get_manifest, head_manifest, put_manifest
+from wasm2oci.registry.messages import Request
+from wasm2oci.registry.paging import Pages
+from wasm2oci.registry.problems import NotSupportedError, ResponseError
+from wasm2oci.registry.referrers import Referrers
+from wasm2oci.registry.scope import Scope
+from wasm2oci.registry.uploader import push_blob
+from wasm2oci.registry.urls import Origin, join
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wasm2oci.content.target import Content
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.registry.messages import Response
+    from wasm2oci.registry.session import Session
+
+__all__ = ["Repository"]
+
+_TAGS_BODY_MAX = 16 * 1024 * 1024
+_TAGS_PAGE = 1000
+"""Tags asked for at once; ECR refuses more."""
+
+
+class Repository:
+    """A repository: Target, Mounter, ReferrerLister, TagLister and Deleter.
+
+    Args:
+        session: with the registry; shared by its repositories.
+        name: as the registry calls it.
+        writes: whether this is going to be written to, so that the first token asked for allows that already.
+        shown: as the user calls it; `name` if None.
+    """
+
+    def __init__(self, session: "Session", name: str, *, writes: bool = False, shown: str | None = None) -> None:
+        self.session = session
+        self.name = name
+        self.shown = shown or name
+        self._pull = (Scope.repository(name, "pull", "push") if writes else Scope.repository(name, "pull"),)
+        self._push = (Scope.repository(name, "pull", "push"),)
+        self._referrers = Referrers(session, name)
+        self._guard = Lock()
+        self._uploads: dict[Digest, str] = {}
+        self._read: RemoteManifest | None = None
+
+    @property
+    def host(self) -> str:
+        """The registry, as the user calls it."""
+        return self.session.host
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.shown}"
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def resolve(self, reference: str) -> Descriptor:
+        """The descriptor of the manifest that a tag or digest names. Asks for headers only, when those say enough.
+
+        Raises:
+            NotFoundError: nothing is named so.
+            AccessError: the registry does not let us look.
+        """
+        response, descriptor = head_manifest(self.session, self.name, reference, self._pull)
+        if descriptor is not None:
+            return descriptor
+        if response.status == 429 or response.status >= 500:
+            raise self.session.refusal(response, b"", f"{self}:{reference}", name=self.name, kind="manifest")
+        # An error without a body says too little, and some registries leave out headers: the GET says it all.
+        return self.fetch_manifest(reference)[0]
+
+    def fetch_manifest(self, reference: str) -> tuple[Descriptor, bytes]:
+        """The manifest that a tag or digest names, verified, in one request.
+
+        Raises:
+            NotFoundError: nothing is named so.
+            IntegrityError: it is not what its digest says.
+            InvalidInputError: it is not a manifest.
+        """
+        found = self._manifest(reference)
+        return found.descriptor, found.document.raw
+
+    def exists(self, descriptor: Descriptor) -> bool:
+        """Whether the content of this descriptor is here, whole.
+
+        Raises:
+            AccessError: the registry does not let us look.
+        """
+        digest = str(descriptor.digest)
+        if descriptor.is_manifest:
+            response, _ = head_manifest(self.session, self.name, digest, self._pull)
+        else:
+            request = endpoint("end-2h").request(self.session.origin, name=self.name, target=digest)
+            response = self.session.send(request, self._pull)
+            response.drain()
+            if response.status in {403, 405} and Origin.of(response.url) != self.session.origin:
+                return True  # sent on to a storage that answers GET only: so the registry has it
+        if response.status == 200:
+            return response.length is None or response.length == descriptor.size
+        if response.status in {404, 410}:
+            return False
+        raise self._explained(response, descriptor)
+
+    def fetch(self, descriptor: Descriptor) -> Verified | CheckedBytes:
+        """The content of this descriptor; a broken download goes on where it broke.
+
+        Raises (when iterated):
+            NotFoundError: it is not here.
+            IntegrityError: the bytes are not those of the descriptor.
+            RegistryError: the registry or the network failed for good.
+        """
+        if descriptor.data is not None:
+            return Verified(descriptor, BytesContent(descriptor.data))
+        if descriptor.is_manifest:
+            return Verified(descriptor, _ManifestContent(self, descriptor))
+        # `urls` of a descriptor are never asked: the content is in the repository, or it is nowhere.
+        return Verified(descriptor, RemoteBlob(self.session, self.name, descriptor, self._pull))
+
+    def fetch_from(self, descriptor: Descriptor, start: int) -> "Iterator[bytes]":
+        """The bytes of a blob from an offset on. They are not verified: the caller has the ones before."""
+        return iter(RemoteBlob(self.session, self.name, descriptor, self._pull, start))
+
+    def tags(self) -> "Iterator[str]":
+        """Every tag, page by page, in the order of the registry.
+
+        Raises:
+            NotFoundError: there is no such repository.
+            RegistryError: the listing leads astray or never ends.
+
+        Spec: distribution-spec, end-8.
+        """
+        query = [("n", str(_TAGS_PAGE))]
+        request = endpoint("end-8").request(self.session.origin, query=query, name=self.name)
+        pages = Pages(request.url)
+        while True:
+            response, body = self.session.read(request, self._pull, _TAGS_BODY_MAX, "a page of tags")
+            if response.status != 200:
+                raise self.session.refusal(response, body, str(self), name=self.name)
+            content_type = mt.essence(response.headers.get("content-type") or "")
+            if content_type == "text/html":
+                raise ResponseError(f"{self.host} answers with a web page, not with tags")
+            tags = load_object(body, "page of tags").get("tags") or []
+            if not isinstance(tags, list):
+                raise ResponseError(f"{self.host} answers with something that is no list of tags")
+            for tag in tags:
+                if isinstance(tag, str) and _is_tag(tag):  # what is not a tag can neither be shown nor pulled
+                    yield tag
+            following = pages.after(request.url, response.headers.all("link"))
+            if following is None:
+                return
+            request = Request("GET", following)
+
+    def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> "Iterable[Descriptor]":
+        """Descriptors of the manifests whose subject this is, by the API or the fallback tag."""
+        return self._referrers.listed(subject.digest, artifact_type, self._pull)
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def push(self, descriptor: Descriptor, content: "Content", *, tag: str | None = None) -> None:
+        """Store the content of this descriptor; it is sent even if it is there already (`exists` is the question).
+
+        Raises:
+            IntegrityError: the bytes are not those of the descriptor; nothing was stored.
+            ChildMissingError: a manifest names something that the registry lacks.
+            AccessError: the registry does not let us write.
+        """
+        if descriptor.is_manifest:
+            self._put(descriptor, read_all(content, descriptor, MANIFEST_MAX), tag)
+            return
+        with self._guard:
+            location = self._uploads.pop(descriptor.digest, None)
+        push_blob(self.session, self.name, self._push, descriptor, content, location=location)
+
+    def tag(self, descriptor: Descriptor, tag: str) -> None:
+        """Name a manifest that is here already.
+
+        Raises:
+            NotFoundError: it is not here.
+        """
+        check_tag(tag)
+        found = self._manifest(str(descriptor.digest), descriptor)
+        raw = found.document.raw
+        put_manifest(self.session, self.name, tag, self._push, media_type=found.document.media_type, raw=raw)
+
+    def mount(self, descriptor: Descriptor, source: object) -> bool:
+        """Take a blob from another repository of this registry, if we are the same there as here.
+
+        Whatever the registry says against it only means that the bytes must flow.
+
+        Spec: distribution-spec, end-11.
+        """
+        if not isinstance(source, Repository) or source.name == self.name or descriptor.is_manifest:
+            return False
+        session = self.session
+        if source.session.origin != session.origin or source.session.auth.credential != session.auth.credential:
+            return False
+        query = [("mount", str(descriptor.digest)), ("from", source.name)]
+        request = endpoint("end-11").request(
+            session.origin, query=query, headers={"Content-Length": "0"}, name=self.name
+        )
+        response = session.send(request, (*self._push, Scope.repository(source.name, "pull")))
+        response.drain()
+        location = response.headers.get("location")
+        if response.status == 202 and location is not None:
+            with self._guard:
+                self._uploads[descriptor.digest] = join(response.url, location)
+        return response.status == 201
+
+    def delete(self, descriptor: Descriptor) -> None:
+        """Remove a manifest (with all its tags) or a blob.
+
+        Raises:
+            NotFoundError: it is not here.
+            UnsupportedError: the registry does not delete.
+        """
+        if descriptor.is_manifest:
+            found = self._manifest(str(descriptor.digest), descriptor)
+            subject = found.document.subject
+            self._remove(endpoint("end-9"), str(descriptor.digest))
+            if subject is not None:
+                self._referrers.removed(subject.digest, descriptor.digest, self._push)
+        else:
+            self._remove(endpoint("end-10"), str(descriptor.digest))
+
+    def untag(self, tag: str) -> None:
+        """Remove one tag and nothing else.
+
+        Raises:
+            NotFoundError: there is no such tag.
+            UnsupportedError: the registry removes no tag alone.
+        """
+        check_tag(tag)
+        self._remove(endpoint("end-9"), tag)
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _manifest(self, reference: str, expected: Descriptor | None = None) -> RemoteManifest:
+        with self._guard:
+            read = self._read
+        if read is not None and str(read.descriptor.digest) == reference:
+            known = (read.descriptor.media_type, read.descriptor.size)
+            if expected is None or (expected.media_type, expected.size) == known:
+                return read
+        found = get_manifest(self.session, self.name, reference, self._pull, expected=expected)
+        with self._guard:
+            self._read = found  # what was just resolved is mostly fetched next
+        return found
+
+    def _put(self, descriptor: Descriptor, raw: bytes, tag: str | None) -> None:
+        document = parse_manifest(raw, descriptor.media_type)
+        references = [str(descriptor.digest)] if tag is None else [check_tag(tag)]
+        if tag is not None and descriptor.digest.algorithm != "sha256":
+            references.insert(0, str(descriptor.digest))  # by tag alone the registry would file it under its sha256
+        for reference in references:
+            response = put_manifest(
+                self.session, self.name, reference, self._push, media_type=descriptor.media_type, raw=raw
+            )
+            if document.subject is not None and reference == references[-1]:
+                referrer = document.as_referrer(descriptor.digest.algorithm)
+                handled = "oci-subject" in response.headers
+                self._referrers.added(document.subject.digest, referrer, self._push, handled=handled)
+
+    def _remove(self, row: Endpoint, reference: str) -> None:
+        request = row.request(self.session.origin, name=self.name, target=reference)
+        response = self.session.send(request, (Scope.repository(self.name, "delete", "pull"),))
+        body = response.peek(ERROR_BODY_MAX)
+        if response.status in row.done:
+            with self._guard:
+                self._read = None
+            return
+        what = f"{self}{'@' if ':' in reference else ':'}{reference}"
+        if response.status == 405 or (response.status == 400 and ":" not in reference):
+            raise NotSupportedError(
+                f"{what}: the registry does not {'delete' if ':' in reference else 'remove a tag alone'}",
+                hint="deleting is off by default in many registries; ask who runs it",
+            )
+        kind = "blob" if row.id == "end-10" else "manifest"
+        raise self.session.refusal(response, body, what, name=self.name, kind=kind)
+
+    def _explained(self, response: "Response", descriptor: Descriptor) -> Exception:
+        # A HEAD's refusal has no body; the GET's has.
+        digest = str(descriptor.digest)
+        row = endpoint("end-3" if descriptor.is_manifest else "end-2")
+        body = b""
+        if response.status in {401, 403}:
+            again = self.session.send(row.request(self.session.origin, name=self.name, target=digest), self._pull)
+            body = again.peek(ERROR_BODY_MAX) if again.status >= 400 else b""
+            again.close()
+        return self.session.refusal(
+            response, body, f"{self}@{digest}", name=self.name, kind="manifest" if descriptor.is_manifest else "blob"
+        )
+
+
+class _ManifestContent:
+    """A manifest as content, asked for when it is read."""
+
+    __slots__ = ("_descriptor", "_repository")
+
+    def __init__(self, repository: Repository, descriptor: Descriptor) -> None:
+        self._repository = repository
+        self._descriptor = descriptor
+
+    def __iter__(self) -> "Iterator[bytes]":
+        yield self._repository._manifest(str(self._descriptor.digest), self._descriptor).document.raw  # noqa: SLF001 - same file
+
+
+def _is_tag(text: str) -> bool:
+    from wasm2oci.errors import InvalidInputError  # noqa: PLC0415
+
+    try:
+        check_tag(text)
+    except InvalidInputError:
+        return False
+    return True

@@ -1,0 +1,351 @@
+"""A session with one registry: authorization, redirects, retries, warnings and the debug log around a `Sender`.
+
+One `Session` serves one repository (credentials and tokens are made so) and all threads. What it adds to a request
+depends on where that goes: the registry's own origin sees the token and the custom headers; every other address, be
+it named by a `Location` or by a redirect, sees neither.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.oci.wire import ERROR_BODY_MAX
+from wasm2oci.registry.endpoints import endpoint
+from wasm2oci.registry.problems import (
+    ConnectionFailedError,
+    ExchangeError,
+    RedirectRefusedError,
+    TlsError,
+    error_for,
+    one_line,
+    parse_problems,
+)
+from wasm2oci.registry.redirects import REDIRECTS, REDIRECTS_MAX, redirected
+from wasm2oci.registry.retry import RetryPolicy, is_retried, retry_after
+from wasm2oci.registry.urls import Origin, check_step, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from wasm2oci.errors import Wasm2OciError
+    from wasm2oci.registry.auth import TokenAuth
+    from wasm2oci.registry.messages import Request, Response, Sender
+    from wasm2oci.registry.scope import Scope
+
+__all__ = ["Session", "World"]
+
+_WARNING: Final = re.compile(r'\s*299\s+\S+\s+"((?:[^"\\]|\\.)*)"')
+_WARNING_MAX: Final = 4096
+_SHOWN: Final = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "content-length",
+        "content-range",
+        "content-type",
+        "date",
+        "docker-content-digest",
+        "docker-distribution-api-version",
+        "etag",
+        "if-match",
+        "oci-chunk-min-length",
+        "oci-filters-applied",
+        "oci-subject",
+        "oci-tag",
+        "range",
+        "ratelimit-limit",
+        "ratelimit-remaining",
+        "retry-after",
+        "server",
+        "transfer-encoding",
+        "user-agent",
+        "warning",
+    }
+)
+"""Headers whose values stand in the debug log. Of every other, the name only: it may be a secret."""
+_URLS: Final = frozenset({"location", "link", "referer"})
+
+
+def _nowhere(_: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a session needs of the world, handed in.
+
+    Args:
+        sleep: waits some seconds.
+        random: a number from 0 to 1.
+        now: seconds since 1970.
+        log: takes one line of the debug log, secrets already out of it; None when nobody reads it.
+        warn: takes one sentence for the user.
+    """
+
+    sleep: "Callable[[float], None]"
+    random: "Callable[[], float]"
+    now: "Callable[[], float]"
+    log: "Callable[[str], None] | None" = None
+    warn: "Callable[[str], None]" = field(default=_nowhere)
+
+
+class Session:
+    """A session with one registry.
+
+    Args:
+        host: as the user calls it.
+        find_origin: finds out where the registry really is; called once, before the first request.
+        make_auth: makes the authorization for that origin.
+        sender: sends requests.
+        policy: of retries.
+        world: see there.
+        user_agent: what we call ourselves.
+        headers: custom headers for the registry's own origin.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        find_origin: "Callable[[], Origin]",
+        make_auth: "Callable[[Origin], TokenAuth]",
+        sender: "Sender",
+        world: World,
+        *,
+        policy: RetryPolicy | None = None,
+        user_agent: str = "wasm2oci",
+        headers: "Mapping[str, str] | None" = None,
+    ) -> None:
+        self.host = host
+        self.policy = policy or RetryPolicy()
+        self.world = world
+        self._find_origin = find_origin
+        self._make_auth = make_auth
+        self._sender = sender
+        self._base = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
+        self._custom = dict(headers or {})
+        self._guard = Lock()
+        self._origin: Origin | None = None
+        self._auth: TokenAuth | None = None
+        self._reached = False
+        self._warned: set[str] = set()
+
+    @property
+    def origin(self) -> Origin:
+        """Where the registry is.
+
+        Raises:
+            ExchangeError: that had to be found out, and could not.
+        """
+        with self._guard:
+            if self._origin is None:
+                self._origin = self._find_origin()
+            return self._origin
+
+    @property
+    def auth(self) -> "TokenAuth":
+        """The authorization at this registry."""
+        origin = self.origin
+        with self._guard:
+            if self._auth is None:
+                self._auth = self._make_auth(origin)
+            return self._auth
+
+    def send(self, request: "Request", scopes: "Sequence[Scope]" = (), *, roam: bool = True) -> "Response":
+        """Send a request and return the answer, whatever its status; its body is not read yet.
+
+        Args:
+            request: to the registry, or to an address that it named.
+            scopes: what a token must allow; no matter at another origin.
+            roam: whether a redirect to another origin is followed; if not, it is the answer.
+
+        Raises:
+            ExchangeError: there is no answer.
+            RedirectRefusedError: it redirects too often, or a method that must not be.
+            UntrustedUrlError: an address that the registry named may not be asked.
+            AccessError: the token server refuses.
+        """
+        origin = self.origin
+        there = Origin.of(request.url)
+        if there != origin:
+            check_step(origin, there, "address for uploads or pages")
+            return self._exchange(replace(request, headers={**self._base, **request.headers}), roam=roam)
+        request = replace(request, headers={**self._base, **self._custom, **request.headers})
+        flow = self.auth.flow(request, scopes)
+        try:
+            outgoing = next(flow)
+            while True:
+                try:
+                    # Requests of the flow itself go to the token server: that one sees our name, not the custom
+                    # headers.
+                    if outgoing.url != request.url:
+                        outgoing = replace(outgoing, headers={**self._base, **outgoing.headers})
+                    outgoing = flow.send(self._exchange(outgoing, roam=roam))
+                except StopIteration as done:
+                    answer: Response = done.value
+                    return answer
+        finally:
+            flow.close()
+
+    def read(
+        self, request: "Request", scopes: "Sequence[Scope]", limit: int, what: str, *, roam: bool = True
+    ) -> "tuple[Response, bytes]":
+        """Send a request that may be repeated, and read the body; a good one that breaks is asked for again.
+
+        Args:
+            request: see `send`.
+            scopes: see `send`.
+            limit: bytes of the body.
+            what: the body is, for messages.
+            roam: see `send`.
+
+        Returns:
+            The answer and its body, cut to `ERROR_BODY_MAX` bytes when the status is not 2xx.
+
+        Raises:
+            BodyTooLargeError: more than `limit` bytes.
+            RegistryError: see `send`.
+        """
+        tried = 0
+        while True:
+            response = self.send(request, scopes, roam=roam)
+            if not 200 <= response.status < 300:
+                return response, response.peek(ERROR_BODY_MAX)
+            try:
+                return response, response.read(limit, what)
+            except ExchangeError as error:
+                tried += 1
+                self.wait(tried, error)
+
+    def wait(self, tried: int, error: "Wasm2OciError", asked: float | None = None) -> None:
+        """Wait before another try, or raise the error when there were enough.
+
+        Args:
+            tried: how often it was tried, from 1.
+            error: what went wrong the last time.
+            asked: seconds that the registry asked for.
+        """
+        delay = self.policy.delay(tried, self.world.random(), asked)
+        if delay is None:
+            raise error
+        self.log(f"* {error.message}; again in {delay:.1f} s")
+        self.world.sleep(delay)
+
+    def refusal(
+        self,
+        response: "Response",
+        body: bytes,
+        what: str,
+        *,
+        name: str,
+        kind: str = "repository",
+        pushing: bool = False,
+    ) -> "Wasm2OciError":
+        """The error that an answer means. See `problems.error_for`."""
+        return error_for(
+            response.status,
+            parse_problems(body),
+            what,
+            host=self.host,
+            name=name,
+            kind=kind,
+            pushing=pushing,
+            credentials=self.auth.describe() if response.status in {401, 403} else "",
+        )
+
+    def ping(self) -> None:
+        """Check that there is a registry, and that it takes our credentials if it wants any.
+
+        Raises:
+            AccessError: it does not take them.
+            RegistryError: it is not a registry, or cannot be reached.
+
+        Spec: distribution-spec, end-1.
+        """
+        response, body = self.read(endpoint("end-1").request(self.origin), (), ERROR_BODY_MAX, "the answer")
+        if response.status != 200:
+            raise self.refusal(response, body, self.host, name="")
+
+    def _exchange(self, request: "Request", *, roam: bool) -> "Response":
+        for _ in range(REDIRECTS_MAX + 1):
+            response = self._attempt(request)
+            if response.status not in REDIRECTS:
+                return response
+            try:
+                following = redirected(request, response)
+            except BaseException:
+                response.close()
+                raise
+            if following is None or not (roam or Origin.of(following.url) == Origin.of(request.url)):
+                return response
+            response.drain()
+            request = following
+        raise RedirectRefusedError(f"{self.host} redirects more than {REDIRECTS_MAX} times")
+
+    def _attempt(self, request: "Request") -> "Response":
+        tried = 0
+        while True:
+            tried += 1
+            self._log_request(request)
+            try:
+                response = self._sender.send(request, home=self.origin)
+            except ExchangeError as error:
+                if isinstance(error, TlsError) or not self._may_repeat(request, error):
+                    raise
+                self.wait(tried, error)
+                continue
+            self._reached = True
+            self._log_response(response)
+            self._collect_warnings(response)
+            if not is_retried(response.status) or not request.repeatable:
+                return response
+            asked = retry_after(response.headers.get("retry-after"), self.world.now())
+            delay = self.policy.delay(tried, self.world.random(), asked)
+            if delay is None:
+                return response
+            response.drain()
+            self.log(f"* answer {response.status}; again in {delay:.1f} s")
+            self.world.sleep(delay)
+
+    def _may_repeat(self, request: "Request", error: ExchangeError) -> bool:
+        if isinstance(error, ConnectionFailedError):
+            # Nobody there from the start is a wrong host or port; gone in the middle is a registry that restarts.
+            return self._reached
+        return request.repeatable
+
+    def _collect_warnings(self, response: "Response") -> None:
+        if Origin.of(response.url) != self.origin:
+            return
+        for value in response.headers.all("warning"):
+            match = _WARNING.match(value[:_WARNING_MAX])
+            text = one_line(re.sub(r"\\(.)", r"\1", match.group(1))) if match is not None else ""
+            with self._guard:
+                fresh = bool(text) and text not in self._warned and len(self._warned) < 100
+                if fresh:
+                    self._warned.add(text)
+            if fresh:
+                self.world.warn(f"{self.host} says: {text}")
+
+    def log(self, line: str) -> None:
+        """One line of the debug log; it must hold no secret."""
+        if self.world.log is not None:
+            self.world.log(line)
+
+    def _log_request(self, request: "Request") -> None:
+        if self.world.log is not None:
+            headers = "".join(f"; {name}: {_shown(name, value)}" for name, value in request.headers.items())
+            self.world.log(f"> {request.method} {redact(request.url)}{headers}")
+
+    def _log_response(self, response: "Response") -> None:
+        if self.world.log is not None:
+            headers = "".join(f"; {name}: {_shown(name, value)}" for name, value in response.headers)
+            self.world.log(f"< {response.status} {redact(response.url)}{headers}")
+
+
+def _shown(name: str, value: str) -> str:
+    lower = name.lower()
+    if lower in _SHOWN:
+        return one_line(value)
+    if lower in _URLS:
+        return one_line(redact(value))
+    return "..."

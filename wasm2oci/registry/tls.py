@@ -1,0 +1,100 @@
+"""TLS contexts: the system's authorities, one's own, or none; built when the first https connection is."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wasm2oci.errors import InvalidInputError, LocalIOError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CertificateFileError", "TlsSettings", "UnreadableCertificateError", "build_context"]
+
+
+class CertificateFileError(InvalidInputError):
+    """A certificate or key file does not hold what it should."""
+
+
+class UnreadableCertificateError(LocalIOError):
+    """A certificate or key file cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """What TLS is to trust and to show.
+
+    Args:
+        insecure: take any certificate.
+        ca_file: PEM file of authorities to trust besides the system's.
+        cert_file: PEM file of the certificate to show, or None.
+        key_file: PEM file of its key; None when it lies in `cert_file`.
+    """
+
+    insecure: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything was set: then TLS is meant."""
+        return self.insecure or self.ca_file is not None or self.cert_file is not None
+
+
+def build_context(settings: TlsSettings, *, client_certificate: bool) -> ssl.SSLContext:
+    """A context for connections.
+
+    Args:
+        settings: what to trust and show.
+        client_certificate: whether this is for the origin that may see the client's certificate.
+
+    Raises:
+        CertificateFileError: a file does not hold what it should.
+        UnreadableCertificateError: a file cannot be read.
+    """
+    context = ssl.create_default_context()
+    # Python 3.13 turned this on by itself; private authorities often lack the extensions that it asks for, and other
+    # registry clients take them.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if settings.insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif not _system_has_authorities():
+        import certifi  # noqa: PLC0415 - comes with httpx; only for machines without a store of their own
+
+        context.load_verify_locations(certifi.where())
+    if settings.ca_file is not None:
+        _load(settings.ca_file, "certificates of authorities", context.load_verify_locations)
+    if client_certificate and settings.cert_file is not None:
+        certificate, key = settings.cert_file, settings.key_file or settings.cert_file
+        _readable(key)
+        _load(certificate, "a certificate and its key", lambda path: context.load_cert_chain(path, key, _no_password))
+    return context
+
+
+def _system_has_authorities() -> bool:
+    paths = ssl.get_default_verify_paths()
+    files: tuple[str | None, str | None] = (paths.cafile, paths.capath)  # each None where it does not exist
+    return files[0] is not None or (files[1] is not None and any(Path(files[1]).iterdir()))
+
+
+def _readable(path: Path) -> None:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise UnreadableCertificateError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _load(path: Path, what: str, load: "Callable[[Path], object]") -> None:
+    _readable(path)
+    try:
+        load(path)
+    except (ssl.SSLError, ValueError, OSError) as error:
+        raise CertificateFileError(f"{path} does not hold {what} in PEM form") from error
+
+
+def _no_password() -> str:
+    # Without this, OpenSSL would stop and ask on the terminal.
+    return ""

@@ -1,0 +1,234 @@
+"""The only file that knows httpx: one request out, one response in, nothing else.
+
+httpx's `Client` would keep cookies, follow redirects with custom headers, decode bodies and read the environment;
+none of that is wanted, so its `HTTPTransport` is used, one for each origin. httpx is imported when the first request
+is sent.
+"""
+
+import ssl
+import sys
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from wasm2oci.registry.messages import Headers, Request, Response
+from wasm2oci.registry.problems import (
+    ConnectionFailedError,
+    ConnectionLostError,
+    ExchangeError,
+    ResponseError,
+    TimedOutError,
+    TlsError,
+    one_line,
+)
+from wasm2oci.registry.proxies import proxy_for
+from wasm2oci.registry.tls import TlsSettings, build_context
+from wasm2oci.registry.urls import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+    from httpx import HTTPTransport
+
+__all__ = ["HttpTransport", "ProxySettingError"]
+
+_KEPT_ALIVE: Final = 30.0
+_NOT_TLS: Final = frozenset(
+    {"WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
+)
+"""What OpenSSL calls it when the other side does not speak TLS."""
+
+
+class ProxySettingError(ConnectionFailedError):
+    """A proxy variable of the environment holds something that is not a proxy."""
+
+
+class HttpTransport:
+    """Sends requests over HTTP/1.1; connections are kept and shared by all threads.
+
+    Args:
+        tls: what to trust and show.
+        environ: for the proxy variables.
+        connect_timeout: seconds until a connection stands.
+        read_timeout: seconds between two pieces of an answer, and between two pieces that are sent.
+    """
+
+    def __init__(
+        self,
+        tls: TlsSettings,
+        environ: "Mapping[str, str]",
+        *,
+        connect_timeout: float = 10.0,
+        read_timeout: float = 60.0,
+    ) -> None:
+        self._tls = tls
+        self._environ = environ
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._pools: dict[tuple[Origin, bool], HTTPTransport] = {}
+        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._guard = Lock()
+
+    def send(self, request: Request, *, home: Origin) -> Response:
+        """One exchange. See `messages.Sender`."""
+        httpx = import_httpx()
+        origin = Origin.of(request.url)
+        pool = self._pool(origin, certificate=origin == home and self._tls.cert_file is not None)
+        try:
+            outgoing = httpx.Request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.body,
+                extensions={
+                    "timeout": {
+                        "connect": self._connect_timeout,
+                        "read": self._read_timeout + request.patience,
+                        "write": self._read_timeout,
+                        "pool": None,
+                    }
+                },
+            )
+            answer = pool.handle_request(outgoing)
+        except (httpx.TransportError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
+            raise translated(error, origin) from error
+        headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw)
+        return Response(answer.status_code, headers, _Incoming(answer.stream, origin), request=request)
+
+    def close(self) -> None:
+        """Close every connection; those that are in use break."""
+        with self._guard:
+            for pool in self._pools.values():
+                pool.close()
+            self._pools.clear()
+
+    def _pool(self, origin: Origin, *, certificate: bool) -> "HTTPTransport":
+        with self._guard:
+            pool = self._pools.get((origin, certificate))
+            if pool is None:
+                pool = self._pools[origin, certificate] = self._open(origin, certificate=certificate)
+            return pool
+
+    def _open(self, origin: Origin, *, certificate: bool) -> "HTTPTransport":
+        httpx = import_httpx()
+        address = proxy_for(origin, self._environ)
+        context = self._context(certificate=certificate) if origin.scheme == "https" else _unused_context()
+        proxy = None
+        if address is not None:
+            try:
+                url = httpx.URL(address)
+                # The client's certificate is not for the proxy.
+                proxy = httpx.Proxy(
+                    url, ssl_context=self._context(certificate=False) if url.scheme == "https" else None
+                )
+            except (ValueError, httpx.InvalidURL) as error:
+                raise ProxySettingError("the proxy in the environment is not an address") from error
+        try:
+            opened = httpx.HTTPTransport(
+                verify=context,
+                trust_env=False,
+                proxy=proxy,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=_KEPT_ALIVE),
+            )
+            return cast("HTTPTransport", opened)
+        except ImportError as error:  # a SOCKS proxy needs a package of its own
+            raise ProxySettingError(
+                "the proxy in the environment is a SOCKS proxy", hint="pip install 'httpx[socks]'"
+            ) from error
+
+    def _context(self, *, certificate: bool) -> ssl.SSLContext:
+        if certificate not in self._contexts:
+            self._contexts[certificate] = build_context(self._tls, client_certificate=certificate)
+        return self._contexts[certificate]
+
+
+class _Incoming:
+    """A response's body, with httpx's errors made ours where the bytes are consumed."""
+
+    __slots__ = ("_closed", "_origin", "_stream")
+
+    def __init__(self, stream: Any, origin: Origin) -> None:
+        self._closed = False
+        self._stream = stream
+        self._origin = origin
+
+    def __iter__(self) -> "Iterator[bytes]":
+        if self._closed:  # the library would look for an end that never comes
+            return
+        httpx = import_httpx()
+        try:
+            # No size is asked for: cutting pieces anew would copy every byte once more.
+            yield from self._stream
+        except (httpx.TransportError, ssl.SSLError) as error:
+            raise translated(error, self._origin) from error
+
+    def close(self) -> None:
+        self._closed = True
+        self._stream.close()
+
+
+def import_httpx() -> "ModuleType":
+    """The httpx module, imported now at the latest.
+
+    httpx imports its own command line, and with it click and most of rich, whenever those are installed; that doubles
+    the time this takes, so it is told that its command line is not there.
+    """
+    if "httpx" not in sys.modules:
+        sys.modules["httpx._main"] = None  # type: ignore[assignment]  # None is how an import is made to fail
+        try:
+            import httpx  # noqa: PLC0415 - a hundred milliseconds that help and version do not pay
+        finally:
+            del sys.modules["httpx._main"]
+        return httpx
+    return sys.modules["httpx"]
+
+
+def translated(error: Exception, origin: Origin) -> ExchangeError | ResponseError:
+    """Our error for one of httpx's, or of what lies below it."""
+    httpx = import_httpx()
+    where = origin.authority
+    causes = list(_causes(error))
+    secure = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
+    if isinstance(secure, ssl.SSLCertVerificationError):
+        return TlsError(
+            f"{where}: the certificate is not trusted: {one_line(secure.verify_message)}",
+            hint="name its authority with --ca-file, or take the risk with --insecure",
+        )
+    if isinstance(error, httpx.TimeoutException):
+        what = "connection" if isinstance(error, httpx.ConnectTimeout) else "answer"
+        return TimedOutError(f"{where}: no {what} in time")
+    if secure is not None and isinstance(error, httpx.ConnectError | ssl.SSLError):
+        spoken = secure.reason not in _NOT_TLS
+        return TlsError(
+            f"{where}: no TLS connection: {one_line(secure.reason or str(secure)).lower().replace('_', ' ')}",
+            hint=None if spoken else "if the registry speaks plain http, say --plain-http",
+            spoken=spoken,
+        )
+    if isinstance(error, httpx.ProxyError):
+        return ConnectionFailedError(f"{where}: the proxy refuses: {one_line(str(error))}")
+    if isinstance(error, httpx.ConnectError):
+        return ConnectionFailedError(f"{where}: cannot connect: {_reason(causes)}")
+    if isinstance(error, httpx.InvalidURL | UnicodeError | httpx.UnsupportedProtocol):
+        return ResponseError(f"{where}: not an address that can be asked")
+    return ConnectionLostError(f"{where}: the connection broke: {_reason(causes)}")
+
+
+def _causes(error: BaseException) -> "Iterator[BaseException]":
+    # From the error down to what started it. httpcore hides the cause and keeps it as its argument.
+    below: object = error
+    for _ in range(10):
+        if not isinstance(below, BaseException):
+            return
+        yield below
+        below = below.__cause__ or (below.args[0] if below.args else None)
+
+
+def _reason(causes: list[BaseException]) -> str:
+    system = next((cause for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
+    text = str(system.strerror) if isinstance(system, OSError) else str(causes[0])
+    return one_line(text, 120).rstrip(".").lower() or type(causes[0]).__name__
+
+
+def _unused_context() -> ssl.SSLContext:
+    # Plain http needs none, but httpx would build its own, which takes 20 ms; an empty one takes none.
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,0 +1,323 @@
+"""Pushing one blob, as a state machine: which request comes next, decided from what the last one brought.
+
+    OPEN    POST uploads/            -> a session (or 201: the registry has it already)
+    WHOLE   PUT location?digest=     all bytes in one request; the normal way, and the only one that GHCR likes
+      201                            -> done
+      413, 416                       -> CHUNKS in this session, smaller
+      404                            -> OPEN, the session is gone
+      408, 425, 429, 5xx, broken     -> wait, PROBE
+    PROBE   HEAD blob                -> done, if the bytes arrived after all
+            GET location             -> CHUNKS from where the registry stands, if it kept something
+                                     -> else drop the session and OPEN; the second time, go on in CHUNKS
+    CHUNKS  PATCH location           one piece after the other, each to the newest Location
+      202 (ECR: 201)                 -> the next piece
+      413, 416                       -> ask where it stands; smaller pieces after 413 or "too large"
+      broken                         -> wait, PROBE
+    CLOSE   PUT location?digest=     no bytes; failures as in WHOLE
+
+`Range: 0-0` means one byte by the letter and none at the registry that most run, so it is read as none. A `Range` in
+the answer to a piece is not believed (ECR's is stale); only the one that was asked for is. Failures are counted until
+there is progress, and the policy says when there were too many.
+
+Spec: distribution-spec, Pushing blobs, end-4 to end-6 and end-13.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.oci.wire import ERROR_BODY_MAX
+from wasm2oci.registry.endpoints import endpoint
+from wasm2oci.registry.messages import Request, Response
+from wasm2oci.registry.problems import ExchangeError, ResponseError, parse_problems
+from wasm2oci.registry.retry import RetryPolicy, is_retried, retry_after
+from wasm2oci.registry.urls import join, with_query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.registry.urls import Origin
+
+__all__ = ["CHUNK_SIZES", "Ask", "BlobUpload", "Refused", "Step", "Wait", "chunk_size"]
+
+_MIB: Final = 1 << 20
+CHUNK_SIZES: Final = (("ghcr.io", 3 * _MIB + _MIB // 2), (".amazonaws.com", 10 * _MIB), ("", 8 * _MIB))
+"""Bytes of a chunk by the end of the registry's host: GHCR refuses more than 4 MiB, ECR less than 5 MB."""
+_CHUNK_MIN: Final = 256 * 1024
+_CHUNK_MAX: Final = 64 * _MIB
+_COMMIT: Final = 300.0
+"""Seconds more than usual that a registry may take to store a blob it has received."""
+_RANGE: Final = re.compile(r"(?:bytes=)?0-([0-9]{1,15})\Z")
+_OCTETS: Final = {"Content-Type": "application/octet-stream"}
+
+
+def chunk_size(host: str) -> int:
+    """How many bytes a chunk for this registry has."""
+    return next(size for end, size in CHUNK_SIZES if host.partition(":")[0].endswith(end))
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Send this request; `part` says which bytes of the blob are its body (start, end), None for none."""
+
+    request: Request
+    part: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait so many seconds."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It is over: the answer that cannot be got around, its body in memory."""
+
+    response: Response
+
+
+Step = Ask | Wait
+
+
+class _State(Enum):
+    GOING = auto()
+    DONE = auto()
+
+
+if TYPE_CHECKING:
+    Moves = Generator[Step, Response | ExchangeError | None, _State | Refused]
+
+
+class BlobUpload:
+    """The pushing of one blob. `run` yields steps and is sent what they brought.
+
+    Args:
+        origin: of the registry.
+        name: of the repository.
+        digest: of the blob.
+        size: of the blob, in bytes.
+        host: as the user calls the registry; decides the size of chunks.
+        policy: how often, how patiently.
+        random: the jitter, from 0 to 1.
+        now: seconds since 1970.
+        location: of a session that is open already (an unfinished mount), or None.
+    """
+
+    def __init__(
+        self,
+        origin: "Origin",
+        name: str,
+        digest: "Digest",
+        size: int,
+        *,
+        host: str,
+        policy: RetryPolicy,
+        random: "Callable[[], float]",
+        now: "Callable[[], float]",
+        location: str | None = None,
+    ) -> None:
+        self._origin = origin
+        self._name = name
+        self._digest = digest
+        self._size = size
+        self._policy = policy
+        self._random = random
+        self._now = now
+        self._chunk = chunk_size(host)
+        self._chunk_floor = _CHUNK_MIN
+        self._chunked = False
+        self._resumed = False
+        self._offset = 0
+        self._furthest = 0
+        self._failures = 0
+        self._restarts = 0
+        self._last: Response | ExchangeError | None = None
+        self.location = location
+
+    def run(self) -> "Generator[Step, Response | ExchangeError | None, Refused | None]":
+        """The steps of the upload.
+
+        Each `Ask` is answered with a `Response` or an `ExchangeError`, each `Wait` with None.
+
+        Returns:
+            None when the blob is stored, else how it was refused.
+
+        Raises:
+            ExchangeError: the connection kept breaking.
+            ResponseError: the registry's protocol made no sense.
+        """
+        while True:
+            if self.location is None:
+                state = yield from self._open()
+            elif not self._chunked:
+                state = yield from self._put((0, self._size))
+            elif self._offset < self._size:
+                state = yield from self._patch()
+            else:
+                state = yield from self._put(None)
+            if state is _State.DONE:
+                return None
+            if isinstance(state, Refused):
+                return state
+
+    def cancel(self) -> Request | None:
+        """The request that drops the session, if one is open; its answer does not matter. Spec: end-14."""
+        return None if self.location is None else Request("DELETE", self.location)
+
+    def _open(self) -> "Moves":
+        self._offset = 0
+        reply = yield Ask(endpoint("end-4a").request(self._origin, headers={"Content-Length": "0"}, name=self._name))
+        if not isinstance(reply, Response):
+            raise _broken(reply)
+        if reply.status == 201:
+            reply.drain()
+            return _State.DONE
+        if reply.status != 202:
+            return Refused(_settled(reply))
+        floor = reply.headers.get("oci-chunk-min-length")
+        if floor is not None and floor.isascii() and floor.isdigit() and len(floor) < 12:
+            self._chunk_floor = max(_CHUNK_MIN, min(int(floor), _CHUNK_MAX))
+            self._chunk = max(self._chunk, self._chunk_floor)
+        reply.drain()
+        self._move(reply)
+        if self.location is None:
+            raise ResponseError(f"{self._origin.authority} opened an upload and did not say where")
+        return _State.GOING
+
+    def _put(self, part: tuple[int, int] | None) -> "Moves":
+        start, end = part or (0, 0)
+        url = with_query(self._here(), [("digest", str(self._digest))])
+        headers = {**_OCTETS, "Content-Length": str(end - start)}
+        reply = yield Ask(Request("PUT", url, headers, repeatable=False, patience=_COMMIT), part)
+        if isinstance(reply, Response) and reply.status in endpoint("end-6").done:
+            reply.drain()
+            return _State.DONE
+        return (yield from self._handle(reply))
+
+    def _patch(self) -> "Moves":
+        start, end = self._offset, min(self._offset + self._chunk, self._size)
+        headers = {**_OCTETS, "Content-Length": str(end - start), "Content-Range": f"{start}-{end - 1}"}
+        reply = yield Ask(Request("PATCH", self._here(), headers, repeatable=False), (start, end))
+        if isinstance(reply, Response) and reply.status in endpoint("end-5").done:
+            reply.drain()
+            self._move(reply)
+            self._reach(end)
+            return _State.GOING
+        return (yield from self._handle(reply))
+
+    def _handle(self, reply: "Response | ExchangeError | None") -> "Moves":
+        """What to do when a PUT or PATCH did not succeed."""
+        if isinstance(reply, Response):
+            reply = _settled(reply)
+        self._last = reply
+        if not isinstance(reply, Response) or is_retried(reply.status):
+            asked = None
+            if isinstance(reply, Response):
+                asked = retry_after(reply.headers.get("retry-after"), self._now())
+            self._failures += 1
+            delay = self._policy.delay(self._failures, self._random(), asked)
+            if delay is None:
+                return self._give_up()
+            yield Wait(delay, _words(reply))
+            return (yield from self._probe())
+        if reply.status == 404:
+            return (yield from self._restart())
+        if reply.status in {413, 416}:
+            said = " ".join(problem.message.lower() for problem in parse_problems(reply.peek(ERROR_BODY_MAX)))
+            if reply.status == 413 or "too large" in said:
+                if self._chunked and self._chunk <= self._chunk_floor:
+                    return self._give_up()
+                if self._chunked:
+                    self._chunk = max(self._chunk_floor, self._chunk // 2)
+            elif self._chunked:
+                self._failures += 1
+                if self._policy.delay(self._failures, 0.0) is None:
+                    return self._give_up()
+            self._chunked = True
+            return (yield from self._ask_where())
+        if reply.status == 400 and self._resumed:
+            # What the registry put together from two connections is not the blob; once more from the start.
+            self._resumed = self._chunked = False
+            return (yield from self._restart())
+        return self._give_up()
+
+    def _probe(self) -> "Moves":
+        """After an outcome that is unknown: is the blob there, and if not, how much of it?"""
+        reply = yield Ask(endpoint("end-2h").request(self._origin, name=self._name, target=str(self._digest)))
+        if isinstance(reply, Response):
+            reply.drain()
+            if reply.status == 200:
+                return _State.DONE
+        return (yield from self._ask_where())
+
+    def _ask_where(self) -> "Moves":
+        """Ask the session where it stands, and go on from there; or start anew when that leads nowhere."""
+        reply = yield Ask(Request("GET", self._here()))
+        if not isinstance(reply, Response):
+            return (yield from self._restart())
+        reply.drain()
+        match = _RANGE.match(reply.headers.get("range") or "")
+        stands = int(match.group(1)) + 1 if match is not None else 0
+        if reply.status not in endpoint("end-13").done or not 1 < stands <= self._size:
+            self._chunked = self._chunked or self._failures > 1
+            return (yield from self._restart())
+        self._move(reply)
+        self._chunked = self._resumed = True
+        self._reach(stands)
+        return _State.GOING
+
+    def _restart(self) -> "Moves":
+        self._restarts += 1
+        if self._restarts > self._policy.tries:
+            return self._give_up()
+        request = self.cancel()
+        if request is not None:
+            reply = yield Ask(replace(request, repeatable=False))
+            if isinstance(reply, Response):
+                reply.drain()
+        self.location = None
+        self._resumed = False
+        return _State.GOING
+
+    def _give_up(self) -> Refused:
+        if isinstance(self._last, Response):
+            return Refused(self._last)
+        raise _broken(self._last)
+
+    def _move(self, reply: Response) -> None:
+        # Without a Location the session stays where it is.
+        location = reply.headers.get("location")
+        if location is not None:
+            self.location = join(reply.url, location)
+
+    def _reach(self, offset: int) -> None:
+        self._offset = offset
+        if offset > self._furthest:
+            self._furthest = offset
+            self._failures = 0
+
+    def _here(self) -> str:
+        if self.location is None:
+            raise AssertionError("a session is open in every state but OPEN")
+        return self.location
+
+
+def _settled(response: Response) -> Response:
+    """The same answer with its body in memory, so that the connection is free for the next step."""
+    body = response.peek(ERROR_BODY_MAX)
+    return Response(response.status, response.headers, body, request=response.request)
+
+
+def _broken(reply: "Response | ExchangeError | None") -> ExchangeError:
+    if isinstance(reply, ExchangeError):
+        return reply
+    raise AssertionError("an exchange that brought no response brought an error")
+
+
+def _words(reply: "Response | ExchangeError | None") -> str:
+    return f"answer {reply.status}" if isinstance(reply, Response) else _broken(reply).message

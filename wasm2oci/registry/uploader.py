@@ -1,0 +1,195 @@
+"""Carries out what `upload.BlobUpload` decides: bodies, waiting, and the end."""
+
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.verify import verified
+from wasm2oci.errors import Wasm2OciError
+from wasm2oci.registry.messages import Request, Response
+from wasm2oci.registry.problems import ExchangeError
+from wasm2oci.registry.upload import Ask, BlobUpload, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from wasm2oci.content.target import Content
+    from wasm2oci.content.verify import SelfVerifying
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.registry.scope import Scope
+    from wasm2oci.registry.session import Session
+
+__all__ = ["push_blob"]
+
+_PIECE: Final = 512 * 1024
+"""Bytes handed to the connection at once: TLS and the HTTP library both copy what is larger again and again."""
+
+
+def push_blob(
+    session: "Session",
+    name: str,
+    scopes: "tuple[Scope, ...]",
+    descriptor: "Descriptor",
+    content: "Content",
+    *,
+    location: str | None = None,
+) -> None:
+    """Upload a blob.
+
+    Args:
+        session: with the registry.
+        name: of the repository.
+        scopes: what a token must allow.
+        descriptor: of the blob.
+        content: its bytes; verified on the way, so that wrong bytes are never completed.
+        location: of a session that is open already, or None.
+
+    Raises:
+        IntegrityError: the bytes are not those of the descriptor, or the registry says so.
+        RegistryError: the registry refuses, or the connection kept breaking.
+        Wasm2OciError: whatever reading the content raises.
+    """
+    upload = BlobUpload(
+        session.origin,
+        name,
+        descriptor.digest,
+        descriptor.size,
+        host=session.host,
+        policy=session.policy,
+        random=session.world.random,
+        now=session.world.now,
+        location=location,
+    )
+    source = _Source(verified(content, descriptor), descriptor.size)
+    run = upload.run()
+    try:
+        step = next(run)
+        while True:
+            reply: Response | ExchangeError | None = None
+            if isinstance(step, Wait):
+                session.log(f"* {step.reason}; again in {step.seconds:.1f} s")
+                session.world.sleep(step.seconds)
+            else:
+                reply = _ask(session, scopes, step, source)
+            step = run.send(reply)
+    except StopIteration as done:
+        refused = done.value
+    except ExchangeError:
+        raise  # dropping the session would meet the same broken connection
+    except Wasm2OciError:
+        _drop(session, scopes, upload)
+        raise
+    finally:
+        run.close()
+        source.close()
+    if refused is not None:
+        _drop(session, scopes, upload)
+        body = refused.response.peek(64 * 1024)
+        what = f"{session.host}/{name}@{descriptor.digest}"
+        raise session.refusal(refused.response, body, what, name=name, kind="repository", pushing=True)
+
+
+def _ask(session: "Session", scopes: "tuple[Scope, ...]", step: Ask, source: "_Source") -> Response | ExchangeError:
+    request = step.request
+    if step.part is not None:
+        body = source.part(*step.part)
+        request = Request(
+            request.method, request.url, request.headers, body, repeatable=request.repeatable, patience=request.patience
+        )
+    try:
+        return session.send(request, scopes)
+    except ExchangeError as error:
+        if source.failure is not None:  # it was the reading that broke, not the sending
+            raise source.failure from error.__cause__
+        return error
+
+
+def _drop(session: "Session", scopes: "tuple[Scope, ...]", upload: BlobUpload) -> None:
+    request = upload.cancel()
+    if request is None:
+        return
+    try:
+        session.send(Request("DELETE", request.url, repeatable=False), scopes).drain()
+    except Wasm2OciError as error:  # the session ends by itself one day
+        session.log(f"* the upload session stays: {error.message}")
+
+
+class _Source:
+    """The content as bodies: whole, or one part after the other without reading from the start each time."""
+
+    def __init__(self, content: "SelfVerifying", size: int) -> None:
+        self._content = content
+        self._size = size
+        self._pieces: Iterator[bytes] | None = None
+        self._rest = b""
+        self._at = 0
+        self.failure: Wasm2OciError | None = None
+
+    def part(self, start: int, end: int) -> "_Whole | bytes":
+        """Bytes from `start` to before `end`: a body that opens the content anew, or those bytes."""
+        if start == 0 and end == self._size and self._pieces is None:
+            return _Whole(self, self._size)
+        if self._pieces is None or self._at > start:
+            self.close()
+            self._pieces = iter(self._content)
+            self._rest, self._at = b"", 0
+        self._read(self._pieces, start - self._at)
+        return self._read(self._pieces, end - start)
+
+    def _read(self, pieces: "Iterator[bytes]", count: int) -> bytes:
+        parts: list[bytes] = []
+        while count > 0:
+            piece = self._rest or next(pieces, b"")
+            if not piece:
+                raise AssertionError("verified content has all its bytes")
+            parts.append(piece[:count])
+            self._rest = piece[count:]
+            count -= len(parts[-1])
+            self._at += len(parts[-1])
+        if self._at == self._size and not self._rest:
+            for _ in pieces:  # nothing is left but the check of the digest, before the last part goes out
+                pass
+        return b"".join(parts)
+
+    def whole(self) -> "Iterator[bytes]":
+        self.failure = None
+        last = b""
+        try:
+            for piece in _cut(self._content):
+                if last:
+                    yield last
+                last = piece
+        except Wasm2OciError as error:
+            self.failure = error
+            raise
+        # The last piece waits for the check of all: a registry never gets wrong bytes whole.
+        if last:
+            yield last
+
+    def close(self) -> None:
+        close = getattr(self._pieces, "close", None)
+        if close is not None:
+            close()
+        self._pieces = None
+
+
+class _Whole:
+    """All of the content, from the start each time."""
+
+    __slots__ = ("_source", "size")
+
+    def __init__(self, source: _Source, size: int) -> None:
+        self._source = source
+        self.size = size
+
+    def __iter__(self) -> "Iterator[bytes]":
+        return self._source.whole()
+
+
+def _cut(chunks: "Iterable[bytes]") -> "Iterator[bytes]":
+    for chunk in chunks:
+        if len(chunk) <= _PIECE:
+            if chunk:
+                yield chunk
+            continue
+        view = memoryview(chunk)
+        for start in range(0, len(chunk), _PIECE):
+            yield bytes(view[start : start + _PIECE])

@@ -1,0 +1,201 @@
+"""Addresses, as strings that were checked once: origins, joining, queries, and what may be trusted with what.
+
+A registry names other addresses in four places: the realm of a challenge, `Location`, redirects and `Link`. Each is
+hostile until checked here. The rules:
+
+* `http` and `https` only, no user information, no control characters, spaces or backslashes (two parsers could read
+  two hosts into those), no fragment.
+* No step down from `https` to `http`.
+* No step inwards: a host that is a loopback, private, link-local or unspecified address, in any spelling, is only
+  reached from a registry that is there too.
+* An `Origin` is scheme, host and port together: secrets belong to one origin.
+"""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import quote, urljoin, urlsplit
+
+from wasm2oci.errors import RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "Origin",
+    "UntrustedUrlError",
+    "check_step",
+    "is_loopback",
+    "join",
+    "quote_path",
+    "redact",
+    "with_query",
+]
+
+_PORTS: Final = {"http": 80, "https": 443}
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])\Z")
+_UNSAFE: Final = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\]")
+_PLACE: Final = {
+    "loopback": "a loopback address",
+    "private": "a private address",
+    "link-local": "a link-local address",
+    "unspecified": "no address at all",
+}
+
+
+class UntrustedUrlError(RegistryError):
+    """The registry named an address that it has no business to send us to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host (lower case, IPv6 in brackets) and port: what a secret is bound to."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """The origin of an absolute URL.
+
+        Raises:
+            UntrustedUrlError: it is not one that this client would ever ask.
+        """
+        if _UNSAFE.search(url) is not None:
+            raise UntrustedUrlError("the registry named an address with characters that no address has")
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise UntrustedUrlError("the registry named an address that is not one") from error
+        if parts.scheme not in _PORTS:
+            raise UntrustedUrlError(f"the registry named an address that is neither http nor https: {parts.scheme!r}")
+        if "@" in parts.netloc:
+            raise UntrustedUrlError("the registry named an address with a user in it")
+        host = (parts.hostname or "").rstrip(".")
+        host = f"[{host}]" if ":" in host else host
+        if _HOST.match(host) is None or port == 0:
+            raise UntrustedUrlError("the registry named an address without a host")
+        return cls(parts.scheme, host, port if port is not None else _PORTS[parts.scheme])
+
+    @classmethod
+    def at(cls, scheme: str, authority: str) -> Self:
+        """The origin of a registry given as `host[:port]`."""
+        return cls.of(f"{scheme}://{authority}")
+
+    @property
+    def authority(self) -> str:
+        """`host`, or `host:port` when the port is not the scheme's own."""
+        return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        """The host without an IPv6 address's brackets."""
+        return self.host.strip("[]")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+def _inside(host: str) -> str | None:
+    """Which kind of inner address this host literally is, in any spelling that a resolver takes, or None."""
+    name = host.strip("[]").partition("%")[0].lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return "loopback"
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address
+    if ":" in name:
+        try:
+            address = ipaddress.IPv6Address(name)
+        except ValueError:
+            return None
+        address = address.ipv4_mapped or address.sixtofour or address
+    else:
+        try:
+            # inet_aton also reads 127.1, 2130706433 and 0x7f000001, as the resolver will.
+            address = ipaddress.IPv4Address(socket.inet_aton(name))
+        except OSError:
+            return None
+    if address.is_unspecified:
+        return "unspecified"
+    if address.is_loopback:
+        return "loopback"
+    if address.is_link_local:
+        return "link-local"
+    return None if address.is_global or address.is_multicast else "private"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, with or without a port, is this machine by name or by literal address."""
+    if host.startswith("["):
+        return _inside(host[1:].partition("]")[0]) == "loopback"
+    return _inside(host.partition(":")[0]) == "loopback"
+
+
+def check_step(here: Origin, there: Origin, what: str) -> None:
+    """Refuse to be sent from `here` to `there`.
+
+    Args:
+        here: who sends us.
+        there: where to.
+        what: by which means ("token server", "redirect"), for the message.
+
+    Raises:
+        UntrustedUrlError: the step goes down from https to http, or inwards.
+    """
+    if here.scheme == "https" and there.scheme == "http":
+        raise UntrustedUrlError(
+            f"{here.authority} names a {what} at {there.authority} without TLS",
+            hint="the registry must be fixed: secrets and content are not sent over plain http from an https registry",
+        )
+    inner = _inside(there.host)
+    if inner is None or there.host == here.host:
+        return
+    if inner in {"loopback", "private"} and _inside(here.host) == inner:
+        return
+    raise UntrustedUrlError(
+        f"{here.authority} names a {what} at {_PLACE[inner]}: {there.host}",
+        hint="a registry may not send its clients into their own network",
+    )
+
+
+def join(base: str, location: str) -> str:
+    """The absolute URL of a `Location` or `Link` that came with `base`, its query kept, its fragment dropped.
+
+    Raises:
+        UntrustedUrlError: it is not an address that this client would ask.
+    """
+    if not location or _UNSAFE.search(location) is not None:
+        raise UntrustedUrlError("the registry named an address with characters that no address has")
+    try:
+        url = urljoin(base, location).partition("#")[0]
+    except ValueError as error:
+        raise UntrustedUrlError("the registry named an address that is not one") from error
+    Origin.of(url)
+    return url
+
+
+def with_query(url: str, parameters: "Sequence[tuple[str, str]]") -> str:
+    """The URL with parameters added behind those it has; nothing that is there is touched or reordered."""
+    for name, value in parameters:
+        url += f"{'&' if '?' in url else '?'}{quote(name, safe='')}={quote(value, safe='')}"
+    return url
+
+
+def quote_path(text: str) -> str:
+    """Text as part of a path; the characters of names, tags and digests stay as they are."""
+    return quote(text, safe="/:._-")
+
+
+def redact(url: str) -> str:
+    """The URL without user information and without the values of its query: safe in a message or a log."""
+    head, question, query = url.partition("#")[0].partition("?")
+    scheme, separator, rest = head.partition("://")
+    authority, slash, path = rest.partition("/")
+    head = f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+    if not question:
+        return head
+    names = [part.partition("=")[0] for part in query.split("&")]
+    return f"{head}?{'&'.join(f'{name}=...' for name in names)}"
