@@ -1,7 +1,7 @@
 """The two applications, and the one place that turns an outcome into an exit code.
 
 `wasm2oci` finds its commands in the table (`cli.catalogue`). `wasm-to-oci` has two, `push` and `pull`, with the flags
-and the output of engineerd/wasm-to-oci (`cli.commands.drop_in_push`, `..._pull`).
+and the output of engineerd/wasm-to-oci (`cli.drop_in`).
 
 Nothing heavy is imported here: `--version` and `--help` answer from the table, before typer is even loaded.
 """
@@ -18,6 +18,8 @@ from wasm2oci.version import __version__
 if TYPE_CHECKING:
     from types import FrameType
     from typing import TextIO
+
+    from typer.core import TyperGroup
 
     from wasm2oci.cli.session import Session
 
@@ -49,9 +51,9 @@ def _run(program: str) -> NoReturn:
     try:
         code = _quick(program, arguments)
         if code is None:
-            import signal  # noqa: PLC0415 - not needed by the quick answers
+            import signal
 
-            from wasm2oci.cli.session import Session  # noqa: PLC0415 - loads typer
+            from wasm2oci.cli.session import Session
 
             signal.signal(signal.SIGTERM, _terminate)
             code = invoke(arguments, Session.of_process(program))
@@ -69,13 +71,13 @@ def _run(program: str) -> NoReturn:
 
 def _quick(program: str, arguments: Sequence[str]) -> int | None:
     # The answers that need no typer: the version and the overview.
-    if program != "wasm2oci" or "_WASM2OCI_COMPLETE" in os.environ:
+    if program != "wasm2oci":
         return None
     if arguments in (["--version"], ["-V"]):
         sys.stdout.write(f"wasm2oci {__version__}\n")
         return ExitCode.OK
     if not arguments or arguments in (["--help"], ["-h"], ["help"]):
-        from wasm2oci.cli.overview import overview  # noqa: PLC0415 - only shown when asked for
+        from wasm2oci.cli.overview import overview
 
         (sys.stdout if arguments else sys.stderr).write(overview())
         return ExitCode.OK if arguments else ExitCode.USAGE
@@ -94,7 +96,7 @@ def invoke(arguments: Sequence[str], session: "Session") -> int:
         code = _dispatch(arguments, session)
         session.stdout.flush()
     except Wasm2OciError as error:
-        from wasm2oci.cli.failure import print_error  # noqa: PLC0415 - only after an error
+        from wasm2oci.cli.failure import print_error
 
         _settle(session)
         print_error(error, session.stderr, color=color)
@@ -106,7 +108,7 @@ def invoke(arguments: Sequence[str], session: "Session") -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - this is where bugs become exit 1
-        from wasm2oci.cli.failure import print_bug  # noqa: PLC0415 - only after a bug
+        from wasm2oci.cli.failure import print_bug
 
         _settle(session)
         print_bug(error, session.stderr)
@@ -115,12 +117,22 @@ def invoke(arguments: Sequence[str], session: "Session") -> int:
 
 
 def _dispatch(arguments: Sequence[str], session: "Session") -> int:
-    import typer  # noqa: PLC0415 - loaded after the quick answers
+    import typer
 
-    from wasm2oci.cli import loader  # noqa: PLC0415 - loads typer
+    from wasm2oci.cli import loader
 
-    arguments = _named(list(arguments))
-    command = loader.root()
+    if session.program == "wasm2oci" and arguments[:1] == ["__complete"]:
+        from wasm2oci.cli.completion import candidates
+
+        session.stdout.writelines(f"{line}\n" for line in candidates(arguments[1:]))
+        return ExitCode.OK
+    command: TyperGroup
+    if session.program == "wasm-to-oci":
+        from wasm2oci.cli import drop_in
+
+        arguments, command = drop_in.reorder(arguments), drop_in.root()
+    else:
+        arguments, command = _named(list(arguments)), loader.root()
     # typer keeps its UsageError in a private module; its public child leads there.
     usage_error: type[Exception] = typer.BadParameter.__bases__[0]
     try:

@@ -26,7 +26,19 @@ SECTIONS: Final = ("Modules", "Repositories", "Registries", "This tool")
 """In the order that the help shows them."""
 
 COMMANDS: Final = (
+    Command("push", "Modules", "Put a module into a registry"),
+    Command("pull", "Modules", "Get a module back, verified"),
+    Command("verify", "Modules", "Check that an artifact is whole, and that a file is its module"),
+    Command("inspect", "Modules", "Show what an artifact or a module file holds"),
+    Command("resolve", "Repositories", "Print the digest that a tag names"),
+    Command("tags", "Repositories", "List the tags of a repository"),
+    Command("tag", "Repositories", "Give an artifact further tags"),
+    Command("copy", "Repositories", "Copy an artifact between registries and layouts"),
+    Command("delete", "Repositories", "Remove an artifact, or one tag"),
+    Command("login", "Registries", "Check and keep credentials for a registry"),
+    Command("logout", "Registries", "Forget the credentials of a registry"),
     Command("serve", "Registries", "Serve a registry from this machine"),
+    Command("completion", "This tool", "Print the completion script of a shell"),
     Command("version", "This tool", "Print the version"),
 )
 """In the order that the help shows them."""
@@ -39,7 +51,7 @@ def find(name: str) -> Command | None:
 
 def similar(name: str) -> list[str]:
     """Up to two command names that were perhaps meant, the best first."""
-    from difflib import get_close_matches  # noqa: PLC0415 - needed after a typo only
+    from difflib import get_close_matches
 
     names = [command.name for command in COMMANDS]
     starting = [other for other in names if len(name) > 1 and other.startswith(name)]

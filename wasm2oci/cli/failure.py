@@ -20,7 +20,7 @@ def print_error(error: Wasm2OciError, stderr: TextIO, *, color: bool) -> None:
 
 def print_bug(error: BaseException, stderr: TextIO) -> None:
     """Write the traceback of a bug of ours and ask for a report."""
-    import traceback  # noqa: PLC0415 - for bugs only
+    import traceback
 
     traceback.print_exception(error, file=stderr)
     kind = type(error).__name__

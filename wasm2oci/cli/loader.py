@@ -8,7 +8,8 @@ import dataclasses
 import functools
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, get_args, get_origin
 
 import typer
@@ -19,15 +20,24 @@ from wasm2oci.cli import catalogue
 from wasm2oci.cli.options import Prefix
 from wasm2oci.cli.session import Session
 
-__all__ = ["CommandGroup", "expand", "load", "root"]
+__all__ = ["PARSER_SETTINGS", "CommandGroup", "expand", "load", "make_command", "root"]
 
-_HELP: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+PARSER_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 class _Sectioned(TyperCommand):
     """A command whose help shows the options group by group."""
 
     sections: ClassVar[tuple[str, ...]] = ()
+
+    def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """The arguments by the names that their descriptions use."""
+        names = [
+            param.metavar or ""
+            for param in self.get_params(ctx)
+            if param.param_type_name == "argument" and not getattr(param, "hidden", False)
+        ]
+        return ["[OPTIONS]", *names]
 
     def format_options(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         """Write the arguments, the command's own options, then each group under its title."""
@@ -60,7 +70,7 @@ class CommandGroup(TyperGroup):
 
 def root() -> CommandGroup:
     """The whole tool as one typer command, for running and for completion."""
-    return CommandGroup(name="wasm2oci", rich_markup_mode=None, context_settings=dict(_HELP))
+    return CommandGroup(name="wasm2oci", rich_markup_mode=None, context_settings=dict(PARSER_SETTINGS))
 
 
 def load(module: str, name: str) -> TyperCommand:
@@ -69,12 +79,25 @@ def load(module: str, name: str) -> TyperCommand:
     The module holds `command`, and may hold `CONTEXT_SETTINGS` for the parser.
     """
     loaded = importlib.import_module(module)
+    return make_command(name, loaded.command, getattr(loaded, "CONTEXT_SETTINGS", {}))
+
+
+def make_command(
+    name: str, function: Callable[..., int | None], settings: Mapping[str, Any] = MappingProxyType({})
+) -> TyperCommand:
+    """The typer command of one function that is written with option groups and a session."""
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
-    settings = {**_HELP, **getattr(loaded, "CONTEXT_SETTINGS", {})}
-    app.command(name, cls=_Sectioned, context_settings=settings)(expand(loaded.command))
+    settings = {**PARSER_SETTINGS, **settings}
+    app.command(name, cls=_Sectioned, context_settings=settings, help=_help_text(function))(expand(function))
     made = typer.main.get_command(app)
     assert isinstance(made, TyperCommand)  # noqa: S101 - an app of one command is that command
     return made
+
+
+def _help_text(command: Callable[..., int | None]) -> str:
+    # Paragraphs that are indented (examples) keep their lines; the others are filled.
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(f"\b\n{text}" if text.startswith("  ") else text for text in paragraphs)
 
 
 def expand(command: Callable[..., int | None]) -> Callable[..., int | None]:
@@ -137,7 +160,7 @@ def _options_of(group: Any, prefix: str) -> dict[str, inspect.Parameter]:
 
 
 def _copy_option(info: OptionInfo, title: str, prefix: str) -> OptionInfo:
-    from copy import copy  # noqa: PLC0415 - small, and used by groups only
+    from copy import copy
 
     info = copy(info)
     info.rich_help_panel = title

@@ -17,7 +17,7 @@ from wasm2oci.errors import UsageError
 if TYPE_CHECKING:
     from wasm2oci.operations.environment import Access
 
-__all__ = ["Connection", "Format", "Prefix", "ReferenceArgument", "Reporting"]
+__all__ = ["Connection", "Format", "Prefix", "ReferenceArgument", "Reporting", "read_password"]
 
 _PASSWORD_MAX = 1 << 20
 
@@ -96,7 +96,7 @@ class Connection:
         Raises:
             UsageError: options contradict each other, or standard input holds no password.
         """
-        from wasm2oci.operations.environment import Access  # noqa: PLC0415 - heavy, and not for --help
+        from wasm2oci.operations.environment import Access
 
         password = self.password
         if self.password_stdin:

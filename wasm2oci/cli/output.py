@@ -8,11 +8,14 @@ first: a title or a tag must not be able to drive the terminal.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from wasm2oci.errors import LocalIOError
 
-__all__ = ["Output", "StandardOutputError", "fields", "printable", "size_text"]
+if TYPE_CHECKING:
+    from wasm2oci.oci.descriptor import Descriptor
+
+__all__ = ["Output", "StandardOutputError", "descriptor_document", "fields", "printable", "size_text"]
 
 
 class StandardOutputError(LocalIOError):
@@ -101,6 +104,18 @@ def fields(*pairs: tuple[str, object]) -> list[str]:
         for number, item in enumerate(items):
             lines.append(f"{name + ':' if number == 0 else '':{width}}{item}".rstrip())
     return lines
+
+
+def descriptor_document(descriptor: "Descriptor") -> dict[str, Any]:
+    """What the JSON form of a result says about a manifest: mediaType, digest, size, artifactType."""
+    document: dict[str, Any] = {
+        "mediaType": descriptor.media_type,
+        "digest": str(descriptor.digest),
+        "size": descriptor.size,
+    }
+    if descriptor.artifact_type is not None:
+        document["artifactType"] = descriptor.artifact_type
+    return document
 
 
 def size_text(size: int) -> str:

@@ -31,9 +31,30 @@ class Session:
     @classmethod
     def of_process(cls, program: str) -> Self:
         """The session of the running process."""
-        import os  # noqa: PLC0415 - the one place that looks at the process
+        import os
 
         return cls(program, sys.stdin.buffer, sys.stdout, sys.stderr, os.environ)
+
+    @property
+    def interactive(self) -> bool:
+        """Whether a person can be asked: both standard input and standard error are terminals."""
+        return self.stdin.isatty() and self.stderr.isatty()
+
+    def ask(self, question: str) -> str:
+        """Ask on the terminal, and return the answer."""
+        self.stderr.write(question)
+        self.stderr.flush()
+        return self.stdin.readline().decode("utf-8", "replace").rstrip("\r\n")
+
+    def ask_secret(self, question: str) -> str:
+        """Ask on the terminal without showing the answer."""
+        import getpass
+
+        return getpass.getpass(question, self.stderr)
+
+    def confirm(self, question: str) -> bool:
+        """Whether a person says yes; False when nobody can be asked."""
+        return self.interactive and self.ask(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
     def output(self, reporting: Reporting | None = None) -> Output:
         """Where the results and remarks of this run go."""
@@ -54,7 +75,7 @@ class Session:
         Raises:
             UsageError: options contradict each other, or standard input holds no password.
         """
-        from wasm2oci.operations.environment import Environment  # noqa: PLC0415 - heavy, and not for --help
+        from wasm2oci.operations.environment import Environment
 
         home = self.variables.get("HOME") or "/"
         return Environment(
@@ -63,4 +84,5 @@ class Session:
             access=(connection or Connection()).access(self.stdin),
             warn=output.warn,
             note=output.note,
+            log=output.note if output.verbose else None,
         )

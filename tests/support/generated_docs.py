@@ -1,0 +1,149 @@
+"""The generated pages of docs/: made from the tables, so that they cannot say anything else than the code does."""
+
+import importlib
+import inspect
+import io
+import pkgutil
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Final
+
+import wasm2oci
+from tests.support.data import ROOT
+from wasm2oci.cli import drop_in
+from wasm2oci.cli.catalogue import COMMANDS, SECTIONS
+from wasm2oci.cli.loader import load, make_command
+from wasm2oci.cli.overview import overview
+from wasm2oci.errors import ExitCode, Wasm2OciError
+from wasm2oci.packager.profiles import PROFILES
+from wasm2oci.packager.recognise import ARCHIVE_LAYERS, RAW_LAYERS
+
+__all__ = ["PAGES", "all_modules", "error_classes"]
+
+_HEAD: Final = "<!-- Generated: `pytest tests/architecture --bless` rewrites this page. -->\n"
+
+_MEANINGS: Final = {
+    ExitCode.OK: "it worked",
+    ExitCode.BUG: "a bug of wasm2oci: a traceback, and a request to report it",
+    ExitCode.USAGE: "the command line makes no sense",
+    ExitCode.INVALID: "a value that came in is malformed or invalid: reference, digest, option, module, manifest",
+    ExitCode.NOT_FOUND: "a tag, manifest, blob, file or export is not there",
+    ExitCode.ACCESS: "the registry wants credentials, or refuses the ones it got",
+    ExitCode.INTEGRITY: "bytes are not the bytes they were said to be, or a policy is not met",
+    ExitCode.REGISTRY: "the registry or the network did not do its part",
+    ExitCode.UNSUPPORTED: "understood, and not done here",
+    ExitCode.LOCAL_IO: "the local machine refused: disk full, permission, unwritable output",
+    ExitCode.TIMED_OUT: "`run`: the time limit passed",
+    ExitCode.TOOL_FAILED: "`run`: wasm2oci failed around the guest",
+    ExitCode.INTERRUPTED: "Ctrl-C",
+    ExitCode.TRAP: "`run`: the guest trapped",
+}
+
+
+def all_modules() -> Iterator[ModuleType]:
+    """Every module of the package, imported."""
+    yield wasm2oci
+    for info in pkgutil.walk_packages(wasm2oci.__path__, "wasm2oci."):
+        if not info.name.endswith("__main__"):
+            yield importlib.import_module(info.name)
+
+
+def error_classes() -> list[type[Wasm2OciError]]:
+    """Every error class, below its parent."""
+    list(all_modules())
+
+    def below(kind: type[Wasm2OciError]) -> Iterator[type[Wasm2OciError]]:
+        for child in sorted(kind.__subclasses__(), key=lambda child: (child.__module__, child.__name__)):
+            if child.__module__.startswith("wasm2oci."):
+                yield child
+                yield from below(child)
+
+    return list(dict.fromkeys(below(Wasm2OciError)))
+
+
+def _first_line(kind: type) -> str:
+    return inspect.cleandoc(kind.__doc__ or "").split("\n\n", maxsplit=1)[0].replace("\n", " ")
+
+
+def _errors_page() -> str:
+    page = io.StringIO()
+    page.write(f"{_HEAD}\n# Errors and exit codes\n\n")
+    page.write(
+        "An error is one line on standard error, `error: ...`, then lines that show what it means (a caret under a\n"
+        "character, two digests), then `hint: ...` if there is something to do about it. Scripts look at the exit\n"
+        "code.\n\n"
+    )
+    page.write("| exit | meaning |\n|---|---|\n")
+    page.writelines(f"| {code.value} | {_MEANINGS[code]} |\n" for code in ExitCode)
+    page.write(
+        "\n`run` ends with the program's own code. 141 means that the reader of a pipe went away, 143 that the\n"
+        "process was told to stop (SIGTERM).\n"
+    )
+    classes = error_classes()
+    for code in ExitCode:
+        group = [kind for kind in classes if kind.exit_code is code]
+        if not group:
+            continue
+        page.write(f"\n## Exit {code.value}: {_MEANINGS[code]}\n\n| error | raised in | when |\n|---|---|---|\n")
+        for kind in group:
+            where = kind.__module__.removeprefix("wasm2oci.")
+            page.write(f"| `{kind.__name__}` | `{where}` | {_first_line(kind)} |\n")
+    return page.getvalue()
+
+
+def _help_of(name: str, program: str, module: str | None, function: Callable[..., int | None] | None = None) -> str:
+    command = load(module, name) if module is not None else make_command(name, function) if function else None
+    assert command is not None
+    with command.make_context(f"{program} {name}", [], resilient_parsing=True) as context:
+        context.terminal_width = 80
+        context.max_content_width = 80
+        return command.get_help(context)
+
+
+def _cli_page() -> str:
+    page = io.StringIO()
+    page.write(f"{_HEAD}\n# The command line\n\n```text\n{overview()}```\n")
+    for section in SECTIONS:
+        for command in COMMANDS:
+            if command.section == section:
+                text = _help_of(command.name, "wasm2oci", command.module)
+                page.write(f"\n## wasm2oci {command.name}\n\n```text\n{text}\n```\n")
+    page.write(
+        "\n# The drop-in\n\n`wasm-to-oci` takes the command line of engineerd/wasm-to-oci 0.1.2. What differs, and\n"
+        "why: [decisions/0004](decisions/0004-the-drop-in.md).\n"
+    )
+    for name, function in (("push", drop_in.push), ("pull", drop_in.pull)):
+        page.write(f"\n## wasm-to-oci {name}\n\n```text\n{_help_of(name, 'wasm-to-oci', None, function)}\n```\n")
+    return page.getvalue()
+
+
+def _profiles_page() -> str:
+    page = io.StringIO()
+    page.write(f"{_HEAD}\n# Profiles\n\n")
+    page.write(
+        "How a module is laid out in a registry. `wasm2oci push --profile NAME` writes one; `pull` reads them all,\n"
+        "and everything else that is listed below, whatever the config's type is.\n\n"
+        "| profile | what it is | who pulls it |\n|---|---|---|\n"
+    )
+    for row in PROFILES.values():
+        page.write(f"| `{row.name}` | {row.summary} | {', '.join(row.consumers)} |\n")
+    page.write("\n| profile | config | layer | manifest says its media type |\n|---|---|---|---|\n")
+    for row in PROFILES.values():
+        says = "yes" if row.says_media_type else "no"
+        page.write(f"| `{row.name}` | `{row.config_type}` | `{row.layer_type}` | {says} |\n")
+    page.write("\n## Layers that `pull` takes as a module\n\n")
+    page.writelines(f"- `{kind}`\n" for kind in RAW_LAYERS)
+    page.write("- any other type, if its title ends in `.wasm`\n")
+    page.write("\n## Layers that `pull` looks into for a module\n\n")
+    page.writelines(f"- `{kind}`\n" for kind in ARCHIVE_LAYERS)
+    return page.getvalue()
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "cli.md": _cli_page,
+    "errors.md": _errors_page,
+    "profiles.md": _profiles_page,
+}
+"""File in docs/ -> what it should say."""
+
+DOCS: Final = ROOT / "docs"

@@ -1,0 +1,73 @@
+"""`wasm2oci copy`."""
+
+from dataclasses import fields as dataclass_fields
+from typing import Annotated
+
+import typer
+
+from wasm2oci.cli.options import Connection, Prefix, Reporting
+from wasm2oci.cli.output import descriptor_document, fields, size_text
+from wasm2oci.cli.progress import transfer
+from wasm2oci.cli.session import Session
+from wasm2oci.errors import UsageError
+
+__all__ = ["command"]
+
+
+def command(
+    session: Session,
+    *,
+    source: Annotated[
+        str,
+        typer.Argument(metavar="SOURCE", help="HOST/NAME:TAG, ...@DIGEST or oci-layout:DIR:TAG.", show_default=False),
+    ],
+    destination: Annotated[
+        str,
+        typer.Argument(metavar="DESTINATION", help="The same; without a tag, SOURCE's is kept.", show_default=False),
+    ],
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Take along signatures and all else that refers to it.")
+    ] = False,
+    reporting: Reporting,
+    connection: Connection,
+    destination_connection: Annotated[Connection, Prefix("to")],
+) -> None:
+    """Copy an artifact between registries and layouts, byte for byte.
+
+    Connection options go for both sides; those that start with --to- go for the
+    destination, and then none of the others do.
+    """
+    from wasm2oci.oci.reference import parse_location
+    from wasm2oci.operations.copy import CopyRequest, copy
+
+    output = session.output(reporting)
+    if connection.password_stdin and destination_connection.password_stdin:
+        raise UsageError(
+            "standard input holds one password: --password-stdin and --to-password-stdin exclude each other"
+        )
+    environment = session.environment(output, connection)
+    told = any(getattr(destination_connection, field.name) != field.default for field in dataclass_fields(Connection))
+    request = CopyRequest(
+        parse_location(source),
+        parse_location(destination),
+        recursive=recursive,
+        destination_access=destination_connection.access(session.stdin) if told else None,
+    )
+    with transfer(output, "Copied", "Copying") as progress:
+        result = copy(request, environment, progress)
+    name = destination if request.destination.tag or result.tag is None else f"{destination}:{result.tag}"
+    document = {
+        "source": source,
+        "reference": name,
+        **descriptor_document(result.manifest),
+        "copied": result.copied,
+        "existed": result.existed,
+        "mounted": result.mounted,
+        "transferredBytes": result.transferred,
+    }
+    lines = fields(
+        ("Copied", f"{source} to {name}"),
+        ("Manifest", result.manifest.digest),
+        ("Moved", size_text(result.transferred)),
+    )
+    output.result(document, lines, quiet=str(result.manifest.digest))

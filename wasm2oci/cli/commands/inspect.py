@@ -1,0 +1,112 @@
+"""`wasm2oci inspect`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wasm2oci.cli.options import Connection, Reporting
+from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
+from wasm2oci.cli.session import Session
+
+if TYPE_CHECKING:
+    from wasm2oci.operations.inspect import Inspected
+    from wasm2oci.operations.module_facts import Extern, ModuleFacts
+
+__all__ = ["command"]
+
+
+def command(
+    session: Session,
+    *,
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF|FILE",
+            help="HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, or a file.",
+            show_default=False,
+        ),
+    ],
+    manifest_only: Annotated[
+        bool, typer.Option("--manifest-only", help="Do not download the module to look into it.")
+    ] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Print the manifest's bytes, exactly as they are.")] = False,
+    reporting: Reporting,
+    connection: Connection,
+) -> None:
+    """Show what an artifact or a module file holds.
+
+    Of an artifact: its layout, parts and annotations, and what refers to it. Of the
+    module: imports, exports, features and the tools that made it.
+    """
+    from wasm2oci.operations.inspect import inspect, inspect_file
+    from wasm2oci.operations.subject import parse_subject
+
+    output = session.output(reporting)
+    parsed = parse_subject(subject)
+    if isinstance(parsed, Path):
+        facts = inspect_file(parsed)
+        output.result({"file": subject, "module": facts.to_json()}, _module_lines(facts, ("File", subject)))
+        return
+    result = inspect(parsed, session.environment(output, connection), outline=not (manifest_only or raw))
+    if raw:
+        session.stdout.flush()
+        session.stdout.buffer.write(result.document.raw)
+        session.stdout.buffer.flush()
+        return
+    _show(output, subject, result)
+
+
+def _show(output: Output, name: str, result: "Inspected") -> None:
+    from wasm2oci.cli.references import pinned_name
+
+    document = result.document
+    children = [{**descriptor_document(child), "annotations": dict(child.annotations)} for child in document.children]
+    referrers = [descriptor_document(referrer) for referrer in result.referrers or ()]
+    value: dict[str, Any] = {
+        "reference": pinned_name(result.source, str(result.manifest.digest)),
+        **descriptor_document(result.manifest),
+        "artifactType": document.effective_type,
+        "format": result.format,
+        "annotations": dict(document.annotations),
+        "parts": children,
+        "referrers": referrers if result.referrers is not None else None,
+        "module": result.module.to_json() if result.module is not None else None,
+        "problem": result.problem,
+    }
+    lines = fields(
+        ("Artifact", name),
+        ("Manifest", result.manifest.digest),
+        ("Type", document.effective_type),
+        ("Format", result.format or f"not recognised: {result.problem}"),
+        ("Parts", [f"{child.digest.short}  {child.size:>12,}  {child.media_type}" for child in document.children]),
+        ("Notes", [f"{key}={text}" for key, text in document.annotations.items()] or None),
+        (
+            "Referrers",
+            [f"{item.digest.short}  {item.artifact_type or item.media_type}" for item in result.referrers or ()]
+            or None,
+        ),
+    )
+    if result.module is not None:
+        lines += ["", *_module_lines(result.module)]
+    elif result.problem is not None and result.format is not None:
+        output.warn(result.problem)
+    output.result(value, lines, quiet=str(result.manifest.digest))
+
+
+def _module_lines(facts: "ModuleFacts", *first: tuple[str, object]) -> list[str]:
+    producers = [f"{name} {version}".strip() for values in facts.producers.values() for name, version in values.items()]
+    return fields(
+        *first,
+        ("Module", facts.digest),
+        ("Size", size_text(facts.size)),
+        ("Kind", "component" if facts.kind == "component" else f"core module, functions: {facts.functions:,}"),
+        ("Features", ", ".join(facts.features) or None),
+        ("Made by", ", ".join(producers) or None),
+        ("Imports", _extern_lines(facts.imports) or "none"),
+        ("Exports", _extern_lines(facts.exports) or "none"),
+    )
+
+
+def _extern_lines(externs: "tuple[Extern, ...]") -> list[str]:
+    return [f"{extern.kind} {extern.name}{' ' + extern.type if extern.type else ''}" for extern in externs]

@@ -1,0 +1,41 @@
+"""`wasm2oci login`."""
+
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from wasm2oci.cli.options import Connection, Reporting
+from wasm2oci.cli.output import fields
+from wasm2oci.cli.session import Session
+
+__all__ = ["command"]
+
+
+def command(
+    session: Session,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="The registry: ghcr.io, HOST:PORT.", show_default=False)],
+    reporting: Reporting,
+    connection: Connection,
+) -> None:
+    """Check credentials with a registry, and keep them where docker keeps its own.
+
+    Asks for what is not given, on a terminal. In scripts:
+
+      printenv TOKEN | wasm2oci login ghcr.io -u NAME --password-stdin
+    """
+    from wasm2oci.cli.hosts import check_host
+    from wasm2oci.operations.login import login
+
+    output = session.output(reporting)
+    check_host(host)
+    if session.interactive and not connection.password_stdin:
+        if connection.username is None and not connection.identity_token:
+            connection = dataclasses.replace(connection, username=session.ask("User name: "))
+        if connection.password is None:
+            connection = dataclasses.replace(connection, password=session.ask_secret("Password: "))
+    result = login(host, session.environment(output, connection))
+    if result.plaintext:
+        output.warn(f"the password is kept unencrypted in {result.where}; a credential helper would keep it safer")
+    document = {"registry": host, "stored": result.where, "plaintext": result.plaintext}
+    output.result(document, fields(("Logged in to", host), ("Kept in", result.where)), quiet=None)

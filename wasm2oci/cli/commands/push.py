@@ -1,0 +1,100 @@
+"""`wasm2oci push`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wasm2oci.cli.options import Connection, Reporting
+from wasm2oci.cli.output import descriptor_document, fields, size_text
+from wasm2oci.cli.progress import transfer
+from wasm2oci.cli.session import Session
+
+__all__ = ["command"]
+
+
+def command(
+    session: Session,
+    *,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The module; - reads standard input.", show_default=False)
+    ],
+    ref: Annotated[
+        str,
+        typer.Argument(
+            metavar="REF",
+            help="HOST/NAME:TAG, several tags as HOST/NAME:TAG,TAG, or oci-layout:DIR:TAG.",
+            show_default=False,
+        ),
+    ],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="How the artifact is laid out: cncf, wasm-to-oci.")
+    ] = "cncf",
+    annotation: Annotated[
+        list[str] | None,
+        typer.Option("--annotation", "-a", metavar="KEY=VALUE", help="Say something about the artifact; repeatable."),
+    ] = None,
+    annotation_file: Annotated[
+        Path | None, typer.Option("--annotation-file", metavar="FILE", help="JSON object with annotations.")
+    ] = None,
+    title: Annotated[
+        str | None,
+        typer.Option("--title", metavar="NAME", help="File name that a pull gives it, if not FILE's own name."),
+    ] = None,
+    created: Annotated[
+        str | None,
+        typer.Option(
+            "--created", metavar="DATE", help="When it was made; else SOURCE_DATE_EPOCH, else nothing is said."
+        ),
+    ] = None,
+    author: Annotated[str | None, typer.Option("--author", metavar="NAME", help="Who made it (profile cncf).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Push it even if it is not WebAssembly.")] = False,
+    reporting: Reporting,
+    connection: Connection,
+) -> None:
+    """Put a WebAssembly module or component into a registry.
+
+    The same file, profile, title and annotations always make the same digest.
+
+      wasm2oci push hello.wasm ghcr.io/me/hello:v1
+      wasm2oci push hello.wasm registry.example/hello:1.2.3,1.2,latest
+      cargo-output | wasm2oci push - localhost:5000/hello:dev
+    """
+    from wasm2oci.cli.references import pinned_name, split_tags, tagged_name
+    from wasm2oci.operations.push import PushRequest, push
+
+    output = session.output(reporting)
+    destination, further = split_tags(ref)
+    environment = session.environment(output, connection)
+    request = PushRequest(
+        module=session.stdin.read() if file == "-" else Path(file),
+        destination=destination,
+        further_tags=further,
+        profile=profile,
+        title=title if title is not None else None if file == "-" else Path(file).name,
+        annotations=tuple(annotation or ()),
+        annotation_file=annotation_file,
+        created=created,
+        author=author,
+        force=force,
+    )
+    with transfer(output, "Uploaded", "Uploading") as progress:
+        result = push(request, environment, progress)
+    pinned = pinned_name(result.destination, str(result.manifest.digest))
+    document = {
+        "reference": pinned,
+        "tags": list(result.tags),
+        "profile": result.profile,
+        "kind": result.kind,
+        **descriptor_document(result.manifest),
+        "module": descriptor_document(result.module),
+        "transferredBytes": result.transferred,
+    }
+    lines = fields(
+        ("Pushed", [str(result.destination), *(tagged_name(result.destination, tag) for tag in further)]),
+        ("Manifest", result.manifest.digest),
+        ("Module", result.module.digest),
+        ("Size", size_text(result.module.size)),
+        ("Profile", f"{result.profile} ({result.kind})"),
+    )
+    output.result(document, lines, quiet=pinned)

@@ -1,0 +1,63 @@
+"""`wasm2oci verify`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wasm2oci.cli.options import Connection, ReferenceArgument, Reporting
+from wasm2oci.cli.output import descriptor_document, fields, size_text
+from wasm2oci.cli.progress import transfer
+from wasm2oci.cli.session import Session
+
+__all__ = ["command"]
+
+
+def command(
+    session: Session,
+    *,
+    ref: ReferenceArgument,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A file that should be its module.", show_default=False)
+    ] = None,
+    module: Annotated[
+        str | None,
+        typer.Option("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
+    ] = None,
+    platform: Annotated[
+        str | None, typer.Option("--platform", metavar="OS/ARCH", help="Which entry of an index.")
+    ] = None,
+    reporting: Reporting,
+    connection: Connection,
+) -> None:
+    """Check that an artifact is whole where it is, and that a file is its module.
+
+    Reads every manifest and blob from the registry (never from the cache) and
+    compares sizes and digests. Exit code 6 if anything differs.
+    """
+    from wasm2oci.cli.references import pinned_name
+    from wasm2oci.oci.reference import parse_location
+    from wasm2oci.operations.verify import VerifyRequest, verify
+
+    output = session.output(reporting)
+    request = VerifyRequest(parse_location(ref), file, module, platform)
+    with transfer(output, "Checked", "Checking") as progress:
+        result = verify(request, session.environment(output, connection), progress)
+    pinned = pinned_name(result.source, str(result.manifest.digest))
+    total = sum(part.size for part in result.parts)
+    document = {
+        "reference": pinned,
+        "verified": True,
+        "format": result.format,
+        **descriptor_document(result.manifest),
+        "parts": [descriptor_document(part) for part in result.parts],
+        "module": str(result.module) if result.module is not None else None,
+        "file": str(result.path) if result.path is not None else None,
+    }
+    lines = fields(
+        ("Whole", f"{ref} ({len(result.parts)} parts, {size_text(total)})"),
+        ("Manifest", result.manifest.digest),
+        ("Module", result.module),
+        ("Same as", result.path),
+    )
+    output.result(document, lines, quiet=pinned)

@@ -1,0 +1,158 @@
+"""Progress of a transfer: quiet lines, or bars when a person watches a transfer that takes time.
+
+The bars come late: only a transfer that is still running after half a second is worth loading rich for. Short ones, and
+all that do not run on a terminal, get one line for each part when it is done.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.cli.output import Output, printable, size_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+    from wasm2oci.content.progress import Outcome, Progress
+    from wasm2oci.oci.descriptor import Descriptor
+
+__all__ = ["transfer"]
+
+_PATIENCE: Final = 0.5
+"""Seconds before bars appear."""
+_LARGE: Final = 8 << 20
+"""Bytes from which a line says that a transfer begins."""
+_NAMES: Final = {"copied": None, "existed": "Exists", "mounted": "Mounted"}
+
+
+@contextmanager
+def transfer(
+    output: Output, done: str, doing: str, clock: Callable[[], float] = time.monotonic
+) -> "Iterator[Progress]":
+    """Somebody to watch a copy.
+
+    Args:
+        output: where it is shown.
+        done: the past participle for what was moved ("Uploaded").
+        doing: the same while it runs ("Uploading").
+        clock: seconds, monotonic.
+    """
+    if output.quiet:
+        from wasm2oci.content.progress import SILENT
+
+        yield SILENT
+        return
+    watcher = _Watcher(output, done, doing, clock)
+    try:
+        yield watcher
+    finally:
+        watcher.close()
+
+
+class _Watcher:
+    """Says each part when it is done; draws bars when it takes long and a person looks."""
+
+    def __init__(self, output: Output, done: str, doing: str, clock: Callable[[], float]) -> None:
+        self._output = output
+        self._done = done
+        self._doing = doing
+        self._clock = clock
+        self._began = clock()
+        self._lock = threading.Lock()
+        self._plan: dict[str, tuple[Descriptor, int]] = {}
+        self._announced: set[str] = set()
+        self._bars: RichProgress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def planned(self, descriptor: "Descriptor") -> None:
+        """Remember it; nothing is shown before something moves."""
+        with self._lock:
+            self._plan.setdefault(str(descriptor.digest), (descriptor, 0))
+
+    def advanced(self, descriptor: "Descriptor", size: int) -> None:
+        """Count; draw if it is time to."""
+        key = str(descriptor.digest)
+        with self._lock:
+            moved = self._plan.get(key, (descriptor, 0))[1] + size
+            self._plan[key] = (descriptor, moved)
+            if self._output.interactive:
+                self._draw(key)
+            elif descriptor.size >= _LARGE and key not in self._announced:
+                self._announced.add(key)
+                self._output.line(f"{self._doing} {_label(descriptor)} ({size_text(descriptor.size)})")
+
+    def restarted(self, descriptor: "Descriptor") -> None:
+        """Count from zero again."""
+        key = str(descriptor.digest)
+        with self._lock:
+            self._plan[key] = (descriptor, 0)
+            if self._bars is not None and key in self._tasks:
+                self._bars.update(self._tasks[key], completed=0)
+
+    def finished(self, descriptor: "Descriptor", outcome: "Outcome") -> None:
+        """Say it in a line, above the bars if there are any."""
+        key = str(descriptor.digest)
+        verb = _NAMES[outcome.value] or self._done
+        text = f"{verb:{len(self._done)}} {_label(descriptor)} ({size_text(descriptor.size)})"
+        with self._lock:
+            if self._bars is not None:
+                if key in self._tasks:
+                    self._bars.remove_task(self._tasks.pop(key))
+                self._bars.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+            else:
+                self._output.line(text)
+
+    def close(self) -> None:
+        """Take the bars away."""
+        with self._lock:
+            if self._bars is not None:
+                self._bars.stop()
+
+    def _draw(self, key: str) -> None:
+        if self._bars is None:
+            if self._clock() - self._began < _PATIENCE:
+                return
+            self._bars = _start_bars(self._output)
+        descriptor, moved = self._plan[key]
+        if key not in self._tasks:
+            self._tasks[key] = self._bars.add_task(_label(descriptor), total=descriptor.size)
+        self._bars.update(self._tasks[key], completed=moved)
+
+
+def _start_bars(output: Output) -> "RichProgress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    bars = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(compact=True),
+        console=Console(file=output.stderr, no_color=not output.color, highlight=False),
+        transient=True,
+        expand=True,
+    )
+    bars.start()
+    return bars
+
+
+def _label(descriptor: "Descriptor") -> str:
+    # What people know it by: the title's last part, else what kind of thing it is.
+    title = (descriptor.title or "").rsplit("/", 1)[-1]
+    if not title:
+        kind = descriptor.media_type
+        title = "manifest" if descriptor.is_manifest else "config" if ".config." in kind else "layer"
+    return f"{descriptor.digest.short} {printable(title)}"

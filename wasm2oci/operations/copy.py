@@ -1,0 +1,88 @@
+"""Copy: an artifact from one registry or layout to another, byte for byte."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wasm2oci.content.copy import copy as copy_content
+from wasm2oci.content.progress import SILENT, Outcome
+
+if TYPE_CHECKING:
+    from wasm2oci.content.progress import Progress
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Access, Environment
+
+__all__ = ["Copied", "CopyRequest", "copy"]
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRequest:
+    """What is copied where.
+
+    Args:
+        source: a tag, a digest, or a layout with one entry.
+        destination: without a tag, the source's tag is kept.
+        recursive: take signatures and everything else that refers to it along.
+        destination_access: how the destination is reached, when not like the source.
+    """
+
+    source: "Location"
+    destination: "Location"
+    recursive: bool = False
+    destination_access: "Access | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What was copied, and how its parts got there."""
+
+    destination: "Location"
+    tag: str | None
+    manifest: "Descriptor"
+    copied: int
+    existed: int
+    mounted: int
+    transferred: int
+
+
+def copy(request: CopyRequest, environment: "Environment", progress: "Progress" = SILENT) -> Copied:
+    """Copy an artifact.
+
+    Raises:
+        NotFoundError: the source names nothing.
+        IntegrityError: bytes are not what the manifest says; the destination's tag was not touched.
+        Wasm2OciError: either place failed; `side` says which.
+    """
+    other = request.destination_access
+    tag = request.destination.tag
+    if tag is None and request.destination.digest is None:
+        tag = request.source.tag
+    with environment.places() as places:
+        source = places.read(request.source)
+        identifier = places.identifier(request.source)
+        if other is None or other == environment.access:
+            # One client for both sides: only so can blobs be mounted.
+            result = copy_content(
+                source,
+                identifier,
+                places.write(request.destination),
+                tag,
+                recursive=request.recursive,
+                progress=progress,
+            )
+        else:
+            with environment.with_access(other).places() as elsewhere:
+                destination = elsewhere.write(request.destination)
+                result = copy_content(
+                    source, identifier, destination, tag, recursive=request.recursive, progress=progress
+                )
+    outcomes = [outcome for _, outcome in result.nodes]
+    return Copied(
+        destination=request.destination,
+        tag=tag,
+        manifest=result.root,
+        copied=outcomes.count(Outcome.COPIED),
+        existed=outcomes.count(Outcome.EXISTED),
+        mounted=outcomes.count(Outcome.MOUNTED),
+        transferred=result.transferred,
+    )

@@ -1,0 +1,116 @@
+"""Inspect: what an artifact holds, or what a module file says about itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.target import ReferrerLister
+from wasm2oci.errors import InvalidInputError, NotFoundError, UnsupportedError
+from wasm2oci.oci.reference import LayoutReference
+
+if TYPE_CHECKING:
+    from wasm2oci.content.target import Content, ReadTarget
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.manifest import Index, Manifest
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.module_facts import ModuleFacts
+
+__all__ = ["Inspected", "inspect", "inspect_file"]
+
+_MODULE_MAX: Final = 256 << 20
+"""Bytes of a module that is looked into."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """An artifact.
+
+    Args:
+        source: where it is.
+        manifest: its root's descriptor.
+        document: its root.
+        format: what it was recognised as, or None.
+        module: its module in outline, or None when there is no single one, or nobody wanted to know.
+        problem: why there is no outline, or None.
+        referrers: what refers to it: signatures, attestations; None when the place cannot say.
+    """
+
+    source: "Location"
+    manifest: "Descriptor"
+    document: "Manifest | Index"
+    format: str | None
+    module: "ModuleFacts | None"
+    problem: str | None
+    referrers: "tuple[Descriptor, ...] | None"
+
+
+def inspect_file(path: Path) -> "ModuleFacts":
+    """Look at a module file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        LocalIOError: it cannot be read, or is a folder.
+        InvalidInputError: it is not WebAssembly, too large, or its outline is malformed.
+    """
+    from wasm2oci.content.verify import FileContent
+    from wasm2oci.operations.module_facts import look_at
+
+    return look_at(_joined(FileContent(path), str(path)))
+
+
+def inspect(source: "Location", environment: "Environment", *, outline: bool = True) -> Inspected:
+    """Look at an artifact.
+
+    Args:
+        source: where it is.
+        environment: the world.
+        outline: fetch the module (through the cache) and look into it as well.
+
+    Raises:
+        NotFoundError: the source names nothing.
+        IntegrityError: bytes are not what they should be.
+        Wasm2OciError: the place cannot be read.
+    """
+    from wasm2oci.content.cache import CachedTarget
+    from wasm2oci.content.graph import read_manifest
+    from wasm2oci.operations.module_facts import look_at
+    from wasm2oci.packager.recognise import recognise
+
+    with environment.places() as places:
+        target: ReadTarget = places.read(source)
+        root = target.resolve(places.identifier(source))
+        document = read_manifest(target, root)
+        referrers = _referrers(target, root)
+        if not isinstance(source, LayoutReference):
+            target = CachedTarget(target, environment.cache())
+        found_format: str | None = None
+        module: ModuleFacts | None = None
+        problem: str | None = None
+        try:
+            found = recognise(target, root)
+            found_format = found.format
+            if outline:
+                module = look_at(_joined(found.content, "the module"))
+        except (InvalidInputError, UnsupportedError) as error:
+            problem = error.message
+    return Inspected(source, root, document, found_format, module, problem, referrers)
+
+
+def _referrers(target: "ReadTarget", root: "Descriptor") -> "tuple[Descriptor, ...] | None":
+    if not isinstance(target, ReferrerLister):
+        return None
+    try:
+        return tuple(target.referrers(root))
+    except (NotFoundError, UnsupportedError):
+        return None
+
+
+def _joined(content: "Content", what: str) -> bytes:
+    chunks, size = [], 0
+    for chunk in content:
+        size += len(chunk)
+        if size > _MODULE_MAX:
+            raise InvalidInputError(f"{what} is larger than {_MODULE_MAX:,} bytes, the limit of inspect")
+        chunks.append(chunk)
+    return b"".join(chunks)

@@ -1,0 +1,75 @@
+"""Login and logout: check credentials with the registry, keep them where other tools find them, forget them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wasm2oci.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from wasm2oci.operations.environment import Environment
+
+__all__ = ["LoggedIn", "LoggedOut", "NotLoggedInError", "login", "logout"]
+
+
+class NotLoggedInError(NotFoundError):
+    """There are no credentials to forget."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """Credentials were right, and are kept now."""
+
+    host: str
+    where: str
+    plaintext: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedOut:
+    """Credentials were removed from these places."""
+
+    host: str
+    where: tuple[str, ...]
+
+
+def login(host: str, environment: "Environment") -> LoggedIn:
+    """Check the credentials in `environment.access` with the registry, then keep them.
+
+    Raises:
+        AccessError: the registry refuses them; nothing was kept.
+        RegistryError: the registry cannot be asked.
+        LocalIOError: they cannot be kept.
+        UsageError: there are none.
+    """
+    credential = environment.access.credential()
+    if credential is None:
+        raise UsageError("login needs a user name and a password", hint="add -u NAME --password-stdin")
+    from wasm2oci.registry.login import store_credential
+
+    with environment.places() as places:
+        places.connector.check_login(host, credential)
+    stored = store_credential(
+        host,
+        credential,
+        environment.variables,
+        environment.home,
+        registry_config=environment.access.credentials_file,
+    )
+    return LoggedIn(host, stored.where, stored.plaintext)
+
+
+def logout(host: str, environment: "Environment") -> LoggedOut:
+    """Forget the credentials of a registry.
+
+    Raises:
+        NotLoggedInError: there were none.
+        LocalIOError: the file cannot be changed.
+    """
+    from wasm2oci.registry.login import erase_credential
+
+    where = erase_credential(
+        host, environment.variables, environment.home, registry_config=environment.access.credentials_file
+    )
+    if not where:
+        raise NotLoggedInError(f"no credentials for {host} are kept")
+    return LoggedOut(host, tuple(where))

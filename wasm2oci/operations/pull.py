@@ -1,0 +1,133 @@
+"""Pull: an artifact comes back as the module it holds, every byte verified before the file has its name."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from wasm2oci.content.progress import SILENT, Outcome
+from wasm2oci.oci.reference import LayoutReference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wasm2oci.content.progress import Progress
+    from wasm2oci.content.target import Content, ReadTarget
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.packager.recognise import Found
+
+__all__ = ["PullRequest", "Pulled", "pull"]
+
+_SPOOL: Final = 64 << 20
+"""Bytes up to which a module for a pipe waits in memory until it is verified; larger ones wait in a temporary file."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What is pulled, and where it goes.
+
+    Args:
+        source: where it is.
+        output: the file, or a stream, or None for a name made from the title or the repository.
+        folder: where a made name is put.
+        wanted: which module, when the artifact holds several: a title, a path in an archive, or a digest.
+        platform: which entry of an index (`os/architecture`).
+        cached: read blobs through the cache.
+        force: take what is no module, too.
+        mode: permission bits of the file, before the umask.
+    """
+
+    source: "Location"
+    output: Path | BinaryIO | None = None
+    folder: Path = field(default_factory=Path)
+    wanted: str | None = None
+    platform: str | None = None
+    cached: bool = True
+    force: bool = False
+    mode: int = 0o666
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What came back.
+
+    Args:
+        source: where it was.
+        manifest: the artifact's descriptor.
+        module: the digest and size of the module itself, also when it came in an archive.
+        format: what the artifact was recognised as.
+        path: the file, or None when it went to a stream.
+    """
+
+    source: "Location"
+    manifest: "Descriptor"
+    module: "Descriptor"
+    format: str
+    path: Path | None
+
+
+def pull(request: PullRequest, environment: "Environment", progress: "Progress" = SILENT) -> Pulled:
+    """Fetch the module of an artifact.
+
+    A file gets its name only when every byte is verified and on the disk; a stream gets its first byte only when the
+    last one is verified.
+
+    Raises:
+        NotFoundError: the source names nothing.
+        IntegrityError: bytes are not what the manifest says; nothing was written.
+        InvalidInputError: the artifact holds no module, or several.
+        LocalIOError: the output cannot be written; nothing is left of it.
+        RegistryError: the registry failed.
+    """
+    from wasm2oci.content.cache import CachedTarget
+    from wasm2oci.content.files import write_file
+    from wasm2oci.packager.recognise import recognise
+
+    with environment.places() as places:
+        target: ReadTarget = places.read(request.source)
+        root = target.resolve(places.identifier(request.source))
+        if request.cached and not isinstance(request.source, LayoutReference):
+            target = CachedTarget(target, environment.cache())
+        found = recognise(target, root, platform=request.platform, wanted=request.wanted, force=request.force)
+        content = _Watched(found, progress)
+        path: Path | None = None
+        if request.output is None or isinstance(request.output, Path):
+            path = request.output or request.folder / found.file_name(_repository(request.source))
+            write_file(path, content, request.mode)
+        else:
+            _deliver(content, request.output)
+    progress.finished(found.module, Outcome.COPIED)
+    return Pulled(request.source, found.root, found.module, found.format, path)
+
+
+def _repository(source: "Location") -> str:
+    return source.folder.name if isinstance(source, LayoutReference) else source.repository
+
+
+def _deliver(content: "Content", stream: BinaryIO) -> None:
+    # A pipe cannot be taken back: it gets nothing before everything is verified.
+    from tempfile import SpooledTemporaryFile
+
+    with SpooledTemporaryFile(max_size=_SPOOL) as spool:
+        for chunk in content:
+            spool.write(chunk)
+        spool.seek(0)
+        while chunk := spool.read(1 << 20):
+            stream.write(chunk)
+        stream.flush()
+
+
+class _Watched:
+    """The module on its way, told to the progress."""
+
+    def __init__(self, found: "Found", progress: "Progress") -> None:
+        self._found = found
+        self._progress = progress
+
+    def __iter__(self) -> "Iterator[bytes]":
+        module = self._found.module
+        self._progress.planned(module)
+        for chunk in self._found.content:
+            yield chunk
+            self._progress.advanced(module, len(chunk))

@@ -1,0 +1,136 @@
+"""Push: a module becomes an artifact and goes to a registry or a layout."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wasm2oci.content.progress import SILENT
+from wasm2oci.content.verify import DigestMismatchError
+from wasm2oci.operations.environment import missing_tag
+
+if TYPE_CHECKING:
+    from wasm2oci.content.progress import Progress
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.packager.annotations import Annotations
+
+__all__ = ["PushRequest", "Pushed", "push"]
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """What is pushed where, and what is said about it.
+
+    Args:
+        module: a file, or the bytes themselves.
+        destination: with a tag, or a digest that the artifact must come out with.
+        further_tags: names besides the destination's.
+        profile: how the artifact is laid out.
+        title: the file name a pull should give it; None for none.
+        annotations: of the manifest.
+        annotation_file: JSON with more of them.
+        created: when it was made (RFC 3339), else `SOURCE_DATE_EPOCH` rules, else nothing is said.
+        author: who made it.
+        force: push it even if it is not WebAssembly.
+    """
+
+    module: Path | bytes = field(repr=False)
+    destination: "Location"
+    further_tags: tuple[str, ...] = ()
+    profile: str = "cncf"
+    title: str | None = None
+    annotations: tuple[str, ...] = ()
+    annotation_file: Path | None = None
+    created: str | None = None
+    author: str | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What was pushed, by its two digests.
+
+    Args:
+        destination: where it is.
+        tags: what it is called there.
+        profile: how it is laid out.
+        kind: core module, component, or unknown (forced).
+        manifest: the artifact's descriptor.
+        module: the layer's descriptor: the digest of the file itself.
+        transferred: bytes that moved; what was there already did not.
+    """
+
+    destination: "Location"
+    tags: tuple[str, ...]
+    profile: str
+    kind: str
+    manifest: "Descriptor"
+    module: "Descriptor"
+    transferred: int
+
+
+def push(request: PushRequest, environment: "Environment", progress: "Progress" = SILENT) -> Pushed:
+    """Build the artifact of a module and push it, its tags last.
+
+    Raises:
+        InvalidInputError: not WebAssembly, or a tag, profile, date or annotation is malformed.
+        UsageError: the destination has neither tag nor digest.
+        IntegrityError: the artifact does not have the digest that the destination names; nothing was pushed.
+        Wasm2OciError: the file cannot be read, or the registry failed.
+    """
+    from wasm2oci.content.copy import copy
+    from wasm2oci.oci.reference import check_tag
+    from wasm2oci.packager.build import Labels, build
+    from wasm2oci.packager.config import source_date
+    from wasm2oci.packager.module_source import ModuleSource
+    from wasm2oci.packager.profiles import find_profile
+
+    profile = find_profile(request.profile)
+    destination = request.destination
+    if destination.identifier is None:
+        raise missing_tag(destination)
+    tags = (*((destination.tag,) if destination.tag else ()), *request.further_tags)
+    for tag in tags:
+        check_tag(tag)
+    labels = Labels(
+        title=request.title,
+        annotations=_annotations(request),
+        created=source_date(request.created, environment.variables),
+        author=request.author,
+    )
+    if isinstance(request.module, Path):
+        source = ModuleSource.of_file(request.module, force=request.force)
+    else:
+        source = ModuleSource.of_bytes(request.module, force=request.force)
+    artifact = build(source, profile, labels)
+    if destination.digest is not None and artifact.root.digest != destination.digest:
+        raise DigestMismatchError(
+            f"the artifact is {artifact.root.digest}, not {destination.digest}",
+            hint="push to a tag, or build the same bytes with the same profile, title and annotations",
+        )
+    with environment.places() as places:
+        result = copy(artifact.target(), artifact.root, places.write(destination), tags, progress=progress)
+    return Pushed(destination, tags, profile.name, source.kind.value, result.root, artifact.module, result.transferred)
+
+
+def _annotations(request: PushRequest) -> "Annotations":
+    from wasm2oci.content.files import local_errors
+    from wasm2oci.oci.wire import CONFIG_MAX
+    from wasm2oci.packager.annotations import (
+        Annotations,
+        InvalidAnnotationError,
+        parse_annotation,
+        read_annotation_file,
+    )
+
+    said = Annotations()
+    path = request.annotation_file
+    if path is not None:
+        with local_errors(path), path.open("rb") as file:
+            raw = file.read(CONFIG_MAX + 1)
+        if len(raw) > CONFIG_MAX:
+            raise InvalidAnnotationError(f"{path} is larger than {CONFIG_MAX:,} bytes")
+        said = read_annotation_file(raw, request.title or "")
+    given = dict(parse_annotation(text) for text in request.annotations)
+    return Annotations({**said.manifest, **given}, said.config, said.layer)

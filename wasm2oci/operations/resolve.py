@@ -1,0 +1,30 @@
+"""Resolve: which manifest a tag names now."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+
+__all__ = ["Resolved", "resolve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A location, and the descriptor of the manifest it names."""
+
+    location: "Location"
+    manifest: "Descriptor"
+
+
+def resolve(location: "Location", environment: "Environment") -> Resolved:
+    """The manifest that a location names, asked for without downloading it where the place allows that.
+
+    Raises:
+        NotFoundError: nothing is named so.
+        Wasm2OciError: the place cannot be read.
+    """
+    with environment.places() as places:
+        return Resolved(location, places.read(location).resolve(places.identifier(location)))

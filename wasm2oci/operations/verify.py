@@ -1,0 +1,115 @@
+"""Verify: is this artifact whole, and is this local file its module?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wasm2oci.content.progress import SILENT, Outcome
+from wasm2oci.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from wasm2oci.content.progress import Progress
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+
+__all__ = ["FileMismatchError", "Verified", "VerifyRequest", "verify"]
+
+
+class FileMismatchError(IntegrityError):
+    """The local file is not the module of the artifact."""
+
+    def __init__(self, path: Path, local: "Digest", remote: "Digest") -> None:
+        super().__init__(f"{path} is not the module of this artifact", hint="pull it again, or push this file")
+        self.local = local
+        self.remote = remote
+
+    @property
+    def detail(self) -> str:
+        """Both digests, one under the other."""
+        return f"the file:     {self.local}\nthe artifact: {self.remote}"
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """What is verified; every byte is read where it is, never from the cache.
+
+    Args:
+        source: the artifact.
+        path: a local file that should be its module, or None.
+        wanted: which module, when the artifact holds several: a title, a path in an archive, or a digest.
+        platform: which entry of an index.
+    """
+
+    source: "Location"
+    path: Path | None = None
+    wanted: str | None = None
+    platform: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found whole.
+
+    Args:
+        source: where it is.
+        manifest: the artifact's root.
+        parts: every manifest and blob of it; all of their bytes have their digests.
+        module: digest of the module, or None when the artifact holds no single one.
+        format: what the artifact was recognised as, or None.
+        path: the local file that is the module, if one was given.
+    """
+
+    source: "Location"
+    manifest: "Descriptor"
+    parts: tuple["Descriptor", ...]
+    module: "Digest | None"
+    format: str | None
+    path: Path | None
+
+
+def verify(request: VerifyRequest, environment: "Environment", progress: "Progress" = SILENT) -> Verified:
+    """Read all of an artifact and check it.
+
+    Raises:
+        NotFoundError: the source names nothing, or a part of it is missing there.
+        IntegrityError: bytes are not what they should be, or the file is not the module.
+        InvalidInputError: a file was given and the artifact holds no module, or several.
+        Wasm2OciError: the place or the file cannot be read.
+    """
+    from wasm2oci.content.graph import explore
+    from wasm2oci.content.verify import FileContent
+    from wasm2oci.content.verify import verified as checked
+    from wasm2oci.errors import InvalidInputError, UnsupportedError
+    from wasm2oci.oci.digest import Hasher
+    from wasm2oci.packager.recognise import recognise
+
+    # The file first: a wrong path should not cost a download.
+    local = Hasher().consume(FileContent(request.path)).digest() if request.path is not None else None
+    with environment.places() as places:
+        target = places.read(request.source)
+        root = target.resolve(places.identifier(request.source))
+        graph = explore(target, root)
+        for blob in graph.blobs:
+            progress.planned(blob)
+        for blob in graph.blobs:
+            for chunk in checked(target.fetch(blob), blob):
+                progress.advanced(blob, len(chunk))
+            progress.finished(blob, Outcome.COPIED)
+        module: Digest | None = None
+        found_format: str | None = None
+        try:
+            found = recognise(target, root, platform=request.platform, wanted=request.wanted, force=True)
+        except (InvalidInputError, UnsupportedError):
+            if local is not None:
+                raise
+        else:
+            module = found.module.digest
+            found_format = found.format
+            if local is not None and local.algorithm != module.algorithm and request.path is not None:
+                local = module.hasher().consume(FileContent(request.path)).digest()
+    if local is not None and request.path is not None and module is not None and local != module:
+        raise FileMismatchError(request.path, local, module)
+    parts = tuple(node.descriptor for node in graph.manifests) + graph.blobs
+    return Verified(request.source, root, parts, module, found_format, request.path)
