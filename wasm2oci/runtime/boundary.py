@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from wasm2oci.engine.binary import ModuleKind, decode_module, preamble
-from wasm2oci.engine.syntax.module import Module
+from wasm2oci.engine.syntax.module import Import, Module
 from wasm2oci.engine.syntax.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, ExternKind, FuncType, type_text
 from wasm2oci.errors import UnsupportedError
 from wasm2oci.runtime.request import EntryError, GuestSetupError, RunRequest
@@ -40,12 +40,14 @@ class Boundary:
         entry: the exported function to call.
         type: its signature.
         initialize: whether `_initialize` is to be called before it.
+        missing: imported functions nobody offers, which trap when they are called.
     """
 
     module: Module | None
     entry: str = START
     type: FuncType = _NOTHING
     initialize: bool = False
+    missing: tuple[Import, ...] = ()
 
     @property
     def unsafe_for_wasmtime(self) -> str | None:
@@ -70,7 +72,7 @@ def look(request: RunRequest) -> Boundary:
     if preamble(request.module) is ModuleKind.COMPONENT:
         return Boundary(None)
     module = decode_module(request.module)
-    _check_imports(module)
+    missing = _check_imports(module, allowed=request.missing_as_traps)
     _check_memories(module, request.limits.max_memory)
     exports = {export.name: export for export in module.exports if export.kind is ExternKind.FUNC}
     entry = START if request.invoke is None else request.invoke
@@ -84,7 +86,7 @@ def look(request: RunRequest) -> Boundary:
     initialize = INITIALIZE in exports and entry not in {START, INITIALIZE}
     if initialize and module.func_type(exports[INITIALIZE].index) != _NOTHING:
         raise GuestSetupError(f"{INITIALIZE!r} takes or returns values: no library is initialized so")
-    return Boundary(module, entry, signature, initialize)
+    return Boundary(module, entry, signature, initialize, missing)
 
 
 def _no_entry(entry: str, names: list[str], *, invoked: bool) -> EntryError:
@@ -100,22 +102,22 @@ def _no_entry(entry: str, names: list[str], *, invoked: bool) -> EntryError:
     )
 
 
-def _check_imports(module: Module) -> None:
+def _check_imports(module: Module, *, allowed: bool) -> tuple[Import, ...]:
     unknown = [
-        f"{item.module}.{item.name}"
+        item
         for item in module.imports
         if not (item.module == MODULE and item.name in _NAMES and item.kind is ExternKind.FUNC)
     ]
-    if not unknown:
-        return
-    first = unknown[0]
+    if not unknown or (allowed and all(item.kind is ExternKind.FUNC for item in unknown)):
+        return tuple(unknown)
+    first = f"{unknown[0].module}.{unknown[0].name}"
     more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
     if first.startswith("wasi_unstable."):
         hint = "it was built for preview 0 of WASI: rebuild it with a compiler from 2020 or later"
     elif first.startswith(("env.", "gojs.", "wbg.", "./", "go.")):
         hint = "it was built for a host of its own, such as a browser: build it for WASI (wasm32-wasip1)"
     else:
-        hint = f"only the functions of {MODULE} are offered"
+        hint = f"only functions of {MODULE} are offered; --trap-missing lets it start without"
     raise GuestSetupError(f"the module imports {first}{more}, which nobody offers here", hint=hint)
 
 

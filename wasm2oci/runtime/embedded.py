@@ -7,7 +7,9 @@ from typing import Any
 from wasm2oci.engine.binary import decode_names
 from wasm2oci.engine.runtime.limits import ResourceLimits
 from wasm2oci.engine.runtime.memory import Memory
-from wasm2oci.engine.runtime.trap import Trap, WasmException
+from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
+from wasm2oci.engine.syntax.module import Import
+from wasm2oci.engine.syntax.types import DefType, FuncType
 from wasm2oci.errors import ExitCode
 from wasm2oci.runtime.boundary import INITIALIZE, Boundary
 from wasm2oci.runtime.profile import profiled
@@ -83,6 +85,8 @@ def _call(
     with open_wasi(request, interrupt) as wasi:
         linker = embed.Linker(engine)
         _define(linker, bound_calls(wasi, request))
+        for item in boundary.missing:
+            _define_missing(linker, item)
         ceilings = ResourceLimits(memory_bytes=limits.max_memory, table_elements=limits.max_memory // _TABLE_ELEMENT)
         with profiled(rows, decode_names(module.syntax).functions if request.profile else None):
             instance = linker.instantiate(module, limits=ceilings, fuel=limits.fuel)
@@ -143,3 +147,12 @@ def _host(call: Call) -> Any:
         return call(_NoMemory() if memory is None else _EngineMemory(memory), *raw)
 
     return host
+
+
+def _define_missing(linker: Any, item: Import) -> None:
+    signature = item.type.func if isinstance(item.type, DefType) else FuncType((), ())
+
+    def missing(*_: Any) -> None:
+        raise Trap(TrapKind.UNREACHABLE, f"the guest called {item.module}.{item.name}, which nobody offers")
+
+    linker.define_function(item.module, item.name, signature.params, signature.results, missing, raw=True)

@@ -80,6 +80,7 @@ class RunRequest:
         values: the text of its arguments.
         limits: what it may use.
         engine: which engine to take.
+        missing_as_traps: let it start although it imports functions nobody offers; calling one of them traps.
         trace: takes a line for each WASI call; None for no trace.
         profile: whether to say where time went (embedded engine).
         cache: a folder for code made from modules; None to keep none.
@@ -99,6 +100,7 @@ class RunRequest:
     values: tuple[str, ...] = ()
     limits: Limits = Limits()
     engine: EngineChoice = EngineChoice.AUTO
+    missing_as_traps: bool = False
     trace: Callable[[str], object] | None = None
     profile: bool = False
     cache: Path | None = None
@@ -211,14 +213,15 @@ def readable_name(name: str) -> str:
         if digits == at:
             return name
         length = int(name[at:digits])
-        parts.append(name[digits : digits + length])
+        part = name[digits : digits + length]
+        parts.append(part[1:] if part.startswith("_$") else part)
         at = digits + length
     if len(parts) > 1 and parts[-1].startswith("h") and len(parts[-1]) == _HASH:
         parts.pop()
     text = "::".join(parts)
     for code, plain in _MANGLED:
         text = text.replace(code, plain)
-    return text.removeprefix("_")
+    return text
 
 
 _HASH: Final = 17

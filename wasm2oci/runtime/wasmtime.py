@@ -240,6 +240,8 @@ def _call(session: Session, boundary: Boundary, values: list[Any]) -> Any:
             # wasmtime takes exit codes above 125 for mistakes; here every code is the guest's to choose.
             linker.allow_shadowing = True
             linker.define_func(MODULE, "proc_exit", wasmtime.FuncType([wasmtime.ValType.i32()], []), _exit)
+        if boundary.missing:
+            linker.define_unknown_imports_as_traps(module)
         exports = linker.instantiate(store, module).exports(store)
         if boundary.initialize:
             _function(exports, INITIALIZE)(store)

@@ -1,0 +1,83 @@
+"""The table of attempts to get out of a preopened directory, made by a real guest on each engine."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.escapes import ATTEMPTS, Attempt, lay_out, snapshot
+from tests.support.guests import ENGINES, Captured
+from tests.support.programs import fixture
+from wasm2oci.runtime import EngineChoice, RunRequest, run
+from wasm2oci.wasi import Preopen
+
+PATHS = [*(engine.value for engine in ENGINES), "trace"]
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where generated code is kept between tests."""
+    return tmp_path_factory.mktemp("code")
+
+
+def make(words: tuple[str, ...], inside: Path, path: str, cache: Path) -> list[str]:
+    captured = Captured()
+    outcome = run(
+        RunRequest(
+            module=fixture("calls.wasm"),
+            args=(b"calls", *(word.encode() for word in words)),
+            preopens=(Preopen(inside, "/"),),
+            engine=EngineChoice.EMBEDDED if path == "embedded" else EngineChoice.WASMTIME,
+            trace=(lambda line: None) if path == "trace" else None,
+            cache=cache,
+            **captured.streams,  # type: ignore[arg-type]
+        )
+    )
+    assert (outcome.exit_code, bytes(captured.err)) == (0, b""), outcome
+    return captured.out.decode(errors="replace").splitlines()
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.name)
+def test_attempt_is_refused(attempt: Attempt, path: str, code: Path, tmp_path: Path) -> None:
+    inside = lay_out(tmp_path)
+    before = snapshot(tmp_path)
+    lines = make(attempt.words, inside, path, code)
+    assert len(lines) == len(attempt.calls)
+    assert not lines[-1].startswith("0"), lines
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_is_inside_can_be_had(path: str, code: Path, tmp_path: Path) -> None:
+    attempt = Attempt(
+        "allowed", tuple(["open", "3", "1", "sub/../here/file.txt", "0", "2", "+", "read", "4", "+", "mkdir", "3", "new", "+", "stat", "3", "0", "new"])
+    )
+    assert make(attempt.words, lay_out(tmp_path), path, code) == ["0 4", "0 public", "0", "0"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_renames_while_opening_never_lead_out(path: str, code: Path, tmp_path: Path) -> None:
+    inside = lay_out(tmp_path)
+    (inside / "flip").mkdir()
+    (inside / "flip" / "secret.txt").write_text("decoy!")
+    (inside / "bait").symlink_to("../outside")
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            (inside / "flip").rename(inside / "real")
+            (inside / "bait").rename(inside / "flip")
+            (inside / "flip").rename(inside / "bait")
+            (inside / "real").rename(inside / "flip")
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        (line,) = make(("storm", "2000", "3", "flip/secret.txt"), inside, path, code)
+    finally:
+        stop.set()
+        swapper.join()
+    leaked, opened = line.split()
+    assert leaked == "0"
+    assert int(opened) > 0
