@@ -1,6 +1,5 @@
 """Small guests in text form, for tests of what surrounds a guest."""
 
-from collections.abc import Callable
 from typing import Any
 
 import wasm2oci.engine
@@ -85,7 +84,7 @@ class Captured:
         self.err = bytearray()
 
     @property
-    def streams(self) -> dict[str, Callable[[bytes], object]]:
+    def streams(self) -> dict[str, Any]:
         """The arguments of a request."""
         return {"stdout": self.out.extend, "stderr": self.err.extend}
 

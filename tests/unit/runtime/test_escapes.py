@@ -31,7 +31,7 @@ def make(words: tuple[str, ...], inside: Path, path: str, cache: Path) -> list[s
             engine=EngineChoice.EMBEDDED if path == "embedded" else EngineChoice.WASMTIME,
             trace=(lambda line: None) if path == "trace" else None,
             cache=cache,
-            **captured.streams,  # type: ignore[arg-type]
+            **captured.streams,
         )
     )
     assert (outcome.exit_code, bytes(captured.err)) == (0, b""), outcome

@@ -28,7 +28,7 @@ def go(module: bytes, engine: EngineChoice, cache: Path, *args: str, **more: Any
             args=(b"guest", *(text.encode() for text in args)),
             engine=engine,
             cache=cache,
-            **captured.streams,  # type: ignore[arg-type]
+            **captured.streams,
             **more,
         )
     )
@@ -66,7 +66,7 @@ def test_rust_loop_streams_until_the_time_is_over(engine: EngineChoice, code: Pa
     def loop(seconds: float) -> tuple[Ending, list[str]]:
         captured = Captured()
         request = RunRequest(module=fixture("loop-rust.wasm"), args=(b"guest",), engine=engine, cache=code)
-        outcome = run(replace(request, limits=Limits(timeout_s=seconds), **captured.streams))  # type: ignore[arg-type]
+        outcome = run(replace(request, limits=Limits(timeout_s=seconds), **captured.streams))
         return outcome.ending, captured.out.decode().splitlines()
 
     loop(1.0)  # fills the code cache

@@ -192,7 +192,7 @@ def test_wasmtime_is_taken_when_it_can() -> None:
 def test_embedded_is_taken_without_wasmtime(monkeypatch: pytest.MonkeyPatch) -> None:
     module = assemble(HELLO)
     monkeypatch.setattr(choose, "wasmtime_installed", lambda: False)
-    outcome = run(RunRequest(module=module, args=(b"x",), **Captured().streams))  # type: ignore[arg-type]
+    outcome = run(RunRequest(module=module, args=(b"x",), **Captured().streams))
     assert (outcome.engine, outcome.why) == (EngineChoice.EMBEDDED, "wasmtime is not installed")
     with pytest.raises(UnsupportedError, match="not installed"):
         run(RunRequest(module=module, args=(b"x",), engine=EngineChoice.WASMTIME))
