@@ -4,7 +4,7 @@ Same commands, same flags, same bytes in the registry, same three lines. The dif
 
 * The lines go to standard output as plain text; the old tool logged them to standard error with a time stamp.
 * Errors have this tool's exit codes; the old tool ended in 1, or crashed, or ended in 0 without writing the file.
-* Notary v1 (`--sign`, `--server`, `--tlscacert`) is refused: its public service is gone.
+* Notary v1 (`--sign`, `--server`, `--tlscacert`) is refused: it has been retired.
 * `--dir` and `--timeout` only ever concerned Notary; they are taken and change nothing.
 
 What `Digest:` means differs between the two commands, as it always did: after a push it is the manifest's digest, after
@@ -36,7 +36,7 @@ class NotaryError(UnsupportedError):
 
     def __init__(self, flag: str) -> None:
         super().__init__(
-            f"{flag} is not supported: it belongs to Docker Notary v1, whose public service has been shut down",
+            f"{flag} is not supported: it belongs to Docker Notary v1, which has been retired",
             hint="leave it out; sign the digest that push prints with cosign or notation instead",
         )
 
@@ -66,8 +66,8 @@ class OldOptions:
     timeout: Annotated[
         str | None, typer.Option("--timeout", "-t", metavar="TIME", help="Taken and not used.", show_default=False)
     ] = None
-    sign: Annotated[bool, typer.Option("--sign", help="Refused: Notary v1 is gone.")] = False
-    server: Annotated[str | None, typer.Option("--server", metavar="URL", help="Refused: Notary v1 is gone.")] = None
+    sign: Annotated[bool, typer.Option("--sign", help="Refused: Notary v1 is retired.")] = False
+    server: Annotated[str | None, typer.Option("--server", metavar="URL", help="Refused: Notary v1 is retired.")] = None
     tlscacert: Annotated[
         str | None, typer.Option("--tlscacert", metavar="FILE", help="Refused: it was for Notary v1 only.")
     ] = None

@@ -1,0 +1,340 @@
+"""Every way that the main job goes wrong: a clear line, a hint, the right exit code, and no file left behind."""
+
+import io
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.support import Ran, invoke
+from tests.cli.transcripts import HELLO
+from tests.support.registry_server import RunningRegistry, registry_server
+from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.digest import Digest
+from wasm2oci.server.messages import BytesBody, Request, Response
+
+Handle = Callable[[Request], Response]
+
+MODULE = Digest.of(HELLO)
+
+
+@contextmanager
+def published(wrap: Callable[[Handle], Handle] | None = None) -> Iterator[RunningRegistry]:
+    """A registry that holds hello:v1; the fault is switched on afterwards."""
+    broken: list[Handle] = []
+
+    def switch(handle: Handle) -> Handle:
+        if wrap is not None:
+            broken.append(wrap(handle))
+        return lambda request: broken[0](request) if armed and broken else handle(request)
+
+    armed: list[bool] = []
+    with registry_server(wrap=switch) as registry:
+        ran = invoke("push", "-", f"{registry.address}/hello:v1", stdin=HELLO)
+        assert ran.code == 0, ran.stderr
+        armed.append(True)
+        yield registry
+
+
+def pull(registry: RunningRegistry, folder: Path, tag: str = "v1", *more: str) -> Ran:
+    """Pull hello into a folder; whatever happens, nothing half-written may stay."""
+    home = {"HOME": str(folder / "home")}
+    work = folder / "work"
+    work.mkdir(exist_ok=True)
+    ran = invoke("pull", f"{registry.address}/hello:{tag}", "-o", "out.wasm", *more, cwd=work, env=home)
+    names = [path.name for path in work.iterdir()]
+    assert names == (["out.wasm"] if ran.code == 0 else []), names
+    assert "Traceback" not in ran.stderr
+    return ran
+
+
+def half_written(cache: Path) -> list[Path]:
+    """Files in the cache that are not what their names say."""
+    files = [path for path in cache.rglob("*") if path.is_file()]
+    return [path for path in files if Digest.of(path.read_bytes()).encoded != path.name]
+
+
+def put(registry: RunningRegistry, raw: bytes, kind: str = mt.OCI_MANIFEST, tag: str = "v1") -> None:
+    """Put a manifest of any kind into the registry, over its own interface."""
+    import urllib.request
+
+    request = urllib.request.Request(
+        f"{registry.url}/v2/hello/manifests/{tag}", data=raw, method="PUT", headers={"Content-Type": kind}
+    )
+    with urllib.request.urlopen(request) as response:
+        assert response.status == 201
+
+
+def put_blob(registry: RunningRegistry, data: bytes) -> dict[str, Any]:
+    """Put a blob into the registry; returns the fields of its descriptor."""
+    import urllib.request
+
+    digest = Digest.of(data)
+    request = urllib.request.Request(
+        f"{registry.url}/v2/hello/blobs/uploads/?digest={digest}",
+        data=data,
+        method="POST",
+        headers={"Content-Type": "application/octet-stream"},
+    )
+    with urllib.request.urlopen(request) as response:
+        assert response.status == 201
+    return {"digest": str(digest), "size": len(data)}
+
+
+def blobs_only(change: Callable[[bytes], tuple[bytes, int]]) -> Callable[[Handle], Handle]:
+    """A fault in every download of the module: its bytes, and the length that the answer claims."""
+
+    def wrap(handle: Handle) -> Handle:
+        def broken(request: Request) -> Response:
+            response = handle(request)
+            if request.method != "GET" or str(MODULE) not in request.target or response.status != 200:
+                return response
+            body, length = change(response.read())
+            fixed = tuple(pair for pair in response.headers if pair[0].lower() != "content-length")
+            return Response(200, (*fixed, ("Content-Length", str(length))), BytesBody(body))
+
+        return broken
+
+    return wrap
+
+
+def answering(status: int, body: bytes, kind: str = "application/json") -> Callable[[Handle], Handle]:
+    """A registry that has one answer to everything."""
+    return lambda _: lambda _request: Response(status, (("Content-Type", kind),), BytesBody(body))
+
+
+def test_a_changed_byte_is_exit_6(tmp_path: Path) -> None:
+    with published(blobs_only(lambda data: (b"\0asm" + bytes([data[4] ^ 1]) + data[5:], len(data)))) as registry:
+        ran = pull(registry, tmp_path)
+    assert ran.code == 6
+    assert f"not {MODULE}" in ran.stderr
+    assert ran.stdout == ""
+
+
+def test_a_body_that_is_too_long_is_exit_6(tmp_path: Path) -> None:
+    with published(blobs_only(lambda data: (data + b"more", len(data) + 4))) as registry:
+        ran = pull(registry, tmp_path)
+    assert ran.code == 6, ran.stderr
+
+
+def test_a_body_that_always_ends_early_is_an_error(tmp_path: Path) -> None:
+    with published(blobs_only(lambda data: (data[:10], 10))) as registry:
+        ran = pull(registry, tmp_path)
+    assert ran.code in {6, 7}, ran.stderr
+
+
+def test_an_index_without_wasm_is_refused_with_what_it_holds(tmp_path: Path) -> None:
+    with published() as registry:
+        entry = {"mediaType": mt.OCI_MANIFEST, "platform": {"os": "linux", "architecture": "amd64"}}
+        image = {"schemaVersion": 2, "mediaType": mt.OCI_MANIFEST, "layers": []}
+        image["config"] = {"mediaType": mt.OCI_CONFIG, **put_blob(registry, b"{}")}
+        raw = json.dumps(image).encode()
+        put(registry, raw, tag="image")
+        entries = [{**entry, "digest": str(Digest.of(raw)), "size": len(raw)}]
+        index = {"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": entries}
+        put(registry, json.dumps(index).encode(), mt.OCI_INDEX, "index")
+        ran = pull(registry, tmp_path, "index")
+    assert ran.code == 8, ran.stderr
+    assert "no WebAssembly" in ran.stderr
+
+
+def test_a_container_image_is_refused(tmp_path: Path) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        info = tarfile.TarInfo("bin/sh")
+        info.size = 4
+        tar.addfile(info, io.BytesIO(b"\x7fELF"))
+    with published() as registry:
+        layer = {"mediaType": mt.OCI_LAYER_TAR, **put_blob(registry, archive.getvalue())}
+        config = {"mediaType": mt.OCI_CONFIG, **put_blob(registry, b"{}")}
+        image = {"schemaVersion": 2, "mediaType": mt.OCI_MANIFEST, "config": config, "layers": [layer]}
+        put(registry, json.dumps(image).encode(), tag="image")
+        ran = pull(registry, tmp_path, "image")
+    assert ran.code == 8, ran.stderr
+    assert "no module" in ran.stderr or "no WebAssembly" in ran.stderr
+
+
+def test_a_manifest_of_five_megabytes_is_refused(tmp_path: Path) -> None:
+    huge = json.dumps({"schemaVersion": 2, "annotations": {"x": "y" * (5 << 20)}}).encode()
+
+    def wrap(handle: Handle) -> Handle:
+        def broken(request: Request) -> Response:
+            if "/manifests/" not in request.target:
+                return handle(request)
+            return Response(200, (("Content-Type", mt.OCI_MANIFEST),), BytesBody(huge))
+
+        return broken
+
+    with published(wrap) as registry:
+        ran = pull(registry, tmp_path)
+    assert ran.code == 7, ran.stderr
+    assert "4,194,304" in ran.stderr or "too large" in ran.stderr
+
+
+def test_a_registry_that_answers_html_is_exit_7(tmp_path: Path) -> None:
+    with published(answering(200, b"<html><body>Welcome to the wifi</body></html>", "text/html")) as registry:
+        ran = pull(registry, tmp_path)
+    assert ran.code in {3, 7}, ran.stderr
+    assert "<html>" not in ran.stderr
+
+
+def test_a_denied_push_says_why_and_what_to_look_at(tmp_path: Path) -> None:
+    body = json.dumps({"errors": [{"code": "DENIED", "message": "permission_denied: write_package"}]}).encode()
+    with registry_server(wrap=answering(403, body)) as registry:
+        ran = invoke("push", "-", f"{registry.address}/hello:v1", stdin=HELLO, env={"HOME": str(tmp_path)})
+    assert ran.code == 5, ran.stderr
+    assert "permission_denied: write_package" in ran.stderr
+    assert "no credentials found" in ran.stderr
+    assert "hint:" in ran.stderr
+
+
+def test_a_folder_that_may_not_be_written_is_exit_9(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    if os.geteuid() == 0:
+        closed = Path("/sys")  # the kernel refuses even root
+    with published() as registry:
+        ran = invoke("pull", f"{registry.address}/hello:v1", "-o", closed / "out.wasm", env={"HOME": str(tmp_path)})
+    assert ran.code == 9
+    assert "hint: choose a place that you may write to" in ran.stderr
+
+
+def test_an_output_that_is_a_folder_is_exit_9(tmp_path: Path) -> None:
+    with published() as registry:
+        ran = invoke("pull", f"{registry.address}/hello:v1", "-o", tmp_path, env={"HOME": str(tmp_path / "home")})
+    assert ran.code == 9, ran.stderr
+    assert "hint:" in ran.stderr
+
+
+def test_a_full_disk_is_exit_9_and_leaves_nothing(tmp_path: Path) -> None:
+    # A limit on the size of files stands for the full disk: the same call fails, in the middle of the same write.
+    big = HELLO + b"\0\xff\xff\x3f\x01x" + bytes((1 << 20) - 3)
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    with registry_server() as registry:
+        reference = f"{registry.address}/big:v1"
+        assert invoke("push", "-", reference, stdin=big).code == 0
+        ran = subprocess.run(
+            [sys.executable, "-m", "wasm2oci", "pull", reference, "-o", str(work / "out.wasm")],
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=limit,
+            env={**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        )
+    assert ran.returncode == 9, ran.stderr
+    assert "out.wasm" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert list(work.iterdir()) == []
+    assert not half_written(tmp_path / "cache")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_pull_leaves_nothing(number: int, code: int, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    reached, stop, never = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow:
+        """A body that waits in its middle until the test is over."""
+
+        length = len(HELLO)
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield HELLO[:20]
+            reached.set()
+            stop.wait(20)
+
+        def close(self) -> None:
+            stop.set()
+
+    def wrap(handle: Handle) -> Handle:
+        def broken(request: Request) -> Response:
+            response = handle(request)
+            if request.method == "GET" and str(MODULE) in request.target:
+                return Response(200, response.headers, Slow())
+            return response
+
+        return broken
+
+    with published(wrap) as registry:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "wasm2oci", "pull", f"{registry.address}/hello:v1", "-o", "out.wasm"],
+            cwd=work,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "HOME": str(tmp_path),
+                "XDG_CACHE_HOME": str(tmp_path / "cache"),
+                "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+        )
+        assert reached.wait(15)
+        end = time.monotonic() + 15
+        while not any(work.iterdir()) and time.monotonic() < end:
+            never.wait(0.01)
+        assert [path.name.startswith(".wasm2oci-") for path in work.iterdir()] == [True]
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=10)
+        stop.set()
+    assert (process.returncode, stdout) == (code, "")
+    assert "Traceback" not in stderr
+    assert list(work.iterdir()) == []
+    assert not half_written(tmp_path / "cache")
+
+
+def test_an_existing_file_stands_when_the_pull_fails(tmp_path: Path) -> None:
+    out = tmp_path / "out.wasm"
+    out.write_bytes(b"mine")
+    with published(blobs_only(lambda data: (b"\0asm" + bytes(len(data) - 4), len(data)))) as registry:
+        ran = invoke("pull", f"{registry.address}/hello:v1", "-o", out, env={"HOME": str(tmp_path)})
+    assert ran.code == 6
+    assert out.read_bytes() == b"mine"
+
+
+def test_nothing_reaches_a_pipe_before_it_is_verified(tmp_path: Path) -> None:
+    with published(blobs_only(lambda data: (data[:-1] + b"!", len(data)))) as registry:
+        ran = invoke("pull", f"{registry.address}/hello:v1", "-o", "-", env={"HOME": str(tmp_path)})
+    assert (ran.code, ran.stdout_bytes) == (6, b"")
+
+
+def test_a_second_pull_downloads_no_blob(tmp_path: Path) -> None:
+    with published() as registry:
+        assert pull(registry, tmp_path).code == 0
+        before = len(registry.seen)
+        assert pull(registry, tmp_path).code == 0
+        assert not [line for line in registry.seen[before:] if "/blobs/" in line]
+
+
+@pytest.mark.parametrize("title", ["../../evil.wasm", "/etc/evil.wasm", ".bashrc", "a\x1b[31mb.wasm", "..", "x/"])
+def test_a_hostile_title_cannot_choose_a_place(title: str, tmp_path: Path) -> None:
+    work = tmp_path / "a" / "b"
+    work.mkdir(parents=True)
+    with registry_server() as registry:
+        reference = f"{registry.address}/team/hello:v1"
+        assert invoke("push", "-", reference, "--title", title, stdin=HELLO).code == 0
+        ran = invoke("pull", reference, cwd=work, env={"HOME": str(tmp_path / "home")})
+    assert ran.code == 0, ran.stderr
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and "home" not in path.parts]
+    assert [path.parent for path in files] == [work]
+    assert not files[0].name.startswith(".")
+    assert files[0].name.isprintable()
+    assert "\x1b" not in ran.stdout + ran.stderr
