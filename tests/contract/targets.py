@@ -3,8 +3,12 @@
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.support.docker_registry import docker_registry
+from tests.support.registry_server import registry_server
 from wasm2oci.content.layout import OciLayout
 from wasm2oci.content.memory import MemoryTarget
+from wasm2oci.oci.reference import Reference
+from wasm2oci.registry.connect import ConnectOptions, Connector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +30,29 @@ def _layout(folder: "Path") -> "Iterator[Target]":
     yield OciLayout.create(folder / "layout")
 
 
+@contextmanager
+def _repository(host: str, folder: "Path") -> "Iterator[Target]":
+    options = ConnectOptions(plain_http=True, environ={}, home=folder, sleep=lambda _: None)
+    with Connector(options) as connector:
+        yield connector.repository(Reference(host, "team/app"), writes=True)
+
+
+@contextmanager
+def _registry(folder: "Path") -> "Iterator[Target]":
+    with registry_server() as server, _repository(server.address, folder) as repository:
+        yield repository
+
+
+@contextmanager
+def _docker_registry(folder: "Path") -> "Iterator[Target]":
+    with docker_registry(folder / "registry") as registry, _repository(registry.host, folder) as repository:
+        yield repository
+
+
 TARGETS: "dict[str, Callable[[Path], AbstractContextManager[Target]]]" = {
     "memory": _memory,
     "layout": _layout,
+    "registry": _registry,
+    "docker-registry": _docker_registry,
 }
+"""By name. `docker-registry` is Debian's, whom nobody here wrote."""

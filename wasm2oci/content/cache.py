@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
 
-__all__ = ["LIMIT", "Cache", "CachedTarget", "cache_folder"]
+__all__ = ["LIMIT", "SHARE", "Cache", "CachedTarget", "cache_folder"]
 
 LIMIT: Final = 2 * 1024**3
 """Bytes that a cache holds unless it is told another limit (2 GiB)."""
+
+SHARE: Final = 8
+"""A blob that takes more than this part of the limit is not kept: it would drive out everything else."""
 
 _IN_MEMORY: Final = 8 * CHUNK
 """Bytes up to which a cached blob is read and hashed in one go; a larger one is read twice."""
@@ -112,12 +115,12 @@ class Cache:
         self.commit(file)
 
     def open(self, descriptor: "Descriptor") -> NewFile | None:
-        """A file for bytes that somebody else checks, who then calls `commit`; None when the blob is over the limit.
+        """A file for bytes that somebody else checks, who then calls `commit`; None when the blob is too large.
 
         Raises:
             LocalIOError: it cannot be written.
         """
-        if descriptor.size > self.limit:
+        if descriptor.size > self.limit // SHARE:
             return None
         path = self._path(descriptor)
         for folder in (self.folder, path.parent.parent, path.parent):

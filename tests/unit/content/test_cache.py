@@ -170,12 +170,17 @@ def test_what_was_not_used_for_longest_goes_first(cache: Cache) -> None:
 
 
 def test_a_cache_stays_below_its_limit_by_itself(tmp_path: Path) -> None:
-    cache = Cache(tmp_path, limit=3500)
-    blobs = fill(cache, 6)
-    assert cache.size() == 3000
-    assert cache.find(blobs[5]) is not None
-    cache.keep(Descriptor.of("a/b", bytes(3501)), BytesContent(bytes(3501)))
-    assert cache.size() == 3000
+    cache = Cache(tmp_path, limit=8500)
+    blobs = fill(cache, 12)
+    assert cache.size() == 8000
+    assert cache.find(blobs[11]) is not None
+
+
+def test_one_large_blob_does_not_drive_out_the_rest(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, limit=8000)
+    fill(cache, 2)
+    cache.keep(Descriptor.of("a/b", bytes(1001)), BytesContent(bytes(1001)))
+    assert cache.size() == 2000
     case = Case(Cache(tmp_path, limit=5), WASM)
     assert case.read() == case.read() == WASM
     assert case.source.count("fetch") == 2
