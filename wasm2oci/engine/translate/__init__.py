@@ -1,1 +1,12 @@
-"""Validated functions to Python source."""
+"""Functions as Python: translation, loading, and the way back from Python's exceptions to traps.
+
+prepare(instance, options, cache)   gives an instance's functions their code, each at its first call
+translate_function(module, index)   one function as source, for those who want to read it
+traps.explain(error)                the trap an exception in generated code means
+"""
+
+from wasm2oci.engine.translate.function import Source, translate_function
+from wasm2oci.engine.translate.loader import prepare
+from wasm2oci.engine.translate.options import Options
+
+__all__ = ["Options", "Source", "prepare", "translate_function"]

@@ -1,0 +1,196 @@
+"""Generated code on disk, for the next process: one file for each module and set of options.
+
+`marshal` must never see bytes somebody else wrote, so a file counts only if
+
+- the folder and the file belong to this user and nobody else may write them,
+- its tag is right: an HMAC-SHA256 over all of it, keyed by a random key in the same folder that only the user may read,
+- it was written for this module, these options, this version of the translator and this version of Python.
+
+Anything else is as good as no file. Writers put a new file beside the old one and rename it; what two processes found
+out at the same time is merged by whoever comes later, or lost, never mixed.
+
+Layout of a file, numbers little-endian: magic (8), tag (32), then what the tag covers: header (JSON, length u32 before
+it), then entries back to back. The header has `key`, and `index`: for each function [number, start, end] relative to
+the first entry. An entry is marshal of (code, tails, line offsets). Entries are unmarshalled one by one when asked for.
+"""
+
+import hashlib
+import hmac
+import json
+import marshal
+import os
+import secrets
+import stat
+import sys
+import tempfile
+from array import array
+from contextlib import suppress
+from pathlib import Path
+from types import CodeType
+from typing import Any, Final, NamedTuple
+
+from wasm2oci.engine.translate.options import Options
+from wasm2oci.version import __version__
+
+__all__ = ["CodeCache", "Entry"]
+
+MAGIC: Final = b"w2ocode\x01"
+TRANSLATOR: Final = 1
+"""Counts changes of what generated code looks like or needs; `key` has it beside the tool's own version."""
+KEY_NAME: Final = "key"
+KEY_SIZE: Final = 32
+
+
+class Entry(NamedTuple):
+    """A function's code, whether it returns `TailCall`s, and the offset of each of its lines."""
+
+    code: CodeType
+    tails: bool
+    offsets: "array[int]"  # not subscriptable at run time before 3.12
+
+
+def _private(status: os.stat_result, *, folder: bool) -> bool:
+    """Whether something is ours alone to write."""
+    kind = stat.S_ISDIR(status.st_mode) if folder else stat.S_ISREG(status.st_mode)
+    return kind and status.st_uid == os.getuid() and not status.st_mode & 0o022
+
+
+def _read(path: Path) -> bytes | None:
+    """A private file's bytes; a symbolic link is no file."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with os.fdopen(handle, "rb") as file:
+        if not _private(os.fstat(handle), folder=False):
+            return None
+        return file.read()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replaces a file at once. Raises `OSError`."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).rename(path)
+    except OSError:
+        with suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+class CodeCache:
+    """The cached code of one module.
+
+    Args:
+        folder: made if it is absent; shared by all modules. None: code is kept for this process only.
+        digest: SHA-256 of the module, in hexadecimal.
+        options: what the code was asked to be able to do.
+        features: what was allowed when the module was validated, as a text.
+
+    Attributes:
+        known: a file was there and is ours: this module was validated when it was written.
+    """
+
+    def __init__(self, folder: Path | None, digest: str, options: Options, features: str = "") -> None:
+        python = f"{sys.implementation.cache_tag} {sys.hexversion:x}"
+        self._key = f"{__version__} {TRANSLATOR} {python} {digest} {options.key} {features}"
+        self.digest = digest
+        self.known = False
+        self._live: dict[int, Entry] = {}
+        self._entries: dict[int, memoryview] = {}
+        self._new: dict[int, bytes] = {}
+        self._secret: bytes | None = None
+        if folder is None:
+            return
+        name = hashlib.sha256(self._key.encode()).hexdigest()[:40]
+        self._folder = folder
+        self._path = folder / f"{name}.code"
+        self._secret = self._open_folder()
+        self.known = self._secret is not None and self._load()
+
+    def _open_folder(self) -> bytes | None:
+        """The key, made at first use; None where the folder is not ours alone."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not _private(self._folder.lstat(), folder=True):
+                return None
+            path = self._folder / KEY_NAME
+            key = _read(path)
+            if key is None and not path.is_symlink() and not path.exists():
+                # Another process may do the same: whoever links first wins, and both read what is there.
+                handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".key-")
+                with os.fdopen(handle, "wb") as file:
+                    file.write(secrets.token_bytes(KEY_SIZE))
+                with suppress(FileExistsError):
+                    os.link(temporary, path)
+                Path(temporary).unlink()
+                key = _read(path)
+        except OSError:
+            return None
+        if key is None or len(key) != KEY_SIZE or path.stat().st_mode & 0o077:
+            return None
+        return key
+
+    def _tag(self, content: bytes | memoryview) -> bytes:
+        return hmac.digest(self._secret or b"", content, "sha256")
+
+    def _load(self) -> bool:
+        """Reads the file, if it is one of ours."""
+        found = self._parse(_read(self._path))
+        if found is None:
+            return False
+        self._entries = found
+        return True
+
+    def _parse(self, content: bytes | None) -> dict[int, memoryview] | None:
+        if content is None or content[: len(MAGIC)] != MAGIC or len(content) < len(MAGIC) + 36:
+            return None
+        view = memoryview(content)
+        covered = view[len(MAGIC) + 32 :]
+        if not hmac.compare_digest(self._tag(covered), view[len(MAGIC) : len(MAGIC) + 32]):
+            return None
+        size = int.from_bytes(covered[:4], "little")
+        header: dict[str, Any] = json.loads(bytes(covered[4 : 4 + size]))
+        if header["key"] != self._key:
+            return None
+        entries = covered[4 + size :]
+        return {number: entries[start:end] for number, start, end in header["index"]}
+
+    def get(self, index: int) -> Entry | None:
+        """A function's code, or None."""
+        entry = self._live.get(index)
+        if entry is None and (raw := self._entries.get(index)) is not None:
+            code, tails, offsets = marshal.loads(raw)  # noqa: S302 - authenticated above
+            entry = self._live[index] = Entry(code, tails, array("I", offsets))
+        return entry
+
+    def put(self, index: int, entry: Entry) -> None:
+        """Remembers a function's code, for other instances and for `save`."""
+        self._live[index] = entry
+        if self._secret is not None:
+            self._new[index] = marshal.dumps((entry.code, entry.tails, entry.offsets.tobytes()))
+
+    def save(self, *, empty: bool = False) -> None:
+        """Writes what is new, together with what others wrote since; a folder that cannot be written is no error.
+
+        Args:
+            empty: write a file even without code, to remember that the module is valid.
+        """
+        if self._secret is None or not (self._new or (empty and not self.known)):
+            return
+        entries: dict[int, bytes | memoryview] = dict(self._parse(_read(self._path)) or self._entries)
+        entries.update(self._new)
+        index: list[tuple[int, int, int]] = []
+        at = 0
+        for number, raw in sorted(entries.items()):
+            index.append((number, at, at + len(raw)))
+            at += len(raw)
+        header = json.dumps({"key": self._key, "index": index}).encode()
+        covered = b"".join((len(header).to_bytes(4, "little"), header, *(entries[number] for number, _, _ in index)))
+        with suppress(OSError):
+            _write(self._path, MAGIC + self._tag(covered) + covered)
+            self._entries = {number: memoryview(raw) for number, raw in entries.items()}
+            self._new = {}
+            self.known = True

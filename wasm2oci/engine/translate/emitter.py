@@ -1,0 +1,398 @@
+"""The symbolic operand stack, what is known about locals, and the lines written so far, for one function.
+
+Lowerings (`lowering`) pop and push operands here; control (`structured`, `machine`) decides where lines go.
+
+Order of evaluation. Operands on the stack are expressions not evaluated yet. As long as they end up in one statement
+in stack order, that is the order of the instructions, whatever they do. So before a statement is written, operands
+that stay on the stack and could notice it, or be noticed, are put into their slot variables (`flush`): reads before
+effects, effects before anything but pure statements, readers of a local before it is assigned.
+
+Variables: `l3` local 3, `s2` operand stack slot 2, `x..`, `y..` scratch within one statement.
+"""
+
+from typing import Final
+
+from wasm2oci.engine.syntax.module import Module
+from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
+from wasm2oci.engine.translate.instructions import Body, Construct
+from wasm2oci.engine.translate.value import (
+    EFFECT,
+    LITERALS,
+    M32,
+    M64,
+    PURE,
+    READ,
+    V,
+    constant,
+    local_bit,
+    mask,
+    slot_bit,
+    truth,
+)
+
+__all__ = ["Emitter", "Range", "merge", "type_mask"]
+
+Range = tuple[int, int, int]
+"""What is known of an integer local: its bounds, and how many low bits are zero."""
+
+MAX_DEPTH: Final = 24
+"""Expressions nesting deeper go into a variable: CPython's parser takes less than 200 parentheses."""
+MAX_TEXT: Final = 2000
+"""Longer ones too, so that lines can be read."""
+SMALL: Final = 0x3FFFFFFF
+"""The largest int CPython holds in one digit; comparing with it is quick, masking is not."""
+
+_MASKS: Final = {I32: M32, I64: M64, V128: (1 << 128) - 1}
+
+
+def type_mask(type_: int) -> int:
+    """The mask of an integer type, 0 for any other."""
+    return _MASKS.get(type_, 0)
+
+
+def merge(a: dict[int, Range] | None, b: dict[int, Range]) -> dict[int, Range]:
+    """What is known where two paths meet."""
+    if a is None:
+        return dict(b)
+    result = {}
+    for index, (lo, hi, tz) in a.items():
+        other = b.get(index)
+        if other is not None:
+            lo2, hi2, tz2 = other
+            result[index] = (min(lo, lo2), max(hi, hi2), min(tz, tz2))
+    return result
+
+
+class Emitter:
+    """Translation of one function, in progress.
+
+    Args:
+        module: a valid module.
+        body: the function.
+        index: in the function index space.
+
+    Attributes:
+        out: lines written, indented; None is a line taken back.
+        offsets: for each line the offset of its instruction in the module.
+        ind: the present indentation.
+        at: the offset of the present instruction.
+        stack: operands.
+        ranges: known ranges of locals, for the present place.
+        guarded: how many try_tables are around the present place.
+    """
+
+    def __init__(self, module: Module, body: Body, index: int) -> None:
+        self.module = module
+        self.body = body
+        self.index = index
+        self.types = body.locals
+        self.masks = [_MASKS.get(t, 0) for t in body.locals]
+        self.out: list[str | None] = []
+        self.offsets: list[int] = []
+        self.ind = " "
+        self.at = 0
+        self.stack: list[V] = []
+        self.ranges: dict[int, Range] = {}
+        self.guarded = 0
+        self.dead = False
+        self.tails = False
+        self.fuel = False
+        self.polls = False
+        self.count = 0
+        self.mark = -1
+
+    # --- lines ---------------------------------------------------------------------------------
+    def line(self, text: str) -> int:
+        """Writes a line; returns its number."""
+        self.out.append(self.ind + text)
+        self.offsets.append(self.at)
+        return len(self.out) - 1
+
+    def empty(self, header: int) -> bool:
+        """Whether nothing was written since a line."""
+        return all(text is None for text in self.out[header + 1 :])
+
+    def fresh(self, header: int) -> bool:
+        """Whether a loop's condition may still become part of its first line."""
+        return not self.fuel and self.empty(header)
+
+    def take_back(self, line: int) -> None:
+        """Unwrites a line."""
+        self.out[line] = None
+
+    def charge(self) -> None:
+        """Begins a basic block: what it costs is written at its start once its end is known."""
+        if not self.fuel:
+            return
+        if self.mark >= 0:
+            text = self.out[self.mark] or ""
+            cost = f"F[0]-={self.count}" if self.count else "pass"
+            self.out[self.mark] = text[: len(text) - len(text.lstrip())] + cost
+        self.count = 0
+        self.mark = self.line("pass") if not self.dead else -1
+
+    def poll(self) -> None:
+        """Stops an endless loop or recursion, if asked to."""
+        if self.fuel:
+            self.line("if F[0]<0:out_of_fuel()")
+        if self.polls:
+            self.line("if I[0]:interrupted()")
+
+    # --- operands ------------------------------------------------------------------------------
+    def push(self, v: V) -> None:
+        """Pushes an operand."""
+        self.stack.append(v)
+        if v.d > MAX_DEPTH or len(v.s) > MAX_TEXT:
+            self.settle(len(self.stack) - 1)
+
+    def pop(self) -> V:
+        """Pops an operand; it may be lazy, and it may be a bool."""
+        return self.stack.pop()
+
+    def popn(self, count: int) -> list[V]:
+        """Pops several, the last one last."""
+        if not count:
+            return []
+        values = self.stack[-count:]
+        del self.stack[-count:]
+        return values
+
+    def slot(self, height: int, m: int = 0, like: V | None = None) -> V:
+        """The variable of a slot as an operand."""
+        if like is not None:
+            return V(f"s{height}", 0, like.lo, like.hi, slot_bit(height), PURE, 0, like.tz)
+        return V(f"s{height}", 0, 0, m, slot_bit(height)) if m else V(f"s{height}", 0, 1, 0, slot_bit(height))
+
+    def settle(self, height: int) -> V:
+        """Evaluates the operand at a height now, into its slot variable."""
+        v = self.stack[height]
+        if v.lit or (v.s == f"s{height}"):
+            return v
+        bit = slot_bit(height)
+        for other in range(height):
+            if self.stack[other].deps & bit:
+                self.settle(other)
+        for other in range(height + 1, len(self.stack)):
+            if self.stack[other].deps & bit:
+                self.settle(other)
+        v = self.store(f"s{height}", v)
+        r = self.slot(height, like=v)
+        self.stack[height] = r
+        return r
+
+    def atom(self, v: V, height: int) -> V:
+        """`v`, which was just popped, as a name that may be written twice; `height` is the slot it came from."""
+        if v.lit:
+            return v
+        if v.p == 0 and v.cls == PURE and v.s.isidentifier():
+            return v
+        self.flush_for(v.cls)
+        bit = slot_bit(height)
+        for other, pending in enumerate(self.stack):
+            if pending.deps & bit:
+                self.settle(other)
+        v = self.store(f"s{height}", v)
+        return self.slot(height, like=v)
+
+    def hold(self) -> V:
+        """Pops the top operand, evaluated, as a name that may be written twice."""
+        v = self.stack[-1]
+        if not (v.lit or (v.cls == PURE and v.s.isidentifier())):
+            self.flush_for(v.cls)
+            v = self.settle(len(self.stack) - 1)
+        return self.stack.pop()
+
+    def scratch(self, name: str, v: V) -> V:
+        """`v` as a name for use within the next statement."""
+        if v.lit or (v.cls == PURE and v.s.isidentifier()):
+            return v
+        if v.lo <= v.hi and not v.m:
+            v.m = M64
+        r = self.store(name, v)
+        return V(name, 0, r.lo, r.hi)
+
+    def store(self, name: str, v: V) -> V:
+        """Writes `name = v`, canonical, and returns what is then known of the variable."""
+        if v.b:
+            self.line(f"{name}=1 if {v.s} else 0")
+            return V(name, 0, 0, 1)
+        m = v.m
+        lo, hi, tz = v.lo, v.hi, v.tz
+        if lo > hi or (lo >= 0 and (not m or hi <= m)) or not m:
+            self.line(f"{name}={v.s}")
+            return V(name, 0, lo, hi, 0, PURE, 0, tz)
+        if v.p == 4:  # a sum or a difference: the mask is rarely needed
+            self.line(f"{name}={v.s}")
+            if lo >= 0:
+                self.line(f"if {name}>{SMALL}:{name}&={LITERALS[m]}")
+            elif hi <= m or (hi <= SMALL and m == M32):
+                self.line(f"if {name}<0:{name}&={LITERALS[m]}")
+            else:
+                self.line(f"if not 0<={name}<={SMALL}:{name}&={LITERALS[m]}")
+        elif v.s.isidentifier():
+            self.line(f"{name}={v.s}&{LITERALS[m]}")
+        else:
+            v = mask(v, m)
+            self.line(f"{name}={v.s}")
+        return V(name, 0, 0, m, 0, PURE, 0, tz)
+
+    def exact(self, v: V) -> V:
+        """An operand as others may see it: canonical, and an int rather than a bool."""
+        if v.b:
+            return V(f"1 if {v.s} else 0", 13, 0, 1, v.deps, v.cls, v.d + 1)
+        return mask(v, v.m) if v.m else v
+
+    # --- order ---------------------------------------------------------------------------------
+    def flush(self, cls: int) -> None:
+        """Evaluates pending operands of this class and above."""
+        for height, v in enumerate(self.stack):
+            if v.cls >= cls:
+                self.settle(height)
+
+    def flush_for(self, cls: int) -> None:
+        """Evaluates pending operands that may not come after a statement of class `cls`."""
+        if cls == EFFECT:
+            self.flush(READ)
+        elif cls == READ or self.guarded:
+            self.flush(EFFECT)
+
+    def flush_deps(self, bits: int) -> None:
+        """Evaluates pending operands that read what is about to change."""
+        for height, v in enumerate(self.stack):
+            if v.deps & bits:
+                self.settle(height)
+
+    def statement(self, text: str, cls: int = EFFECT) -> None:
+        """Writes a statement after whatever has to come before it."""
+        self.flush_for(cls)
+        self.line(text)
+
+    # --- locals --------------------------------------------------------------------------------
+    def local_get(self, index: int) -> V:
+        """A local as an operand."""
+        m = self.masks[index]
+        if not m:
+            return V(f"l{index}", 0, 1, 0, local_bit(index))
+        known = self.ranges.get(index)
+        if known is None:
+            v = V(f"l{index}", 0, 0, m, local_bit(index))
+        else:
+            lo, hi, tz = known
+            if lo == hi:
+                return constant(lo)
+            v = V(f"l{index}", 0, lo, hi, local_bit(index), PURE, 0, tz)
+        v.loc = index
+        return v
+
+    def local_set(self, index: int, v: V) -> None:
+        """Assigns a local."""
+        if v.loc == index and not v.add:
+            return
+        self.flush_deps(local_bit(index))
+        self.flush_for(v.cls)
+        m = self.masks[index]
+        if m:
+            v.m = m if v.lo < 0 or v.hi > m else v.m
+            v = self.store(f"l{index}", v)
+            if v.lo > 0 or v.hi < m or v.tz:
+                self.ranges[index] = (v.lo, v.hi, v.tz)
+            else:
+                self.ranges.pop(index, None)
+        else:
+            self.line(f"l{index}={v.s}")
+
+    def forget(self, assigned: int) -> None:
+        """Drops what is known about locals that are assigned somewhere."""
+        if assigned:
+            self.ranges = {i: r for i, r in self.ranges.items() if not assigned >> 2 * i & 1}
+
+    def restrict(self, v: V, lo: int, hi: int) -> None:
+        """Notes that an operand lies between `lo` and `hi`, where it stands for a local."""
+        index = v.loc
+        if index < 0:
+            return
+        lo -= v.add
+        hi -= v.add
+        known = self.ranges.get(index)
+        if known is None:
+            m = self.masks[index]
+            lo, hi = max(lo, 0), min(hi, m)
+            if lo <= hi and (lo > 0 or hi < m):
+                self.ranges[index] = (lo, hi, 0)
+        else:
+            lo, hi = max(lo, known[0]), min(hi, known[1])
+            if lo <= hi:
+                self.ranges[index] = (lo, hi, known[2])
+
+    def assume(self, condition: V) -> None:
+        """Learns from a condition that holds here."""
+        if condition.cmp is None:
+            return
+        relation, a, b = condition.cmp
+        if relation == "<":
+            self.restrict(a, a.lo, b.hi - 1)
+            self.restrict(b, a.lo + 1, b.hi)
+        elif relation == "<=":
+            self.restrict(a, a.lo, b.hi)
+            self.restrict(b, a.lo, b.hi)
+        elif relation == ">":
+            self.restrict(a, b.lo + 1, a.hi)
+            self.restrict(b, b.lo, a.hi - 1)
+        elif relation == ">=":
+            self.restrict(a, b.lo, a.hi)
+            self.restrict(b, b.lo, a.hi)
+        elif relation == "==":
+            self.restrict(a, b.lo, b.hi)
+            self.restrict(b, a.lo, a.hi)
+        elif relation == "in":
+            self.restrict(a, b.lo, b.hi)
+        elif relation == "!=" and b.k == 0:
+            self.restrict(a, max(a.lo, 1), a.hi)
+
+    # --- conditions and label values ------------------------------------------------------------
+    def pop_condition(self) -> V:
+        """Pops an i32 as a condition."""
+        return truth(self.pop(), M32)
+
+    def assign_slots(self, height: int, values: list[V]) -> None:
+        """Moves values into the slots a label's values are expected in."""
+        moves = [(f"s{height + i}", v) for i, v in enumerate(values) if v.s != f"s{height + i}" or v.lit]
+        if not moves:
+            return
+        targets = ",".join(name for name, _ in moves)
+        texts = [self.exact(v) for _, v in moves]
+        self.line(f"{targets}={','.join(v.s if v.p < 13 else f'({v.s})' for v in texts)}")
+
+    def typed_slots(self, height: int, types: tuple[int, ...]) -> list[V]:
+        """The slots a label's values are in, as operands."""
+        return [self.slot(height + i, _MASKS.get(t, 0)) for i, t in enumerate(types)]
+
+    def enter(self, construct: Construct, *, settle_params: bool) -> None:
+        """Prepares the stack for a construct: what lies below stays as it is until the construct's end."""
+        height = construct.height = len(self.stack) - construct.params
+        assigned = construct.assigned
+        for i, v in enumerate(self.stack):
+            if v.lit:
+                continue
+            own = slot_bit(i)
+            # Slots above may be written inside; locals only where it assigns them.
+            if v.cls != PURE or v.deps & assigned or v.deps & ~own & _slots(v.deps) or (settle_params and i >= height):
+                self.settle(i)
+        if settle_params:
+            for i in range(height, len(self.stack)):
+                v = self.stack[i]
+                if v.lit:
+                    self.line(f"s{i}={v.s}")
+                self.stack[i] = self.slot(i, type_mask(construct.param_types[i - height]))
+
+
+def _slots(deps: int) -> int:
+    """The bits of all slots that `deps` may name."""
+    return (1 << 2 * (deps.bit_length() // 2 + 1)) // 3 * 2
+
+
+def default_text(type_: int) -> str:
+    """A local's initial value."""
+    if type_ in {I32, I64, V128}:
+        return "0"
+    return "0.0" if type_ in {F32, F64} else "None"

@@ -1,0 +1,146 @@
+"""One function of a module as Python source, with its line map."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from wasm2oci.engine.syntax.module import Module
+from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
+from wasm2oci.engine.translate.emitter import Emitter, Range
+from wasm2oci.engine.translate.instructions import Body, decode_body
+from wasm2oci.engine.translate.options import Options
+from wasm2oci.engine.translate.shape import MAX_BLOCKS, chains
+from wasm2oci.engine.translate.structured import Structured, TooDeep
+
+__all__ = ["Source", "translate_function"]
+
+MAX_WALKS: Final = 8
+"""A walk that fails tells which blocks to realise otherwise; after so many, `machine` takes over."""
+MAX_REFINED: Final = 4000
+"""Functions of more instructions are not walked again for the sake of better ranges alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A function as Python.
+
+    Attributes:
+        text: a module with one function definition, named `f` and the function's index.
+        offsets: for each line the offset in the module of the instruction it came from.
+        tails: it returns `TailCall`s, which its caller must run.
+    """
+
+    text: str
+    offsets: tuple[int, ...]
+    tails: bool
+
+
+def translate_function(module: Module, index: int, options: Options) -> Source:
+    """Translates a defined function.
+
+    Args:
+        module: a valid module.
+        index: in the function index space.
+        options: what the code is to be able to do.
+    """
+    body = decode_body(module, index)
+    chains(body)
+    hints: dict[int, dict[int, Range]] = {}
+    for attempt in range(MAX_WALKS):
+        e = _begin(module, body, index, options)
+        walk = Structured(e, hints)
+        try:
+            walk.walk()
+        except TooDeep:
+            break
+        if walk.shape.blocks > MAX_BLOCKS:
+            break
+        hints, learned = walk.learned, walk.learned
+        if walk.shape.failed:
+            for construct in walk.shape.failed:
+                construct.plan = "loop"
+        elif attempt or len(body.code) > MAX_REFINED or not _useful(body, learned):
+            return _finish(e, body, index)
+        for construct in body.constructs:
+            construct.state = None
+    from wasm2oci.engine.translate.machine import Machine  # noqa: PLC0415 - rarely needed
+
+    for construct in body.constructs:
+        construct.state = None
+        construct.plan = ""
+    e = _begin(module, body, index, options)
+    Machine(e).walk()
+    return _finish(e, body, index)
+
+
+def _useful(body: Body, learned: dict[int, dict[int, Range]]) -> bool:
+    """Whether a loop's back edges know more of a local it assigns than nothing."""
+    by_start = {c.start: c for c in body.constructs if c.kind == "loop"}
+    return any(by_start[start].assigned >> 2 * index & 1 for start, ranges in learned.items() for index in ranges)
+
+
+def _begin(module: Module, body: Body, index: int, options: Options) -> Emitter:
+    e = Emitter(module, body, index)
+    e.fuel = options.fuel
+    e.polls = options.poll
+    e.at = module.codes[index - module.imported_funcs][0]
+    e.charge()
+    e.poll()
+    needed, used = _needed(body)
+    zeros: dict[str, list[str]] = {}
+    for local in range(body.params, len(body.locals)):
+        type_ = body.locals[local]
+        if local in needed:
+            zeros.setdefault(_default(type_), []).append(f"l{local}")
+        if type_ in {I32, I64} and local in used:
+            e.ranges[local] = (0, 0, 64)
+    for zero, names in zeros.items():
+        for i in range(0, len(names), 50):
+            e.line("=".join([*names[i : i + 50], zero]))
+    return e
+
+
+def _needed(body: Body) -> tuple[set[int], set[int]]:
+    """Locals that need their initial value written, and those that are used at all."""
+    written: set[int] = set()
+    read_first: set[int] = set()
+    used: set[int] = set()
+    straight = True
+    for op, item, _ in body.code:
+        if op == 0x20:
+            if item not in written:
+                read_first.add(item)
+            used.add(item)
+        elif op in {0x21, 0x22}:  # local.set, local.tee
+            if straight:
+                if item not in read_first:
+                    written.add(item)
+            elif item not in written:
+                read_first.add(item)
+            used.add(item)
+        elif 0x02 <= op <= 0x0F:
+            straight = False
+    return read_first, used
+
+
+def _default(type_: int) -> str:
+    if type_ in {I32, I64, V128}:
+        return "0"
+    return "0.0" if type_ in {F32, F64} else "None"
+
+
+def _finish(e: Emitter, body: Body, index: int) -> Source:
+    if e.fuel:
+        e.dead = True
+        e.charge()
+    parameters = ",".join(f"l{i}" for i in range(body.params))
+    lines = [f"def f{index}({parameters}):"]
+    offsets = [e.offsets[0] if e.offsets else 0]
+    for text, offset in zip(e.out, e.offsets, strict=True):
+        if text is not None:
+            lines.append(text)
+            offsets.append(offset)
+    if len(lines) == 1:
+        lines.append(" pass")
+        offsets.append(offsets[0])
+    lines.append("")
+    return Source("\n".join(lines), tuple(offsets), e.tails)

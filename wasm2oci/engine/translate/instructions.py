@@ -1,0 +1,450 @@
+"""A function body as a list of live instructions with its labels resolved: what translation walks over.
+
+The body was validated, so nothing is checked here. Code that cannot be reached is left out, constructs are numbered and
+linked, and each label knows where control goes when it is branched to (`Construct.cont`): branches whose targets have
+the same continuation are the same jump, which is what lets most of them become a plain `break` or `continue`.
+"""
+
+from typing import Any, Final
+
+from wasm2oci.engine.syntax.module import Module
+from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate
+from wasm2oci.engine.syntax.types import REF, REF_NULL, FuncType
+
+__all__ = ["FUNCTION_END", "Body", "Catch", "Construct", "Instruction", "decode_body"]
+
+Instruction = tuple[int, Any, int]
+"""Opcode, immediate (None, an int, a construct, or a tuple), and the offset in the module."""
+
+FUNCTION_END: Final = -1
+"""The continuation of labels that return from the function."""
+
+BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN = 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F
+TRY_TABLE = 0x1F
+_OPENERS: Final = {BLOCK: "block", LOOP: "loop", IF: "if", TRY_TABLE: "try"}
+_TERMINAL: Final = frozenset(
+    (0x00, BR, BR_TABLE, RETURN, 0x08, 0x0A, 0x12, 0x13, 0x15)
+)  # unreachable, throw, throw_ref, return_call*
+
+
+class Construct:
+    """A block, loop, if, try_table, or the function itself.
+
+    Attributes:
+        kind: "block", "loop", "if", "try" or "function".
+        params, results: how many values go in and come out.
+        result_types, param_types: their value types.
+        parent: the construct around it, None for the function.
+        depth: how many constructs are around it.
+        start, els, end: indices of its instructions; `els` is -1 where there is no else.
+        cont: the continuation a branch to it leads to: an instruction's index, or `FUNCTION_END`; a loop's own start.
+        after: the continuation of falling out of its end (a loop's `after` is not its `cont`).
+        targeted: how many live branches name it.
+        assigned: bit `1 << 2 * n` for each local `n` it assigns.
+        height: operands below it.
+        catches: of a try_table.
+        plan: how control flow realises it; set by `control`.
+        state: what is known about locals where its label is; set while translating.
+        has_table: its body directly holds a br_table.
+    """
+
+    __slots__ = (
+        "after",
+        "assigned",
+        "catches",
+        "chain",
+        "cont",
+        "depth",
+        "els",
+        "end",
+        "has_table",
+        "height",
+        "kind",
+        "param_types",
+        "params",
+        "parent",
+        "plan",
+        "result_types",
+        "results",
+        "selector",
+        "start",
+        "state",
+        "targeted",
+    )
+
+    def __init__(self, kind: str, parent: "Construct | None", start: int, type_: FuncType) -> None:
+        self.kind = kind
+        self.parent = parent
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.start = start
+        self.els = -1
+        self.end = -1
+        self.cont = FUNCTION_END
+        self.after = FUNCTION_END
+        self.param_types = type_.params
+        self.result_types = type_.results
+        self.params = len(type_.params)
+        self.results = len(type_.results)
+        self.targeted = 0
+        self.assigned = 0
+        self.height = 0
+        self.catches: list[Catch] = []
+        self.plan = ""
+        self.state: dict[int, Any] | None = None
+        self.has_table = False
+        self.chain: Any = None
+        self.selector = -1
+
+    @property
+    def arity(self) -> int:
+        """How many values a branch to it carries."""
+        return self.params if self.kind == "loop" else self.results
+
+
+class Catch:
+    """One clause of a try_table: kind 0 catch, 1 catch_ref, 2 catch_all, 3 catch_all_ref."""
+
+    __slots__ = ("kind", "tag", "target")
+
+    def __init__(self, kind: int, tag: int, target: Construct) -> None:
+        self.kind = kind
+        self.tag = tag
+        self.target = target
+
+
+class Body:
+    """A decoded body.
+
+    Attributes:
+        locals: value types of all locals, parameters first.
+        params: how many of them are parameters.
+        type: the function's type.
+        code: live instructions; the last one is the function's `end`.
+        constructs: in order of their start, the function first.
+    """
+
+    __slots__ = ("code", "constructs", "locals", "params", "type")
+
+    def __init__(
+        self, type_: FuncType, locals_: list[int], code: list[Instruction], constructs: list[Construct]
+    ) -> None:
+        self.type = type_
+        self.params = len(type_.params)
+        self.locals = locals_
+        self.code = code
+        self.constructs = constructs
+
+
+# Shapes of immediates that are common enough for a branch of their own in the decoding loop.
+_NONE, _U32, _LABEL, _BLOCK, _MEMARG, _S32, _S64, _F32, _F64, _OTHER, _LABELS, _PREFIX, _TABLE2 = range(13)
+_SHAPES: Final = {
+    (): _NONE,
+    (Immediate.LABEL,): _LABEL,
+    (Immediate.BLOCKTYPE,): _BLOCK,
+    (Immediate.MEMARG,): _MEMARG,
+    (Immediate.I32,): _S32,
+    (Immediate.I64,): _S64,
+    (Immediate.F32,): _F32,
+    (Immediate.F64,): _F64,
+    (Immediate.LABELS,): _LABELS,
+}
+_INDICES: Final = frozenset(
+    (
+        Immediate.FUNC,
+        Immediate.TYPE,
+        Immediate.TABLE,
+        Immediate.LOCAL,
+        Immediate.GLOBAL,
+        Immediate.MEMORY,
+        Immediate.TAG,
+        Immediate.DATA,
+        Immediate.ELEM,
+        Immediate.FIELD,
+        Immediate.COUNT,
+    )
+)
+
+
+def _shape(immediates: tuple[Immediate, ...]) -> int:
+    if len(immediates) == 1 and immediates[0] in _INDICES:
+        return _U32
+    return _SHAPES.get(immediates, _OTHER)
+
+
+_SHAPE: Final = [_OTHER] * 256
+for _row in OPCODES.values():
+    if _row.code <= 0xFF:
+        _SHAPE[_row.code] = _shape(_row.immediates)
+for _prefix in (0xFB, 0xFC, 0xFD, 0xFE):
+    _SHAPE[_prefix] = _PREFIX
+_PREFIXED: Final = {code: _shape(row.immediates) for code, row in OPCODES.items() if code > 0xFF}
+
+
+def _leb(data: bytes, at: int) -> tuple[int, int]:
+    """An unsigned LEB128 number, and the place after it."""
+    result = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return result, at
+        shift += 7
+
+
+def _sleb(data: bytes, at: int) -> tuple[int, int]:
+    """A signed LEB128 number, and the place after it."""
+    result = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        result |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            return (result - (1 << shift) if byte & 0x40 else result), at
+
+
+def _heap(module: Module, data: bytes, at: int) -> tuple[int, int]:
+    number, at = _sleb(data, at)
+    return (module.types[number].id if number >= 0 else number & 0x7F), at
+
+
+def _value_type(module: Module, data: bytes, at: int) -> tuple[int, int]:
+    byte = data[at]
+    if byte in {REF, REF_NULL}:
+        heap, at = _heap(module, data, at + 1)
+        return heap << 8 | byte, at
+    if byte < 0x78:
+        return byte << 8 | REF_NULL, at + 1
+    return byte, at + 1
+
+
+_EMPTY: Final = FuncType((), ())
+
+
+def _block_type(module: Module, data: bytes, at: int) -> tuple[FuncType, int]:
+    if data[at] == 0x40:
+        return _EMPTY, at + 1
+    number, after = _sleb(data, at)
+    if number >= 0:
+        return module.types[number].func, after
+    type_, after = _value_type(module, data, at)
+    return FuncType((), (type_,)), after
+
+
+def _memarg(data: bytes, at: int) -> tuple[tuple[int, int], int]:
+    flags, at = _leb(data, at)
+    memory = 0
+    if flags & 0x40:
+        memory, at = _leb(data, at)
+    offset, at = _leb(data, at)
+    return (offset, memory), at
+
+
+def _others(module: Module, data: bytes, at: int, immediates: tuple[Immediate, ...]) -> tuple[tuple[Any, ...], int]:
+    """Immediates of rarer shapes, one item each; labels and catches stay numbers."""
+    items: list[Any] = []
+    for immediate in immediates:
+        item: Any
+        if immediate in _INDICES or immediate is Immediate.LABEL:
+            item, at = _leb(data, at)
+        elif immediate is Immediate.MEMARG:
+            item, at = _memarg(data, at)
+        elif immediate in {Immediate.LANE, Immediate.CASTFLAGS, Immediate.FENCE}:
+            item, at = data[at], at + 1
+        elif immediate is Immediate.HEAPTYPE:
+            item, at = _heap(module, data, at)
+        elif immediate in {Immediate.V128, Immediate.LANES16}:
+            item, at = data[at : at + 16], at + 16
+        elif immediate is Immediate.VALTYPES:
+            count, at = _leb(data, at)
+            item = []
+            for _ in range(count):
+                type_, at = _value_type(module, data, at)
+                item.append(type_)
+        elif immediate is Immediate.BLOCKTYPE:
+            item, at = _block_type(module, data, at)
+        elif immediate is Immediate.CATCHES:
+            count, at = _leb(data, at)
+            item = []
+            for _ in range(count):
+                kind = data[at]
+                tag, at = _leb(data, at + 1) if kind < 2 else (-1, at + 1)
+                label, at = _leb(data, at)
+                item.append((kind, tag, label))
+        else:
+            raise AssertionError(immediate)
+        items.append(item)
+    return tuple(items), at
+
+
+def decode_locals(module: Module, index: int) -> tuple[list[int], int]:
+    """Value types of the locals of a defined function, and where its code starts."""
+    data = module.data
+    at, _ = module.codes[index - module.imported_funcs]
+    types = list(module.func_type(index).params)
+    runs, at = _leb(data, at)
+    for _ in range(runs):
+        count, at = _leb(data, at)
+        type_, at = _value_type(module, data, at)
+        types.extend([type_] * count)
+    return types, at
+
+
+_LABELLED: Final = frozenset((0xD5, 0xD6, 0xFB0018, 0xFB0019))  # br_on_null ... br_on_cast_fail
+
+
+def decode_body(module: Module, index: int) -> Body:
+    """Decodes a defined function's body.
+
+    Args:
+        module: a valid module.
+        index: in the function index space.
+    """
+    data = module.data
+    types, at = decode_locals(module, index)
+    end = module.codes[index - module.imported_funcs][1]
+    func_type = module.func_type(index)
+    code: list[Instruction] = []
+    append = code.append
+    shapes = _SHAPE
+    top = Construct("function", None, -1, FuncType((), func_type.results))
+    constructs = [top]
+    open_: list[Construct] = [top]
+    dead = False
+    skipped = 0  # constructs opened in dead code
+    item: Any
+    while at < end:
+        offset = at
+        op = data[at]
+        at += 1
+        shape = shapes[op]
+        if shape == _PREFIX:
+            sub, at = _leb(data, at)
+            op = op << 16 | sub
+            shape = _PREFIXED[op]
+        if shape == _NONE:
+            item = None
+        elif shape in {_U32, _LABEL}:
+            item = data[at]
+            at += 1
+            if item >= 0x80:
+                item, at = _leb(data, at - 1)
+        elif shape == _S32:
+            item = data[at]
+            at += 1
+            if item >= 0x80:
+                item, at = _sleb(data, at - 1)
+                item &= 0xFFFFFFFF
+            elif item & 0x40:
+                item += 0xFFFFFF80
+        elif shape == _MEMARG:
+            flags, item = data[at], data[at + 1]
+            if flags < 0x40 and item < 0x80:
+                item = (item, 0)
+                at += 2
+            else:
+                item, at = _memarg(data, at)
+        elif shape == _BLOCK:
+            item, at = _block_type(module, data, at)
+        elif shape == _S64:
+            item, at = _sleb(data, at)
+            item &= 0xFFFFFFFFFFFFFFFF
+        elif shape == _F32:
+            item = int.from_bytes(data[at : at + 4], "little")
+            at += 4
+        elif shape == _F64:
+            item = int.from_bytes(data[at : at + 8], "little")
+            at += 8
+        elif shape == _LABELS:
+            count, at = _leb(data, at)
+            item = []
+            for _ in range(count + 1):
+                label, at = _leb(data, at)
+                item.append(label)
+        else:
+            item, at = _others(module, data, at, OPCODES[op].immediates)
+
+        # --- constructs --------------------------------------------------------------------
+        if op in _OPENERS:
+            if dead:
+                skipped += 1
+                continue
+            type_ = item[0] if op == TRY_TABLE else item
+            construct = Construct(_OPENERS[op], open_[-1], len(code), type_)
+            if op == TRY_TABLE:
+                for kind, tag, label in item[1]:
+                    target = open_[-1 - label]
+                    target.targeted += 1
+                    construct.catches.append(Catch(kind, tag, target))
+            append((op, construct, offset))
+            constructs.append(construct)
+            open_.append(construct)
+            continue
+        if op == END:
+            if skipped:
+                skipped -= 1
+                continue
+            construct = open_.pop()
+            construct.end = len(code)
+            append((END, construct, offset))
+            if not open_:
+                break
+            if construct.kind == "loop":
+                pass  # dead after it exactly when its end is
+            elif (construct.kind == "if" and construct.els < 0) or construct.targeted:
+                dead = False
+            elif construct.kind == "if":
+                dead = dead and construct.plan == "dead"
+            construct.plan = ""
+            open_[-1].assigned |= construct.assigned
+            continue
+        if op == ELSE:
+            if skipped:
+                continue
+            construct = open_[-1]
+            construct.els = len(code)
+            construct.plan = "dead" if dead else ""
+            append((ELSE, construct, offset))
+            dead = False
+            continue
+        if dead:
+            continue
+        if shape == _LABEL:
+            target = open_[-1 - item]
+            target.targeted += 1
+            item = target
+        elif shape == _LABELS:
+            item = [open_[-1 - label] for label in item]
+            for target in set(item):
+                target.targeted += 1
+            open_[-1].has_table = True
+        elif op == RETURN:
+            item = top
+            top.targeted += 1
+        elif op in {0x21, 0x22}:  # local.set, local.tee
+            open_[-1].assigned |= 1 << 2 * item
+        elif op in _LABELLED and shape == _OTHER:  # br_on_cast: flags, label, from, to
+            target = open_[-1 - item[1]]
+            target.targeted += 1
+            item = (item[0], target, item[2], item[3])
+        append((op, item, offset))
+        if op in _TERMINAL:
+            dead = True
+    _continuations(code, constructs)
+    return Body(func_type, types, code, constructs)
+
+
+def _continuations(code: list[Instruction], constructs: list[Construct]) -> None:
+    """Sets `cont` and `after`: outer constructs first, because an inner one may end where the outer one does."""
+    for construct in constructs:
+        if construct.kind == "function":
+            construct.cont = construct.after = FUNCTION_END
+            continue
+        after = construct.end + 1
+        op, outer, _ = code[after]
+        # Values pass through the outer end untouched only where it has as many results.
+        if op in {END, ELSE} and outer.results == construct.results and outer.kind != "try":
+            after = outer.after
+        construct.after = after
+        construct.cont = construct.start if construct.kind == "loop" else after

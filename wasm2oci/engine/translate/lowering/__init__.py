@@ -1,0 +1,49 @@
+"""How each instruction becomes Python: one table, total over `OPCODES` (a test fails where a row is missing).
+
+Control instructions are absent on purpose: they are `structured`'s and `machine`'s, listed in `CONTROL`. Legacy
+exception handling is validated and not executed.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from wasm2oci.engine.syntax.opcodes import BY_MNEMONIC
+from wasm2oci.engine.translate.emitter import Emitter
+from wasm2oci.engine.translate.lowering.calls import CALLS
+from wasm2oci.engine.translate.lowering.floats import FLOATS
+from wasm2oci.engine.translate.lowering.integers import INTEGERS
+from wasm2oci.engine.translate.lowering.memory import MEMORY
+from wasm2oci.engine.translate.lowering.references import REFERENCES
+from wasm2oci.engine.translate.lowering.vectors import VECTORS
+
+__all__ = ["CONTROL", "LOWERING", "VALIDATED_ONLY"]
+
+CONTROL: Final = frozenset(
+    (
+        "block",
+        "loop",
+        "if",
+        "else",
+        "end",
+        "br",
+        "br_if",
+        "br_table",
+        "return",
+        "try_table",
+        "br_on_null",
+        "br_on_non_null",
+        "br_on_cast",
+        "br_on_cast_fail",
+    )
+)
+"""Mnemonics of what control flow is made of."""
+
+VALIDATED_ONLY: Final = frozenset(("try", "catch", "catch_all", "delegate", "rethrow"))
+"""Legacy exception handling: a module that uses it validates, and is refused when it is to run."""
+
+LOWERING: Final[dict[int, Callable[[Emitter, Any], None]]] = {
+    BY_MNEMONIC[mnemonic].code: lowering
+    for table in (INTEGERS, FLOATS, MEMORY, REFERENCES, VECTORS, CALLS)
+    for mnemonic, lowering in table.items()
+}
+"""Opcode to lowering."""

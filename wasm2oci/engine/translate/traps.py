@@ -1,0 +1,113 @@
+"""From a Python exception that left generated code back to the trap it means, and to where in the module it was.
+
+Generated functions have no handlers for traps: an index out of range or a division by zero simply leaves them, at no
+cost to the code that does not trap. Only exceptions raised by a generated frame itself are the guest's; one that comes
+out of a host function stays what it is.
+"""
+
+import dis
+import struct
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Final
+
+from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind
+from wasm2oci.engine.translate.loader import FILE_PREFIX, Loader
+
+__all__ = ["explain"]
+
+MAX_FRAMES: Final = 200
+"""Frames of a trap that are kept, innermost first."""
+
+_ATTRIBUTES: Final = {
+    "items": TrapKind.NULL_ARRAY,
+    "call": TrapKind.NULL_FUNCTION,
+    "above": TrapKind.CAST,
+}
+
+
+def explain(error: Exception) -> Trap | None:
+    """The trap an exception means.
+
+    Returns:
+        `error` itself, with its frames filled in, where it is a trap; a new one where generated code raised it; None
+        where it is the host's own.
+    """
+    tracebacks = list(_tracebacks(error.__traceback__))
+    if not tracebacks:
+        return error if isinstance(error, Trap) else None
+    inner = tracebacks[-1]
+    trap: Trap | None
+    if isinstance(error, Trap):
+        trap = error
+    elif isinstance(error, RecursionError):
+        # Wherever the last frame was: the guest's frames are what filled the stack.
+        trap = Trap(TrapKind.CALL_STACK) if any(map(_generated, tracebacks)) else None
+    elif _generated(inner):
+        kind = _kind(error, inner)
+        trap = None if kind is None else Trap(kind)
+    else:
+        trap = None
+    if trap is not None and not trap.frames:
+        trap.frames = tuple(_frames(tracebacks))
+    return trap
+
+
+def _tracebacks(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
+
+
+def _generated(traceback: TracebackType) -> bool:
+    return traceback.tb_frame.f_code.co_filename.startswith(FILE_PREFIX)
+
+
+def _kind(error: Exception, traceback: TracebackType) -> TrapKind | None:
+    if isinstance(error, ZeroDivisionError):
+        return TrapKind.DIVIDE_BY_ZERO
+    if isinstance(error, (struct.error, OverflowError)):
+        return TrapKind.MEMORY
+    if isinstance(error, IndexError):
+        return _subscript(traceback)
+    if isinstance(error, AttributeError):
+        return _ATTRIBUTES.get(error.name or "", TrapKind.NULL_STRUCTURE)
+    if isinstance(error, MemoryError):
+        return TrapKind.OUT_OF_MEMORY
+    return None
+
+
+def _subscript(traceback: TracebackType) -> TrapKind:
+    """What was indexed: the container is loaded where the failing subscript begins in its line."""
+    instructions = list(dis.get_instructions(traceback.tb_frame.f_code))
+    failing = next((i for i in instructions if i.offset == traceback.tb_lasti), None)
+    if failing is None or failing.positions is None:
+        return TrapKind.MEMORY
+    start = (failing.positions.lineno, failing.positions.col_offset)
+    for instruction in instructions:
+        where = instruction.positions
+        if where is None or (where.lineno, where.col_offset) != start or instruction.offset >= failing.offset:
+            continue
+        if instruction.opname == "LOAD_ATTR" and instruction.argval == "items":
+            return TrapKind.ARRAY
+        if instruction.opname == "LOAD_GLOBAL" and str(instruction.argval).startswith("t"):
+            return TrapKind.UNDEFINED_ELEMENT
+    return TrapKind.MEMORY
+
+
+def _frames(tracebacks: list[TracebackType]) -> Iterator[Frame]:
+    kept = 0
+    for traceback in reversed(tracebacks):
+        if kept == MAX_FRAMES:
+            return
+        if not _generated(traceback):
+            continue
+        origin: Any = traceback.tb_frame.f_globals.get("ORIGIN")
+        if not isinstance(origin, Loader):
+            continue
+        index = int(traceback.tb_frame.f_code.co_name[1:])
+        offsets = origin.lines(index)
+        line = traceback.tb_lineno
+        offset = offsets[line - 1] if offsets and 0 < line <= len(offsets) else None
+        yield Frame(index, origin.function_name(index), offset)
+        kept += 1
