@@ -1,0 +1,135 @@
+"""Start-up is a feature: what a plain push and pull do not load, and completion in real shells."""
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import invoke
+from tests.cli.transcripts import HELLO
+from tests.support.data import ROOT
+from tests.support.registry_server import registry_server
+
+
+def loaded_by(folder: Path, *arguments: str) -> set[str]:
+    """The modules that one command line had loaded when it ended well."""
+    code = (
+        "import sys\n"
+        "from wasm2oci.cli.app import invoke\n"
+        "from wasm2oci.cli.session import Session\n"
+        "code = invoke(sys.argv[1:], Session.of_process('wasm2oci'))\n"
+        "sys.stderr.write('\\n'.join(['', *sys.modules]))\n"
+        "sys.exit(code)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "HOME": str(folder), "PYTHONPATH": str(ROOT)},
+    )
+    assert ran.returncode == 0, ran.stderr
+    return set(ran.stderr.splitlines())
+
+
+def test_a_plain_push_and_pull_load_no_cryptography_no_rich_and_no_engine(tmp_path: Path) -> None:
+    (tmp_path / "hello.wasm").write_bytes(HELLO)
+    with registry_server() as registry:
+        reference = f"{registry.address}/hello:v1"
+        for arguments in (["push", "hello.wasm", reference], ["pull", reference, "-o", "back.wasm"]):
+            modules = loaded_by(tmp_path, *arguments)
+            heavy = {"cryptography", "rich", "rich.live", "wasmtime", "wasm2oci.engine", "asyncio", "pydantic"}
+            assert not heavy & modules, (arguments, heavy & modules)
+            assert "httpx" in modules
+
+
+def test_commands_on_layouts_load_no_network(tmp_path: Path) -> None:
+    (tmp_path / "hello.wasm").write_bytes(HELLO)
+    assert not {"httpx", "ssl", "cryptography"} & loaded_by(tmp_path, "push", "hello.wasm", "oci-layout:out:v1")
+    assert not {"httpx", "ssl", "cryptography"} & loaded_by(tmp_path, "pull", "oci-layout:out:v1", "-o", "x.wasm")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["pu"], ["push", "pull"]),
+        (["re"], ["resolve"]),
+        (["--h"], ["--help"]),
+        (["push", "--pro"], ["--profile"]),
+        (["tags", "--format", ""], ["text", "json"]),
+        (["tags", "--format", "j"], ["json"]),
+        (["completion", ""], ["bash", "zsh", "fish"]),
+        (["push", "hel"], []),
+        (["nosuch", ""], []),
+        (["help", "ver"], ["verify", "version"]),
+    ],
+)
+def test_what_may_follow(words: list[str], expected: list[str]) -> None:
+    ran = invoke("__complete", *words)
+    assert ran.code == 0
+    assert [line.split("\t")[0] for line in ran.stdout.splitlines()] == expected
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `wasm2oci` is this working copy."""
+    script = tmp_path / "bin" / "wasm2oci"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m wasm2oci "$@"\n')
+    script.chmod(0o755)
+    (tmp_path / "hello.wasm").write_bytes(HELLO)
+    return {**os.environ, "PATH": f"{script.parent}:{os.environ['PATH']}", "HOME": str(tmp_path), "TERM": "dumb"}
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes(tool: dict[str, str]) -> None:
+    script = (
+        "source <(wasm2oci completion bash); "
+        "COMP_WORDS=(wasm2oci push --fo); COMP_CWORD=2; _wasm2oci; echo ${COMPREPLY[@]}; "
+        "COMP_WORDS=(wasm2oci pul); COMP_CWORD=1; _wasm2oci; echo ${COMPREPLY[@]}"
+    )
+    ran = subprocess.run(["bash", "-c", script], env=tool, capture_output=True, text=True, check=True)
+    assert ran.stdout == "--force --format\npull\n"
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed: apt-get install fish")
+def test_fish_completes(tool: dict[str, str], tmp_path: Path) -> None:
+    script = "wasm2oci completion fish | source; complete -C 'wasm2oci pul'; complete -C 'wasm2oci push hel'"
+    ran = subprocess.run(["fish", "-c", script], env=tool, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout == "pull\tGet a module back, verified\nhello.wasm\n"
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed: apt-get install zsh")
+def test_zsh_completes(tool: dict[str, str], tmp_path: Path) -> None:
+    terminal, inside = pty.openpty()
+    shell = subprocess.Popen(
+        ["zsh", "-f", "-i"], cwd=tmp_path, env=tool, stdin=inside, stdout=inside, stderr=inside, start_new_session=True
+    )
+    os.close(inside)
+
+    def until(wanted: str) -> str:
+        seen, end = "", time.monotonic() + 20
+        while wanted not in seen and time.monotonic() < end:
+            if select.select([terminal], [], [], 0.2)[0]:
+                seen += os.read(terminal, 4096).decode(errors="replace")
+        assert wanted in seen, seen
+        return seen
+
+    try:
+        os.write(terminal, b"autoload -U compinit; compinit -u -D; source <(wasm2oci completion zsh); echo re''ady\n")
+        until("ready")
+        os.write(terminal, b"wasm2oci resol\t")
+        until("wasm2oci resolve ")
+        os.write(terminal, b"\x15wasm2oci push hel\t")
+        until("hello.wasm")
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(terminal)
