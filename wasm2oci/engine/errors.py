@@ -28,6 +28,10 @@ class ModuleError(InvalidInputError):
         self.reason = message
         self.offset = offset
 
+    def moved(self, start: int) -> "ModuleError":
+        """The same error in a file in which the module starts at `start`."""
+        return type(self)(self.reason, self.offset + start, hint=self.hint)
+
     def __reduce__(self) -> tuple[object, ...]:
         """Errors cross process borders (validation in a pool), so they pickle with all their parts."""
         return (_rebuild, (type(self), self.reason, self.offset, self.hint))
@@ -56,6 +60,10 @@ class FeatureError(InvalidModuleError):
             hint=f"allow it with --features +{feature}, or rebuild the module without it",
         )
         self.feature = feature
+
+    def moved(self, start: int) -> "FeatureError":
+        """See `ModuleError.moved`."""
+        return FeatureError(self.feature, self.offset + start)
 
     def __reduce__(self) -> tuple[object, ...]:
         """See `ModuleError.__reduce__`."""

@@ -186,6 +186,8 @@ class _ModuleDecoder:
         if flags & _PAGE_SIZE:
             self._needs(Feature.CUSTOM_PAGE_SIZES, offset)
             page_bits = reader.u32()
+            if page_bits >= 64:
+                raise MalformedError("invalid custom page size", offset)
             if page_bits not in {0, 16}:
                 raise InvalidModuleError("invalid custom page size", offset)
         return MemoryType(limits_, bool(flags & _SHARED), page_bits)

@@ -148,6 +148,14 @@ _SIGN_EXTEND = {0xC0: I32, 0xC1: I32, 0xC2: I64, 0xC3: I64, 0xC4: I64}
 _SATURATING = [(row.params or (0,), row.results or (0,)) for row in map(OPCODES.__getitem__, range(0xFC0000, 0xFC0008))]
 _VALUE_TYPES = {type_: type_ for type_ in (I32, I64, F32, F64, V128)}
 _VALUE_TYPES |= {FUNC: FUNCREF, EXTERN: EXTERNREF}
+# As plain ints: a flag joined with NOT_SURE would be no negative number any more.
+_SIGN_EXT = int(Feature.SIGN_EXT)
+_NONTRAPPING_FPTOINT = int(Feature.NONTRAPPING_FPTOINT)
+_MULTIVALUE = int(Feature.MULTIVALUE)
+_BULK_MEMORY = int(Feature.BULK_MEMORY)
+_REFERENCE_TYPES = int(Feature.REFERENCE_TYPES)
+_SIMD = int(Feature.SIMD)
+_RELAXED_SIMD = int(Feature.RELAXED_SIMD)
 _EMPTY: list[int] = []
 _LAST_OF_S32 = frozenset({*range(0x08), *range(0x78, 0x80)})  # what the fifth byte of an i32 may be
 _LAST_OF_S64 = frozenset({0x00, 0x7F})  # what the tenth byte of an i64 may be
@@ -252,9 +260,9 @@ class FastPath:
                 return NOT_SURE
             if kind > F32 or kind < F64:
                 if byte == V128:
-                    used |= Feature.SIMD
+                    used |= _SIMD
                 elif kind > 0xFF:
-                    used |= Feature.REFERENCE_TYPES
+                    used |= _REFERENCE_TYPES
             if total < _ONE_BYTE:
                 local += [kind] * min(count, _ONE_BYTE)
             total += count
@@ -458,7 +466,7 @@ class FastPath:
                         return NOT_SURE
                     del vals[-count:]
                 vals += results
-                used |= Feature.SIMD if number < 0x100 else Feature.RELAXED_SIMD
+                used |= _SIMD if number < 0x100 else _RELAXED_SIMD
             elif op == 0x1A:  # drop
                 if pop() <= 0:
                     return NOT_SURE
@@ -549,10 +557,11 @@ class FastPath:
                 index = nxt()
                 if index >= _ONE_BYTE:
                     index = _long(index, nxt)
-                if nxt():  # table 0, perhaps as LLVM writes it: padded to five bytes
-                    if (nxt(), nxt(), nxt(), nxt()) != (0x80, 0x80, 0x80, 0):
+                byte = nxt()
+                if byte:  # table 0, as LLVM writes it: padded to five bytes
+                    if (byte, nxt(), nxt(), nxt(), nxt()) != (0x80, 0x80, 0x80, 0x80, 0):
                         return NOT_SURE
-                    used |= Feature.REFERENCE_TYPES
+                    used |= _REFERENCE_TYPES
                 if self._types[index] is None or not self._indirect or pop() != i32:
                     return NOT_SURE
                 count, param_type, params, arity, result_type, results = self._by_type[index]
@@ -578,7 +587,7 @@ class FastPath:
             elif op in _SIGN_EXTEND:
                 if vals[-1] != _SIGN_EXTEND[op]:
                     return NOT_SURE
-                used |= Feature.SIGN_EXT
+                used |= _SIGN_EXT
             elif op == 0xFC:
                 number = nxt()
                 if number < len(_SATURATING):
@@ -586,13 +595,13 @@ class FastPath:
                     if vals[-1] != before:
                         return NOT_SURE
                     vals[-1] = after
-                    used |= Feature.NONTRAPPING_FPTOINT
+                    used |= _NONTRAPPING_FPTOINT
                 elif number in {0x0A, 0x0B}:  # memory.copy, memory.fill
                     if nxt() or (number == 0x0A and nxt()) or address != i32:
                         return NOT_SURE
                     if pop() != i32 or pop() != i32 or pop() != i32:
                         return NOT_SURE
-                    used |= Feature.BULK_MEMORY
+                    used |= _BULK_MEMORY
                 else:
                     return NOT_SURE
             elif op == 0x3F or op == 0x40:  # memory.size, memory.grow  # noqa: PLR1714 - a set is slower
@@ -610,12 +619,12 @@ class FastPath:
     def _open(self, byte: int, op: int, frames: list[_Frame], vals: list[int]) -> int:
         """Opens a block whose type is a type index or V128; gives the feature that needs, or NOT_SURE."""
         if byte == V128:
-            params, results, used = _EMPTY, [V128], int(Feature.SIMD)
+            params, results, used = _EMPTY, [V128], _SIMD
         elif byte < 0x40:
             if self._types[byte] is None:
                 return NOT_SURE
             _, _, params, _, _, results = self._by_type[byte]
-            used = int(Feature.MULTIVALUE)
+            used = _MULTIVALUE
         else:
             return NOT_SURE
         if params:

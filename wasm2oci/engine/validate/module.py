@@ -70,6 +70,8 @@ def validate_module(module: Module, allowed: Feature = DEFAULT) -> Validated:
     _elements(context)
     _datas(context)
     slow = _bodies(context)
+    if module.tags and Feature.LEGACY_EXCEPTIONS not in context.features:  # tags belong to either kind of exceptions
+        context.features.setdefault(Feature.EXCEPTIONS, _section(module, SectionId.TAG) or module.imports[-1].offset)
     _features(context)
     features = Feature.MVP
     for feature in context.features:

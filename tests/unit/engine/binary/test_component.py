@@ -1,0 +1,104 @@
+"""Components in outline. Spec: component model, Binary.md."""
+
+import pytest
+
+from wasm2oci.engine.binary import decode_component
+from wasm2oci.engine.errors import MalformedError
+from wasm2oci.engine.syntax.limits import MAX_COMPONENT_NESTING
+
+HEADER = b"\0asm\x0d\0\x01\0"
+CORE = b"\0asm\x01\0\0\0"
+
+
+def leb(value: int) -> bytes:
+    return bytes([value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14])
+
+
+def section(id_: int, contents: bytes) -> bytes:
+    return bytes([id_]) + leb(len(contents)) + contents
+
+
+def name(text: str) -> bytes:
+    return b"\x00" + bytes([len(text)]) + text.encode()
+
+
+IMPORTS = section(
+    10,
+    b"\x05"
+    + name("wasi:io/streams@0.2.0")
+    + b"\x05\x00"
+    + name("log")
+    + b"\x01\x03"
+    + name("t")
+    + b"\x03\x00\x02"
+    + name("resource")
+    + b"\x03\x01"
+    + name("m")
+    + b"\x00\x11\x04",
+)
+EXPORTS = section(11, b"\x02" + name("wasi:cli/run@0.2.0") + b"\x05\x01\x00" + b"\x01\x01f" + b"\x01\x00\x01\x01\x07")
+
+
+def test_imports_and_exports_are_read_whole() -> None:
+    component = decode_component(HEADER + IMPORTS + EXPORTS)
+    assert [(item.name, item.kind) for item in component.imports] == [
+        ("wasi:io/streams@0.2.0", "instance"),
+        ("log", "func"),
+        ("t", "type"),
+        ("resource", "type"),
+        ("m", "core module"),
+    ]
+    assert [(item.name, item.kind) for item in component.exports] == [
+        ("wasi:cli/run@0.2.0", "instance"),
+        ("f", "func"),
+    ]
+
+
+def test_nested_modules_are_found_at_any_depth() -> None:
+    inner = HEADER + section(1, CORE)
+    data = HEADER + section(1, CORE + b"\x00\x02\x01x") + section(7, b"anything") + section(4, inner)
+    component = decode_component(data)
+    spans = list(component.all_modules())
+    assert [data[start:end] for start, end in spans] == [CORE + b"\x00\x02\x01x", CORE]
+    assert component.modules == (spans[0],)
+    assert component.components[0].modules == (spans[1],)
+
+
+def test_the_outline_of_a_cut_component_is_malformed_or_ends_between_sections() -> None:
+    data = HEADER + IMPORTS + EXPORTS + section(1, CORE)
+    ends = {len(HEADER), len(HEADER + IMPORTS), len(HEADER + IMPORTS + EXPORTS)}
+    for length in range(len(data)):
+        if length in ends:
+            decode_component(data[:length])
+            continue
+        with pytest.raises(MalformedError) as caught:
+            decode_component(data[:length])
+        assert caught.value.offset <= length
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (CORE, "this is a core module"),
+        (HEADER + b"\x0d\x00", "malformed section id 13"),
+        (HEADER + section(1, HEADER), "a component nested where a module is expected"),
+        (HEADER + section(4, b"nonsense"), "magic header not detected"),
+        (HEADER + section(10, b"\x01\x09\x01x\x01\x00"), "malformed import or export name"),
+        (HEADER + section(10, b"\x01" + name("x") + b"\x00\x00\x00"), "malformed import or export type"),
+        (HEADER + section(10, b"\x01" + name("x") + b"\x01\x00\x00"), "section size mismatch"),
+        (HEADER + section(11, b"\x01" + name("x") + b"\x09\x00\x00"), "malformed sort"),
+        (HEADER + section(11, b"\x01" + name("x") + b"\x01\x00\x02"), "malformed export"),
+    ],
+)
+def test_malformed(data: bytes, reason: str) -> None:
+    with pytest.raises(MalformedError, match=reason):
+        decode_component(data)
+
+
+def test_components_nested_too_deep_are_refused() -> None:
+    data = HEADER
+    for _ in range(MAX_COMPONENT_NESTING):
+        data = HEADER + section(4, data)
+    assert decode_component(data).components
+    with pytest.raises(MalformedError, match="nested too deep"):
+        decode_component(HEADER + section(4, data))
