@@ -135,7 +135,7 @@ def validate(source: "bytes | Path", features: Feature = DEFAULT) -> Validation:
 
 
 def _validate_module(data: bytes, offset: int, features: Feature) -> ValidModule:
-    from wasm2oci.engine.validate import validate_module  # noqa: PLC0415 - a malformed preamble needs none of it
+    from wasm2oci.engine.validate import validate_module
 
     module = decode_module(data)
     valid = validate_module(module, features)
