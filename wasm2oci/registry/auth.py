@@ -23,13 +23,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from wasm2oci.errors import RegistryError, Wasm2OciError
+from wasm2oci.errors import InvalidInputError, RegistryError
 from wasm2oci.oci.wire import ERROR_BODY_MAX, TOKEN_BODY_MAX, load_object
 from wasm2oci.registry.challenge import Challenge, parse_challenges
 from wasm2oci.registry.credentials import Anonymous, Basic, Credential, IdentityToken, RegistryToken
 from wasm2oci.registry.docker_config import encode_basic
 from wasm2oci.registry.endpoints import endpoint
-from wasm2oci.registry.messages import Request, Response
+from wasm2oci.registry.messages import BodyTooLargeError, Request, Response
 from wasm2oci.registry.problems import error_for, parse_problems
 from wasm2oci.registry.scope import Scope, covers, merge, parse_scopes
 from wasm2oci.registry.urls import Origin, check_step, with_query
@@ -250,10 +250,9 @@ class TokenAuth:
                 pushing=any("push" in scope.actions for scope in scopes),
                 credentials=self.describe(),
             )
-        body = answer.read(TOKEN_BODY_MAX, f"the answer of {where}")
         try:
-            value = load_object(body, "token")
-        except Wasm2OciError as error:
+            value = load_object(answer.read(TOKEN_BODY_MAX, "token"), "token")
+        except (BodyTooLargeError, InvalidInputError) as error:
             raise TokenServerError(f"{where} answered something that is not a token") from error
         token = value.get("access_token") or value.get("token")
         if not isinstance(token, str) or not token:

@@ -14,6 +14,7 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import Index, InvalidManifestError, Manifest, ManifestTooLargeError, parse_manifest
+from wasm2oci.oci.reference import check_tag
 from wasm2oci.oci.wire import MANIFEST_MAX
 from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.messages import BodyTooLargeError
@@ -77,6 +78,7 @@ def head_manifest(
     Raises:
         ManifestDigestError: the registry says another digest than the one that was asked for.
     """
+    asked = _asked(reference)
     request = endpoint("end-3h").request(
         session.origin, headers={"Accept": mt.ACCEPT_MANIFESTS}, name=name, target=reference
     )
@@ -84,7 +86,6 @@ def head_manifest(
     response.drain()
     if response.status != 200:
         return response, None
-    asked = Digest.parse(reference) if ":" in reference else None
     said, content_type, length = said_digest(response.headers), response.headers.get("content-type"), response.length
     if asked is not None:
         _compare(session, name, asked, said)
@@ -122,6 +123,7 @@ def get_manifest(
         ManifestDigestError: it is not what the digest names.
         InvalidManifestError: it is not what it says it is.
     """
+    asked = expected.digest if expected is not None else _asked(reference)
     accept = mt.ACCEPT_MANIFESTS
     if expected is not None and expected.media_type not in accept:
         accept = f"{expected.media_type}, {accept}"
@@ -134,7 +136,6 @@ def get_manifest(
     if response.status != 200:
         raise session.refusal(response, body, where, name=name, kind="manifest")
     said = said_digest(response.headers)
-    asked = expected.digest if expected is not None else Digest.parse(reference) if ":" in reference else None
     if asked is not None:
         actual = Digest.of(body, asked.algorithm)
         if actual != asked:
@@ -186,6 +187,14 @@ def put_manifest(
     if said is not None and said != Digest.of(raw, said.algorithm):
         raise ManifestDigestError(f"{_shown(session, name, reference)}: the registry says it stored {said}")
     return response
+
+
+def _asked(reference: str) -> Digest | None:
+    # Checked before it gets into a URL: the digest, or None for a tag.
+    if ":" in reference:
+        return Digest.parse(reference)
+    check_tag(reference)
+    return None
 
 
 def _compare(session: "Session", name: str, digest: Digest, said: Digest | None) -> None:

@@ -176,9 +176,7 @@ class Session:
             outgoing = next(flow)
             while True:
                 try:
-                    # Requests of the flow itself go to the token server: that one sees our name, not the custom
-                    # headers.
-                    if outgoing.url != request.url:
+                    if outgoing.url != request.url:  # the flow's own, mostly to a token server: not the custom headers
                         outgoing = replace(outgoing, headers={**self._base, **outgoing.headers})
                     outgoing = flow.send(self._exchange(outgoing, roam=roam))
                 except StopIteration as done:

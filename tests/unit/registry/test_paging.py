@@ -1,0 +1,63 @@
+"""Links and the end of listings."""
+
+import pytest
+
+from wasm2oci.registry.paging import EndlessListingError, Pages, next_link
+from wasm2oci.registry.urls import UntrustedUrlError
+
+URL = "https://h/v2/a/tags/list?n=2"
+
+
+@pytest.mark.parametrize(
+    ("header", "target"),
+    [
+        ('</v2/a/tags/list?n=2&last=b>; rel="next"', "/v2/a/tags/list?n=2&last=b"),
+        ("</x>; rel=next", "/x"),
+        ("</x>;REL=NEXT", "/x"),
+        ('</x>; title="a, b"; rel="prev next"', "/x"),
+        ('</p>; rel="prev", </n>; rel="next"', "/n"),
+        ("</x>", None),
+        ('</x>; rel="previous"', None),
+        ("garbage", None),
+        ("", None),
+    ],
+)
+def test_the_next_link(header: str, target: str | None) -> None:
+    assert next_link([header]) == target
+
+
+def test_links_in_several_headers() -> None:
+    assert next_link(['</a>; rel="first"', '</b>; rel="next"']) == "/b"
+
+
+def test_a_listing_goes_on_until_there_is_no_link() -> None:
+    pages = Pages(URL)
+    # Azure's links are relative and carry a parameter of their own.
+    second = pages.after(URL, ['</v2/a/tags/list?last=b&n=2&orderby=>; rel="next"'])
+    assert second == "https://h/v2/a/tags/list?last=b&n=2&orderby="
+    assert pages.after(second, []) is None
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/x", "//evil.example/x", "http://h/x", "https://h:444/x"])
+def test_a_link_to_another_origin_is_refused(target: str) -> None:
+    with pytest.raises(UntrustedUrlError):
+        Pages(URL).after(URL, [f'<{target}>; rel="next"'])
+
+
+def test_a_listing_in_a_circle_is_refused() -> None:
+    pages = Pages(URL)
+    second = pages.after(URL, ["</b>; rel=next"])
+    assert second is not None
+    with pytest.raises(EndlessListingError, match="repeats"):
+        pages.after(second, [f"<{URL}>; rel=next"])
+
+
+def test_a_listing_without_end_is_refused() -> None:
+    pages = Pages(URL, limit=3)
+    url: str | None = URL
+    for number in range(2):
+        assert url is not None
+        url = pages.after(url, [f"</page{number}>; rel=next"])
+    assert url is not None
+    with pytest.raises(EndlessListingError, match="more than 3"):
+        pages.after(url, ["</one-more>; rel=next"])

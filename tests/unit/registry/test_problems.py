@@ -1,0 +1,147 @@
+"""What refusals mean, and the hints that go with them."""
+
+import json
+
+import pytest
+
+from wasm2oci.content.target import ChildMissingError
+from wasm2oci.errors import ExitCode, Wasm2OciError
+from wasm2oci.registry.problems import (
+    BlobUnknownError,
+    DeniedError,
+    ManifestUnknownError,
+    NameUnknownError,
+    NotSupportedError,
+    Problem,
+    RejectedDigestError,
+    ResponseError,
+    TooLargeError,
+    TooManyRequestsError,
+    UnauthorizedError,
+    error_for,
+    one_line,
+    parse_problems,
+)
+
+
+def problems(*codes: str, message: str = "") -> bytes:
+    return json.dumps({"errors": [{"code": code, "message": message} for code in codes]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (problems("DENIED", message="no"), [Problem("DENIED", "no")]),
+        (b'{"errors":[{"code":"denied","message":"a","detail":"b"}]}', [Problem("DENIED", "a: b")]),
+        (b'{"errors":[{"message":"a","detail":{"x":1}}, 3, {}]}', [Problem("", "a")]),
+        (b'{"errors":[{"code":5,"message":"same","detail":"same"}]}', [Problem("", "same")]),
+        (b'{"error":"invalid_grant","error_description":"expired"}', [Problem("", "expired")]),
+        (b'{"message":"gateway"}', [Problem("", "gateway")]),
+        (b'{"error":{"nested":true}}', []),
+        (b"toomanyrequests: slow down\n", [Problem("", "toomanyrequests: slow down")]),
+        (b"<!DOCTYPE html><html>...", [Problem("", "the answer is a web page, not a registry's")]),
+        (b"  <html lang=en>", [Problem("", "the answer is a web page, not a registry's")]),
+        (b"[1]", []),
+        (b"", []),
+        (b" \n", []),
+        (b"\xff\xfe", [Problem("", "\ufffd\ufffd")]),
+        (b"\x00", []),
+        (b"[" * 100_000, [Problem("", "[" * 297 + "...")]),
+    ],
+)
+def test_what_is_read_of_a_body(body: bytes, expected: list[Problem]) -> None:
+    assert list(parse_problems(body)) == expected
+
+
+def test_a_hundred_problems_are_five() -> None:
+    assert len(parse_problems(problems(*["DENIED"] * 100))) == 5
+
+
+def test_a_peer_cannot_write_to_the_terminal() -> None:
+    assert one_line("a\x1b[31m\r\nb\u202e\x9bc\u2028d") == "a [31m b c d"
+    assert one_line("x" * 1000) == "x" * 297 + "..."
+
+
+def error(status: int, body: bytes = b"", host: str = "registry.example", **more: object) -> Wasm2OciError:
+    name = str(more.pop("name", "me/app"))
+    return error_for(status, parse_problems(body), f"{host}/{name}:v1", host=host, name=name, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("made", "kind", "code"),
+    [
+        (error(401), UnauthorizedError, ExitCode.ACCESS),
+        (error(400, problems("UNAUTHORIZED")), UnauthorizedError, ExitCode.ACCESS),
+        (error(403), DeniedError, ExitCode.ACCESS),
+        (error(404, problems("DENIED")), DeniedError, ExitCode.ACCESS),
+        (error(404, kind="manifest"), ManifestUnknownError, ExitCode.NOT_FOUND),
+        (error(404, kind="blob"), BlobUnknownError, ExitCode.NOT_FOUND),
+        (error(410), NameUnknownError, ExitCode.NOT_FOUND),
+        (error(404, problems("NAME_UNKNOWN"), kind="manifest"), NameUnknownError, ExitCode.NOT_FOUND),
+        (error(429, b"toomanyrequests: ..."), TooManyRequestsError, ExitCode.REGISTRY),
+        (error(400, problems("TOOMANYREQUESTS")), TooManyRequestsError, ExitCode.REGISTRY),
+        (error(400, problems("MANIFEST_BLOB_UNKNOWN"), pushing=True), ChildMissingError, ExitCode.REGISTRY),
+        (error(404, problems("BLOB_UNKNOWN"), pushing=True, kind="manifest"), ChildMissingError, ExitCode.REGISTRY),
+        (error(400, problems("DIGEST_INVALID"), pushing=True), RejectedDigestError, ExitCode.INTEGRITY),
+        (error(400, problems("DIGEST_INVALID")), ResponseError, ExitCode.REGISTRY),
+        (error(405), NotSupportedError, ExitCode.UNSUPPORTED),
+        (error(400, problems("UNSUPPORTED")), NotSupportedError, ExitCode.UNSUPPORTED),
+        (error(413), TooLargeError, ExitCode.REGISTRY),
+        (error(500, b"<html>"), ResponseError, ExitCode.REGISTRY),
+        (error(302), ResponseError, ExitCode.REGISTRY),
+    ],
+)
+def test_each_refusal_has_its_error(made: Wasm2OciError, kind: type[Wasm2OciError], code: ExitCode) -> None:
+    assert isinstance(made, kind)
+    assert made.exit_code == code
+    assert "registry.example/me/app:v1" in made.message
+    assert "\n" not in made.message
+
+
+def test_an_access_error_says_which_credentials_were_tried() -> None:
+    assert "(no credentials found in /home/me/.docker/config.json)" in (
+        error(401, credentials="no credentials found in /home/me/.docker/config.json").message
+    )
+    assert "(as 'bob' from GITHUB_TOKEN)" in error(403, credentials="as 'bob' from GITHUB_TOKEN").message
+    assert error(401).hint == "wasm2oci login registry.example"
+    assert "push to" in (error(403, pushing=True).hint or "")
+    assert "pull from" in (error(403).hint or "")
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "says", "pushing", "hint"),
+    [
+        ("ghcr.io", 403, "permission_denied: write_package", True, "Manage Actions access"),
+        ("ghcr.io", 403, "denied: installation not allowed to Write organization package", True, "packages: write"),
+        ("ghcr.io", 403, "installation not allowed to Create organization package", True, "packages: write"),
+        ("ghcr.io", 403, "permission_denied: create_package", True, "write:packages"),
+        ("ghcr.io", 403, "The token provided does not match expected scopes.", True, "scope write:packages"),
+        ("ghcr.io", 403, "denied", True, "write:packages"),
+        ("ghcr.io", 401, "unauthenticated", False, "read:packages"),
+        ("my.azurecr.io", 403, "client with IP '1.2.3.4' is not allowed access", False, "network rules"),
+        ("my.azurecr.io", 401, "authentication required", True, "AcrPush"),
+        ("my.azurecr.io", 401, "authentication required", False, "AcrPull"),
+        ("1.dkr.ecr.eu-west-1.amazonaws.com", 403, "Your authorization token has expired.", True, "get-login-password"),
+        ("1.dkr.ecr.eu-west-1.amazonaws.com", 404, "The repository with name 'x' does not exist", True, "create-repo"),
+        ("1.dkr.ecr.eu-west-1.amazonaws.com", 401, "", False, "get-login-password"),
+        ("docker.io", 429, "toomanyrequests: You have reached your pull rate limit.", False, "log in"),
+        ("docker.io", 401, "requested access to the resource is denied", True, "ACCOUNT/NAME"),
+        ("europe-docker.pkg.dev", 404, 'Repository "r" not found', True, "create the Artifact Registry"),
+        ("europe-docker.pkg.dev", 403, "Permission denied", True, "artifactregistry.writer"),
+        ("europe-docker.pkg.dev", 403, "Permission denied", False, "artifactregistry.reader"),
+        ("registry.gitlab.com", 403, "denied", True, "write_registry"),
+        ("quay.io", 401, "", True, "robot account"),
+        ("harbor.example", 403, "CSRF token not found in request", True, "browser"),
+    ],
+)
+def test_known_refusals_get_their_hint(host: str, status: int, says: str, hint: str, *, pushing: bool) -> None:
+    body = json.dumps({"errors": [{"code": "X", "message": says}]}).encode()
+    made = error(status, body, host=host, pushing=pushing)
+    assert hint in (made.hint or "")
+    assert "{" not in (made.hint or "")
+
+
+def test_a_host_that_only_looks_like_one_gets_no_hint_of_its_own() -> None:
+    assert (
+        error(403, host="notghcr.io.example").hint == "check that this account may pull from notghcr.io.example/me/app"
+    )

@@ -1,0 +1,189 @@
+"""Addresses that a registry names are hostile until they were checked."""
+
+import pytest
+
+from wasm2oci.registry.urls import (
+    Origin,
+    UntrustedUrlError,
+    check_step,
+    is_loopback,
+    join,
+    quote_path,
+    redact,
+    with_query,
+)
+
+PUBLIC = Origin("https", "registry.example", 443)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://Registry.Example/v2/", Origin("https", "registry.example", 443)),
+        ("https://registry.example:443", Origin("https", "registry.example", 443)),
+        ("https://registry.example.:8443/x?y#z", Origin("https", "registry.example", 8443)),
+        ("http://[::1]:5000/v2/", Origin("http", "[::1]", 5000)),
+        ("http://my_registry/", Origin("http", "my_registry", 80)),
+    ],
+)
+def test_an_origin_is_scheme_host_and_port(url: str, origin: Origin) -> None:
+    assert Origin.of(url) == origin
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://registry.example/",
+        "file:///etc/passwd",
+        "//registry.example/",
+        "registry.example",
+        "https://user@registry.example/",
+        "https://user:secret@registry.example/",
+        "https://registry.example\\@evil.example/",
+        "https://registry.example /",
+        "https://regi\tstry.example/",
+        "https://registry.example/\r\nX: y",
+        "https://exämple/",
+        "https://:443/",
+        "https://registry.example:99999/",
+        "https://registry.example:0/",
+        "https://registry.example:x/",
+        "https://[::1/",
+        "https://a%41/",
+        "",
+    ],
+)
+def test_what_no_registry_may_name_is_refused(url: str) -> None:
+    with pytest.raises(UntrustedUrlError):
+        Origin.of(url)
+
+
+def test_an_origin_reads_as_a_url() -> None:
+    assert str(Origin("https", "h", 443)) == "https://h"
+    assert str(Origin("http", "[::1]", 5000)) == "http://[::1]:5000"
+    assert Origin("http", "[::1]", 5000).name == "::1"
+    assert Origin.at("http", "h:80").authority == "h"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST:5000",
+        "a.localhost",
+        "127.0.0.1",
+        "127.9.8.7:5000",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "[::1]",
+        "[::1]:5000",
+        "[::ffff:127.0.0.1]:80",
+    ],
+)
+def test_this_machine_is_recognised_in_any_spelling(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["registry.example", "localhost.example", "10.0.0.1", "[2001:db8::1]", "127.example"])
+def test_other_machines_are_not_this_one(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "127.0.0.1",
+        "127.1",
+        "0x7f.1",
+        "10.0.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "0",
+        "[::1]",
+        "[::]",
+        "[fe80::1]",
+        "[fd00::1]",
+        "[::ffff:10.0.0.1]",
+        "[2002:7f00:1::]",
+        "100.64.0.1",
+    ],
+)
+def test_a_step_inwards_is_refused(host: str) -> None:
+    with pytest.raises(UntrustedUrlError, match="token server"):
+        check_step(PUBLIC, Origin("https", host, 443), "token server")
+
+
+def test_a_step_down_to_plain_http_is_refused() -> None:
+    with pytest.raises(UntrustedUrlError, match="without TLS"):
+        check_step(PUBLIC, Origin("http", "registry.example", 80), "redirect")
+
+
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        (PUBLIC, Origin("https", "auth.example", 443)),
+        (PUBLIC, Origin("https", "8.8.8.8", 443)),
+        (PUBLIC, Origin("https", "[2606:4700::1111]", 443)),
+        (Origin("http", "registry.example", 80), Origin("http", "auth.example", 80)),
+        (Origin("http", "registry.example", 80), Origin("https", "auth.example", 443)),
+        (Origin("http", "127.0.0.1", 5000), Origin("http", "localhost", 5001)),
+        (Origin("http", "10.0.0.1", 80), Origin("http", "10.0.0.2", 80)),
+        (Origin("http", "169.254.1.1", 80), Origin("http", "169.254.1.1", 81)),
+    ],
+)
+def test_a_step_sideways_or_up_is_taken(here: Origin, there: Origin) -> None:
+    check_step(here, there, "redirect")
+
+
+def test_a_link_local_address_is_not_reached_from_another_one() -> None:
+    with pytest.raises(UntrustedUrlError):
+        check_step(Origin("http", "169.254.1.1", 80), Origin("http", "169.254.169.254", 80), "redirect")
+
+
+@pytest.mark.parametrize(
+    ("base", "location", "joined"),
+    [
+        ("https://h/v2/a/", "/v2/b?_state=x%3D%3D&n=", "https://h/v2/b?_state=x%3D%3D&n="),
+        ("https://h/v2/a/uploads/", "https://other/x", "https://other/x"),
+        ("https://h/v2/a/tags/list?n=1", "list?n=1&last=a", "https://h/v2/a/tags/list?n=1&last=a"),
+        ("https://h/a", "//evil.example/b", "https://evil.example/b"),
+        ("https://h/a", "/b#fragment", "https://h/b"),
+    ],
+)
+def test_a_location_is_joined_and_keeps_its_query(base: str, location: str, joined: str) -> None:
+    assert join(base, location) == joined
+
+
+@pytest.mark.parametrize("location", ["", "javascript:1", "/a b", "https://u@h/", "https://[::1/", "/\x00"])
+def test_a_location_that_is_none_is_refused(location: str) -> None:
+    with pytest.raises(UntrustedUrlError):
+        join("https://h/a", location)
+
+
+def test_parameters_are_added_behind_what_is_there() -> None:
+    assert with_query("https://h/u?_state=a%2Fb&x", [("digest", "sha256:1")]) == (
+        "https://h/u?_state=a%2Fb&x&digest=sha256%3A1"
+    )
+    assert with_query("https://h/u", [("n", "1"), ("last", "a&b")]) == "https://h/u?n=1&last=a%26b"
+    assert with_query("https://h/u", []) == "https://h/u"
+
+
+def test_paths_keep_names_tags_and_digests() -> None:
+    assert quote_path("a/b_c-d.e") == "a/b_c-d.e"
+    assert quote_path("sha256:ab?#") == "sha256:ab%3F%23"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:pass@h:1/a?token=secret&b=c#d", "https://h:1/a?token=...&b=..."),
+        ("https://h/a", "https://h/a"),
+        ("/relative?_state=secret", "/relative?_state=..."),
+        ("https://h", "https://h"),
+    ],
+)
+def test_what_is_shown_of_a_url_holds_no_secret(url: str, shown: str) -> None:
+    assert redact(url) == shown
