@@ -28,6 +28,7 @@ SECTIONS: Final = ("Modules", "Repositories", "Registries", "This tool")
 COMMANDS: Final = (
     Command("push", "Modules", "Put a module into a registry"),
     Command("pull", "Modules", "Get a module back, verified"),
+    Command("run", "Modules", "Fetch a module, verify it and run it"),
     Command("verify", "Modules", "Check that an artifact is whole, and that a file is its module"),
     Command("inspect", "Modules", "Show what an artifact or a module file holds"),
     Command("resolve", "Repositories", "Print the digest that a tag names"),

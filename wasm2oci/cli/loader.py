@@ -29,6 +29,30 @@ class _Sectioned(TyperCommand):
     """A command whose help shows the options group by group."""
 
     sections: ClassVar[tuple[str, ...]] = ()
+    rewrite: Callable[[list[str]], list[str]] | None = None
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Parse what follows the command's name, after the command had a look at its own part of it."""
+        if self.rewrite is not None:
+            own = self._own(ctx, args)
+            args = [*self.rewrite(args[:own]), *args[own:]]
+        return super().parse_args(ctx, args)
+
+    def _own(self, ctx: typer.Context, args: list[str]) -> int:
+        """How many words are options and their values; what follows may be somebody else's."""
+        valued = {
+            name
+            for param in self.get_params(ctx)
+            if not getattr(param, "is_flag", False)
+            for name in param.opts
+            if name.startswith("-")
+        }
+        at = 0
+        while at < len(args) and args[at].startswith("-") and args[at] not in {"-", "--"}:
+            word = args[at]
+            last = word if word.startswith("--") else f"-{word[-1]}"
+            at += 2 if last in valued and word[:2] not in valued - {last} else 1
+        return at
 
     def collect_usage_pieces(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """The arguments by the names that their descriptions use."""
@@ -76,21 +100,24 @@ def root() -> CommandGroup:
 def load(module: str, name: str) -> TyperCommand:
     """Import the module of one command and make its typer command.
 
-    The module holds `command`, and may hold `CONTEXT_SETTINGS` for the parser.
+    The module holds `command`, and may hold `CONTEXT_SETTINGS` for the parser, and `rewrite`, which gets the words
+    before the first argument as they were typed and returns them as the parser takes them.
     """
     loaded = importlib.import_module(module)
-    return make_command(name, loaded.command, getattr(loaded, "CONTEXT_SETTINGS", {}))
+    made = make_command(name, loaded.command, getattr(loaded, "CONTEXT_SETTINGS", {}))
+    made.rewrite = getattr(loaded, "rewrite", None)
+    return made
 
 
 def make_command(
     name: str, function: Callable[..., int | None], settings: Mapping[str, Any] = MappingProxyType({})
-) -> TyperCommand:
+) -> _Sectioned:
     """The typer command of one function that is written with option groups and a session."""
     app = typer.Typer(rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
     settings = {**PARSER_SETTINGS, **settings}
     app.command(name, cls=_Sectioned, context_settings=settings, help=_help_text(function))(expand(function))
     made = typer.main.get_command(app)
-    assert isinstance(made, TyperCommand)  # noqa: S101 - an app of one command is that command
+    assert isinstance(made, _Sectioned)  # noqa: S101 - an app of one command is that command
     return made
 
 

@@ -11,7 +11,7 @@ from wasm2oci.engine.binary import ModuleKind, decode_module, preamble
 from wasm2oci.engine.syntax.module import Import, Module
 from wasm2oci.engine.syntax.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, ExternKind, FuncType, type_text
 from wasm2oci.errors import UnsupportedError
-from wasm2oci.runtime.request import EntryError, GuestSetupError, RunRequest
+from wasm2oci.runtime.request import EntryError, GuestSetupError, RunRequest, StackFrame, TrapReport
 from wasm2oci.wasi import FUNCTIONS, MODULE
 
 __all__ = ["INITIALIZE", "START", "Boundary", "TypeUnsupportedError", "look"]
@@ -48,6 +48,14 @@ class Boundary:
     type: FuncType = _NOTHING
     initialize: bool = False
     missing: tuple[Import, ...] = ()
+
+    def named(self, trap: TrapReport) -> TrapReport:
+        """The report with functions that have no name called by what they are exported as."""
+        if self.module is None:
+            return trap
+        exported = {e.index: e.name for e in self.module.exports if e.kind is ExternKind.FUNC}
+        frames = [f if f.name else StackFrame(f.function, exported.get(f.function), f.offset) for f in trap.frames]
+        return TrapReport(trap.reason, tuple(frames))
 
     @property
     def unsafe_for_wasmtime(self) -> str | None:

@@ -10,6 +10,7 @@ anything else                   wasmtime
 """
 
 import importlib.util
+from dataclasses import replace
 
 from wasm2oci.engine.errors import ModuleError
 from wasm2oci.errors import UnsupportedError
@@ -48,6 +49,11 @@ def run(request: RunRequest) -> RunOutcome:
     boundary = look(request)
     if boundary.module is None:
         return _run_component(request)
+    outcome = _run_module(request, boundary)
+    return outcome if outcome.trap is None else replace(outcome, trap=boundary.named(outcome.trap))
+
+
+def _run_module(request: RunRequest, boundary: Boundary) -> RunOutcome:
     engine, why = _choose(request, boundary)
     if engine is EngineChoice.EMBEDDED:
         return _run_embedded(request, boundary, why)

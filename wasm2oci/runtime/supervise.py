@@ -14,7 +14,7 @@ from wasm2oci.wasi import Interrupt, Interrupted
 
 __all__ = ["TimedOut", "supervise"]
 
-_GRACE_S: Final = 0.1
+_GRACE_S: Final = 0.05
 _STACK: Final = 64 * 1024 * 1024  # only reserved, not used, until a guest calls that deep
 
 T = TypeVar("T")

@@ -1,0 +1,211 @@
+"""Fetching and running: from files, layouts and registries, with the registry there and gone."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.support import Ran, invoke
+from tests.support.programs import FIXTURES
+from tests.support.registry_server import RunningRegistry, registry_server
+from wasm2oci.errors import UsageError
+from wasm2oci.oci.digest import Digest
+from wasm2oci.operations.run_options import parse_directory, parse_duration, parse_environment, parse_size
+from wasm2oci.wasi import Preopen
+
+ZIG = FIXTURES / "hello-zig.wasm"
+SAID = b"hello world from Zig\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """Variables with a home of their own."""
+    return {"HOME": str(tmp_path / "home")}
+
+
+def push(registry: RunningRegistry, name: str, home: dict[str, str], *, file: Path = ZIG) -> tuple[str, str]:
+    """Push; the reference by tag, and the one by digest."""
+    reference = f"{registry.address}/{name}:v1"
+    ran = invoke("push", "-q", file, reference, env=home)
+    assert ran.code == 0, ran.stderr
+    return reference, ran.stdout.strip()
+
+
+def run(*arguments: str | Path, env: dict[str, str]) -> Ran:
+    return invoke("run", *arguments, env=env)
+
+
+def said(ran: Ran) -> bytes:
+    assert ran.code == 0, ran.stderr
+    return ran.stdout_bytes
+
+
+def blobs(home: dict[str, str]) -> list[Path]:
+    return [path for path in Path(home["HOME"]).glob(".cache/wasm2oci/blobs/*/*") if path.is_file()]
+
+
+def test_by_digest_with_the_registry_switched_off(home: dict[str, str]) -> None:
+    with registry_server() as registry:
+        tagged, pinned = push(registry, "team/zig", home)
+        assert said(run(tagged, env=home)) == SAID
+    assert said(run(pinned, env=home)) == SAID
+    assert said(run("--pull", "never", pinned, env=home)) == SAID
+    assert said(run(tagged, env=home)) == SAID
+    gone = run("--pull", "always", pinned, env=home)
+    assert gone.code == 7
+
+
+def test_what_was_fetched_is_not_asked_for_again(home: dict[str, str]) -> None:
+    with registry_server() as registry:
+        tagged, pinned = push(registry, "team/zig", home)
+        run(tagged, env=home)
+        asked = len(registry.seen)
+        assert said(run(pinned, env=home)) == SAID
+        assert said(run(tagged, env=home)) == SAID
+        assert len(registry.seen) == asked
+        assert said(run("--pull", "always", tagged, env=home)) == SAID
+        new = [line for line in registry.seen[asked:] if "/blobs/" in line]
+        assert new == []  # the tag is asked for, the content comes from the cache
+
+
+def test_cache_file_changed_by_one_byte_is_noticed_and_fetched_again(home: dict[str, str]) -> None:
+    with registry_server() as registry:
+        _, pinned = push(registry, "team/zig", home)
+        run(pinned, env=home)
+        (module,) = [path for path in blobs(home) if path.read_bytes() == ZIG.read_bytes()]
+        for position in (0, 100, -1):
+            data = bytearray(module.read_bytes())
+            data[position] ^= 1
+            module.write_bytes(data)
+            assert said(run(pinned, env=home)) == SAID
+            assert module.read_bytes() == ZIG.read_bytes()
+    data = bytearray(module.read_bytes())
+    data[-1] ^= 1
+    module.write_bytes(data)
+    assert run("--pull", "never", pinned, env=home).code == 4  # nothing wrong is run, and nobody can be asked
+
+
+def test_damaged_memory_of_a_reference_is_as_good_as_none(home: dict[str, str]) -> None:
+    with registry_server() as registry:
+        tagged, _ = push(registry, "team/zig", home)
+        run(tagged, env=home)
+        notes = list(Path(home["HOME"]).glob(".cache/wasm2oci/references/*.json"))
+        assert len(notes) == 2
+        for note in notes:
+            note.write_text('{"digest": "sha256:zz"}')
+        assert run("--pull", "never", tagged, env=home).code == 4
+        assert said(run(tagged, env=home)) == SAID
+
+
+def test_digest_option_takes_the_module_or_its_manifest_and_nothing_else(home: dict[str, str]) -> None:
+    with registry_server() as registry:
+        tagged, pinned = push(registry, "team/zig", home)
+        manifest = pinned.partition("@")[2]
+        module = str(Digest.of(ZIG.read_bytes()))
+        assert said(run("--digest", manifest, tagged, env=home)) == SAID
+        assert said(run("--digest", module, tagged, env=home)) == SAID
+        refused = run("--digest", "sha256:" + "0" * 64, tagged, env=home)
+        assert refused.code == 6
+        assert refused.stdout == ""
+
+
+def test_from_a_layout(home: dict[str, str], tmp_path: Path) -> None:
+    layout = f"oci-layout:{tmp_path / 'layout'}:v1"
+    assert invoke("push", "-q", ZIG, layout, env=home).code == 0
+    assert said(run(layout, env=home)) == SAID
+
+
+def test_streams_arguments_and_options_reach_the_guest(home: dict[str, str], tmp_path: Path) -> None:
+    rust = FIXTURES / "hello-rust.wasm"
+    (tmp_path / "env").write_text("# a comment\n\nGREETING=from the file\nOTHER=1\n")
+    ran = invoke("run", "--env-file", tmp_path / "env", rust, "--you", "-v", stdin=b"12345", env=home)
+    assert said(ran) == b"hello --you from Rust\nGREETING=from the file\nread 5 bytes\n"
+    ran = run("--env-file", tmp_path / "env", "-e", "GREETING", rust, env={**home, "GREETING": "mine"})
+    assert b"GREETING=mine\n" in said(ran)
+    assert b"GREETING" not in said(run(rust, env={**home, "GREETING": "mine"}))  # nothing is let in unasked
+
+
+def test_directories_are_given_under_their_names(home: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("A")
+    c = FIXTURES / "hello-c.wasm"
+    assert said(run("--dir", f"{tmp_path}::/d:ro", c, "x", "/d/a.txt", env=home)).endswith(b"\nA")
+    assert said(run("--dir", str(tmp_path), c, "x", str(tmp_path / "a.txt"), env=home)).endswith(b"\nA")
+    assert run(c, "x", "/d/a.txt", env=home).code == 1
+
+
+def test_trace_goes_to_a_file_and_not_into_the_guests_arguments(home: dict[str, str], tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    rust = FIXTURES / "hello-rust.wasm"
+    ran = run("-e", "A=b", f"--trace={trace}", rust, "--trace=guest", env=home)
+    assert said(ran).startswith(b"hello --trace=guest from Rust\n")
+    lines = trace.read_text().splitlines()
+    assert any(
+        line.startswith('fd_write(1, [30]"hello --trace=guest from Rust\\n") = 0 nwritten=30 <') for line in lines
+    )
+    assert "fd_write(1" not in ran.stderr
+    assert "fd_write(1" in run("--trace", rust, env=home).stderr
+    assert run("--trace=/absent/folder/file", rust, env=home).code == 9
+
+
+def test_code_is_kept_unless_it_should_not_be(home: dict[str, str]) -> None:
+    run("--no-code-cache", "--engine", "wasmtime", ZIG, env=home)
+    code = Path(home["HOME"]) / ".cache" / "wasm2oci" / "code" / "wasmtime"
+    assert not code.exists()
+    run("--engine", "wasmtime", ZIG, env=home)
+    assert len(list(code.iterdir())) == 1
+    assert code.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("64KiB", 65536), ("64k", 65536), ("2G", 2 << 30), ("1 GB", 1 << 30), ("3mib", 3 << 20)],
+)
+def test_sizes(text: str, size: int) -> None:
+    assert parse_size(text, "--x") == size
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("1", 1), ("1.5", 1.5), ("500ms", 0.5), ("2m", 120), ("1h", 3600), (".5s", 0.5)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text, "--x") == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "preopen"),
+    [
+        (".", Preopen(Path(), ".")),
+        ("/a::/b", Preopen(Path("/a"), "/b")),
+        ("/a::/b:ro", Preopen(Path("/a"), "/b", read_only=True)),
+        ("/a:ro", Preopen(Path("/a"), "/a", read_only=True)),
+        ("/a:rw", Preopen(Path("/a"), "/a")),
+        ("a:b", Preopen(Path("a:b"), "a:b")),
+    ],
+)
+def test_directories(text: str, preopen: Preopen) -> None:
+    assert parse_directory(text) == preopen
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [(parse_size, x) for x in ("", "x", "-1", "1.5G", "1 PiB")]
+    + [(parse_duration, x) for x in ("", "0", "-1", "5 days", "nan")],
+)
+def test_malformed_options(parse: Any, text: str) -> None:
+    with pytest.raises(UsageError):
+        parse(text, "--x")
+
+
+@pytest.mark.parametrize("text", ["", "::/b", "a::", "::ro"])
+def test_malformed_directories(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_directory(text)
+
+
+def test_later_variables_win_and_bytes_are_kept() -> None:
+    assert parse_environment(["A=1", "B=x=y", "A=2", "C", "D"], [], {"C": os.fsdecode(b"\xff")}) == (
+        (b"A", b"2"),
+        (b"B", b"x=y"),
+        (b"C", b"\xff"),
+    )

@@ -1,0 +1,112 @@
+"""What the options of `run` say, from text to values. Pure: the environment's variables are handed in.
+
+--env K=V, --env K         a variable; without a value, this process's own, if it has it
+--env-file FILE            the same, one a line; empty lines and those that start with # do not count
+--dir HOST[::GUEST][:ro]   a directory; GUEST is HOST as it was written unless told
+sizes                      1073741824, 1GiB, 1G, 512MiB, 512M, 64KiB: always powers of 1024
+times                      90, 90s, 1.5m, 500ms, 1h
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from wasm2oci.errors import LocalIOError, NotFoundError, UsageError
+from wasm2oci.wasi import Preopen
+
+__all__ = ["parse_directory", "parse_duration", "parse_environment", "parse_size"]
+
+_SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)(i?b)?", re.IGNORECASE)
+_UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)")
+_SECONDS: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class EnvironmentFileError(NotFoundError):
+    """A file of variables is not there."""
+
+
+def parse_size(text: str, option: str) -> int:
+    """A number of bytes.
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{option}: {text!r} is no size", hint="for example 512MiB or 2GiB")
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def parse_duration(text: str, option: str) -> float:
+    """A number of seconds above zero.
+
+    Raises:
+        UsageError: it is none.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+    if not seconds:
+        raise UsageError(f"{option}: {text!r} is no time", hint="for example 30s, 500ms or 2m")
+    return seconds
+
+
+def parse_directory(text: str) -> Preopen:
+    """A directory for the guest.
+
+    Raises:
+        UsageError: a part is missing, or a name cannot be one.
+    """
+    rest, read_only = text, False
+    if rest.endswith((":ro", ":rw")) and not rest.endswith("::ro"):
+        rest, read_only = rest[:-3], rest.endswith(":ro")
+    host, colons, guest = rest.partition("::")
+    if not host or (colons and not guest) or "\0" in rest:
+        raise UsageError(
+            f"--dir: {text!r} names no directory", hint="it is written HOST, HOST::GUEST or HOST::GUEST:ro"
+        )
+    return Preopen(Path(host), guest or host, read_only)
+
+
+def parse_environment(
+    settings: Iterable[str], files: Iterable[Path], variables: Mapping[str, str]
+) -> tuple[tuple[bytes, bytes], ...]:
+    """The guest's variables: those of the files first, then those given one by one; later ones win.
+
+    Raises:
+        UsageError: a name is empty.
+        EnvironmentFileError: a file is not there.
+        LocalIOError: a file cannot be read.
+    """
+    found: dict[str, str] = {}
+    for path in files:
+        for number, line in enumerate(_read(path).splitlines(), 1):
+            if line.strip() and not line.lstrip().startswith("#"):
+                _add(found, line.strip(), variables, f"{path}, line {number}")
+    for text in settings:
+        _add(found, text, variables, "--env")
+    return tuple((_encode(name), _encode(value)) for name, value in found.items())
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError as error:
+        raise EnvironmentFileError(f"no such file: {path}") from error
+    except OSError as error:
+        raise LocalIOError(f"{path}: {error.strerror}") from error
+
+
+def _add(found: dict[str, str], text: str, variables: Mapping[str, str], where: str) -> None:
+    name, equals, value = text.partition("=")
+    if not name or "\0" in text:
+        raise UsageError(f"{where}: {text!r} sets no variable", hint="it is written NAME=VALUE, or NAME to pass it on")
+    if equals:
+        found[name] = value
+    elif name in variables:
+        found[name] = variables[name]
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
