@@ -168,7 +168,7 @@ def _check(policy: FetchPolicy, *digests: Digest) -> None:
         )
 
 
-class _NotHereError(Wasm2OciError):
+class _NotHereError(NotFoundError):
     """The cache lacks something; never seen outside."""
 
 

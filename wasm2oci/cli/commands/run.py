@@ -158,9 +158,10 @@ def command(
     from wasm2oci.oci.digest import Digest
     from wasm2oci.operations.fetch_module import FetchPolicy
     from wasm2oci.operations.fetch_module import Pull as PullPolicy
-    from wasm2oci.operations.run import EngineChoice, GuestRequest, Limits, run
+    from wasm2oci.operations.run import GuestRequest, run
     from wasm2oci.operations.run_options import parse_directory, parse_duration, parse_environment, parse_size
     from wasm2oci.operations.subject import parse_subject
+    from wasm2oci.runtime import EngineChoice, Limits
 
     output = session.output(reporting)
     environment = session.environment(output, connection)
