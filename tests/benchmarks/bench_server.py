@@ -3,7 +3,8 @@
     python tests/benchmarks/bench_server.py [--mib 1024] [--rounds 3] [--folder DIR]
 
 One client for both: raw sockets, the file sent by the kernel, received into one buffer, nothing hashed on its side.
-Rounds alternate between the two. `small` is 200 pushes (blob and manifest) and 200 pulls over one connection.
+Rounds alternate between the two, and the best of each counts. `small` is 200 pushes (blob and manifest) and 200
+pulls over one connection.
 """
 
 import argparse
@@ -13,7 +14,6 @@ import json
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -125,7 +125,8 @@ def small(registry: Running, name: str) -> tuple[float, float]:
     api = http.client.HTTPConnection("127.0.0.1", registry.port)
 
     def ask(method: str, target: str, body: bytes = b"", expected: tuple[int, ...] = (200, 201, 202)) -> str:
-        api.request(method, target, body, {"Content-Type": OCI_MANIFEST if "manifests" in target else "a/b"})
+        kind = OCI_MANIFEST if "manifests" in target else "a/b"
+        api.request(method, target, body, {"Content-Type": kind, "Accept": OCI_MANIFEST})
         answer = api.getresponse()
         answer.read()
         assert answer.status in expected, (method, target, answer.status)
@@ -186,7 +187,7 @@ def main() -> None:
                 for what, value in seconds.items():
                     times.setdefault((what, registry.name), []).append(value)
         for what in ("push", "pull", "small push", "small pull"):
-            mine, other = (statistics.median(times[what, registry.name]) for registry in both)
+            mine, other = (min(times[what, registry.name]) for registry in both)
             if what.startswith("small"):
                 shown = f"{SMALL / mine:8.0f} /s   {SMALL / other:8.0f} /s"
             else:

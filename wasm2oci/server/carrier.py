@@ -1,7 +1,7 @@
 """The carrier: HTTP/1.1 over sockets around a `handle` function, a thread for each connection.
 
-It moves bytes and keeps limits, and decides nothing else. A body is never in memory as a whole: one comes in through
-one buffer for each connection, one goes out from the file by the kernel (sendfile) where there is no TLS.
+It moves bytes and keeps limits, and decides nothing else. A body is never in memory as a whole: it comes in and goes
+out through one buffer for each connection.
 
     accept -> [TLS] -> head -> handle -> response -> the next head, or a lingering close
 

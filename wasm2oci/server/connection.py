@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.server.http1 import Head, HeadError, Limits, chunk_size, head_bytes, parse_head
-from wasm2oci.server.messages import BrokenBodyError, FileBody, Request, Response
+from wasm2oci.server.messages import BrokenBodyError, Request, Response
 from wasm2oci.server.problems import problem_response
 
 if TYPE_CHECKING:
@@ -210,9 +210,6 @@ class Connection:
         if silent:
             self._sock.sendall(head)
             return 0
-        if isinstance(body, FileBody) and self._tls is None:
-            self._sock.sendall(head, socket.MSG_MORE if body.length and hasattr(socket, "MSG_MORE") else 0)
-            return self._send_file(body)
         sent = 0
         for piece in body:
             if head and len(piece) <= _SMALL:
@@ -226,12 +223,6 @@ class Connection:
         if head:
             self._sock.sendall(head)
         return sent
-
-    def _send_file(self, body: FileBody) -> int:
-        if body.length == 0:
-            return 0
-        with open(body.descriptor, "rb", buffering=0, closefd=False) as file:
-            return self._sock.sendfile(file, body.offset, body.length)
 
     def _linger(self) -> None:
         # Closing with bytes unread would make the kernel reset the connection, and the client lose the response.

@@ -4,6 +4,7 @@ Nothing here knows sockets. A request's body is an iterable that can be passed o
 a part of a file, or chunks, and says its own length, so a carrier never guesses.
 """
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qsl, unquote
@@ -93,7 +94,10 @@ class BytesBody:
 
 
 class FileBody:
-    """`length` bytes of an open file from `offset` on; owns the descriptor. A carrier may hand it to the kernel."""
+    """`length` bytes of an open file from `offset` on, in views of one buffer; owns the descriptor.
+
+    Not by sendfile: measured on a loopback, where this registry mostly talks, it was slower than one copy more.
+    """
 
     __slots__ = ("descriptor", "length", "offset")
 
@@ -101,20 +105,17 @@ class FileBody:
         self.descriptor, self.offset, self.length = descriptor, offset, length
 
     def __iter__(self) -> "Iterator[Buffer]":
-        import os  # noqa: PLC0415 - only this method touches the system; the rest of the module are values
-
         at, end = self.offset, self.offset + self.length
+        view = memoryview(bytearray(min(_PIECE, self.length)))
         while at < end:
-            piece = os.pread(self.descriptor, min(_PIECE, end - at), at)
-            if not piece:
+            count = os.preadv(self.descriptor, [view[: end - at]], at)
+            if not count:
                 raise OSError("file became shorter while it was sent")
-            at += len(piece)
-            yield piece
+            at += count
+            yield view[:count]
 
     def close(self) -> None:
         """Close the file; a second call does nothing."""
-        import os  # noqa: PLC0415 - see above
-
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
