@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from wasm2oci.oci.digest import Digest
@@ -180,8 +181,8 @@ def main() -> None:
                 with source.open("rb") as file:
                     digest = Digest("sha256", hashlib.file_digest(file, "sha256").hexdigest())
                 seconds = {
-                    "push": timed(lambda r=registry, s=source, d=digest: push(r, s, d)),
-                    "pull": timed(lambda r=registry, d=digest: pull(r, d, options.mib * MIB)),
+                    "push": timed(partial(push, registry, source, digest)),
+                    "pull": timed(partial(pull, registry, digest, options.mib * MIB)),
                 }
                 seconds["small push"], seconds["small pull"] = small(registry, f"small/{number}")
                 for what, value in seconds.items():

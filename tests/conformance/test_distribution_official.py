@@ -40,7 +40,7 @@ NEXT_ONLY = {"Blob upload cancel", "Manifest put with tag params", "Tag Param", 
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     go = shutil.which("go")
     if go is None:
-        pytest.skip("the suite is a Go program, and there is no `go` here")
+        pytest.skip("optional: the suite is a Go program, and there is no `go` here")
     folder = tmp_path_factory.mktemp("conformance")
     environment = dict(os.environ, GOFLAGS="-mod=mod -buildvcs=false", GOBIN=str(folder), GOTOOLCHAIN="local")
     (folder / "go.mod").write_text("module check\n\ngo 1.24\n")
@@ -49,7 +49,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
             command, check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=400
         )
         if done.returncode:
-            pytest.skip(f"the suite could not be built ({' '.join(command[:2])}): {done.stderr.strip()[-300:]}")
+            pytest.skip(
+                f"optional: the suite could not be built ({' '.join(command[:2])}): {done.stderr.strip()[-300:]}"
+            )
     return folder / "conformance"
 
 
