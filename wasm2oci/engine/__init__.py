@@ -1,1 +1,106 @@
-"""The embedded WebAssembly engine: knows no OCI, HTTP or terminal."""
+"""The embedded WebAssembly engine: knows no OCI, HTTP or terminal.
+
+What embedders need is imported from here, and loaded only when it is first asked for:
+
+    from wasm2oci.engine import Engine, HostFunction, Linker, Module
+
+See `embed` for how these go together, and docs/engine.md for how the engine works.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.embed import (
+        Caller,
+        Engine,
+        ExportNotFoundError,
+        ExportType,
+        HostFunction,
+        ImportType,
+        Instance,
+        Linker,
+        Module,
+        new_global,
+        new_memory,
+        new_table,
+        new_tag,
+    )
+    from wasm2oci.engine.errors import (
+        FeatureError,
+        InvalidModuleError,
+        MalformedError,
+        ModuleError,
+        UnlinkableError,
+    )
+    from wasm2oci.engine.runtime.function import Function, Global, Tag
+    from wasm2oci.engine.runtime.limits import ResourceLimitError, ResourceLimits
+    from wasm2oci.engine.runtime.memory import Memory
+    from wasm2oci.engine.runtime.table import Table
+    from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind, WasmException
+    from wasm2oci.engine.runtime.values import ValueTypeError
+
+__all__ = [
+    "Caller",
+    "Engine",
+    "ExportNotFoundError",
+    "ExportType",
+    "FeatureError",
+    "Frame",
+    "Function",
+    "Global",
+    "HostFunction",
+    "ImportType",
+    "Instance",
+    "InvalidModuleError",
+    "Linker",
+    "MalformedError",
+    "Memory",
+    "Module",
+    "ModuleError",
+    "ResourceLimitError",
+    "ResourceLimits",
+    "Table",
+    "Tag",
+    "Trap",
+    "TrapKind",
+    "UnlinkableError",
+    "ValueTypeError",
+    "WasmException",
+    "new_global",
+    "new_memory",
+    "new_table",
+    "new_tag",
+]
+
+_HOMES: Final = {
+    "embed": (
+        "Caller",
+        "Engine",
+        "ExportNotFoundError",
+        "ExportType",
+        "HostFunction",
+        "ImportType",
+        "Instance",
+        "Linker",
+        "Module",
+        "new_global",
+        "new_memory",
+        "new_table",
+        "new_tag",
+    ),
+    "errors": ("FeatureError", "InvalidModuleError", "MalformedError", "ModuleError", "UnlinkableError"),
+    "runtime.function": ("Function", "Global", "Tag"),
+    "runtime.limits": ("ResourceLimitError", "ResourceLimits"),
+    "runtime.memory": ("Memory",),
+    "runtime.table": ("Table",),
+    "runtime.trap": ("Frame", "Trap", "TrapKind", "WasmException"),
+    "runtime.values": ("ValueTypeError",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

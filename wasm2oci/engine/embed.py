@@ -1,0 +1,445 @@
+"""The engine for people who embed it.
+
+    from wasm2oci.engine import Engine, HostFunction, Linker, Module
+
+    engine = Engine()
+    module = Module(engine, Path("add.wasm").read_bytes())
+    instance = Linker(engine).instantiate(module)
+    instance.call("add", 2, 3)
+
+An `Engine` is settings; a `Module` is decoded and validated once and can be instantiated often; a `Linker` holds what
+modules import: host functions, and exports of other instances; an `Instance` offers its exports. What crosses the
+border, and how values look on both sides, stands in `runtime.values`.
+
+Nothing here is shared between threads: use a linker and its instances from one thread at a time. The exception is
+`Linker.interrupt`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wasm2oci.engine.binary import decode_module
+from wasm2oci.engine.binary.types import host_function
+from wasm2oci.engine.runtime.function import Function, Global, Tag
+from wasm2oci.engine.runtime.instance import Extern, ModuleInstance
+from wasm2oci.engine.runtime.instantiate import allocate, initialise, match_imports
+from wasm2oci.engine.runtime.limits import ResourceLimits
+from wasm2oci.engine.runtime.memory import Memory
+from wasm2oci.engine.runtime.table import Table
+from wasm2oci.engine.runtime.trap import Trap, TrapKind
+from wasm2oci.engine.runtime.values import checked_results, host_arguments, parse_value, to_wasm, value_type
+from wasm2oci.engine.syntax.features import DEFAULT, Feature
+from wasm2oci.engine.syntax.types import (
+    DefType,
+    ExternKind,
+    ExternType,
+    FuncType,
+    GlobalType,
+    Limits,
+    MemoryType,
+    TableType,
+    TagType,
+)
+from wasm2oci.engine.translate import Options, prepare
+from wasm2oci.engine.translate.cache import CodeCache
+from wasm2oci.engine.translate.traps import explain
+from wasm2oci.engine.validate import validate_module
+from wasm2oci.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wasm2oci.engine.syntax import module as syntax
+
+__all__ = [
+    "Caller",
+    "Engine",
+    "ExportNotFoundError",
+    "ExportType",
+    "HostFunction",
+    "ImportType",
+    "Instance",
+    "Linker",
+    "Module",
+    "new_global",
+    "new_memory",
+    "new_table",
+    "new_tag",
+]
+
+
+class ExportNotFoundError(NotFoundError):
+    """The instance has no export of that name, or it is of another kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Settings that modules and instances share.
+
+    Args:
+        features: what modules may use; a module that uses more is invalid.
+        cache: a folder for generated code, or None to generate it anew in every process.
+        fuel: count instructions, and trap when what `Linker.fuel` grants is used up. Costs speed.
+        interruptible: let `Linker.interrupt` stop running code. Costs a little speed.
+    """
+
+    features: Feature = DEFAULT
+    cache: Path | None = None
+    fuel: bool = False
+    interruptible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ImportType:
+    """What a module asks its host for."""
+
+    module: str
+    name: str
+    kind: ExternKind
+    type: ExternType
+
+
+@dataclass(frozen=True, slots=True)
+class ExportType:
+    """What a module's instances will offer."""
+
+    name: str
+    kind: ExternKind
+    type: ExternType
+
+
+class Module:
+    """A valid module, ready to be instantiated.
+
+    A module whose code the engine's cache knows was validated when that was written, and is not validated again.
+
+    Args:
+        engine: its settings apply.
+        data: the module in the binary format.
+        digest: the SHA-256 of `data` in hexadecimal, where it is known; the cache goes by it.
+
+    Attributes:
+        syntax: the module as decoded.
+
+    Raises:
+        MalformedError: the bytes are not a module.
+        InvalidModuleError: the module does not type-check.
+        FeatureError: it uses a feature the engine refuses.
+    """
+
+    def __init__(self, engine: Engine, data: bytes, *, digest: str | None = None) -> None:
+        self.engine = engine
+        self.syntax: syntax.Module = decode_module(data)
+        self.options = Options(fuel=engine.fuel, poll=engine.interruptible)
+        self.code = CodeCache(
+            engine.cache, digest or hashlib.sha256(data).hexdigest(), self.options, str(int(engine.features))
+        )
+        if not self.code.known:
+            validate_module(self.syntax, engine.features)
+
+    @property
+    def imports(self) -> tuple[ImportType, ...]:
+        """What it imports, in order."""
+        return tuple(ImportType(i.module, i.name, i.kind, i.type) for i in self.syntax.imports)
+
+    @property
+    def exports(self) -> tuple[ExportType, ...]:
+        """What it exports, in order."""
+        extern_type = self.syntax.extern_type
+        return tuple(ExportType(e.name, e.kind, extern_type(e.kind, e.index)) for e in self.syntax.exports)
+
+
+class Caller:
+    """What a host function that asks for it learns about the instance whose import it is.
+
+    Attributes:
+        instance: the instance; None until all of it is allocated.
+        memory: its memory, for convenience: the export named "memory", else the first one, else None.
+    """
+
+    __slots__ = ("instance", "memory")
+
+    def __init__(self) -> None:
+        self.instance: Instance | None = None
+        self.memory: Memory | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HostFunction:
+    """A Python callable a guest can import.
+
+    What it raises passes through the guest untouched, to whoever called the guest; it may raise `Trap` itself, and
+    `WasmException` to throw one the guest can catch.
+
+    Args:
+        params: the types of its parameters, by name (`"i32"`) or number.
+        results: the types of its results.
+        call: takes as many arguments; returns None, the result, or a tuple of several.
+        raw: take and return values as the guest keeps them (unsigned integers), unchecked; faster.
+        caller: pass a `Caller` as the first argument.
+    """
+
+    params: Sequence[int | str]
+    results: Sequence[int | str]
+    call: Callable[..., Any]
+    raw: bool = False
+    caller: bool = False
+    type: DefType = field(init=False)
+
+    def __post_init__(self) -> None:
+        signature = FuncType(tuple(map(value_type, self.params)), tuple(map(value_type, self.results)))
+        object.__setattr__(self, "type", host_function(signature))
+
+    def bind(self, caller: Caller, name: str | None = None) -> Function:
+        """The function instance for one importing instance."""
+        call = self.call
+        if self.caller:
+
+            def with_caller(*values: Any) -> Any:
+                return self.call(caller, *values)
+
+            call = with_caller
+        if self.raw:
+            return Function(self.type, call, name=name)
+        signature = self.type.func
+
+        def checked(*values: Any) -> Any:
+            return checked_results(signature, call(*host_arguments(signature, values)))
+
+        return Function(self.type, checked, name=name)
+
+
+class Instance:
+    """An instance of a module; `Linker.instantiate` makes them.
+
+    Attributes:
+        module: what it is an instance of.
+        exports: by name. A `Function` can be called; a `Global` has `value`; see `Memory` and `Table`.
+    """
+
+    def __init__(self, module: Module, runtime: ModuleInstance) -> None:
+        self.module = module
+        self.runtime = runtime
+        self.exports: Mapping[str, Extern] = runtime.exports
+
+    def function(self, name: str) -> Function:
+        """The exported function of that name.
+
+        Raises:
+            ExportNotFoundError: there is none.
+        """
+        item = self.exports.get(name)
+        if isinstance(item, Function):
+            return item
+        functions = [key for key, value in self.exports.items() if isinstance(value, Function)]
+        raise ExportNotFoundError(
+            f"the module exports no function {name!r}",
+            hint="it exports " + (", ".join(functions[:10]) if functions else "no functions at all"),
+        )
+
+    def memory(self, name: str = "memory") -> Memory:
+        """The exported memory of that name.
+
+        Raises:
+            ExportNotFoundError: there is none.
+        """
+        item = self.exports.get(name)
+        if isinstance(item, Memory):
+            return item
+        raise ExportNotFoundError(f"the module exports no memory {name!r}")
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Calls an exported function with a host's values.
+
+        Returns:
+            None, the result, or a tuple of several.
+
+        Raises:
+            ExportNotFoundError: there is no such function.
+            ValueTypeError: the arguments do not fit its type.
+            Trap: it trapped.
+            WasmException: it threw.
+        """
+        return self.function(name)(*arguments)
+
+    def invoke(self, name: str, arguments: Sequence[str]) -> tuple[Any, ...]:
+        """Calls an exported function with arguments as a person types them.
+
+        Args:
+            name: of the export.
+            arguments: read by the type of the parameter: `1`, `-3`, `0xff`, `2.5`, `nan`, `null`.
+
+        Returns:
+            The results, however many there are.
+
+        Raises:
+            As `call`; and ValueTypeError where a text is no value of its parameter's type.
+        """
+        function = self.function(name)
+        signature = function.type_.func
+        if len(arguments) != len(signature.params):
+            raise UsageError(
+                f"{name} takes {len(signature.params)} arguments, {len(arguments)} were given",
+            )
+        values = [parse_value(type_, text) for type_, text in zip(signature.params, arguments, strict=True)]
+        returned = function(*values)
+        return returned if len(signature.results) > 1 else () if not signature.results else (returned,)
+
+
+class Linker:
+    """What modules may import, by module name and item name.
+
+    Args:
+        engine: its settings apply to what is instantiated.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._items: dict[tuple[str, str], Extern | HostFunction] = {}
+        self._fuel = [0]
+        self._interrupt = [0]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._items)
+
+    def define(self, module: str, name: str, item: Extern | HostFunction) -> None:
+        """Offers an item: a host function, or an export or a memory, table, global or tag of the host's own.
+
+        A name defined before is defined anew.
+        """
+        if isinstance(item, HostFunction) and not item.caller:
+            # One function instance for all importers, so that references to it are the same.
+            item = item.bind(Caller(), name)
+        self._items[module, name] = item
+
+    def define_function(
+        self,
+        module: str,
+        name: str,
+        params: Sequence[int | str],
+        results: Sequence[int | str],
+        call: Callable[..., Any],
+        *,
+        raw: bool = False,
+        caller: bool = False,
+    ) -> None:
+        """Offers a Python callable; the arguments are those of `HostFunction`."""
+        self.define(module, name, HostFunction(params, results, call, raw=raw, caller=caller))
+
+    def define_instance(self, module: str, instance: Instance) -> None:
+        """Offers all exports of an instance under a module name."""
+        for name, item in instance.exports.items():
+            self.define(module, name, item)
+
+    def instantiate(
+        self,
+        module: Module,
+        *,
+        limits: ResourceLimits | None = None,
+        before_start: Callable[[Instance], None] | None = None,
+    ) -> Instance:
+        """Makes an instance: fills in its imports, copies its segments and runs its start function.
+
+        Args:
+            module: of this engine.
+            limits: ceilings for its memories and tables.
+            before_start: called with the instance when its exports exist and none of its code has run.
+
+        Raises:
+            UnlinkableError: an import is missing or of another type.
+            ResourceLimitError: it starts with more memory or a larger table than allowed.
+            Trap: a segment does not fit, or the start function trapped.
+        """
+        if module.engine != self.engine:
+            raise UsageError("the module was made for another engine")
+        caller = Caller()
+        offered = {
+            key: item.bind(caller, key[1]) if isinstance(item, HostFunction) else item
+            for key, item in self._items.items()
+        }
+        imported = match_imports(module.syntax, offered)
+        runtime = allocate(module.syntax, imported, lambda runtime: self._prepare(runtime, module), limits)
+        instance = Instance(module, runtime)
+        memory = runtime.exports.get("memory")
+        caller.instance = instance
+        caller.memory = memory if isinstance(memory, Memory) else runtime.mems[0] if runtime.mems else None
+        if before_start is not None:
+            before_start(instance)
+        initialise(runtime)
+        return instance
+
+    def _prepare(self, runtime: ModuleInstance, module: Module) -> None:
+        runtime.explain = self._explain
+        prepare(runtime, module.options, module.code)
+        # All instances draw on the linker's fuel and look at its flag.
+        runtime.namespace["F"] = self._fuel
+        runtime.namespace["I"] = self._interrupt
+
+    def _explain(self, error: Exception) -> Trap | None:
+        trap = explain(error)
+        if trap is not None and trap.kind is TrapKind.INTERRUPT:
+            self._interrupt[0] = 0
+        return trap
+
+    # --- stopping ----------------------------------------------------------------------------
+    @property
+    def fuel(self) -> int:
+        """How many instructions the instances of this linker may still execute, on an engine with `fuel`.
+
+        A basic block is paid for when it is entered, and the account is looked at where a function or a loop starts;
+        so the same run always stops at the same place, and may end a little below zero.
+        """
+        return self._fuel[0]
+
+    @fuel.setter
+    def fuel(self, instructions: int) -> None:
+        self._fuel[0] = instructions
+
+    def interrupt(self) -> None:
+        """Stops the guest code that runs, or else what runs next, with `TrapKind.INTERRUPT`; from any thread.
+
+        Takes an engine that is `interruptible`.
+        """
+        self._interrupt[0] = 1
+
+
+# --- items of the host's own -------------------------------------------------------------------
+def new_memory(minimum: int, maximum: int | None = None, *, is64: bool = False) -> Memory:
+    """A memory of the host's, to be imported.
+
+    Args:
+        minimum: its size in pages of 64 KiB.
+        maximum: pages it may grow to.
+        is64: addressed by i64.
+    """
+    return Memory(MemoryType(Limits(minimum, maximum, is64)))
+
+
+def new_table(
+    element: int | str, minimum: int, maximum: int | None = None, *, initial: Any = None, is64: bool = False
+) -> Table:
+    """A table of the host's, to be imported.
+
+    Args:
+        element: the type of its references, such as `"funcref"`.
+        minimum: how many there are.
+        maximum: how many it may grow to.
+        initial: what each starts as.
+        is64: indexed by i64.
+    """
+    type_ = value_type(element)
+    return Table(TableType(type_, Limits(minimum, maximum, is64)), to_wasm(type_, initial))
+
+
+def new_global(type_: int | str, value: Any, *, mutable: bool = False) -> Global:
+    """A global of the host's, to be imported; `value` is a host's value of that type."""
+    number = value_type(type_)
+    return Global(GlobalType(number, mutable), to_wasm(number, value))
+
+
+def new_tag(params: Sequence[int | str]) -> Tag:
+    """A tag of the host's, to be imported; exceptions thrown with it carry values of these types."""
+    return Tag(TagType(host_function(FuncType(tuple(map(value_type, params)), ()))))
