@@ -64,6 +64,15 @@ class Answer:
     headers: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
     body: bytes | Iterable[bytes | ExchangeError] = b""
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """The headers, one by one."""
+        return list(self.headers.items() if isinstance(self.headers, Mapping) else self.headers)
+
+    def changed(self, *without: str, **more: str) -> "Answer":
+        """The same with some headers (lower case) left out and others (`content_type="x"`) added."""
+        kept = [(name, value) for name, value in self.pairs() if name.lower() not in without]
+        return Answer(self.status, (*kept, *((n.replace("_", "-"), v) for n, v in more.items())), self.body)
+
 
 Handler = Callable[[Sent], "Answer | ExchangeError"]
 
@@ -107,10 +116,9 @@ class Network:
         answer = handler(seen)
         if isinstance(answer, ExchangeError):
             raise answer
-        headers = answer.headers.items() if isinstance(answer.headers, Mapping) else answer.headers
         data = answer.body if request.method != "HEAD" else b""
         stream = data if isinstance(data, bytes) else _Pieces(data)
-        return Response(answer.status, Headers(headers), stream, request=request)
+        return Response(answer.status, Headers(answer.pairs()), stream, request=request)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -11,7 +11,8 @@ of the
    challenge alone, when it has any (registries do not agree on what deleting is called).
 5. An identity token, or the null user of Azure, goes by OAuth2 `POST`; everybody else by `GET`, with Basic or
 anonymously.
-6. Tokens are renewed shortly before they end. One that is refused early is dropped, and the request sent again, twice
+6. Tokens are renewed shortly before they end, and before anything is sent that they should go with. One that is
+refused early is dropped, and the request sent again, twice
    at most. Threads that want the same token wait for one of them to fetch it.
 
 Spec: distribution-spec's token authentication; RFC 6750; RFC 6749 section 6.
@@ -91,6 +92,7 @@ class TokenAuth:
         self._guard = Lock()
         self._tokens: list[_Token] = []
         self._fixed: str | None = None
+        self._bearer: Challenge | None = None
         self._credential: Credential | None = None
         self._refresh: str | None = None
         self._asked: tuple[Challenge, ...] = ()
@@ -130,6 +132,8 @@ class TokenAuth:
         """
         scopes = merge(wanted)
         header = self._held(scopes)
+        if header is None and self._bearer is not None and scopes and request.method != "DELETE":
+            header = yield from self._token(self._bearer, scopes)  # rather than send a body into a refusal
         response = yield _authorized(request, header)
         for _ in range(_ROUNDS):
             if response.status != 401 or Origin.of(response.url) != self.origin:
@@ -179,21 +183,28 @@ class TokenAuth:
         if bearer is not None:
             asked = parse_scopes(bearer.get("scope"))
             scopes = asked if asked and request.method == "DELETE" else merge((*wanted, *asked))
-            with self._fetching:
-                self._drop(refused)
-                header_now = self._held(scopes)
-                if header_now is None:
-                    token = yield from self._fetch(bearer, scopes, credential)
-                    with self._guard:
-                        self._tokens.append(token)
-                    header_now = token.header
-            return header_now, scopes
+            header = yield from self._token(bearer, scopes, refused)
+            return header, scopes
         if any(one.scheme == "basic" for one in challenges) and isinstance(credential, Basic):
             header = f"Basic {encode_basic(credential.username, credential.password)}"
             with self._guard:
                 self._fixed = header
             return None if refused == header else (header, wanted)
         return None
+
+    def _token(
+        self, challenge: Challenge, scopes: tuple[Scope, ...], refused: str | None = None
+    ) -> "Generator[Request, Response, str]":
+        with self._fetching:  # the next one who wants it finds it
+            self._drop(refused)
+            header = self._held(scopes)
+            if header is None:
+                token = yield from self._fetch(challenge, scopes, self.credential)
+                header = token.header
+                with self._guard:
+                    self._tokens.append(token)
+                    self._bearer = challenge
+        return header
 
     def _fetch(
         self, challenge: Challenge, scopes: tuple[Scope, ...], credential: Credential

@@ -10,6 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_all
+from wasm2oci.errors import AccessError, InvalidInputError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
@@ -219,7 +220,10 @@ class Repository:
         request = endpoint("end-11").request(
             session.origin, query=query, headers={"Content-Length": "0"}, name=self.name
         )
-        response = session.send(request, (*self._push, Scope.repository(source.name, "pull")))
+        try:
+            response = session.send(request, (*self._push, Scope.repository(source.name, "pull")))
+        except AccessError:  # no token for both at once
+            return False
         response.drain()
         location = response.headers.get("location")
         if response.status == 202 and location is not None:
@@ -334,7 +338,6 @@ def _check_reference(reference: str) -> None:
 
 
 def _is_tag(text: str) -> bool:
-    from wasm2oci.errors import InvalidInputError  # noqa: PLC0415
 
     try:
         check_tag(text)

@@ -160,7 +160,7 @@ def test_a_token_is_renewed_before_it_ends() -> None:
     world.ask()
     assert world.issued == 2
     assert [request.headers.get("Authorization") for request in world.sent if "/v2/" in request.url][-2:] == [
-        None,
+        "Bearer token-1",
         "Bearer token-2",
     ]
 
