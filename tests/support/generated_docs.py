@@ -10,6 +10,7 @@ from typing import Final
 
 import wasm2oci
 from tests.support.data import ROOT
+from tests.support.opcode_docs import opcodes_page
 from wasm2oci.cli import drop_in
 from wasm2oci.cli.catalogue import COMMANDS, SECTIONS
 from wasm2oci.cli.loader import load, make_command
@@ -141,6 +142,7 @@ def _profiles_page() -> str:
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "cli.md": _cli_page,
+    "engine-opcodes.md": lambda: opcodes_page(_HEAD),
     "errors.md": _errors_page,
     "profiles.md": _profiles_page,
 }
