@@ -326,7 +326,7 @@ class TestGoogle:
         def quirk(sent: Sent, core: "Callable[[Sent], Answer]") -> Answer | None:
             if sent.method == "POST" and "/uploads/" in sent.path:
                 answer = core(sent)
-                (location,) = [v for n, v in answer.headers if n.lower() == "location"]
+                (location,) = [v for n, v in answer.pairs() if n.lower() == "location"]
                 separator = "&" if "?" in location else "?"
                 moved = f"{self.HOME}/artifacts-uploads{location}{separator}upload_id=A%2BB"
                 return answer.changed("location", location=moved)
@@ -517,7 +517,7 @@ class TestOthers:
     def test_a_web_site_is_not_a_registry(self, path: str) -> None:
         network = Network({"https://www.example": lambda _: Answer(200, {"Content-Type": "text/html"}, b"<html>hello")})
         repository = network.repository("www.example/me/app")
-        asks = {
+        asks: dict[str, Callable[[], object]] = {
             "manifests": lambda: repository.fetch_manifest("v1"),
             "tags": lambda: list(repository.tags()),
             "referrers": lambda: list(repository.referrers(ROOT)),
