@@ -38,6 +38,7 @@ COMMANDS: Final = (
     Command("delete", "Repositories", "Remove an artifact, or one tag"),
     Command("login", "Registries", "Check and keep credentials for a registry"),
     Command("logout", "Registries", "Forget the credentials of a registry"),
+    Command("demo", "Registries", "Show it all with a registry on this machine"),
     Command("serve", "Registries", "Serve a registry from this machine"),
     Command("completion", "This tool", "Print the completion script of a shell"),
     Command("version", "This tool", "Print the version"),

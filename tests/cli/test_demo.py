@@ -1,0 +1,83 @@
+"""`wasm2oci demo`: it works from nothing, and does not when one of its commands does not."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import invoke
+from wasm2oci.operations import demo as operation
+
+
+def test_it_works_from_an_empty_folder_with_an_empty_environment(tmp_path: Path) -> None:
+    root = Path(operation.__file__).parents[2]
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": str(root),
+        "HOME": str(tmp_path),
+        "http_proxy": "http://[::1]:9",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "wasm2oci", "demo"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nHello from WebAssembly, delivered by an OCI registry!\n" in done.stdout
+    assert [line.split()[2] for line in done.stdout.splitlines() if line.startswith("$ ")] == [
+        "push",
+        "inspect",
+        "pull",
+        "verify",
+        "run",
+    ]
+    assert "All of it worked" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_as_json_it_is_one_document(tmp_path: Path) -> None:
+    done = invoke("demo", "--format", "json", env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    assert done.code == 0
+    document = json.loads(done.stdout)
+    assert [step["code"] for step in document["steps"]] == [0] * 5
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", document["digest"])
+
+
+@pytest.mark.parametrize(
+    ("steps", "code", "said"),
+    [
+        ((("Fails", "pull {name}:absent"),), 4, "`wasm2oci pull"),
+        ((("Says nothing", "version"),), 6, "push did not say"),
+        ((operation.STEPS[0], ("Another file", "pull {name}@{digest} -o other.wasm")), 6, "came back"),
+        (operation.STEPS[:4], 6, "greeting"),
+    ],
+)
+def test_it_ends_with_an_error_when_a_step_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: tuple[tuple[str, str], ...], code: int, said: str
+) -> None:
+    monkeypatch.setattr(operation, "STEPS", steps)
+    done = invoke("demo", env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    assert done.code == code
+    assert said in done.stderr
+    assert "All of it worked" not in done.stdout
+
+
+def test_a_step_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operation, "_STEP_SECONDS", 0.01)
+    done = invoke("demo", env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    assert done.code == 7
+    assert "did not end within" in done.stderr
+
+
+def test_the_module_is_what_its_source_says() -> None:
+    source = operation.MODULE.with_suffix(".wat").read_text()
+    text = operation.GREETING.encode().decode("unicode_escape").rstrip("\n")
+    assert text in source
+    assert operation.GREETING.encode() in operation.MODULE.read_bytes()
