@@ -1,6 +1,12 @@
 """The two installed commands: `wasm2oci`, and `wasm-to-oci`, the drop-in for engineerd/wasm-to-oci."""
 
-from wasm2oci.cli.app import main, main_wasm_to_oci
+import gc
+
+# Starting up makes tens of thousands of objects that stay. Looking through all of them for garbage, again and again
+# while they are made, would take a twelfth of the time of a small push.
+gc.set_threshold(50_000, 20, 20)
+
+from wasm2oci.cli.app import main, main_wasm_to_oci  # noqa: E402 - after the line above, or it would be too late
 
 __all__ = ["main", "main_wasm_to_oci"]
 

@@ -24,7 +24,7 @@ from wasm2oci.content.verify import BytesContent, SelfVerifying, Verified, verif
 from wasm2oci.errors import InvalidInputError, Wasm2OciError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from wasm2oci.content.graph import Graph, Node
     from wasm2oci.content.progress import Progress
@@ -36,6 +36,10 @@ __all__ = ["WORKERS", "CopyResult", "NotAManifestError", "copy"]
 
 WORKERS: Final = 4
 """Transfers at once, each on a thread and a connection of its own."""
+
+
+_SMALL: Final = 64 * 1024
+_SMALL_PER_WORKER: Final = 4
 
 
 class NotAManifestError(InvalidInputError):
@@ -123,7 +127,7 @@ class _Copy:
         for node in self.graph.manifests:
             self.progress.planned(node.descriptor)
         blobs = sorted(self.graph.blobs, key=lambda descriptor: -descriptor.size)
-        run_all(self._blob, blobs, workers)
+        run_all(self._blob, blobs, min(workers, _worthwhile(blobs)))
         for node in self.graph.manifests:
             self._manifest(node)
         everything = (*self.graph.blobs, *(node.descriptor for node in self.graph.manifests))
@@ -176,6 +180,12 @@ class _Copy:
                     self._transfer(child, never_stops)
                 self.outcomes[child.digest, child.is_manifest] = Outcome.COPIED
             self.destination.push(node.descriptor, content, tag=tag)
+
+
+def _worthwhile(blobs: "Sequence[Descriptor]") -> int:
+    """How many transfers at once pay: a connection of its own costs as many round trips as a small blob itself."""
+    small = sum(1 for blob in blobs if blob.size <= _SMALL)
+    return max(1, len(blobs) - small + small // _SMALL_PER_WORKER)
 
 
 class _Watched(SelfVerifying):

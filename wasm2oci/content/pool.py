@@ -22,20 +22,18 @@ class StoppedError(Exception):
 def run_all(work: "Callable[[T, Callable[[], None]], None]", items: "Iterable[T]", workers: int) -> None:
     """Do all the work, at most `workers` pieces at once; the first error ends the rest and is raised.
 
+    The caller's thread is one of the workers, so that no thread is started where one would be enough.
+
     Args:
         work: called with an item and a function `check`, which it calls often: that raises `StoppedError` once the
             work is pointless.
         items: what to work on; begun in this order.
-        workers: threads, at least 1. With one item or one worker the caller's thread does it.
+        workers: threads, the caller's included; at least 1.
 
     Raises:
         BaseException: what the first failing piece of work raised, or what interrupted the caller.
     """
     left = deque(items)
-    if workers <= 1 or len(left) <= 1:
-        for item in left:
-            work(item, never_stops)
-        return
     stop, errors = threading.Event(), list[BaseException]()
 
     def check() -> None:
@@ -57,10 +55,11 @@ def run_all(work: "Callable[[T, Callable[[], None]], None]", items: "Iterable[T]
                 stop.set()
                 return
 
-    threads = [threading.Thread(target=loop, daemon=True) for _ in range(min(workers, len(left)))]
+    threads = [threading.Thread(target=loop, daemon=True) for _ in range(min(workers, len(left)) - 1)]
     try:
         for thread in threads:
             thread.start()
+        loop()
         for thread in threads:
             thread.join()
     finally:

@@ -301,7 +301,7 @@ def test_transfers_run_side_by_side_and_no_more_than_asked() -> None:
             super().push(descriptor, content, tag=tag)
 
     stash = Stash()
-    layers = [stash.put("application/wasm", bytes([number]) * 10) for number in range(8)]
+    layers = [stash.put("application/wasm", bytes([number]) * 100_000) for number in range(8)]
     root = stash.manifest(*layers)
     destination = Counting()
     copy(stash.target, root, destination, workers=3)
@@ -325,17 +325,30 @@ def test_one_failure_ends_the_other_transfers() -> None:
         def fetch(self, descriptor: Descriptor) -> "Content":
             if descriptor.is_manifest:
                 return super().fetch(descriptor)
-            if descriptor.size == 1000:
+            if descriptor.size == 100_000:
                 return Stuck()
             started.wait(20)
             raise RegistryError("broken")
 
     half = Half()
     stash = Stash(half)
-    root = stash.manifest(stash.put("application/wasm", bytes(1000)), stash.put("application/wasm", bytes(10)))
+    root = stash.manifest(stash.put("application/wasm", bytes(100_000)), stash.put("application/wasm", bytes(70_000)))
     with pytest.raises(RegistryError, match="broken"):
         copy(half, root, MemoryTarget(), workers=2)
     failed.set()
+
+
+def test_a_small_blob_is_not_worth_a_connection_of_its_own() -> None:
+    threads = set()
+
+    class Noting(MemoryTarget):
+        def push(self, descriptor: Descriptor, content: "Content", *, tag: str | None = None) -> None:
+            threads.add(threading.current_thread())
+            super().push(descriptor, content, tag=tag)
+
+    stash = Stash()
+    copy(stash.target, stash.manifest(stash.put("application/wasm", bytes(1 << 20))), Noting())
+    assert threads == {threading.current_thread()}
 
 
 @pytest.mark.parametrize("workers", [1, 3])
