@@ -137,8 +137,9 @@ def _dispatch(arguments: Sequence[str], session: "Session") -> int:
     usage_error: type[Exception] = typer.BadParameter.__bases__[0]
     try:
         result = command.main(list(arguments), prog_name=session.program, standalone_mode=False, obj=session)
-    except SystemExit as stop:  # after completion, or when the reader of typer's help went away
-        return stop.code if isinstance(stop.code, int) else ExitCode.OK
+    except SystemExit as stop:
+        # So typer ends when the reader of standard output went away, and only then.
+        raise BrokenPipeError from stop
     except typer.Abort as error:
         raise KeyboardInterrupt from error
     except usage_error as error:

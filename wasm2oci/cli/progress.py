@@ -27,12 +27,13 @@ _PATIENCE: Final = 0.5
 """Seconds before bars appear."""
 _LARGE: Final = 8 << 20
 """Bytes from which a line says that a transfer begins."""
-_NAMES: Final = {"copied": None, "existed": "Exists", "mounted": "Mounted"}
+_SMALL: Final = 64 << 10
+"""Bytes up to which content gets no bar."""
 
 
 @contextmanager
 def transfer(
-    output: Output, done: str, doing: str, clock: Callable[[], float] = time.monotonic
+    output: Output, done: str, doing: str, *, existed: str = "Exists", clock: Callable[[], float] = time.monotonic
 ) -> "Iterator[Progress]":
     """Somebody to watch a copy.
 
@@ -40,6 +41,7 @@ def transfer(
         output: where it is shown.
         done: the past participle for what was moved ("Uploaded").
         doing: the same while it runs ("Uploading").
+        existed: what is said of content that was there already.
         clock: seconds, monotonic.
     """
     if output.quiet:
@@ -47,7 +49,7 @@ def transfer(
 
         yield SILENT
         return
-    watcher = _Watcher(output, done, doing, clock)
+    watcher = _Watcher(output, {"copied": done, "existed": existed, "mounted": "Mounted"}, doing, clock)
     try:
         yield watcher
     finally:
@@ -57,9 +59,10 @@ def transfer(
 class _Watcher:
     """Says each part when it is done; draws bars when it takes long and a person looks."""
 
-    def __init__(self, output: Output, done: str, doing: str, clock: Callable[[], float]) -> None:
+    def __init__(self, output: Output, names: dict[str, str], doing: str, clock: Callable[[], float]) -> None:
         self._output = output
-        self._done = done
+        self._names = names
+        self._width = max(len(name) for kind, name in names.items() if kind != "mounted")
         self._doing = doing
         self._clock = clock
         self._began = clock()
@@ -97,8 +100,7 @@ class _Watcher:
     def finished(self, descriptor: "Descriptor", outcome: "Outcome") -> None:
         """Say it in a line, above the bars if there are any."""
         key = str(descriptor.digest)
-        verb = _NAMES[outcome.value] or self._done
-        text = f"{verb:{len(self._done)}} {_label(descriptor)} ({size_text(descriptor.size)})"
+        text = f"{self._names[outcome.value]:{self._width}} {_label(descriptor)} ({size_text(descriptor.size)})"
         with self._lock:
             if self._bars is not None:
                 if key in self._tasks:
@@ -114,6 +116,8 @@ class _Watcher:
                 self._bars.stop()
 
     def _draw(self, key: str) -> None:
+        if self._plan[key][0].size < _SMALL:
+            return
         if self._bars is None:
             if self._clock() - self._began < _PATIENCE:
                 return

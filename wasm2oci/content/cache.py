@@ -96,6 +96,13 @@ class Cache:
             os.utime(path)
         return found
 
+    def holds(self, descriptor: "Descriptor") -> bool:
+        """Whether there is a file for this blob, of its size; its bytes are not checked here."""
+        try:
+            return self._path(descriptor).stat().st_size == descriptor.size
+        except OSError:
+            return False
+
     def keep(self, descriptor: "Descriptor", content: "Content") -> None:
         """Keep this content, then make room if there is too much.
 

@@ -87,9 +87,12 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
     with environment.places() as places:
         target: ReadTarget = places.read(request.source)
         root = target.resolve(places.identifier(request.source))
+        cache = None
         if request.cached and not isinstance(request.source, LayoutReference):
-            target = CachedTarget(target, environment.cache())
+            cache = environment.cache()
+            target = CachedTarget(target, cache)
         found = recognise(target, root, platform=request.platform, wanted=request.wanted, force=request.force)
+        known = cache is not None and cache.holds(found.layer)
         content = _Watched(found, progress)
         path: Path | None = None
         if request.output is None or isinstance(request.output, Path):
@@ -97,7 +100,7 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
             write_file(path, content, request.mode)
         else:
             _deliver(content, request.output)
-    progress.finished(found.module, Outcome.COPIED)
+    progress.finished(found.module, Outcome.EXISTED if known else Outcome.COPIED)
     return Pulled(request.source, found.root, found.module, found.format, path)
 
 

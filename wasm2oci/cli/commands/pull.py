@@ -46,13 +46,13 @@ def command(
     output = session.output(reporting)
     request = PullRequest(
         source=parse_location(ref),
-        output=session.stdout.buffer if out == "-" else Path(out) if out is not None else None,
+        output=session.stdout.buffer if out in {"-", "/dev/stdout"} else Path(out) if out is not None else None,
         wanted=module,
         platform=platform,
         cached=not no_cache,
         force=force,
     )
-    with transfer(output, "Downloaded", "Downloading") as progress:
+    with transfer(output, "Downloaded", "Downloading", existed="Cached") as progress:
         result = pull(request, session.environment(output, connection), progress)
     document = {
         "reference": pinned_name(result.source, str(result.manifest.digest)),
