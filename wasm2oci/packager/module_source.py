@@ -122,7 +122,7 @@ def component_names(data: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
     component = decode_component(data)
     imports = sorted({extern.name for extern in component.imports})
-    exports = sorted({extern.name for extern in component.exports})
+    exports = sorted({extern.id for extern in component.exports})
     return tuple(imports), tuple(exports)
 
 

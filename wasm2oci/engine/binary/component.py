@@ -8,8 +8,9 @@ Spec: component model, Binary.md.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from wasm2oci.engine.binary.component_types import alias, declared_name
 from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, preamble
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
@@ -18,8 +19,9 @@ from wasm2oci.engine.syntax.module import CustomSection, Span
 
 __all__ = ["Component", "ComponentExtern", "decode_component"]
 
-_CUSTOM, _CORE_MODULE, _COMPONENT, _IMPORT, _EXPORT, _LAST = 0, 1, 4, 10, 11, 12
+_CUSTOM, _CORE_MODULE, _COMPONENT, _ALIAS, _TYPE, _IMPORT, _EXPORT, _LAST = 0, 1, 4, 6, 7, 10, 11, 12
 
+_TYPE_SORT = 3
 _SORTS = {1: "func", 2: "value", 3: "type", 4: "component", 5: "instance"}
 _CORE_SORTS = {
     0: "func",
@@ -41,11 +43,14 @@ class ComponentExtern:
         name: as written: `wasi:cli/run@0.2.0`, `add`, ...
         kind: `func`, `value`, `type`, `component`, `instance`, or `core module`.
         offset: where its name stands.
+        id: the name by which everybody knows it: where a WIT package exports an interface or world under a short name
+            (`types`), its full one (`wasi:http/types@0.2.0`); else `name`.
     """
 
     name: str
     kind: str
     offset: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ def _component(data: bytes, start: int, end: int, depth: int) -> Component:
     modules: list[Span] = []
     components: list[Component] = []
     customs: list[CustomSection] = []
+    typed: list[tuple[int, Span]] = []  # the sections that say what types there are
     reader = Reader(data, start + PREAMBLE_SIZE, end)
     while reader.pos < end:
         offset = reader.pos
@@ -111,6 +117,8 @@ def _component(data: bytes, start: int, end: int, depth: int) -> Component:
             raise MalformedError("length out of bounds: the section is longer than the component", reader.pos)
         inner = Reader(data, reader.pos, reader.pos + size)
         reader.pos = inner.end
+        if id_ in {_ALIAS, _TYPE, _IMPORT, _EXPORT}:
+            typed.append((id_, (inner.pos, inner.end)))
         if id_ == _CUSTOM:
             customs.append(CustomSection(inner.name(limits.MAX_STRING_SIZE), inner.pos, inner.end))
         elif id_ == _CORE_MODULE:
@@ -124,6 +132,8 @@ def _component(data: bytes, start: int, end: int, depth: int) -> Component:
             into += [read(inner) for _ in range(inner.count(limits.MAX_IMPORTS, "imports or exports", 3))]
             if inner.pos != inner.end:
                 raise MalformedError("section size mismatch", inner.pos)
+    if any(extern.kind == "type" for extern in exports):
+        exports = _with_ids(data, exports, typed)
     return Component((start, end), tuple(imports), tuple(exports), tuple(modules), tuple(components), tuple(customs))
 
 
@@ -147,7 +157,7 @@ def _name(reader: Reader) -> str:
 def _import(reader: Reader) -> ComponentExtern:
     offset = reader.pos
     name = _name(reader)
-    return ComponentExtern(name, _type(reader), offset)
+    return ComponentExtern(name, _type(reader), offset, name)
 
 
 def _export(reader: Reader) -> ComponentExtern:
@@ -160,7 +170,38 @@ def _export(reader: Reader) -> ComponentExtern:
         raise MalformedError("malformed export: the ascribed type is neither absent nor present", reader.pos - 1)
     if ascribed:
         _type(reader)
-    return ComponentExtern(name, kind, offset)
+    return ComponentExtern(name, kind, offset, name)
+
+
+def _with_ids(data: bytes, exports: list[ComponentExtern], typed: list[tuple[int, Span]]) -> list[ComponentExtern]:
+    """The exports, with full names for those that are the types of a WIT package."""
+    names: list[str | None] = []  # of each type, by its index
+    ids: dict[int, str] = {}
+    try:
+        for section, (start, end) in typed:
+            reader = Reader(data, start, end)
+            for _ in range(reader.count(limits.MAX_IMPORTS, "items")):
+                if section == _TYPE:
+                    names.append(declared_name(reader))
+                elif section == _ALIAS:
+                    if alias(reader) == _TYPE_SORT:
+                        names.append(None)
+                elif section == _IMPORT:
+                    if _import(reader).kind == "type":
+                        names.append(None)
+                else:
+                    offset = reader.pos
+                    _name(reader)
+                    if _sort(reader) == "type":
+                        index = reader.u32()
+                        name = names[index] if index < len(names) else None
+                        ids[offset] = name or ""
+                        names.append(name)
+                    reader.pos = offset
+                    _export(reader)
+    except MalformedError:
+        return exports  # types this reader does not know: the outline stands, without full names
+    return [replace(extern, id=ids.get(extern.offset) or extern.name) for extern in exports]
 
 
 def _sort(reader: Reader) -> str:

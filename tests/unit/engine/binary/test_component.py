@@ -1,11 +1,15 @@
 """Components in outline. Spec: component model, Binary.md."""
 
+from contextlib import suppress
+
 import pytest
 
+from tests.support.data import ROOT
 from wasm2oci.engine.binary import decode_component
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax.limits import MAX_COMPONENT_NESTING
 
+FIXTURES = ROOT / "fixtures" / "wasm"
 HEADER = b"\0asm\x0d\0\x01\0"
 CORE = b"\0asm\x01\0\0\0"
 
@@ -93,6 +97,21 @@ def test_the_outline_of_a_cut_component_is_malformed_or_ends_between_sections() 
 def test_malformed(data: bytes, reason: str) -> None:
     with pytest.raises(MalformedError, match=reason):
         decode_component(data)
+
+
+def test_a_wit_package_is_known_by_full_names() -> None:
+    # What `wasm-tools component wit --wasm` makes of: package a:b@1.0.0; interface types { record p { x: u32 } }
+    #   interface api { use types.{p}; run: func(a: p) -> list<u8>; } world w { import types; export go: func(); }
+    data = (FIXTURES / "wit-package.wasm").read_bytes()
+    component = decode_component(data)
+    assert [(item.name, item.kind, item.id) for item in component.exports] == [
+        ("types", "type", "a:b/types@1.0.0"),
+        ("api", "type", "a:b/api@1.0.0"),
+        ("w", "type", "a:b/w@1.0.0"),
+    ]
+    for length in range(8, len(data)):
+        with suppress(MalformedError):
+            assert len(decode_component(data[:length]).exports) <= 3
 
 
 def test_components_nested_too_deep_are_refused() -> None:
