@@ -61,6 +61,7 @@ def registry_server(
     tls: "ssl.SSLContext | None" = None,
     wrap: "Callable[[Handle], Handle] | None" = None,
     host: str = "127.0.0.1",
+    site: "Callable[[Request, str], Response | None] | None" = None,
 ) -> "Iterator[RunningRegistry]":
     """Start a registry, stop it at the end.
 
@@ -72,8 +73,9 @@ def registry_server(
         tls: server context, None for plain HTTP.
         wrap: faults.
         host: address to listen at.
+        site: what answers outside of `/v2/`.
     """
-    core = Registry(storage or MemoryStorage(), access=access, rules=rules)
+    core = Registry(storage or MemoryStorage(), access=access, rules=rules, site=site)
     seen: list[str] = []
     lines: list[str] = []
     inner: Handle = core.handle if wrap is None else wrap(core.handle)

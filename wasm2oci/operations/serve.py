@@ -78,6 +78,7 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
         InvalidInputError: the address, the folder, the user file or the certificate is not usable.
         LocalIOError: the address or the folder is taken.
     """
+    from wasm2oci.operations.registry_site import make_site
     from wasm2oci.server.call import Rules
     from wasm2oci.server.carrier import Server
     from wasm2oci.server.disk import DiskStorage
@@ -99,7 +100,12 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
     try:
         storage = DiskStorage(root)
         try:
-            registry = Registry(storage, access=access, rules=Rules(read_only=request.read_only))
+            registry = Registry(
+                storage,
+                access=access,
+                rules=Rules(read_only=request.read_only),
+                site=make_site(storage, access).answer,
+            )
             with Server(registry.handle, host, port, tls=tls, log=log, housekeeping=registry.collect) as server:
                 yield Served(
                     address=server.address,

@@ -1,0 +1,352 @@
+"""The page for people: repositories, tags and artifacts, as plain HTML without scripts and without other files.
+
+    /                        repositories
+    /r/<repository>          its tags and untagged manifests
+    /r/<repository>@<digest> an artifact; `:<tag>` works too
+
+What a module is made of is not this package's knowledge: whoever makes a `Site` hands in `describe`.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.errors import InvalidInputError
+from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
+from wasm2oci.oci.reference import check_repository, check_tag
+from wasm2oci.server.html import Markup, document, element, shown_size
+from wasm2oci.server.listing import descriptor_of_referrer
+from wasm2oci.server.messages import BytesBody, Response
+from wasm2oci.server.style import POLICY, STYLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.server.access import Access
+    from wasm2oci.server.messages import Request
+    from wasm2oci.server.storage import Storage, StoredManifest
+
+__all__ = ["ArtifactFacts", "ExternFacts", "Site", "nothing_known"]
+
+_ROWS_MAX: Final = 500
+_PATH: Final = "/r/"
+_FALLBACK: Final = ("sig", "att", "sbom")
+"""Endings of the tags that cosign gives to what belongs to a digest: `sha256-<hex>.sig`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExternFacts:
+    """An import or an export: its name, its kind, and its type as text where one is known."""
+
+    name: str
+    kind: str
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFacts:
+    """What is known about an artifact's module.
+
+    Attributes:
+        profile: the layout it was packed by, None when it is none that is known.
+        kind: `module` or `component`, None when nothing could be looked into.
+        problem: why not, None when it could.
+        digest: of the module's bytes.
+        size: of the module in bytes.
+        functions: how many it defines.
+        imports: in its order.
+        exports: in its order.
+        features: that it uses.
+        producers: languages and tools that made it.
+    """
+
+    profile: str | None = None
+    kind: str | None = None
+    problem: str | None = None
+    digest: str = ""
+    size: int = 0
+    functions: int = 0
+    imports: tuple[ExternFacts, ...] = ()
+    exports: tuple[ExternFacts, ...] = ()
+    features: tuple[str, ...] = ()
+    producers: tuple[str, ...] = ()
+
+
+def nothing_known(repository: str, stored: "StoredManifest") -> ArtifactFacts:
+    """A `describe` that looks into nothing."""
+    del repository, stored
+    return ArtifactFacts()
+
+
+class Site:
+    """Answers what is not below `/v2/`; give its `answer` to a `Registry`.
+
+    Args:
+        storage: of the registry.
+        access: its rules: nobody sees here what he may not pull.
+        describe: what a manifest's module is made of; must not raise.
+    """
+
+    def __init__(
+        self,
+        storage: "Storage",
+        access: "Access",
+        describe: "Callable[[str, StoredManifest], ArtifactFacts]" = nothing_known,
+    ) -> None:
+        self._storage, self._access, self._describe = storage, access, describe
+
+    def answer(self, request: "Request", user: str) -> Response | None:
+        """The page at a path, or None when there is none."""
+        path = request.path
+        if request.method not in ("GET", "HEAD"):
+            return None
+        host = request.headers.get("Host") or "localhost"
+        if path == "/":
+            return _page("Registry", host, *self._repositories(user))
+        if not path.startswith(_PATH):
+            return None
+        try:
+            repository, reference = _parse(path[len(_PATH) :])
+        except InvalidInputError:
+            return None
+        if not self._access.allows(user, "pull", repository) or not self._storage.has_repository(repository):
+            return None
+        if reference is None:
+            return _page(repository, host, *self._repository(repository))
+        stored = self._storage.manifest(repository, reference)
+        if stored is None:
+            return None
+        tag = reference if isinstance(reference, str) else None
+        title = f"{repository}:{tag}" if tag else f"{repository}@{stored.digest.short}"
+        return _page(title, host, *self._artifact(repository, stored, tag, host))
+
+    def _repositories(self, user: str) -> "Iterator[Markup]":
+        names = [name for name in self._storage.repositories() if self._access.allows(user, "pull", name)]
+        yield element("h1", "Repositories")
+        yield element("p", _count(len(names), "repository", "repositories"), class_="lead")
+        if not names:
+            yield element(
+                "section",
+                element("p", "Nothing is here yet. Publish a module:", class_="what"),
+                element("code", "wasm2oci push hello.wasm HOST/hello:v1", class_="command"),
+            )
+            return
+        rows = []
+        for name in names[:_ROWS_MAX]:
+            tags = sorted(self._visible_tags(name))
+            pills = [element("a", tag, href=f"{_PATH}{name}:{tag}", class_="pill") for tag in tags[:6]]
+            more = element("span", f"and {len(tags) - 6} more", class_="what") if len(tags) > 6 else None
+            rows.append([element("a", name, href=f"{_PATH}{name}"), element("span", *pills, more), str(len(tags))])
+        yield element("section", _table(("Repository", "Tags", "#Count"), rows), _more(len(names)))
+
+    def _repository(self, repository: str) -> "Iterator[Markup]":
+        tags = self._storage.tags(repository)
+        yield element("div", element("a", "Repositories", href="/"), " / ", class_="crumbs")
+        yield element("h1", repository)
+        yield element("p", _count(len(self._visible_tags(repository)), "tag", "tags"), class_="lead")
+        rows = []
+        for tag in sorted(self._visible_tags(repository))[:_ROWS_MAX]:
+            stored = self._storage.manifest(repository, tag)
+            if stored is not None:
+                rows.append(
+                    [element("a", tag, href=f"{_PATH}{repository}:{tag}", class_="pill"), *_summary(repository, stored)]
+                )
+        columns = ("Tag", "Type", "Manifest", "#Size")
+        yield element("section", _table(columns, rows) if rows else element("p", "No tags.", class_="empty"))
+        untagged = [digest for digest in self._storage.manifests(repository) if digest not in set(tags.values())]
+        rows = []
+        for digest in untagged[:_ROWS_MAX]:
+            stored = self._storage.manifest(repository, digest)
+            if stored is not None:
+                rows.append(_summary(repository, stored))
+        if rows:
+            yield element("section", element("h2", "Without a tag"), _table(columns[1:], rows), _more(len(untagged)))
+
+    def _artifact(self, repository: str, stored: "StoredManifest", tag: str | None, host: str) -> "Iterator[Markup]":
+        manifest = parse_manifest(stored.raw, stored.media_type)
+        facts = self._describe(repository, stored)
+        yield element(
+            "div",
+            element("a", "Repositories", href="/"),
+            " / ",
+            element("a", repository, href=f"{_PATH}{repository}"),
+            " / ",
+            class_="crumbs",
+        )
+        yield element("h1", f"{repository}:{tag}" if tag else repository)
+        yield element("p", element("code", str(stored.digest)), class_="lead")
+        name = f"{host}/{repository}"
+        pinned = f"{name}@{stored.digest}"
+        commands = [
+            element("p", "Get it, verified", class_="what"),
+            element("code", f"wasm2oci pull {f'{name}:{tag}' if tag else pinned}", class_="command"),
+        ]
+        if facts.kind is not None:
+            commands += [
+                element("p", "Run exactly this one", class_="what"),
+                element("code", f"wasm2oci run {pinned}", class_="command"),
+            ]
+        yield element("section", *commands)
+        tags = sorted(name for name, digest in self._storage.tags(repository).items() if digest == stored.digest)
+        yield element(
+            "div",
+            element("section", element("h2", "Artifact"), _facts(_artifact_rows(manifest, stored, facts, tags))),
+            element("section", element("h2", "Module"), *_module(facts)),
+            class_="grid",
+        )
+        yield from _externs("Imports", facts.imports)
+        yield from _externs("Exports", facts.exports)
+        yield element("section", element("h2", "Content"), _parts(repository, manifest))
+        if manifest.annotations:
+            rows: list[list[str]] = [
+                [element("code", key), value] for key, value in sorted(manifest.annotations.items())
+            ]
+            table = _table(("Annotation", "Value"), rows[:_ROWS_MAX])
+            yield element("section", element("h2", "Annotations"), table, _more(len(rows)))
+        yield element("section", element("h2", "Signatures and other referrers"), self._referrers(repository, stored))
+
+    def _referrers(self, repository: str, stored: "StoredManifest") -> Markup:
+        rows: list[list[str]] = []
+        for referrer in self._storage.referrers(repository, stored.digest):
+            value = descriptor_of_referrer(referrer)
+            annotations = ", ".join(f"{key}={text}" for key, text in sorted(value.get("annotations", {}).items()))
+            rows.append([_pill(value["artifactType"]), _link(repository, referrer.digest), annotations])
+        tags = self._storage.tags(repository)
+        for ending in _FALLBACK:
+            tag = f"{stored.digest.algorithm}-{stored.digest.encoded}.{ending}"
+            if tag in tags:
+                rows.append([_pill(f"cosign {ending}"), _link(repository, tags[tag]), "by tag"])
+        if not rows:
+            return element("p", "None.", class_="empty")
+        return _table(("Type", "Manifest", "Annotations"), rows[:_ROWS_MAX])
+
+    def _visible_tags(self, repository: str) -> list[str]:
+        # Tags that stand for another manifest's referrers are shown with that manifest.
+        return [tag for tag in self._storage.tags(repository) if not tag.startswith(("sha256-", "sha512-"))]
+
+
+def _parse(text: str) -> tuple[str, Digest | str | None]:
+    name, at, digest = text.partition("@")
+    if at:
+        return check_repository(name), Digest.parse(digest)
+    name, colon, tag = text.partition(":")
+    return check_repository(name), check_tag(tag) if colon else None
+
+
+def _page(title: str, host: str, *content: Markup) -> Response:
+    bar = element(
+        "div",
+        element("span", class_="logo"),
+        element("a", "wasm2oci registry", href="/"),
+        element("span", host, class_="where"),
+        class_="bar",
+    )
+    footer = element(
+        "footer",
+        "An OCI registry served by wasm2oci. Everything here is reached by the same names from any OCI tool.",
+    )
+    body = document(f"{title} · wasm2oci", STYLE, element("header", bar), element("main", *content), footer)
+    headers = (
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Security-Policy", POLICY),
+        ("Referrer-Policy", "no-referrer"),
+        ("Cache-Control", "no-store"),
+    )
+    return Response(200, headers, BytesBody(body))
+
+
+def _summary(repository: str, stored: "StoredManifest") -> list[str]:
+    manifest = parse_manifest(stored.raw, stored.media_type)
+    size = sum(child.size for child in manifest.children)
+    return [_pill(manifest.effective_type), _link(repository, stored.digest), shown_size(size)]
+
+
+def _artifact_rows(
+    manifest: Manifest | Index, stored: "StoredManifest", facts: ArtifactFacts, tags: list[str]
+) -> "Iterator[tuple[str, str]]":
+    if facts.profile is not None:
+        yield "Profile", facts.profile
+    yield "Type", manifest.effective_type
+    yield "Media type", stored.media_type
+    yield "Content", shown_size(sum(child.size for child in manifest.children))
+    yield "Manifest", shown_size(len(stored.raw))
+    if tags:
+        yield "Tags", element("span", *[_pill(tag) for tag in tags])
+    if manifest.subject is not None:
+        yield "Belongs to", element("code", str(manifest.subject.digest))
+
+
+def _module(facts: ArtifactFacts) -> "Iterator[Markup]":
+    if facts.kind is None:
+        yield element("p", facts.problem or "There is no WebAssembly module in it.", class_="empty")
+        return
+    rows = [
+        ("Kind", "component" if facts.kind == "component" else "core module"),
+        ("Size", shown_size(facts.size)),
+        ("SHA-256", element("code", facts.digest.removeprefix("sha256:"))),
+    ]
+    if facts.kind != "component":
+        rows.append(("Functions", f"{facts.functions:,}"))
+    if facts.features:
+        rows.append(("Features", element("span", *[_pill(feature) for feature in facts.features])))
+    if facts.producers:
+        rows.append(("Made by", ", ".join(facts.producers)))
+    yield _facts(rows)
+
+
+def _externs(title: str, externs: tuple[ExternFacts, ...]) -> "Iterator[Markup]":
+    if externs:
+        rows: list[list[str]] = [
+            [element("code", item.name), _pill(item.kind), element("code", item.type or "")] for item in externs
+        ]
+        table = _table(("Name", "Kind", "Type"), rows[:_ROWS_MAX])
+        yield element("section", element("h2", f"{title} ({len(externs):,})"), table, _more(len(externs)))
+
+
+def _parts(repository: str, manifest: Manifest | Index) -> Markup:
+    rows: list[list[str]] = []
+    for child in manifest.children[:_ROWS_MAX]:
+        if isinstance(manifest, Index):
+            link = _link(repository, child.digest)
+        else:
+            link = element("a", element("code", child.digest.short), href=f"/v2/{repository}/blobs/{child.digest}")
+        rows.append([element("code", child.media_type), child.title or _platform(child), link, shown_size(child.size)])
+    return _table(("Media type", "Name", "Digest", "#Size"), rows)
+
+
+def _platform(child: "Descriptor") -> str:
+    platform = child.platform or {}
+    return "/".join(str(platform[key]) for key in ("os", "architecture") if key in platform)
+
+
+def _facts(rows: "Iterator[tuple[str, str]] | list[tuple[str, str]]") -> Markup:
+    return element(
+        "table", *[element("tr", element("th", key), element("td", value)) for key, value in rows], class_="facts"
+    )
+
+
+def _table(columns: tuple[str, ...], rows: list[list[str]]) -> Markup:
+    kinds = ["n" if column.startswith("#") else None for column in columns]
+    head = [element("th", column.lstrip("#"), class_=kind) for column, kind in zip(columns, kinds, strict=True)]
+    body = [
+        element("tr", *[element("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=True)])
+        for row in rows
+    ]
+    return element("table", element("tr", *head), *body)
+
+
+def _link(repository: str, digest: Digest) -> Markup:
+    return element("a", element("code", digest.short), href=f"{_PATH}{repository}@{digest}", title=str(digest))
+
+
+def _pill(text: str) -> Markup:
+    return element("span", text, class_="pill")
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _more(number: int) -> Markup | None:
+    return element("p", f"The first {_ROWS_MAX} of {number:,}.", class_="note") if number > _ROWS_MAX else None
