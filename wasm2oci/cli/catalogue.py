@@ -30,6 +30,7 @@ COMMANDS: Final = (
     Command("pull", "Modules", "Get a module back, verified"),
     Command("run", "Modules", "Fetch a module, verify it and run it"),
     Command("verify", "Modules", "Check that an artifact is whole, and that a file is its module"),
+    Command("validate", "Modules", "Check that a module is valid WebAssembly, every function of it"),
     Command("inspect", "Modules", "Show what an artifact or a module file holds"),
     Command("resolve", "Repositories", "Print the digest that a tag names"),
     Command("tags", "Repositories", "List the tags of a repository"),
