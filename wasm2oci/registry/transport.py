@@ -198,9 +198,10 @@ def translated(error: Exception, origin: Origin) -> ExchangeError | ResponseErro
         what = "connection" if isinstance(error, httpx.ConnectTimeout) else "answer"
         return TimedOutError(f"{where}: no {what} in time")
     if secure is not None and isinstance(error, httpx.ConnectError | ssl.SSLError):
-        spoken = secure.reason not in _NOT_TLS
+        reason = getattr(secure, "reason", None) or str(secure)
+        spoken = reason not in _NOT_TLS
         return TlsError(
-            f"{where}: no TLS connection: {one_line(secure.reason or str(secure)).lower().replace('_', ' ')}",
+            f"{where}: no TLS connection: {one_line(reason).lower().replace('_', ' ')}",
             hint=None if spoken else "if the registry speaks plain http, say --plain-http",
             spoken=spoken,
         )

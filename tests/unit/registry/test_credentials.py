@@ -1,0 +1,304 @@
+"""Where credentials are found, in which order, and that nothing wrong with a source stops the search."""
+
+import base64
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wasm2oci.registry.credentials import Anonymous, Basic, CredentialChain, IdentityToken, RegistryToken
+from wasm2oci.registry.docker_config import HUB_KEY, auth_keys
+from wasm2oci.registry.helpers import HelperError, erase_with_helper, get_from_helper, store_with_helper
+
+HOST = "registry.example"
+
+
+def auth(username: str, password: str) -> dict[str, str]:
+    return {"auth": base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+def write(path: Path, **content: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def helper(folder: Path, name: str, script: str) -> None:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"docker-credential-{name}"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def warned() -> list[str]:
+    return []
+
+
+def find(home: Path, environ: dict[str, str] | None = None, host: str = HOST, **more: Any) -> Any:
+    return CredentialChain(environ or {}, home, **more).lookup(host, "me/app")
+
+
+def test_nobody_is_anonymous(home: Path) -> None:
+    assert find(home) == Anonymous()
+
+
+def test_each_source_goes_before_the_next(home: Path, tmp_path: Path) -> None:
+    runtime, config = tmp_path / "run", tmp_path / "xdg"
+    docker = tmp_path / "docker"
+    environ = {"XDG_RUNTIME_DIR": str(runtime), "XDG_CONFIG_HOME": str(config), "DOCKER_CONFIG": str(docker)}
+    write(home / ".dockercfg", **{HOST: auth("legacy", "x")})
+    assert find(home, environ).username == "legacy"
+    write(docker / "config.json", auths={HOST: auth("docker", "x")})
+    assert find(home, environ).username == "docker"
+    write(config / "containers" / "auth.json", auths={HOST: auth("podman", "x")})
+    assert find(home, environ).username == "podman"
+    write(runtime / "containers" / "auth.json", auths={HOST: auth("podman-run", "x")})
+    assert find(home, environ).username == "podman-run"
+    named = write(tmp_path / "named.json", auths={HOST: auth("named", "x")})
+    environ["REGISTRY_AUTH_FILE"] = str(named)
+    assert find(home, environ).username == "named"
+    environ["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {HOST: auth("variable", "x")}})
+    assert find(home, environ).username == "variable"
+    only = write(tmp_path / "only.json", auths={HOST: auth("only", "x")})
+    assert find(home, environ, registry_config=only).username == "only"
+    given = Basic("given", "x")
+    assert find(home, environ, registry_config=only, override=given) is given
+
+
+def test_an_explicit_file_is_the_only_one(home: Path, tmp_path: Path) -> None:
+    write(home / ".docker" / "config.json", auths={HOST: auth("docker", "x")})
+    empty = write(tmp_path / "empty.json")
+    assert find(home, {"GITHUB_TOKEN": "x"}, registry_config=empty) == Anonymous()
+    assert find(home, {"GITHUB_TOKEN": "x"}, registry_config=empty, host="ghcr.io") == Anonymous()
+
+
+def test_home_folders_are_looked_into_without_variables(home: Path) -> None:
+    write(home / ".docker" / "config.json", auths={HOST: auth("docker", "x")})
+    assert find(home) == Basic("docker", "x")
+    assert find(home).source == str(home / ".docker" / "config.json")
+    write(home / ".config" / "containers" / "auth.json", auths={HOST: auth("podman", "x")})
+    assert find(home).username == "podman"
+
+
+def test_githubs_token_is_for_its_registry_only(home: Path) -> None:
+    environ = {"GITHUB_TOKEN": "ghs", "GITHUB_ACTOR": "octocat"}
+    assert find(home, environ, host="ghcr.io") == Basic("octocat", "ghs")
+    assert find(home, {"GITHUB_TOKEN": "ghs"}, host="ghcr.io") == Basic("unset", "ghs")
+    assert find(home, {}, host="ghcr.io") == Anonymous()
+    assert find(home, environ) == Anonymous()
+    write(home / ".docker" / "config.json", auths={"ghcr.io": auth("own", "x")})
+    assert find(home, environ, host="ghcr.io").username == "own"
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (auth("bob", "a:b:c"), Basic("bob", "a:b:c")),
+        ({"auth": base64.b64encode(b"bob:x\0\0").decode()}, Basic("bob", "x")),
+        ({"username": "bob", "password": "x", "auth": "ignored"}, Basic("bob", "x")),
+        ({"auth": base64.b64encode(b"<token>:").decode(), "identitytoken": "id"}, IdentityToken("id")),
+        ({"identitytoken": "id"}, IdentityToken("id")),
+        ({"registrytoken": "reg", "identitytoken": "id"}, RegistryToken("reg")),
+        ({"username": "<token>", "password": "id"}, IdentityToken("id")),
+        ({"email": "me@example"}, Anonymous()),
+        ({}, Anonymous()),
+        ({"auth": ""}, Anonymous()),
+        ({"username": 5}, Anonymous()),
+    ],
+)
+def test_what_an_entry_says(home: Path, entry: dict[str, Any], expected: object) -> None:
+    write(home / ".docker" / "config.json", auths={HOST: entry})
+    assert find(home) == expected
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        HOST,
+        f"https://{HOST}",
+        f"https://{HOST}/v1/",
+        f"https://{HOST}/v2/",
+        f"http://{HOST}",
+        f"{HOST}/me/app",
+        f"{HOST}/me",
+    ],
+)
+def test_keys_of_all_times(home: Path, key: str) -> None:
+    write(home / ".docker" / "config.json", auths={key: auth("bob", "x"), "other.example": auth("eve", "x")})
+    assert find(home) == Basic("bob", "x")
+
+
+def test_the_most_specific_key_counts(home: Path) -> None:
+    auths = {HOST: auth("host", "x"), f"{HOST}/me": auth("group", "x"), f"{HOST}/me/app": auth("app", "x")}
+    write(home / ".docker" / "config.json", auths=auths)
+    assert find(home).username == "app"
+    del auths[f"{HOST}/me/app"]
+    write(home / ".docker" / "config.json", auths=auths)
+    assert find(home).username == "group"
+
+
+@pytest.mark.parametrize(
+    "key", [HUB_KEY, "docker.io", "index.docker.io", "https://registry-1.docker.io", "docker.io/me"]
+)
+def test_docker_hub_has_many_names(home: Path, key: str) -> None:
+    write(home / ".docker" / "config.json", auths={key: auth("bob", "x")})
+    assert find(home, host="docker.io") == Basic("bob", "x")
+    assert auth_keys("docker.io", "")[0] == HUB_KEY
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "\xff", '{"auths": {"registry.example": {"auth": "%%%"}}}', "x" * 5_000_000]
+)
+def test_a_file_that_cannot_be_used_is_passed_over_with_a_warning(home: Path, warned: list[str], text: str) -> None:
+    path = home / ".config" / "containers" / "auth.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, "latin-1")
+    write(home / ".docker" / "config.json", auths={HOST: auth("bob", "x")})
+    assert find(home, warn=warned.append) == Basic("bob", "x")
+    assert len(warned) == 1
+    assert str(path) in warned[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{"auths": {HOST: {"auth": "bm9jb2xvbg=="}}}, {"auths": 5}, {"auths": {HOST: 5}}, {"credHelpers": []}, {}],
+)
+def test_odd_shapes_hold_nothing(home: Path, content: dict[str, Any]) -> None:
+    write(home / ".docker" / "config.json", **content)
+    assert find(home) == Anonymous()
+
+
+def test_an_empty_file_and_a_folder(home: Path, warned: list[str]) -> None:
+    (home / ".docker").mkdir(parents=True)
+    (home / ".docker" / "config.json").write_text("\n")
+    (home / ".config" / "containers" / "auth.json").mkdir(parents=True)
+    assert find(home, warn=warned.append) == Anonymous()
+    assert len(warned) == 1
+
+
+def test_a_variable_that_cannot_be_used(home: Path, warned: list[str]) -> None:
+    chain = CredentialChain({"DOCKER_AUTH_CONFIG": "{"}, home, warn=warned.append)
+    assert chain.lookup(HOST) == Anonymous()
+    assert warned == ["DOCKER_AUTH_CONFIG is not JSON"]
+    assert chain.tried == ["DOCKER_AUTH_CONFIG"]
+
+
+def test_what_was_tried_is_remembered(home: Path) -> None:
+    write(home / ".docker" / "config.json", auths={}, credHelpers={HOST: "absent"})
+    chain = CredentialChain({"PATH": ""}, home)
+    assert chain.lookup(HOST) == Anonymous()
+    assert chain.tried == [str(home / ".docker" / "config.json"), "docker-credential-absent"]
+    chain.lookup(HOST)
+    assert len(chain.tried) == 2
+
+
+class TestHelpers:
+    @pytest.fixture
+    def bin_(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        return folder
+
+    @pytest.fixture
+    def environ(self, bin_: Path) -> dict[str, str]:
+        return {"PATH": f"{bin_}:{os.environ['PATH']}"}
+
+    def test_a_hosts_helper_goes_before_the_store_and_the_entry(
+        self, home: Path, bin_: Path, environ: dict[str, str]
+    ) -> None:
+        helper(bin_, "one", 'read s; echo "{\\"ServerURL\\":\\"$s\\",\\"Username\\":\\"one\\",\\"Secret\\":\\"$s\\"}"')
+        helper(bin_, "all", 'read s; echo "{\\"Username\\":\\"all\\",\\"Secret\\":\\"$s\\"}"')
+        write(
+            home / ".docker" / "config.json",
+            auths={HOST: auth("entry", "x")},
+            credHelpers={HOST: "one"},
+            credsStore="all",
+        )
+        assert find(home, environ) == Basic("one", HOST)
+        assert find(home, environ).source == "docker-credential-one"
+        assert find(home, environ, host="other.example") == Basic("all", "other.example")
+        assert find(home, environ, host="docker.io") == Basic("all", HUB_KEY)
+
+    def test_a_token_is_an_identity_token(self, home: Path, bin_: Path, environ: dict[str, str]) -> None:
+        helper(bin_, "t", 'echo \'{"Username":"<token>","Secret":"refresh"}\'')
+        write(home / ".docker" / "config.json", credsStore="t")
+        assert find(home, environ) == IdentityToken("refresh")
+
+    def test_what_the_helper_does_not_know_may_stand_in_the_file(
+        self, home: Path, bin_: Path, environ: dict[str, str], warned: list[str]
+    ) -> None:
+        helper(bin_, "none", "echo credentials not found in native keychain; exit 1")
+        write(home / ".docker" / "config.json", auths={HOST: auth("entry", "x")}, credsStore="none")
+        assert find(home, environ, warn=warned.append) == Basic("entry", "x")
+        assert warned == []
+
+    def test_a_helper_that_is_not_installed_stops_nobody(self, home: Path, warned: list[str]) -> None:
+        write(home / ".docker" / "config.json", credsStore="desktop.exe")
+        assert find(home, {"PATH": ""}, warn=warned.append) == Anonymous()
+        assert warned == ["docker-credential-desktop.exe is configured and not installed"]
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "echo boom >&2; exit 3",
+            "exit 3",
+            "echo nonsense",
+            "echo '[]'",
+            "echo '{}'",
+            'echo \'{"Username":1,"Secret":"x"}\'',
+        ],
+    )
+    def test_a_helper_that_fails_stops_nobody(
+        self, home: Path, bin_: Path, environ: dict[str, str], warned: list[str], script: str
+    ) -> None:
+        helper(bin_, "bad", script)
+        write(home / ".docker" / "config.json", credsStore="bad")
+        assert find(home, environ, warn=warned.append) == Anonymous()
+        assert len(warned) == 1
+        assert "docker-credential-bad" in warned[0]
+
+    def test_a_helper_with_nothing_to_say(self, bin_: Path, environ: dict[str, str]) -> None:
+        helper(bin_, "empty", 'echo \'{"Username":"","Secret":""}\'')
+        assert get_from_helper("empty", HOST, environ) is None
+
+    def test_a_helper_is_a_name_and_not_a_path(self, environ: dict[str, str]) -> None:
+        with pytest.raises(HelperError, match="not the name"):
+            get_from_helper("../../bin/sh", HOST, environ)
+
+    def test_a_helper_that_cannot_be_started(self, bin_: Path, environ: dict[str, str]) -> None:
+        path = bin_ / "docker-credential-broken"
+        path.write_bytes(b"\x7fELF nonsense")
+        path.chmod(0o700)
+        with pytest.raises(HelperError, match="cannot be started"):
+            get_from_helper("broken", HOST, environ)
+
+    def test_storing_and_erasing(self, bin_: Path, environ: dict[str, str], tmp_path: Path) -> None:
+        kept = tmp_path / "kept"
+        helper(
+            bin_,
+            "file",
+            f"case $1 in store) cat > {kept};; get) [ -f {kept} ] && cat {kept} || "
+            f"{{ echo credentials not found; exit 1; }};; erase) rm {kept};; esac",
+        )
+        assert not erase_with_helper("file", HOST, environ)
+        store_with_helper("file", HOST, "bob", "x", environ)
+        assert json.loads(kept.read_text()) == {"ServerURL": HOST, "Username": "bob", "Secret": "x"}
+        assert get_from_helper("file", HOST, environ) == ("bob", "x")
+        assert erase_with_helper("file", HOST, environ)
+        assert not kept.exists()
+
+    def test_storing_and_erasing_that_fail(self, bin_: Path, environ: dict[str, str]) -> None:
+        helper(bin_, "ro", 'case $1 in get) echo \'{"Username":"a","Secret":"b"}\';; *) echo locked; exit 1;; esac')
+        with pytest.raises(HelperError, match="locked"):
+            store_with_helper("ro", HOST, "bob", "x", environ)
+        with pytest.raises(HelperError, match="locked"):
+            erase_with_helper("ro", HOST, environ)

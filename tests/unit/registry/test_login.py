@@ -1,0 +1,162 @@
+"""What login and logout leave behind, and what they leave alone."""
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wasm2oci.errors import InvalidInputError, LocalIOError
+from wasm2oci.registry.credentials import Basic, CredentialChain, IdentityToken
+from wasm2oci.registry.docker_config import HUB_KEY
+from wasm2oci.registry.login import Stored, erase_credential, store_credential
+
+HOST = "registry.example"
+BOB = Basic("bob", "s3cret")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+def read(path: Path) -> dict[str, Any]:
+    value = json.loads(path.read_text())
+    assert isinstance(value, dict)
+    return value
+
+
+def test_a_login_is_found_again_and_readable_by_nobody_else(home: Path) -> None:
+    path = home / ".docker" / "config.json"
+    assert store_credential(HOST, BOB, {}, home) == Stored(str(path), plaintext=True)
+    assert read(path) == {"auths": {HOST: {"auth": "Ym9iOnMzY3JldA=="}}}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert CredentialChain({}, home).lookup(HOST) == BOB
+    assert [entry.name for entry in path.parent.iterdir()] == ["config.json"]
+
+
+def test_an_identity_token_is_found_again(home: Path) -> None:
+    store_credential(HOST, IdentityToken("refresh"), {}, home)
+    assert CredentialChain({}, home).lookup(HOST) == IdentityToken("refresh")
+
+
+def test_docker_hub_is_kept_under_its_own_key(home: Path) -> None:
+    store_credential("docker.io", BOB, {}, home)
+    assert list(read(home / ".docker" / "config.json")["auths"]) == [HUB_KEY]
+    assert CredentialChain({}, home).lookup("docker.io") == BOB
+    assert erase_credential("docker.io", {}, home) == [str(home / ".docker" / "config.json")]
+
+
+def test_everything_else_in_the_file_stays(home: Path) -> None:
+    path = home / ".docker" / "config.json"
+    path.parent.mkdir()
+    before = {"HttpHeaders": {"X": "y"}, "unknown": [1, {"deep": None}], "auths": {"other.example": {"auth": "eA=="}}}
+    path.write_text(json.dumps(before))
+    path.chmod(0o644)
+    store_credential(HOST, BOB, {}, home)
+    after = read(path)
+    assert after.pop("auths") == {"other.example": {"auth": "eA=="}, HOST: {"auth": "Ym9iOnMzY3JldA=="}}
+    assert after == {"HttpHeaders": {"X": "y"}, "unknown": [1, {"deep": None}]}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert erase_credential(HOST, {}, home) == [str(path)]
+    assert read(path) == before
+
+
+def test_a_symbolic_link_stays_one(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "dotfiles.json"
+    target.write_text("{}")
+    (home / ".docker").mkdir()
+    (home / ".docker" / "config.json").symlink_to(target)
+    store_credential(HOST, BOB, {}, home)
+    assert (home / ".docker" / "config.json").is_symlink()
+    assert HOST in read(target)["auths"]
+
+
+def test_the_file_that_is_named_is_the_one(home: Path, tmp_path: Path) -> None:
+    named = tmp_path / "named.json"
+    assert store_credential(HOST, BOB, {"REGISTRY_AUTH_FILE": str(named)}, home).where == str(named)
+    explicit = tmp_path / "explicit.json"
+    assert store_credential(HOST, BOB, {"REGISTRY_AUTH_FILE": str(named)}, home, explicit).where == str(explicit)
+    docker = tmp_path / "docker"
+    assert store_credential(HOST, BOB, {"DOCKER_CONFIG": str(docker)}, home).where == str(docker / "config.json")
+    assert not (home / ".docker").exists()
+
+
+def test_a_logout_forgets_everywhere(home: Path) -> None:
+    for path in (home / ".docker" / "config.json", home / ".config" / "containers" / "auth.json"):
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"auths": {HOST: {"auth": "eDp5"}, f"https://{HOST}/v1/": {"auth": "eDp5"}}}))
+    assert len(erase_credential(HOST, {}, home)) == 2
+    assert erase_credential(HOST, {}, home) == []
+    assert not read(home / ".docker" / "config.json")["auths"]
+
+
+def test_an_empty_entry_is_nobody_logged_in(home: Path) -> None:
+    path = home / ".docker" / "config.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"auths": {HOST: {}}}))
+    assert erase_credential(HOST, {}, home) == []
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_broken_file_is_left_alone(home: Path, text: str) -> None:
+    path = home / ".docker" / "config.json"
+    path.parent.mkdir()
+    path.write_text(text)
+    with pytest.raises(InvalidInputError):
+        store_credential(HOST, BOB, {}, home)
+    assert path.read_text() == text
+    warned: list[str] = []
+    assert erase_credential(HOST, {}, home, warn=warned.append) == []
+    assert erase_credential(HOST, {}, home) == []
+    assert len(warned) == 1
+
+
+def test_a_place_that_cannot_be_written(home: Path) -> None:
+    (home / ".docker").write_text("a file where the folder should be")
+    with pytest.raises(LocalIOError):
+        store_credential(HOST, BOB, {}, home)
+    with pytest.raises(LocalIOError):
+        store_credential(HOST, BOB, {}, home, home)
+    assert [entry.name for entry in home.iterdir()] == [".docker"]
+
+
+class TestWithAHelper:
+    @pytest.fixture
+    def environ(self, tmp_path: Path) -> dict[str, str]:
+        path = tmp_path / "docker-credential-box"
+        kept = tmp_path / "kept"
+        path.write_text(
+            f"#!/bin/sh\ncase $1 in store) cat > {kept};; get) [ -f {kept} ] && cat {kept} || "
+            f"{{ echo credentials not found; exit 1; }};; erase) rm {kept};; esac\n"
+        )
+        path.chmod(0o700)
+        return {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    @pytest.mark.parametrize("credential", [BOB, IdentityToken("refresh")])
+    def test_the_secret_goes_to_the_helper_and_not_into_the_file(
+        self, home: Path, environ: dict[str, str], credential: Basic | IdentityToken
+    ) -> None:
+        path = home / ".docker" / "config.json"
+        path.parent.mkdir()
+        path.write_text('{"credsStore": "box"}')
+        assert store_credential(HOST, credential, environ, home) == Stored("docker-credential-box", plaintext=False)
+        assert read(path) == {"credsStore": "box", "auths": {HOST: {}}}
+        assert CredentialChain(environ, home).lookup(HOST) == credential
+        assert erase_credential(HOST, environ, home) == ["docker-credential-box"]
+        assert erase_credential(HOST, environ, home) == []
+
+    def test_a_helper_that_is_not_there_is_told_at_login_and_passed_over_at_logout(self, home: Path) -> None:
+        path = home / ".docker" / "config.json"
+        path.parent.mkdir()
+        path.write_text('{"credsStore": "absent"}')
+        with pytest.raises(LocalIOError, match="not installed"):
+            store_credential(HOST, BOB, {"PATH": ""}, home)
+        warned: list[str] = []
+        assert erase_credential(HOST, {"PATH": ""}, home, warn=warned.append) == []
+        assert erase_credential(HOST, {"PATH": ""}, home) == []
+        assert len(warned) == 1

@@ -1,0 +1,366 @@
+"""The one file that knows httpx, over real sockets: TLS, certificates, proxies, broken exchanges, start-up."""
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.certificates import Authority, make_authority
+from tests.support.registry_server import registry_server
+from wasm2oci.errors import InvalidInputError, LocalIOError, RegistryError
+from wasm2oci.oci.reference import Reference
+from wasm2oci.registry.connect import ConnectOptions, Connector
+from wasm2oci.registry.messages import Request
+from wasm2oci.registry.problems import (
+    ConnectionFailedError,
+    ConnectionLostError,
+    ExchangeError,
+    ResponseError,
+    TimedOutError,
+    TlsError,
+)
+from wasm2oci.registry.tls import CertificateFileError, TlsSettings, UnreadableCertificateError, build_context
+from wasm2oci.registry.transport import HttpTransport, ProxySettingError, translated
+from wasm2oci.registry.urls import Origin
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return make_authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def server_context(authority: Authority) -> ssl.SSLContext:
+    issued = authority.issue("server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(issued.certificate_file, issued.key_file)
+    return context
+
+
+def options(tmp_path: Path, **more: object) -> ConnectOptions:
+    values: dict[str, object] = {"environ": {}, "home": tmp_path, "sleep": lambda _: None}
+    return ConnectOptions(**{**values, **more})  # type: ignore[arg-type]
+
+
+@contextmanager
+def listening(*answers: bytes | None) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that reads a request and answers with these bytes (None: hangs up at once), a connection each."""
+    got: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        for answer in answers:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(5)
+                if answer is not None:
+                    got.append(connection.recv(65536))
+                    connection.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}", got
+    finally:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(5)
+
+
+def get(url: str, **more: object) -> tuple[int, bytes]:
+    transport = HttpTransport(TlsSettings(), more.pop("environ", {}), **more)  # type: ignore[arg-type]
+    try:
+        response = transport.send(Request("GET", url), home=Origin.of(url))
+        return response.status, response.read(1000, "x")
+    finally:
+        transport.close()
+
+
+class TestTls:
+    def test_a_private_authority(self, tmp_path: Path, authority: Authority, server_context: ssl.SSLContext) -> None:
+        with (
+            registry_server(tls=server_context) as registry,
+            Connector(options(tmp_path, ca_file=authority.ca_file)) as connector,
+        ):
+            connector.ping(registry.address)
+            assert connector.origin(registry.address).scheme == "https"
+
+    def test_an_unknown_authority_is_refused_with_a_hint(self, tmp_path: Path, server_context: ssl.SSLContext) -> None:
+        with registry_server(tls=server_context) as registry, Connector(options(tmp_path)) as connector:
+            with pytest.raises(TlsError, match="certificate is not trusted") as caught:
+                connector.ping(registry.address)
+            assert "--ca-file" in (caught.value.hint or "")
+
+    def test_insecure_takes_anything(self, tmp_path: Path, server_context: ssl.SSLContext) -> None:
+        settings = options(tmp_path, insecure=True)
+        with registry_server(tls=server_context) as registry, Connector(settings) as connector:
+            connector.ping(registry.address)
+
+    def test_plain_http_where_tls_is_wanted_says_so(self, tmp_path: Path) -> None:
+        with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (host, _):
+            with pytest.raises(TlsError) as caught:
+                Connector(options(tmp_path, insecure=True)).ping(host)
+            assert "--plain-http" in (caught.value.hint or "")
+            assert not caught.value.spoken
+
+    def test_ghsa_h3wm_jjqf_8jm2_a_client_certificate_is_for_one_origin(
+        self, tmp_path: Path, authority: Authority
+    ) -> None:
+        """The registry sees the certificate; where it redirects to does not. Defence: a pool for each origin."""
+        server, client = authority.issue("mutual"), authority.issue("somebody", client=True)
+        shown: dict[str, bool] = {}
+
+        def context() -> ssl.SSLContext:
+            made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            made.load_cert_chain(server.certificate_file, server.key_file)
+            made.load_verify_locations(authority.ca_file)
+            made.verify_mode = ssl.CERT_OPTIONAL
+            return made
+
+        with tls_listener("registry", context(), shown) as home, tls_listener("elsewhere", context(), shown) as away:
+            transport = HttpTransport(
+                TlsSettings(ca_file=authority.ca_file, cert_file=client.certificate_file, key_file=client.key_file),
+                {},
+            )
+            for origin in (home, away):
+                transport.send(Request("GET", f"{origin}/"), home=Origin.of(home)).close()
+            transport.close()
+        assert shown == {"registry": True, "elsewhere": False}
+
+    def test_files_that_are_not_there_or_not_what_they_should_be(self, tmp_path: Path, authority: Authority) -> None:
+        absent, nonsense = tmp_path / "absent", tmp_path / "nonsense"
+        nonsense.write_text("nonsense")
+        issued = authority.issue("client", client=True)
+        with pytest.raises(UnreadableCertificateError):
+            build_context(TlsSettings(ca_file=absent), client_certificate=False)
+        with pytest.raises(CertificateFileError):
+            build_context(TlsSettings(ca_file=nonsense), client_certificate=False)
+        with pytest.raises(LocalIOError):
+            build_context(TlsSettings(cert_file=issued.certificate_file, key_file=absent), client_certificate=True)
+        with pytest.raises(InvalidInputError):
+            build_context(TlsSettings(cert_file=issued.certificate_file), client_certificate=True)
+        with pytest.raises(InvalidInputError):
+            build_context(
+                TlsSettings(cert_file=issued.certificate_file, key_file=authority.issued.key_file),
+                client_certificate=True,
+            )
+        build_context(TlsSettings(cert_file=absent), client_certificate=False)
+
+    def test_a_key_with_a_password_does_not_stop_and_ask(self, tmp_path: Path, authority: Authority) -> None:
+        from cryptography.hazmat.primitives import serialization
+
+        issued = authority.issue("locked", client=True)
+        locked = tmp_path / "locked.key"
+        locked.write_bytes(
+            issued.key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.BestAvailableEncryption(b"password"),
+            )
+        )
+        with pytest.raises(CertificateFileError):
+            build_context(TlsSettings(cert_file=issued.certificate_file, key_file=locked), client_certificate=True)
+
+    def test_a_machine_without_authorities_uses_those_that_come_with_httpx(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        paths = ssl.get_default_verify_paths()._replace(cafile=None, capath=str(tmp_path))  # type: ignore[arg-type]
+        monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+        assert build_context(TlsSettings(), client_certificate=False).cert_store_stats()["x509_ca"] > 10
+
+
+@contextmanager
+def tls_listener(name: str, context: ssl.SSLContext, shown: dict[str, bool]) -> Iterator[str]:
+    """A TLS server that notes whether a client showed a certificate, and answers 200."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with context.wrap_socket(connection, server_side=True) as secure:
+            shown[name] = secure.getpeercert() is not None and bool(secure.getpeercert())
+            secure.recv(65536)
+            secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        thread.join(5)
+        listener.close()
+
+
+class TestLoopback:
+    def test_plain_http_is_found_without_a_flag(self, tmp_path: Path) -> None:
+        with registry_server() as registry, Connector(options(tmp_path)) as connector:
+            connector.ping(registry.address)
+            assert connector.origin(registry.address).scheme == "http"
+
+    def test_tls_that_answers_in_words_is_found(self, tmp_path: Path) -> None:
+        go = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+        with listening(go) as (host, _), Connector(options(tmp_path)) as connector:
+            assert connector.origin(host).scheme == "https"
+
+    def test_tls_that_hangs_up_is_found(self, tmp_path: Path, server_context: ssl.SSLContext) -> None:
+        with registry_server(tls=server_context) as registry, Connector(options(tmp_path)) as connector:
+            assert connector.origin(registry.address).scheme == "https"
+
+    def test_tls_whose_certificate_is_good_is_found(
+        self, tmp_path: Path, authority: Authority, server_context: ssl.SSLContext
+    ) -> None:
+        with registry_server(tls=server_context) as registry:
+            settings = options(tmp_path)
+            sender = HttpTransport(TlsSettings(ca_file=authority.ca_file), {})
+            with Connector(settings, sender) as connector:
+                assert connector.origin(registry.address).scheme == "https"
+
+    def test_a_registry_in_trouble_is_not_taken_for_tls(self, tmp_path: Path) -> None:
+        with listening(None, None, None) as (host, _), Connector(options(tmp_path)) as connector:
+            assert connector.origin(host).scheme == "http"
+
+    def test_another_refusal_is_plain_http(self, tmp_path: Path) -> None:
+        with listening(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno") as (host, _):
+            assert Connector(options(tmp_path)).origin(host).scheme == "http"
+
+    def test_nobody_there_is_said_at_once(self, tmp_path: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            host = f"127.0.0.1:{probe.getsockname()[1]}"
+            with pytest.raises(ConnectionFailedError, match="refused"):
+                Connector(options(tmp_path)).ping(host)
+
+    @pytest.mark.parametrize(
+        ("host", "more", "origin"),
+        [
+            ("registry.example", {}, "https://registry.example"),
+            ("registry.example:5000", {"plain_http": True}, "http://registry.example:5000"),
+            ("localhost", {"insecure": True}, "https://localhost"),
+            ("localhost", {"ca_file": Path("x")}, "https://localhost"),
+            ("localhost", {"cert_file": Path("x")}, "https://localhost"),
+            ("127.0.0.1:5000", {"plain_http": True, "insecure": True}, "http://127.0.0.1:5000"),
+            ("docker.io", {"plain_http": True}, "https://registry-1.docker.io"),
+        ],
+    )
+    def test_nothing_is_asked_where_it_is_clear(
+        self, tmp_path: Path, host: str, more: dict[str, object], origin: str
+    ) -> None:
+        assert str(Connector(options(tmp_path, **more)).origin(host)) == origin
+
+
+class TestExchanges:
+    def test_a_host_that_does_not_exist(self, tmp_path: Path) -> None:
+        with pytest.raises(ConnectionFailedError, match="cannot connect"):
+            get("http://does-not-exist.invalid/")
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            None,
+            b"",
+            b"nonsense\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+            b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        ],
+    )
+    def test_answers_that_break(self, answer: bytes | None) -> None:
+        with listening(answer) as (host, _), pytest.raises(ConnectionLostError):
+            get(f"http://{host}/")
+
+    def test_silence_is_not_waited_for_for_ever(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(TimedOutError, match="no answer"):
+            get(f"http://127.0.0.1:{listener.getsockname()[1]}/", read_timeout=0.05)
+
+    def test_what_is_sent_is_what_was_asked_for(self) -> None:
+        with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: a\r\nX: b\r\n\r\nok") as (host, got):
+            url = f"http://{host}/v2/a?_state=x%3D&digest=sha256%3A1"
+            transport = HttpTransport(TlsSettings(), {})
+            body = b"12345"
+            request = Request("PUT", url, {"Content-Length": "5", "X-A": "b"}, body)
+            response = transport.send(request, home=Origin.of(url))
+            assert response.headers.all("x") == ("a", "b")
+            assert response.read(10, "x") == b"ok"
+            response.drain()
+            assert list(response.stream) == []
+            transport.close()
+        head, _, sent = got[0].partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        assert lines[0] == "PUT /v2/a?_state=x%3D&digest=sha256%3A1 HTTP/1.1"
+        assert sent in {body, b""}
+        names = [line.partition(":")[0].lower() for line in lines[1:]]
+        assert sorted(names) == ["content-length", "host", "x-a"]
+
+    def test_every_error_of_httpx_becomes_one_of_ours(self) -> None:
+        origin = Origin("https", "h", 443)
+        kinds: list[type[httpx.TransportError]] = [httpx.TransportError]
+        for kind in kinds:
+            kinds += kind.__subclasses__()
+            error = translated(kind("some words"), origin)
+            assert isinstance(error, ExchangeError | ResponseError), kind
+            assert error.message.startswith("h: ")
+        assert isinstance(translated(httpx.InvalidURL("x"), origin), ResponseError)
+        assert isinstance(translated(ssl.SSLError(1, "x"), origin), TlsError)
+
+    def test_an_address_that_httpx_does_not_take(self) -> None:
+        with pytest.raises(RegistryError):
+            get("http://a..b/")
+
+
+class TestProxies:
+    def test_plain_http_goes_by_the_proxy(self) -> None:
+        with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as (proxy, got):
+            assert get("http://registry.example/v2/", environ={"http_proxy": proxy}) == (200, b"ok")
+        assert got[0].startswith(b"GET http://registry.example/v2/ HTTP/1.1")
+
+    def test_https_goes_through_a_tunnel(self) -> None:
+        refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"
+        with listening(refusal) as (proxy, got), pytest.raises(ConnectionFailedError, match="the proxy refuses"):
+            get("https://registry.example/v2/", environ={"https_proxy": f"http://u:p@{proxy}"})
+        assert got[0].startswith(b"CONNECT registry.example:443 HTTP/1.1")
+        assert b"Proxy-Authorization: Basic" in got[0]
+
+    @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://x", "http://[::1", "http://"])
+    def test_what_is_not_a_proxy(self, proxy: str) -> None:
+        with pytest.raises(ConnectionFailedError) as caught:
+            get("http://registry.example/", environ={"http_proxy": proxy})
+        assert isinstance(caught.value, ProxySettingError) or proxy == "http://"
+
+
+def test_httpx_is_imported_with_the_first_request_and_without_its_command_line() -> None:
+    script = """
+import sys
+from pathlib import Path
+from wasm2oci.oci.reference import Reference
+from wasm2oci.registry.connect import ConnectOptions, Connector
+connector = Connector(ConnectOptions(environ={}, home=Path("/nonexistent"), sleep=lambda _: None))
+repository = connector.repository(Reference.parse("127.0.0.1:1/a/b"))
+for name in ("httpx", "cryptography", "rich", "subprocess", "email"):
+    assert name not in sys.modules, name
+try:
+    repository.resolve("v1")
+except Exception as error:
+    assert "refused" in str(error), error
+assert "httpx" in sys.modules
+for name in ("cryptography", "rich", "click", "httpx._main"):
+    assert name not in sys.modules, name
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_a_reference_opens_a_repository(tmp_path: Path) -> None:
+    from wasm2oci.registry.connect import open_repository
+
+    repository = open_repository(Reference.parse("registry.example/a/b:v1"), options(tmp_path))
+    assert (repository.host, repository.name, str(repository)) == ("registry.example", "a/b", "registry.example/a/b")
