@@ -30,7 +30,7 @@ from wasm2oci.engine.translate.value import (
     truth,
 )
 
-__all__ = ["Emitter", "Range", "merge", "type_mask"]
+__all__ = ["LOW2", "LOW4", "LOW8", "TWICE", "Emitter", "Range", "merge", "type_mask"]
 
 Range = tuple[int, int, int]
 """What is known of an integer local: its bounds, and how many low bits are zero."""
@@ -41,6 +41,21 @@ MAX_TEXT: Final = 2000
 """Longer ones too, so that lines can be read."""
 SMALL: Final = 0x3FFFFFFF
 """The largest int CPython holds in one digit; comparing with it is quick, masking is not."""
+
+LOOK_AHEAD: Final = 40
+_STOPS: Final = frozenset((0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0E, 0x0F, 0x1F))
+_SETS: Final = frozenset((0x21, 0x22))
+_ROTATIONS: Final = frozenset((0x77, 0x78))  # i32.rotl, i32.rotr
+MAX_LOCAL: Final = 1 << 20
+"""More than a function may have locals."""
+TWICE: Final = -MAX_LOCAL
+"""`d3`: local 3 written twice, side by side, so that a shift is a rotation."""
+LOW2: Final = -2 * MAX_LOCAL
+LOW4: Final = -3 * MAX_LOCAL
+LOW8: Final = -4 * MAX_LOCAL
+"""`n3_8`: the low bits of local 3, zero where it is a multiple of 8."""
+DERIVED: Final = (TWICE, LOW2, LOW4, LOW8)
+"""Variables made from a local: in `ranges` they have the key `kind - local`."""
 
 _MASKS: Final = {I32: M32, I64: M64, V128: (1 << 128) - 1}
 
@@ -77,6 +92,7 @@ class Emitter:
         ind: the present indentation.
         at: the offset of the present instruction.
         stack: operands.
+        place: the index of the present instruction.
         ranges: known ranges of locals, for the present place.
         guarded: how many try_tables are around the present place.
     """
@@ -100,6 +116,7 @@ class Emitter:
         self.polls = False
         self.count = 0
         self.mark = -1
+        self.place = 0
 
     # --- lines ---------------------------------------------------------------------------------
     def line(self, text: str) -> int:
@@ -221,7 +238,7 @@ class Emitter:
         if lo > hi or (lo >= 0 and (not m or hi <= m)) or not m:
             self.line(f"{name}={v.s}")
             return V(name, 0, lo, hi, 0, PURE, 0, tz)
-        if v.p == 4:  # a sum or a difference: the mask is rarely needed
+        if v.p == 4 and hi <= 2 * m and lo >= -m - 1:  # a sum or a difference: the mask is rarely needed
             self.line(f"{name}={v.s}")
             if lo >= 0:
                 self.line(f"if {name}>{SMALL}:{name}&={LITERALS[m]}")
@@ -300,11 +317,46 @@ class Emitter:
                 self.ranges.pop(index, None)
         else:
             self.line(f"l{index}={v.s}")
+        for derived in DERIVED:
+            self.ranges.pop(derived - index, None)
+
+    def derived(self, kind: int, index: int) -> bool:
+        """Whether a variable made from a local (see `DERIVED`) is there and still right."""
+        return kind - index in self.ranges
+
+    def derive(self, kind: int, index: int, text: str) -> None:
+        """Makes such a variable; it is good until the local is assigned, on every path where it was made."""
+        self.line(text)
+        self.ranges[kind - index] = (0, 0, 0)
+
+    def rotates_again(self, index: int) -> bool:
+        """Whether a local is rotated by a constant once more before it changes, not far from here."""
+        code = self.body.code
+        for at in range(self.place + 1, min(self.place + LOOK_AHEAD, len(code) - 2)):
+            op, item, _ = code[at]
+            if op in _STOPS or (op in _SETS and item == index):
+                return False
+            if op == 0x20 and item == index and code[at + 1][0] == 0x41 and code[at + 2][0] in _ROTATIONS:
+                return True
+        return False
+
+    def read_again(self, index: int) -> bool:
+        """Whether a local is read once more before it changes, not far from here."""
+        code = self.body.code
+        for at in range(self.place + 1, min(self.place + LOOK_AHEAD, len(code))):
+            op, item, _ = code[at]
+            if op == 0x20 and item == index:
+                return True
+            if op in _STOPS or (op in _SETS and item == index):
+                return False
+        return False
 
     def forget(self, assigned: int) -> None:
         """Drops what is known about locals that are assigned somewhere."""
         if assigned:
-            self.ranges = {i: r for i, r in self.ranges.items() if not assigned >> 2 * i & 1}
+            self.ranges = {
+                i: r for i, r in self.ranges.items() if not assigned >> 2 * (i if i >= 0 else -i % MAX_LOCAL) & 1
+            }
 
     def restrict(self, v: V, lo: int, hi: int) -> None:
         """Notes that an operand lies between `lo` and `hi`, where it stands for a local."""

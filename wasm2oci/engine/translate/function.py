@@ -15,6 +15,8 @@ __all__ = ["Source", "translate_function"]
 
 MAX_WALKS: Final = 8
 """A walk that fails tells which blocks to realise otherwise; after so many, `machine` takes over."""
+MAX_ASSUMING: Final = 4
+"""After so many walks nothing is assumed any more that might not hold."""
 MAX_REFINED: Final = 4000
 """Functions of more instructions are not walked again for the sake of better ranges alone."""
 
@@ -45,9 +47,12 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
     body = decode_body(module, index)
     chains(body)
     hints: dict[int, dict[int, Range]] = {}
+    caps: dict[int, dict[int, int]] | None = {} if len(body.code) <= MAX_REFINED else None
     for attempt in range(MAX_WALKS):
         e = _begin(module, body, index, options)
-        walk = Structured(e, hints)
+        if attempt > MAX_ASSUMING:
+            caps = None
+        walk = Structured(e, hints, caps)
         try:
             walk.walk()
         except TooDeep:
@@ -58,6 +63,8 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
         if walk.shape.failed:
             for construct in walk.shape.failed:
                 construct.plan = "loop"
+        if walk.unfounded() or walk.shape.failed:
+            pass  # once more
         elif attempt or len(body.code) > MAX_REFINED or not _useful(body, learned):
             return _finish(e, body, index)
         for construct in body.constructs:

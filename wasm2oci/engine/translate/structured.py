@@ -23,6 +23,10 @@ TRY_TABLE = 0x1F
 BR_ON_NULL, BR_ON_NON_NULL, BR_ON_CAST, BR_ON_CAST_FAIL = 0xD5, 0xD6, 0xFB0018, 0xFB0019
 
 
+_COUNTS = [0x20, 0x41, 0x6A, 0x22, 0x41, 0x47, BR_IF]
+"""local.get, i32.const, i32.add, local.tee, i32.const, i32.ne, br_if"""
+
+
 class TooDeep(Exception):  # noqa: N818 - not an error: another way is taken
     """CPython's limits on nesting do not allow structured control flow."""
 
@@ -33,13 +37,19 @@ class Structured:
     Args:
         e: where operands and lines are kept.
         hints: for loops, what an earlier walk learned about locals at their back edges.
+        caps: for loops, how far locals were found to be aligned; None: nothing is assumed of what a loop assigns.
     """
 
-    def __init__(self, e: Emitter, hints: dict[int, dict[int, Range]]) -> None:
+    def __init__(
+        self, e: Emitter, hints: dict[int, dict[int, Range]], caps: dict[int, dict[int, int]] | None = None
+    ) -> None:
         self.e = e
         self.shape = Shape()
         self.hints = hints
         self.learned: dict[int, dict[int, Range]] = {}
+        self.trusts = caps is not None
+        self.caps = {} if caps is None else caps
+        self.assumed: dict[int, dict[int, int]] = {}
         self.open_: list[Construct] = [e.body.constructs[0]]
         self.entered: list[dict[int, Range]] = []  # what was known where each open `if` or `try` began
         self.next = 0
@@ -67,6 +77,7 @@ class Structured:
         }
         for index, (op, item, offset) in enumerate(code):
             e.at = offset
+            e.place = index
             e.count += 1
             lowering = LOWERING.get(op)
             if lowering is not None:
@@ -101,16 +112,74 @@ class Structured:
         """What is known of locals at a loop's start."""
         e = self.e
         if c.targeted:
+            before = e.ranges
+            e.forget(c.assigned)
+            counted = self.counter(c, before)
             hint = self.hints.get(c.start)
-            if hint is None:
-                e.forget(c.assigned)
-            else:
-                before = e.ranges
-                e.forget(c.assigned)
-                for index, known in merge(before, hint).items():
-                    e.ranges[index] = known
+            if hint is not None:
+                for index, (lo, hi, _) in merge(before, hint).items():
+                    if index >= 0 and c.assigned >> 2 * index & 1:
+                        e.ranges[index] = (lo, hi, 0)  # alignment is `align`'s
+            if counted is not None:
+                e.ranges[counted[0]] = counted[1]
+            if self.trusts:
+                self.align(c, before)
             e.charge()
             e.poll()
+
+    def counter(self, c: Construct, before: dict[int, Range]) -> tuple[int, Range] | None:
+        """The counter of a loop that ends with `counter += step; if counter != last: continue`, and nothing else.
+
+        It starts at a known number, is assigned nowhere else, and hits the last number exactly: so it stays between.
+        """
+        code = self.e.body.code
+        if c.targeted != 1 or c.params or c.end - c.start < 7:
+            return None
+        tail = code[c.end - 7 : c.end]
+        opcodes = [op for op, _, _ in tail]
+        if opcodes == _COUNTS:
+            local, step, last = tail[0][1], tail[1][1], tail[4][1]
+            if tail[3][1] != local:
+                return None
+        else:
+            return None
+        start = before.get(local)
+        if tail[6][1] is not c or start is None or start[0] != start[1]:
+            return None
+        first = start[0]
+        if not first < last or not step or (last - first) % step:
+            return None
+        if sum(op in {0x21, 0x22} and item == local for op, item, _ in code[c.start : c.end]) != 1:
+            return None
+        tz = min((number & -number).bit_length() - 1 if number else 64 for number in (first, step))
+        return local, (first, last - step, tz)
+
+    def align(self, c: Construct, before: dict[int, Range]) -> None:
+        """Assumes that locals a loop assigns stay as aligned as they come in; `unfounded` says where that was wrong."""
+        ranges = self.e.ranges
+        capped = self.caps.setdefault(c.start, {})
+        used = self.assumed[c.start] = {}
+        for index, (_, _, tz) in before.items():
+            if index < 0 or not c.assigned >> 2 * index & 1:
+                continue
+            tz = min(tz, capped.get(index, 64))  # noqa: PLW2901 - narrowed
+            known = ranges.get(index)
+            if tz > (known[2] if known is not None else 0):
+                lo, hi = (known[0], known[1]) if known is not None else (0, self.e.masks[index])
+                ranges[index] = (lo, hi, tz)
+                used[index] = tz
+
+    def unfounded(self) -> bool:
+        """Whether an assumption of `align` did not hold; it is given up for the next walk."""
+        wrong = False
+        for start, used in self.assumed.items():
+            learned = self.learned.get(start, {})
+            for index, tz in used.items():
+                found = learned.get(index, (0, 0, 0))[2]
+                if found < tz:
+                    self.caps[start][index] = found
+                    wrong = True
+        return wrong
 
     def open_if(self, c: Construct) -> None:
         """Opens an if."""
@@ -426,7 +495,9 @@ class Structured:
         name = f"e{c.depth}"
         e.line(f"except WasmException as w:{name}=w")
         before = self.entered.pop()
-        known = {i: r for i, r in before.items() if not c.assigned >> 2 * i & 1}
+        e.ranges, after = before, e.ranges
+        e.forget(c.assigned)
+        known, e.ranges = e.ranges, after
         start = e.ind
         e.line(f"if {name} is not None:")
         everything = False

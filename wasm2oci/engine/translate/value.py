@@ -67,6 +67,7 @@ class V:
         loc, add: it is local `loc` plus `add`; `loc` is -1 for other expressions.
         tz: so many low bits are known to be zero.
         shl: it is the first operand shifted left by the second, unmasked.
+        sum: it is the sum of two operands, unmasked.
         k: the value of an integer constant, else None.
         lit: it never changes: a constant of any type.
         m: the mask that makes a lazy integer canonical; only set where it may be needed.
@@ -90,6 +91,7 @@ class V:
         "p",
         "s",
         "shl",
+        "sum",
         "tz",
     )
 
@@ -111,6 +113,7 @@ class V:
         self.loc = -1
         self.add = 0
         self.shl: tuple[V, int] | None = None
+        self.sum: tuple[V, V] | None = None
         self.k: int | None = None
         self.lit = False
         self.m = 0

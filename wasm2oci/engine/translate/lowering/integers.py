@@ -7,7 +7,7 @@ one. Comparing signed numbers held unsigned is a range test where one side is kn
 from collections.abc import Callable
 from typing import Any, Final
 
-from wasm2oci.engine.translate.emitter import Emitter
+from wasm2oci.engine.translate.emitter import TWICE, Emitter
 from wasm2oci.engine.translate.value import (
     EFFECT,
     M32,
@@ -77,6 +77,8 @@ def _add(m: int, *, minus: bool) -> Lowering:
         r = binary(a, "-", b, 4, a.lo - b.hi, a.hi - b.lo) if minus else binary(a, "+", b, 4, a.lo + b.lo, a.hi + b.hi)
         r.tz = min(a.tz, b.tz)
         r.m = m
+        if not minus:
+            r.sum = (a, b)
         e.push(r)
 
     return lower
@@ -101,6 +103,7 @@ def _add_constant(e: Emitter, a: V, k: int, m: int) -> None:
             r.loc, r.add = a.loc, k
     r.tz = min(a.tz, (k & -k).bit_length() - 1)
     r.m = m
+    r.sum = (a, constant(k))
     e.push(r)
 
 
@@ -351,6 +354,14 @@ def _rot(m: int, *, left: bool) -> Lowering:
         k = (b.k if left else -b.k) & (width - 1)
         if k == 0:
             e.stack.append(a)
+            return
+        if a.loc >= 0 and not a.add and m == M32 and (e.derived(TWICE, a.loc) or e.rotates_again(a.loc)):
+            # Two copies side by side: every rotation of it is one shift.
+            if not e.derived(TWICE, a.loc):
+                e.derive(TWICE, a.loc, f"d{a.loc}={a.s}*4294967297")
+            r = V(f"d{a.loc}>>{width - k}", 5, 0, (1 << width + k) - 1, a.deps, PURE, 1)
+            r.m = m
+            e.push(r)
             return
         a = e.atom(a, len(e.stack))
         if a.k is not None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wasm2oci.engine.syntax.types import I32
-from wasm2oci.engine.translate.emitter import Emitter
+from wasm2oci.engine.translate.emitter import LOW2, LOW4, LOW8, Emitter
 from wasm2oci.engine.translate.lowering.integers import call
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, mask, paren
 
@@ -36,6 +36,7 @@ VIEW_NAMES: Final = {
 
 _VIEWS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _SIGNED: Final = {1: "b", 2: "h", 4: "i"}
+_WHOLE: Final = {M32: M32, M64: M64}
 _LOG2: Final = {1: 0, 2: 1, 4: 2, 8: 3}
 CEILING: Final = 1 << 31
 """No 32-bit memory is larger."""
@@ -50,6 +51,10 @@ def _address(e: Emitter, v: V, memory: int) -> V:
     m = _address_mask(e, memory)
     if v.b:
         return e.exact(v)
+    if v.sum is not None and (v.hi > m or v.lo < 0):
+        r = mask(v, m)
+        r.sum = v.sum  # should the address be divided, so can the terms be
+        return r
     if v.shl is not None and v.hi > m:
         inner, k = v.shl  # x << k, masked before the shift rather than after it
         if k < m.bit_length():
@@ -92,14 +97,49 @@ def _element(view: str, v: V, offset: int, size: int, memory: int) -> str:
         if offset >> shift:
             text = (f"({text})" if p > 4 else text) + f"+{offset >> shift}"
         return f"{view}{memory}[{text}]"
+    if v.sum is not None and v.tz >= shift and not offset & (size - 1) and v.p == 6:
+        m = _WHOLE[v.hi]
+        text = f"{_divided(v.sum[0], shift, m)}+{_divided(v.sum[1], shift, m)}&{m >> shift}"
+        if offset:
+            text = f"({text})+{offset >> shift}"
+        return f"{view}{memory}[{text}]"
     text = _sum(v, offset)
     # + binds tighter than >>, so a sum needs no parentheses
     return f"{view}{memory}[{text if offset else paren(v, 5)}>>{shift}]"
 
 
+def _divided(v: V, shift: int, m: int) -> str:
+    """A term of an aligned sum, divided; modulo the mask's width less the shift, as a term of a sum."""
+    if v.k is not None:
+        return str(v.k >> shift) if v.k >= 0 else f"({v.k >> shift})"
+    if v.shl is not None and v.shl[1] >= shift:
+        inner, k = v.shl
+        return paren(inner, 4) if k == shift else f"({paren(inner, 5)}<<{k - shift})"
+    if v.sum is not None and v.tz >= shift:
+        return f"{_divided(v.sum[0], shift, m)}+{_divided(v.sum[1], shift, m)}"
+    return f"({paren(mask(v, m), 5)}>>{shift})"
+
+
 def _aligned(v: V, offset: int, size: int) -> bool:
     shift = _LOG2[size]
     return not offset & (size - 1) and v.tz >= shift if v.k is None else not (v.k + offset) & (size - 1)
+
+
+_LOW: Final = {2: LOW2, 4: LOW4, 8: LOW8}
+
+
+def _tested(e: Emitter, v: V, offset: int, size: int) -> tuple[V, str]:
+    """An address whose alignment is unknown, as something to write twice, and the test that it is not aligned."""
+    if v.loc >= 0 and not v.add & (size - 1) and not offset & (size - 1):
+        # The local decides; the test is kept for the next access through it.
+        name = f"n{v.loc}_{size}"
+        if not e.derived(_LOW[size], v.loc):
+            if not e.read_again(v.loc):
+                return v, f"l{v.loc}&{size - 1}"
+            e.derive(_LOW[size], v.loc, f"{name}=l{v.loc}&{size - 1}")
+        return v, name
+    v = e.atom(v, len(e.stack))
+    return v, f"{_sum(v, offset & (size - 1))}&{size - 1}"
 
 
 def _load(size: int, m: int, *, is_signed: bool = False) -> Lowering:
@@ -114,9 +154,7 @@ def _load(size: int, m: int, *, is_signed: bool = False) -> Lowering:
         if size == 1 or _aligned(v, offset, size):
             text, p = _element(view, v, offset, size, memory), 0
         else:
-            v = e.atom(v, len(e.stack))
-            rest = offset & (size - 1)
-            test = f"{_sum(v, rest)}&{size - 1}"
+            v, test = _tested(e, v, offset, size)
             text = f"{unpack}(B{memory},{_sum(v, offset)})[0] if {test} else {_element(view, v, offset, size, memory)}"
             p = 13
         lo, hi = (-half - 1, half) if is_signed else (0, most)
@@ -133,15 +171,17 @@ def _load_float(view: str, size: int) -> Lowering:
         offset, memory = imm
         v = _address(e, e.stack.pop(), memory)
         aligned = _aligned(v, offset, size)
-        if not aligned or size == 4:
+        test = ""
+        if size == 4:
             v = e.atom(v, len(e.stack))
+        if not aligned:
+            v, test = _tested(e, v, offset, size)
         text, p = _element(view, v, offset, size, memory), 0
         if size == 4:
             # A NaN would lose its signalling bit on the way through a C float: it goes by its bits.
             bits = f"{_element('I', v, offset, 4, memory)}"
             text, p = f"x if (x:={text})==x else f32_from_bits({bits})", 13
         if not aligned:
-            test = f"{_sum(v, offset & (size - 1))}&{size - 1}"
             other = (
                 f"f32_from_bits(unpack_I(B{memory},{_sum(v, offset)})[0])"
                 if size == 4
@@ -180,10 +220,9 @@ def _store(size: int) -> Lowering:
         if size == 1 or _aligned(v, offset, size):
             e.line(f"{_element(view, v, offset, size, memory)}={value.s}")
         else:
-            v = e.atom(v, base)
+            v, test = _tested(e, v, offset, size)
             if value.cls != PURE or value.d > 1:
                 value = e.scratch("y", value)
-            test = f"{_sum(v, offset & (size - 1))}&{size - 1}"
             e.line(f"if {test}:pack_{view}(B{memory},{_sum(v, offset)},{value.s})")
             e.line(f"else:{_element(view, v, offset, size, memory)}={value.s}")
         _learn(e, v, memory, offset, size)
@@ -200,8 +239,10 @@ def _store_float(view: str, size: int) -> Lowering:
         if v.cls == EFFECT or (v.cls and value.cls):
             v = e.atom(v, base)
         aligned = _aligned(v, offset, size)
+        test = ""
+        if not aligned:
+            v, test = _tested(e, v, offset, size)
         if not aligned or size == 4:
-            v = e.atom(v, base)
             value = e.scratch("y", value)
         if size == 4 and not value.lit:
             name = value.s
@@ -210,7 +251,6 @@ def _store_float(view: str, size: int) -> Lowering:
         else:
             start = "if"
         if not aligned:
-            test = f"{_sum(v, offset & (size - 1))}&{size - 1}"
             e.line(f"{start} {test}:pack_{view}(B{memory},{_sum(v, offset)},{value.s})")
             start = "elif"
         prefix = "else:" if start == "elif" else ""

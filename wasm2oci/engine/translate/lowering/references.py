@@ -185,7 +185,7 @@ def _array_set(e: Emitter, type_index: Any) -> None:
     e.flush(READ)
     if (array.cls or index.cls) and value.cls:
         array = e.atom(array, height)
-        index = e.atom(index, height + 1) if not value.deps >> 2 * (height + 1) & 2 else e.scratch("x", index)
+        index = e.atom(index, height + 1) if not value.deps >> 2 * (height + 1) & 2 else e.scratch("k", index)
     e.line(f"{paren(array, 0)}.items[{index.s}]={value.s}")
 
 
