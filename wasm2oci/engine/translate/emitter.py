@@ -26,6 +26,7 @@ from wasm2oci.engine.translate.value import (
     constant,
     local_bit,
     mask,
+    paren,
     slot_bit,
     truth,
 )
@@ -231,7 +232,7 @@ class Emitter:
     def store(self, name: str, v: V) -> V:
         """Writes `name = v`, canonical, and returns what is then known of the variable."""
         if v.b:
-            self.line(f"{name}=1 if {v.s} else 0")
+            self.line(f"{name}=1 if {paren(v, 12)} else 0")
             return V(name, 0, 0, 1)
         m = v.m
         lo, hi, tz = v.lo, v.hi, v.tz
@@ -256,7 +257,7 @@ class Emitter:
     def exact(self, v: V) -> V:
         """An operand as others may see it: canonical, and an int rather than a bool."""
         if v.b:
-            return V(f"1 if {v.s} else 0", 13, 0, 1, v.deps, v.cls, v.d + 1)
+            return V(f"1 if {paren(v, 12)} else 0", 13, 0, 1, v.deps, v.cls, v.d + 1)
         return mask(v, v.m) if v.m else v
 
     # --- order ---------------------------------------------------------------------------------

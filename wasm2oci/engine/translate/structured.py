@@ -592,7 +592,7 @@ class Structured:
         if way == "flag":
             frame, number = detail
             if not frame.flag:
-                frame.flag = f"b{self.flags}"
+                frame.flag = f"x{self.flags}"
                 self.flags += 1
             return f"{frame.flag}={number};break"
         if way == "return":
