@@ -6,6 +6,7 @@ seconds a token lives, so that a test can have tokens end in the middle of a pus
 
 import base64
 import json
+import ssl
 import threading
 import time
 import uuid
@@ -71,8 +72,9 @@ class TokenServer:
 
 
 @contextmanager
-def token_server(server: TokenServer) -> Iterator[TokenServer]:
-    """Run a token server on loopback while the block lasts; its `url` is the realm."""
+def token_server(server: TokenServer, *, certificate: Issued | None = None) -> Iterator[TokenServer]:
+    """Run a token server on loopback while the block lasts, with TLS if it has a certificate; its `url` is the
+    realm."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -110,7 +112,12 @@ def token_server(server: TokenServer) -> Iterator[TokenServer]:
 
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     listener.daemon_threads = True
-    server.url = f"http://127.0.0.1:{listener.server_port}/token"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate.certificate_file, certificate.key_file)
+        # The handshake belongs to the connection's own thread: the first read does it.
+        listener.socket = context.wrap_socket(listener.socket, server_side=True, do_handshake_on_connect=False)
+    server.url = f"{'http' if certificate is None else 'https'}://127.0.0.1:{listener.server_port}/token"
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -1,0 +1,219 @@
+"""The client against the registry that nobody here wrote: plain, Basic, TLS with a private authority, TLS and
+tokens."""
+
+import json
+import random
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.docker_registry import docker_registry, missing_reason
+from tests.support.faults import wire
+from tests.support.registries import SETUPS, Case, open_registry
+from wasm2oci.content.copy import copy
+from wasm2oci.content.memory import MemoryTarget
+from wasm2oci.content.verify import BytesContent
+from wasm2oci.errors import AccessError, NotFoundError, UnsupportedError
+from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
+from wasm2oci.oci.reference import Reference
+from wasm2oci.registry.connect import ConnectOptions, Connector
+from wasm2oci.registry.credentials import Basic
+from wasm2oci.registry.referrers import fallback_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.registry,
+    pytest.mark.skipif(missing_reason() is not None, reason=missing_reason() or ""),
+]
+
+DATA = random.Random(3).randbytes(5_000_000)
+BLOB = Descriptor.of("application/wasm", DATA)
+
+
+def manifest(**more: object) -> bytes:
+    layers = [BLOB.to_json()]
+    value = {"schemaVersion": 2, "mediaType": mt.OCI_MANIFEST, "config": EMPTY_JSON.to_json(), "layers": layers}
+    return json.dumps({**value, **more}).encode()
+
+
+RAW = manifest()
+ROOT = Descriptor.of(mt.OCI_MANIFEST, RAW)
+SIGNATURE = manifest(artifactType="application/signature", layers=[EMPTY_JSON.to_json()], subject=ROOT.to_json())
+SIGNED = Descriptor.of(mt.OCI_MANIFEST, SIGNATURE)
+
+
+def artifact() -> MemoryTarget:
+    target = MemoryTarget()
+    target.push(BLOB, BytesContent(DATA))
+    target.push(EMPTY_JSON, BytesContent(b"{}"))
+    target.push(ROOT, BytesContent(RAW), tag="v1")
+    return target
+
+
+def reference(case: Case, name: str = "me/app") -> Reference:
+    return Reference.parse(f"{case.host}/{name}")
+
+
+@pytest.fixture(scope="module", params=SETUPS)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Case]":
+    with open_registry(request.param, tmp_path_factory.mktemp(request.param)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def connector(case: Case, tmp_path: "Path") -> "Iterator[Connector]":
+    with Connector(ConnectOptions(environ={}, home=tmp_path, **case.options)) as made:
+        yield made
+
+
+def test_push_pull_and_tags(case: Case, connector: Connector) -> None:
+    repository = connector.repository(reference(case, "round/trip"), writes=True)
+    copy(artifact(), "v1", repository, ["v1", "v2"])
+    assert repository.resolve("v1") == ROOT
+    assert sorted(repository.tags()) == ["v1", "v2"]
+    target = MemoryTarget()
+    assert copy(connector.repository(reference(case, "round/trip")), "v2", target).root.digest == ROOT.digest
+    assert b"".join(target.fetch(BLOB)) == DATA
+    repository.tag(ROOT, "v3")
+    assert repository.resolve("v3") == ROOT
+
+
+def test_copies_between_repositories_are_mounted(case: Case, connector: Connector) -> None:
+    source = connector.repository(reference(case, "mount/source"), writes=True)
+    copy(artifact(), "v1", source, "v1")
+    target = connector.repository(reference(case, "mount/target"), writes=True)
+    result = copy(source, "v1", target, "v1")
+    assert {outcome.name for descriptor, outcome in result.nodes if descriptor.digest == BLOB.digest} == {"MOUNTED"}
+    assert b"".join(target.fetch(BLOB)) == DATA
+
+
+def test_referrers_live_under_the_fallback_tag(case: Case, connector: Connector) -> None:
+    repository = connector.repository(reference(case, "with/referrers"), writes=True)
+    copy(artifact(), "v1", repository, "v1")
+    repository.push(SIGNED, BytesContent(SIGNATURE))
+    repository.push(SIGNED, BytesContent(SIGNATURE))
+    (found,) = repository.referrers(ROOT)
+    assert (found.digest, found.artifact_type) == (SIGNED.digest, "application/signature")
+    assert list(repository.referrers(ROOT, "other")) == []
+    assert fallback_tag(ROOT.digest) in list(repository.tags())
+    repository.delete(SIGNED)
+    assert list(repository.referrers(ROOT)) == []
+
+
+def test_deletes(case: Case, connector: Connector) -> None:
+    repository = connector.repository(reference(case, "to/delete"), writes=True)
+    copy(artifact(), "v1", repository, "v1")
+    with pytest.raises(UnsupportedError, match="remove a tag alone"):
+        repository.untag("v1")
+    repository.delete(ROOT)
+    with pytest.raises(NotFoundError):
+        repository.resolve("v1")
+    repository.delete(BLOB)
+    assert not repository.exists(BLOB)
+    with pytest.raises(NotFoundError):
+        repository.delete(BLOB)
+
+
+def test_a_login_is_checked(case: Case, connector: Connector) -> None:
+    connector.ping(case.host)
+    if case.setup in {"basic", "bearer"}:
+        connector.check_login(case.host, Basic("alice", "correct horse"))
+        with pytest.raises(AccessError, match="'alice'"):
+            connector.check_login(case.host, Basic("alice", "wrong"))
+
+
+def test_without_credentials(case: Case, tmp_path: "Path") -> None:
+    options = {name: value for name, value in case.options.items() if name != "credential"}
+    with Connector(ConnectOptions(environ={}, home=tmp_path, **options)) as connector:
+        repository = connector.repository(reference(case, "not/mine"), writes=True)
+        if case.setup in {"plain", "tls"}:
+            repository.push(BLOB, BytesContent(DATA))
+        else:
+            with pytest.raises(AccessError, match="no credentials found") as caught:
+                repository.push(BLOB, BytesContent(DATA))
+            assert caught.value.hint == f"wasm2oci login {case.host}"
+
+
+def test_several_tags_in_one_push(case: Case, connector: Connector) -> None:
+    repository = connector.repository(reference(case, "many/tags"), writes=True)
+    names = [f"v{number}" for number in range(5)]
+    copy(artifact(), "v1", repository, names)
+    assert sorted(repository.tags()) == names
+
+
+@pytest.mark.parametrize("life", [1.0, 2.0])
+def test_tokens_that_end_in_the_middle_of_a_push(tmp_path: "Path", life: float) -> None:
+    # The clock is ours and runs a minute with every look at it, so that no token is ever still good; and the registry
+    # checks the real time in them, too, leaving a minute.
+    with open_registry("bearer", tmp_path / "registry", life=life) as case:
+        time = 0.0
+
+        def clock() -> float:
+            nonlocal time
+            time += 60.0
+            return time
+
+        settings = ConnectOptions(environ={}, home=tmp_path, clock=clock, **case.options)
+        with Connector(settings) as connector:
+            repository = connector.repository(reference(case), writes=True)
+            copy(artifact(), "v1", repository, ["v1", "v2"], workers=2)
+            target = MemoryTarget()
+            assert copy(repository, "v2", target).root.digest == ROOT.digest
+            assert case.registry.tokens is not None
+            assert len(case.registry.tokens.seen) > 6
+            assert b"".join(target.fetch(BLOB)) == DATA
+
+
+@pytest.mark.parametrize("up", [100, 2_000, 1_000_000, 4_999_000, 5_001_500])
+def test_a_push_that_is_cut_goes_on(tmp_path: "Path", up: int) -> None:
+    with docker_registry(tmp_path / "registry") as registry, wire(registry.host) as line:
+        line.plans = [(up, None), (up, None)]
+        slept: list[float] = []
+        settings = ConnectOptions(environ={}, home=tmp_path, plain_http=True, sleep=slept.append)
+        with Connector(settings) as connector:
+            repository = connector.repository(Reference.parse(f"{line.address}/me/app"), writes=True)
+            copy(artifact(), "v1", repository, "v1", workers=1)
+            target = MemoryTarget()
+            copy(repository, "v1", target)
+            assert b"".join(target.fetch(BLOB)) == DATA
+        assert slept
+
+
+@pytest.mark.parametrize("down", [10, 1_000, 1_000_000, 5_000_000])
+def test_a_pull_that_is_cut_goes_on(tmp_path: "Path", down: int) -> None:
+    with docker_registry(tmp_path / "registry") as registry, wire(registry.host) as line:
+        settings = ConnectOptions(environ={}, home=tmp_path, plain_http=True, sleep=lambda _: None)
+        with Connector(settings) as connector:
+            direct = connector.repository(Reference.parse(f"{registry.host}/me/app"), writes=True)
+            copy(artifact(), "v1", direct, "v1")
+            line.plans = [(None, down), (None, down)]
+            target = MemoryTarget()
+            copy(connector.repository(Reference.parse(f"{line.address}/me/app")), "v1", target)
+            assert b"".join(target.fetch(BLOB)) == DATA
+
+
+def test_a_chunked_upload_is_taken(tmp_path: "Path", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wasm2oci.registry.upload.CHUNK_SIZES", (("", 300_000),))
+    with docker_registry(tmp_path / "registry") as registry, wire(registry.host) as line:
+        line.plans = [(1_000_000, None), (1_000_000, None)]
+        settings = ConnectOptions(environ={}, home=tmp_path, plain_http=True, sleep=lambda _: None)
+        with Connector(settings) as connector:
+            repository = connector.repository(Reference.parse(f"{line.address}/me/app"), writes=True)
+            repository.push(BLOB, BytesContent(DATA))
+            assert b"".join(repository.fetch(BLOB)) == DATA
+        assert registry.log().count("PATCH") > 5
+
+
+def test_skopeo_reads_what_we_wrote(tmp_path: "Path") -> None:
+    with open_registry("basic", tmp_path / "registry") as case:
+        with Connector(ConnectOptions(environ={}, home=tmp_path, **case.options)) as connector:
+            copy(artifact(), "v1", connector.repository(reference(case), writes=True), "v1")
+        command = ["skopeo", "inspect", "--raw", "--tls-verify=false", "--creds", "alice:correct horse"]
+        command.append(f"docker://{case.host}/me/app:v1")
+        done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+        assert done.stdout == RAW
