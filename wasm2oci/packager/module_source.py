@@ -77,8 +77,10 @@ class ModuleSource:
             NotWasmError: it is not, and `force` is off.
             MalformedError: it is a component whose outline cannot be read.
         """
-        descriptor = Descriptor.of(mt.OCTET_STREAM, data)
-        kind = _kind(data[:8], force=force)
+        return cls._of(data, Descriptor.of(mt.OCTET_STREAM, data), _kind(data[:8], force=force))
+
+    @classmethod
+    def _of(cls, data: bytes, descriptor: Descriptor, kind: Kind) -> "ModuleSource":
         imports, exports = component_names(data) if kind is Kind.COMPONENT else ((), ())
         return cls(CheckedBytes.known(descriptor, data), descriptor, kind, imports, exports)
 
@@ -96,10 +98,9 @@ class ModuleSource:
             NotWasmError: it is not WebAssembly, and `force` is off.
             MalformedError: it is a component whose outline cannot be read.
         """
-        content, hasher, kept = FileContent(path), Hasher(), list[bytes]()
-        kind = Kind.UNKNOWN
+        content, hasher, kept, kind = FileContent(path), Hasher(), list[bytes](), None
         for chunk in content:
-            if hasher.size == 0:
+            if kind is None:
                 # Before the rest of a large file is read for nothing.
                 kind = _kind(chunk[:8], force=force)
             hasher.update(chunk)
@@ -107,9 +108,11 @@ class ModuleSource:
                 kept.append(chunk)
             else:
                 kept.clear()
+        kind = kind or _kind(b"", force=force)
+        descriptor = Descriptor(mt.OCTET_STREAM, hasher.digest(), hasher.size)
         if hasher.size <= _KEPT or kind is Kind.COMPONENT:
-            return cls.of_bytes(b"".join(kept), force=force)
-        return cls(content, Descriptor(mt.OCTET_STREAM, hasher.digest(), hasher.size), kind)
+            return cls._of(b"".join(kept), descriptor, kind)
+        return cls(content, descriptor, kind)
 
 
 def component_names(data: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
