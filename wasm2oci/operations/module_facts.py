@@ -101,7 +101,7 @@ def look_at(data: bytes) -> ModuleFacts:
             features=(),
             producers={},
         )
-    module = decode_module(data)
+    module = decode_module(data, segments=False)
     named = [name for name, mark in decode_target_features(module).items() if mark in "+="]
     seen = feature_names(sum(module.features))
     return ModuleFacts(

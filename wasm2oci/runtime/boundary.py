@@ -79,7 +79,7 @@ def look(request: RunRequest) -> Boundary:
     """
     if preamble(request.module) is ModuleKind.COMPONENT:
         return Boundary(None)
-    module = decode_module(request.module)
+    module = decode_module(request.module, segments=False)
     missing = _check_imports(module, allowed=request.missing_as_traps)
     _check_memories(module, request.limits.max_memory)
     exports = {export.name: export for export in module.exports if export.kind is ExternKind.FUNC}

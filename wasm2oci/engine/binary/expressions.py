@@ -62,13 +62,26 @@ _CONSTANT: dict[int, tuple[_Immediates, Feature]] = {
 def const_expr(reader: Reader, types: TypeReader) -> ConstExpr:
     """Reads a constant expression and its final `end`."""
     start = reader.pos
+    data, end = reader.data, reader.end
+    if end - start > 6 and data[start] == 0x41:  # where a segment goes: an i32.const alone, within six bytes
+        pos, value, shift = start + 1, 0, 0
+        while (byte := data[pos]) >= 0x80 and shift < 21:
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            pos += 1
+        if byte < 0x80 and data[pos + 1] == 0x0B:
+            value |= byte << shift
+            if byte & 0x40:
+                value -= 0x80 << shift
+            reader.pos = pos + 2
+            return ConstExpr(((0x41, value & 0xFFFFFFFF),), start, pos + 2, ())
     ops: list[ConstOp] = []
     offsets: list[int] = []
     while True:
         offset = reader.pos
         code = reader.byte()
         if code == 0x0B:
-            return ConstExpr(tuple(ops), start, reader.pos, tuple(offsets))
+            return ConstExpr(tuple(ops), start, reader.pos, tuple(offsets) if len(offsets) > 1 else ())
         if code in {0xFB, 0xFC, 0xFD, 0xFE}:
             code = code << 16 | min(reader.u32(), 0xFFFF)  # no instruction has that number
         row = _CONSTANT.get(code)

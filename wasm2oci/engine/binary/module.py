@@ -56,11 +56,13 @@ _HAS_MAX, _SHARED, _IS_64, _PAGE_SIZE = 1, 2, 4, 8  # bits of the limits' flags
 _PASSIVE, _EXPLICIT, _EXPRESSIONS = 1, 2, 4  # bits of the segments' flags
 
 
-def decode_module(data: bytes) -> Module:
+def decode_module(data: bytes, *, segments: bool = True) -> Module:
     """Decodes a core module; bodies and data stay spans, and nothing is type-checked.
 
     Args:
         data: the module's bytes, preamble included.
+        segments: False leaves element and data segments out, of which Go writes tens of thousands: enough for a look
+            at imports and exports, not for validation.
 
     Raises:
         MalformedError: the bytes are no module, as far as they were read (bodies were not), or a component.
@@ -71,7 +73,7 @@ def decode_module(data: bytes) -> Module:
         raise MalformedError(f"module too big: this engine's limit is {limits.MAX_MODULE_SIZE} bytes", 0)
     if preamble(data) is not ModuleKind.MODULE:
         raise MalformedError("unknown binary version: this is a component, not a core module", 4)
-    return _ModuleDecoder(data).module()
+    return _ModuleDecoder(data).module(segments=segments)
 
 
 class _ModuleDecoder:
@@ -99,7 +101,7 @@ class _ModuleDecoder:
         self.declared = 0  # functions in the function section
         self.has_data = False
 
-    def module(self) -> Module:
+    def module(self, *, segments: bool) -> Module:
         """Reads all sections."""
         data = self.data
         pos, last = PREAMBLE_SIZE, 0
@@ -121,13 +123,16 @@ class _ModuleDecoder:
                 if order <= last:
                     raise MalformedError(f"unexpected content after last section: {section.name.lower()} section", pos)
                 last = order
+                if not segments and section in _SEGMENTS:
+                    pos = reader.end
+                    continue
                 _SECTIONS[section](self, reader)
                 if reader.pos != reader.end:
                     raise MalformedError("section size mismatch", reader.pos)
             pos = reader.end
         if self.declared != len(self.codes):
             raise MalformedError("function and code section have inconsistent lengths", len(data))
-        if self.data_count is not None and self.data_count != len(self.datas):
+        if segments and self.data_count is not None and self.data_count != len(self.datas):
             raise MalformedError("data count and data section have inconsistent lengths", len(data))
         types = self.types
         return Module(
@@ -362,24 +367,39 @@ class _ModuleDecoder:
         reader.pos = pos
 
     def read_datas(self, reader: Reader) -> None:
+        data, types, end, append = self.data, self.types, reader.end, self.datas.append
+        active, passive = SegmentMode.ACTIVE, SegmentMode.PASSIVE
         for _ in range(reader.count(limits.MAX_DATA_SEGMENTS, "data segments", 2)):
             offset = reader.pos
-            flags = reader.u32()
-            if flags > _EXPLICIT:
-                raise MalformedError(f"malformed data segment kind {flags:#x}", offset)
-            mode, memory, start = SegmentMode.ACTIVE, 0, None
-            if flags & _PASSIVE:
-                mode = SegmentMode.PASSIVE
-                self._needs(Feature.BULK_MEMORY, offset)
+            if end - offset > 16 and data[offset] == 0:  # memory 0, which is what nearly all of them are for
+                mode, memory = active, 0
+                reader.pos = offset + 1
+                start: ConstExpr | None = const_expr(reader, types)
+                pos = reader.pos
+                length = data[pos] if pos < end else 0x80
+                if length < 0x80:
+                    pos += 1
+                else:
+                    length = reader.u32()
+                    pos = reader.pos
             else:
-                memory = reader.u32() if flags & _EXPLICIT else 0
-                start = const_expr(reader, self.types)
-            length = reader.u32()
-            if length > reader.end - reader.pos:
-                raise MalformedError("length out of bounds: the data is longer than its section", reader.pos)
-            content = (reader.pos, reader.pos + length)
-            reader.pos += length
-            self.datas.append(DataSegment(mode, memory, start, content, offset))
+                flags = reader.u32()
+                if flags > _EXPLICIT:
+                    raise MalformedError(f"malformed data segment kind {flags:#x}", offset)
+                mode, memory, start = active, 0, None
+                if flags & _PASSIVE:
+                    mode = passive
+                    self._needs(Feature.BULK_MEMORY, offset)
+                else:
+                    if flags & _EXPLICIT:
+                        memory = reader.u32()
+                    start = const_expr(reader, types)
+                length = reader.u32()
+                pos = reader.pos
+            if length > end - pos:
+                raise MalformedError("length out of bounds: the data is longer than its section", pos)
+            reader.pos = pos + length
+            append(DataSegment(mode, memory, start, (pos, pos + length), offset))
 
 
 _SECTIONS: dict[SectionId, Callable[[_ModuleDecoder, Reader], None]] = {
@@ -397,4 +417,5 @@ _SECTIONS: dict[SectionId, Callable[[_ModuleDecoder, Reader], None]] = {
     SectionId.CODE: _ModuleDecoder.read_codes,
     SectionId.DATA: _ModuleDecoder.read_datas,
 }
+_SEGMENTS = frozenset({SectionId.ELEMENT, SectionId.DATA})
 _ORDER = {section: place for place, section in enumerate(_SECTIONS, 1)}

@@ -8,6 +8,7 @@ pairs of offsets into `data`. Offsets count from the first byte of `data`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.types import (
@@ -109,14 +110,16 @@ class Export:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class ConstExpr:
-    """A constant expression: its instructions, and where they stand (`end` is past the final `end` opcode)."""
+class ConstExpr(NamedTuple):
+    """A constant expression: its instructions, and where they stand (`end` is past the final `end` opcode).
+
+    Like `DataSegment` a named tuple and no dataclass: Go writes tens of thousands of them, and these are made faster.
+    """
 
     ops: tuple[ConstOp, ...]
     start: int
     end: int
-    offsets: tuple[int, ...] = field(default=(), repr=False)  # of each instruction
+    offsets: tuple[int, ...]  # of each instruction, where there is more than the one at `start`
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +164,7 @@ class ElementSegment:
         return len(self.funcs if self.funcs is not None else self.exprs or ())
 
 
-@dataclass(frozen=True, slots=True)
-class DataSegment:
+class DataSegment(NamedTuple):
     """A data segment: its bytes are `data[content[0]:content[1]]` of the module."""
 
     mode: SegmentMode

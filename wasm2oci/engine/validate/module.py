@@ -27,6 +27,7 @@ from wasm2oci.engine.validate.fast import FastPath
 
 __all__ = ["Validated", "validate_module"]
 
+_INDEX_TYPES = frozenset({I32, I64})
 _REF_FUNC, _GLOBAL_GET, _I32_CONST, _I64_CONST = 0xD2, 0x23, 0x41, 0x42
 
 
@@ -111,7 +112,7 @@ def _collect_refs(context: Context) -> None:
     refs.update(export.index for export in module.exports if export.kind is ExternKind.FUNC)
     exprs: list[ConstExpr | None] = [global_.init for global_ in module.globals]
     exprs += [table.init for table in module.tables]
-    exprs += [data.start for data in module.datas]
+    # Where data goes is a number: no expression for it can name a function and be valid.
     for element in module.elements:
         exprs.append(element.start)
         refs.update(element.funcs or ())
@@ -187,10 +188,10 @@ def _memory(context: Context, type_: MemoryType, offset: int) -> None:
 def _const(context: Context, expr: ConstExpr, type_: int, known_globals: int) -> None:
     """Types a constant expression; it may read the globals before `known_globals` that never change."""
     ops = expr.ops
-    if len(ops) == 1 and (ops[0][0], type_) in {(_I32_CONST, I32), (_I64_CONST, I64)}:
+    if len(ops) == 1 and ops[0][0] == (_I32_CONST if type_ == I32 else _I64_CONST) and type_ in _INDEX_TYPES:
         return
     module = context.module
-    for op, offset in zip(ops, expr.offsets, strict=True):
+    for op, offset in zip(ops, expr.offsets or (expr.start,), strict=False):
         if op[0] == _GLOBAL_GET:
             if op[1] >= known_globals:
                 raise InvalidModuleError(f"unknown global {op[1]}", offset)
@@ -252,10 +253,11 @@ def _elements(context: Context) -> None:
 
 
 def _datas(context: Context) -> None:
+    known_globals = len(context.module.globals)
     for data in context.module.datas:
         if data.start is not None:
             address = context.memory(data.memory, data.offset)
-            _const(context, data.start, address, len(context.module.globals))
+            _const(context, data.start, address, known_globals)
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------

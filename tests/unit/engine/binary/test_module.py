@@ -220,3 +220,32 @@ def test_errors_survive_pickling_and_moving() -> None:
         assert (type(copy), str(copy), copy.hint) == (type(error), str(error), error.hint)
         moved = error.moved(3)
         assert (type(moved), moved.reason, moved.offset) == (type(error), error.reason, 10)
+
+
+# --- segments -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [0, 1, 63, 64, 8191, 8192, -1, -64, -65, 2**20, -(2**20), 2**31 - 1, -(2**31)])
+def test_data_segments_are_read_alike_however_long_their_offset_is(value: int) -> None:
+    signed, left = bytearray(), value
+    while not -64 <= left < 64:
+        signed.append(left & 0x7F | 0x80)
+        left >>= 7
+    signed.append(left & 0x7F)
+    one = b"\x00\x41" + bytes(signed) + b"\x0b\x02hi"
+    module = decode_module(HEADER + section(5, b"\x01\x00\x01") + section(11, b"\x03" + one * 3))
+    for place, data in enumerate(module.datas):
+        assert data.start is not None
+        assert data.start.ops == ((0x41, value & 0xFFFFFFFF),)
+        assert module.data[data.start.start : data.start.end] == b"\x41" + bytes(signed) + b"\x0b"
+        assert module.data[slice(*data.content)] == b"hi"
+        assert data.offset == module.datas[0].offset + place * len(one)
+
+
+def test_segments_can_be_left_out() -> None:
+    data = HEADER + TYPES + IMPORTS + section(9, b"\xff") + section(12, b"\x05") + section(11, b"\xff")
+    module = decode_module(data, segments=False)
+    assert (module.elements, module.datas, module.data_count) == ((), (), 5)
+    assert len(module.imports) == 4
+    with pytest.raises(MalformedError):
+        decode_module(data)
