@@ -87,6 +87,12 @@ class Machine(Structured):
             self.cut()
             self.region_starts[c] = self.states[c.start]
             e.guarded += 1
+            # A handler may be reached from anywhere inside.
+            before = dict(e.ranges)
+            e.forget(c.assigned)
+            for clause in c.catches:
+                self.note(clause.target, e.ranges)
+            e.ranges = before
             self.entered.append(dict(e.ranges))
 
     def open_if(self, c: Construct) -> None:
