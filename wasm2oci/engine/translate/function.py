@@ -82,7 +82,9 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
 def _useful(body: Body, learned: dict[int, dict[int, Range]]) -> bool:
     """Whether a loop's back edges know more of a local it assigns than nothing."""
     by_start = {c.start: c for c in body.constructs if c.kind == "loop"}
-    return any(by_start[start].assigned >> 2 * index & 1 for start, ranges in learned.items() for index in ranges)
+    return any(
+        index >= 0 and by_start[start].assigned >> 2 * index & 1 for start, ranges in learned.items() for index in ranges
+    )
 
 
 def _begin(module: Module, body: Body, index: int, options: Options) -> Emitter:
