@@ -5,8 +5,7 @@ translate_function(module, index)   one function as source, for those who want t
 traps.explain(error)                the trap an exception in generated code means
 """
 
-from wasm2oci.engine.translate.function import Source, translate_function
 from wasm2oci.engine.translate.loader import prepare
 from wasm2oci.engine.translate.options import Options
 
-__all__ = ["Options", "Source", "prepare", "translate_function"]
+__all__ = ["Options", "prepare"]

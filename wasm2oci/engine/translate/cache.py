@@ -9,20 +9,17 @@
 Anything else is as good as no file. Writers put a new file beside the old one and rename it; what two processes found
 out at the same time is merged by whoever comes later, or lost, never mixed.
 
-Layout of a file, numbers little-endian: magic (8), tag (32), then what the tag covers: header (JSON, length u32 before
-it), then entries back to back. The header has `key`, and `index`: for each function [number, start, end] relative to
-the first entry. An entry is marshal of (code, tails, line offsets). Entries are unmarshalled one by one when asked for.
+Layout of a file, numbers little-endian: magic (8), tag (32), then what the tag covers: header (marshal, length u32
+before it), then entries back to back. The header has `key`, and `index`: for each function (number, start, end)
+relative to the first entry. An entry is marshal of (code, tails, line offsets), and is unmarshalled when asked for.
 """
 
 import hashlib
 import hmac
-import json
 import marshal
 import os
-import secrets
 import stat
 import sys
-import tempfile
 from array import array
 from contextlib import suppress
 from pathlib import Path
@@ -67,16 +64,23 @@ def _read(path: Path) -> bytes | None:
         return file.read()
 
 
+def _beside(path: Path, content: bytes) -> Path:
+    """A new private file in the folder of another. Raises `OSError`."""
+    temporary = path.with_name(f".new-{os.urandom(8).hex()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    return temporary
+
+
 def _write(path: Path, content: bytes) -> None:
     """Replaces a file at once. Raises `OSError`."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # mode 0600
+    temporary = _beside(path, content)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).rename(path)
+        temporary.rename(path)
     except OSError:
         with suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
 
 
@@ -120,12 +124,10 @@ class CodeCache:
             key = _read(path)
             if key is None and not path.is_symlink() and not path.exists():
                 # Another process may do the same: whoever links first wins, and both read what is there.
-                handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".key-")
-                with os.fdopen(handle, "wb") as file:
-                    file.write(secrets.token_bytes(KEY_SIZE))
+                temporary = _beside(path, os.urandom(KEY_SIZE))
                 with suppress(FileExistsError):
                     os.link(temporary, path)
-                Path(temporary).unlink()
+                temporary.unlink()
                 key = _read(path)
         except OSError:
             return None
@@ -152,7 +154,7 @@ class CodeCache:
         if not hmac.compare_digest(self._tag(covered), view[len(MAGIC) : len(MAGIC) + 32]):
             return None
         size = int.from_bytes(covered[:4], "little")
-        header: dict[str, Any] = json.loads(bytes(covered[4 : 4 + size]))
+        header: dict[str, Any] = marshal.loads(covered[4 : 4 + size])  # noqa: S302 - authenticated above
         if header["key"] != self._key:
             return None
         entries = covered[4 + size :]
@@ -187,7 +189,7 @@ class CodeCache:
         for number, raw in sorted(entries.items()):
             index.append((number, at, at + len(raw)))
             at += len(raw)
-        header = json.dumps({"key": self._key, "index": index}).encode()
+        header = marshal.dumps({"key": self._key, "index": index})
         covered = b"".join((len(header).to_bytes(4, "little"), header, *(entries[number] for number, _, _ in index)))
         with suppress(OSError):
             _write(self._path, MAGIC + self._tag(covered) + covered)

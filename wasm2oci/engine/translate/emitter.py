@@ -94,6 +94,7 @@ class Emitter:
         at: the offset of the present instruction.
         stack: operands.
         place: the index of the present instruction.
+        compact: prefer less code to the fastest: for functions that take longer to compile than to run.
         ranges: known ranges of locals, for the present place.
         guarded: how many try_tables are around the present place.
     """
@@ -114,6 +115,7 @@ class Emitter:
         self.dead = False
         self.tails = False
         self.fuel = False
+        self.compact = False
         self.polls = False
         self.count = 0
         self.mark = -1

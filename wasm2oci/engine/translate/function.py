@@ -47,9 +47,12 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
     body = decode_body(module, index)
     chains(body)
     hints: dict[int, dict[int, Range]] = {}
-    caps: dict[int, dict[int, int]] | None = {} if len(body.code) <= MAX_REFINED else None
+    # A dispatch loop (the shape of all of Go's functions) has too many back edges to learn anything at.
+    refine = len(body.code) <= MAX_REFINED and not any(c.kind == "loop" and c.chain for c in body.constructs)
+    caps: dict[int, dict[int, int]] | None = {} if refine else None
     for attempt in range(MAX_WALKS):
         e = _begin(module, body, index, options)
+        e.compact = not refine
         if attempt > MAX_ASSUMING:
             caps = None
         walk = Structured(e, hints, caps)
@@ -65,7 +68,7 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
                 construct.plan = "loop"
         if walk.unfounded() or walk.shape.failed:
             pass  # once more
-        elif attempt or len(body.code) > MAX_REFINED or not _useful(body, learned):
+        elif attempt or not refine or not _useful(body, learned):
             return _finish(e, body, index)
         for construct in body.constructs:
             construct.state = None
@@ -83,7 +86,9 @@ def _useful(body: Body, learned: dict[int, dict[int, Range]]) -> bool:
     """Whether a loop's back edges know more of a local it assigns than nothing."""
     by_start = {c.start: c for c in body.constructs if c.kind == "loop"}
     return any(
-        index >= 0 and by_start[start].assigned >> 2 * index & 1 for start, ranges in learned.items() for index in ranges
+        index >= 0 and by_start[start].assigned >> 2 * index & 1
+        for start, ranges in learned.items()
+        for index in ranges
     )
 
 

@@ -18,12 +18,13 @@ from wasm2oci.engine.binary import decode_names
 from wasm2oci.engine.runtime.function import Function
 from wasm2oci.engine.runtime.instance import ModuleInstance
 from wasm2oci.engine.translate.cache import CodeCache, Entry
-from wasm2oci.engine.translate.function import Source, translate_function
 from wasm2oci.engine.translate.namespace import TailCall, define, new_namespace
 from wasm2oci.engine.translate.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from wasm2oci.engine.translate.function import Source
 
 __all__ = ["FILE_PREFIX", "Loader", "file_name", "prepare"]
 
@@ -38,7 +39,7 @@ def file_name(digest: str, index: int) -> str:
     return f"{FILE_PREFIX}{digest[:12]} f{index}>"
 
 
-def compile_source(source: Source, name: str) -> CodeType:
+def compile_source(source: "Source", name: str) -> CodeType:
     """The code of the one function a source defines."""
     module = compile(source.text, name, "exec", dont_inherit=True, optimize=2)
     return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
@@ -94,6 +95,8 @@ class Loader:
         if entry is not None:
             self.maps[index] = entry.offsets
             return self.link(function, entry.code, tails=entry.tails)
+        from wasm2oci.engine.translate.function import translate_function  # noqa: PLC0415 - not for cached code
+
         name = file_name(self.digest, index)
         source = translate_function(self.instance.module, index, self.options)
         code = compile_source(source, name)

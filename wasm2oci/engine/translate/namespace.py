@@ -17,7 +17,7 @@ from wasm2oci.engine.runtime.simd_integer import SIMD_INTEGER
 from wasm2oci.engine.runtime.simd_lanes import SIMD_LANES
 from wasm2oci.engine.runtime.simd_memory import SIMD_MEMORY
 from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
-from wasm2oci.engine.translate.lowering.memory import VIEW_NAMES
+from wasm2oci.engine.translate.options import VIEW_NAMES
 
 __all__ = ["NAMES", "PATTERNS", "TailCall", "define", "new_namespace"]
 

@@ -1,8 +1,22 @@
-"""What generated code is asked to be able to do; part of the code cache's key."""
+"""What generated code is asked to be able to do; part of the code cache's key; and how memories are named in it."""
 
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["Options"]
+__all__ = ["VIEW_NAMES", "Options"]
+
+VIEW_NAMES: Final = {
+    "B": "data",
+    "H": "u16",
+    "I": "u32",
+    "Q": "u64",
+    "b": "i8",
+    "h": "i16",
+    "i": "i32",
+    "F": "f32",
+    "D": "f64",
+}
+"""First letter of a name in generated code -> attribute of a memory; the rest of the name is the memory's index."""
 
 
 @dataclass(frozen=True, slots=True)

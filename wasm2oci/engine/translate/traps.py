@@ -5,7 +5,6 @@ cost to the code that does not trap. Only exceptions raised by a generated frame
 out of a host function stays what it is.
 """
 
-import dis
 import struct
 from collections.abc import Iterator
 from types import TracebackType
@@ -79,6 +78,8 @@ def _kind(error: Exception, traceback: TracebackType) -> TrapKind | None:
 
 def _subscript(traceback: TracebackType) -> TrapKind:
     """What was indexed: the container is loaded where the failing subscript begins in its line."""
+    import dis  # noqa: PLC0415 - slow to import, rarely needed
+
     instructions = list(dis.get_instructions(traceback.tb_frame.f_code))
     failing = next((i for i in instructions if i.offset == traceback.tb_lasti), None)
     if failing is None or failing.positions is None:

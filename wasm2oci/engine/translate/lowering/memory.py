@@ -17,22 +17,9 @@ from wasm2oci.engine.translate.emitter import LOW2, LOW4, LOW8, Emitter
 from wasm2oci.engine.translate.lowering.integers import call
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, mask, paren
 
-__all__ = ["MEMORY", "VIEW_NAMES"]
+__all__ = ["MEMORY"]
 
 Lowering = Callable[[Emitter, Any], None]
-
-VIEW_NAMES: Final = {
-    "B": "data",
-    "H": "u16",
-    "I": "u32",
-    "Q": "u64",
-    "b": "i8",
-    "h": "i16",
-    "i": "i32",
-    "F": "f32",
-    "D": "f64",
-}
-"""First letter of a name in generated code -> attribute of a memory; the rest of the name is the memory's index."""
 
 _VIEWS: Final = {1: "B", 2: "H", 4: "I", 8: "Q"}
 _SIGNED: Final = {1: "b", 2: "h", 4: "i"}
@@ -153,6 +140,8 @@ def _load(size: int, m: int, *, is_signed: bool = False) -> Lowering:
         v = _address(e, e.stack.pop(), memory)
         if size == 1 or _aligned(v, offset, size):
             text, p = _element(view, v, offset, size, memory), 0
+        elif e.compact:
+            text, p = f"{unpack}(B{memory},{_sum(v, offset)})[0]", 0
         else:
             v, test = _tested(e, v, offset, size)
             text = f"{unpack}(B{memory},{_sum(v, offset)})[0] if {test} else {_element(view, v, offset, size, memory)}"
@@ -219,6 +208,8 @@ def _store(size: int) -> Lowering:
             v = e.atom(v, base)
         if size == 1 or _aligned(v, offset, size):
             e.line(f"{_element(view, v, offset, size, memory)}={value.s}")
+        elif e.compact:
+            e.line(f"pack_{view}(B{memory},{_sum(v, offset)},{value.s})")
         else:
             v, test = _tested(e, v, offset, size)
             if value.cls != PURE or value.d > 1:
