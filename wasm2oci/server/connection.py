@@ -43,7 +43,7 @@ class Connection:
         self._buffer = bytearray()
         self._body: _Incoming | None = None
         self._head: Head | None = None
-        self._waiting = False
+        self._waiting = self._last = False
 
     def open(self) -> None:
         """Make it ready: small packets at once, and the TLS handshake.
@@ -108,6 +108,8 @@ class Connection:
 
     def finish_soon(self) -> None:
         """End it now if it waits for a request, else after the one it is at. From another thread."""
+        # Said before it is looked at, as the connection's own thread does the other way round: one of them sees it.
+        self._last = True
         if self._waiting:
             self.cut()
 
@@ -178,6 +180,9 @@ class Connection:
             # Empty lines before a request are passed over (RFC 9112, 2.2), but not for ever.
             while self._buffer.startswith(b"\r\n"):
                 del self._buffer[:2]
+            if self._buffer[:1] and not self._buffer[:1].isalpha() and self._buffer[:1] != b"\r":
+                # A TLS handshake, mostly: whoever tries https first must not wait for a time-out.
+                raise HeadError("this is not HTTP; the registry is served by plain http")
             end = self._buffer.find(b"\r\n\r\n", searched)
             if 0 <= end <= limits.head:
                 raw = bytes(self._buffer[:end])
@@ -192,6 +197,8 @@ class Connection:
                 deadline = now + limits.head_seconds
             left = limits.idle_seconds if deadline is None else deadline - now
             self._waiting = not self._buffer
+            if self._last and self._waiting:
+                return None
             try:
                 more = left > 0 and self.fill(left)
             except TimeoutError:

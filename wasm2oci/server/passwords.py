@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.files import local_errors
-from wasm2oci.errors import InvalidInputError, UnsupportedError
+from wasm2oci.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,6 @@ class HtpasswdFile:
     Raises:
         HtpasswdError: a line is something else, or nobody is in it.
         NotFoundError: there is no such file.
-        UnsupportedError: the `bcrypt` package is not installed.
     """
 
     def __init__(self, path: "Path") -> None:
@@ -63,12 +62,8 @@ class HtpasswdFile:
         self._hashes = dict(_entry(path, number, line) for number, line in _meaningful(lines))
         if not self._hashes:
             raise HtpasswdError(f"{path} names no user", hint=f"htpasswd -B {path} NAME adds one")
-        try:
-            import bcrypt  # noqa: PLC0415 - only for this kind of file
-        except ImportError as error:
-            raise UnsupportedError(
-                "--htpasswd needs the bcrypt package", hint="python -m pip install bcrypt, or use --user NAME"
-            ) from error
+        import bcrypt  # noqa: PLC0415 - compiled code, and only for this kind of file
+
         self._checkpw = bcrypt.checkpw
         self._key = secrets.token_bytes(32)
         self._right: set[bytes] = set()

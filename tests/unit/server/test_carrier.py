@@ -149,6 +149,12 @@ def test_a_client_that_expects_100_is_told_to_go_on_only_when_the_body_is_wanted
     assert b"Connection: close" in refused
 
 
+def test_a_tls_handshake_is_answered_at_once(registry: RunningRegistry) -> None:
+    answer = talk(registry, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    assert status(answer) == 400
+    assert b"not HTTP" in answer
+
+
 def test_slow_heads_slow_bodies_and_silence_are_bounded_in_time(registry: RunningRegistry) -> None:
     assert status(talk(registry, b"GET /v2/ HT")) == 408
     assert talk(registry) == b""
