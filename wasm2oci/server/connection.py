@@ -22,6 +22,7 @@ _LINE_MAX: Final = 1024
 _DRAIN: Final = 64 * 1024
 _LINGER_SECONDS: Final = 2.0
 _SMALL: Final = 64 * 1024
+_EMPTY_LINES: Final = 16
 _NO_BODY: Final = (204, 304)
 
 
@@ -175,11 +176,14 @@ class Connection:
     def _read_head(self) -> bytes | None:
         limits = self._limits
         deadline: float | None = None
-        searched = 0
+        searched = empty = 0
         while True:
             # Empty lines before a request are passed over (RFC 9112, 2.2), but not for ever.
             while self._buffer.startswith(b"\r\n"):
                 del self._buffer[:2]
+                empty += 1
+                if empty > _EMPTY_LINES:
+                    raise HeadError("request line is missing")
             if self._buffer[:1] and not self._buffer[:1].isalpha() and self._buffer[:1] != b"\r":
                 # A TLS handshake, mostly: whoever tries https first must not wait for a time-out.
                 raise HeadError("this is not HTTP; the registry is served by plain http")
