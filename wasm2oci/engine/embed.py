@@ -31,7 +31,7 @@ from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.runtime.values import checked_results, host_arguments, parse_value, to_wasm, value_type
-from wasm2oci.engine.syntax.features import DEFAULT, Feature
+from wasm2oci.engine.syntax.features import WASM_3, Feature
 from wasm2oci.engine.syntax.types import (
     DefType,
     ExternKind,
@@ -80,13 +80,14 @@ class Engine:
     """Settings that modules and instances share.
 
     Args:
-        features: what modules may use; a module that uses more is invalid.
+        features: what modules may use. All of 3.0 can be executed; what lies beyond it (legacy exceptions, threads) is
+            known to validation only.
         cache: a folder for generated code, or None to generate it anew in every process.
         fuel: count instructions, and trap when what `Linker.fuel` grants is used up. Costs speed.
         interruptible: let `Linker.interrupt` stop running code. Costs a little speed.
     """
 
-    features: Feature = DEFAULT
+    features: Feature = WASM_3
     cache: Path | None = None
     fuel: bool = False
     interruptible: bool = False
