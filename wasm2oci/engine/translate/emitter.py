@@ -271,9 +271,9 @@ class Emitter:
 
     def flush_for(self, cls: int) -> None:
         """Evaluates pending operands that may not come after a statement of class `cls`."""
-        if cls == EFFECT:
+        if cls:
             self.flush(READ)
-        elif cls == READ or self.guarded:
+        elif self.guarded:
             self.flush(EFFECT)
 
     def flush_deps(self, bits: int) -> None:

@@ -126,12 +126,11 @@ def _struct_get(sign: str) -> Lowering:
 
 def _struct_set(e: Emitter, imm: Any) -> None:
     type_index, field = imm
+    if e.stack[-2].cls and e.stack[-1].cls:  # Python evaluates the value first
+        e.flush(READ)
     value = _stored(e, e.stack.pop(), _storage(e, type_index, field))
-    height = len(e.stack) - 1
     v = e.stack.pop()
     e.flush(READ)
-    if v.cls and value.cls:  # Python evaluates the value first
-        v = e.atom(v, height)
     e.line(f"{paren(v, 0)}.f{field}={value.s}")
 
 
@@ -170,6 +169,8 @@ def _array_new_segment(helper: str, segments: str) -> Lowering:
 
 def _array_get(sign: str) -> Lowering:
     def lower(e: Emitter, type_index: Any) -> None:
+        if e.stack[-1].cls:  # Python finds out about null before it evaluates the index
+            e.flush(READ)
         index = e.exact(mask(e.stack.pop(), M32))
         array = e.stack.pop()
         _pushed(e, f"{paren(array, 0)}.items[{index.s}]", 0, _storage(e, type_index), sign, array, index)
@@ -178,14 +179,13 @@ def _array_get(sign: str) -> Lowering:
 
 
 def _array_set(e: Emitter, type_index: Any) -> None:
+    array, index, value = e.stack[-3:]
+    if index.cls or (array.cls and value.cls):  # Python evaluates the value first, and the index last
+        e.flush(READ)
     value = _stored(e, e.stack.pop(), _storage(e, type_index))
     index = e.exact(mask(e.stack.pop(), M32))
-    height = len(e.stack) - 1
     array = e.stack.pop()
     e.flush(READ)
-    if (array.cls or index.cls) and value.cls:
-        array = e.atom(array, height)
-        index = e.atom(index, height + 1) if not value.deps >> 2 * (height + 1) & 2 else e.scratch("k", index)
     e.line(f"{paren(array, 0)}.items[{index.s}]={value.s}")
 
 
