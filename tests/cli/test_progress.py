@@ -4,6 +4,7 @@ import io
 import sys
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def output(stderr: io.StringIO, **settings: bool) -> Output:
+def output(stderr: io.StringIO, **settings: Any) -> Output:
     return Output(io.StringIO(), stderr, **settings)
 
 
