@@ -226,7 +226,10 @@ def _choose(seen: _Search, entrypoint: str | None, wanted: str | None, platform:
         return _only(fitting, listed)
     if not seen.found:
         link = f"; {seen.links[0]} is a link, which is not followed" if seen.links else ""
-        raise NoModuleError(f"this is a container image{platform} with no WebAssembly module in it{link}")
+        raise NoModuleError(
+            f"this is a container image{platform} with no WebAssembly module in it{link}",
+            hint="`wasm2oci inspect` shows what it holds",
+        )
     started = [one for one in seen.found if one.path is not None and one.path == entrypoint]
     if started:
         return started[0]

@@ -178,7 +178,7 @@ def choose_manifest(index: Index, platform: str | None = None) -> "Descriptor":
     else:
         fitting = [entry for entry in entries if _is_wasm(entry)] or entries
     if not fitting:
-        raise NoModuleError("the index is empty")
+        raise NoModuleError("the index is empty", hint="push a module to it, or pull another tag")
     if len({entry.digest for entry in fitting}) > 1:
         raise ChoiceNeededError(
             f"the index has {len(fitting)} manifests that could be meant: {inside}",
@@ -246,6 +246,7 @@ def _nothing(manifest: Manifest) -> NoModuleError:
     hint = next((_STRANGERS[kind] for kind in types if kind in _STRANGERS), None)
     if not types:
         return NoModuleError(f"there is no WebAssembly in it: it has no layers (type {manifest.effective_type})")
+    hint = hint or "`wasm2oci inspect` shows what it holds"
     return NoModuleError(f"there is no WebAssembly in it, but {', '.join(types[:4])}", hint=hint)
 
 

@@ -135,7 +135,7 @@ def test_damage_is_noticed_by_whoever_reads_to_the_end() -> None:
     ("layers", "message", "hint"),
     [
         ([], r"it has no layers \(type application/vnd.wasm.config.v0\+json\)", None),
-        (["application/x", "application/y"], "but application/x, application/y", None),
+        (["application/x", "application/y"], "but application/x, application/y", "inspect"),
         (["application/vnd.dev.cosign.simplesigning.v1+json"], "no WebAssembly", "cosign signature"),
         (["application/vnd.wasmcloud.provider.archive.layer.v1+par"], "no WebAssembly", "wasmCloud provider"),
         (["application/vnd.cncf.helm.chart.content.v1.tar+gzip"], "no WebAssembly", "Helm chart"),
