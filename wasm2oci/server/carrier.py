@@ -143,11 +143,13 @@ class Server:
             selector.register(self._woken, selectors.EVENT_READ)
             due = time.monotonic() + _HOUSEKEEPING
             while not self._stopping.is_set():
-                if not selector.select(max(0.0, due - time.monotonic())) and self._housekeeping is not None:
-                    self._housekeeping()
+                ready = selector.select(max(0.0, due - time.monotonic()))
                 if time.monotonic() >= due:
                     due = time.monotonic() + _HOUSEKEEPING
-                self._accept_one()
+                    if self._housekeeping is not None:
+                        self._housekeeping()
+                if ready:
+                    self._accept_one()
 
     def _accept_one(self) -> None:
         # A full house: the newcomer waits in the backlog until somebody leaves.
@@ -161,7 +163,11 @@ class Server:
         connection = Connection(sock, peer, self._limits, self._tls)
         with self._lock:
             self._connections.add(connection)
-        threading.Thread(target=self._serve, args=(connection,), name="wasm2oci-serve", daemon=True).start()
+        try:
+            threading.Thread(target=self._serve, args=(connection,), name="wasm2oci-serve", daemon=True).start()
+        except RuntimeError:
+            # No thread is to be had right now: this client is turned away, the next one perhaps not.
+            self._forget(connection)
 
     def _serve(self, connection: Connection) -> None:
         try:
@@ -170,11 +176,14 @@ class Server:
                 while not self._stopping.is_set() and self._exchange(connection):
                     pass
         finally:
-            connection.close()
-            with self._lock:
-                self._connections.discard(connection)
-                self._gone.notify_all()
-            self._slots.release()
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        connection.close()
+        with self._lock:
+            self._connections.discard(connection)
+            self._gone.notify_all()
+        self._slots.release()
 
     def _exchange(self, connection: Connection) -> bool:
         """One request and its response; whether another may follow."""

@@ -1,12 +1,14 @@
 """The carrier: framing, limits and stopping, on real sockets."""
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.support.registry_server import RunningRegistry, registry_server
 from wasm2oci.server.call import Rules
+from wasm2oci.server.carrier import CannotListenError, Server
 from wasm2oci.server.http1 import Limits
 from wasm2oci.server.messages import BytesBody, Request, Response
 
@@ -206,3 +208,82 @@ def test_a_response_may_lie_about_its_length(registry: RunningRegistry) -> None:
     assert answer.endswith(b"\r\n\r\nabc")
     assert b"Content-Length: 10\r\n" in answer
     assert b"X-Name: a??b: c\r\n" in answer
+
+
+def test_housekeeping_is_done_although_there_is_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wasm2oci.server.carrier._HOUSEKEEPING", 0.02)
+    done = threading.Event()
+    with Server(lambda _: Response(200), housekeeping=done.set) as server:
+        for _ in range(2000):
+            with socket.create_connection((server.host, server.port), timeout=10):
+                pass
+            if done.is_set():
+                break
+    assert done.is_set()
+
+
+def test_no_thread_to_be_had_turns_one_client_away_and_not_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Server(lambda _: Response(200)) as server:
+        address = (server.host, server.port)
+        with monkeypatch.context() as patched:
+
+            def no_thread(_: threading.Thread) -> None:
+                raise RuntimeError("can't start new thread")
+
+            patched.setattr(threading.Thread, "start", no_thread)
+            with socket.create_connection(address, timeout=10) as sock:
+                assert sock.recv(1) == b""
+        with socket.create_connection(address, timeout=10) as sock:
+            sock.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert sock.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_stopping_closes_idle_connections_and_cuts_busy_ones_after_the_grace() -> None:
+    inside = threading.Event()
+
+    def handle(request: Request) -> Response:
+        if request.target == "/slow":
+            inside.set()
+            for _ in request.body:
+                pass
+        return Response(200)
+
+    server = Server(handle, grace=0.2).start()
+    with (
+        socket.create_connection((server.host, server.port), timeout=10) as idle,
+        socket.create_connection((server.host, server.port), timeout=10) as busy,
+    ):
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(1000).startswith(b"HTTP/1.1 200")
+        busy.sendall(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nx")
+        assert inside.wait(10)
+        server.stop()
+        server.stop()
+        assert idle.recv(1000) == b""
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection((server.host, server.port), timeout=10)
+
+
+def test_an_ipv6_address_is_written_with_brackets() -> None:
+    try:
+        server = Server(lambda _: Response(200), "::1")
+    except CannotListenError:
+        pytest.skip("optional: this machine has no IPv6 loopback")
+    with server:
+        assert server.url == f"http://[::1]:{server.port}"
+
+
+def test_a_body_that_breaks_while_it_is_sent_cuts_the_connection() -> None:
+    class Broken:
+        length = 10
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"abc"
+            raise OSError("disk")
+
+        def close(self) -> None:
+            pass
+
+    with registry_server(wrap=lambda _: lambda _: Response(200, body=Broken())) as running:
+        answer = talk(running, b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.endswith(b"abc")
