@@ -35,7 +35,7 @@ LIMIT: Final = 2 * 1024**3
 SHARE: Final = 8
 """A blob that takes more than this part of the limit is not kept: it would drive out everything else."""
 
-_IN_MEMORY: Final = 8 * CHUNK
+_IN_MEMORY: Final = 8 << 20
 """Bytes up to which a cached blob is read and hashed in one go; a larger one is read twice."""
 
 _STALE: Final = 24 * 3600

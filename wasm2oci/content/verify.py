@@ -36,8 +36,9 @@ __all__ = [
     "verified",
 ]
 
-CHUNK: Final = 1 << 20
-"""Bytes of a chunk: large enough that Python costs little beside the hash, small enough for TLS and for memory."""
+CHUNK: Final = 1 << 19
+"""Bytes of a chunk: large enough that Python costs little beside the hash, small enough that nobody below cuts it anew
+(TLS and HTTP copy what they cut; 1 MiB cost 8 % more of the processor for an upload)."""
 
 
 class SizeMismatchError(IntegrityError):
