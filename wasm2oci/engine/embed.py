@@ -340,6 +340,7 @@ class Linker:
         module: Module,
         *,
         limits: ResourceLimits | None = None,
+        fuel: int | None = None,
         before_start: Callable[[Instance], None] | None = None,
     ) -> Instance:
         """Makes an instance: fills in its imports, copies its segments and runs its start function.
@@ -347,6 +348,7 @@ class Linker:
         Args:
             module: of this engine.
             limits: ceilings for its memories and tables.
+            fuel: what `fuel` is set to first, or None to leave it.
             before_start: called with the instance when its exports exist and none of its code has run.
 
         Raises:
@@ -356,6 +358,8 @@ class Linker:
         """
         if module.engine != self.engine:
             raise UsageError("the module was made for another engine")
+        if fuel is not None:
+            self.fuel = fuel
         caller = Caller()
         offered = {
             key: item.bind(caller, key[1]) if isinstance(item, HostFunction) else item

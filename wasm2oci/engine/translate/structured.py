@@ -408,7 +408,8 @@ class Structured:
         c.state = None
         frame = frames[-1] if frames else None
         if frame is not None and frame.kind == "loop" and frame.owner is c:
-            self.end_loop(c, frame, alive=not e.dead)
+            # The end of an `if` may be reached from its first arm even where its second never falls out.
+            self.end_loop(c, frame, alive=alive if c.kind == "if" else not e.dead)
         elif keep is not None:
             self.reopen(keep)
         e.dead = not alive

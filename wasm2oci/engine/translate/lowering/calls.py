@@ -62,12 +62,12 @@ def _index_mask(e: Emitter, table: int) -> int:
 
 
 def _late(e: Emitter, v: V, arguments: int) -> V:
-    """The callee's index, popped last and written first: evaluated now where the arguments could notice."""
+    """The callee, popped last and written first: the arguments are evaluated before it where either could notice."""
     below = e.stack[len(e.stack) - arguments :] if arguments else []
-    if v.cls and any(a.cls for a in below):
+    if any(a.cls for a in below):
         e.stack.append(v)
         e.flush(READ)
-        return e.hold()
+        return e.hold() if v.cls else e.stack.pop()
     return v
 
 
