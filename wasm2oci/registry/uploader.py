@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["push_blob"]
 
-_PIECE: Final = 512 * 1024
+_PIECE: Final = 1024 * 1024
 """Bytes handed to the connection at once: TLS and the HTTP library both copy what is larger again and again."""
 
 
