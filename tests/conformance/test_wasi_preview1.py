@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 
 from tests.support.data import data_path, missing_reason
-from tests.support.guests import EMBEDDED_READY
-from wasm2oci.runtime import EngineChoice, RunRequest, run
+from wasm2oci.runtime import EngineChoice, Limits, RunRequest, run
 from wasm2oci.wasi import Preopen
 
 ARCHIVE = ("wasi-testsuite", "preview1.tar.xz")
-PATHS = ("wasmtime", "trace", "embedded") if EMBEDDED_READY else ("wasmtime", "trace")
+PATHS = ("wasmtime", "trace", "embedded")
 
 pytestmark = pytest.mark.spec
 
@@ -79,6 +78,7 @@ def test_program(program: str, path: str, suite: Path, code: Path, tmp_path: Pat
             engine=EngineChoice.EMBEDDED if path == "embedded" else EngineChoice.WASMTIME,
             trace=lines.append if path == "trace" else None,
             cache=code,
+            limits=Limits(timeout_s=100),
         )
     )
     assert outcome.exit_code == expected.get("exit_code", 0), (outcome, bytes(stderr))

@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import wasm2oci.engine
 from wasm2oci.runtime import EngineChoice, RunOutcome, RunRequest, assemble, run
 
 __all__ = [
     "DEEP",
     "DIVIDE",
-    "EMBEDDED_READY",
     "ENGINES",
     "EXIT",
     "GROW",
@@ -21,8 +19,7 @@ __all__ = [
     "call",
 ]
 
-EMBEDDED_READY = hasattr(wasm2oci.engine, "Engine")
-ENGINES = (EngineChoice.WASMTIME, EngineChoice.EMBEDDED) if EMBEDDED_READY else (EngineChoice.WASMTIME,)
+ENGINES = (EngineChoice.WASMTIME, EngineChoice.EMBEDDED)
 
 SPIN = '(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))'
 

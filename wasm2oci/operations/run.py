@@ -10,10 +10,10 @@ from wasm2oci.oci.reference import Location
 from wasm2oci.operations.fetch_module import FetchPolicy, fetch
 from wasm2oci.runtime import EngineChoice, Limits, RunOutcome, RunRequest
 from wasm2oci.runtime import run as run_module
-from wasm2oci.wasi import Preopen
 
 if TYPE_CHECKING:
     from wasm2oci.operations.environment import Environment
+    from wasm2oci.wasi import Preopen
 
 __all__ = ["GuestOutcome", "GuestRequest", "run"]
 
@@ -44,7 +44,7 @@ class GuestRequest:
     args: tuple[str, ...] = ()
     policy: FetchPolicy = field(default_factory=FetchPolicy)
     environment: tuple[tuple[bytes, bytes], ...] = ()
-    preopens: tuple[Preopen, ...] = ()
+    preopens: "tuple[Preopen, ...]" = ()
     stdin: int | bytes = 0
     stdout: int | Callable[[bytes], object] = 1
     stderr: int | Callable[[bytes], object] = 2

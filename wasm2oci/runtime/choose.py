@@ -11,11 +11,13 @@ anything else                   wasmtime
 
 import importlib.util
 from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from wasm2oci.engine.errors import ModuleError
 from wasm2oci.errors import UnsupportedError
-from wasm2oci.runtime.boundary import Boundary, TypeUnsupportedError, look
-from wasm2oci.runtime.request import EngineChoice, RunOutcome, RunRequest
+from wasm2oci.runtime.request import EngineChoice, GuestSetupError, RunOutcome, RunRequest
+
+if TYPE_CHECKING:
+    from wasm2oci.runtime.boundary import Boundary
 
 __all__ = ["EngineMissingError", "EngineUnsuitedError", "run", "wasmtime_installed"]
 
@@ -28,7 +30,8 @@ class EngineUnsuitedError(UnsupportedError):
     """The engine asked for cannot do this."""
 
 
-_INSTALL = "pip install 'wasm2oci[wasmtime]'"
+_CAN: Final = "installed, and can run the module"
+_INSTALL: Final = "pip install 'wasm2oci[wasmtime]'"
 
 
 def wasmtime_installed() -> bool:
@@ -46,6 +49,11 @@ def run(request: RunRequest) -> RunOutcome:
         UnsupportedError: the engine asked for is missing, or cannot run it.
         UsageError: the values of an invoked function do not fit.
     """
+    known = _run_known(request)
+    if known is not None:
+        return known
+    from wasm2oci.runtime.boundary import look  # noqa: PLC0415 - slow to import, and a known program needs it not
+
     boundary = look(request)
     if boundary.module is None:
         return _run_component(request)
@@ -53,10 +61,33 @@ def run(request: RunRequest) -> RunOutcome:
     return outcome if outcome.trap is None else replace(outcome, trap=boundary.named(outcome.trap))
 
 
-def _run_module(request: RunRequest, boundary: Boundary) -> RunOutcome:
+def _run_known(request: RunRequest) -> RunOutcome | None:
+    """Run a program on wasmtime from the code that was kept when it ran before; None when there is none."""
+    plain = request.invoke is None and not request.profile and not request.missing_as_traps
+    if not plain or request.cache is None or request.engine is EngineChoice.EMBEDDED or not wasmtime_installed():
+        return None
+    from wasm2oci.runtime.wasmtime import run_known  # noqa: PLC0415 - slow to import
+
+    why = "asked for" if request.engine is EngineChoice.WASMTIME else _CAN
+    try:
+        outcome = run_known(request, why)
+    except GuestSetupError:
+        from wasm2oci.runtime.boundary import look  # noqa: PLC0415 - as above
+
+        look(request)  # says better what is wrong, if it is with the module
+        raise
+    if outcome is None or outcome.trap is None:
+        return outcome
+    from wasm2oci.runtime.boundary import look  # noqa: PLC0415 - as above
+
+    return replace(outcome, trap=look(request).named(outcome.trap))
+
+
+def _run_module(request: RunRequest, boundary: "Boundary") -> RunOutcome:
     engine, why = _choose(request, boundary)
     if engine is EngineChoice.EMBEDDED:
         return _run_embedded(request, boundary, why)
+    from wasm2oci.engine.errors import ModuleError  # noqa: PLC0415 - as above
     from wasm2oci.runtime.wasmtime import WasmtimeRefusedError, run_module  # noqa: PLC0415 - slow to import
 
     try:
@@ -70,7 +101,7 @@ def _run_module(request: RunRequest, boundary: Boundary) -> RunOutcome:
             raise refusal from None
 
 
-def _choose(request: RunRequest, boundary: Boundary) -> tuple[EngineChoice, str]:
+def _choose(request: RunRequest, boundary: "Boundary") -> tuple[EngineChoice, str]:
     if request.engine is EngineChoice.EMBEDDED:
         return EngineChoice.EMBEDDED, "asked for"
     unsafe = boundary.unsafe_for_wasmtime
@@ -81,6 +112,8 @@ def _choose(request: RunRequest, boundary: Boundary) -> tuple[EngineChoice, str]
         if request.profile:
             raise EngineUnsuitedError("a profile is only made on the embedded engine", hint="--engine embedded")
         if unsafe is not None:
+            from wasm2oci.runtime.boundary import TypeUnsupportedError  # noqa: PLC0415 - as above
+
             raise TypeUnsupportedError(
                 f"{unsafe}, which wasmtime's Python binding cannot pass", hint="--engine embedded can"
             )
@@ -91,10 +124,10 @@ def _choose(request: RunRequest, boundary: Boundary) -> tuple[EngineChoice, str]
         return EngineChoice.EMBEDDED, "wasmtime is not installed"
     if unsafe is not None:
         return EngineChoice.EMBEDDED, unsafe
-    return EngineChoice.WASMTIME, "installed, and can run the module"
+    return EngineChoice.WASMTIME, _CAN
 
 
-def _run_embedded(request: RunRequest, boundary: Boundary, why: str) -> RunOutcome:
+def _run_embedded(request: RunRequest, boundary: "Boundary", why: str) -> RunOutcome:
     from wasm2oci.runtime.embedded import run_module  # noqa: PLC0415 - not needed on wasmtime
 
     return run_module(request, boundary, why)

@@ -10,9 +10,7 @@ import hashlib
 import os
 import platform
 import stat
-import tempfile
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -36,48 +34,50 @@ class CompiledCode:
 
     Args:
         folder: where; None to keep nothing. Made when it is first needed.
-        settings: what the code depends on beside module, version and machine.
+        settings: what the code depends on beside the module and this machine.
     """
 
     def __init__(self, folder: Path | None, settings: str) -> None:
         self._folder = folder
         self._settings = settings
 
-    def get(self, module: bytes, load: Callable[[str], C], compile_: Callable[[], C]) -> C:
-        """The code of a module, loaded or else compiled and kept.
+    def load(self, module: bytes, make: Callable[[str], C]) -> C | None:
+        """The code of a module, or None when none is kept that can be used.
 
         Args:
             module: its bytes.
-            load: makes it from the path of a file, raises when the file is not as expected.
-            compile_: makes it from the module.
+            make: makes it from the path of a file, raises when the file is not as expected.
         """
         if self._folder is None:
-            return compile_()
+            return None
         path = self._folder / self._name(module)
         if _is_ours(self._folder) and _is_ours(path):
             with contextlib.suppress(Exception):  # a damaged file, or another build of the same version
-                return load(str(path))
-        made = compile_()
+                return make(str(path))
+        return None
+
+    def keep(self, module: bytes, made: Compiled) -> None:
+        """Keep the code of a module for the next run; not being able to is no error."""
+        if self._folder is None:
+            return
+        import tempfile  # noqa: PLC0415 - slow to import, and only needed the first time
+
         with contextlib.suppress(OSError):
-            self._keep(path, made)
-        return made
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not _is_ours(self._folder):
+                return
+            handle, temporary = tempfile.mkstemp(dir=self._folder)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(made.serialize())
+                Path(temporary).replace(self._folder / self._name(module))
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
 
     def _name(self, module: bytes) -> str:
-        key = f"{version('wasmtime')} {platform.machine()} {self._settings} {hashlib.sha256(module).hexdigest()}"
+        key = f"{platform.machine()} {self._settings} {hashlib.sha256(module).hexdigest()}"
         return hashlib.sha256(key.encode()).hexdigest() + ".cwasm"
-
-    def _keep(self, path: Path, made: Compiled) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_ours(path.parent):
-            return
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(made.serialize())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
 
 
 def _is_ours(path: Path) -> bool:

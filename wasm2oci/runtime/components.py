@@ -1,5 +1,6 @@
 """Running a component that is a command (`wasi:cli/run`) on wasmtime, with its WASI preview 2."""
 
+import contextlib
 import re
 from typing import Any, Final
 
@@ -43,11 +44,12 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
 def _call(session: Session, interface: str) -> tuple[str, ...]:
     component = _component(session)
     store = session.store()
-    session.set_wasi(store)
     linker = Linker(session.engine)
     linker.add_wasip2()
-    instance = linker.instantiate(store, component)
-    result = _run_function(instance, store, interface)(store)
+    with contextlib.ExitStack() as held:
+        session.set_wasi(store, held)
+        instance = linker.instantiate(store, component)
+        result = _run_function(instance, store, interface)(store)
     if isinstance(result, Variant) and result.tag == "err":
         raise ProcExit(1)
     return ()
@@ -64,12 +66,12 @@ def _run_function(instance: Instance, store: wasmtime.Store, interface: str) -> 
 
 def _component(session: Session) -> Component:
     data = session.request.module
-    try:
-        return session.code.get(
-            data,
-            lambda path: Component.deserialize_file(session.engine, path),
-            lambda: Component(session.engine, data),
-        )
-    except wasmtime.WasmtimeError as error:
-        text = str(error).splitlines()[0] if str(error) else "no reason given"
-        raise WasmtimeRefusedError(f"wasmtime does not take the component: {text}") from error
+    component = session.code.load(data, lambda path: Component.deserialize_file(session.engine, path))
+    if component is None:
+        try:
+            component = Component(session.engine, data)
+        except wasmtime.WasmtimeError as error:
+            text = str(error).splitlines()[0] if str(error) else "no reason given"
+            raise WasmtimeRefusedError(f"wasmtime does not take the component: {text}") from error
+        session.code.keep(data, component)
+    return component

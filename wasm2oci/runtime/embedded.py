@@ -1,9 +1,9 @@
 """Running a core module on the embedded engine, with our WASI."""
 
 import ctypes
-import importlib
 from typing import Any
 
+from wasm2oci.engine import Engine, Linker, Module
 from wasm2oci.engine.binary import decode_names
 from wasm2oci.engine.runtime.limits import ResourceLimits
 from wasm2oci.engine.runtime.memory import Memory
@@ -79,17 +79,18 @@ def _call(
 ) -> tuple[str, ...]:
     limits = request.limits
     cache = None if request.cache is None else request.cache / "embedded"
-    embed: Any = importlib.import_module("wasm2oci.engine")  # until it is there for the type checker
-    engine = embed.Engine(cache=cache, fuel=limits.fuel is not None)
-    module = embed.Module(engine, request.module)
+    engine = Engine(cache=cache, fuel=limits.fuel is not None)
+    module = Module(engine, request.module)
     with open_wasi(request, interrupt) as wasi:
-        linker = embed.Linker(engine)
+        linker = Linker(engine)
+        if limits.fuel is not None:
+            linker.fuel = limits.fuel
         _define(linker, bound_calls(wasi, request))
         for item in boundary.missing:
             _define_missing(linker, item)
         ceilings = ResourceLimits(memory_bytes=limits.max_memory, table_elements=limits.max_memory // _TABLE_ELEMENT)
         with profiled(rows, decode_names(module.syntax).functions if request.profile else None):
-            instance = linker.instantiate(module, limits=ceilings, fuel=limits.fuel)
+            instance = linker.instantiate(module, limits=ceilings)
             if boundary.initialize:
                 instance.function(INITIALIZE).invoke()
             value = instance.function(boundary.entry).invoke(*values)
@@ -133,7 +134,7 @@ class _NoMemory:
         raise MemoryFaultError(address, data)
 
 
-def _define(linker: Any, calls: dict[str, Call]) -> None:
+def _define(linker: Linker, calls: dict[str, Call]) -> None:
     for function in FUNCTIONS:
         params, results = core_type(function)
         linker.define_function(
@@ -149,7 +150,7 @@ def _host(call: Call) -> Any:
     return host
 
 
-def _define_missing(linker: Any, item: Import) -> None:
+def _define_missing(linker: Linker, item: Import) -> None:
     signature = item.type.func if isinstance(item.type, DefType) else FuncType((), ())
 
     def missing(*_: Any) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import ExitCode, NotFoundError, Wasm2OciError
-from wasm2oci.wasi import Clock, Preopen, SystemClock
+
+if TYPE_CHECKING:
+    from wasm2oci.wasi import Clock, Preopen
 
 __all__ = [
     "DEFAULT_MAX_MEMORY",
@@ -84,14 +86,14 @@ class RunRequest:
         trace: takes a line for each WASI call; None for no trace.
         profile: whether to say where time went (embedded engine).
         cache: a folder for code made from modules; None to keep none.
-        clock: where its times come from.
+        clock: where its times come from; None for this machine's.
         random: where its randomness comes from.
     """
 
     module: bytes = field(repr=False)
     args: tuple[bytes, ...]
     environment: tuple[tuple[bytes, bytes], ...] = ()
-    preopens: tuple[Preopen, ...] = ()
+    preopens: "tuple[Preopen, ...]" = ()
     listeners: tuple[int, ...] = ()
     stdin: int | bytes = b""
     stdout: int | Callable[[bytes], object] = 1
@@ -104,7 +106,7 @@ class RunRequest:
     trace: Callable[[str], object] | None = None
     profile: bool = False
     cache: Path | None = None
-    clock: Clock = field(default_factory=SystemClock)
+    clock: "Clock | None" = None
     random: Callable[[int], bytes] = os.urandom
 
 

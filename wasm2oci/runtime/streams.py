@@ -10,6 +10,7 @@ from wasm2oci.wasi import (
     Interrupt,
     LineTracer,
     PreopenError,
+    SystemClock,
     SystemWaiter,
     Wasi,
     WasiContext,
@@ -34,7 +35,7 @@ def open_wasi(request: RunRequest, interrupt: Interrupt) -> Wasi:
         stdin=BytesSource(request.stdin) if isinstance(request.stdin, bytes) else HostStream(request.stdin),
         stdout=_sink(request.stdout),
         stderr=_sink(request.stderr),
-        clock=request.clock,
+        clock=request.clock or SystemClock(),
         waiter=SystemWaiter(interrupt),
         random=request.random,
     )

@@ -5,17 +5,16 @@ run in a supervised thread; the guest's own code is stopped through wasmtime's e
 """
 
 import contextlib
-import errno
 import os
-import tempfile
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import wasmtime
 
 from wasm2oci.errors import ExitCode, InvalidInputError
-from wasm2oci.runtime.boundary import INITIALIZE, Boundary
 from wasm2oci.runtime.compiled import CompiledCode
+from wasm2oci.runtime.pump import Pump
 from wasm2oci.runtime.request import (
     Ending,
     EngineChoice,
@@ -26,24 +25,20 @@ from wasm2oci.runtime.request import (
     TrapReport,
     exit_status,
 )
-from wasm2oci.runtime.streams import bound_calls, open_wasi
 from wasm2oci.runtime.supervise import TimedOut, supervise
-from wasm2oci.runtime.values import format_value, parse_values
-from wasm2oci.wasi import (
-    FUNCTIONS,
-    MODULE,
-    HostStream,
-    Interrupt,
-    Interrupted,
-    MemoryFaultError,
-    ProcExit,
-    SystemWaiter,
-    core_type,
-)
-from wasm2oci.wasi.functions import Call
+from wasm2oci.wasi.endings import Interrupted, ProcExit
+from wasm2oci.wasi.memory import MemoryFaultError
+from wasm2oci.wasi.waiting import Interrupt, SystemWaiter
 
-__all__ = ["Session", "WasmtimeRefusedError", "guarded", "run_module"]
+if TYPE_CHECKING:
+    from wasm2oci.runtime.boundary import Boundary
+    from wasm2oci.wasi.functions import Call
 
+__all__ = ["Session", "WasmtimeRefusedError", "guarded", "run_known", "run_module"]
+
+_MODULE: Final = "wasi_snapshot_preview1"
+_START: Final = "_start"
+_INITIALIZE: Final = "_initialize"
 _TRAPS: Final = {
     wasmtime.TrapCode.STACK_OVERFLOW: "call stack exhausted",
     wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS: "out of bounds memory access",
@@ -64,11 +59,16 @@ _TRAPS: Final = {
 }
 _TABLE_ELEMENT: Final = 8
 _NO_OFFSET: Final = 1 << 32
-_TYPES: Final = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
 
 
 class WasmtimeRefusedError(InvalidInputError):
     """wasmtime does not take the module."""
+
+
+def _build() -> str:
+    """What tells one installation of wasmtime from another; wasmtime itself refuses code of another version."""
+    status = Path(wasmtime._bindings.__file__).stat()  # noqa: SLF001 - the file that changes with every version
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 class Session:
@@ -87,8 +87,13 @@ class Session:
         config.consume_fuel = request.limits.fuel is not None
         self.engine = wasmtime.Engine(config)
         self.code = CompiledCode(
-            None if request.cache is None else request.cache / "wasmtime", f"fuel={request.limits.fuel is not None}"
+            None if request.cache is None else request.cache / "wasmtime",
+            f"{_build()} fuel={request.limits.fuel is not None}",
         )
+
+    def load_module(self, path: str) -> wasmtime.Module:
+        """A module from the code that was kept in a file."""
+        return wasmtime.Module.deserialize_file(self.engine, path)
 
     def kick(self, _thread: int) -> None:
         """Make the guest's code stop at its next check."""
@@ -109,8 +114,8 @@ class Session:
             store.set_fuel(limits.fuel)
         return store
 
-    def set_wasi(self, store: wasmtime.Store) -> None:
-        """Give the store wasmtime's own WASI.
+    def set_wasi(self, store: wasmtime.Store, held: contextlib.ExitStack) -> None:
+        """Give the store wasmtime's own WASI; what must be let go of after the run is put into `held`.
 
         Raises:
             GuestSetupError: a directory cannot be opened, or an argument is no text.
@@ -133,6 +138,8 @@ class Session:
                 raise GuestSetupError(f"cannot open the directory {preopen.host}: {reason}") from error
         if isinstance(request.stdin, bytes):
             if request.stdin:
+                import tempfile  # noqa: PLC0415 - slow to import
+
                 with tempfile.NamedTemporaryFile() as file:
                     file.write(request.stdin)
                     file.flush()
@@ -144,31 +151,53 @@ class Session:
         if request.stdout == 1:
             config.inherit_stdout()
         else:
-            config.stdout_custom = self._taker(request.stdout)
+            config.stdout_file = self._pumped(held, request.stdout)
         if request.stderr == 2:
             config.inherit_stderr()
         else:
-            config.stderr_custom = self._taker(request.stderr)
+            config.stderr_file = self._pumped(held, request.stderr)
         store.set_wasi(config)
 
-    def _taker(self, target: int | Callable[[bytes], object]) -> Callable[[bytes], int]:
-        if not isinstance(target, int):
-            take = target
-            return lambda data: (take(data), len(data))[1]
-        stream, waiter = HostStream(target), SystemWaiter(self.interrupt)
-
-        def write(data: bytes) -> int:
-            try:
-                return stream.write(data, waiter, block=True)
-            except Interrupted:  # it must not reach the foreign code that calls; the guest's next step is its last
-                return len(data)
-            except OSError as error:
-                return -(error.errno or errno.EIO)
-
-        return write
+    def _pumped(self, held: contextlib.ExitStack, target: int | Callable[[bytes], object]) -> str:
+        take = _writer(target, self.interrupt) if isinstance(target, int) else target
+        return held.enter_context(Pump(take)).path
 
 
-def run_module(request: RunRequest, boundary: Boundary, why: str) -> RunOutcome:
+def _writer(fd: int, interrupt: Interrupt) -> Callable[[bytes], object]:
+    from wasm2oci.wasi.streams import HostStream  # noqa: PLC0415 - only for other descriptors than 1 and 2
+
+    stream, waiter = HostStream(fd), SystemWaiter(interrupt)
+
+    def write(data: bytes) -> None:
+        done = 0
+        while done < len(data):
+            done += stream.write(data[done:], waiter, block=True)
+
+    return write
+
+
+def run_known(request: RunRequest, why: str) -> RunOutcome | None:
+    """Run a program whose code is kept: it was looked at before that was made, and need not be again.
+
+    None when its code is not kept.
+
+    Raises:
+        GuestSetupError: it cannot be linked or started.
+    """
+    with Interrupt() as interrupt:
+        session = Session(request, interrupt)
+        module = session.code.load(request.module, session.load_module)
+        if module is None:
+            return None
+
+        def work() -> tuple[str, ...]:
+            _call(session, module, _START)
+            return ()
+
+        return guarded(session, work, why)
+
+
+def run_module(request: RunRequest, boundary: "Boundary", why: str) -> RunOutcome:
     """Run a core module.
 
     Raises:
@@ -176,10 +205,20 @@ def run_module(request: RunRequest, boundary: Boundary, why: str) -> RunOutcome:
         GuestSetupError: it cannot be linked or started.
         UsageError: the values of an invoked function do not fit.
     """
+    from wasm2oci.runtime.values import format_value, parse_values  # noqa: PLC0415 - `run_known` needs none
+
     values = parse_values(boundary.entry, boundary.type, request.values) if request.invoke else []
+    types = boundary.type.results
     with Interrupt() as interrupt:
         session = Session(request, interrupt)
-        return guarded(session, lambda: _results(_call(session, boundary, values), boundary), why)
+
+        def work() -> tuple[str, ...]:
+            module = _module(session)
+            value = _call(session, module, boundary.entry, values, initialize=boundary.initialize)
+            made = value if len(types) > 1 else [value] if types else []
+            return tuple(format_value(one, type_) for one, type_ in zip(made, types, strict=True))
+
+        return guarded(session, work, why)
 
 
 def guarded(session: Session, work: Callable[[], tuple[str, ...]], why: str) -> RunOutcome:
@@ -225,39 +264,39 @@ def _cause(error: Exception) -> str:
     return innermost if lines[0].startswith("error while executing") else f"{lines[0]}: {innermost}"
 
 
-def _call(session: Session, boundary: Boundary, values: list[Any]) -> Any:
+def _call(
+    session: Session, module: wasmtime.Module, entry: str, values: Sequence[Any] = (), *, initialize: bool = False
+) -> Any:
     request = session.request
-    module = _module(session)
     store = session.store()
     linker = wasmtime.Linker(session.engine)
     with contextlib.ExitStack() as held:
         if request.trace is not None or request.listeners:
-            wasi = held.enter_context(open_wasi(request, session.interrupt))
-            _define(linker, bound_calls(wasi, request))
+            _define_wasi(session, linker, held)
         else:
-            session.set_wasi(store)
+            session.set_wasi(store, held)
             linker.define_wasi()
             # wasmtime takes exit codes above 125 for mistakes; here every code is the guest's to choose.
             linker.allow_shadowing = True
-            linker.define_func(MODULE, "proc_exit", wasmtime.FuncType([wasmtime.ValType.i32()], []), _exit)
-        if boundary.missing:
+            linker.define_func(_MODULE, "proc_exit", wasmtime.FuncType([wasmtime.ValType.i32()], []), _exit)
+        if request.missing_as_traps:
             linker.define_unknown_imports_as_traps(module)
         exports = linker.instantiate(store, module).exports(store)
-        if boundary.initialize:
-            _function(exports, INITIALIZE)(store)
-        return _function(exports, boundary.entry)(store, *values)
+        if initialize:
+            _function(exports, _INITIALIZE)(store)
+        return _function(exports, entry)(store, *values)
 
 
 def _module(session: Session) -> wasmtime.Module:
     data = session.request.module
-    try:
-        return session.code.get(
-            data,
-            lambda path: wasmtime.Module.deserialize_file(session.engine, path),
-            lambda: wasmtime.Module(session.engine, data),
-        )
-    except wasmtime.WasmtimeError as error:
-        raise WasmtimeRefusedError(f"wasmtime does not take the module: {_cause(error)}") from error
+    module = session.code.load(data, session.load_module)
+    if module is None:
+        try:
+            module = wasmtime.Module(session.engine, data)
+        except wasmtime.WasmtimeError as error:
+            raise WasmtimeRefusedError(f"wasmtime does not take the module: {_cause(error)}") from error
+        session.code.keep(data, module)
+    return module
 
 
 def _function(exports: Any, name: str) -> Callable[..., Any]:
@@ -293,18 +332,19 @@ class _CallerMemory:
         self._memory.write(self._caller, bytearray(data), address)
 
 
-def _define(linker: wasmtime.Linker, calls: dict[str, Call]) -> None:
+def _define_wasi(session: Session, linker: wasmtime.Linker, held: contextlib.ExitStack) -> None:
+    """Put our own WASI into the linker."""
+    from wasm2oci.runtime.streams import bound_calls, open_wasi  # noqa: PLC0415 - only for traces and sockets
+    from wasm2oci.wasi.functions import FUNCTIONS, core_type  # noqa: PLC0415
+
+    types = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
+    wasi = held.enter_context(open_wasi(session.request, session.interrupt))
+    calls = bound_calls(wasi, session.request)
     for function in FUNCTIONS:
         params, results = core_type(function)
-        type_ = wasmtime.FuncType([_TYPES[name]() for name in params], [_TYPES[name]() for name in results])
-        linker.define_func(MODULE, function.name, type_, _host(calls[function.name]), access_caller=True)
+        type_ = wasmtime.FuncType([types[name]() for name in params], [types[name]() for name in results])
+        linker.define_func(_MODULE, function.name, type_, _host(calls[function.name]), access_caller=True)
 
 
-def _host(call: Call) -> Callable[..., int | None]:
+def _host(call: "Call") -> Callable[..., int | None]:
     return lambda caller, *raw: call(_CallerMemory(caller), *raw)
-
-
-def _results(value: Any, boundary: Boundary) -> tuple[str, ...]:
-    types = boundary.type.results
-    values = value if len(types) > 1 else [value] if types else []
-    return tuple(format_value(one, type_) for one, type_ in zip(values, types, strict=True))

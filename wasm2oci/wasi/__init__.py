@@ -9,13 +9,18 @@ functions    THE TABLE: every function's parameters, results and worker; `bind` 
 trace        a line per call
 """
 
-from wasm2oci.wasi.context import Clock, Preopen, SystemClock, WasiContext
-from wasm2oci.wasi.functions import FUNCTIONS, MODULE, Function, bind, core_type
-from wasm2oci.wasi.memory import Memory, MemoryFaultError
-from wasm2oci.wasi.state import PreopenError, ProcExit, Wasi
-from wasm2oci.wasi.streams import BytesSource, FunctionSink, HostStream
-from wasm2oci.wasi.trace import LineTracer
-from wasm2oci.wasi.waiting import Interrupt, Interrupted, SystemWaiter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from wasm2oci.wasi.context import Clock, Preopen, SystemClock, WasiContext
+    from wasm2oci.wasi.endings import Interrupted, ProcExit
+    from wasm2oci.wasi.functions import FUNCTIONS, MODULE, Function, bind, core_type
+    from wasm2oci.wasi.memory import Memory, MemoryFaultError
+    from wasm2oci.wasi.state import PreopenError, Wasi
+    from wasm2oci.wasi.streams import BytesSource, FunctionSink, HostStream
+    from wasm2oci.wasi.trace import LineTracer
+    from wasm2oci.wasi.waiting import Interrupt, SystemWaiter
 
 __all__ = [
     "FUNCTIONS",
@@ -40,3 +45,37 @@ __all__ = [
     "bind",
     "core_type",
 ]
+
+_HOMES: Final = {
+    "Clock": "context",
+    "Preopen": "context",
+    "SystemClock": "context",
+    "WasiContext": "context",
+    "Interrupted": "endings",
+    "ProcExit": "endings",
+    "FUNCTIONS": "functions",
+    "MODULE": "functions",
+    "Function": "functions",
+    "bind": "functions",
+    "core_type": "functions",
+    "Memory": "memory",
+    "MemoryFaultError": "memory",
+    "PreopenError": "state",
+    "Wasi": "state",
+    "BytesSource": "streams",
+    "FunctionSink": "streams",
+    "HostStream": "streams",
+    "LineTracer": "trace",
+    "Interrupt": "waiting",
+    "SystemWaiter": "waiting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What is imported from here, loaded with its module when it is first asked for: start-up is a feature."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -7,19 +7,7 @@ from typing import Self
 from wasm2oci.wasi.context import Preopen, WasiContext
 from wasm2oci.wasi.descriptors import DescriptorTable, listening_socket, open_preopen, standard_stream
 
-__all__ = ["PreopenError", "ProcExit", "Wasi"]
-
-
-class ProcExit(BaseException):
-    """The guest called `proc_exit`. Not an `Exception`: it must pass through the engine to whoever started the guest.
-
-    Args:
-        code: 32 bits, unsigned.
-    """
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
+__all__ = ["PreopenError", "Wasi"]
 
 
 class PreopenError(Exception):

@@ -13,14 +13,12 @@ from collections.abc import Collection
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-__all__ = ["Interrupt", "Interrupted", "SystemWaiter", "Waiter"]
+from wasm2oci.wasi.endings import Interrupted
+
+__all__ = ["Interrupt", "SystemWaiter", "Waiter"]
 
 _SELECT_LIMIT: Final = 1024
 _BLOCK_NS: Final = 3600 * 10**9
-
-
-class Interrupted(BaseException):
-    """The run was broken off from outside. Not an `Exception`: nothing between the call and the runner may keep it."""
 
 
 class Interrupt:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from wasm2oci.wasi.abi import ClockId, Errno, Signal, WasiError
+from wasm2oci.wasi.endings import ProcExit
 from wasm2oci.wasi.memory import Memory
-from wasm2oci.wasi.state import ProcExit, Wasi
+from wasm2oci.wasi.state import Wasi
 
 __all__ = [
     "args_get",

@@ -56,6 +56,15 @@ def _fold(e: Emitter, k: int, m: int) -> None:
     e.stack.append(constant(k & m))
 
 
+def _bool(v: V) -> V:
+    """A condition as a value: what merely counts as true, such as an integer that is not zero, is no bool."""
+    if 9 <= v.p <= 12:
+        return v
+    r = boolean(f"{paren(v, 8)}!=0", 9, f"not {paren(v, 9)}", 10, v)
+    r.cmp = v.cmp
+    return r
+
+
 def _add(m: int, *, minus: bool) -> Lowering:
     def lower(e: Emitter, _: Any) -> None:
         b = _operand(e, m)
@@ -464,7 +473,7 @@ def _eqz(m: int) -> Lowering:
         if v.k is not None:
             e.stack.append(constant(int(not v.k & m)))
         else:
-            e.push(negated(truth(v, m)))
+            e.push(_bool(negated(truth(v, m))))
 
     return lower
 
@@ -483,7 +492,7 @@ def _equal(relation: str, m: int) -> Lowering:
             a, b = mask(a, m), mask(b, m)
         if b.k == 0:
             v = truth(a, m)
-            e.push(v if relation == "!=" else negated(v))
+            e.push(_bool(v if relation == "!=" else negated(v)))
         else:
             e.push(_compare(relation, a, b))
 

@@ -1,0 +1,76 @@
+"""Output of a foreign library into Python functions, through pipes.
+
+wasmtime's binding can call a Python function for each write, but from threads of its own, which still hold on to
+Python when the process ends. So the guest gets the writing end of a pipe, and a thread of ours reads the other one.
+"""
+
+import os
+import select
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from wasm2oci.wasi.endings import Interrupted
+
+__all__ = ["Pump"]
+
+_CHUNK: Final = 65536
+
+
+class Pump:
+    """A pipe whose content a function takes. A context manager; at its end everything written was taken.
+
+    Args:
+        take: gets the bytes, in a thread of its own; what it raises ends the pumping, and so the guest's writing.
+    """
+
+    def __init__(self, take: Callable[[bytes], object]) -> None:
+        self._take = take
+        self._read, self._write = os.pipe()
+        self._stop_read, self._stop = os.pipe()
+        os.set_blocking(self._read, False)
+        self._thread = threading.Thread(target=self._run, name="output", daemon=True)
+
+    @property
+    def path(self) -> str:
+        """A path that opens the writing end."""
+        return f"/dev/fd/{self._write}"
+
+    def _run(self) -> None:
+        try:
+            stopping = False
+            while not stopping:
+                ready, _, _ = select.select([self._read, self._stop_read], [], [])
+                stopping = self._stop_read in ready
+                self._drain()
+        except (Interrupted, OSError):
+            pass  # the reader went away, or the run was broken off: the guest's next write fails
+        finally:
+            os.close(self._read)
+            os.close(self._stop_read)
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                data = os.read(self._read, _CHUNK)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            self._take(data)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._write)
+        os.close(self._stop)  # readable for `select`: the end
+        self._thread.join(_JOIN_S)
+
+
+_JOIN_S: Final = 1.0
+"""A function that blocks for ever must not hold up the end of a run that was broken off."""
