@@ -163,6 +163,9 @@ class Emitter:
         """Pushes an operand."""
         self.stack.append(v)
         if v.d > MAX_DEPTH or len(v.s) > MAX_TEXT:
+            self.stack.pop()
+            self.flush_for(v.cls)
+            self.stack.append(v)
             self.settle(len(self.stack) - 1)
 
     def pop(self) -> V:
@@ -281,6 +284,11 @@ class Emitter:
         for height, v in enumerate(self.stack):
             if v.deps & bits:
                 self.settle(height)
+
+    def flush_arguments(self, count: int) -> None:
+        """Evaluates the topmost operands if one of them has effects: a segment named before them may be dropped."""
+        if any(v.cls == EFFECT for v in self.stack[-count:]):
+            self.flush(READ)
 
     def statement(self, text: str, cls: int = EFFECT) -> None:
         """Writes a statement after whatever has to come before it."""

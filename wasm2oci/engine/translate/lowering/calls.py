@@ -39,7 +39,7 @@ def _finish(e: Emitter, callee: str, arguments: list[V], results: tuple[int, ...
         v = V(text, 0, 0, m, deps, EFFECT, d + 1) if m else V(text, 0, 1, 0, deps, EFFECT, d + 1)
         e.push(v)
         if e.guarded:
-            e.settle(len(e.stack) - 1)
+            e.flush(READ)
     else:
         e.flush(READ)
         base = len(e.stack)

@@ -290,6 +290,7 @@ def _memory_copy(e: Emitter, imm: Any) -> None:
 def _memory_init(e: Emitter, imm: Any) -> None:
     data, memory = imm
     m = _address_mask(e, memory)
+    e.flush_arguments(3)
     statement_call(e, "memory_init", [f"M{memory}", f"DATAS[{data}]"], _canonical(e.popn(3), [m, M32, M32]))
 
 
@@ -334,6 +335,7 @@ def _table_copy(e: Emitter, imm: Any) -> None:
 def _table_init(e: Emitter, imm: Any) -> None:
     elem, table = imm
     m = _table_mask(e, table)
+    e.flush_arguments(3)
     statement_call(e, "table_init", [f"T{table}", f"ELEMS[{elem}]"], _canonical(e.popn(3), [m, M32, M32]))
 
 

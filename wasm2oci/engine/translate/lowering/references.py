@@ -161,6 +161,7 @@ def _array_new_fixed(e: Emitter, imm: Any) -> None:
 def _array_new_segment(helper: str, segments: str) -> Lowering:
     def lower(e: Emitter, imm: Any) -> None:
         type_index, segment = imm
+        e.flush_arguments(2)
         start, count = (e.exact(mask(v, M32)) for v in e.popn(2))
         call(e, helper, [_name(f"S{type_index}"), _name(f"{segments}[{segment}]"), start, count], EFFECT, 0)
 
@@ -208,6 +209,7 @@ def _array_copy(e: Emitter, _: Any) -> None:
 def _array_init(helper: str, segments: str) -> Lowering:
     def lower(e: Emitter, imm: Any) -> None:
         _, segment = imm
+        e.flush_arguments(4)
         array, at, start, count = e.popn(4)
         values = [array, mask(at, M32), _name(f"{segments}[{segment}]"), mask(start, M32), mask(count, M32)]
         statement_call(e, helper, [], values)
