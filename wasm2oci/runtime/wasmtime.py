@@ -88,7 +88,8 @@ class Session:
         self.engine = wasmtime.Engine(config)
         self.code = CompiledCode(
             None if request.cache is None else request.cache / "wasmtime",
-            f"{_build()} fuel={request.limits.fuel is not None}",
+            # Code kept for a program is only ever of a module whose start was looked at: `run_known` relies on it.
+            f"{_build()} fuel={request.limits.fuel is not None} program={request.invoke is None}",
         )
 
     def load_module(self, path: str) -> wasmtime.Module:

@@ -14,6 +14,7 @@ from wasm2oci.runtime import (
     EngineChoice,
     EntryError,
     GuestSetupError,
+    Limits,
     RunRequest,
     assemble,
     choose,
@@ -260,6 +261,31 @@ def test_compiled_code_is_kept_and_taken_from_a_safe_folder_only(tmp_path: Path)
     go()
     assert not kept.is_symlink()
     assert bytes(captured.out) == b"hello\n" * 5
+
+
+def test_code_kept_for_a_function_is_not_taken_for_a_program(tmp_path: Path) -> None:
+    """What is kept spares the look at a program's start; the start of this one would end the process."""
+    text = '(module (func (export "f")) (func (export "_start") (param v128)))'
+    for invoke in ("f", None, "f", None):
+        if invoke is None:
+            with pytest.raises(GuestSetupError, match="takes or returns values"):
+                call(text, EngineChoice.AUTO, cache=tmp_path)
+        else:
+            assert call(text, EngineChoice.AUTO, cache=tmp_path, invoke=invoke).exit_code == 0
+
+
+def test_limits_hold_for_programs_run_before(tmp_path: Path) -> None:
+    text = '(module (memory 100) (func (export "_start")))'
+    assert call(text, EngineChoice.WASMTIME, cache=tmp_path).exit_code == 0
+    with pytest.raises(GuestSetupError, match=r"asks for 6\.2MiB of memory, and may have 1MiB"):
+        call(text, EngineChoice.WASMTIME, cache=tmp_path, limits=Limits(max_memory=1 << 20))
+
+
+def test_trap_of_a_program_run_before_has_names(tmp_path: Path) -> None:
+    for _ in range(2):
+        trap = call(DIVIDE, EngineChoice.WASMTIME, cache=tmp_path).trap
+        assert trap is not None
+        assert [frame.name for frame in trap.frames] == ["divide", "middle", "_start"]
 
 
 def test_text_that_is_no_module() -> None:
