@@ -101,6 +101,7 @@ class CodeCache:
         python = f"{sys.implementation.cache_tag} {sys.hexversion:x}"
         self._key = f"{__version__} {TRANSLATOR} {python} {digest} {options.key} {features}"
         self.digest = digest
+        self.features = features
         self.known = False
         self._live: dict[int, Entry] = {}
         self._entries: dict[int, memoryview] = {}
@@ -110,7 +111,7 @@ class CodeCache:
             return
         name = hashlib.sha256(self._key.encode()).hexdigest()[:40]
         self._folder = folder
-        self._path = folder / f"{name}.code"
+        self.path = folder / f"{name}.code"
         self._secret = self._open_folder()
         self.known = self._secret is not None and self._load()
 
@@ -140,7 +141,7 @@ class CodeCache:
 
     def _load(self) -> bool:
         """Reads the file, if it is one of ours."""
-        found = self._parse(_read(self._path))
+        found = self._parse(_read(self.path))
         if found is None:
             return False
         self._entries = found
@@ -182,7 +183,7 @@ class CodeCache:
         """
         if self._secret is None or not (self._new or (empty and not self.known)):
             return
-        entries: dict[int, bytes | memoryview] = dict(self._parse(_read(self._path)) or self._entries)
+        entries: dict[int, bytes | memoryview] = dict(self._parse(_read(self.path)) or self._entries)
         entries.update(self._new)
         index: list[tuple[int, int, int]] = []
         at = 0
@@ -192,7 +193,7 @@ class CodeCache:
         header = marshal.dumps({"key": self._key, "index": index})
         covered = b"".join((len(header).to_bytes(4, "little"), header, *(entries[number] for number, _, _ in index)))
         with suppress(OSError):
-            _write(self._path, MAGIC + self._tag(covered) + covered)
+            _write(self.path, MAGIC + self._tag(covered) + covered)
             self._entries = {number: memoryview(raw) for number, raw in entries.items()}
             self._new = {}
             self.known = True

@@ -140,8 +140,8 @@ class Emitter:
         """Unwrites a line."""
         self.out[line] = None
 
-    def charge(self) -> None:
-        """Begins a basic block: what it costs is written at its start once its end is known."""
+    def charge(self, *, resume: bool = True) -> None:
+        """Begins a basic block, or only ends one: what it costs is written at its start once its end is known."""
         if not self.fuel:
             return
         if self.mark >= 0:
@@ -149,7 +149,7 @@ class Emitter:
             cost = f"F[0]-={self.count}" if self.count else "pass"
             self.out[self.mark] = text[: len(text) - len(text.lstrip())] + cost
         self.count = 0
-        self.mark = self.line("pass") if not self.dead else -1
+        self.mark = self.line("pass") if resume and not self.dead else -1
 
     def poll(self) -> None:
         """Stops an endless loop or recursion, if asked to."""

@@ -8,7 +8,7 @@ from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
 from wasm2oci.engine.translate.emitter import Emitter, Range
 from wasm2oci.engine.translate.instructions import Body, decode_body
 from wasm2oci.engine.translate.options import Options
-from wasm2oci.engine.translate.shape import MAX_BLOCKS, chains
+from wasm2oci.engine.translate.shape import chains
 from wasm2oci.engine.translate.structured import Structured, TooDeep
 
 __all__ = ["Source", "translate_function"]
@@ -59,8 +59,6 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
         try:
             walk.walk()
         except TooDeep:
-            break
-        if walk.shape.blocks > MAX_BLOCKS:
             break
         hints, learned = walk.learned, walk.learned
         if walk.shape.failed:

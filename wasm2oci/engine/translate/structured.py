@@ -23,6 +23,8 @@ TRY_TABLE = 0x1F
 BR_ON_NULL, BR_ON_NON_NULL, BR_ON_CAST, BR_ON_CAST_FAIL = 0xD5, 0xD6, 0xFB0018, 0xFB0019
 
 
+_FREE = frozenset((BLOCK, LOOP, ELSE, END))
+"""They only mark places, and cost no fuel."""
 _COUNTS = [0x20, 0x41, 0x6A, 0x22, 0x41, 0x47, BR_IF]
 """local.get, i32.const, i32.add, local.tee, i32.const, i32.ne, br_if"""
 
@@ -78,7 +80,8 @@ class Structured:
         for index, (op, item, offset) in enumerate(code):
             e.at = offset
             e.place = index
-            e.count += 1
+            if op not in _FREE:
+                e.count += 1
             lowering = LOWERING.get(op)
             if lowering is not None:
                 lowering(e, item)
@@ -228,6 +231,7 @@ class Structured:
             e.line(f"e{c.depth}=None")
             frame.header = e.line("try:")
             e.ind += " "
+        self.check_depth()
 
     def push_loop(self, c: Construct) -> Frame:
         """Opens a Python loop."""
@@ -575,8 +579,9 @@ class Structured:
         e = self.e
         e.flush(READ)
         types = e.body.constructs[0].result_types
-        if len(values) == 1 and values[0].p == 4 and values[0].hi >= values[0].lo and type_mask(types[0]):
-            values[0].m = type_mask(types[0])
+        m = type_mask(types[0]) if len(values) == 1 else 0
+        if m and values[0].p == 4 and not 0 <= values[0].lo <= values[0].hi <= m:
+            values[0].m = m
             v = e.store(f"s{len(e.stack)}", values[0])  # a sum, whose mask may be avoided
             values = [v]
         text = self.return_text(values)
@@ -680,6 +685,7 @@ class Structured:
             # Both paths lead to the end of this block.
             if condition.cls:
                 e.line(condition.s)
+            e.charge()
             return
         _, frame = shape.loop_frame()
         opposite = negated(condition)
@@ -702,6 +708,7 @@ class Structured:
             e.assume(opposite)
             e.line(f"if {opposite.s}:break")
             frame.falls = True
+            e.charge(resume=False)
             return
         way, detail = shape.resolve(target, here, conditional=True)
         taken = e.ranges

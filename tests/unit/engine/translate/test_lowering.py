@@ -1,0 +1,93 @@
+"""The lowering table is total, and what it writes can be compiled and names only what is declared."""
+
+import re
+
+import pytest
+import wasmtime
+
+from tests.support.data import data_path, missing_reason
+from wasm2oci.engine.binary import decode_module
+from wasm2oci.engine.syntax.opcodes import OPCODES
+from wasm2oci.engine.translate.function import translate_function
+from wasm2oci.engine.translate.lowering import CONTROL, LOWERING, VALIDATED_ONLY
+from wasm2oci.engine.translate.namespace import NAMES, PATTERNS
+from wasm2oci.engine.translate.options import Options
+
+
+def test_every_opcode_has_a_lowering() -> None:
+    missing = {
+        row.mnemonic
+        for row in OPCODES.values()
+        if row.code not in LOWERING and row.mnemonic not in CONTROL | VALIDATED_ONLY
+    }
+    assert missing == set()
+    assert not {OPCODES[code].mnemonic for code in LOWERING} & (CONTROL | VALIDATED_ONLY)
+
+
+def source(text: str, index: int = 0) -> str:
+    return translate_function(decode_module(bytes(wasmtime.wat2wasm(text))), index, Options()).text
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        # a mask only where the value may be out of range
+        ("(i32.add (i32.and (local.get 0) (i32.const 255)) (i32.const 1))", ["return (l0&255)+1"]),
+        ("(i32.shr_u (local.get 0) (i32.const 3))", ["return l0>>3"]),
+        ("(i32.and (i32.add (local.get 0) (local.get 1)) (i32.const 7))", ["return l0+l1&7"]),
+        # signed comparison as a range test; a sum's mask by comparing with one digit
+        ("(i32.lt_s (local.get 0) (i32.const 2))", ["return 1 if not 2<=l0<=2147483647 else 0"]),
+        ("(i32.add (local.get 0) (local.get 1))", ["s0=l0+l1", "if s0>1073741823:s0&=4294967295", "return s0"]),
+        # constants are folded, and so are sums of sums
+        ("(i32.mul (i32.const 6) (i32.const 7))", ["return 42"]),
+        # proven alignment, unproven alignment
+        ("(i32.load (i32.shl (local.get 0) (i32.const 2)))", ["return I0[l0&1073741823]"]),
+        ("(i32.load offset=8 (local.get 0))", ["return unpack_I(B0,l0+8)[0] if l0&3 else I0[l0+8>>2]"]),
+        # a sign extension written as shifts
+        (
+            "(i32.shr_s (i32.shl (local.get 0) (i32.const 24)) (i32.const 24))",
+            ["s0=(l0&255^128)-128", "if s0<0:s0&=4294967295", "return s0"],
+        ),
+    ],
+)
+def test_what_an_expression_becomes(body: str, lines: list[str]) -> None:
+    text = source(f"(module (memory 1) (func (param i32 i32) (result i32) {body}))")
+    assert [line.strip() for line in text.splitlines()[1:]] == lines
+
+
+def test_a_leading_exit_test_becomes_the_loops_condition() -> None:
+    text = source("""(module (func (param i32) (result i32) (local i32 i32)
+      (block $out (loop $l
+        (br_if $out (i32.ge_u (local.get 1) (local.get 0)))
+        (local.set 2 (i32.add (local.get 2) (local.get 1)))
+        (local.set 1 (i32.add (local.get 1) (i32.const 1)))
+        (br $l)))
+      (local.get 2)))""")
+    assert text.splitlines()[2] == " while l1<l0:"
+    assert "l1=l1+1" in text  # the guard says that it cannot wrap
+    assert "l1&=" not in text
+
+
+def test_a_counter_that_hits_its_end_is_never_masked() -> None:
+    text = source("""(module (memory 1) (func (result i32) (local i32 i32)
+      (loop $l
+        (local.set 1 (i32.add (local.get 1) (i32.load (local.get 0))))
+        (br_if $l (i32.ne (local.tee 0 (i32.add (local.get 0) (i32.const 4))) (i32.const 256))))
+      (local.get 1)))""")
+    assert "I0[l0>>2]" in text
+    assert "unpack" not in text  # it stays a multiple of four
+    assert "if l0==256:break" in text
+    assert "l0&=" not in text
+
+
+@pytest.mark.skipif(not data_path("kernels").exists(), reason=missing_reason("kernels"))
+@pytest.mark.parametrize("name", ["core", "sha256", "mix", "matmul", "mandel", "sieve", "fib", "i64loop"])
+def test_generated_code_names_only_what_is_declared(name: str) -> None:
+    module = decode_module(data_path("kernels", f"{name}.wasm").read_bytes())
+    declared = re.compile("|".join(f"(?:{pattern})" for pattern in PATTERNS))
+    for index in range(module.imported_funcs, len(module.func_types)):
+        text = translate_function(module, index, Options(fuel=True, poll=True)).text
+        code = compile(text, name, "exec").co_consts[0]
+        attributes = set(re.findall(r"\.([a-z]\w*)", text))
+        for used in code.co_names:
+            assert used in NAMES or used in attributes or declared.fullmatch(used), used
