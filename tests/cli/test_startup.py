@@ -45,7 +45,7 @@ def test_a_plain_push_and_pull_load_no_cryptography_no_rich_and_no_engine(tmp_pa
         reference = f"{registry.address}/hello:v1"
         for arguments in (["push", "hello.wasm", reference], ["pull", reference, "-o", "back.wasm"]):
             modules = loaded_by(tmp_path, *arguments)
-            heavy = {"cryptography", "rich", "rich.live", "wasmtime", "wasm2oci.engine", "asyncio", "pydantic"}
+            heavy = {"cryptography", "rich", "rich.live", "wasmtime", "wasm2oci.engine", "asyncio", "pydantic", "typer"}
             assert not heavy & modules, (arguments, heavy & modules)
             assert "httpx" in modules
 

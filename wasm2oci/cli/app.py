@@ -117,6 +117,10 @@ def invoke(arguments: Sequence[str], session: "Session") -> int:
 
 
 def _dispatch(arguments: Sequence[str], session: "Session") -> int:
+    if session.program == "wasm2oci":
+        code = _plain(arguments, session)
+        if code is not None:
+            return code
     import typer
 
     from wasm2oci.cli import loader
@@ -144,6 +148,25 @@ def _dispatch(arguments: Sequence[str], session: "Session") -> int:
         raise KeyboardInterrupt from error
     except usage_error as error:
         raise _usage(error, session.program) from error
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+def _plain(arguments: Sequence[str], session: "Session") -> int | None:
+    # A plain command line needs no typer; None when it is not plain.
+    from importlib import import_module
+
+    from wasm2oci.cli.quick import parse
+
+    row = find(arguments[0]) if arguments else None
+    if row is None:
+        return None
+    module = import_module(row.module)
+    if hasattr(module, "CONTEXT_SETTINGS"):
+        return None
+    values = parse(module.command, arguments[1:], session)
+    if values is None:
+        return None
+    result = module.command(**values)
     return result if isinstance(result, int) else ExitCode.OK
 
 

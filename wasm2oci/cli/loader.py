@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.models import OptionInfo
 
 from wasm2oci.cli import catalogue
-from wasm2oci.cli.options import Prefix
+from wasm2oci.cli.declare import Argument, Option, Prefix
 from wasm2oci.cli.session import Session
 
 __all__ = ["PARSER_SETTINGS", "CommandGroup", "expand", "load", "make_command", "root"]
@@ -142,7 +142,8 @@ def expand(command: Callable[..., int | None]) -> Callable[..., int | None]:
             grouped.extend(options.values())
             makers.append((parameter.name, kind, {field: option.name for field, option in options.items()}))
         else:
-            plain.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            annotation = _for_typer(parameter.annotation)
+            plain.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=annotation))
     context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
     @functools.wraps(command)
@@ -168,13 +169,26 @@ def _kind_of(annotation: Any) -> tuple[Any, str]:
     return annotation, ""
 
 
+def _for_typer(annotation: Any) -> Any:
+    # Our declarations in typer's words; typer's own stay.
+    if get_origin(annotation) is not Annotated:
+        return annotation
+    base, declared, *_ = get_args(annotation)
+    info: Any = declared
+    if isinstance(declared, Argument):
+        info = typer.Argument(metavar=declared.metavar, help=declared.help, show_default=False)
+    elif isinstance(declared, Option):
+        info = typer.Option(*declared.names, metavar=declared.metavar, help=declared.help)
+    return Annotated[base, info]
+
+
 def _options_of(group: Any, prefix: str) -> dict[str, inspect.Parameter]:
     # Field name -> the option's parameter, titled by the group.
     title = f"{group.OPTION_GROUP} ({prefix})" if prefix else group.OPTION_GROUP
     result = {}
     annotations = inspect.get_annotations(group, eval_str=True)
     for field in dataclasses.fields(group):
-        base, info = get_args(annotations[field.name])[:2]
+        base, info = get_args(_for_typer(annotations[field.name]))[:2]
         assert isinstance(info, OptionInfo)  # noqa: S101 - the fields of a group are options
         info = _copy_option(info, title, prefix)
         result[field.name] = inspect.Parameter(

@@ -1,4 +1,4 @@
-"""Options that many commands share, as groups: frozen dataclasses whose fields are typer options.
+"""Options that many commands share, as groups: frozen dataclasses whose fields are options.
 
 A command asks for a group by annotating a parameter with its class; `wasm2oci.cli.loader.expand` turns the fields into
 options under the group's title, and hands the command one value. `Annotated[Connection, Prefix("from")]` gives the same
@@ -10,14 +10,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar
 
-import typer
-
+from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
     from wasm2oci.operations.environment import Access
 
-__all__ = ["Connection", "Format", "Prefix", "ReferenceArgument", "Reporting", "read_password"]
+__all__ = ["Connection", "Format", "ReferenceArgument", "Reporting", "read_password"]
 
 _PASSWORD_MAX = 1 << 20
 
@@ -29,16 +28,9 @@ class Format(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """Marks a group whose options are written `--PREFIX-NAME`."""
-
-    text: str
-
-
 ReferenceArgument = Annotated[
     str,
-    typer.Argument(metavar="REF", help="HOST/NAME:TAG, HOST/NAME@DIGEST or oci-layout:DIR:TAG.", show_default=False),
+    Argument("REF", "HOST/NAME:TAG, HOST/NAME@DIGEST or oci-layout:DIR:TAG."),
 ]
 
 
@@ -48,10 +40,10 @@ class Reporting:
 
     OPTION_GROUP: ClassVar[str] = "Output options"
 
-    format: Annotated[Format, typer.Option("--format", help="How to print the result.")] = Format.TEXT
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only print what a script needs; no progress.")] = False
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done, and why.")] = False
-    no_progress: Annotated[bool, typer.Option("--no-progress", help="No progress bars on a terminal.")] = False
+    format: Annotated[Format, Option.of("--format", help="How to print the result.")] = Format.TEXT
+    quiet: Annotated[bool, Option.of("--quiet", "-q", help="Only print what a script needs; no progress.")] = False
+    verbose: Annotated[bool, Option.of("--verbose", "-v", help="Say more about what is done, and why.")] = False
+    no_progress: Annotated[bool, Option.of("--no-progress", help="No progress bars on a terminal.")] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +53,33 @@ class Connection:
     OPTION_GROUP: ClassVar[str] = "Connection options"
 
     plain_http: Annotated[
-        bool, typer.Option("--plain-http", help="Use http, not https (loopback hosts are tried with both).")
+        bool, Option.of("--plain-http", help="Use http, not https (loopback hosts are tried with both).")
     ] = False
-    insecure: Annotated[bool, typer.Option("--insecure", help="Do not check the registry's certificate.")] = False
+    insecure: Annotated[bool, Option.of("--insecure", help="Do not check the registry's certificate.")] = False
     ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", metavar="FILE", help="Trust the certificates in this file as well.")
+        Path | None, Option.of("--ca-file", metavar="FILE", help="Trust the certificates in this file as well.")
     ] = None
     cert_file: Annotated[
-        Path | None, typer.Option("--cert-file", metavar="FILE", help="Client certificate to show the registry.")
+        Path | None, Option.of("--cert-file", metavar="FILE", help="Client certificate to show the registry.")
     ] = None
-    key_file: Annotated[
-        Path | None, typer.Option("--key-file", metavar="FILE", help="Key of the client certificate.")
-    ] = None
+    key_file: Annotated[Path | None, Option.of("--key-file", metavar="FILE", help="Key of the client certificate.")] = (
+        None
+    )
     username: Annotated[
-        str | None, typer.Option("--username", "-u", metavar="NAME", help="User name; overrides kept credentials.")
+        str | None, Option.of("--username", "-u", metavar="NAME", help="User name; overrides kept credentials.")
     ] = None
     password: Annotated[
         str | None,
-        typer.Option("--password", "-p", metavar="TEXT", help="Password (others can see it: use --password-stdin)."),
+        Option.of("--password", "-p", metavar="TEXT", help="Password (others can see it: use --password-stdin)."),
     ] = None
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")] = (
+    password_stdin: Annotated[bool, Option.of("--password-stdin", help="Read the password from standard input.")] = (
         False
     )
     identity_token: Annotated[
-        bool, typer.Option("--identity-token", help="The password is an identity (refresh) token.")
+        bool, Option.of("--identity-token", help="The password is an identity (refresh) token.")
     ] = False
     registry_config: Annotated[
-        Path | None, typer.Option("--registry-config", metavar="FILE", help="Credentials file to use (config.json).")
+        Path | None, Option.of("--registry-config", metavar="FILE", help="Credentials file to use (config.json).")
     ] = None
 
     def access(self, stdin: BinaryIO) -> "Access":

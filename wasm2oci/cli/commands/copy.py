@@ -3,9 +3,8 @@
 from dataclasses import fields as dataclass_fields
 from typing import Annotated
 
-import typer
-
-from wasm2oci.cli.options import Connection, Prefix, Reporting
+from wasm2oci.cli.declare import Argument, Option, Prefix
+from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.session import Session
@@ -19,14 +18,14 @@ def command(
     *,
     source: Annotated[
         str,
-        typer.Argument(metavar="SOURCE", help="HOST/NAME:TAG, ...@DIGEST or oci-layout:DIR:TAG.", show_default=False),
+        Argument("SOURCE", "HOST/NAME:TAG, ...@DIGEST or oci-layout:DIR:TAG."),
     ],
     destination: Annotated[
         str,
-        typer.Argument(metavar="DESTINATION", help="The same; without a tag, SOURCE's is kept.", show_default=False),
+        Argument("DESTINATION", "The same; without a tag, SOURCE's is kept."),
     ],
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Take along signatures and all else that refers to it.")
+        bool, Option.of("--recursive", "-r", help="Take along signatures and all else that refers to it.")
     ] = False,
     reporting: Reporting,
     connection: Connection,

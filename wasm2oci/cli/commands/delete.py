@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-import typer
-
+from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import Connection, ReferenceArgument, Reporting
 from wasm2oci.cli.output import descriptor_document, fields
 from wasm2oci.cli.session import Session
@@ -16,8 +15,8 @@ def command(
     session: Session,
     *,
     ref: ReferenceArgument,
-    tag_only: Annotated[bool, typer.Option("--tag-only", help="Remove this tag and keep the artifact.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    tag_only: Annotated[bool, Option.of("--tag-only", help="Remove this tag and keep the artifact.")] = False,
+    yes: Annotated[bool, Option.of("--yes", "-y", help="Do not ask.")] = False,
     reporting: Reporting,
     connection: Connection,
 ) -> None:

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
+from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
 from wasm2oci.cli.session import Session
@@ -21,16 +20,12 @@ def command(
     *,
     subject: Annotated[
         str,
-        typer.Argument(
-            metavar="REF|FILE",
-            help="HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, or a file.",
-            show_default=False,
-        ),
+        Argument("REF|FILE", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, or a file."),
     ],
     manifest_only: Annotated[
-        bool, typer.Option("--manifest-only", help="Do not download the module to look into it.")
+        bool, Option.of("--manifest-only", help="Do not download the module to look into it.")
     ] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="Print the manifest's bytes, exactly as they are.")] = False,
+    raw: Annotated[bool, Option.of("--raw", help="Print the manifest's bytes, exactly as they are.")] = False,
     reporting: Reporting,
     connection: Connection,
 ) -> None:

@@ -3,8 +3,7 @@
 import dataclasses
 from typing import Annotated
 
-import typer
-
+from wasm2oci.cli.declare import Argument
 from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import fields
 from wasm2oci.cli.session import Session
@@ -14,7 +13,7 @@ __all__ = ["command"]
 
 def command(
     session: Session,
-    host: Annotated[str, typer.Argument(metavar="HOST", help="The registry: ghcr.io, HOST:PORT.", show_default=False)],
+    host: Annotated[str, Argument("HOST", "The registry: ghcr.io, HOST:PORT.")],
     reporting: Reporting,
     connection: Connection,
 ) -> None:

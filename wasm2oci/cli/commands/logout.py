@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import fields
 from wasm2oci.cli.session import Session
@@ -15,9 +14,9 @@ __all__ = ["command"]
 def command(
     session: Session,
     *,
-    host: Annotated[str, typer.Argument(metavar="HOST", help="The registry: ghcr.io, HOST:PORT.", show_default=False)],
+    host: Annotated[str, Argument("HOST", "The registry: ghcr.io, HOST:PORT.")],
     registry_config: Annotated[
-        Path | None, typer.Option("--registry-config", metavar="FILE", help="Credentials file to use (config.json).")
+        Path | None, Option.of("--registry-config", metavar="FILE", help="Credentials file to use (config.json).")
     ] = None,
     reporting: Reporting,
 ) -> None:

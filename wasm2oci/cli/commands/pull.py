@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import Connection, ReferenceArgument, Reporting
 from wasm2oci.cli.output import descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
@@ -19,17 +18,15 @@ def command(
     ref: ReferenceArgument,
     out: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The file to write; - writes to standard output."),
+        Option.of("--output", "-o", metavar="FILE", help="The file to write; - writes to standard output."),
     ] = None,
     module: Annotated[
         str | None,
-        typer.Option("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
+        Option.of("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
     ] = None,
-    platform: Annotated[
-        str | None, typer.Option("--platform", metavar="OS/ARCH", help="Which entry of an index.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also what is no WebAssembly module.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Download even what was downloaded before.")] = False,
+    platform: Annotated[str | None, Option.of("--platform", metavar="OS/ARCH", help="Which entry of an index.")] = None,
+    force: Annotated[bool, Option.of("--force", help="Also what is no WebAssembly module.")] = False,
+    no_cache: Annotated[bool, Option.of("--no-cache", help="Download even what was downloaded before.")] = False,
     reporting: Reporting,
     connection: Connection,
 ) -> None:

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
@@ -16,39 +15,31 @@ __all__ = ["command"]
 def command(
     session: Session,
     *,
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="The module; - reads standard input.", show_default=False)
-    ],
+    file: Annotated[str, Argument("FILE", "The module; - reads standard input.")],
     ref: Annotated[
         str,
-        typer.Argument(
-            metavar="REF",
-            help="HOST/NAME:TAG, several tags as HOST/NAME:TAG,TAG, or oci-layout:DIR:TAG.",
-            show_default=False,
-        ),
+        Argument("REF", "HOST/NAME:TAG, several tags as HOST/NAME:TAG,TAG, or oci-layout:DIR:TAG."),
     ],
     profile: Annotated[
-        str, typer.Option("--profile", metavar="NAME", help="How the artifact is laid out: cncf, wasm-to-oci.")
+        str, Option.of("--profile", metavar="NAME", help="How the artifact is laid out: cncf, wasm-to-oci.")
     ] = "cncf",
     annotation: Annotated[
         list[str] | None,
-        typer.Option("--annotation", "-a", metavar="KEY=VALUE", help="Say something about the artifact; repeatable."),
+        Option.of("--annotation", "-a", metavar="KEY=VALUE", help="Say something about the artifact; repeatable."),
     ] = None,
     annotation_file: Annotated[
-        Path | None, typer.Option("--annotation-file", metavar="FILE", help="JSON object with annotations.")
+        Path | None, Option.of("--annotation-file", metavar="FILE", help="JSON object with annotations.")
     ] = None,
     title: Annotated[
         str | None,
-        typer.Option("--title", metavar="NAME", help="File name that a pull gives it, if not FILE's own name."),
+        Option.of("--title", metavar="NAME", help="File name that a pull gives it, if not FILE's own name."),
     ] = None,
     created: Annotated[
         str | None,
-        typer.Option(
-            "--created", metavar="DATE", help="When it was made; else SOURCE_DATE_EPOCH, else nothing is said."
-        ),
+        Option.of("--created", metavar="DATE", help="When it was made; else SOURCE_DATE_EPOCH, else nothing is said."),
     ] = None,
-    author: Annotated[str | None, typer.Option("--author", metavar="NAME", help="Who made it (profile cncf).")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Push it even if it is not WebAssembly.")] = False,
+    author: Annotated[str | None, Option.of("--author", metavar="NAME", help="Who made it (profile cncf).")] = None,
+    force: Annotated[bool, Option.of("--force", help="Push it even if it is not WebAssembly.")] = False,
     reporting: Reporting,
     connection: Connection,
 ) -> None:

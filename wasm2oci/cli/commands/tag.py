@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-import typer
-
+from wasm2oci.cli.declare import Argument
 from wasm2oci.cli.options import Connection, ReferenceArgument, Reporting
 from wasm2oci.cli.output import descriptor_document, fields
 from wasm2oci.cli.session import Session
@@ -14,7 +13,7 @@ __all__ = ["command"]
 def command(
     session: Session,
     ref: ReferenceArgument,
-    tags: Annotated[list[str], typer.Argument(metavar="TAG...", help="The further tags.", show_default=False)],
+    tags: Annotated[list[str], Argument("TAG...", "The further tags.")],
     reporting: Reporting,
     connection: Connection,
 ) -> None:

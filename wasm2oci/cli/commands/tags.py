@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-import typer
-
+from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.session import Session
 
@@ -13,11 +12,9 @@ __all__ = ["command"]
 def command(
     session: Session,
     *,
-    repository: Annotated[
-        str, typer.Argument(metavar="REPOSITORY", help="HOST/NAME or oci-layout:DIR.", show_default=False)
-    ],
+    repository: Annotated[str, Argument("REPOSITORY", "HOST/NAME or oci-layout:DIR.")],
     everything: Annotated[
-        bool, typer.Option("--all", "-a", help="Also the sha256-... tags of signatures and referrers.")
+        bool, Option.of("--all", "-a", help="Also the sha256-... tags of signatures and referrers.")
     ] = False,
     reporting: Reporting,
     connection: Connection,

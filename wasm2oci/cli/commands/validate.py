@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import fields, size_text
 from wasm2oci.cli.session import Session
@@ -19,21 +18,17 @@ def command(
     *,
     subject: Annotated[
         str,
-        typer.Argument(
-            metavar="FILE|REF", help="A file, HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG.", show_default=False
-        ),
+        Argument("FILE|REF", "A file, HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG."),
     ],
     features: Annotated[
         str | None,
-        typer.Option("--features", metavar="LIST", help="What it may use: wasm1, wasm2, wasm3, +gc,-simd128, ..."),
+        Option.of("--features", metavar="LIST", help="What it may use: wasm1, wasm2, wasm3, +gc,-simd128, ..."),
     ] = None,
     module: Annotated[
         str | None,
-        typer.Option("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
+        Option.of("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
     ] = None,
-    platform: Annotated[
-        str | None, typer.Option("--platform", metavar="OS/ARCH", help="Which entry of an index.")
-    ] = None,
+    platform: Annotated[str | None, Option.of("--platform", metavar="OS/ARCH", help="Which entry of an index.")] = None,
     reporting: Reporting,
     connection: Connection,
 ) -> None:

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import Connection, ReferenceArgument, Reporting
 from wasm2oci.cli.output import descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
@@ -17,16 +16,12 @@ def command(
     session: Session,
     *,
     ref: ReferenceArgument,
-    file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A file that should be its module.", show_default=False)
-    ] = None,
+    file: Annotated[Path | None, Argument("[FILE]", "A file that should be its module.")] = None,
     module: Annotated[
         str | None,
-        typer.Option("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
+        Option.of("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
     ] = None,
-    platform: Annotated[
-        str | None, typer.Option("--platform", metavar="OS/ARCH", help="Which entry of an index.")
-    ] = None,
+    platform: Annotated[str | None, Option.of("--platform", metavar="OS/ARCH", help="Which entry of an index.")] = None,
     reporting: Reporting,
     connection: Connection,
 ) -> None:
