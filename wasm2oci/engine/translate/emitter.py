@@ -193,7 +193,8 @@ class Emitter:
             return v
         bit = slot_bit(height)
         for other in range(height):
-            if self.stack[other].deps & bit:
+            # Whatever may trap or act comes after what does so before it.
+            if self.stack[other].deps & bit or (v.cls and self.stack[other].cls):
                 self.settle(other)
         for other in range(height + 1, len(self.stack)):
             if self.stack[other].deps & bit:

@@ -138,6 +138,8 @@ def _load(size: int, m: int, *, is_signed: bool = False) -> Lowering:
     def lower(e: Emitter, imm: Any) -> None:
         offset, memory = imm
         v = _address(e, e.stack.pop(), memory)
+        if v.cls == EFFECT:  # it may grow the memory, and Python takes the view first
+            v = e.atom(v, len(e.stack))
         if size == 1 or _aligned(v, offset, size):
             text, p = _element(view, v, offset, size, memory), 0
         elif e.compact:
@@ -159,6 +161,8 @@ def _load_float(view: str, size: int) -> Lowering:
     def lower(e: Emitter, imm: Any) -> None:
         offset, memory = imm
         v = _address(e, e.stack.pop(), memory)
+        if v.cls == EFFECT:  # it may grow the memory, and Python takes the view first
+            v = e.atom(v, len(e.stack))
         aligned = _aligned(v, offset, size)
         test = ""
         if size == 4:
