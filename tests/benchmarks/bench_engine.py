@@ -3,9 +3,9 @@
     python tests/benchmarks/bench_engine.py [--go HELLO.wasm] [--no-pywasm] [KERNEL ...]
 
 Peers are `pwasm` and `pywasm` from PyPI, run in the same process and in turn, so that a busy machine slows all alike;
-the best of several runs counts. The Go program is run in processes of its own, and CPU seconds are counted from the first
-import on: cold, with an empty code cache, and warm, with the cache the run before left. Its host functions are pwasm's
-small WASI for both engines.
+the best of several runs counts. The Go program is run in processes of its own, and CPU seconds are counted from the
+first import on: cold, with an empty code cache, and warm, with the cache the run before left. Its host functions are
+pwasm's small WASI for both engines.
 """
 
 import argparse
