@@ -36,7 +36,7 @@ LITERALS: Final = {M32: "4294967295", M64: "18446744073709551615"}
 PURE: Final = 0
 """Evaluating it can neither fail nor be noticed."""
 READ: Final = 1
-"""It reads memory, tables, globals or objects, and may trap in doing so; two of these may swap places."""
+"""It reads memory, tables, globals or objects, and may trap in doing so; it stays in order with its like."""
 EFFECT: Final = 2
 """It changes something, or traps in a way of its own: it stays where it is."""
 
