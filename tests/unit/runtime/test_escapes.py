@@ -71,11 +71,17 @@ def test_renames_while_opening_never_lead_out(path: str, code: Path, tmp_path: P
 
     swapper = threading.Thread(target=swap)
     swapper.start()
+    opened = 0
     try:
-        (line,) = make(("storm", "2000", "3", "flip/secret.txt"), inside, path, code)
+        # A busy machine may run a whole storm between two renames: storms go on until one saw both sides.
+        for _ in range(200):
+            (line,) = make(("storm", "2000", "3", "flip/secret.txt"), inside, path, code)
+            leaked, found = line.split()
+            assert leaked == "0"
+            opened += int(found)
+            if opened:
+                break
     finally:
         stop.set()
         swapper.join()
-    leaked, opened = line.split()
-    assert leaked == "0"
-    assert int(opened) > 0
+    assert opened > 0
