@@ -412,8 +412,9 @@ class Structured:
         c.state = None
         frame = frames[-1] if frames else None
         if frame is not None and frame.kind == "loop" and frame.owner is c:
-            # The end of an `if` may be reached from its first arm even where its second never falls out.
-            self.end_loop(c, frame, alive=alive if c.kind == "if" else not e.dead)
+            # The end may be reached by branches that were written as breaks of loops inside, where nothing else falls
+            # out: of an `if` from its first arm, of a block from a loop that is its last item.
+            self.end_loop(c, frame, alive=not e.dead if c.kind == "loop" else alive)
         elif keep is not None:
             self.reopen(keep)
         e.dead = not alive
