@@ -118,6 +118,10 @@ def invoke(arguments: Sequence[str], session: "Session") -> int:
 
 def _dispatch(arguments: Sequence[str], session: "Session") -> int:
     if session.program == "wasm2oci":
+        if len(arguments) > 1 and arguments[0] == "run" and not arguments[1].startswith("-"):
+            from wasm2oci.cli.running import run_plain
+
+            return run_plain(arguments[1], arguments[2:], session)
         code = _plain(arguments, session)
         if code is not None:
             return code

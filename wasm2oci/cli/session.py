@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, TextIO
 
-from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import Output
 
 if TYPE_CHECKING:
+    from wasm2oci.cli.options import Connection, Reporting
     from wasm2oci.operations.environment import Environment
 
 __all__ = ["Session"]
@@ -56,32 +56,32 @@ class Session:
         """Whether a person says yes; False when nobody can be asked."""
         return self.interactive and self.ask(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
-    def output(self, reporting: Reporting | None = None) -> Output:
+    def output(self, reporting: "Reporting | None" = None) -> Output:
         """Where the results and remarks of this run go."""
-        reporting = reporting or Reporting()
+        # Options are only there where typer is: a command line without any does not wait for it.
         return Output(
             stdout=self.stdout,
             stderr=self.stderr,
-            as_json=reporting.format == "json",
-            quiet=reporting.quiet,
-            verbose=reporting.verbose,
-            bars=not reporting.no_progress and self.variables.get("TERM") != "dumb",
+            as_json=reporting is not None and reporting.format == "json",
+            quiet=reporting is not None and reporting.quiet,
+            verbose=reporting is not None and reporting.verbose,
+            bars=not (reporting is not None and reporting.no_progress) and self.variables.get("TERM") != "dumb",
             color="NO_COLOR" not in self.variables,
         )
 
-    def environment(self, output: Output, connection: Connection | None = None) -> "Environment":
+    def environment(self, output: Output, connection: "Connection | None" = None) -> "Environment":
         """The wiring that operations get: warnings go to `output`, registries are reached by `connection`.
 
         Raises:
             UsageError: options contradict each other, or standard input holds no password.
         """
-        from wasm2oci.operations.environment import Environment
+        from wasm2oci.operations.environment import Access, Environment
 
         home = self.variables.get("HOME") or "/"
         return Environment(
             variables=self.variables,
             home=Path(home),
-            access=(connection or Connection()).access(self.stdin),
+            access=Access() if connection is None else connection.access(self.stdin),
             warn=output.warn,
             note=output.note,
             log=output.note if output.verbose else None,

@@ -1,26 +1,21 @@
 """`wasm2oci run`."""
 
 import contextlib
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, ClassVar, Final, TextIO
+from typing import Annotated, Any, ClassVar, Final, TextIO
 
 import typer
 
 from wasm2oci.cli.options import Connection, Reporting
+from wasm2oci.cli.running import descriptor, report
 from wasm2oci.cli.session import Session
-
-if TYPE_CHECKING:
-    from wasm2oci.cli.output import Output
-    from wasm2oci.runtime import ProfileRow, RunOutcome
 
 __all__ = ["CONTEXT_SETTINGS", "command", "rewrite"]
 
 CONTEXT_SETTINGS: Final[dict[str, Any]] = {"allow_interspersed_args": False}
-_SHOWN_ROWS: Final = 25
 
 
 class Engine(StrEnum):
@@ -180,9 +175,9 @@ def command(
                 ),
                 environment=parse_environment(world.env or (), world.env_file or (), session.variables),
                 preopens=tuple(parse_directory(text) for text in world.dir or ()),
-                stdin=_descriptor(session.stdin, session.stdin.read),
-                stdout=_descriptor(session.stdout.buffer, session.stdout.buffer.write),
-                stderr=_descriptor(session.stderr.buffer, session.stderr.buffer.write),
+                stdin=descriptor(session.stdin, session.stdin.read),
+                stdout=descriptor(session.stdout.buffer, session.stdout.buffer.write),
+                stderr=descriptor(session.stderr.buffer, session.stderr.buffer.write),
                 invoke=world.invoke,
                 limits=Limits(
                     timeout_s=None if bounds.timeout is None else parse_duration(bounds.timeout, "--timeout"),
@@ -201,16 +196,8 @@ def command(
     if world.invoke is not None and not outcome.exit_code:
         document = {"function": world.invoke, "results": list(outcome.results), "engine": outcome.engine.value}
         output.result(document, outcome.results, quiet="\n".join(outcome.results) or None)
-    _report(outcome, output, bounds)
+    report(outcome, output, bounds.timeout)
     return outcome.exit_code
-
-
-def _descriptor(stream: BinaryIO, otherwise: Callable[..., Any]) -> Any:
-    """The descriptor behind a stream; for one in memory, its bytes (input) or what takes them (output)."""
-    try:
-        return stream.fileno()
-    except (io.UnsupportedOperation, AttributeError):
-        return otherwise() if otherwise.__name__ == "read" else otherwise
 
 
 @contextlib.contextmanager
@@ -234,23 +221,3 @@ def _trace_lines(watching: Watching, stderr: TextIO) -> Iterator[Callable[[str],
         yield write
     else:
         yield None
-
-
-def _report(outcome: "RunOutcome", output: "Output", bounds: Bounds) -> None:
-    """Say on standard error how it ended, unless it ended by itself."""
-    if outcome.trap is not None:
-        output.stderr.write(f"error: the guest trapped: {outcome.trap.reason}\n")
-        output.stderr.write("".join(f"  {line}\n" for line in outcome.trap.lines))
-    elif outcome.ending == "timed out":
-        output.stderr.write(f"error: the guest was stopped after {bounds.timeout}\n")
-    if outcome.profile:
-        output.stderr.write(_profile_table(outcome.profile))
-
-
-def _profile_table(rows: "tuple[ProfileRow, ...]") -> str:
-    lines = ["     own s    total s      calls  function\n"]
-    lines += [f"{row.own_s:>10.4f} {row.total_s:>10.4f} {row.calls:>10}  {row.name}\n" for row in rows[:_SHOWN_ROWS]]
-    if len(rows) > _SHOWN_ROWS:
-        rest = sum(row.own_s for row in rows[_SHOWN_ROWS:])
-        lines.append(f"{rest:>10.4f} {'':>21}  {len(rows) - _SHOWN_ROWS} more\n")
-    return "".join(lines)
