@@ -6,6 +6,7 @@ and the output of engineerd/wasm-to-oci (`cli.drop_in`).
 Nothing heavy is imported here: `--version` and `--help` answer from the table, before typer is even loaded.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -66,6 +67,9 @@ def _run(program: str) -> NoReturn:
         sys.stderr.write(f"error: cannot write standard output: {error.strerror}\n")
         code = ExitCode.LOCAL_IO
         _silence(sys.stdout)
+    # What is alive now ends with the process. Python would look through all of it for garbage twice on the way out,
+    # which takes a tenth of the time of a small push; frozen objects are left alone.
+    gc.freeze()
     sys.exit(code)
 
 
