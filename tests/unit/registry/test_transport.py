@@ -231,8 +231,9 @@ class TestLoopback:
             assert connector.origin(host).scheme == "http"
 
     def test_another_refusal_is_plain_http(self, tmp_path: Path) -> None:
-        with listening(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno") as (host, _):
-            assert Connector(options(tmp_path)).origin(host).scheme == "http"
+        refusal = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno"
+        with listening(refusal) as (host, _), Connector(options(tmp_path)) as connector:
+            assert connector.origin(host).scheme == "http"
 
     def test_nobody_there_is_said_at_once(self, tmp_path: Path) -> None:
         with socket.socket() as probe:
