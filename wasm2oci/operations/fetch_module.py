@@ -89,11 +89,18 @@ class FetchedModule:
         data: its bytes; text is assembled already.
         name: what a program made from it is called: the file's name, or the repository's last part.
         digest: of the bytes as they were fetched.
+        assembled: whether they were text, and `data` is what was made from it.
     """
 
     data: bytes
     name: str
     digest: Digest
+    assembled: bool = False
+
+    @property
+    def sha256(self) -> str | None:
+        """The SHA-256 of `data` in hexadecimal, where it is known."""
+        return self.digest.encoded if self.digest.algorithm == "sha256" and not self.assembled else None
 
 
 def fetch(subject: Path | Location, policy: FetchPolicy, environment: "Environment") -> FetchedModule:
@@ -122,14 +129,15 @@ def _from_file(path: Path, policy: FetchPolicy) -> FetchedModule:
         raise LocalIOError(f"{path}: {error.strerror}") from error
     digest = Digest.of(data)
     _check(policy, digest)
-    if not data.startswith(_MAGIC) and (path.suffix == ".wat" or data.lstrip()[:1] in {b"(", b";"}):
+    assembled = not data.startswith(_MAGIC) and (path.suffix == ".wat" or data.lstrip()[:1] in {b"(", b";"})
+    if assembled:
         from wasm2oci.runtime.text import assemble
 
         try:
             data = assemble(data.decode())
         except UnicodeDecodeError as error:
             raise NoModuleTextError(f"{path} is neither a module nor text") from error
-    return FetchedModule(data, path.name, digest)
+    return FetchedModule(data, path.name, digest, assembled)
 
 
 def _from_registry(reference: Reference, policy: FetchPolicy, environment: "Environment") -> FetchedModule:

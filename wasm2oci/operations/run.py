@@ -86,6 +86,7 @@ def run(request: GuestRequest, environment: "Environment") -> GuestOutcome:
     outcome = run_module(
         RunRequest(
             module=module.data,
+            sha256=module.sha256,
             args=tuple(text.encode("utf-8", "surrogateescape") for text in args),
             environment=request.environment,
             preopens=request.preopens,

@@ -41,22 +41,22 @@ class CompiledCode:
         self._folder = folder
         self._settings = settings
 
-    def load(self, module: bytes, make: Callable[[str], C]) -> C | None:
+    def load(self, sha256: str, make: Callable[[str], C]) -> C | None:
         """The code of a module, or None when none is kept that can be used.
 
         Args:
-            module: its bytes.
+            sha256: the digest of its bytes, in hexadecimal.
             make: makes it from the path of a file, raises when the file is not as expected.
         """
         if self._folder is None:
             return None
-        path = self._folder / self._name(module)
+        path = self._folder / self._name(sha256)
         if _is_ours(self._folder) and _is_ours(path):
             with contextlib.suppress(Exception):  # a damaged file, or another build of the same version
                 return make(str(path))
         return None
 
-    def keep(self, module: bytes, made: Compiled) -> None:
+    def keep(self, sha256: str, made: Compiled) -> None:
         """Keep the code of a module for the next run; not being able to is no error."""
         if self._folder is None:
             return
@@ -70,13 +70,13 @@ class CompiledCode:
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(made.serialize())
-                Path(temporary).replace(self._folder / self._name(module))
+                Path(temporary).replace(self._folder / self._name(sha256))
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
 
-    def _name(self, module: bytes) -> str:
-        key = f"{platform.machine()} {self._settings} {hashlib.sha256(module).hexdigest()}"
+    def _name(self, sha256: str) -> str:
+        key = f"{platform.machine()} {self._settings} {sha256}"
         return hashlib.sha256(key.encode()).hexdigest() + ".cwasm"
 
 

@@ -66,12 +66,12 @@ def _run_function(instance: Instance, store: wasmtime.Store, interface: str) -> 
 
 def _component(session: Session) -> Component:
     data = session.request.module
-    component = session.code.load(data, lambda path: Component.deserialize_file(session.engine, path))
+    component = session.code.load(session.sha256, lambda path: Component.deserialize_file(session.engine, path))
     if component is None:
         try:
             component = Component(session.engine, data)
         except wasmtime.WasmtimeError as error:
             text = str(error).splitlines()[0] if str(error) else "no reason given"
             raise WasmtimeRefusedError(f"wasmtime does not take the component: {text}") from error
-        session.code.keep(data, component)
+        session.code.keep(session.sha256, component)
     return component

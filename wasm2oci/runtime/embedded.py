@@ -80,7 +80,7 @@ def _call(
     limits = request.limits
     cache = None if request.cache is None else request.cache / "embedded"
     engine = Engine(cache=cache, fuel=limits.fuel is not None)
-    module = Module(engine, request.module)
+    module = Module(engine, request.module, digest=request.sha256)
     with open_wasi(request, interrupt) as wasi:
         linker = Linker(engine)
         if limits.fuel is not None:

@@ -71,6 +71,7 @@ class RunRequest:
 
     Attributes:
         module: a core module's or a component's bytes.
+        sha256: the digest of `module` in hexadecimal, where it is known.
         args: its command line, the program's name first.
         environment: its environment variables; nothing is taken over from this process.
         preopens: directories it may use.
@@ -91,6 +92,7 @@ class RunRequest:
     """
 
     module: bytes = field(repr=False)
+    sha256: str | None = None
     args: tuple[bytes, ...]
     environment: tuple[tuple[bytes, bytes], ...] = ()
     preopens: "tuple[Preopen, ...]" = ()

@@ -5,6 +5,7 @@ run in a supervised thread; the guest's own code is stopped through wasmtime's e
 """
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -82,6 +83,7 @@ class Session:
     def __init__(self, request: RunRequest, interrupt: Interrupt) -> None:
         self.request = request
         self.interrupt = interrupt
+        self.sha256 = request.sha256 or hashlib.sha256(request.module).hexdigest()
         config = wasmtime.Config()
         config.epoch_interruption = True
         config.consume_fuel = request.limits.fuel is not None
@@ -187,7 +189,7 @@ def run_known(request: RunRequest, why: str) -> RunOutcome | None:
     """
     with Interrupt() as interrupt:
         session = Session(request, interrupt)
-        module = session.code.load(request.module, session.load_module)
+        module = session.code.load(session.sha256, session.load_module)
         if module is None:
             return None
 
@@ -290,13 +292,13 @@ def _call(
 
 def _module(session: Session) -> wasmtime.Module:
     data = session.request.module
-    module = session.code.load(data, session.load_module)
+    module = session.code.load(session.sha256, session.load_module)
     if module is None:
         try:
             module = wasmtime.Module(session.engine, data)
         except wasmtime.WasmtimeError as error:
             raise WasmtimeRefusedError(f"wasmtime does not take the module: {_cause(error)}") from error
-        session.code.keep(data, module)
+        session.code.keep(session.sha256, module)
     return module
 
 
