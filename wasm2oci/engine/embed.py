@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine.binary import decode_module
 from wasm2oci.engine.binary.types import host_function
+from wasm2oci.engine.collector import Pause
 from wasm2oci.engine.runtime.function import Function, Global, Tag
 from wasm2oci.engine.runtime.instance import Extern, ModuleInstance
 from wasm2oci.engine.runtime.instantiate import allocate, initialise, match_imports
@@ -133,13 +134,15 @@ class Module:
 
     def __init__(self, engine: Engine, data: bytes, *, digest: str | None = None) -> None:
         self.engine = engine
-        self.syntax: syntax.Module = decode_module(data)
+        with Pause():
+            self.syntax: syntax.Module = decode_module(data)
         self.options = Options(fuel=engine.fuel, poll=engine.interruptible)
         self.code = CodeCache(
             engine.cache, digest or hashlib.sha256(data).hexdigest(), self.options, str(int(engine.features))
         )
         if not self.code.known:
-            validate_module(self.syntax, engine.features)
+            with Pause():
+                validate_module(self.syntax, engine.features)
 
     @property
     def imports(self) -> tuple[ImportType, ...]:

@@ -18,6 +18,7 @@ from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.module import (
     CustomSection,
     DataSegment,
+    DataSegments,
     ElementSegment,
     Export,
     Global,
@@ -92,7 +93,7 @@ class _ModuleDecoder:
         self.exports: list[Export] = []
         self.start: int | None = None
         self.elements: list[ElementSegment] = []
-        self.datas: list[DataSegment] = []
+        self.datas = DataSegments()
         self.codes: list[Span] = []
         self.data_count: int | None = None
         self.customs: list[CustomSection] = []
@@ -150,7 +151,7 @@ class _ModuleDecoder:
             exports=tuple(self.exports),
             start=self.start,
             elements=tuple(self.elements),
-            datas=tuple(self.datas),
+            datas=self.datas,
             codes=tuple(self.codes),
             data_count=self.data_count,
             customs=tuple(self.customs),
@@ -367,39 +368,51 @@ class _ModuleDecoder:
         reader.pos = pos
 
     def read_datas(self, reader: Reader) -> None:
-        data, types, end, append = self.data, self.types, reader.end, self.datas.append
-        active, passive = SegmentMode.ACTIVE, SegmentMode.PASSIVE
+        data, end = self.data, reader.end
+        plain = self.datas.plain
         for _ in range(reader.count(limits.MAX_DATA_SEGMENTS, "data segments", 2)):
             offset = reader.pos
-            if end - offset > 16 and data[offset] == 0:  # memory 0, which is what nearly all of them are for
-                mode, memory = active, 0
-                reader.pos = offset + 1
-                start: ConstExpr | None = const_expr(reader, types)
-                pos = reader.pos
-                length = data[pos] if pos < end else 0x80
-                if length < 0x80:
+            # Nearly all of them: for memory 0, at an i32.const of at most four bytes, of a length of at most two.
+            if end - offset > 16 and not data[offset] and data[offset + 1] == 0x41:
+                pos, address, shift = offset + 2, 0, 0
+                while (byte := data[pos]) >= 0x80 and shift < 21:
+                    address |= (byte & 0x7F) << shift
+                    shift += 7
                     pos += 1
-                else:
-                    length = reader.u32()
-                    pos = reader.pos
-            else:
-                flags = reader.u32()
-                if flags > _EXPLICIT:
-                    raise MalformedError(f"malformed data segment kind {flags:#x}", offset)
-                mode, memory, start = active, 0, None
-                if flags & _PASSIVE:
-                    mode = passive
-                    self._needs(Feature.BULK_MEMORY, offset)
-                else:
-                    if flags & _EXPLICIT:
-                        memory = reader.u32()
-                    start = const_expr(reader, types)
-                length = reader.u32()
-                pos = reader.pos
-            if length > end - pos:
-                raise MalformedError("length out of bounds: the data is longer than its section", pos)
-            reader.pos = pos + length
-            append(DataSegment(mode, memory, start, (pos, pos + length), offset))
+                if byte < 0x80 and data[pos + 1] == 0x0B:
+                    address |= byte << shift
+                    if byte & 0x40:
+                        address = address - (0x80 << shift) & 0xFFFFFFFF
+                    after = pos + 2
+                    length = data[after]
+                    pos = after + 1
+                    if length >= 0x80:
+                        length = length & 0x7F | data[pos] << 7
+                        pos += 1
+                    if length < 0x4000 and length <= end - pos:
+                        plain += (offset, after, address, pos, pos + length)
+                        reader.pos = pos + length
+                        continue
+            self._read_data(reader, offset)
+
+    def _read_data(self, reader: Reader, offset: int) -> None:
+        flags = reader.u32()
+        if flags > _EXPLICIT:
+            raise MalformedError(f"malformed data segment kind {flags:#x}", offset)
+        mode, memory, start = SegmentMode.ACTIVE, 0, None
+        if flags & _PASSIVE:
+            mode = SegmentMode.PASSIVE
+            self._needs(Feature.BULK_MEMORY, offset)
+        else:
+            if flags & _EXPLICIT:
+                memory = reader.u32()
+            start = const_expr(reader, self.types)
+        length = reader.u32()
+        pos = reader.pos
+        if length > reader.end - pos:
+            raise MalformedError("length out of bounds: the data is longer than its section", pos)
+        reader.pos = pos + length
+        self.datas.add(DataSegment(mode, memory, start, (pos, pos + length), offset))
 
 
 _SECTIONS: dict[SectionId, Callable[[_ModuleDecoder, Reader], None]] = {

@@ -17,6 +17,7 @@ from wasm2oci.engine.runtime.instance import Extern, ModuleInstance
 from wasm2oci.engine.runtime.limits import ResourceLimits
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
+from wasm2oci.engine.runtime.trap import Trap
 from wasm2oci.engine.syntax.module import Import, Module, SegmentMode
 from wasm2oci.engine.syntax.types import (
     DefType,
@@ -139,9 +140,10 @@ def allocate(
             instance.elems.append([instance.funcs[index] for index in segment.funcs])
         else:
             instance.elems.append([evaluate(expression, instance) for expression in segment.exprs or ()])
-    for data in module.datas:
+    instance.datas += [b""] * len(module.datas)  # plain segments are copied straight into the memory
+    for index, data in module.datas.others.items():
         start, end = data.content
-        instance.datas.append(module.data[start:end])
+        instance.datas[index] = module.data[start:end]
     for export in module.exports:
         instance.exports[export.name] = instance.space(export.kind)[export.index]
         if export.kind is ExternKind.FUNC:
@@ -164,13 +166,33 @@ def initialise(instance: ModuleInstance) -> None:
             references = instance.elems[index]
             instance.tables[segment.table].init(evaluate(segment.start, instance), references, 0, len(references))
             instance.elems[index] = []
-    for index, data in enumerate(module.datas):
-        if data.start is not None:
-            content = instance.datas[index]
-            instance.mems[data.memory].init(evaluate(data.start, instance), content, 0, len(content))
-            instance.datas[index] = b""
+    _copy_datas(instance)
     if module.start is not None:
         instance.funcs[module.start].invoke()
+
+
+def _copy_datas(instance: ModuleInstance) -> None:
+    module = instance.module
+    content, others = module.data, module.datas.others
+    numbers = iter(module.datas.plain)
+    init = instance.mems[0].init if instance.mems else None
+    index = 0
+    try:
+        # The same iterator five times: five numbers for each segment.
+        for index, (_, _, address, start, end) in enumerate(zip(*[numbers] * module.datas.WIDTH, strict=True)):
+            data = others.get(index)
+            if data is None and init is not None:
+                init(address, content, start, end - start)
+            elif data is not None and data.start is not None:
+                segment = instance.datas[index]
+                instance.mems[data.memory].init(evaluate(data.start, instance), segment, 0, len(segment))
+                instance.datas[index] = b""
+    except Trap:
+        # What was not copied is not dropped, and functions in another's table may still ask for it.
+        for left in range(index, len(instance.datas)):
+            first, last = module.datas[left].content
+            instance.datas[left] = content[first:last]
+        raise
 
 
 def _unprepared(*_: object) -> NoReturn:

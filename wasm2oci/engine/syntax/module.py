@@ -5,10 +5,10 @@ Index spaces start with imports, as in the specification: `func_types[i]`, `tabl
 pairs of offsets into `data`. Offsets count from the first byte of `data`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple, overload
 
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.types import (
@@ -27,6 +27,7 @@ __all__ = [
     "ConstOp",
     "CustomSection",
     "DataSegment",
+    "DataSegments",
     "ElementSegment",
     "Export",
     "Global",
@@ -113,7 +114,7 @@ class Export:
 class ConstExpr(NamedTuple):
     """A constant expression: its instructions, and where they stand (`end` is past the final `end` opcode).
 
-    Like `DataSegment` a named tuple and no dataclass: Go writes tens of thousands of them, and these are made faster.
+    Like `DataSegment` a named tuple and no dataclass: there may be many, and these are made faster.
     """
 
     ops: tuple[ConstOp, ...]
@@ -174,6 +175,60 @@ class DataSegment(NamedTuple):
     offset: int
 
 
+class DataSegments(Sequence[DataSegment]):
+    """The data segments, those that are nothing special as numbers: Go writes tens of thousands of them.
+
+    A plain segment is active, for memory 0, and starts at an `i32.const`. It becomes a `DataSegment` when asked for.
+
+    Attributes:
+        plain: five numbers for each segment: `offset`, the end of its constant expression, the address, and the
+            `content`; zeros for a segment that is not plain.
+        others: the segments that are not plain, by index, in order.
+    """
+
+    WIDTH: Final = 5
+
+    __slots__ = ("others", "plain")
+
+    def __init__(self) -> None:
+        self.plain: list[int] = []
+        self.others: dict[int, DataSegment] = {}
+
+    def add(self, segment: DataSegment) -> None:
+        """Appends a segment that is not plain."""
+        self.others[len(self)] = segment
+        self.plain += (0,) * self.WIDTH
+
+    def __len__(self) -> int:
+        return len(self.plain) // self.WIDTH
+
+    @overload
+    def __getitem__(self, index: int) -> DataSegment: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[DataSegment]: ...
+
+    def __getitem__(self, index: int | slice) -> DataSegment | Sequence[DataSegment]:
+        if isinstance(index, slice):
+            return tuple(self[number] for number in range(len(self))[index])
+        number = range(len(self))[index]
+        other = self.others.get(number)
+        if other is not None:
+            return other
+        offset, after, address, start, end = self.plain[number * self.WIDTH : (number + 1) * self.WIDTH]
+        expression = ConstExpr(((0x41, address),), offset + 1, after, ())
+        return DataSegment(SegmentMode.ACTIVE, 0, expression, (start, end), offset)
+
+    def __iter__(self) -> Iterator[DataSegment]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The `name` section, as far as it is readable (a malformed name section is no error). Spec: core, A.4."""
@@ -227,7 +282,7 @@ class Module:
     exports: tuple[Export, ...]
     start: int | None
     elements: tuple[ElementSegment, ...]
-    datas: tuple[DataSegment, ...]
+    datas: DataSegments
     codes: tuple[Span, ...]
     data_count: int | None
     customs: tuple[CustomSection, ...]

@@ -15,6 +15,7 @@ from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.binary import decode_names
+from wasm2oci.engine.collector import Pause
 from wasm2oci.engine.runtime.function import Function
 from wasm2oci.engine.runtime.instance import ModuleInstance
 from wasm2oci.engine.translate.cache import CodeCache, Entry
@@ -95,11 +96,12 @@ class Loader:
         if entry is not None:
             self.maps[index] = entry.offsets
             return self.link(function, entry.code, tails=entry.tails)
-        from wasm2oci.engine.translate.function import translate_function  # noqa: PLC0415 - not for cached code
-
         name = file_name(self.digest, index)
-        source = translate_function(self.instance.module, index, self.options)
-        code = compile_source(source, name)
+        with Pause():
+            from wasm2oci.engine.translate.function import translate_function  # noqa: PLC0415 - not for cached code
+
+            source = translate_function(self.instance.module, index, self.options)
+            code = compile_source(source, name)
         self.cache.put(index, Entry(code, source.tails, array("I", source.offsets)))
         # Tracebacks show the generated lines.
         linecache.cache[name] = (len(source.text), None, source.text.splitlines(keepends=True), name)

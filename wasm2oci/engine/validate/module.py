@@ -254,7 +254,10 @@ def _elements(context: Context) -> None:
 
 def _datas(context: Context) -> None:
     known_globals = len(context.module.globals)
-    for data in context.module.datas:
+    datas = context.module.datas
+    # Plain segments are right or wrong together.
+    judged = datas.others.values() if context.mem_addresses[:1] == [I32] else datas
+    for data in judged:
         if data.start is not None:
             address = context.memory(data.memory, data.offset)
             _const(context, data.start, address, known_globals)

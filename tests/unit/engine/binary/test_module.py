@@ -245,7 +245,21 @@ def test_data_segments_are_read_alike_however_long_their_offset_is(value: int) -
 def test_segments_can_be_left_out() -> None:
     data = HEADER + TYPES + IMPORTS + section(9, b"\xff") + section(12, b"\x05") + section(11, b"\xff")
     module = decode_module(data, segments=False)
-    assert (module.elements, module.datas, module.data_count) == ((), (), 5)
+    assert (module.elements, tuple(module.datas), module.data_count) == ((), (), 5)
     assert len(module.imports) == 4
     with pytest.raises(MalformedError):
         decode_module(data)
+
+
+def test_plain_and_other_data_segments_stand_in_their_order() -> None:
+    plain, passive, wide = b"\x00\x41\x08\x0b\x02hi", b"\x01\x03abc", b"\x02\x00\x41\x01\x0b\x01x"
+    module = decode_module(HEADER + section(5, b"\x01\x00\x01") + section(11, b"\x04" + plain + passive + wide + plain))
+    datas = module.datas
+    assert len(datas) == 4
+    assert [module.data[slice(*data.content)] for data in datas] == [b"hi", b"abc", b"x", b"hi"]
+    assert [data.start is None for data in datas] == [False, True, False, False]
+    assert datas[-1] == datas[3] == datas[3:][0]
+    assert datas[0] != datas[3]
+    assert datas == decode_module(module.data).datas
+    with pytest.raises(IndexError):
+        datas[4]
