@@ -109,9 +109,10 @@ class TestTls:
             connector.ping(registry.address)
 
     def test_plain_http_where_tls_is_wanted_says_so(self, tmp_path: Path) -> None:
-        with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (host, _):
+        settings = options(tmp_path, insecure=True)
+        with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (host, _), Connector(settings) as connector:
             with pytest.raises(TlsError) as caught:
-                Connector(options(tmp_path, insecure=True)).ping(host)
+                connector.ping(host)
             assert "--plain-http" in (caught.value.hint or "")
             assert not caught.value.spoken
 
