@@ -8,10 +8,14 @@
 What a module *is* lives in `engine.syntax`; whether it is valid, in `engine.validate`.
 """
 
-from wasm2oci.engine.binary.component import Component, decode_component
+from typing import TYPE_CHECKING, Any
+
 from wasm2oci.engine.binary.module import decode_module
 from wasm2oci.engine.binary.names import decode_names, decode_producers, decode_target_features
 from wasm2oci.engine.binary.preamble import ModuleKind, preamble
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.binary.component import Component, decode_component
 
 __all__ = [
     "Component",
@@ -23,3 +27,12 @@ __all__ = [
     "decode_target_features",
     "preamble",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Those who run core modules need no components.
+    if name in {"Component", "decode_component"}:
+        from wasm2oci.engine.binary import component  # noqa: PLC0415 - see above
+
+        return getattr(component, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

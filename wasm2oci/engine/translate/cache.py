@@ -105,7 +105,7 @@ class CodeCache:
         self.known = False
         self._live: dict[int, Entry] = {}
         self._entries: dict[int, memoryview] = {}
-        self._new: dict[int, bytes] = {}
+        self._new: set[int] = set()
         self._secret: bytes | None = None
         if folder is None:
             return
@@ -173,7 +173,7 @@ class CodeCache:
         """Remembers a function's code, for other instances and for `save`."""
         self._live[index] = entry
         if self._secret is not None:
-            self._new[index] = marshal.dumps((entry.code, entry.tails, entry.offsets.tobytes()))
+            self._new.add(index)
 
     def save(self, *, empty: bool = False) -> None:
         """Writes what is new, together with what others wrote since; a folder that cannot be written is no error.
@@ -184,7 +184,9 @@ class CodeCache:
         if self._secret is None or not (self._new or (empty and not self.known)):
             return
         entries: dict[int, bytes | memoryview] = dict(self._parse(_read(self.path)) or self._entries)
-        entries.update(self._new)
+        for number in self._new:
+            entry = self._live[number]
+            entries[number] = marshal.dumps((entry.code, entry.tails, entry.offsets.tobytes()))
         index: list[tuple[int, int, int]] = []
         at = 0
         for number, raw in sorted(entries.items()):
@@ -195,5 +197,5 @@ class CodeCache:
         with suppress(OSError):
             _write(self.path, MAGIC + self._tag(covered) + covered)
             self._entries = {number: memoryview(raw) for number, raw in entries.items()}
-            self._new = {}
+            self._new.clear()
             self.known = True

@@ -291,7 +291,19 @@ def decode_locals(module: Module, index: int) -> tuple[list[int], int]:
     return types, at
 
 
+_INDEXED: Final = frozenset((_U32, _LABEL))
 _LABELLED: Final = frozenset((0xD5, 0xD6, 0xFB0018, 0xFB0019))  # br_on_null ... br_on_cast_fail
+
+_PLAIN: Final = frozenset(
+    code
+    for code, shape in enumerate(_SHAPE)
+    if shape not in {_LABEL, _LABELS, _PREFIX}
+    and code not in _OPENERS
+    and code not in _LABELLED
+    and code not in _TERMINAL
+    and code not in {ELSE, END, 0x21, 0x22}
+)
+"""Instructions that only have to be listed: neither control, nor local.set and local.tee."""
 
 
 def decode_body(module: Module, index: int) -> Body:
@@ -307,7 +319,8 @@ def decode_body(module: Module, index: int) -> Body:
     func_type = module.func_type(index)
     code: list[Instruction] = []
     append = code.append
-    shapes = _SHAPE
+    shapes, plain = _SHAPE, _PLAIN
+    none, s32, memarg = _NONE, _S32, _MEMARG
     top = Construct("function", None, -1, FuncType((), func_type.results))
     constructs = [top]
     open_: list[Construct] = [top]
@@ -323,14 +336,14 @@ def decode_body(module: Module, index: int) -> Body:
             sub, at = _leb(data, at)
             op = op << 16 | sub
             shape = _PREFIXED[op]
-        if shape == _NONE:
+        if shape == none:
             item = None
-        elif shape in {_U32, _LABEL}:
+        elif shape in _INDEXED:
             item = data[at]
             at += 1
             if item >= 0x80:
                 item, at = _leb(data, at - 1)
-        elif shape == _S32:
+        elif shape == s32:
             item = data[at]
             at += 1
             if item >= 0x80:
@@ -338,7 +351,7 @@ def decode_body(module: Module, index: int) -> Body:
                 item &= 0xFFFFFFFF
             elif item & 0x40:
                 item += 0xFFFFFF80
-        elif shape == _MEMARG:
+        elif shape == memarg:
             flags, item = data[at], data[at + 1]
             if flags < 0x40 and item < 0x80:
                 item = (item, 0)
@@ -365,6 +378,10 @@ def decode_body(module: Module, index: int) -> Body:
         else:
             item, at = _others(module, data, at, OPCODES[op].immediates)
 
+        if op in plain:
+            if not dead:
+                append((op, item, offset))
+            continue
         # --- constructs --------------------------------------------------------------------
         if op in _OPENERS:
             if dead:

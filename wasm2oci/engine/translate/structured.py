@@ -77,14 +77,14 @@ class Structured:
             BR_ON_CAST: self.br_on_cast,
             BR_ON_CAST_FAIL: self.br_on_cast_fail,
         }
+        lowerings, fuel = LOWERING, e.fuel
         for index, (op, item, offset) in enumerate(code):
             e.at = offset
             e.place = index
-            if op not in _FREE:
+            if fuel and op not in _FREE:
                 e.count += 1
-            lowering = LOWERING.get(op)
-            if lowering is not None:
-                lowering(e, item)
+            if op in lowerings:
+                lowerings[op](e, item)
             else:
                 self.next = index + 1
                 handlers[op](item)
