@@ -12,7 +12,7 @@ Spec: image-spec, manifest.md, image-index.md; distribution-spec, Listing Referr
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.target import ReferrerLister
 from wasm2oci.content.verify import read_all
@@ -32,16 +32,14 @@ class GraphError(InvalidInputError):
     """An artifact is too deep, too large, runs in circles, or contradicts itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A manifest or index of a graph, as its descriptor and as what it says."""
 
     descriptor: "Descriptor"
     document: Manifest | Index
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(NamedTuple):
     """All of an artifact. Both are in the order of the walk: children first, the root last."""
 
     manifests: tuple[Node, ...]

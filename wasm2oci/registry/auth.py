@@ -19,9 +19,8 @@ Spec: distribution-spec's token authentication; RFC 6750; RFC 6749 section 6.
 """
 
 import re
-from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
 from wasm2oci.errors import InvalidInputError, RegistryError
@@ -53,8 +52,7 @@ class TokenServerError(RegistryError):
     """The token server answered something that is not a token."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     scopes: tuple[Scope, ...]
     header: str
     ends: float

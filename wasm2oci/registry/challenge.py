@@ -11,9 +11,8 @@ A comma inside quotes belongs to the value (`scope="repository:a:pull,push"`); s
 """
 
 import re
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,8 +29,7 @@ _ESCAPE: Final = re.compile(r"\\(.)")
 _BARE: Final = re.compile(r"[^\s,\"]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(NamedTuple):
     """A scheme in lower case and its parameters, names in lower case."""
 
     scheme: str

@@ -13,9 +13,8 @@ import binascii
 import contextlib
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError, LocalIOError
 
@@ -54,8 +53,7 @@ def is_hub(host: str) -> bool:
     return host in _HUB
 
 
-@dataclass(frozen=True, slots=True)
-class AuthFile:
+class AuthFile(NamedTuple):
     """What one credential file says.
 
     Args:

@@ -3,9 +3,8 @@
 Spec: distribution-spec, Endpoints, end-1 to end-14.
 """
 
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.registry.messages import Request
 from wasm2oci.registry.urls import quote_path, with_query
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ENDPOINTS", "Endpoint", "endpoint"]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One row: what is asked, which answers mean that it was done, and what a token must allow.
 
     Args:

@@ -9,8 +9,7 @@ Spec: distribution-spec, Error Codes.
 
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.target import ChildMissingError
 from wasm2oci.errors import (
@@ -130,8 +129,7 @@ class TlsError(ExchangeError):
         self.spoken = spoken
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One entry of an error body: the specification's code (upper case, may be empty) and the registry's words."""
 
     code: str
@@ -182,8 +180,7 @@ def parse_problems(body: bytes) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(NamedTuple):
     """One row: on which hosts, for which words of a refusal, what to do.
 
     Args:

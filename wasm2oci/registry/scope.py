@@ -7,8 +7,7 @@ action.
 Spec: distribution-spec's token authentication, Token Scope.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Scope", "covers", "merge", "parse_scopes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Actions on one resource, usually a repository."""
 
     type: str

@@ -23,9 +23,9 @@ Spec: distribution-spec, Pushing blobs, end-4 to end-6 and end-13.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.endpoints import endpoint
@@ -58,24 +58,21 @@ def chunk_size(host: str) -> int:
     return next(size for end, size in CHUNK_SIZES if host.partition(":")[0].endswith(end))
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """Send this request; `part` says which bytes of the blob are its body (start, end), None for none."""
 
     request: Request
     part: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Wait so many seconds."""
 
     seconds: float
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """It is over: the answer that cannot be got around, its body in memory."""
 
     response: Response
