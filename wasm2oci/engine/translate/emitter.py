@@ -245,7 +245,7 @@ class Emitter:
         if lo > hi or (lo >= 0 and (not m or hi <= m)) or not m:
             self.line(f"{name}={v.s}")
             return V(name, 0, lo, hi, 0, PURE, 0, tz)
-        if v.p == 4 and hi <= 2 * m and lo >= -m - 1:  # a sum or a difference: the mask is rarely needed
+        if v.p == 4 and hi <= 2 * m and lo >= -m - 1 and not self.compact:  # a sum, rarely out of its range
             self.line(f"{name}={v.s}")
             if lo >= 0:
                 self.line(f"if {name}>{SMALL}:{name}&={LITERALS[m]}")
