@@ -169,6 +169,24 @@ def test_tokens_that_end_in_the_middle_of_a_push(tmp_path: "Path", life: float) 
             assert b"".join(target.fetch(BLOB)) == DATA
 
 
+def test_tokens_that_the_registry_finds_ended_are_fetched_anew(tmp_path: "Path") -> None:
+    with open_registry("bearer", tmp_path / "registry") as case:
+        assert case.registry.tokens is not None
+        case.registry.tokens.stale = frozenset({1, 3})
+        time = 0.0
+
+        def clock() -> float:
+            nonlocal time
+            time += 60.0
+            return time
+
+        with Connector(ConnectOptions(environ={}, home=tmp_path, clock=clock, **case.options)) as connector:
+            repository = connector.repository(reference(case), writes=True)
+            copy(artifact(), "v1", repository, "v1", workers=1)
+            assert repository.resolve("v1") == ROOT
+        assert " 401 " in case.registry.log()
+
+
 @pytest.mark.parametrize("up", [100, 2_000, 1_000_000, 4_999_000, 5_001_500])
 def test_a_push_that_is_cut_goes_on(tmp_path: "Path", up: int) -> None:
     with docker_registry(tmp_path / "registry") as registry, wire(registry.host) as line:

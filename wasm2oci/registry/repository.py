@@ -13,7 +13,6 @@ from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_a
 from wasm2oci.errors import AccessError, InvalidInputError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import check_tag
 from wasm2oci.oci.wire import ERROR_BODY_MAX, MANIFEST_MAX, load_object
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wasm2oci.content.target import Content
+    from wasm2oci.oci.digest import Digest
     from wasm2oci.registry.messages import Response
     from wasm2oci.registry.session import Session
 
@@ -81,7 +81,6 @@ class Repository:
             NotFoundError: nothing is named so.
             AccessError: the registry does not let us look.
         """
-        _check_reference(reference)
         response, descriptor = head_manifest(self.session, self.name, reference, self._pull)
         if descriptor is not None:
             return descriptor
@@ -98,7 +97,6 @@ class Repository:
             IntegrityError: it is not what its digest says.
             InvalidInputError: it is not a manifest, or the reference is neither a tag nor a digest.
         """
-        _check_reference(reference)
         found = self._manifest(reference)
         return found.descriptor, found.document.raw
 
@@ -327,14 +325,6 @@ class _ManifestContent:
 
     def __iter__(self) -> "Iterator[bytes]":
         yield self._repository._manifest(str(self._descriptor.digest), self._descriptor).document.raw  # noqa: SLF001 - same file
-
-
-def _check_reference(reference: str) -> None:
-    # It becomes a part of a URL.
-    if ":" in reference:
-        Digest.parse(reference)
-    else:
-        check_tag(reference)
 
 
 def _is_tag(text: str) -> bool:

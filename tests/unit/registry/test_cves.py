@@ -342,7 +342,12 @@ def test_ghsa_h7vf_4x9w_h99v_oras_go_link_leads_away(listing: str, target: str) 
 def test_ghsa_298f_872v_2rcx_oras_go_listings_without_end(listing: str) -> None:
     """A listing in a circle, or without end, is left. Defence: `Pages`."""
     page = json.dumps({"tags": ["a"], "manifests": [], "mediaType": mt.OCI_INDEX}).encode()
-    network = Network({HOME: lambda _: Answer(200, {"Link": "<?page=1>; rel=next"}, page)})
+
+    def answer(_: Sent) -> Answer:
+        assert len(network.sent) < 20, "still reading"
+        return Answer(200, {"Link": "<?page=1>; rel=next"}, page)
+
+    network = Network({HOME: answer})
     repository = network.repository("registry.example/a")
     with pytest.raises(EndlessListingError):
         list(repository.tags() if listing == "tags" else repository.referrers(BLOB))

@@ -10,7 +10,7 @@ from tests.support.faults import Faults, Wire, altered, answer, corrupted, cut_a
 from tests.support.registry_server import RunningRegistry, registry_server
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
-from wasm2oci.content.verify import BytesContent
+from wasm2oci.content.verify import BytesContent, verified
 from wasm2oci.errors import IntegrityError, NotFoundError, RegistryError, Wasm2OciError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
@@ -19,6 +19,7 @@ from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.problems import ConnectionLostError, TooManyRequestsError
 from wasm2oci.registry.retry import RetryPolicy
+from wasm2oci.registry.uploader import _Source
 from wasm2oci.server.messages import BytesBody, Request, Response
 
 if TYPE_CHECKING:
@@ -287,6 +288,27 @@ def test_wrong_bytes_are_never_completed(bench: Bench) -> None:
     with pytest.raises(IntegrityError):
         repository.push(BLOB, BytesContent(DATA + b"x"))
     assert not repository.exists(BLOB)
+
+
+def test_the_last_piece_of_wrong_bytes_is_never_even_sent() -> None:
+    source = _Source(verified(BytesContent(bytes(len(DATA))), BLOB), len(DATA))
+    sent = 0
+
+    def send() -> None:
+        nonlocal sent
+        for piece in source.part(0, len(DATA)):
+            sent += len(piece) if isinstance(piece, bytes) else 1
+
+    with pytest.raises(IntegrityError):
+        send()
+    assert 0 < sent < len(DATA)
+
+
+def test_what_is_fetched_verifies_itself(bench: Bench) -> None:
+    bench.seed()
+    bench.faults.add(r"^GET .*/blobs/", corrupted(7))
+    with pytest.raises(IntegrityError):
+        list(bench.repository().fetch(BLOB))
 
 
 def test_a_push_whose_source_breaks_says_so_and_is_not_recovered(bench: Bench) -> None:
