@@ -148,7 +148,7 @@ def command(
 
       wasm2oci run ghcr.io/me/tool:v1 --its-own-flag
 
-      wasm2oci run --dir .::/work:ro --env LANG app.wasm /work/in.txt
+      wasm2oci run --dir .::/data:ro --env LANG app.wasm /data/in.txt
     """
     from wasm2oci.oci.digest import Digest
     from wasm2oci.operations.fetch_module import FetchPolicy
