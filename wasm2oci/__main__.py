@@ -6,7 +6,10 @@ import gc
 # while they are made, would take a twelfth of the time of a small push.
 gc.set_threshold(50_000, 20, 20)
 
-from wasm2oci.cli.app import main, main_wasm_to_oci  # noqa: E402 - after the line above, or it would be too late
+try:
+    from wasm2oci.cli.app import main, main_wasm_to_oci
+except KeyboardInterrupt:  # so early that nothing has to be put in order
+    raise SystemExit(130) from None
 
 __all__ = ["main", "main_wasm_to_oci"]
 

@@ -6,10 +6,12 @@ and the output of engineerd/wasm-to-oci (`cli.drop_in`).
 Nothing heavy is imported here: `--version` and `--help` answer from the table, before typer is even loaded.
 """
 
+import errno
 import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from wasm2oci.cli.catalogue import find, similar
@@ -28,10 +30,11 @@ __all__ = ["invoke", "main", "main_wasm_to_oci"]
 
 _BROKEN_PIPE: Final = 141
 _TERMINATED: Final = 143
+_OUTPUT_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG})
 
 
 class _Terminated(BaseException):
-    """SIGTERM came: unwind, so that temporary files are removed."""
+    """SIGTERM or SIGHUP came: unwind, so that temporary files are removed."""
 
 
 def main() -> NoReturn:
@@ -46,9 +49,12 @@ def main_wasm_to_oci() -> NoReturn:
 
 def _run(program: str) -> NoReturn:
     arguments = sys.argv[1:]
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        _fill_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    code: int | None = None
     try:
         code = _quick(program, arguments)
         if code is None:
@@ -56,7 +62,9 @@ def _run(program: str) -> NoReturn:
 
             from wasm2oci.cli.session import Session
 
-            signal.signal(signal.SIGTERM, _terminate)
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has said that SIGHUP is to be ignored
+                    signal.signal(number, _terminate)
             code = invoke(arguments, Session.of_process(program))
         sys.stdout.flush()
     except BrokenPipeError:
@@ -64,8 +72,13 @@ def _run(program: str) -> NoReturn:
         _silence(sys.stdout)
     except OSError as error:
         # Standard output refused at the last moment; Python must not say so in its own words.
-        sys.stderr.write(f"error: cannot write standard output: {error.strerror}\n")
+        with suppress(OSError):
+            if code != ExitCode.LOCAL_IO:  # else it was said already
+                sys.stderr.write(f"error: cannot write standard output: {error.strerror}\n")
         code = ExitCode.LOCAL_IO
+        _silence(sys.stdout)
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
         _silence(sys.stdout)
     # What is alive now ends with the process. Python would look through all of it for garbage twice on the way out,
     # which takes a tenth of the time of a small push; frozen objects are left alone.
@@ -112,6 +125,14 @@ def invoke(arguments: Sequence[str], session: "Session") -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - this is where bugs become exit 1
+        if isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS:
+            # typer's help and the like, written past `Output`.
+            from wasm2oci.cli.failure import print_error
+            from wasm2oci.cli.output import StandardOutputError
+
+            refused = StandardOutputError(f"cannot write standard output: {error.strerror}")
+            print_error(refused, session.stderr, color=color)
+            return refused.exit_code
         from wasm2oci.cli.failure import print_bug
 
         _settle(session)
@@ -198,6 +219,17 @@ def _usage(error: Exception, program: str) -> UsageError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else program
     return UsageError(text[:1].lower() + text[1:], hint=f"`{path} --help` shows how it is used")
+
+
+def _fill_closed_streams() -> None:
+    """Put something in the place of standard streams that are closed (`<&-`, `>&-`).
+
+    Otherwise the next file or connection to be opened would get their number. Input is empty, remarks go nowhere; a
+    result that should go to standard output is an error like any other there.
+    """
+    for name, mode, flags in (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.open(os.devnull, flags), mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _settle(session: "Session") -> None:

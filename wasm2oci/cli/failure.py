@@ -1,5 +1,6 @@
 """How an error looks on the terminal: one line, the lines that show what it means, one hint."""
 
+from contextlib import suppress
 from typing import TextIO
 
 from wasm2oci.cli.output import printable
@@ -15,19 +16,21 @@ def print_error(error: Wasm2OciError, stderr: TextIO, *, color: bool) -> None:
         lines.extend(f"  {printable(line)}" for line in error.detail.splitlines())
     if error.hint is not None:
         lines.append(f"{_paint('hint:', '1;36', on=color)} {printable(error.hint)}")
-    stderr.write("\n".join(lines) + "\n")
+    with suppress(OSError):  # the exit code says it even where nobody can be told
+        stderr.write("\n".join(lines) + "\n")
 
 
 def print_bug(error: BaseException, stderr: TextIO) -> None:
     """Write the traceback of a bug of ours and ask for a report."""
     import traceback
 
-    traceback.print_exception(error, file=stderr)
     kind = type(error).__name__
-    stderr.write(
-        f"error: internal error ({kind}); this is a bug of wasm2oci\n"
-        "hint: please report it, with the lines above and the command line\n"
-    )
+    with suppress(OSError):
+        traceback.print_exception(error, file=stderr)
+        stderr.write(
+            f"error: internal error ({kind}); this is a bug of wasm2oci\n"
+            "hint: please report it, with the lines above and the command line\n"
+        )
 
 
 def _paint(text: str, code: str, *, on: bool) -> str:

@@ -97,6 +97,8 @@ class Connection:
             password = read_password(stdin)
         if password is not None and self.username is None and not self.identity_token:
             raise UsageError("a password needs a user name", hint="add -u NAME")
+        if self.identity_token and password is None:
+            raise UsageError("an identity token is needed", hint="add --password-stdin and pipe the token in")
         if self.username is not None and password is None:
             raise UsageError("a user name needs a password", hint="add --password-stdin and pipe the password in")
         if self.key_file is not None and self.cert_file is None:

@@ -6,7 +6,8 @@ first: a title or a tag must not be able to drive the terminal.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -40,46 +41,73 @@ class Output:
         """Whether progress may be drawn: standard error is a terminal that understands it, and nobody said no."""
         return self.bars and not self.quiet and self.stderr.isatty()
 
-    def result(self, document: Mapping[str, Any], lines: Iterable[str], *, quiet: str | None = None) -> None:
+    def result(
+        self, document: Mapping[str, Any], lines: Iterable[str], *, quiet: str | Sequence[str] | None = None
+    ) -> None:
         """Print the result of the command, and see that it went out.
 
         Args:
             document: the result for machines; printed with `--format json`.
             lines: the same for people.
-            quiet: the one line that `-q` leaves; None leaves nothing.
+            quiet: the one line (or the lines) that `-q` leaves; None leaves nothing.
 
         Raises:
             StandardOutputError: standard output does not take it.
         """
         if self.as_json:
             text = json.dumps(document, indent=2) + "\n"
-        elif not self.quiet:
-            text = "".join(printable(line) + "\n" for line in lines)
         else:
-            text = "" if quiet is None else printable(quiet) + "\n"
-        try:
+            if self.quiet:
+                lines = () if quiet is None else (quiet,) if isinstance(quiet, str) else quiet
+            text = "".join(printable(line) + "\n" for line in lines)
+        with _standard_output():
             self.stdout.write(text)
             self.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise StandardOutputError(f"cannot write standard output: {error.strerror}") from error
+
+    def raw(self, data: bytes) -> None:
+        """Print these bytes as the result of the command.
+
+        Raises:
+            StandardOutputError: standard output does not take them.
+        """
+        with _standard_output():
+            self.stdout.flush()
+            self.stdout.buffer.write(data)
+            self.stdout.buffer.flush()
 
     def line(self, text: str) -> None:
         """Say what is going on, unless quiet."""
         if not self.quiet:
-            self.stderr.write(printable(text) + "\n")
+            self._say(text)
 
     def note(self, text: str) -> None:
         """Say what only a curious user wants to know (`-v`)."""
         if self.verbose:
-            self.stderr.write(printable(text) + "\n")
+            self._say(text)
 
     def warn(self, text: str) -> None:
         """Say what may need attention, each text once."""
         if text not in self.warned:
             self.warned.add(text)
-            self.stderr.write(f"warning: {printable(text)}\n")
+            self._say(f"warning: {text}")
+
+    def _say(self, text: str) -> None:
+        try:
+            self.stderr.write(printable(text) + "\n")
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return  # a remark that cannot be written is no reason to end a transfer
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StandardOutputError(f"cannot write standard output: {error.strerror}") from error
 
 
 def printable(text: str) -> str:

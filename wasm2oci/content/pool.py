@@ -5,7 +5,7 @@ Written here because importing the standard pool costs 15 ms, a tenth of a small
 
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["StoppedError", "never_stops", "run_all"]
 
 T = TypeVar("T")
+_GRACE: Final = 2.0
+"""Seconds that all workers together have to end after an interrupt."""
 
 
 class StoppedError(Exception):
@@ -63,8 +65,12 @@ def run_all(work: "Callable[[T, Callable[[], None]], None]", items: "Iterable[T]
         for thread in threads:
             thread.join()
     finally:
-        # After an interrupt the workers end at their next chunk; they are daemons, so a silent peer cannot hold us.
+        # After an interrupt the workers end at their next chunk and take away what they had half-written; they are
+        # daemons and not waited for long, so a silent peer cannot hold us.
         stop.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(_GRACE / len(threads))
     if errors:
         raise errors[0]
 

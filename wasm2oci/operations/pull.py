@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from wasm2oci.content.progress import SILENT, Outcome
+from wasm2oci.errors import LocalIOError
 from wasm2oci.oci.reference import LayoutReference
 
 if TYPE_CHECKING:
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from wasm2oci.operations.environment import Environment
     from wasm2oci.packager.recognise import Found
 
-__all__ = ["PullRequest", "Pulled", "pull"]
+__all__ = ["OutputStreamError", "PullRequest", "Pulled", "pull"]
 
 _SPOOL: Final = 64 << 20
 """Bytes up to which a module for a pipe waits in memory until it is verified; larger ones wait in a temporary file."""
+
+
+class OutputStreamError(LocalIOError):
+    """The stream that a module should go to does not take it, or the place where it waits until it is verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +118,23 @@ def _deliver(content: "Content", stream: BinaryIO) -> None:
     from tempfile import SpooledTemporaryFile
 
     with SpooledTemporaryFile(max_size=_SPOOL) as spool:
-        for chunk in content:
-            spool.write(chunk)
-        spool.seek(0)
-        while chunk := spool.read(1 << 20):
-            stream.write(chunk)
-        stream.flush()
+        try:
+            for chunk in content:
+                spool.write(chunk)
+            spool.seek(0)
+        except OSError as error:
+            raise OutputStreamError(
+                f"cannot keep the module in a temporary file until it is verified: {error.strerror}",
+                hint="make room there, or set TMPDIR",
+            ) from error
+        try:
+            while chunk := spool.read(1 << 20):
+                stream.write(chunk)
+            stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputStreamError(f"cannot write the module: {error.strerror}") from error
 
 
 class _Watched:

@@ -380,3 +380,23 @@ def test_work_that_was_stopped_is_no_error_of_its_own() -> None:
     with pytest.raises(LookupError, match="first"):
         run_all(work, [0, 1], 2)
     assert not issubclass(StoppedError, LookupError)
+
+
+def test_an_interrupted_caller_waits_until_the_others_have_tidied_up() -> None:
+    began, tidied = threading.Event(), threading.Event()
+
+    def work(item: int, check: "Callable[[], None]") -> None:
+        if item == 0:
+            assert began.wait(10)
+            raise KeyboardInterrupt
+        try:
+            began.set()
+            while True:
+                check()
+        finally:
+            threading.Event().wait(0.05)  # as removing a half-written file takes its time
+            tidied.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        run_all(work, [0, 1], 2)
+    assert tidied.is_set()

@@ -45,9 +45,7 @@ def command(
         return
     result = inspect(parsed, session.environment(output, connection), outline=not (manifest_only or raw))
     if raw:
-        session.stdout.flush()
-        session.stdout.buffer.write(result.document.raw)
-        session.stdout.buffer.flush()
+        output.raw(result.document.raw)
         return
     _show(output, subject, result)
 

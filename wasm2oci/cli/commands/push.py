@@ -8,8 +8,11 @@ from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.session import Session
+from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
+
+_TWO_INPUTS = "log in first, or put the module into a file"
 
 
 def command(
@@ -55,6 +58,8 @@ def command(
     from wasm2oci.operations.push import PushRequest, push
 
     output = session.output(reporting)
+    if file == "-" and connection.password_stdin:
+        raise UsageError("standard input holds the module or the password, not both", hint=_TWO_INPUTS)
     destination, further = split_tags(ref)
     environment = session.environment(output, connection)
     request = PushRequest(

@@ -28,4 +28,4 @@ def command(
     if result.hidden:
         output.note(f"{len(result.hidden)} tags of signatures and referrers are not shown; --all shows them")
     document = {"repository": repository, "tags": list(result.shown)}
-    output.result(document, result.shown, quiet="\n".join(result.shown) if result.shown else None)
+    output.result(document, result.shown, quiet=result.shown)

@@ -1,0 +1,117 @@
+"""Standard streams that are closed, full or shared: no traceback, the right exit code, nothing lost."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import invoke
+from tests.cli.transcripts import HELLO
+from tests.support.registry_server import RunningRegistry, registry_server
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full to stand for a full disk")
+
+
+@pytest.fixture
+def registry() -> Iterator[RunningRegistry]:
+    with registry_server() as running:
+        assert invoke("push", "-", f"{running.address}/hello:v1,v2", stdin=HELLO).code == 0
+        yield running
+
+
+def run(home: Path, redirection: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the tool with a shell's redirection, as only a shell can close a stream."""
+    environment = {**os.environ, "HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-m", "wasm2oci", *arguments]
+    return subprocess.run(command, capture_output=True, check=False, env=environment, cwd=home)
+
+
+def test_closed_standard_input_is_empty(registry: RunningRegistry, tmp_path: Path) -> None:
+    ran = run(tmp_path, "<&-", "resolve", f"{registry.address}/hello:v1")
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    ran = run(tmp_path, "<&-", "push", "-", f"{registry.address}/hello:v3")
+    assert ran.returncode == 3
+    assert b"Traceback" not in ran.stderr
+
+
+def test_closed_standard_output_is_an_error_like_a_full_one(registry: RunningRegistry, tmp_path: Path) -> None:
+    for arguments in (["resolve", f"{registry.address}/hello:v1"], ["--help"], ["push", "--help"]):
+        ran = run(tmp_path, ">&-", *arguments)
+        assert ran.returncode == 9, arguments
+        assert ran.stderr == b"error: cannot write standard output: Bad file descriptor\n"
+
+
+def test_closed_standard_error_changes_neither_result_nor_exit_code(registry: RunningRegistry, tmp_path: Path) -> None:
+    ran = run(tmp_path, "2>&-", "resolve", f"{registry.address}/hello:v1")
+    assert ran.returncode == 0
+    assert ran.stdout.startswith(b"sha256:")
+    assert run(tmp_path, "2>&-", "resolve", f"{registry.address}/hello:v9").returncode == 4
+
+
+@needs_full
+def test_remarks_that_cannot_be_written_end_nothing(registry: RunningRegistry, tmp_path: Path) -> None:
+    (tmp_path / "hello.wasm").write_bytes(HELLO)
+    ran = run(tmp_path, "2>/dev/full", "push", "hello.wasm", f"{registry.address}/other:v1")
+    assert ran.returncode == 0
+    assert b"Manifest: sha256:" in ran.stdout
+    assert run(tmp_path, "2>/dev/full", "resolve", f"{registry.address}/hello:v9").returncode == 4
+
+
+@needs_full
+@pytest.mark.parametrize("arguments", [["inspect", "--raw"], ["pull", "-o", "-"], ["tags", "--all"]])
+def test_a_full_disk_behind_standard_output_is_no_bug(
+    arguments: list[str], registry: RunningRegistry, tmp_path: Path
+) -> None:
+    command, *options = arguments
+    name = f"{registry.address}/hello" + ("" if command == "tags" else ":v1")
+    ran = run(tmp_path, ">/dev/full", command, name, *options)
+    assert ran.returncode == 9
+    assert b"No space left on device" in ran.stderr
+    assert b"Traceback" not in ran.stderr
+
+
+@needs_full
+def test_help_to_a_full_disk_is_no_bug(tmp_path: Path) -> None:
+    ran = run(tmp_path, ">/dev/full", "push", "--help")
+    assert (ran.returncode, ran.stderr) == (9, b"error: cannot write standard output: No space left on device\n")
+
+
+def test_a_module_for_a_pipe_that_has_no_room_to_wait_is_exit_9(registry: RunningRegistry, tmp_path: Path) -> None:
+    import wasm2oci.operations.pull as module
+
+    # The smallest spool goes to a file at once, and the file may have no byte.
+    code = (
+        "import sys, resource, signal, wasm2oci.operations.pull as pull\n"
+        "pull._SPOOL = 1\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        f"sys.argv = ['wasm2oci', 'pull', '{registry.address}/hello:v1', '--no-cache', '-q', '-o', '-']\n"
+        "from wasm2oci.__main__ import main\n"
+        "main()\n"
+    )
+    assert module._SPOOL > 1
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert (ran.returncode, ran.stdout) == (9, "")
+    assert ran.stderr.startswith("error: cannot keep the module in a temporary file until it is verified: ")
+    assert "hint: make room there, or set TMPDIR" in ran.stderr
+
+
+def test_quiet_tags_are_one_a_line(registry: RunningRegistry) -> None:
+    assert invoke("tags", f"{registry.address}/hello", "-q").stdout == "v1\nv2\n"
+
+
+def test_standard_input_is_not_read_for_two_things(registry: RunningRegistry) -> None:
+    ran = invoke("push", "-", f"{registry.address}/hello:v3", "-u", "me", "--password-stdin", stdin=b"secret")
+    assert ran.code == 2
+    assert "the module or the password" in ran.stderr
+
+
+def test_an_identity_token_option_without_a_token_is_a_usage_error(registry: RunningRegistry) -> None:
+    ran = invoke("resolve", f"{registry.address}/hello:v1", "--identity-token")
+    assert (ran.code, ran.stdout) == (2, "")
+    assert "add --password-stdin" in ran.stderr
