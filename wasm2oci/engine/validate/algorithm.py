@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from wasm2oci.engine.errors import InvalidModuleError, MalformedError
 from wasm2oci.engine.syntax.features import Feature
-from wasm2oci.engine.syntax.limits import MAX_BLOCK_NESTING, MAX_LOCALS, MAX_OPERAND_STACK
+from wasm2oci.engine.syntax.limits import MAX_BLOCK_NESTING, MAX_LOCALS, MAX_OPERAND_STACK, MAX_SUBTYPE_CHECKS
 from wasm2oci.engine.syntax.opcodes import Opcode
 from wasm2oci.engine.syntax.types import (
     BOT,
@@ -21,7 +21,6 @@ from wasm2oci.engine.syntax.types import (
     REF_BOT,
     REF_NULL,
     FuncType,
-    is_defaultable,
     matches_value,
 )
 from wasm2oci.engine.validate.context import Context
@@ -30,7 +29,8 @@ __all__ = ["Frame", "FunctionValidator"]
 
 _MEMARG_HAS_MEMORY = 0x40
 _EMPTY = FuncType((), ())
-_SHORT = 8  # below this many types a direct comparison beats remembering one
+_SHORT = 8  # from this many types on they are compared all at once
+_ALLOWANCE = 1000  # bytes added to a body's length: a short one may well pass on a thousand values twice
 
 
 @dataclass(slots=True)
@@ -80,9 +80,10 @@ class FunctionValidator:
         self.at = start  # offset of the instruction at hand
         self.local_ends: list[int] = []  # runs of locals: past the last index, and the type
         self.local_types: list[int] = []
-        self.unset: set[int] = set()
-        self.inits: list[int] = []
-        self._matched: set[tuple[tuple[int, ...], tuple[int, ...]]] = set()
+        self.params = len(type_.params)
+        self.inits: list[int] = []  # locals without a default that have been set, in order; and the same as a set
+        self.initialised: set[int] = set()
+        self._checks = MAX_SUBTYPE_CHECKS * (_ALLOWANCE + end - start)  # how many are left
         for index, param in enumerate(type_.params, 1):
             self.local_ends.append(index)
             self.local_types.append(param)
@@ -101,8 +102,6 @@ class FunctionValidator:
             if count:
                 self.local_ends.append(total)
                 self.local_types.append(type_)
-                if not is_defaultable(type_):
-                    self.unset.update(range(total - count, total))
 
     # --- the operand stack ------------------------------------------------------------------------------------
 
@@ -130,10 +129,9 @@ class FunctionValidator:
         vals, frame = self.vals, self.ctrls[-1]
         if len(vals) > frame.height:
             actual = vals.pop()
-            if actual == expect or matches_value(actual, expect, self.defs):
-                return actual
-            text = self.context.text
-            raise self.invalid(f"type mismatch: expected {text(expect)}, found {text(actual)}")
+            if actual != expect:
+                self._expect(actual, expect)
+            return actual
         if frame.unreachable:
             return BOT
         raise self.invalid(f"type mismatch: expected {self.context.text(expect)}, and the stack is empty")
@@ -146,17 +144,30 @@ class FunctionValidator:
         vals, frame = self.vals, self.ctrls[-1]
         if len(vals) - frame.height >= count >= _SHORT:
             actual = tuple(vals[-count:])
-            if actual == types or (actual, types) in self._matched:
-                del vals[-count:]
-                return
-            for type_ in reversed(types):
-                self.pop_val(type_)
-            self._matched.add((actual, types))
+            if actual != types:
+                self._expect_all(actual, types)
+            del vals[-count:]
             return
         for type_ in reversed(types):
             if frame.unreachable and len(vals) == frame.height:
                 return
             self.pop_val(type_)
+
+    def _expect(self, actual: int, expect: int) -> None:
+        if not matches_value(actual, expect, self.defs):
+            text = self.context.text
+            raise self.invalid(f"type mismatch: expected {text(expect)}, found {text(actual)}")
+
+    def _expect_all(self, actual: tuple[int, ...], types: tuple[int, ...]) -> None:
+        """As `_expect`, last one first; counted, because a branch of two bytes may carry a thousand values."""
+        unequal = [pair for pair in zip(actual, types, strict=True) if pair[0] != pair[1]]
+        self._checks -= len(unequal)
+        if self._checks < 0:
+            raise self.invalid(
+                f"too many values to match: this engine's limit is {MAX_SUBTYPE_CHECKS} for each byte of a body"
+            )
+        for pair in reversed(unequal):
+            self._expect(*pair)
 
     def peek_vals(self, types: tuple[int, ...]) -> None:
         """Checks that values match and leaves what they are, as a branch that may not be taken does to itself."""
@@ -190,7 +201,7 @@ class FunctionValidator:
         if len(self.vals) != frame.height:
             raise self.invalid(f"type mismatch: values remain on the stack at the end of {frame.opcode}")
         self.ctrls.pop()
-        self.unset.update(self.inits[frame.inits :])
+        self.initialised.difference_update(self.inits[frame.inits :])
         del self.inits[frame.inits :]
         return frame
 

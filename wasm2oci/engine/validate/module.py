@@ -91,11 +91,11 @@ def _features(context: Context) -> None:
 def _types(context: Context) -> None:
     _features(context)
     module = context.module
+    offset = _section(module, SectionId.TYPE)
     for index, supers in enumerate(module.supers):
         if not supers:
             continue
         type_, parent = module.types[index], module.types[supers[0]]
-        offset = _section(module, SectionId.TYPE)
         if parent.final:
             raise InvalidModuleError(f"sub type {index} does not match super type: that is final", offset)
         if not matches_composite(type_.composite, parent.composite, module.defs):

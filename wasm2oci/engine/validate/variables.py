@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 from wasm2oci.engine.syntax.limits import MAX_RESULTS
-from wasm2oci.engine.syntax.types import BOT, I32, matches_value
+from wasm2oci.engine.syntax.types import BOT, I32, is_defaultable, matches_value
 from wasm2oci.engine.validate.algorithm import FunctionValidator
 
 __all__ = ["RULES"]
@@ -54,7 +54,7 @@ def _local(v: _V) -> tuple[int, int]:
 
 def _local_get(v: _V) -> None:
     index, type_ = _local(v)
-    if index in v.unset:
+    if not is_defaultable(type_) and index >= v.params and index not in v.initialised:
         raise v.invalid(f"uninitialized local {index}")
     v.push_val(type_)
 
@@ -62,19 +62,19 @@ def _local_get(v: _V) -> None:
 def _local_set(v: _V) -> None:
     index, type_ = _local(v)
     v.pop_val(type_)
-    _initialised(v, index)
+    _initialised(v, index, type_)
 
 
 def _local_tee(v: _V) -> None:
     index, type_ = _local(v)
     v.pop_val(type_)
-    _initialised(v, index)
+    _initialised(v, index, type_)
     v.push_val(type_)
 
 
-def _initialised(v: _V, index: int) -> None:
-    if index in v.unset:
-        v.unset.discard(index)
+def _initialised(v: _V, index: int, type_: int) -> None:
+    if not is_defaultable(type_) and index >= v.params and index not in v.initialised:
+        v.initialised.add(index)
         v.inits.append(index)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wasm2oci.engine.binary import decode_component, decode_module, decode_names
-from wasm2oci.engine.errors import ModuleError
+from wasm2oci.engine.errors import InvalidModuleError, ModuleError
 from wasm2oci.engine.syntax.features import FEATURE_NAMES, Feature
 from wasm2oci.engine.validate import validate_module
 
@@ -83,7 +83,50 @@ def test_deep_nesting_is_no_recursion(name: str) -> None:
 
 
 _WIDE = b"\x60" + _leb(1000) + b"\x7f" * 1000 + _leb(1000) + b"\x7f" * 1000  # a thousand i32 to a thousand i32
+_STRUCTS = b"\x50\x00\x5f\x00" + b"".join(b"\x50\x01\x00\x5f\x01\x7f\x00" for _ in range(40))  # one, and 40 below it
+
+
+def _carrying_subtypes(labels: int, rounds: int) -> bytes:
+    """Branches to labels that carry a thousand structures, given a thousand that are each of a subtype."""
+    wide = [b"\x63" + _leb(index) for index in (0, 1)]
+    types = _leb(41 + labels + 1) + _STRUCTS
+    types += b"".join(
+        b"\x60\x00" + _leb(1000) + wide[0] * place + wide[1] + wide[0] * (999 - place) for place in range(labels)
+    )
+    body = b"\x01\x01\x63\x01" + b"".join(
+        b"\x02" + bytes([41 + place & 0x7F | 0x80, 41 + place >> 7]) for place in range(labels)
+    )
+    table = b"\x41\x00\x0e" + _leb(labels) + b"".join(map(_leb, range(labels))) + b"\x00"
+    body += (b"\x20\x00" * 1000 + table) * rounds + b"\x0b"
+    body += b"".join(b"\x1a" * 1000 + b"\x00\x0b" for _ in range(labels - 1)) + b"\x1a" * 1000 + b"\x0b"
+    index = _leb(41 + labels)
+    return (
+        _HEADER
+        + _section(1, types + b"\x60\x00\x00")
+        + _section(3, b"\x01" + index)
+        + _section(10, b"\x01" + _leb(len(body)) + body)
+    )
+
+
+def _changing_subtypes(rounds: int) -> bytes:
+    """A branch that carries a thousand structures, the last three of other types each time."""
+    types = b"\x2b" + _STRUCTS + b"\x60\x00" + _leb(1000) + b"\x63\x00" * 1000 + b"\x60\x00\x00"
+    body = b"\x28" + b"".join(b"\x01\x63" + _leb(index) for index in range(1, 41)) + b"\x02\x29" + b"\xd0\x00" * 1000
+    for number in range(rounds):
+        last = (number % 40, number // 40 % 40, number // 1600 % 40)
+        body += b"\x1a" * 3 + b"".join(b"\x20" + _leb(local) for local in last) + b"\x41\x00\x0d\x00"
+    body += b"\x00\x0b" + b"\x1a" * 1000 + b"\x0b"
+    return _HEADER + _section(1, types) + _section(3, b"\x01\x2a") + _section(10, b"\x01" + _leb(len(body)) + body)
+
+
 _GREEDY: dict[str, Callable[[], bytes]] = {
+    "locals without a default in many bodies": lambda: _module(*[b"\x01\xd0\x86\x03\x64\x00\x00\x0b"] * 20_000),
+    "subtypes behind many sections": lambda: (
+        _HEADER
+        + _section(0, b"\x00") * 40_000
+        + _section(1, _leb(40_001) + b"\x50\x00\x5f\x00" + b"\x50\x01\x00\x5f\x00" * 40_000)
+    ),
+    "branches that carry a thousand subtypes": lambda: _changing_subtypes(10_000),
     "a vector as long as its length says": lambda: _HEADER + _section(1, b"\xff\xff\xff\x0f" + b"\x60\x00\x00"),
     "locals by the billion": lambda: _module(b"\x01\xff\xff\xff\xff\x0f\x7f\x0b"),
     "many locals in many bodies": lambda: _module(*[b"\x01\xd0\x86\x03\x7f\x0b"] * 20_000),
@@ -121,3 +164,9 @@ def test_memory_and_time_in_proportion(name: str) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 10_000_000 + 400 * len(data)
+
+
+def test_labels_that_carry_a_thousand_subtypes_each_are_refused_in_time() -> None:
+    validate_module(decode_module(_carrying_subtypes(3, 3)), _ALL)
+    with pytest.raises(InvalidModuleError, match="too many values to match"):
+        validate_module(decode_module(_carrying_subtypes(100, 30)), _ALL)
