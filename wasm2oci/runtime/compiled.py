@@ -2,7 +2,7 @@
 
 Loading such code means running it, so it only ever comes from a folder that this user alone can write, and never from
 a registry: the name is the digest of the module together with everything the code depends on. What does not load is
-made again.
+made again; what was used longest ago goes when there is too much.
 """
 
 import contextlib
@@ -12,10 +12,11 @@ import platform
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 __all__ = ["Compiled", "CompiledCode"]
 
+SUFFIX: Final = ".cwasm"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -53,7 +54,9 @@ class CompiledCode:
         path = self._folder / self._name(sha256)
         if _is_ours(self._folder) and _is_ours(path):
             with contextlib.suppress(Exception):  # a damaged file, or another build of the same version
-                return make(str(path))
+                made = make(str(path))
+                os.utime(path)  # used: others go before it
+                return made
         return None
 
     def keep(self, sha256: str, made: Compiled) -> None:
@@ -61,6 +64,8 @@ class CompiledCode:
         if self._folder is None:
             return
         import tempfile  # noqa: PLC0415 - slow to import, and only needed the first time
+
+        from wasm2oci.engine.translate.room import CODE_LIMIT, make_room  # noqa: PLC0415 - the same
 
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -70,6 +75,7 @@ class CompiledCode:
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(made.serialize())
+                make_room(self._folder, SUFFIX, max(0, CODE_LIMIT - Path(temporary).stat().st_size))
                 Path(temporary).replace(self._folder / self._name(sha256))
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
@@ -77,7 +83,7 @@ class CompiledCode:
 
     def _name(self, sha256: str) -> str:
         key = f"{platform.machine()} {self._settings} {sha256}"
-        return hashlib.sha256(key.encode()).hexdigest() + ".cwasm"
+        return hashlib.sha256(key.encode()).hexdigest() + SUFFIX
 
 
 def _is_ours(path: Path) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.guests import DIVIDE, ENGINES, EXIT, HELLO, Captured, call
 from wasm2oci.engine.errors import ModuleError
+from wasm2oci.engine.translate.room import CODE_LIMIT
 from wasm2oci.errors import ExitCode, UnsupportedError, UsageError, Wasm2OciError
 from wasm2oci.runtime import (
     Ending,
@@ -245,9 +246,11 @@ def test_compiled_code_is_kept_and_taken_from_a_safe_folder_only(tmp_path: Path)
 
     go()
     (kept,) = (tmp_path / "wasmtime").iterdir()
-    before = kept.stat().st_mtime_ns
+    os.utime(kept, (1000, 1000))
+    before = kept.stat().st_ino
     go()
-    assert kept.stat().st_mtime_ns == before
+    assert kept.stat().st_ino == before
+    assert kept.stat().st_mtime > 1000  # used: others go before it
     kept.write_bytes(b"damaged")  # made again
     go()
     assert kept.stat().st_size > 100
@@ -261,6 +264,19 @@ def test_compiled_code_is_kept_and_taken_from_a_safe_folder_only(tmp_path: Path)
     go()
     assert not kept.is_symlink()
     assert bytes(captured.out) == b"hello\n" * 5
+
+
+def test_compiled_code_used_longest_ago_makes_room(tmp_path: Path) -> None:
+    folder = tmp_path / "wasmtime"
+    folder.mkdir(mode=0o700)
+    for number in range(3):
+        old = folder / f"{number}.cwasm"
+        old.touch()
+        os.truncate(old, CODE_LIMIT // 2)
+        os.utime(old, (1000 + number,) * 2)
+    call(HELLO, EngineChoice.WASMTIME, cache=tmp_path, **Captured().streams)
+    assert {path.name for path in folder.iterdir()} & {"0.cwasm", "1.cwasm", "2.cwasm"} == {"2.cwasm"}
+    assert len(list(folder.iterdir())) == 2
 
 
 def test_code_kept_for_a_function_is_not_taken_for_a_program(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@
 - it was written for this module, these options, this version of the translator and this version of Python.
 
 Anything else is as good as no file. Writers put a new file beside the old one and rename it; what two processes found
-out at the same time is merged by whoever comes later, or lost, never mixed.
+out at the same time is merged by whoever comes later, or lost, never mixed. A new module's file makes room first: see
+`room`.
 
 Layout of a file, numbers little-endian: magic (8), tag (32), then what the tag covers: header (marshal, length u32
 before it), then entries back to back. The header has `key`, and `index`: for each function (number, start, end)
@@ -21,12 +22,14 @@ import os
 import stat
 import sys
 from array import array
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
 from wasm2oci.engine.translate.options import Options
+from wasm2oci.engine.translate.room import CODE_LIMIT, make_room, used
 from wasm2oci.version import __version__
 
 __all__ = ["CodeCache", "Entry"]
@@ -36,6 +39,7 @@ TRANSLATOR: Final = 2
 """Counts changes of what generated code looks like or needs; `key` has it beside the tool's own version."""
 KEY_NAME: Final = "key"
 KEY_SIZE: Final = 32
+SUFFIX: Final = ".code"
 
 
 class Entry(NamedTuple):
@@ -55,33 +59,32 @@ def _private(status: os.stat_result, *, folder: bool) -> bool:
 def _read(path: Path) -> bytes | None:
     """A private file's bytes; a symbolic link is no file."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # nor wait at a pipe
     except OSError:
         return None
-    with os.fdopen(handle, "rb") as file:
+    try:
         if not _private(os.fstat(handle), folder=False):
             return None
-        return file.read()
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
 
 
-def _beside(path: Path, content: bytes) -> Path:
-    """A new private file in the folder of another. Raises `OSError`."""
+@contextmanager
+def _beside(path: Path, content: bytes) -> Iterator[Path]:
+    """A new private file in the folder of another, which is gone afterwards unless it was renamed. Raises `OSError`."""
     temporary = path.with_name(f".new-{os.urandom(8).hex()}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    return temporary
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Replaces a file at once. Raises `OSError`."""
-    temporary = _beside(path, content)
     try:
-        temporary.rename(path)
-    except OSError:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        yield temporary
+    finally:
         with suppress(OSError):
             temporary.unlink()
-        raise
 
 
 class CodeCache:
@@ -92,12 +95,15 @@ class CodeCache:
         digest: SHA-256 of the module, in hexadecimal.
         options: what the code was asked to be able to do.
         features: what was allowed when the module was validated, as a text.
+        limit: bytes all files of the folder together may take; what was used longest ago goes first.
 
     Attributes:
         known: a file was there and is ours: this module was validated when it was written.
     """
 
-    def __init__(self, folder: Path | None, digest: str, options: Options, features: str = "") -> None:
+    def __init__(
+        self, folder: Path | None, digest: str, options: Options, features: str = "", *, limit: int = CODE_LIMIT
+    ) -> None:
         python = f"{sys.implementation.cache_tag} {sys.hexversion:x}"
         self._key = f"{__version__} {TRANSLATOR} {python} {digest} {options.key} {features}"
         self.digest = digest
@@ -107,11 +113,12 @@ class CodeCache:
         self._entries: dict[int, memoryview] = {}
         self._new: set[int] = set()
         self._secret: bytes | None = None
+        self._limit = limit
         if folder is None:
             return
         name = hashlib.sha256(self._key.encode()).hexdigest()[:40]
         self._folder = folder
-        self.path = folder / f"{name}.code"
+        self.path = folder / f"{name}{SUFFIX}"
         self._secret = self._open_folder()
         self.known = self._secret is not None and self._load()
 
@@ -123,18 +130,19 @@ class CodeCache:
                 return None
             path = self._folder / KEY_NAME
             key = _read(path)
+            if (
+                key is not None and len(key) != KEY_SIZE
+            ):  # cut short when the machine stopped: nothing can be told by it
+                path.unlink()
+                key = None
             if key is None and not path.is_symlink() and not path.exists():
                 # Another process may do the same: whoever links first wins, and both read what is there.
-                temporary = _beside(path, os.urandom(KEY_SIZE))
-                with suppress(FileExistsError):
+                with _beside(path, os.urandom(KEY_SIZE)) as temporary, suppress(FileExistsError):
                     os.link(temporary, path)
-                temporary.unlink()
                 key = _read(path)
+            return None if key is None or path.stat().st_mode & 0o077 else key
         except OSError:
             return None
-        if key is None or len(key) != KEY_SIZE or path.stat().st_mode & 0o077:
-            return None
-        return key
 
     def _tag(self, content: bytes | memoryview) -> bytes:
         return hmac.digest(self._secret or b"", content, "sha256")
@@ -145,6 +153,7 @@ class CodeCache:
         if found is None:
             return False
         self._entries = found
+        used(self.path)
         return True
 
     def _parse(self, content: bytes | None) -> dict[int, memoryview] | None:
@@ -194,8 +203,12 @@ class CodeCache:
             at += len(raw)
         header = marshal.dumps({"key": self._key, "index": index})
         covered = b"".join((len(header).to_bytes(4, "little"), header, *(entries[number] for number, _, _ in index)))
+        content = MAGIC + self._tag(covered) + covered
+        if not self.known:
+            make_room(self._folder, SUFFIX, max(0, self._limit - len(content)), keep=KEY_NAME)
         with suppress(OSError):
-            _write(self.path, MAGIC + self._tag(covered) + covered)
+            with _beside(self.path, content) as temporary:
+                temporary.rename(self.path)
             self._entries = {number: memoryview(raw) for number, raw in entries.items()}
             self._new.clear()
             self.known = True

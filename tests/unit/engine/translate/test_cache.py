@@ -3,8 +3,12 @@
 import hashlib
 import marshal
 import os
+import resource
+import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -157,3 +161,70 @@ def test_concurrent_writers_leave_a_whole_file(tmp_path: Path) -> None:
     assert cache.known
     assert cache.get(0) is not None
     assert cache.get(1) is not None
+
+
+def test_a_disk_that_is_full_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    run(folder, "f", 5)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        assert run(folder, "g", 7) == 14
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_key_that_was_cut_short_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "code"
+    run(folder, "f", 5)
+    (folder / "key").write_bytes(b"")
+    assert run(folder, "f", 5) == 15
+    no_translation(monkeypatch)
+    assert run(folder, "f", 6) == 18
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_code(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    folder = tmp_path / "code"
+    run(folder, "f", 5)
+    (path,) = files(folder)
+    path.unlink()
+    make(path)
+    assert run(folder, "f", 5) == 15
+
+
+def test_a_folder_that_goes_away_meanwhile_is_no_error(tmp_path: Path) -> None:
+    engine = Engine(cache=tmp_path / "code")
+    module = Module(engine, DATA)
+    assert Linker(engine).instantiate(module).function("f").invoke(5) == 15
+    shutil.rmtree(tmp_path / "code")
+    module.code.save()
+
+
+def test_code_used_longest_ago_makes_room_for_new_code(tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    run(folder, "f", 5)
+    (kept,) = files(folder)
+    for number, age in enumerate((500, 9000, 4000)):
+        old = folder / f"{number}.code"
+        old.write_bytes(bytes(1000))
+        os.utime(old, (time.time() - age,) * 2)
+    for name, age in ((".new-dead", 9000), (".new-alive", 10)):
+        (folder / name).touch()
+        os.utime(folder / name, (time.time() - age,) * 2)
+    cache = CodeCache(folder, "1" * 64, Options(), limit=kept.stat().st_size + 1500)
+    cache.save(empty=True)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [kept.name, "0.code", ".new-alive", "key", cache.path.name]
+    )
+
+
+def test_reading_code_counts_as_using_it(tmp_path: Path) -> None:
+    folder = tmp_path / "code"
+    run(folder, "f", 5)
+    (path,) = files(folder)
+    os.utime(path, (1000, 1000))
+    Module(Engine(cache=folder), DATA)
+    assert path.stat().st_mtime > 1000
