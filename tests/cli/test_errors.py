@@ -338,3 +338,66 @@ def test_a_hostile_title_cannot_choose_a_place(title: str, tmp_path: Path) -> No
     assert not files[0].name.startswith(".")
     assert files[0].name.isprintable()
     assert "\x1b" not in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "pipe"])
+def test_a_name_that_the_artifact_chose_replaces_nothing_but_a_module(kind: str, tmp_path: Path) -> None:
+    with registry_server() as registry:
+        push = invoke("push", "-", f"{registry.address}/hello:v1", "--title", "Makefile", stdin=HELLO)
+        assert push.code == 0
+        mine = tmp_path / "Makefile"
+        if kind == "file":
+            mine.write_text("all: me\n")
+        elif kind == "folder":
+            mine.mkdir()
+        else:
+            os.mkfifo(mine)
+        arguments = ("pull", f"{registry.address}/hello:v1")
+        ran = invoke(*arguments, cwd=tmp_path, env={"HOME": str(tmp_path / "home")})
+        assert ran.code == 9
+        assert "say with -o FILE" in ran.stderr
+        if kind == "file":
+            assert mine.read_text() == "all: me\n"
+            assert invoke(*arguments, "-o", "Makefile", cwd=tmp_path, env={"HOME": str(tmp_path / "home")}).code == 0
+            assert mine.read_bytes() == HELLO
+            assert invoke(*arguments, cwd=tmp_path, env={"HOME": str(tmp_path / "home")}).code == 0
+
+
+@pytest.mark.parametrize("home", ["/proc", "/dev/null"])
+def test_a_home_that_is_not_there_hinders_no_pull(home: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "XDG_CACHE_HOME": "", "HOME": home}
+    with published() as registry:
+        for command in (["pull", "-o", "out.wasm"], ["validate"]):
+            ran = subprocess.run(
+                [sys.executable, "-m", "wasm2oci", *command, f"{registry.address}/hello:v1"],
+                capture_output=True,
+                check=False,
+                cwd=tmp_path,
+                env=environment,
+            )
+            assert ran.returncode == 0, ran.stderr
+
+
+def test_a_user_that_nobody_knows_and_no_home_hinder_no_pull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    with published() as registry:
+        env = {"HOME": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        assert invoke("pull", f"{registry.address}/hello:v1", "-o", tmp_path / "out.wasm", env=env).code == 0
+
+
+def test_a_copy_to_a_digest_has_to_be_that_digest(tmp_path: Path) -> None:
+    zero = "sha256:" + "0" * 64
+    with published() as registry:
+        source = f"{registry.address}/hello:v1"
+        real = invoke("resolve", source).stdout.strip()
+        for end in (f"@{zero}", f":v2@{zero}"):
+            ran = invoke("copy", source, f"{registry.address}/other{end}", env={"HOME": str(tmp_path)})
+            assert ran.code == 6
+            assert "nothing was copied" in ran.stderr
+        assert invoke("tags", f"{registry.address}/other").stdout == ""
+        ran = invoke("copy", source, f"{registry.address}/other:v2@{real}", env={"HOME": str(tmp_path)})
+        assert ran.code == 0
+        assert invoke("tags", f"{registry.address}/other").stdout == "v2\n"

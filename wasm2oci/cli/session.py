@@ -77,12 +77,22 @@ class Session:
         """
         from wasm2oci.operations.environment import Access, Environment
 
-        home = self.variables.get("HOME") or "/"
         return Environment(
             variables=self.variables,
-            home=Path(home),
+            home=Path(self.variables.get("HOME") or _home_of_user()),
             access=Access() if connection is None else connection.access(self.stdin),
             warn=output.warn,
             note=output.note,
             log=output.note if output.verbose else None,
         )
+
+
+def _home_of_user() -> str:
+    # HOME may be unset (a service), and the user unknown (a container with a number for a user): then nothing is kept.
+    import os
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return "/"

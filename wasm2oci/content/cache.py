@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.content.files import TEMPORARY, NewFile, make_folder
+from wasm2oci.content.files import TEMPORARY, FileNotThereError, NewFile, make_folder
 from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, Verified, verified
 from wasm2oci.errors import IntegrityError, LocalIOError
 
@@ -42,18 +42,16 @@ _STALE: Final = 24 * 3600
 """Seconds after which a temporary file belongs to no living process."""
 
 
-def cache_folder(environ: "Mapping[str, str]") -> Path:
-    """Where the cache is: `$WASM2OCI_CACHE`, else `wasm2oci` in `$XDG_CACHE_HOME`, else in `~/.cache`.
+def cache_folder(environ: "Mapping[str, str]", home: Path) -> Path:
+    """Where the cache is: `$WASM2OCI_CACHE`, else `wasm2oci` in `$XDG_CACHE_HOME`, else in `.cache` of the home folder.
 
     Spec: XDG Base Directory Specification: a relative `$XDG_CACHE_HOME` is ignored.
     """
     own = environ.get("WASM2OCI_CACHE")
     if own:
         return Path(own)
-    base = environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # noqa: PTH117 - of a string that may be empty
-        base = f"{environ.get('HOME') or Path.home()}/.cache"
-    return Path(base) / "wasm2oci"
+    base = Path(environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else home / ".cache") / "wasm2oci"
 
 
 class Cache:
@@ -130,10 +128,11 @@ class Cache:
         if descriptor.size > self.limit // SHARE:
             return None
         path = self._path(descriptor)
-        for folder in (self.folder, path.parent.parent, path.parent):
-            make_folder(folder, 0o700)
-        # What a power cut leaves half-written is noticed when it is read, so nothing waits for the disk.
-        return NewFile(path, 0o600, sync=False)
+        with _unwritable():
+            for folder in (self.folder, path.parent.parent, path.parent):
+                make_folder(folder, 0o700)
+            # What a power cut leaves half-written is noticed when it is read, so nothing waits for the disk.
+            return NewFile(path, 0o600, sync=False)
 
     def commit(self, file: NewFile) -> None:
         """Take this file in, and make room if there is too much now.
@@ -141,7 +140,8 @@ class Cache:
         Raises:
             LocalIOError: it cannot be written.
         """
-        file.commit()
+        with _unwritable():
+            file.commit()
         self.prune(self.limit)
 
     def drop(self, descriptor: "Descriptor") -> None:
@@ -157,17 +157,17 @@ class Cache:
             now: seconds since the epoch, to also remove what killed processes left behind more than a day ago.
 
         Returns:
-            Bytes that were removed.
+            Bytes that were removed; 0 also when another process makes room at this moment.
 
         Raises:
             LocalIOError: the folder cannot be read.
         """
         removed = 0
-        with self._locked() as there:
-            if not there:
+        with self._locked() as ours:
+            if not ours:
                 return 0
             files, total = [], 0
-            for path in self.folder.glob("blobs/*/*"):
+            for path in self._files():
                 with suppress(OSError):
                     status = path.stat()
                     if path.name.startswith(TEMPORARY):
@@ -188,7 +188,7 @@ class Cache:
     def size(self) -> int:
         """Bytes that all blobs take together."""
         total = 0
-        for path in self.folder.glob("blobs/*/*"):
+        for path in self._files():
             with suppress(OSError):
                 total += path.stat().st_size
         return total
@@ -196,9 +196,20 @@ class Cache:
     def _path(self, descriptor: "Descriptor") -> Path:
         return self.folder / "blobs" / descriptor.digest.algorithm / descriptor.digest.encoded
 
+    def _files(self) -> list[Path]:
+        # Folders may go away while they are listed: somebody empties the cache by hand.
+        try:
+            return list(self.folder.glob("blobs/*/*"))
+        except OSError:
+            return []
+
     @contextmanager
     def _locked(self) -> "Iterator[bool]":
-        """One process at a time makes room; False when there is no cache yet."""
+        """One process at a time makes room; False when there is no cache yet, or another process is at it.
+
+        Nobody waits: a process that was stopped with the lock in its hand would stop all others. Where the file
+        system has no locks (NFS), room is made without: two at once remove a little more than they must.
+        """
         try:
             descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -207,10 +218,25 @@ class Cache:
         except OSError as error:
             raise LocalIOError(f"{self.folder}: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield True
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                ours = True
+            except BlockingIOError:
+                ours = False
+            except OSError:
+                ours = True
+            yield ours
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def _unwritable() -> "Iterator[None]":
+    # "No such folder" too means here that the cache cannot be written, not that something asked for is missing.
+    try:
+        yield
+    except FileNotThereError as error:
+        raise LocalIOError(error.message) from error
 
 
 class _OpenFile:

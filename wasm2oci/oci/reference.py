@@ -37,6 +37,8 @@ _DOMAIN: Final = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
 )
 _NAME_MAX: Final = 255
+_LAYOUT_DIGEST: Final = re.compile(r"@(sha[0-9]+:[^/@]*)\Z")
+"""What follows a layout's folder; the folder itself may hold an `@`."""
 
 
 class InvalidReferenceError(InvalidInputError):
@@ -158,14 +160,15 @@ class LayoutReference:
         Raises:
             InvalidReferenceError: no folder, bad tag or bad digest.
         """
-        rest = text.removeprefix(LAYOUT_PREFIX)
-        folder, at, digest_text = rest.partition("@sha")
+        rest = folder = text.removeprefix(LAYOUT_PREFIX)
         digest: Digest | None = None
-        if at:
+        pinned = _LAYOUT_DIGEST.search(rest)
+        if pinned is not None:
+            folder = rest[: pinned.start()]
             try:
-                digest = Digest.parse("sha" + digest_text)
+                digest = Digest.parse(pinned.group(1))
             except InvalidDigestError as error:
-                position = len(text) - len(digest_text) - 3
+                position = len(text) - len(pinned.group(1))
                 raise InvalidReferenceError(error.message, text, position, hint=error.hint) from error
         before, colon, tag = folder.rpartition(":")
         if colon and "/" not in tag:

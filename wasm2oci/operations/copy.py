@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.progress import SILENT, Outcome
+from wasm2oci.content.verify import DigestMismatchError
 
 if TYPE_CHECKING:
     from wasm2oci.content.progress import Progress
@@ -50,7 +51,8 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
 
     Raises:
         NotFoundError: the source names nothing.
-        IntegrityError: bytes are not what the manifest says; the destination's tag was not touched.
+        IntegrityError: bytes are not what the manifest says, or the destination names another digest than the source
+            has; the destination's tag was not touched.
         Wasm2OciError: either place failed; `side` says which.
     """
     other = request.destination_access
@@ -59,12 +61,17 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
         tag = request.source.tag
     with environment.places() as places:
         source = places.read(request.source)
-        identifier = places.identifier(request.source)
+        root = source.resolve(places.identifier(request.source))
+        pinned = request.destination.digest
+        if pinned is not None and root.digest != pinned:
+            raise DigestMismatchError(
+                f"{request.source} is {root.digest}, not {pinned}", hint="nothing was copied; leave the digest out"
+            )
         if other is None or other == environment.access:
             # One client for both sides: only so can blobs be mounted.
             result = copy_content(
                 source,
-                identifier,
+                root,
                 places.write(request.destination),
                 tag,
                 recursive=request.recursive,
@@ -73,9 +80,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
         else:
             with environment.with_access(other).places() as elsewhere:
                 destination = elsewhere.write(request.destination)
-                result = copy_content(
-                    source, identifier, destination, tag, recursive=request.recursive, progress=progress
-                )
+                result = copy_content(source, root, destination, tag, recursive=request.recursive, progress=progress)
     outcomes = [outcome for _, outcome in result.nodes]
     return Copied(
         destination=request.destination,

@@ -103,7 +103,7 @@ class Environment:
         """Blobs that were downloaded before."""
         from wasm2oci.content.cache import Cache, cache_folder
 
-        return Cache(cache_folder(self.variables))
+        return Cache(cache_folder(self.variables, self.home))
 
     def places(self) -> "Places":
         """Where locations are opened; a context manager that closes every connection at its end."""

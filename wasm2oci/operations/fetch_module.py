@@ -215,11 +215,11 @@ class _References:
     def get(self, reference: Reference) -> "Descriptor | None":
         """The descriptor, if it is remembered, and can be meant by this reference."""
         from wasm2oci.oci.descriptor import Descriptor
+        from wasm2oci.oci.wire import load_object
 
         try:
-            document = json.loads(self._path(reference).read_bytes())
-            known = Descriptor(document["mediaType"], Digest.parse(document["digest"]), int(document["size"]))
-        except (OSError, ValueError, KeyError, TypeError, Wasm2OciError):
+            known = Descriptor.from_json(load_object(self._path(reference).read_bytes(), "reference"))
+        except (OSError, Wasm2OciError):
             return None
         return known if reference.digest in {None, known.digest} else None
 
@@ -229,7 +229,7 @@ class _References:
 
         document = {"mediaType": root.media_type, "digest": str(root.digest), "size": root.size}
         data = json.dumps(document).encode()
-        with suppress(LocalIOError, OSError):
+        with suppress(LocalIOError, NotFoundError):
             make_folder(self._folder.parent, 0o700)
             make_folder(self._folder, 0o700)
             for path in {self._path(reference), self._path(reference.with_digest(root.digest))}:

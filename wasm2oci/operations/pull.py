@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
+from wasm2oci.content.files import local_errors, write_file
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import LocalIOError
 from wasm2oci.oci.reference import LayoutReference
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
     from wasm2oci.operations.environment import Environment
     from wasm2oci.packager.recognise import Found
 
-__all__ = ["OutputStreamError", "PullRequest", "Pulled", "pull"]
+__all__ = ["FileInTheWayError", "OutputStreamError", "PullRequest", "Pulled", "pull"]
 
 _SPOOL: Final = 64 << 20
 """Bytes up to which a module for a pipe waits in memory until it is verified; larger ones wait in a temporary file."""
+
+
+class FileInTheWayError(LocalIOError):
+    """The artifact's own name for its module is that of a file here which is no module."""
 
 
 class OutputStreamError(LocalIOError):
@@ -86,7 +91,6 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
         RegistryError: the registry failed.
     """
     from wasm2oci.content.cache import CachedTarget
-    from wasm2oci.content.files import write_file
     from wasm2oci.packager.recognise import recognise
 
     with environment.places() as places:
@@ -102,6 +106,8 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
         path: Path | None = None
         if request.output is None or isinstance(request.output, Path):
             path = request.output or request.folder / found.file_name(_repository(request.source))
+            if request.output is None and not request.force:
+                _check_made_name(path)
             write_file(path, content, request.mode)
         else:
             _deliver(content, request.output)
@@ -111,6 +117,27 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
 
 def _repository(source: "Location") -> str:
     return source.folder.name if isinstance(source, LayoutReference) else source.repository
+
+
+def _check_made_name(path: Path) -> None:
+    """See that a name which the artifact chose, not the user, replaces nothing but a module.
+
+    Raises:
+        FileInTheWayError: there is something else of this name.
+    """
+    from wasm2oci.packager.choice import MAGIC
+
+    if not path.exists():
+        return
+    with local_errors(path):
+        if path.is_file():
+            with path.open("rb") as file:
+                head = file.read(len(MAGIC))
+            if not head or head == MAGIC:
+                return
+    raise FileInTheWayError(
+        f"{path} is there already and is not a WebAssembly module", hint="say with -o FILE where the module should go"
+    )
 
 
 def _deliver(content: "Content", stream: BinaryIO) -> None:

@@ -100,7 +100,7 @@ def run(request: GuestRequest, environment: "Environment") -> GuestOutcome:
             missing_as_traps=request.missing_as_traps,
             trace=request.trace,
             profile=request.profile,
-            cache=cache_folder(environment.variables) / "code" if request.cached else None,
+            cache=cache_folder(environment.variables, environment.home) / "code" if request.cached else None,
         )
     )
     environment.note(f"ran {module.digest} on the {outcome.engine} engine ({outcome.why})")

@@ -1,5 +1,7 @@
 import errno
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -225,15 +227,55 @@ def test_an_open_blob_survives_that_room_is_made(cache: Cache) -> None:
 @pytest.mark.parametrize(
     ("environ", "folder"),
     [
-        ({"WASM2OCI_CACHE": "/w", "XDG_CACHE_HOME": "/x", "HOME": "/h"}, "/w"),
-        ({"XDG_CACHE_HOME": "/x", "HOME": "/h"}, "/x/wasm2oci"),
-        ({"XDG_CACHE_HOME": "relative", "HOME": "/h"}, "/h/.cache/wasm2oci"),
-        ({"XDG_CACHE_HOME": "", "HOME": "/h"}, "/h/.cache/wasm2oci"),
-        ({}, f"{Path.home()}/.cache/wasm2oci"),
+        ({"WASM2OCI_CACHE": "/w", "XDG_CACHE_HOME": "/x"}, "/w"),
+        ({"XDG_CACHE_HOME": "/x"}, "/x/wasm2oci"),
+        ({"XDG_CACHE_HOME": "relative"}, "/h/.cache/wasm2oci"),
+        ({"XDG_CACHE_HOME": ""}, "/h/.cache/wasm2oci"),
+        ({}, "/h/.cache/wasm2oci"),
     ],
 )
 def test_the_cache_is_where_xdg_says(environ: dict[str, str], folder: str) -> None:
-    assert cache_folder(environ) == Path(folder)
+    assert cache_folder(environ, Path("/h")) == Path(folder)
+
+
+@pytest.mark.parametrize("folder", ["/proc/nowhere/cache", "/dev/null/cache"])
+def test_a_cache_that_cannot_be_made_is_done_without(folder: str, data: bytes) -> None:
+    case = Case(Cache(Path(folder)), data)
+    assert [case.read() == data for _ in range(2)] == [True] * 2
+    assert case.source.count("fetch") == 2
+
+
+def test_a_cache_that_is_emptied_by_hand_meanwhile_is_done_without(case: Case) -> None:
+    def emptied(chunks: "Iterator[bytes]") -> "Iterator[bytes]":
+        for chunk in chunks:
+            yield chunk
+            shutil.rmtree(case.path.parents[2], ignore_errors=True)
+
+    assert b"".join(emptied(iter(case.target.fetch(case.blob)))) == case.data
+    assert case.read() == case.data
+
+
+def test_a_process_that_stopped_while_making_room_stops_nobody(case: Case, cache: Cache) -> None:
+    case.read()
+    stopped = os.open(cache.folder, os.O_RDONLY)
+    try:
+        fcntl.flock(stopped, fcntl.LOCK_EX)
+        assert cache.prune(0) == 0
+        cache.drop(case.blob)
+        assert case.read() == case.data
+    finally:
+        os.close(stopped)
+    assert cache.prune(0) == len(case.data)
+
+
+def test_a_file_system_without_locks_is_no_error(case: Case, cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        del descriptor, operation
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("wasm2oci.content.cache.fcntl.flock", refuse)
+    assert case.read() == case.data
+    assert cache.prune(0) == len(case.data)
 
 
 KEEPER = """

@@ -125,6 +125,8 @@ def test_tag_and_digest_are_both_kept_and_the_digest_rules() -> None:
         (f"oci-layout:dir@sha256:{HEX}", "dir", None, f"sha256:{HEX}"),
         (f"oci-layout:dir:v1@sha256:{HEX}", "dir", "v1", f"sha256:{HEX}"),
         ("oci-layout:me@home/dir", "me@home/dir", None, None),
+        ("oci-layout:my@shared/dir:v1", "my@shared/dir", "v1", None),
+        (f"oci-layout:my@sha/dir:v1@sha256:{HEX}", "my@sha/dir", "v1", f"sha256:{HEX}"),
     ],
 )
 def test_a_layout_is_a_folder_and_a_tag(text: str, folder: str, tag: str | None, digest: str | None) -> None:

@@ -86,14 +86,17 @@ def test_cache_file_changed_by_one_byte_is_noticed_and_fetched_again(home: dict[
     assert run("--pull", "never", pinned, env=home).code == 4  # nothing wrong is run, and nobody can be asked
 
 
-def test_damaged_memory_of_a_reference_is_as_good_as_none(home: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "memory", ['{"digest": "sha256:zz"}', '{"mediaType": 5, "digest": 5, "size": 5}', "[]", "\0", ""]
+)
+def test_damaged_memory_of_a_reference_is_as_good_as_none(memory: str, home: dict[str, str]) -> None:
     with registry_server() as registry:
         tagged, _ = push(registry, "team/zig", home)
         run(tagged, env=home)
         notes = list(Path(home["HOME"]).glob(".cache/wasm2oci/references/*.json"))
         assert len(notes) == 2
         for note in notes:
-            note.write_text('{"digest": "sha256:zz"}')
+            note.write_text(memory)
         assert run("--pull", "never", tagged, env=home).code == 4
         assert said(run(tagged, env=home)) == SAID
 

@@ -33,8 +33,8 @@ def command(
     """Get a module back, every byte verified.
 
     Reads every layout of WebAssembly in registries. Without -o the file is named
-    by the artifact's title, else by the repository. It appears whole or not at
-    all.
+    by the artifact's title, else by the repository; a file of that name that is no
+    module is left alone. The file appears whole or not at all.
     """
     from wasm2oci.cli.references import pinned_name
     from wasm2oci.oci.reference import parse_location
