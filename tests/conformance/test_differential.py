@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.differential import trace_ours, trace_wasmtime
 from tests.support.interpreter import interpret
+from tests.support.random_loops import loop_trace
 from tests.support.random_program import random_program
 from wasm2oci.engine.embed import Engine, Linker
 from wasm2oci.engine.syntax.features import WASM_3
@@ -48,3 +49,10 @@ def test_random_programs_with_any_signature_do_what_the_interpreter_does(first: 
         program = random_program(seed, numbers_only=False)
         interpreted = trace_ours(program, seed, Interpreting(Engine(features=WASM_3)))
         assert trace_ours(program, seed, _linker()) == interpreted, f"seed {seed}"
+
+
+@pytest.mark.parametrize("first", range(0, 12 * SEEDS_EACH, SEEDS_EACH))
+def test_random_loops_do_what_they_do_on_wasmtime(first: int) -> None:
+    for seed in range(first, first + SEEDS_EACH):
+        ours, theirs = loop_trace(seed)
+        assert ours == theirs, f"seed {seed}"

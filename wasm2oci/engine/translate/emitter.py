@@ -22,6 +22,7 @@ from wasm2oci.engine.translate.value import (
     M64,
     PURE,
     READ,
+    SMALL,
     V,
     constant,
     local_bit,
@@ -40,9 +41,6 @@ MAX_DEPTH: Final = 24
 """Expressions nesting deeper go into a variable: CPython's parser takes less than 200 parentheses."""
 MAX_TEXT: Final = 2000
 """Longer ones too, so that lines can be read."""
-SMALL: Final = 0x3FFFFFFF
-"""The largest int CPython holds in one digit; comparing with it is quick, masking is not."""
-
 LOOK_AHEAD: Final = 40
 _STOPS: Final = frozenset((0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0E, 0x0F, 0x1F))
 _SETS: Final = frozenset((0x21, 0x22))

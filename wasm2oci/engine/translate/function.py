@@ -47,8 +47,7 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
     body = decode_body(module, index)
     chains(body)
     hints: dict[int, dict[int, Range]] = {}
-    # A dispatch loop (the shape of all of Go's functions) has too many back edges to learn anything at.
-    refine = len(body.code) <= MAX_REFINED and not any(c.kind == "loop" and c.chain for c in body.constructs)
+    refine = len(body.code) <= MAX_REFINED and not _dispatches(body)
     caps: dict[int, dict[int, int]] | None = {} if refine else None
     for attempt in range(MAX_WALKS):
         e = _begin(module, body, index, options)
@@ -78,6 +77,16 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
     e = _begin(module, body, index, options)
     Machine(e).walk()
     return _finish(e, body, index)
+
+
+def _dispatches(body: Body) -> bool:
+    """Whether most of a function is a dispatch loop, the shape of all of Go's: too many back edges to learn at."""
+    inside = end = 0
+    for c in body.constructs:
+        if c.kind == "loop" and c.chain and c.start > end:
+            end = c.end
+            inside += end - c.start
+    return 2 * inside > len(body.code)
 
 
 def _useful(body: Body, learned: dict[int, dict[int, Range]]) -> bool:

@@ -17,6 +17,7 @@ __all__ = [
     "M64",
     "PURE",
     "READ",
+    "SMALL",
     "V",
     "binary",
     "boolean",
@@ -31,6 +32,8 @@ __all__ = [
 
 M32: Final = 0xFFFFFFFF
 M64: Final = 0xFFFFFFFFFFFFFFFF
+SMALL: Final = 0x3FFFFFFF
+"""The largest int CPython holds in one digit; comparing with it is quick, masking and comparing with more is not."""
 LITERALS: Final = {M32: "4294967295", M64: "18446744073709551615"}
 
 PURE: Final = 0

@@ -35,8 +35,11 @@ def source(text: str, index: int = 0) -> str:
         ("(i32.add (i32.and (local.get 0) (i32.const 255)) (i32.const 1))", ["return (l0&255)+1"]),
         ("(i32.shr_u (local.get 0) (i32.const 3))", ["return l0>>3"]),
         ("(i32.and (i32.add (local.get 0) (local.get 1)) (i32.const 7))", ["return l0+l1&7"]),
-        # signed comparison as a range test; a sum's mask by comparing with one digit
-        ("(i32.lt_s (local.get 0) (i32.const 2))", ["return 1 if not 2<=l0<=2147483647 else 0"]),
+        # signed comparison as a range test, numbers of one digit first; a sum's mask by comparing with one digit
+        (
+            "(i32.lt_s (local.get 0) (i32.const 2))",
+            ["return 1 if l0<2 or l0>1073741823 and l0>2147483647 else 0"],
+        ),
         ("(i32.add (local.get 0) (local.get 1))", ["s0=l0+l1", "if s0>1073741823:s0&=4294967295", "return s0"]),
         # constants are folded, and so are sums of sums
         ("(i32.mul (i32.const 6) (i32.const 7))", ["return 42"]),

@@ -13,6 +13,7 @@ from wasm2oci.engine.translate.value import (
     M32,
     M64,
     PURE,
+    SMALL,
     V,
     binary,
     boolean,
@@ -58,7 +59,7 @@ def _fold(e: Emitter, k: int, m: int) -> None:
 
 def _bool(v: V) -> V:
     """A condition as a value: what merely counts as true, such as an integer that is not zero, is no bool."""
-    if 9 <= v.p <= 12:
+    if 9 <= v.p <= 12 or v.p == v.np == 13:
         return v
     r = boolean(f"{paren(v, 8)}!=0", 9, f"not {paren(v, 9)}", 10, v)
     r.cmp = v.cmp
@@ -278,7 +279,8 @@ def signed(v: V, m: int) -> V:
         return constant(k - m - 1 if k > half else k)
     v = mask(v, m)
     if v.s.isidentifier():
-        r = V(f"{v.s} if {v.s}<={half} else {v.s}-{m + 1}", 13, -half - 1, half, v.deps, v.cls, v.d + 1, v.tz)
+        test = f"{v.s}<={SMALL} or {v.s}<={half}"  # most are, and in one digit that is soon told
+        r = V(f"{v.s} if {test} else {v.s}-{m + 1}", 13, -half - 1, half, v.deps, v.cls, v.d + 1, v.tz)
     else:
         r = V(f"({paren(v, 7)}^{half + 1})-{half + 1}", 4, -half - 1, half, v.deps, v.cls, v.d + 2, v.tz)
     return r
@@ -456,6 +458,7 @@ def _count(text: str, m: int) -> Lowering:
 
 _PYTHON: Final = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _OPPOSITE: Final = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+_MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def _compare(relation: str, a: V, b: V) -> V:
@@ -512,6 +515,19 @@ def _unsigned(relation: str, m: int) -> Lowering:
     return lower
 
 
+def _positive(a: V, low: V, relation: str, half: int) -> V:
+    """`low < a <= half` (or `<=`), where `a` is a name: numbers of one digit, the common case, are told first."""
+    opposite = _OPPOSITE[_MIRRORED[relation]]
+    return boolean(
+        f"{a.s}{_MIRRORED[relation]}{paren(low, 8)} and ({a.s}<={SMALL} or {a.s}<={half})",
+        11,
+        f"{a.s}{opposite}{paren(low, 8)} or {a.s}>{SMALL} and {a.s}>{half}",
+        12,
+        low,
+        a,
+    )
+
+
 def _within(a: V, low: V, strict_low: str, strict_high: str, high: V) -> V:
     """`low <= a <= high` as one chain."""
     text = f"{paren(low, 8)}{strict_low}{paren(a, 8)}{strict_high}{paren(high, 8)}"
@@ -542,23 +558,33 @@ def _signed(relation: str, m: int) -> Lowering:
             a = mask(a, m)
         if not inside(b):
             b = mask(b, m)
-        e.push(_ranged(relation, a, b) or _flipped(relation, a, b))
+        e.push(_ranged(relation, a, b, quick=not e.compact) or _flipped(relation, a, b, quick=not e.compact))
 
-    def _flipped(relation: str, a: V, b: V) -> V:
+    def _flipped(relation: str, a: V, b: V, *, quick: bool) -> V:
         """Both signs unknown: order them by flipping the top bit."""
         flip = str(half + 1)
         a, b = (mask(v, m) if v.k is None else constant((v.k & m) ^ (half + 1)) for v in (a, b))
         texts = [v.s if v.k is not None else f"({paren(v, 7)}^{flip})" for v in (a, b)]
-        return boolean(f"{texts[0]}{relation}{texts[1]}", 9, f"{texts[0]}{_OPPOSITE[relation]}{texts[1]}", 9, a, b)
+        text, opposite = f"{texts[0]}{relation}{texts[1]}", f"{texts[0]}{_OPPOSITE[relation]}{texts[1]}"
+        if not (quick and a.s.isidentifier() and b.s.isidentifier()):
+            return boolean(text, 9, opposite, 9, a, b)
+        small = f"{a.s}<={SMALL} and {b.s}<={SMALL}"  # most are, and in one digit that is soon told
+        return boolean(
+            f"{a.s}{relation}{b.s} if {small} else {text}",
+            13,
+            f"{a.s}{_OPPOSITE[relation]}{b.s} if {small} else {opposite}",
+            13,
+            a,
+            b,
+        )
 
-    def _ranged(relation: str, a: V, b: V) -> V | None:
+    def _ranged(relation: str, a: V, b: V, *, quick: bool) -> V | None:
         """One side's sign is known: a chain of unsigned comparisons."""
         if EFFECT in (a.cls, b.cls) or (a.cls and b.cls):
             return None  # a chain evaluates the sides in another order
         top = constant(half)
         if inside(a) and not inside(b):
-            mirrored = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-            return _ranged(mirrored[relation], b, a)
+            return _ranged(_MIRRORED[relation], b, a, quick=quick)
         if not inside(b):
             return None
         # a is unsigned, its sign unknown
@@ -566,10 +592,14 @@ def _signed(relation: str, m: int) -> Lowering:
             if relation in {">", ">="}:  # b < a <= half
                 if b.k == 0 and relation == ">=":
                     return _compare("<=", a, top)
-                v = _within(a, b, "<" if relation == ">" else "<=", "<=", top)
+                strict = "<" if relation == ">" else "<="
+                if quick and a.s.isidentifier() and b.hi <= SMALL:
+                    v = _positive(a, b, strict, half)
+                else:
+                    v = _within(a, b, strict, "<=", top)
                 v.cmp = ("in", a, V("", 0, b.lo + (relation == ">"), half))
                 return v
-            opposite = _ranged(_OPPOSITE[relation], a, b)
+            opposite = _ranged(_OPPOSITE[relation], a, b, quick=quick)
             return negated(opposite) if opposite is not None else None
         if b.k is not None:  # negative: half < a < b
             unsigned = constant(b.k + m + 1)
@@ -579,7 +609,7 @@ def _signed(relation: str, m: int) -> Lowering:
                 v = _within(a, top, "<", relation, unsigned)
                 v.cmp = ("in", a, V("", 0, half + 1, unsigned.k or 0))
                 return v
-            opposite = _ranged(_OPPOSITE[relation], a, b)
+            opposite = _ranged(_OPPOSITE[relation], a, b, quick=quick)
             return negated(opposite) if opposite is not None else None
         return None
 

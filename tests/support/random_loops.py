@@ -1,0 +1,341 @@
+"""Random loops, and a trace of them: what translation takes for granted of a loop is wrong at the edges, if anywhere.
+
+Programs are text, of a shape compilers emit: counted loops that test before or after a turn, up or down, to a constant
+or a parameter, signed or unsigned or until equal, with starts and ends around 0, 2**30, 2**31, 2**32 and their 64-bit
+likes; arithmetic whose operands repeat and whose masks can wait; loads and stores through pointers that walk; early
+exits, calls, growing memory. Nothing keeps a loop from running for long but wasmtime's fuel: a call that uses it up is
+left out of the trace, and so is everything after it.
+"""
+
+import math
+import random
+from functools import cache
+from typing import Any, Final
+
+import wasmtime
+
+from wasm2oci.engine.embed import Engine, Linker, Module
+from wasm2oci.engine.runtime.function import Function
+from wasm2oci.engine.runtime.trap import Trap
+
+__all__ = ["loop_trace", "random_loops"]
+
+FUEL: Final = 6_000
+CALLS: Final = 5
+_I32_EDGES: Final = (
+    0,
+    1,
+    2,
+    7,
+    40,
+    -1,
+    -2,
+    -18,
+    255,
+    1 << 16,
+    (1 << 30) - 2,
+    1 << 30,
+    (1 << 31) - 3,
+    -(1 << 31),
+    -(1 << 30),
+)
+_I64_EDGES: Final = (*_I32_EDGES, (1 << 32) - 2, 1 << 32, (1 << 60) - 1, (1 << 63) - 2, -(1 << 63), 0x100000001B3)
+_F64: Final = ("0", "1", "-1.5", "0.5", "3", "1e10", "1e-3")
+_PARAMS: Final = ("i32", "i32", "i64", "f64")
+_LOCALS: Final = (*_PARAMS, "i32", "i32", "i32", "i32", "i32", "i64", "i64", "f64", "f64")
+_BY_TYPE: Final = {t: [i for i, u in enumerate(_LOCALS) if u == t] for t in ("i32", "i64", "f64")}
+_MEMORY: Final = 65536
+
+
+class _Writer:
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.lines: list[str] = []
+        self.labels = 0
+        self.counters: set[int] = set()
+        self.loops = 0
+
+    # --- expressions -----------------------------------------------------------------------------
+    def local(self, type_: str) -> str:
+        return f"(local.get {self.random.choice(_BY_TYPE[type_])})"
+
+    def constant(self, type_: str) -> str:
+        if type_ == "f64":
+            return f"(f64.const {self.random.choice(_F64)})"
+        edges = _I32_EDGES if type_ == "i32" else _I64_EDGES
+        return f"({type_}.const {self.random.choice(edges)})"
+
+    def address(self, depth: int) -> str:
+        inner = self.expression("i32", depth - 1)
+        size = self.random.choice((0xFF, 0xFFC, 0xFF8, 0xFFFF))
+        form = self.random.randrange(4)
+        if form == 0:
+            return f"(i32.and {inner} (i32.const {size}))"
+        if form == 1:
+            return f"(i32.shl (i32.and {inner} (i32.const 1023)) (i32.const {self.random.choice((1, 2, 3))}))"
+        if form == 2:
+            return f"(i32.add (i32.and {inner} (i32.const {size})) (i32.and {self.local('i32')} (i32.const {size})))"
+        return self.local("i32")
+
+    def expression(self, type_: str, depth: int) -> str:
+        draw = self.random
+        if depth <= 0 or draw.random() < 0.2:
+            return self.local(type_) if draw.random() < 0.75 else self.constant(type_)
+        if type_ == "f64":
+            return self.float_(depth)
+        other = "i64" if type_ == "i32" else "i32"
+        pick = draw.randrange(20)
+        left, right = self.expression(type_, depth - 1), self.expression(type_, depth - 1)
+        if pick < 9:
+            op = draw.choice(("add", "add", "sub", "mul", "and", "or", "xor", "xor", "add"))
+            return f"({type_}.{op} {left} {right})"
+        if pick < 12:
+            op = draw.choice(("shl", "shr_u", "shr_s", "rotl", "rotr"))
+            return f"({type_}.{op} {left} ({type_}.const {draw.randrange(66)}))"
+        if pick == 12:
+            return f"({type_}.{draw.choice(('shl', 'shr_u', 'shr_s', 'rotl'))} {left} {right})"
+        if pick == 13:
+            c = self.local(type_)
+            a, b = draw.choice((("and", "xor"), ("and", "or")))
+            return f"({type_}.{b} ({type_}.{a} {left} {c}) ({type_}.{a} ({type_}.xor {c} ({type_}.const -1)) {right}))"
+        if pick == 14:
+            return f"({type_}.{draw.choice(('div_u', 'rem_u'))} {left} ({type_}.const {draw.choice((3, 10, -7))}))"
+        if pick == 15:
+            op = draw.choice(("load", "load8_u", "load8_s", "load16_u", "load16_s"))
+            return f"({type_}.{op} offset={draw.choice((0, 0, 4, 3, 16))} {self.address(depth)})"
+        if pick == 16:
+            return f"(select {left} {right} {self.condition(depth - 1)})"
+        if pick == 17:
+            inner = self.expression(other, depth - 1)
+            return f"(i32.wrap_i64 {inner})" if type_ == "i32" else f"(i64.extend_i32_{draw.choice('su')} {inner})"
+        if pick == 18:
+            return self.condition(depth - 1) if type_ == "i32" else f"(i64.load32_s {self.address(depth)})"
+        return f"({type_}.{draw.choice(('extend8_s', 'extend16_s', 'clz', 'popcnt'))} {left})"
+
+    def float_(self, depth: int) -> str:
+        draw = self.random
+        left, right = self.expression("f64", depth - 1), self.expression("f64", depth - 1)
+        pick = draw.randrange(10)
+        if pick < 7:
+            if draw.random() < 0.3:
+                right = left
+            return f"(f64.{draw.choice(('add', 'sub', 'mul', 'mul', 'div'))} {left} {right})"
+        if pick == 7:
+            type_ = draw.choice(("i32", "i64"))
+            return f"(f64.convert_{type_}_{draw.choice('su')} {self.expression(type_, depth - 1)})"
+        return (
+            f"(f64.{draw.choice(('neg', 'abs', 'sqrt'))} {left})" if pick == 8 else f"(f64.load {self.address(depth)})"
+        )
+
+    def condition(self, depth: int) -> str:
+        draw = self.random
+        type_ = draw.choice(("i32", "i32", "i64", "f64"))
+        left = self.expression(type_, depth - 1)
+        right = self.expression(type_, depth - 1)
+        if draw.random() < 0.4:
+            right = self.constant(type_)
+        if type_ == "f64":
+            return f"(f64.{draw.choice(('lt', 'gt', 'le', 'ge', 'eq', 'ne'))} {left} {right})"
+        if draw.random() < 0.1:
+            return f"({type_}.eqz {left})"
+        op = draw.choice(("lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u", "eq", "ne"))
+        return f"({type_}.{op} {left} {right})"
+
+    # --- statements ------------------------------------------------------------------------------
+    def label(self) -> str:
+        self.labels += 1
+        return f"$b{self.labels}"
+
+    def assign(self, exits: list[str]) -> str:
+        _ = exits
+        type_ = self.random.choice(("i32", "i32", "i64", "f64"))
+        choices = [i for i in _BY_TYPE[type_] if i not in self.counters] or [max(_BY_TYPE[type_])]
+        return f"(local.set {self.random.choice(choices)} {self.expression(type_, 3)})"
+
+    def store(self, exits: list[str]) -> str:
+        _ = exits
+        draw = self.random
+        type_ = draw.choice(("i32", "i32", "i64", "f64"))
+        op = "store" if type_ == "f64" else draw.choice(("store", "store8", "store16"))
+        value = self.expression(type_, 2)
+        if type_ == "f64":  # the bits of a NaN are anybody's
+            value = self.local(type_)
+            value = f"(select {value} (f64.const 7) (f64.eq {value} {value}))"
+        return f"({type_}.{op} offset={draw.choice((0, 4, 8))} {self.address(2)} {value})"
+
+    def branch(self, exits: list[str]) -> str:
+        draw = self.random
+        if exits and draw.random() < 0.7:
+            return f"(br_if {draw.choice(exits)} {self.condition(2)})"
+        body, other = self.some(exits), self.some(exits)
+        return f"(if {self.condition(2)} (then {body}) (else {other}))"
+
+    def block(self, exits: list[str]) -> str:
+        name = self.label()
+        return f"(block {name} {self.some([*exits, name])} {self.some([*exits, name])})"
+
+    def call(self, exits: list[str]) -> str:
+        _ = exits
+        draw = self.random
+        pick = draw.randrange(4)
+        if pick == 0:
+            return f"(global.set {draw.randrange(2)} {self.expression('i32', 2)})"
+        if pick == 1:
+            return "(drop (memory.grow (i32.const 1)))"
+        target = draw.choice([i for i in _BY_TYPE["i32"] if i not in self.counters] or [_BY_TYPE["i32"][-1]])
+        return f"(local.set {target} (call $help {self.expression('i32', 2)} {self.local('i64')}))"
+
+    def loop(self, exits: list[str]) -> str:
+        draw = self.random
+        if self.loops >= 3:
+            return self.assign(exits)
+        type_ = draw.choice(("i32", "i32", "i32", "i64"))
+        free = [i for i in _BY_TYPE[type_] if i not in self.counters]
+        if not free:
+            return self.assign(exits)
+        counter = draw.choice(free)
+        step = draw.choice((1, 1, 1, 2, 4, 8, 12, -1, -1, -2, 3))
+        turns = draw.choice((0, 1, 1, 2, 3, 5, 8, 16))
+        start = draw.choice(_I32_EDGES if type_ == "i32" else _I64_EDGES)
+        last = start + step * turns + draw.choice((0, 0, 0, 0, 0, 1))
+        bits = 32 if type_ == "i32" else 64
+        last = (last + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
+        last_text = self.local(type_) if draw.random() < 0.2 else f"({type_}.const {last})"
+        first_text = self.local(type_) if draw.random() < 0.25 else f"({type_}.const {start})"
+        get = f"(local.get {counter})"
+        advance = f"({type_}.add {get} ({type_}.const {step}))"
+        if draw.random() < 0.15:
+            advance = f"({type_}.add {get} {self.local(type_)})"
+        elif step < 0 and draw.random() < 0.5:
+            advance = f"({type_}.sub {get} ({type_}.const {-step}))"
+        up = step > 0
+        goes_on = draw.choice(("ne", "ne", "lt_u" if up else "gt_u", "lt_s" if up else "gt_s"))
+        stops = {"ne": "eq", "lt_u": "ge_u", "gt_u": "le_u", "lt_s": "ge_s", "gt_s": "le_s"}[goes_on]
+        bound = f"(local.set {draw.choice(free)} {last_text})" if draw.random() < 0.2 else ""
+        fixed = draw.random() < 0.85
+        if fixed:
+            self.counters.add(counter)
+        self.loops += 1
+        out, top = self.label(), self.label()
+        inside = [*exits, out] if draw.random() < 0.4 else []
+        body = self.some(inside) + self.some(inside) + (self.some(inside) if draw.random() < 0.5 else "")
+        extra = self.assign([]) if draw.random() < 0.2 else ""
+        self.loops -= 1
+        if fixed:
+            self.counters.discard(counter)
+        begin = f"(local.set {counter} {first_text}) {bound}"
+        form = draw.randrange(4)
+        if form == 0:
+            test = f"({type_}.{goes_on} (local.tee {counter} {advance}) {last_text})"
+            return f"{begin} (block {out} (loop {top} {body} (br_if {top} {test})))"
+        if form == 1:
+            test = f"({type_}.{stops} {get} {last_text})"
+            end = f"(local.set {counter} {advance}) {extra} (br {top})"
+            return f"{begin} (block {out} (loop {top} (br_if {out} {test}) {body} {end}))"
+        if form == 2:
+            test = f"({type_}.{goes_on} {get} {last_text})"
+            end = f"(local.set {counter} {advance}) {extra} (br_if {top} {test})"
+            return f"{begin} (block {out} (loop {top} {body} {end}))"
+        test = (
+            f"(local.tee {counter} {advance})"
+            if type_ == "i32"
+            else f"(i64.ne (local.tee {counter} {advance}) (i64.const 0))"
+        )
+        return f"{begin} (block {out} (loop {top} {body} {extra} (br_if {top} {test})))"
+
+    def some(self, exits: list[str]) -> str:
+        draw = self.random
+        makers = (
+            self.assign,
+            self.assign,
+            self.assign,
+            self.store,
+            self.branch,
+            self.loop,
+            self.loop,
+            self.call,
+            self.block,
+        )
+        weights = (6, 6, 6, 3, 3, 3, 2, 1, 1)
+        return " ".join(draw.choices(makers, weights)[0](exits) for _ in range(draw.randint(1, 3)))
+
+
+def random_loops(seed: int) -> bytes:
+    """A module whose exported "run" has four parameters and gives back its locals."""
+    writer = _Writer(seed)
+    body = " ".join(writer.loop([]) + writer.some([]) for _ in range(2))
+    results = " ".join(_LOCALS)
+    gets = " ".join(f"(local.get {i})" for i in range(len(_LOCALS)))
+    inner = _Writer(seed + 1_000_000)
+    inner.loops = 2
+    text = f"""(module (memory (export "memory") 1 3) (global (mut i32) (i32.const 5)) (global (mut i32) (i32.const -1))
+      (func $help (param i32 i64) (result i32) (i32.add (i32.load8_u (i32.and (local.get 0) (i32.const 0xffff)))
+        (i32.wrap_i64 (local.get 1))))
+      (func (export "run") (param {" ".join(_PARAMS)}) (result {results}) (local {" ".join(_LOCALS[len(_PARAMS) :])})
+        {body} {gets})
+      (func (export "globals") (result i32 i32) (global.get 0) (global.get 1)))"""
+    return bytes(wasmtime.wat2wasm(text))
+
+
+@cache
+def _engine() -> wasmtime.Engine:
+    config = wasmtime.Config()
+    config.consume_fuel = True
+    config.cranelift_opt_level = "none"
+    return wasmtime.Engine(config)
+
+
+def _plain(values: Any) -> list[Any]:
+    """Values that can be compared: integers unsigned, a NaN as a word, a zero with its sign."""
+    plain = []
+    for value, type_ in zip(values, _LOCALS, strict=True):
+        if type_ == "f64":
+            plain.append("nan" if math.isnan(value) else repr(value))
+        else:
+            plain.append(value & (0xFFFFFFFF if type_ == "i32" else 0xFFFFFFFFFFFFFFFF))
+    return plain
+
+
+def _arguments(seed: int) -> list[tuple[int, int, int, float]]:
+    draw = random.Random(seed ^ 0xA5)
+    return [
+        (
+            draw.choice((3, 8, draw.choice(_I32_EDGES))),
+            draw.choice((0, 5, draw.choice(_I32_EDGES), draw.getrandbits(31))),
+            draw.choice((6, draw.choice(_I64_EDGES), draw.getrandbits(63))),
+            draw.choice((0.0, -0.0, 2.5, 1e300, -3.0)),
+        )
+        for _ in range(CALLS)
+    ]
+
+
+def loop_trace(seed: int, engine: Engine | None = None) -> tuple[list[Any], list[Any]]:
+    """What a program does here, and on wasmtime."""
+    data = random_loops(seed)
+    store = wasmtime.Store(_engine())
+    foreign: Any = wasmtime.Instance(store, wasmtime.Module(_engine(), data), []).exports(store)
+    instance = Linker(engine or Engine()).instantiate(Module(engine or Engine(), data))
+    function = instance.exports["run"]
+    assert isinstance(function, Function)
+    ours: list[Any] = []
+    theirs: list[Any] = []
+    for given in _arguments(seed):
+        store.set_fuel(FUEL)
+        try:
+            theirs.append(_plain(foreign["run"](store, *given)))
+        except wasmtime.Trap as trap:
+            if trap.trap_code is wasmtime.TrapCode.OUT_OF_FUEL:
+                break
+            theirs.append("trap")
+        canonical = (given[0] & 0xFFFFFFFF, given[1] & 0xFFFFFFFF, given[2] & 0xFFFFFFFFFFFFFFFF, given[3])
+        try:
+            ours.append(_plain(function.invoke(*canonical)))
+        except Trap:
+            ours.append("trap")
+        store.set_fuel(FUEL)
+        memory = foreign["memory"]
+        theirs.append(bytes(memory.read(store, 0, memory.data_len(store))))
+        ours.append(bytes(instance.memory("memory").data))
+        theirs.append([value & 0xFFFFFFFF for value in foreign["globals"](store)])
+        ours.append([value & 0xFFFFFFFF for value in instance.call("globals")])
+    return ours, theirs
