@@ -25,8 +25,18 @@ __all__ = ["VIEWS", "Memory", "memory_copy", "memory_fill", "memory_grow", "memo
 VIEWS: Final = ("i8", "u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64")
 """The attributes of a memory that are casts of its bytes."""
 
+_PIECE: Final = 1 << 20
+"""Bytes that are moved at once: larger operations are done in pieces, between which other threads run and interrupt,
+and none makes a copy of all that it moves."""
+
 _U32: Final = Struct("<I")
 _U64: Final = Struct("<Q")
+
+
+def _pieces(start: int, count: int) -> list[tuple[int, int]]:
+    """A range cut up."""
+    end = start + count
+    return [(at, min(at + _PIECE, end)) for at in range(start, end, _PIECE)]
 
 
 class Memory:
@@ -80,8 +90,9 @@ class Memory:
                 f"the module's memory starts with {size} bytes, {self._ceiling << type_.page_bits} are allowed",
                 hint="raise the memory limit",
             )
+        self.data = bytearray()
         try:
-            self.data = bytearray(size)
+            self._extend(size)
         except MemoryError as error:
             raise ResourceLimitError(f"this machine has no {size} bytes left for the module's memory") from error
         self._attached: list[tuple[MutableMapping[str, object], Mapping[str, str]]] = []
@@ -131,6 +142,19 @@ class Memory:
             getattr(self, attribute).release()
         self._whole.release()
 
+    def _extend(self, count: int) -> None:
+        """Adds zeros, or nothing at all."""
+        data, before = self.data, len(self.data)
+        zeros = bytes(min(count, _PIECE))
+        try:
+            for _ in range(count // _PIECE):
+                data += zeros
+            data += zeros[: before + count - len(data)]
+        except BaseException:
+            if len(data) > before:
+                del data[before:]
+            raise
+
     def grow(self, delta: int) -> int:
         """Adds pages of zeros.
 
@@ -146,7 +170,7 @@ class Memory:
             return -1
         self._release()
         try:
-            self.data.extend(bytes(delta * self.page_size))
+            self._extend(delta * self.page_size)
         except (MemoryError, OverflowError, BufferError):
             return -1
         finally:
@@ -161,19 +185,37 @@ class Memory:
         """Sets `count` bytes to the low byte of `value`. Spec: memory.fill."""
         if start + count > len(self.data):
             raise Trap(TrapKind.MEMORY)
-        self.data[start : start + count] = bytes((value & 0xFF,)) * count
+        if count <= _PIECE:
+            self.data[start : start + count] = bytes((value & 0xFF,)) * count
+            return
+        piece = bytes((value & 0xFF,)) * _PIECE
+        with memoryview(self.data) as view:
+            for at, end in _pieces(start, count):
+                view[at:end] = piece[: end - at]
 
     def copy(self, to: int, source: "Memory", start: int, count: int) -> None:
         """Copies `count` bytes from a memory, perhaps this one; the ranges may overlap. Spec: memory.copy."""
         if start + count > len(source.data) or to + count > len(self.data):
             raise Trap(TrapKind.MEMORY)
-        self.data[to : to + count] = source.data[start : start + count]
+        if count <= _PIECE:
+            self.data[to : to + count] = source.data[start : start + count]
+            return
+        pieces = _pieces(to, count)
+        with memoryview(self.data) as target, memoryview(source.data) as origin:
+            # Within one memory what is still to be read must not be overwritten.
+            for at, end in reversed(pieces) if start < to else pieces:
+                target[at:end] = origin[at - to + start : end - to + start]
 
     def init(self, to: int, segment: bytes | memoryview, start: int, count: int) -> None:
         """Copies `count` bytes from a data segment. Spec: memory.init."""
         if start + count > len(segment) or to + count > len(self.data):
             raise Trap(TrapKind.MEMORY)
-        self.data[to : to + count] = segment[start : start + count]
+        if count <= _PIECE:
+            self.data[to : to + count] = segment[start : start + count]
+            return
+        with memoryview(self.data) as view, memoryview(segment) as origin:
+            for at, end in _pieces(to, count):
+                view[at:end] = origin[at - to + start : end - to + start]
 
     # --- for host functions ------------------------------------------------------------------
     def read(self, address: int, count: int) -> bytes:
@@ -184,7 +226,8 @@ class Memory:
         """
         if address < 0 or count < 0 or address + count > len(self.data):
             raise Trap(TrapKind.MEMORY)
-        return bytes(self.data[address : address + count])
+        with memoryview(self.data) as view:
+            return bytes(view[address : address + count])
 
     def write(self, address: int, content: bytes | bytearray | memoryview) -> None:
         """Puts bytes into the memory.

@@ -1,6 +1,8 @@
 """Memories and tables: growth, what generated code holds on to, and every edge."""
 
-from typing import Any
+import random
+import tracemalloc
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -10,6 +12,9 @@ from wasm2oci.engine.runtime.memory import Memory, memory_grow
 from wasm2oci.engine.runtime.table import Table, table_grow
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.syntax.types import FUNCREF, DefType, FuncType, Limits, MemoryType, TableType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGE = 1 << 16
 NULLARY = DefType(1000, FuncType((), ()), None, final=False)
@@ -169,3 +174,72 @@ def test_tables_trap_and_refuse_to_grow() -> None:
     assert table.type.limits == Limits(4, 4)
     with pytest.raises(ResourceLimitError):
         _table(9)
+
+
+LARGE = 5 * 1024 * 1024 + 12_345
+"""Done in pieces, the last of them short."""
+
+
+def _large() -> Memory:
+    return Memory(MemoryType(Limits(2 * LARGE // PAGE)))
+
+
+@pytest.mark.parametrize(
+    ("to", "start"), [(3, 0), (0, 3), (LARGE - 7, 0), (0, LARGE - 7), (2_000_000, 0), (0, 2_000_000)]
+)
+def test_copying_large_overlapping_ranges(to: int, start: int) -> None:
+    memory = _large()
+    memory.write(0, random.Random(1).randbytes(len(memory)))
+    expected = bytearray(memory.data)
+    expected[to : to + LARGE] = expected[start : start + LARGE]
+    memory.copy(to, memory, start, LARGE)
+    assert memory.data == expected
+
+
+def test_large_operations_on_whole_memories() -> None:
+    memory, other = _large(), _large()
+    memory.fill(11, 0x1AB, LARGE)
+    assert memory.data[:13] == b"\0" * 11 + b"\xab" * 2
+    assert memory.data.count(0xAB) == LARGE
+    assert memory.data[10 + LARGE : 12 + LARGE] == b"\xab\0"
+    other.copy(5, memory, 11, LARGE)
+    assert other.data == bytes(5) + b"\xab" * LARGE + bytes(len(other) - LARGE - 5)
+    content = random.Random(2).randbytes(LARGE + 9)
+    memory.init(3, content, 9, LARGE)
+    assert memory.read(3, LARGE) == content[9:]
+    assert memory.read(3 + LARGE, 2) == b"\xab\xab"
+
+
+@pytest.mark.parametrize("operation", ["fill", "copy", "init", "grow"])
+def test_large_operations_copy_nothing_aside(operation: str) -> None:
+    memory = Memory(MemoryType(Limits(1 << 9)))  # 32 MiB
+    size = len(memory)
+    content = bytes(size)
+    calls: dict[str, Callable[[], object]] = {
+        "fill": lambda: memory.fill(0, 1, size),
+        "copy": lambda: memory.copy(1, memory, 0, size - 1),
+        "init": lambda: memory.init(0, content, 0, size),
+        "grow": lambda: memory.grow(1 << 9),
+    }
+    tracemalloc.start()
+    try:
+        calls[operation]()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < (80 << 20 if operation == "grow" else 4 << 20)  # what grew is counted, with what bytearray reserves
+
+
+def test_growth_that_breaks_off_leaves_the_memory_as_it_was() -> None:
+    memory = _memory(2)
+    memory.u32[0] = 5
+
+    class Short(bytearray):
+        def __iadd__(self, more: Any) -> Self:
+            self.extend(more[:1000])
+            raise MemoryError
+
+    memory.data = Short(memory.data)
+    assert memory.grow(3) == -1
+    assert len(memory.data) == 2 * PAGE
+    assert memory.u32[0] == 5
