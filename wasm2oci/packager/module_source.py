@@ -25,14 +25,6 @@ _KEPT: Final = 8 << 20
 """Bytes up to which a file is kept in memory."""
 
 _CORE: Final = b"\0asm\x01\0\0\0"
-_LOOKALIKES: Final = (
-    (b"\x28\xb5\x2f\xfd", "this is zstd-compressed: unpack it first"),
-    (b"(", "this looks like the text format: make it binary first (`wat2wasm FILE`, or `wasm-tools parse`)"),
-    (b"\x1f\x8b", "this is gzip-compressed: unpack it first"),
-    (b"PK", "this is a zip archive: unpack it first"),
-    (b"\x7fELF", "this is a native program: build it for a wasm target"),
-    (b"<", "this looks like HTML or XML: the download of it probably failed"),
-)
 
 
 class NotWasmError(InvalidInputError):
@@ -142,7 +134,6 @@ def _kind(head: bytes, *, force: bool) -> Kind:
             return Kind.UNKNOWN
         if not head:
             raise NotWasmError("the file is empty", hint="look whether the build that should fill it failed") from error
-        hint = next((hint for magic, hint in _LOOKALIKES if head.lstrip().startswith(magic)), None)
         raise NotWasmError(
-            f"not a WebAssembly binary: {error.message}", hint=hint or "use --force to push it all the same"
+            f"not a WebAssembly binary: {error.message}", hint=error.hint or "use --force to push it all the same"
         ) from error

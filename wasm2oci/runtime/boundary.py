@@ -21,6 +21,7 @@ INITIALIZE: Final = "_initialize"
 _GIB: Final = 1 << 30
 _NAMES: Final = frozenset(function.name for function in FUNCTIONS)
 _CALLABLE: Final = frozenset({I32, I64, F32, F64})
+_SHOWN: Final = 80
 _RETURNABLE: Final = _CALLABLE | {FUNCREF, EXTERNREF}
 
 
@@ -62,10 +63,10 @@ class Boundary:
         """Why wasmtime's binding cannot call the entry; None when it can."""
         for type_ in self.type.params:
             if type_ not in _CALLABLE:
-                return f"{self.entry!r} takes a {type_text(type_)}"
+                return f"{self.entry!r} takes {_a(type_)}"
         for type_ in self.type.results:
             if type_ not in _RETURNABLE:
-                return f"{self.entry!r} returns a {type_text(type_)}"
+                return f"{self.entry!r} returns {_a(type_)}"
         return None
 
 
@@ -97,17 +98,39 @@ def look(request: RunRequest) -> Boundary:
     return Boundary(module, entry, signature, initialize, missing)
 
 
+def _a(type_: int) -> str:
+    text = type_text(type_)
+    return f"{'an' if text[0] in 'aei' else 'a'} {text}"
+
+
+def _short(name: str) -> str:
+    """A name for a message: a module may have names of a hundred thousand characters."""
+    return name if len(name) <= _SHOWN else name[: _SHOWN - 3] + "..."
+
+
 def _no_entry(entry: str, names: list[str], *, invoked: bool) -> EntryError:
-    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    shown = ", ".join(map(_short, names[:8])) + (", ..." if len(names) > 8 else "")
     if invoked:
-        return EntryError(
-            f"the module exports no function {entry!r}", hint=f"it exports {shown}" if names else "it exports none"
-        )
+        hint = f"it exports {shown}" if names else "it exports none"
+        close = _closest(entry, names)
+        if close is not None:
+            hint = f"did you mean {close}? {hint}"
+        return EntryError(f"the module exports no function {_short(entry)!r}", hint=hint)
     if not names:
         return EntryError("the module exports no function", hint="there is nothing to run")
     return EntryError(
         f"the module is no program: it exports no {START!r}", hint=f"call one of its functions with --invoke: {shown}"
     )
+
+
+def _closest(entry: str, names: list[str]) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a message
+
+    found = get_close_matches(entry[:_SHOWN], [name for name in names[:_LOOKED_AT] if len(name) <= _SHOWN], 1)
+    return found[0] if found else None
+
+
+_LOOKED_AT: Final = 10_000
 
 
 def _check_imports(module: Module, *, allowed: bool) -> tuple[Import, ...]:
@@ -118,7 +141,7 @@ def _check_imports(module: Module, *, allowed: bool) -> tuple[Import, ...]:
     ]
     if not unknown or (allowed and all(item.kind is ExternKind.FUNC for item in unknown)):
         return tuple(unknown)
-    first = f"{unknown[0].module}.{unknown[0].name}"
+    first = f"{_short(unknown[0].module)}.{_short(unknown[0].name)}"
     more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
     if first.startswith("wasi_unstable."):
         hint = "it was built for preview 0 of WASI: rebuild it with a compiler from 2020 or later"

@@ -49,7 +49,8 @@ def _parse(text: str, type_: int) -> int | float | None:
             return None
     except (ValueError, OverflowError):
         pass
-    raise UsageError(f"{text!r} is no {type_text(type_)}", hint="integers like -1 or 0xff, floats like 1.5")
+    hint = "only null can be given" if is_ref(type_) else "integers like -1 or 0xff, floats like 1.5, inf, nan"
+    raise UsageError(f"{text!r} is no {type_text(type_)}", hint=hint)
 
 
 def format_value(value: object, type_: int) -> str:

@@ -1,5 +1,6 @@
 """Fetching and running: from files, layouts and registries, with the registry there and gone."""
 
+import gzip
 import os
 from pathlib import Path
 from typing import Any
@@ -212,3 +213,46 @@ def test_later_variables_win_and_bytes_are_kept() -> None:
         (b"B", b"x=y"),
         (b"C", b"\xff"),
     )
+
+
+HOSTILE = "\\1b[31mred\\07\\0d\\0a\\e2\\80\\ae"
+SHOWN = r"\x1b[31mred\x07\r\n\u202e"
+
+
+@pytest.mark.parametrize("engine", ["embedded", "wasmtime"])
+def test_names_in_a_backtrace_are_no_commands_to_the_terminal(tmp_path: Path, engine: str) -> None:
+    path = tmp_path / "hostile.wat"
+    path.write_text(f'(module (func (export "{HOSTILE}") unreachable) (func (export "_start") (call 0)))')
+    profile = ("--profile",) if engine == "embedded" else ()
+    ran = run("--engine", engine, *profile, path, env={"HOME": str(tmp_path)})
+    assert ran.code == 134
+    assert f"0: {SHOWN} at 0x" in ran.stderr
+    assert not set(ran.stderr) & set("\x1b\x07\r\u202e")
+
+
+def test_names_without_end_are_cut_in_messages(tmp_path: Path) -> None:
+    path = tmp_path / "long.wat"
+    path.write_text(f'(module (import "{"m" * 90_000}" "f" (func)) (func (export "_start")))')
+    for arguments in ((), ("--invoke", "x")):
+        ran = run(*arguments, path, env={"HOME": str(tmp_path)})
+        assert ran.code == 125
+        assert len(ran.stderr) < 500
+    ran = run("--trap-missing", path, env={"HOME": str(tmp_path)})
+    assert ran.code == 0
+
+
+def test_values_may_stand_behind_a_double_dash(tmp_path: Path) -> None:
+    path = tmp_path / "same.wat"
+    path.write_text('(module (func (export "same") (param i32) (result i32) (local.get 0)))')
+    env = {"HOME": str(tmp_path)}
+    assert run("--invoke", "same", path, "--", "-5", env=env).stdout == "-5\n"
+    assert run("--invoke", "same", path, "-5", env=env).stdout == "-5\n"
+
+
+def test_a_compressed_module_is_told_from_a_broken_one(tmp_path: Path) -> None:
+    path = tmp_path / "hello.wasm"
+    path.write_bytes(gzip.compress(ZIG.read_bytes()))
+    for command in ("run", "validate"):
+        ran = invoke(command, path, env={"HOME": str(tmp_path)})
+        assert ran.code == 3
+        assert "hint: this is gzip-compressed: unpack it first" in ran.stderr

@@ -91,6 +91,13 @@ def test_values_that_do_not_fit_are_usage_errors(engine: EngineChoice, values: t
         call(ADD, engine, invoke="add", values=values)
 
 
+def test_the_hint_for_a_reference_says_that_null_is_one() -> None:
+    text = '(module (func (export "f") (param externref)))'
+    with pytest.raises(UsageError, match="'x' is no externref") as caught:
+        call(text, EngineChoice.AUTO, invoke="f", values=("x",))
+    assert caught.value.hint == "only null can be given"
+
+
 @each_engine
 def test_library_is_initialized_before_it_is_called(engine: EngineChoice) -> None:
     text = """(module (global $g (mut i32) (i32.const 0))
@@ -104,8 +111,12 @@ def test_nothing_to_call_is_not_found(engine: EngineChoice) -> None:
     with pytest.raises(EntryError, match="no program") as caught:
         call(ADD, engine)
     assert caught.value.hint == "call one of its functions with --invoke: add"
-    with pytest.raises(EntryError, match="'sub'"):
+    with pytest.raises(EntryError, match="'sub'") as caught:
         call(ADD, engine, invoke="sub")
+    assert caught.value.hint == "it exports add"
+    with pytest.raises(EntryError, match="'ad'") as caught:
+        call(ADD, engine, invoke="ad")
+    assert caught.value.hint == "did you mean add? it exports add"
     with pytest.raises(GuestSetupError, match="takes or returns values"):
         call('(module (func (export "_start") (param i32)))', engine)
 

@@ -158,6 +158,8 @@ def command(
     from wasm2oci.operations.subject import parse_subject
     from wasm2oci.runtime import EngineChoice, Limits
 
+    if world.invoke is not None and (arguments or [])[:1] == ["--"]:
+        arguments = (arguments or [])[1:]  # no value looks so: a habit of those who give negative ones
     output = session.output(reporting)
     environment = session.environment(output, connection)
     with _trace_lines(watching, session.stderr) as trace:

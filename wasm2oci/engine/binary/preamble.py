@@ -1,6 +1,7 @@
 """What a file is, told by its first eight bytes. Spec: core, modules (5.5.17); component model, Binary.md."""
 
 from enum import StrEnum
+from typing import Final
 
 from wasm2oci.engine.errors import MalformedError
 
@@ -11,6 +12,14 @@ PREAMBLE_SIZE = 8
 
 _MODULE = b"\x01\x00\x00\x00"
 _COMPONENT = b"\x0d\x00\x01\x00"
+_LOOKALIKES: Final = (
+    (b"\x28\xb5\x2f\xfd", "this is zstd-compressed: unpack it first"),
+    (b"(", "this looks like the text format: make it binary first (`wat2wasm FILE`, or `wasm-tools parse`)"),
+    (b"\x1f\x8b", "this is gzip-compressed: unpack it first"),
+    (b"PK", "this is a zip archive: unpack it first"),
+    (b"\x7fELF", "this is a native program: build it for a wasm target"),
+    (b"<", "this looks like HTML or XML: the download of it probably failed"),
+)
 
 
 class ModuleKind(StrEnum):
@@ -32,7 +41,8 @@ def preamble(data: bytes) -> ModuleKind:
     if data[:4] != MAGIC:
         if MAGIC.startswith(data[:4]):
             raise MalformedError("unexpected end: the magic header is cut short", len(data))
-        raise MalformedError("magic header not detected", 0)
+        hint = next((hint for magic, hint in _LOOKALIKES if data[:64].lstrip().startswith(magic)), None)
+        raise MalformedError("magic header not detected", 0, hint=hint)
     version = data[4:PREAMBLE_SIZE]
     if version == _MODULE:
         return ModuleKind.MODULE
