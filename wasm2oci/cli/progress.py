@@ -27,6 +27,8 @@ _PATIENCE: Final = 0.5
 """Seconds before bars appear."""
 _LARGE: Final = 8 << 20
 """Bytes from which a line says that a transfer begins."""
+_LABEL: Final = 80
+"""Characters of a title that are shown."""
 _SMALL: Final = 64 << 10
 """Bytes up to which content gets no bar."""
 
@@ -159,4 +161,4 @@ def _label(descriptor: "Descriptor") -> str:
     if not title:
         kind = descriptor.media_type
         title = "manifest" if descriptor.is_manifest else "config" if ".config." in kind else "layer"
-    return f"{descriptor.digest.short} {printable(title)}"
+    return f"{descriptor.digest.short} {printable(title[:_LABEL])}"

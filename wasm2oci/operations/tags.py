@@ -18,7 +18,7 @@ _FALLBACK: Final = re.compile(r"sha(256|512)-[0-9a-f]{64}(?:[0-9a-f]{64})?(?:\.[
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """The tags of a place, in its order, and those that only tools use."""
+    """The tags of a place, sorted, and those that only tools use."""
 
     shown: tuple[str, ...]
     hidden: tuple[str, ...]
@@ -40,7 +40,8 @@ def tags(location: "Location", environment: "Environment", *, everything: bool =
         target = places.read(location)
         if not isinstance(target, TagLister):
             raise UnsupportedError(f"{target} cannot list tags")
-        found = tuple(target.tags())
+        # Registries should sort them, and distribution 2.8 does not.
+        found = tuple(sorted(set(target.tags())))
     if everything:
         return Tags(found, ())
     hidden = tuple(tag for tag in found if _FALLBACK.match(tag))

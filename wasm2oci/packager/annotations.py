@@ -56,7 +56,7 @@ def check_annotations(values: "Mapping[str, str]") -> None:
         check_text(value, f"annotation {key}")
 
 
-def check_text(text: str, what: str) -> str:
+def check_text(text: str, what: str, *, hint: str | None = None) -> str:
     """This text, if it can be written as UTF-8 and holds no NUL.
 
     Raises:
@@ -65,9 +65,9 @@ def check_text(text: str, what: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InvalidAnnotationError(f"{what} is not Unicode text: {text!r}") from error
+        raise InvalidAnnotationError(f"{what} is not Unicode text: {text!r}", hint=hint) from error
     if "\0" in text:
-        raise InvalidAnnotationError(f"{what} holds a NUL character")
+        raise InvalidAnnotationError(f"{what} holds a NUL character", hint=hint)
     return text
 
 

@@ -87,7 +87,7 @@ def _layer_annotations(labels: Labels) -> dict[str, str]:
     if labels.title is not None:
         if annotations.setdefault(TITLE, labels.title) != labels.title:
             raise InvalidAnnotationError(f"the module has two titles: {labels.title!r} and {annotations[TITLE]!r}")
-        check_text(labels.title, "the title")
+        check_text(labels.title, "the title", hint="give it another one: --title NAME")
     return dict(sorted(annotations.items()))
 
 

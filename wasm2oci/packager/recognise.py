@@ -204,7 +204,8 @@ def _platform(entry: "Descriptor") -> str:
 
 def _is_wasm(entry: "Descriptor") -> bool:
     platform = entry.platform or {}
-    return platform.get("architecture") in _WASM_ARCHITECTURES or str(platform.get("os", "")).lower() in _WASM_SYSTEMS
+    architecture, system = (str(platform.get(key, "")).lower() for key in ("architecture", "os"))
+    return architecture in _WASM_ARCHITECTURES or system in _WASM_SYSTEMS
 
 
 def _is_attestation(entry: "Descriptor") -> bool:
@@ -245,7 +246,10 @@ def _nothing(manifest: Manifest) -> NoModuleError:
     types = list(dict.fromkeys(layer.media_type for layer in manifest.layers))
     hint = next((_STRANGERS[kind] for kind in types if kind in _STRANGERS), None)
     if not types:
-        return NoModuleError(f"there is no WebAssembly in it: it has no layers (type {manifest.effective_type})")
+        return NoModuleError(
+            f"there is no WebAssembly in it: it has no layers (type {manifest.effective_type})",
+            hint="pull another tag, or push a module to this one",
+        )
     hint = hint or "`wasm2oci inspect` shows what it holds"
     return NoModuleError(f"there is no WebAssembly in it, but {', '.join(types[:4])}", hint=hint)
 

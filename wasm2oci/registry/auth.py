@@ -7,13 +7,12 @@ Rules, in the order in which they act:
    has none (some registries only challenge there). A `401` from anywhere else is the end.
 3. The realm is checked like every address that a registry names (`urls.check_step`) before anything is sent there.
 4. A token is asked for with the scopes that are wanted, merged with those of the challenge; for a delete with those
-of the
-   challenge alone, when it has any (registries do not agree on what deleting is called).
+   of the challenge alone, when it has any (registries do not agree on what deleting is called).
 5. An identity token, or the null user of Azure, goes by OAuth2 `POST`; everybody else by `GET`, with Basic or
-anonymously.
+   anonymously.
 6. Tokens are renewed shortly before they end, and before anything is sent that they should go with. One that is
-refused early is dropped, and the request sent again, twice
-   at most. Threads that want the same token wait for one of them to fetch it.
+   refused early is dropped, and the request sent again, twice at most. Threads that want the same token wait for one
+   of them to fetch it.
 
 Spec: distribution-spec's token authentication; RFC 6750; RFC 6749 section 6.
 """
@@ -250,6 +249,9 @@ class TokenAuth:
         where = f"the token server {Origin.of(answer.request.url).authority}"
         if answer.status != 200:
             status = 401 if answer.status == 400 else answer.status  # OAuth2 says 400 to a bad grant
+            if status not in {401, 403, 429}:  # its 404 says nothing about a repository
+                said = "; ".join(problem.message or problem.code for problem in parse_problems(answer.peek(4096)))
+                raise TokenServerError(f"{self._host}: {where} answered {status}{f': {said}' if said else ''}")
             raise error_for(
                 status,
                 parse_problems(answer.peek(ERROR_BODY_MAX)),

@@ -18,7 +18,7 @@ from wasm2oci.oci.reference import check_tag
 from wasm2oci.oci.wire import MANIFEST_MAX
 from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.messages import BodyTooLargeError
-from wasm2oci.registry.problems import ResponseError
+from wasm2oci.registry.problems import ResponseError, is_markup
 
 if TYPE_CHECKING:
     from wasm2oci.registry.messages import Headers, Response
@@ -205,7 +205,7 @@ def _compare(session: "Session", name: str, digest: Digest, said: Digest | None)
 
 def _content_type(session: "Session", response: "Response", body: bytes) -> str | None:
     content_type = response.headers.get("content-type")
-    if content_type is not None and mt.essence(content_type) in {"text/html", "application/xhtml+xml"}:
+    if mt.essence(content_type or "") in {"text/html", "application/xhtml+xml"} or is_markup(body):
         raise ResponseError(
             f"{session.host} answers with a web page, not with a manifest",
             hint="check the registry's host: this looks like its web site",

@@ -46,6 +46,7 @@ __all__ = [
     "TooManyRequestsError",
     "UnauthorizedError",
     "error_for",
+    "is_markup",
     "one_line",
     "parse_problems",
 ]
@@ -149,11 +150,16 @@ def one_line(text: str, limit: int = _LINE_MAX) -> str:
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
+def is_markup(body: bytes) -> bool:
+    """Whether this is a web page, whatever its headers say."""
+    return _MARKUP.match(body) is not None
+
+
 def parse_problems(body: bytes) -> tuple[Problem, ...]:
     """The problems of an error body; what is neither JSON nor text gives none."""
     if not body.strip():
         return ()
-    if _MARKUP.match(body) is not None:
+    if is_markup(body):
         return (Problem("", "the answer is a web page, not a registry's"),)
     try:
         value = json.loads(body)
@@ -365,5 +371,9 @@ def error_for(
     if status in {404, 410}:
         code = next((code for code in _UNKNOWN if code in codes), _UNKNOWN_BY_KIND[kind])
         cls, words = _UNKNOWN[code]
-        return cls(f"{what}: {words}", hint=hint if host.endswith((".amazonaws.com", "-docker.pkg.dev")) else None)
+        if not host.endswith((".amazonaws.com", "-docker.pkg.dev")):
+            hint = None
+            if cls is ManifestUnknownError and what == f"{host}/{name}:{what.rpartition(':')[2]}":
+                hint = f"`wasm2oci tags {host}/{name}` lists the tags there are"
+        return cls(f"{what}: {words}", hint=hint)
     return ResponseError(f"{what}: the registry answered {status}{told}", hint=hint)

@@ -159,7 +159,10 @@ class Repository:
             content_type = mt.essence(response.headers.get("content-type") or "")
             if content_type == "text/html":
                 raise ResponseError(f"{self.host} answers with a web page, not with tags")
-            tags = load_object(body, "page of tags").get("tags") or []
+            try:
+                tags = load_object(body, "page of tags").get("tags") or []
+            except InvalidInputError as error:
+                raise ResponseError(f"{self.host}: {error.message}") from error
             if not isinstance(tags, list):
                 raise ResponseError(f"{self.host} answers with something that is no list of tags")
             for tag in tags:
@@ -328,7 +331,6 @@ class _ManifestContent:
 
 
 def _is_tag(text: str) -> bool:
-
     try:
         check_tag(text)
     except InvalidInputError:

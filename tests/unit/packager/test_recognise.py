@@ -134,7 +134,7 @@ def test_damage_is_noticed_by_whoever_reads_to_the_end() -> None:
 @pytest.mark.parametrize(
     ("layers", "message", "hint"),
     [
-        ([], r"it has no layers \(type application/vnd.wasm.config.v0\+json\)", None),
+        ([], r"it has no layers \(type application/vnd.wasm.config.v0\+json\)", "pull another tag"),
         (["application/x", "application/y"], "but application/x, application/y", "inspect"),
         (["application/vnd.dev.cosign.simplesigning.v1+json"], "no WebAssembly", "cosign signature"),
         (["application/vnd.wasmcloud.provider.archive.layer.v1+par"], "no WebAssembly", "wasmCloud provider"),

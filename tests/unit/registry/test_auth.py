@@ -322,6 +322,14 @@ def test_an_answer_without_a_token_is_an_error(body: bytes) -> None:
         world.ask()
 
 
+@pytest.mark.parametrize("status", [404, 405, 418, 502])
+def test_a_token_server_without_an_answer_says_nothing_about_a_repository(status: int) -> None:
+    world = World(ALICE)
+    world.token = lambda request: Response(status, Headers(), b'{"message":"nobody here"}', request=request)
+    with pytest.raises(TokenServerError, match=f"the token server .* answered {status}: nobody here"):
+        world.ask()
+
+
 def test_access_token_goes_before_token() -> None:
     world = World(ALICE)
     body = b'{"access_token":"token-a","token":"token-b"}'
