@@ -115,12 +115,15 @@ class TokenAuth:
             case RegistryToken(source=source):
                 return f"with the registry token from {source}"
 
-    def flow(self, request: Request, wanted: "Sequence[Scope]") -> "Generator[Request, Response, Response]":
+    def flow(
+        self, request: Request, wanted: "Sequence[Scope]", refused: Response | None = None
+    ) -> "Generator[Request, Response, Response]":
         """The exchanges that one request takes: yields what to send, is sent what came back, returns the answer.
 
         Args:
             request: to the registry's own origin.
             wanted: what its token must allow.
+            refused: the answer to this very request, when it was sent already, without authorization.
 
         Raises:
             UntrustedUrlError: the registry names a token server that it may not name.
@@ -128,10 +131,14 @@ class TokenAuth:
             TokenServerError: the token server answers nonsense.
         """
         scopes = merge(wanted)
-        header = self._held(scopes)
-        if header is None and self._bearer is not None and scopes and request.method != "DELETE":
-            header = yield from self._token(self._bearer, scopes)  # rather than send a body into a refusal
-        response = yield _authorized(request, header)
+        header = None
+        if refused is None:
+            header = self._held(scopes)
+            if header is None and self._bearer is not None and scopes and request.method != "DELETE":
+                header = yield from self._token(self._bearer, scopes)  # rather than send a body into a refusal
+            response = yield _authorized(request, header)
+        else:
+            response = refused
         for _ in range(_ROUNDS):
             if response.status != 401 or Origin.of(response.url) != self.origin:
                 return response

@@ -14,9 +14,6 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Self
 
-from wasm2oci.registry.auth import TokenAuth
-from wasm2oci.registry.credentials import Credential, CredentialChain
-from wasm2oci.registry.docker_config import is_hub
 from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, TlsError
 from wasm2oci.registry.repository import Repository
@@ -24,7 +21,7 @@ from wasm2oci.registry.retry import RetryPolicy
 from wasm2oci.registry.session import Session, World
 from wasm2oci.registry.tls import TlsSettings
 from wasm2oci.registry.transport import HttpTransport
-from wasm2oci.registry.urls import Origin, is_loopback
+from wasm2oci.registry.urls import Origin, is_hub, is_loopback
 from wasm2oci.version import __version__
 
 if TYPE_CHECKING:
@@ -32,6 +29,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from wasm2oci.oci.reference import Reference
+    from wasm2oci.registry.auth import TokenAuth
+    from wasm2oci.registry.credentials import Credential
     from wasm2oci.registry.messages import Sender
 
 __all__ = ["ConnectOptions", "Connector", "find_origin", "open_repository"]
@@ -71,7 +70,7 @@ class ConnectOptions:
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
-    credential: Credential | None = None
+    credential: "Credential | None" = None
     registry_config: Path | None = None
     headers: "Mapping[str, str]" = field(default_factory=dict, repr=False)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -161,7 +160,7 @@ class Connector:
         """
         self.session(host).ping()
 
-    def check_login(self, host: str, credential: Credential) -> None:
+    def check_login(self, host: str, credential: "Credential") -> None:
         """Check that a registry takes this credential.
 
         Raises:
@@ -182,11 +181,15 @@ class Connector:
     ) -> None:
         self.close()
 
-    def _open(self, host: str, name: str, credential: Credential | None) -> Session:
+    def _open(self, host: str, name: str, credential: "Credential | None") -> Session:
         options = self.options
-        chain = CredentialChain(options.environ, options.home, credential, options.registry_config, self._warn)
 
-        def make_auth(origin: Origin) -> TokenAuth:
+        def make_auth(origin: Origin) -> "TokenAuth":
+            # Most registries of a local try never ask who we are; then neither of these is imported.
+            from wasm2oci.registry.auth import TokenAuth
+            from wasm2oci.registry.credentials import CredentialChain
+
+            chain = CredentialChain(options.environ, options.home, credential, options.registry_config, self._warn)
             return TokenAuth(
                 origin,
                 lambda: chain.lookup(host, name),

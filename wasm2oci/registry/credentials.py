@@ -162,7 +162,7 @@ class CredentialChain:
     def _from_file(self, file: AuthFile, host: str, repository: str) -> Credential | None:
         helper = file.helper_for(host)
         if helper is not None:
-            from wasm2oci.registry.helpers import get_from_helper  # noqa: PLC0415 - starts processes; mostly not needed
+            from wasm2oci.registry.helpers import get_from_helper
 
             self.tried.append(f"docker-credential-{helper[0]}")
             try:

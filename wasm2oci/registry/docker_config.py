@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError, LocalIOError
+from wasm2oci.registry.urls import is_hub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,14 +30,12 @@ __all__ = [
     "auth_keys",
     "decode_entry",
     "encode_basic",
-    "is_hub",
     "parse_auth_file",
     "read_auth_file",
     "update_auth_file",
 ]
 
 HUB_KEY: Final = "https://index.docker.io/v1/"
-_HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _FILE_MAX: Final = 4 * 1024 * 1024
 
 
@@ -46,11 +45,6 @@ class ConfigFileError(LocalIOError):
 
 class UnusableConfigError(InvalidInputError):
     """A credential file is not JSON of the known shape."""
-
-
-def is_hub(host: str) -> bool:
-    """Whether this host is one of Docker Hub's names."""
-    return host in _HUB
 
 
 class AuthFile(NamedTuple):

@@ -15,10 +15,10 @@ from wasm2oci.registry.docker_config import (
     HUB_KEY,
     auth_keys,
     encode_basic,
-    is_hub,
     read_auth_file,
     update_auth_file,
 )
+from wasm2oci.registry.urls import is_hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,7 +54,7 @@ def store_credential(
     key = HUB_KEY if is_hub(host) else host
     helper = file.helper_for(host) if file is not None else None
     if helper is not None:
-        from wasm2oci.registry.helpers import store_with_helper  # noqa: PLC0415 - starts processes; mostly not needed
+        from wasm2oci.registry.helpers import store_with_helper
 
         name, server = helper
         username = credential.username if isinstance(credential, Basic) else TOKEN_USER
@@ -98,7 +98,7 @@ def erase_credential(
             continue
         helper = file.helper_for(host)
         if helper is not None:
-            from wasm2oci.registry.helpers import erase_with_helper  # noqa: PLC0415 - as above
+            from wasm2oci.registry.helpers import erase_with_helper
 
             try:
                 if erase_with_helper(*helper, environ):

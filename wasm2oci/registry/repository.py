@@ -1,7 +1,8 @@
 """A repository in a registry, as a place of content: the verbs of `content.target`, each made of endpoints.
 
 Names: `host` is what the user calls the registry, `name` what the registry calls the repository (on Docker Hub a short
-name is `library/NAME`). A `Repository` may be used by any number of threads.
+name is `library/NAME`). A `Repository` may be used by any number of threads. What only one of its verbs needs is
+imported when that verb is used: a push does not wait for the code of a pull, nor the other way round.
 
 Spec: distribution-spec, end-2 to end-12.
 """
@@ -16,15 +17,11 @@ from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import check_tag
 from wasm2oci.oci.wire import ERROR_BODY_MAX, MANIFEST_MAX, load_object
-from wasm2oci.registry.download import RemoteBlob
 from wasm2oci.registry.endpoints import Endpoint, endpoint
 from wasm2oci.registry.manifests import RemoteManifest, get_manifest, head_manifest, put_manifest
 from wasm2oci.registry.messages import Request
-from wasm2oci.registry.paging import Pages
 from wasm2oci.registry.problems import NotSupportedError, ResponseError
-from wasm2oci.registry.referrers import Referrers
 from wasm2oci.registry.scope import Scope
-from wasm2oci.registry.uploader import push_blob
 from wasm2oci.registry.urls import Origin, join
 
 if TYPE_CHECKING:
@@ -32,7 +29,9 @@ if TYPE_CHECKING:
 
     from wasm2oci.content.target import Content
     from wasm2oci.oci.digest import Digest
+    from wasm2oci.registry.download import RemoteBlob
     from wasm2oci.registry.messages import Response
+    from wasm2oci.registry.referrers import Referrers
     from wasm2oci.registry.session import Session
 
 __all__ = ["Repository"]
@@ -58,10 +57,10 @@ class Repository:
         self.shown = shown or name
         self._pull = (Scope.repository(name, "pull", "push") if writes else Scope.repository(name, "pull"),)
         self._push = (Scope.repository(name, "pull", "push"),)
-        self._referrers = Referrers(session, name)
         self._guard = Lock()
         self._uploads: dict[Digest, str] = {}
         self._read: RemoteManifest | None = None
+        self._known_referrers: Referrers | None = None
 
     @property
     def host(self) -> str:
@@ -134,11 +133,11 @@ class Repository:
         if descriptor.is_manifest:
             return Verified(descriptor, _ManifestContent(self, descriptor))
         # `urls` of a descriptor are never asked: the content is in the repository, or it is nowhere.
-        return Verified(descriptor, RemoteBlob(self.session, self.name, descriptor, self._pull))
+        return Verified(descriptor, self._download(descriptor, 0))
 
     def fetch_from(self, descriptor: Descriptor, start: int) -> "Iterator[bytes]":
         """The bytes of a blob from an offset on. They are not verified: the caller has the ones before."""
-        return iter(RemoteBlob(self.session, self.name, descriptor, self._pull, start))
+        return iter(self._download(descriptor, start))
 
     def tags(self) -> "Iterator[str]":
         """Every tag, page by page, in the order of the registry.
@@ -151,6 +150,8 @@ class Repository:
         """
         query = [("n", str(_TAGS_PAGE))]
         request = endpoint("end-8").request(self.session.origin, query=query, name=self.name)
+        from wasm2oci.registry.paging import Pages
+
         pages = Pages(request.url)
         while True:
             response, body = self.session.read(request, self._pull, _TAGS_BODY_MAX, "a page of tags")
@@ -192,6 +193,8 @@ class Repository:
             return
         with self._guard:
             location = self._uploads.pop(descriptor.digest, None)
+        from wasm2oci.registry.uploader import push_blob
+
         push_blob(self.session, self.name, self._push, descriptor, content, location=location)
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
@@ -259,6 +262,20 @@ class Repository:
         self._remove(endpoint("end-9"), tag)
 
     # --- inside ----------------------------------------------------------------------------------
+
+    @property
+    def _referrers(self) -> "Referrers":
+        from wasm2oci.registry.referrers import Referrers
+
+        with self._guard:
+            if self._known_referrers is None:
+                self._known_referrers = Referrers(self.session, self.name)
+            return self._known_referrers
+
+    def _download(self, descriptor: Descriptor, start: int) -> "RemoteBlob":
+        from wasm2oci.registry.download import RemoteBlob
+
+        return RemoteBlob(self.session, self.name, descriptor, self._pull, start)
 
     def _manifest(self, reference: str, expected: Descriptor | None = None) -> RemoteManifest:
         with self._guard:

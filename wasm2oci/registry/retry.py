@@ -30,7 +30,7 @@ def retry_after(value: str | None, now: float) -> float | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return float(text[:12])
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - milliseconds of start-up for a rare header
+    from email.utils import parsedate_to_datetime
 
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)

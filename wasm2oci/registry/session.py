@@ -171,17 +171,25 @@ class Session:
             check_step(origin, there, "address for uploads or pages")
             return self._exchange(replace(request, headers={**self._base, **request.headers}), roam=roam)
         request = replace(request, headers={**self._base, **self._custom, **request.headers})
-        flow = self.auth.flow(request, scopes)
+        with self._guard:
+            unasked = self._auth is None
+        refused = None
+        if unasked:  # nobody is told who we are, nor is that looked up, before the registry asks
+            refused = self._exchange(request, roam=roam)
+            if refused.status != 401 or Origin.of(refused.url) != origin:
+                return refused
+        flow = self.auth.flow(request, scopes, refused)
         try:
-            outgoing = next(flow)
+            answered: Response | None = None
             while True:
                 try:
+                    outgoing = next(flow) if answered is None else flow.send(answered)
                     if outgoing.url != request.url:  # the flow's own, mostly to a token server: not the custom headers
                         outgoing = replace(outgoing, headers={**self._base, **outgoing.headers})
-                    outgoing = flow.send(self._exchange(outgoing, roam=roam))
                 except StopIteration as done:
                     answer: Response = done.value
                     return answer
+                answered = self._exchange(outgoing, roam=roam)
         finally:
             flow.close()
 

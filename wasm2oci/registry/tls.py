@@ -62,7 +62,7 @@ def build_context(settings: TlsSettings, *, client_certificate: bool) -> ssl.SSL
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     elif not _system_has_authorities():
-        import certifi  # noqa: PLC0415 - comes with httpx; only for machines without a store of their own
+        import certifi
 
         context.load_verify_locations(certifi.where())
     if settings.ca_file is not None:

@@ -176,7 +176,7 @@ def import_httpx() -> "ModuleType":
     if "httpx" not in sys.modules:
         sys.modules["httpx._main"] = None  # type: ignore[assignment]  # None is how an import is made to fail
         try:
-            import httpx  # noqa: PLC0415 - a hundred milliseconds that help and version do not pay
+            import httpx
         finally:
             del sys.modules["httpx._main"]
         return httpx

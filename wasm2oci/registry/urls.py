@@ -27,6 +27,7 @@ __all__ = [
     "Origin",
     "UntrustedUrlError",
     "check_step",
+    "is_hub",
     "is_loopback",
     "join",
     "quote_path",
@@ -34,6 +35,7 @@ __all__ = [
     "with_query",
 ]
 
+_HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])\Z")
 _UNSAFE: Final = re.compile(r"[^\x21-\x5b\x5d-\x7e]")
@@ -126,6 +128,11 @@ def _inside(host: str) -> str | None:
     if address.is_link_local:
         return "link-local"
     return None if address.is_global or address.is_multicast else "private"
+
+
+def is_hub(host: str) -> bool:
+    """Whether this host is one of Docker Hub's names."""
+    return host in _HUB
 
 
 def is_loopback(host: str) -> bool:
