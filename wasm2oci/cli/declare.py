@@ -7,9 +7,15 @@
 others, for help and for error messages.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-__all__ = ["Argument", "Option", "Prefix"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Argument", "Option", "Prefix", "group_title", "option_group"]
+
+T = TypeVar("T")
+_TITLE: Final = "_option_group_title"
 
 
 class Argument(NamedTuple):
@@ -36,3 +42,19 @@ class Prefix(NamedTuple):
     """Marks a group whose options are written `--PREFIX-NAME`."""
 
     text: str
+
+
+def option_group(title: str) -> "Callable[[type[T]], type[T]]":
+    """Marks a named tuple whose fields are options as a group; the title stands above them in the help."""
+
+    def mark(group: type[T]) -> type[T]:
+        setattr(group, _TITLE, title)
+        return group
+
+    return mark
+
+
+def group_title(kind: object) -> str | None:
+    """The title of a group of options; None for whatever is no such group."""
+    title = getattr(kind, _TITLE, None) if isinstance(kind, type) else None
+    return title if isinstance(title, str) else None

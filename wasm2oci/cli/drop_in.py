@@ -12,14 +12,14 @@ a pull the layer's, which is the module's own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from wasm2oci.cli.declare import option_group
 from wasm2oci.cli.loader import PARSER_SETTINGS, make_command
 from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import Output
@@ -51,11 +51,9 @@ class Level(StrEnum):
     FATAL = "fatal"
 
 
-@dataclass(frozen=True, slots=True)
-class OldOptions:
+@option_group("Global options")
+class OldOptions(NamedTuple):
     """The flags that both commands of the old tool had."""
-
-    OPTION_GROUP: ClassVar[str] = "Global options"
 
     insecure: Annotated[bool, typer.Option("--insecure", help="Do not check the registry's certificate.")] = False
     use_http: Annotated[bool, typer.Option("--use-http", help="Use plain http instead of https.")] = False

@@ -4,7 +4,6 @@
 `session: Session` by nothing: the session is handed in from the context.
 """
 
-import dataclasses
 import functools
 import importlib
 import inspect
@@ -17,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.models import OptionInfo
 
 from wasm2oci.cli import catalogue
-from wasm2oci.cli.declare import Argument, Option, Prefix
+from wasm2oci.cli.declare import Argument, Option, Prefix, group_title
 from wasm2oci.cli.session import Session
 
 __all__ = ["PARSER_SETTINGS", "CommandGroup", "expand", "load", "make_command", "root"]
@@ -137,7 +136,7 @@ def expand(command: Callable[..., int | None]) -> Callable[..., int | None]:
         kind, prefix = _kind_of(parameter.annotation)
         if kind is Session:
             session_name = parameter.name
-        elif isinstance(kind, type) and hasattr(kind, "OPTION_GROUP"):
+        elif group_title(kind) is not None:
             options = _options_of(kind, prefix)
             grouped.extend(options.values())
             makers.append((parameter.name, kind, {field: option.name for field, option in options.items()}))
@@ -184,17 +183,19 @@ def _for_typer(annotation: Any) -> Any:
 
 def _options_of(group: Any, prefix: str) -> dict[str, inspect.Parameter]:
     # Field name -> the option's parameter, titled by the group.
-    title = f"{group.OPTION_GROUP} ({prefix})" if prefix else group.OPTION_GROUP
+    title = group_title(group) or ""
+    if prefix:
+        title = f"{title} ({prefix})"
     result = {}
     annotations = inspect.get_annotations(group, eval_str=True)
-    for field in dataclasses.fields(group):
-        base, info = get_args(_for_typer(annotations[field.name]))[:2]
+    for field in group._fields:
+        base, info = get_args(_for_typer(annotations[field]))[:2]
         assert isinstance(info, OptionInfo)  # noqa: S101 - the fields of a group are options
         info = _copy_option(info, title, prefix)
-        result[field.name] = inspect.Parameter(
-            f"{prefix}_{field.name}" if prefix else field.name,
+        result[field] = inspect.Parameter(
+            f"{prefix}_{field}" if prefix else field,
             inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
+            default=group._field_defaults[field],
             annotation=Annotated[base, info],
         )
     return result

@@ -1,16 +1,15 @@
-"""Options that many commands share, as groups: frozen dataclasses whose fields are options.
+"""Options that many commands share, as groups: named tuples whose fields are options.
 
 A command asks for a group by annotating a parameter with its class; `wasm2oci.cli.loader.expand` turns the fields into
 options under the group's title, and hands the command one value. `Annotated[Connection, Prefix("from")]` gives the same
 options as `--from-...` (for `copy`, which talks to two registries).
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Annotated, BinaryIO, NamedTuple
 
-from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.declare import Argument, Option, option_group
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,11 +33,9 @@ ReferenceArgument = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Reporting:
+@option_group("Output options")
+class Reporting(NamedTuple):
     """How results and progress are shown."""
-
-    OPTION_GROUP: ClassVar[str] = "Output options"
 
     format: Annotated[Format, Option.of("--format", help="How to print the result.")] = Format.TEXT
     quiet: Annotated[bool, Option.of("--quiet", "-q", help="Only print what a script needs; no progress.")] = False
@@ -46,11 +43,9 @@ class Reporting:
     no_progress: Annotated[bool, Option.of("--no-progress", help="No progress bars on a terminal.")] = False
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+@option_group("Connection options")
+class Connection(NamedTuple):
     """How registries are reached, and as whom."""
-
-    OPTION_GROUP: ClassVar[str] = "Connection options"
 
     plain_http: Annotated[
         bool, Option.of("--plain-http", help="Use http, not https (loopback hosts are tried with both).")

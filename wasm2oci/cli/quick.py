@@ -5,7 +5,6 @@ of help, errors, suggestions or abbreviations: whatever is not an exact, complet
 A test compares the two.
 """
 
-import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -13,7 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
-from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.declare import Argument, Option, group_title
 from wasm2oci.cli.session import Session
 
 __all__ = ["parse"]
@@ -59,11 +58,11 @@ class _Plan:
             kind = parameter.annotation
             if kind is Session:
                 self.fixed[parameter.name] = session
-            elif isinstance(kind, type) and hasattr(kind, "OPTION_GROUP"):
+            elif group_title(kind) is not None:
                 self.groups[parameter.name] = kind
                 annotations = inspect.get_annotations(kind, eval_str=True)
-                for field in dataclasses.fields(kind):
-                    self._declare(parameter.name, field.name, annotations[field.name])
+                for field in annotations:
+                    self._declare(parameter.name, field, annotations[field])
             elif get_origin(kind) is Annotated:
                 self._declare(parameter.name, None, kind)
                 if self.positions and self.positions[-1].parameter == parameter.name:

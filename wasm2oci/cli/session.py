@@ -2,9 +2,8 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self, TextIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, TextIO
 
 from wasm2oci.cli.output import Output
 
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """The streams and environment variables of this process (or of a test), and what is made from them.
 
     `stdout` and `stderr` are text streams; their `.buffer` takes bytes. `stdin` is binary.

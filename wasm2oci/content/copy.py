@@ -13,8 +13,7 @@ The rules:
 """
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.graph import explore
 from wasm2oci.content.pool import never_stops, run_all
@@ -46,8 +45,7 @@ class NotAManifestError(InvalidInputError):
     """What should be copied is neither a manifest nor an index of a kind that is understood."""
 
 
-@dataclass(frozen=True, slots=True)
-class CopyResult:
+class CopyResult(NamedTuple):
     """What a copy did.
 
     Args:

@@ -1,7 +1,6 @@
 """Copy: an artifact from one registry or layout to another, byte for byte."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.progress import SILENT, Outcome
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Copied", "CopyRequest", "copy"]
 
 
-@dataclass(frozen=True, slots=True)
-class CopyRequest:
+class CopyRequest(NamedTuple):
     """What is copied where.
 
     Args:
@@ -33,8 +31,7 @@ class CopyRequest:
     destination_access: "Access | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(NamedTuple):
     """What was copied, and how its parts got there."""
 
     destination: "Location"

@@ -1,7 +1,6 @@
 """Delete: remove an artifact, or one of its tags."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.target import Deleter
 from wasm2oci.errors import UnsupportedError, UsageError
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Deleted", "delete"]
 
 
-@dataclass(frozen=True, slots=True)
-class Deleted:
+class Deleted(NamedTuple):
     """What is gone: the manifest with all its tags, or (`tag` set) one tag."""
 
     manifest: "Descriptor"

@@ -11,9 +11,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from wasm2oci.errors import IntegrityError, RegistryError
 
@@ -50,8 +49,7 @@ class DemoMismatchError(IntegrityError):
     """Every command was content, and yet the bytes are not the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A command that was run.
 
     Attributes:
@@ -71,8 +69,7 @@ class Step:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Demonstrated:
+class Demonstrated(NamedTuple):
     """All of it worked.
 
     Attributes:

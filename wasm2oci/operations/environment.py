@@ -6,10 +6,9 @@ that a location opens. Tests hand in another `Environment`. Everything heavy is 
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.reference import LayoutReference, Location, Reference
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Access", "Environment", "Places"]
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """How registries are reached and as whom, as the user said it; nothing said means the usual ways are tried."""
 
     plain_http: bool = False
@@ -33,9 +31,13 @@ class Access:
     cert_file: Path | None = None
     key_file: Path | None = None
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     identity_token: bool = False
     credentials_file: Path | None = None
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Access(username={self.username!r}, ...)"
 
     def credential(self) -> "Basic | IdentityToken | None":
         """The credential that was given on the command line, if one was."""
@@ -53,8 +55,7 @@ def _say_nothing(text: str) -> None:
     del text
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(NamedTuple):
     """The world as operations see it.
 
     Args:
@@ -69,7 +70,7 @@ class Environment:
 
     variables: Mapping[str, str]
     home: Path
-    access: Access = field(default_factory=Access)
+    access: Access = Access()
     warn: Callable[[str], None] = _say_nothing
     note: Callable[[str], None] = _say_nothing
     log: Callable[[str], None] | None = None
@@ -77,7 +78,7 @@ class Environment:
 
     def with_access(self, access: Access) -> Self:
         """The same world, registries reached in another way."""
-        return replace(self, access=access)
+        return self._replace(access=access)
 
     def connect_options(self) -> "ConnectOptions":
         """What the registry client is told about this world."""

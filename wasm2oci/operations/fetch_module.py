@@ -12,10 +12,9 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.errors import IntegrityError, InvalidInputError, LocalIOError, NotFoundError, Wasm2OciError
 from wasm2oci.oci.digest import Digest
@@ -64,8 +63,7 @@ class NoModuleTextError(InvalidInputError):
     """A file is neither a binary module nor text."""
 
 
-@dataclass(frozen=True, slots=True)
-class FetchPolicy:
+class FetchPolicy(NamedTuple):
     """How a module is fetched.
 
     Attributes:
@@ -81,8 +79,7 @@ class FetchPolicy:
     platform: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FetchedModule:
+class FetchedModule(NamedTuple):
     """A module at hand.
 
     Attributes:

@@ -1,8 +1,7 @@
 """Inspect: what an artifact holds, or what a module file says about itself."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.target import ReferrerLister
 from wasm2oci.errors import InvalidInputError, NotFoundError, UnsupportedError
@@ -22,8 +21,7 @@ _MODULE_MAX: Final = 256 << 20
 """Bytes of a module that is looked into."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspected(NamedTuple):
     """An artifact.
 
     Args:

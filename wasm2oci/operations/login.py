@@ -1,7 +1,6 @@
 """Login and logout: check credentials with the registry, keep them where other tools find them, forget them."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.errors import NotFoundError, UsageError
 
@@ -15,8 +14,7 @@ class NotLoggedInError(NotFoundError):
     """There are no credentials to forget."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
+class LoggedIn(NamedTuple):
     """Credentials were right, and are kept now."""
 
     host: str
@@ -24,8 +22,7 @@ class LoggedIn:
     plaintext: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedOut:
+class LoggedOut(NamedTuple):
     """Credentials were removed from these places."""
 
     host: str

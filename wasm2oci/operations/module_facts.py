@@ -1,7 +1,6 @@
 """What a WebAssembly binary says about itself: kind, imports, exports, features, tools that made it."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Extern", "ModuleFacts", "look_at"]
 
 
-@dataclass(frozen=True, slots=True)
-class Extern:
+class Extern(NamedTuple):
     """An import or export.
 
     Args:
@@ -33,8 +31,7 @@ class Extern:
         return value if self.type is None else {**value, "type": self.type}
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleFacts:
+class ModuleFacts(NamedTuple):
     """A module or component in outline.
 
     Args:

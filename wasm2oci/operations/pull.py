@@ -1,8 +1,7 @@
 """Pull: an artifact comes back as the module it holds, every byte verified before the file has its name."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from wasm2oci.content.files import local_errors, write_file
 from wasm2oci.content.progress import SILENT, Outcome
@@ -33,8 +32,7 @@ class OutputStreamError(LocalIOError):
     """The stream that a module should go to does not take it, or the place where it waits until it is verified."""
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(NamedTuple):
     """What is pulled, and where it goes.
 
     Args:
@@ -50,7 +48,7 @@ class PullRequest:
 
     source: "Location"
     output: Path | BinaryIO | None = None
-    folder: Path = field(default_factory=Path)
+    folder: Path = Path()
     wanted: str | None = None
     platform: str | None = None
     cached: bool = True
@@ -58,8 +56,7 @@ class PullRequest:
     mode: int = 0o666
 
 
-@dataclass(frozen=True, slots=True)
-class Pulled:
+class Pulled(NamedTuple):
     """What came back.
 
     Args:

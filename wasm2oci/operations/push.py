@@ -1,8 +1,7 @@
 """Push: a module becomes an artifact and goes to a registry or a layout."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.progress import SILENT
 from wasm2oci.content.verify import DigestMismatchError
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["PushRequest", "Pushed", "push"]
 
 
-@dataclass(frozen=True, slots=True)
-class PushRequest:
+class PushRequest(NamedTuple):
     """What is pushed where, and what is said about it.
 
     Args:
@@ -35,7 +33,7 @@ class PushRequest:
         force: push it even if it is not WebAssembly.
     """
 
-    module: Path | bytes = field(repr=False)
+    module: Path | bytes
     destination: "Location"
     further_tags: tuple[str, ...] = ()
     profile: str = "cncf"
@@ -47,8 +45,7 @@ class PushRequest:
     force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Pushed:
+class Pushed(NamedTuple):
     """What was pushed, by its two digests.
 
     Args:

@@ -1,7 +1,6 @@
 """Resolve: which manifest a tag names now."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["Resolved", "resolve"]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """A location, and the descriptor of the manifest it names."""
 
     location: "Location"

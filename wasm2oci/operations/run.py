@@ -1,9 +1,8 @@
 """Run: fetch a module, verify it, and run it with nothing but what it is given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Location
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["GuestOutcome", "GuestRequest", "run"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuestRequest:
+class GuestRequest(NamedTuple):
     """A module to run, and what it gets.
 
     Attributes:
@@ -42,14 +40,14 @@ class GuestRequest:
 
     subject: Path | Location
     args: tuple[str, ...] = ()
-    policy: FetchPolicy = field(default_factory=FetchPolicy)
+    policy: FetchPolicy = FetchPolicy()
     environment: tuple[tuple[bytes, bytes], ...] = ()
     preopens: "tuple[Preopen, ...]" = ()
     stdin: int | bytes = 0
     stdout: int | Callable[[bytes], object] = 1
     stderr: int | Callable[[bytes], object] = 2
     invoke: str | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     engine: EngineChoice = EngineChoice.AUTO
     missing_as_traps: bool = False
     trace: Callable[[str], object] | None = None
@@ -57,8 +55,7 @@ class GuestRequest:
     cached: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class GuestOutcome:
+class GuestOutcome(NamedTuple):
     """What was run, and how it went.
 
     Attributes:

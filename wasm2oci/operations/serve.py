@@ -5,9 +5,8 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.errors import UsageError
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ServeRequest", "Served", "serving"]
 
 
-@dataclass(frozen=True, slots=True)
-class ServeRequest:
+class ServeRequest(NamedTuple):
     """What to serve, where, and to whom.
 
     Attributes:
@@ -36,14 +34,17 @@ class ServeRequest:
     root: Path | None = None
     htpasswd: Path | None = None
     user: str | None = None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
     read_only: bool = False
 
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"ServeRequest(listen={self.listen!r}, ...)"
 
-@dataclass(frozen=True, slots=True)
-class Served:
+
+class Served(NamedTuple):
     """A registry that answers.
 
     Attributes:
@@ -61,8 +62,12 @@ class Served:
     root: Path
     temporary: bool
     user: str | None
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
     clear: bool = False
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Served(address={self.address!r}, ...)"
 
 
 @contextmanager

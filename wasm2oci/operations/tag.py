@@ -1,7 +1,6 @@
 """Tag: give an artifact further names where it is."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.oci.reference import check_tag
 
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["Tagged", "tag"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(NamedTuple):
     """The manifest, and the tags it has got."""
 
     manifest: "Descriptor"

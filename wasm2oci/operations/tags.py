@@ -1,8 +1,7 @@
 """Tags: what a repository or layout calls its artifacts."""
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.target import TagLister
 from wasm2oci.errors import UnsupportedError
@@ -16,8 +15,7 @@ __all__ = ["Tags", "tags"]
 _FALLBACK: Final = re.compile(r"sha(256|512)-[0-9a-f]{64}(?:[0-9a-f]{64})?(?:\.[A-Za-z0-9_.-]+)?\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Tags:
+class Tags(NamedTuple):
     """The tags of a place, sorted, and those that only tools use."""
 
     shown: tuple[str, ...]

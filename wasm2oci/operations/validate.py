@@ -3,8 +3,7 @@
 A component is checked in outline, and each core module in it, however deep, in full.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wasm2oci.engine.binary import ModuleKind, decode_component, decode_module, preamble
 from wasm2oci.engine.errors import ModuleError
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ValidExtern", "ValidModule", "Validation", "validate"]
 
 
-@dataclass(frozen=True, slots=True)
-class ValidExtern:
+class ValidExtern(NamedTuple):
     """An import or export.
 
     Attributes:
@@ -35,8 +33,7 @@ class ValidExtern:
     type: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ValidModule:
+class ValidModule(NamedTuple):
     """A core module that is valid.
 
     Attributes:
@@ -57,8 +54,7 @@ class ValidModule:
     features: "Mapping[str, int]"
 
 
-@dataclass(frozen=True, slots=True)
-class Validation:
+class Validation(NamedTuple):
     """A file that is valid.
 
     Attributes:

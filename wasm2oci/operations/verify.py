@@ -1,8 +1,7 @@
 """Verify: is this artifact whole, and is this local file its module?"""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import IntegrityError
@@ -31,8 +30,7 @@ class FileMismatchError(IntegrityError):
         return f"the file:     {self.local}\nthe artifact: {self.remote}"
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyRequest:
+class VerifyRequest(NamedTuple):
     """What is verified; every byte is read where it is, never from the cache.
 
     Args:
@@ -48,8 +46,7 @@ class VerifyRequest:
     platform: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """What was found whole.
 
     Args:

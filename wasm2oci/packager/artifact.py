@@ -1,7 +1,6 @@
 """An artifact that was built and is nowhere yet: a manifest and the content that it names."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.verify import BytesContent
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Artifact"]
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(NamedTuple):
     """A built artifact.
 
     Args:
@@ -28,7 +26,7 @@ class Artifact:
     profile: str
     manifest: "Manifest"
     module: "Descriptor"
-    blobs: tuple[tuple["Descriptor", "Content"], ...] = field(repr=False)
+    blobs: tuple[tuple["Descriptor", "Content"], ...]
 
     @property
     def root(self) -> "Descriptor":

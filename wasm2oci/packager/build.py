@@ -4,8 +4,8 @@ No file, no network, no clock: whatever ends up in the artifact was handed in.
 Spec: image-spec, manifest.md; Wasm OCI Artifact layout v0 (CNCF).
 """
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import InvalidInputError, UnsupportedError
@@ -34,8 +34,7 @@ class ManifestOversizeError(InvalidInputError):
     """The annotations make the manifest larger than registries take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
+class Labels(NamedTuple):
     """What people say about a module.
 
     Args:
@@ -46,7 +45,7 @@ class Labels:
     """
 
     title: str | None = None
-    annotations: Annotations = field(default_factory=Annotations)
+    annotations: Annotations = Annotations()
     created: "datetime | None" = None
     author: str | None = None
 

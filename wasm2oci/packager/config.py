@@ -4,9 +4,8 @@ Spec: Wasm OCI Artifact layout v0 (CNCF), config; reproducible-builds.org, SOURC
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.packager.json_bytes import compact_json
@@ -29,8 +28,7 @@ class InvalidDateError(InvalidInputError):
     """A date is neither RFC 3339 nor seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFacts:
+class ConfigFacts(NamedTuple):
     """What a config may be made of.
 
     Args:

@@ -4,9 +4,8 @@ Small files are read once and kept, so what is hashed is what is pushed; large o
 verified on that way, so a file that changes meanwhile is an error and not a broken artifact.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.verify import CheckedBytes, FileContent
 from wasm2oci.errors import InvalidInputError
@@ -39,8 +38,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleSource:
+class ModuleSource(NamedTuple):
     """A module to pack.
 
     Args:

@@ -5,9 +5,8 @@ Everything that differs between the layouts in use stands in the row; `build` re
 media type, wkg and oci-wasm refuse one that does not.
 """
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.packager.config import cncf_config, empty_config
@@ -25,8 +24,7 @@ class UnknownProfileError(InvalidInputError):
     """There is no profile of this name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """One way to lay out a module in a registry.
 
     Args:
@@ -45,11 +43,11 @@ class Profile:
     summary: str
     consumers: tuple[str, ...]
     config_type: str
-    config: "Callable[[ConfigFacts], bytes]" = field(repr=False)
+    config: "Callable[[ConfigFacts], bytes]"
     takes_author: bool
     layer_type: str
     says_media_type: bool
-    encode: "Callable[[Mapping[str, object]], bytes]" = field(repr=False)
+    encode: "Callable[[Mapping[str, object]], bytes]"
 
 
 _ROWS: Final = (

@@ -11,8 +11,7 @@ The rules, first match wins:
 Where several remain, the caller is asked to choose (`wanted`). Media types: see the reference table in docs/profiles.
 """
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.verify import SelfVerifying, verified
@@ -83,8 +82,7 @@ _WASM_SYSTEMS: Final = frozenset({"wasi", "wasip1", "wasip2"})
 _INDEX_DEPTH: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """The module of an artifact.
 
     Args:
@@ -103,7 +101,7 @@ class Found:
     layer: "Descriptor"
     module: "Descriptor"
     entry: str | None
-    content: SelfVerifying = field(repr=False)
+    content: SelfVerifying
 
     def file_name(self, repository: str) -> str:
         """What a file of it should be called: by its title, else its name in the archive, else the repository."""

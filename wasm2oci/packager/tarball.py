@@ -13,9 +13,8 @@ Formats: POSIX ustar and pax, GNU long names. Spec: POSIX pax, Interchange Forma
 
 import itertools
 import zlib
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 
@@ -64,8 +63,7 @@ class EntryKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry of an archive.
 
     Args:

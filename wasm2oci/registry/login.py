@@ -1,7 +1,6 @@
 """Keeping and forgetting credentials: what `login` and `logout` do once a registry took them."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.registry.credentials import (
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Stored", "erase_credential", "store_credential"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """Where a credential went: a file's path or a helper's name, and whether it lies there readable."""
 
     where: str

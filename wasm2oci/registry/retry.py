@@ -5,8 +5,7 @@ with full jitter, unless the registry says itself how long to wait; when it asks
 and say so.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ["RETRIED_STATUSES", "RetryPolicy", "is_retried", "retry_after"]
 
@@ -38,8 +37,7 @@ def retry_after(value: str | None, now: float) -> float | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(NamedTuple):
     """How often, and how patiently. Times are in seconds.
 
     Args:

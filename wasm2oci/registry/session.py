@@ -6,9 +6,9 @@ it named by a `Location` or by a redirect, sees neither.
 """
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.endpoints import endpoint
@@ -71,8 +71,7 @@ def _nowhere(_: str) -> None:
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(NamedTuple):
     """What a session needs of the world, handed in.
 
     Args:
@@ -87,7 +86,7 @@ class World:
     random: "Callable[[], float]"
     now: "Callable[[], float]"
     log: "Callable[[str], None] | None" = None
-    warn: "Callable[[str], None]" = field(default=_nowhere)
+    warn: "Callable[[str], None]" = _nowhere
 
 
 class Session:

@@ -1,9 +1,8 @@
 """TLS contexts: the system's authorities, one's own, or none; built when the first https connection is."""
 
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.errors import InvalidInputError, LocalIOError
 
@@ -21,8 +20,7 @@ class UnreadableCertificateError(LocalIOError):
     """A certificate or key file cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
+class TlsSettings(NamedTuple):
     """What TLS is to trust and to show.
 
     Args:

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -136,7 +135,7 @@ def test_one_title_is_enough() -> None:
     same = Labels(title="x", annotations=Annotations(layer={TITLE: "x", "k": "v"}))
     assert build(module, CNCF, same).module.annotations == {TITLE: "x", "k": "v"}
     with pytest.raises(InvalidAnnotationError, match="two titles"):
-        build(module, CNCF, replace(same, title="y"))
+        build(module, CNCF, same._replace(title="y"))
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\udcff"])

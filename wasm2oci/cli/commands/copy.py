@@ -1,6 +1,5 @@
 """`wasm2oci copy`."""
 
-from dataclasses import fields as dataclass_fields
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option, Prefix
@@ -45,7 +44,7 @@ def command(
             "standard input holds one password: --password-stdin and --to-password-stdin exclude each other"
         )
     environment = session.environment(output, connection)
-    told = any(getattr(destination_connection, field.name) != field.default for field in dataclass_fields(Connection))
+    told = destination_connection != Connection()
     request = CopyRequest(
         parse_location(source),
         parse_location(destination),

@@ -1,6 +1,5 @@
 """`wasm2oci login`."""
 
-import dataclasses
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument
@@ -30,9 +29,9 @@ def command(
     check_host(host)
     if session.interactive and not connection.password_stdin:
         if connection.username is None and not connection.identity_token:
-            connection = dataclasses.replace(connection, username=session.ask("User name: "))
+            connection = connection._replace(username=session.ask("User name: "))
         if connection.password is None:
-            connection = dataclasses.replace(connection, password=session.ask_secret("Password: "))
+            connection = connection._replace(password=session.ask_secret("Password: "))
     result = login(host, session.environment(output, connection))
     if result.plaintext:
         output.warn(f"the password is kept unencrypted in {result.where}; a credential helper would keep it safer")

@@ -2,13 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, TextIO
+from typing import Annotated, Any, Final, NamedTuple, TextIO
 
 import typer
 
+from wasm2oci.cli.declare import option_group
 from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.running import descriptor, report
 from wasm2oci.cli.session import Session
@@ -34,11 +34,9 @@ class Pull(StrEnum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+@option_group("What the guest gets")
+class World(NamedTuple):
     """What the guest gets; nothing else is let in."""
-
-    OPTION_GROUP: ClassVar[str] = "What the guest gets"
 
     env: Annotated[
         list[str] | None,
@@ -60,11 +58,9 @@ class World:
     ] = False
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+@option_group("Limits")
+class Bounds(NamedTuple):
     """What it may use."""
-
-    OPTION_GROUP: ClassVar[str] = "Limits"
 
     timeout: Annotated[
         str | None, typer.Option("--timeout", metavar="TIME", help="Stop it after 30s, 500ms, 2m; exit 124.")
@@ -77,11 +73,9 @@ class Bounds:
     ] = "1GiB"
 
 
-@dataclass(frozen=True, slots=True)
-class Choosing:
+@option_group("Fetching")
+class Choosing(NamedTuple):
     """Which module, and how it is fetched."""
-
-    OPTION_GROUP: ClassVar[str] = "Fetching"
 
     pull: Annotated[Pull, typer.Option("--pull", help="When to ask the registry.")] = Pull.MISSING
     digest: Annotated[
@@ -97,11 +91,9 @@ class Choosing:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Watching:
+@option_group("Engine options")
+class Watching(NamedTuple):
     """How it is run, and looked at while it runs."""
-
-    OPTION_GROUP: ClassVar[str] = "Engine options"
 
     engine: Annotated[Engine, typer.Option("--engine", help="What runs it; auto takes wasmtime if it can.")] = (
         Engine.AUTO

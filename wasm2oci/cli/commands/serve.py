@@ -1,11 +1,11 @@
 """`wasm2oci serve`."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
+from wasm2oci.cli.declare import option_group
 from wasm2oci.cli.options import Reporting, read_password
 from wasm2oci.cli.session import Session
 
@@ -20,11 +20,9 @@ __all__ = ["CONTEXT_SETTINGS", "command"]
 CONTEXT_SETTINGS: Final[dict[str, Any]] = {"allow_interspersed_args": False}
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+@option_group("Registry options")
+class Keeping(NamedTuple):
     """What the registry keeps, and whether it takes more."""
-
-    OPTION_GROUP: ClassVar[str] = "Registry options"
 
     root: Annotated[
         Path | None,
@@ -36,11 +34,9 @@ class Keeping:
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse pushes and deletes.")] = False
 
 
-@dataclass(frozen=True, slots=True)
-class Guarding:
+@option_group("Access options")
+class Guarding(NamedTuple):
     """Who may use it, and how it is protected on the way."""
-
-    OPTION_GROUP: ClassVar[str] = "Access options"
 
     htpasswd: Annotated[
         Path | None, typer.Option("--htpasswd", metavar="FILE", help="Users and bcrypt hashes (htpasswd -B).")
