@@ -8,7 +8,6 @@ first: a title or a tag must not be able to drive the terminal.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from wasm2oci.errors import LocalIOError
@@ -23,18 +22,28 @@ class StandardOutputError(LocalIOError):
     """Standard output does not take the result: the disk behind it is full, or it is closed."""
 
 
-@dataclass(slots=True)
 class Output:
     """The two streams, and how much goes to them."""
 
-    stdout: TextIO
-    stderr: TextIO
-    as_json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    bars: bool = True
-    color: bool = True
-    warned: set[str] = field(default_factory=set)
+    def __init__(
+        self,
+        stdout: TextIO,
+        stderr: TextIO,
+        *,
+        as_json: bool = False,
+        quiet: bool = False,
+        verbose: bool = False,
+        bars: bool = True,
+        color: bool = True,
+    ) -> None:
+        self.stdout = stdout
+        self.stderr = stderr
+        self.as_json = as_json
+        self.quiet = quiet
+        self.verbose = verbose
+        self.bars = bars
+        self.color = color
+        self._warned: set[str] = set()
 
     @property
     def interactive(self) -> bool:
@@ -87,8 +96,8 @@ class Output:
 
     def warn(self, text: str) -> None:
         """Say what may need attention, each text once."""
-        if text not in self.warned:
-            self.warned.add(text)
+        if text not in self._warned:
+            self._warned.add(text)
             self._say(f"warning: {text}")
 
     def _say(self, text: str) -> None:

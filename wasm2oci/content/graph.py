@@ -11,7 +11,6 @@ The rules of the walk:
 Spec: image-spec, manifest.md, image-index.md; distribution-spec, Listing Referrers.
 """
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.target import ReferrerLister
@@ -82,14 +81,14 @@ def explore(target: "ReadTarget", root: "Descriptor", *, recursive: bool = False
     return Graph(tuple(walk.manifests), tuple(walk.blobs))
 
 
-@dataclass(slots=True)
 class _Walk:
-    target: "ReadTarget"
-    recursive: bool
-    manifests: list[Node] = field(default_factory=list)
-    blobs: list["Descriptor"] = field(default_factory=list)
-    sizes: dict[tuple["Digest", bool], int] = field(default_factory=dict)
-    bytes_left: int = GRAPH_BYTES_MAX
+    def __init__(self, target: "ReadTarget", *, recursive: bool) -> None:
+        self.target = target
+        self.recursive = recursive
+        self.manifests: list[Node] = []
+        self.blobs: list[Descriptor] = []
+        self.sizes: dict[tuple[Digest, bool], int] = {}
+        self.bytes_left = GRAPH_BYTES_MAX
 
     def manifest(self, descriptor: "Descriptor", depth: int, above: frozenset["Digest"]) -> None:
         """Visit a manifest; `above` are the manifests that contain it."""

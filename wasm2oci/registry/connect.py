@@ -5,14 +5,13 @@ is asked over plain http first, as other clients do, and over https when that tu
 that are about TLS settle it at once. Docker Hub's `docker.io` is really `registry-1.docker.io`.
 """
 
-import os
 import random
 import re
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, TlsError
@@ -38,11 +37,12 @@ __all__ = ["ConnectOptions", "Connector", "find_origin", "open_repository"]
 _WANTS_TLS: Final = re.compile(rb"https|ssl|tls", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectOptions:
+class ConnectOptions(NamedTuple):
     """How registries are reached, and the world that is handed in. Times are in seconds.
 
     Args:
+        environ: environment variables: proxies, credential files, tokens.
+        home: the user's home folder.
         plain_http: ask over http.
         insecure: take any certificate, of the registry and of its token server.
         ca_file: PEM file of authorities to trust besides the system's.
@@ -54,8 +54,6 @@ class ConnectOptions:
         retry: how often, how patiently.
         connect_timeout: until a connection stands.
         read_timeout: between two pieces of an answer.
-        environ: environment variables: proxies, credential files, tokens.
-        home: the user's home folder.
         user_agent: what we call ourselves.
         sleep: waits.
         clock: grows steadily.
@@ -65,6 +63,8 @@ class ConnectOptions:
         warn: takes sentences for the user, each once.
     """
 
+    environ: "Mapping[str, str]"
+    home: Path
     plain_http: bool = False
     insecure: bool = False
     ca_file: Path | None = None
@@ -72,12 +72,10 @@ class ConnectOptions:
     key_file: Path | None = None
     credential: "Credential | None" = None
     registry_config: Path | None = None
-    headers: "Mapping[str, str]" = field(default_factory=dict, repr=False)
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    headers: "Mapping[str, str]" = MappingProxyType({})
+    retry: RetryPolicy = RetryPolicy()
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
-    environ: "Mapping[str, str]" = field(default_factory=lambda: dict(os.environ), repr=False)
-    home: Path = field(default_factory=Path.home)
     user_agent: str = f"wasm2oci/{__version__}"
     sleep: "Callable[[float], None]" = time.sleep
     clock: "Callable[[], float]" = time.monotonic
@@ -85,6 +83,10 @@ class ConnectOptions:
     random: "Callable[[], float]" = random.random
     log: "Callable[[str], None] | None" = None
     warn: "Callable[[str], None] | None" = None
+
+    def __repr__(self) -> str:
+        """Without variables, headers and credential: there are secrets in them."""
+        return f"ConnectOptions(plain_http={self.plain_http}, insecure={self.insecure}, ...)"
 
     @property
     def tls(self) -> TlsSettings:

@@ -4,8 +4,8 @@ Only `transport` knows the library that sends them. So every decision of this pa
 handing it responses.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from wasm2oci.errors import RegistryError
 
@@ -57,8 +57,10 @@ class Headers:
         return any(key == name for key, _ in self._items)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+_NO_HEADERS: "Final[Mapping[str, str]]" = MappingProxyType({})
+
+
+class Request(NamedTuple):
     """What to send.
 
     Args:
@@ -72,14 +74,18 @@ class Request:
 
     method: str
     url: str
-    headers: "Mapping[str, str]" = field(default_factory=dict, repr=False)
-    body: "Body | bytes | None" = field(default=None, repr=False)
+    headers: "Mapping[str, str]" = _NO_HEADERS
+    body: "Body | bytes | None" = None
     repeatable: bool = True
     patience: float = 0.0
 
     def with_header(self, name: str, value: str) -> Self:
         """The same request with one header more."""
-        return replace(self, headers={**self.headers, name: value})
+        return self._replace(headers={**self.headers, name: value})
+
+    def __repr__(self) -> str:
+        """Without headers and body: there may be secrets in them."""
+        return f"Request({self.method!r}, {self.url!r}, ...)"
 
 
 class Stream(Protocol):

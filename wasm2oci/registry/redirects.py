@@ -8,7 +8,6 @@
 Spec: distribution-spec [main], redirects; RFC 9110 section 15.4.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.registry.problems import RedirectRefusedError
@@ -50,4 +49,4 @@ def redirected(request: "Request", response: "Response") -> "Request | None":
     url = join(request.url, location)
     there = Origin.of(url)
     check_step(here, there, "redirect")
-    return replace(request, url=url, headers=request.headers if there == here else strip(request.headers))
+    return request._replace(url=url, headers=request.headers if there == here else strip(request.headers))

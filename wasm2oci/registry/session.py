@@ -6,7 +6,6 @@ it named by a `Location` or by a redirect, sees neither.
 """
 
 import re
-from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -168,8 +167,8 @@ class Session:
         there = Origin.of(request.url)
         if there != origin:
             check_step(origin, there, "address for uploads or pages")
-            return self._exchange(replace(request, headers={**self._base, **request.headers}), roam=roam)
-        request = replace(request, headers={**self._base, **self._custom, **request.headers})
+            return self._exchange(request._replace(headers={**self._base, **request.headers}), roam=roam)
+        request = request._replace(headers={**self._base, **self._custom, **request.headers})
         with self._guard:
             unasked = self._auth is None
         refused = None
@@ -184,7 +183,7 @@ class Session:
                 try:
                     outgoing = next(flow) if answered is None else flow.send(answered)
                     if outgoing.url != request.url:  # the flow's own, mostly to a token server: not the custom headers
-                        outgoing = replace(outgoing, headers={**self._base, **outgoing.headers})
+                        outgoing = outgoing._replace(headers={**self._base, **outgoing.headers})
                 except StopIteration as done:
                     answer: Response = done.value
                     return answer

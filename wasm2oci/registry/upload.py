@@ -23,7 +23,6 @@ Spec: distribution-spec, Pushing blobs, end-4 to end-6 and end-13.
 """
 
 import re
-from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -274,7 +273,7 @@ class BlobUpload:
             return self._give_up()
         request = self.cancel()
         if request is not None:
-            reply = yield Ask(replace(request, repeatable=False))
+            reply = yield Ask(request._replace(repeatable=False))
             if isinstance(reply, Response):
                 reply.drain()
         self.location = None

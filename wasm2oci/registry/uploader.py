@@ -91,9 +91,7 @@ def _ask(session: "Session", scopes: "tuple[Scope, ...]", step: Ask, source: "_S
     request = step.request
     if step.part is not None:
         body = source.part(*step.part)
-        request = Request(
-            request.method, request.url, request.headers, body, repeatable=request.repeatable, patience=request.patience
-        )
+        request = request._replace(body=body)
     try:
         return session.send(request, scopes)
     except ExchangeError as error:

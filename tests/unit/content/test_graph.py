@@ -156,7 +156,8 @@ def test_manifests_are_bounded_together() -> None:
     stash = Stash()
     root = stash.index(*(stash.module(title=str(number)) for number in range(8)))
     size = sum(node.descriptor.size for node in explore(stash.target, root).manifests)
-    walk = graph_module._Walk(stash.target, recursive=False, manifests=[], blobs=[], sizes={}, bytes_left=size - 1)
+    walk = graph_module._Walk(stash.target, recursive=False)
+    walk.bytes_left = size - 1
     with pytest.raises(GraphError, match="bytes together"):
         walk.manifest(root, 0, frozenset())
 
