@@ -10,6 +10,7 @@ effects, effects before anything but pure statements, readers of a local before 
 Variables: `l3` local 3, `s2` operand stack slot 2, `x..`, `y..` scratch within one statement.
 """
 
+import re
 from typing import Final
 
 from wasm2oci.engine.syntax.module import Module
@@ -59,6 +60,33 @@ DERIVED: Final = (TWICE, LOW2, LOW4, LOW8)
 _MASKS: Final = {I32: M32, I64: M64, V128: (1 << 128) - 1}
 
 
+_UNMOVABLE: Final = re.compile(r"//|%|:=|\[|[\w\])]\(|(<<|>>)(?!\d)|(?<![\w.])(?!l\d|w\d|if\b|else\b|or\b)[A-Za-z_]")
+"""What could fail, cost without bounds or read something but locals, if it were evaluated before a loop."""
+_MOVED: Final = re.compile(r"\bw\d+\b")
+MAX_MOVED: Final = 24
+"""So many expressions are moved out of one loop."""
+
+
+class Steady:
+    """A loop that is open, and what was moved out of it because it is the same in every turn.
+
+    Attributes:
+        assigned: the locals it assigns, as bits.
+        before: the line before it that is kept for what is moved.
+        outside, inside: how far the loop and its body are indented.
+        moved: expression to variable.
+    """
+
+    __slots__ = ("assigned", "before", "inside", "moved", "outside")
+
+    def __init__(self, assigned: int, before: int, outside: int, inside: int) -> None:
+        self.assigned = assigned
+        self.before = before
+        self.outside = outside
+        self.inside = inside
+        self.moved: dict[str, str] = {}
+
+
 def type_mask(type_: int) -> int:
     """The mask of an integer type, 0 for any other."""
     return _MASKS.get(type_, 0)
@@ -94,6 +122,7 @@ class Emitter:
         place: the index of the present instruction.
         compact: prefer less code to the fastest: for functions that take longer to compile than to run.
         ranges: known ranges of locals, for the present place.
+        loops: open loops expressions may be moved out of, outermost first.
         guarded: how many try_tables are around the present place.
     """
 
@@ -109,6 +138,8 @@ class Emitter:
         self.at = 0
         self.stack: list[V] = []
         self.ranges: dict[int, Range] = {}
+        self.loops: list[Steady] = []
+        self.moved = 0
         self.guarded = 0
         self.dead = False
         self.tails = False
@@ -206,6 +237,7 @@ class Emitter:
         """`v`, which was just popped, as a name that may be written twice; `height` is the slot it came from."""
         if v.lit:
             return v
+        v = self.steady(v)
         if v.p == 0 and v.cls == PURE and v.s.isidentifier():
             return v
         self.flush_for(v.cls)
@@ -218,7 +250,7 @@ class Emitter:
 
     def hold(self) -> V:
         """Pops the top operand, evaluated, as a name that may be written twice."""
-        v = self.stack[-1]
+        v = self.stack[-1] = self.steady(self.stack[-1])
         if not (v.lit or (v.cls == PURE and v.s.isidentifier())):
             self.flush_for(v.cls)
             v = self.settle(len(self.stack) - 1)
@@ -263,6 +295,56 @@ class Emitter:
         if v.b:
             return V(f"1 if {paren(v, 12)} else 0", 13, 0, 1, v.deps, v.cls, v.d + 1)
         return mask(v, v.m) if v.m else v
+
+    # --- loops ---------------------------------------------------------------------------------
+    def steady(self, v: V) -> V:
+        """`v`, or a variable that holds it where it is the same in every turn of a loop and worth moving before it.
+
+        What is moved may be evaluated though its place is never reached, so it has to be arithmetic that cannot fail.
+        """
+        loops = self.loops
+        if not loops or not v.d or v.cls or v.b or v.lit or v.deps & loops[-1].assigned:
+            return v
+        if _slots(v.deps) & v.deps or len(self.ind) != loops[-1].inside or _UNMOVABLE.search(v.s):
+            return v
+        place = len(loops) - 1
+        while place and loops[place].outside == loops[place - 1].inside and not v.deps & loops[place - 1].assigned:
+            place -= 1
+        loop = loops[place]
+        name = loop.moved.get(v.s)
+        if name is None:
+            if len(loop.moved) >= MAX_MOVED:
+                return v
+            name = loop.moved[v.s] = f"w{self.moved}"
+            self.moved += 1
+        r = V(name, 0, v.lo, v.hi, v.deps, PURE, 0, v.tz)
+        r.m, r.sum, r.shl = v.m, v.sum, v.shl
+        return r
+
+    def steady_pair(self, a: V, b: V) -> tuple[V, V]:
+        """Two operands, one of which may be steady where the other is not."""
+        if self.loops:
+            assigned = self.loops[-1].assigned
+            if a.deps & assigned:
+                if b.d:
+                    b = self.steady(b)
+            elif a.d and b.deps & assigned:
+                a = self.steady(a)
+        return a, b
+
+    def end_steady(self, header: int) -> None:
+        """Ends the innermost loop, whose first line is `header`: writes what was moved out of it and is needed."""
+        loop = self.loops.pop()
+        if loop.moved:
+            body = "\n".join(text for text in self.out[header:] if text is not None)
+            used = set(_MOVED.findall(body))
+            texts: list[str] = []
+            for text, name in reversed(loop.moved.items()):
+                if name in used:
+                    texts.append(f"{name}={text}")
+                    used.update(_MOVED.findall(text))
+            if texts:
+                self.out[loop.before] = f"{' ' * loop.outside}{';'.join(reversed(texts))}"
 
     # --- order ---------------------------------------------------------------------------------
     def flush(self, cls: int) -> None:

@@ -10,6 +10,7 @@ from wasm2oci.engine.translate.instructions import Body, decode_body
 from wasm2oci.engine.translate.options import Options
 from wasm2oci.engine.translate.shape import chains
 from wasm2oci.engine.translate.structured import Structured, TooDeep
+from wasm2oci.engine.translate.views import hoist_views
 
 __all__ = ["Source", "translate_function"]
 
@@ -153,15 +154,11 @@ def _finish(e: Emitter, body: Body, index: int) -> Source:
     if e.fuel:
         e.dead = True
         e.charge()
+    lines = [text for text in e.out if text is not None]
+    offsets = [offset for text, offset in zip(e.out, e.offsets, strict=True) if text is not None]
+    if not e.compact:
+        lines, offsets = hoist_views(lines, offsets)
+    first = offsets[0] if offsets else 0
     parameters = ",".join(f"l{i}" for i in range(body.params))
-    lines = [f"def f{index}({parameters}):"]
-    offsets = [e.offsets[0] if e.offsets else 0]
-    for text, offset in zip(e.out, e.offsets, strict=True):
-        if text is not None:
-            lines.append(text)
-            offsets.append(offset)
-    if len(lines) == 1:
-        lines.append(" pass")
-        offsets.append(offsets[0])
-    lines.append("")
-    return Source("\n".join(lines), tuple(offsets), e.tails)
+    lines = [f"def f{index}({parameters}):", *(lines or [" pass"]), ""]
+    return Source("\n".join(lines), (first, *(offsets or [first])), e.tails)

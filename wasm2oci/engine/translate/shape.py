@@ -128,6 +128,7 @@ class Frame:
         skip: for an arm: the block whose rest goes into the `else`.
         chain: the chain it is.
         text: the condition of an arm, and its opposite.
+        steady: expressions may be moved out of the loop it is.
     """
 
     __slots__ = (
@@ -145,6 +146,7 @@ class Frame:
         "owner",
         "saved",
         "skip",
+        "steady",
         "text",
     )
 
@@ -164,6 +166,7 @@ class Frame:
         self.saved: Any = None
         self.falls = False
         self.marks = -1
+        self.steady = False
 
 
 class Shape:

@@ -6,7 +6,7 @@ unless `shape` found that only a loop of its own will do. Exceptions are used fo
 
 from typing import TYPE_CHECKING, Any
 
-from wasm2oci.engine.translate.emitter import Emitter, Range, merge, type_mask
+from wasm2oci.engine.translate.emitter import Emitter, Range, Steady, merge, type_mask
 from wasm2oci.engine.translate.instructions import FUNCTION_END, Catch, Construct
 from wasm2oci.engine.translate.lowering import LOWERING
 from wasm2oci.engine.translate.lowering.references import test_text
@@ -238,8 +238,12 @@ class Structured:
         e = self.e
         frame = self.shape.push(Frame("loop", c, e.ind))
         frame.marks = e.line("")
-        e.out[-1] = None
+        before = e.line("")
+        e.out[-2] = e.out[-1] = None
         frame.header = e.line("while True:")
+        if c.kind == "loop" and c.targeted and c.chain is None and not e.compact:
+            frame.steady = True
+            e.loops.append(Steady(c.assigned, before, len(e.ind), len(e.ind) + 1))
         e.ind += " "
         return frame
 
@@ -462,6 +466,8 @@ class Structured:
         """Closes a Python loop, and branches on for those that broke out of it for somewhere else."""
         e, frames = self.e, self.shape.frames
         frames.pop()
+        if frame.steady:
+            e.end_steady(frame.header)
         if alive and frame.chain is None and not frame.falls:
             e.ind = frame.ind + " "
             e.line("break")

@@ -77,10 +77,34 @@ def test_a_counter_that_hits_its_end_is_never_masked() -> None:
         (local.set 1 (i32.add (local.get 1) (i32.load (local.get 0))))
         (br_if $l (i32.ne (local.tee 0 (i32.add (local.get 0) (i32.const 4))) (i32.const 256))))
       (local.get 1)))""")
-    assert "I0[l0>>2]" in text
+    assert "vI0[l0>>2]" in text
     assert "unpack" not in text  # it stays a multiple of four
     assert "if l0==256:break" in text
     assert "l0&=" not in text
+
+
+def test_what_is_the_same_in_every_turn_moves_before_the_loop_unless_it_could_fail() -> None:
+    text = source("""(module (memory 1) (func (param i32 i32) (local i32)
+      (loop $l
+        (i32.store8 (i32.const 4) (i32.add (local.get 2) (i32.mul (local.get 0) (local.get 1))))
+        (i32.store8 (i32.const 5) (i32.add (local.get 2) (i32.div_u (local.get 0) (local.get 1))))
+        (br_if $l (i32.lt_u (local.tee 2 (i32.add (local.get 2) (i32.const 1))) (local.get 0))))))""")
+    before, inside = text.split("while True:")
+    assert "w0=l0*l1" in before
+    assert "l2+w0" in inside
+    assert "l0//l1" in inside  # it traps where it stands
+    assert "vB0=B0" in before
+    assert "vB0[5]=" in inside
+
+
+def test_a_loop_that_calls_looks_its_memory_up_each_time() -> None:
+    text = source(
+        """(module (memory 1) (func $grow (drop (memory.grow (i32.const 1)))) (func (param i32)
+      (loop $l (call $grow) (i32.store8 (local.get 0) (i32.const 1)) (br_if $l (i32.load8_u (i32.const 3))))))""",
+        1,
+    )
+    assert "vB0" not in text
+    assert "B0[l0]=1" in text
 
 
 @pytest.mark.skipif(not data_path("kernels").exists(), reason=missing_reason("kernels"))

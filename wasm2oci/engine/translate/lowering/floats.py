@@ -62,7 +62,7 @@ def _constant(width: int) -> Lowering:
 def _arithmetic(op: str, p: int, *, single: bool) -> Lowering:
     def lower(e: Emitter, _: Any) -> None:
         b = e.stack.pop()
-        a = e.stack.pop()
+        a, b = e.steady_pair(e.stack.pop(), b)
         v = binary(a, op, b, p)
         if single:
             _round(e, v)

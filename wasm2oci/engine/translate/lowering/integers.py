@@ -28,7 +28,7 @@ __all__ = ["INTEGERS", "signed"]
 
 Lowering = Callable[[Emitter, Any], None]
 
-LAZY: Final = 1 << 66
+LAZY: Final = 1 << 72
 """Operands that may be further out than this are masked before they are used in arithmetic."""
 
 
@@ -84,6 +84,7 @@ def _add(m: int, *, minus: bool) -> Lowering:
             return
         if ka is not None and ka != a.k:
             a = constant(ka)
+        a, b = e.steady_pair(a, b)
         r = binary(a, "-", b, 4, a.lo - b.hi, a.hi - b.lo) if minus else binary(a, "+", b, 4, a.lo + b.lo, a.hi + b.hi)
         r.tz = min(a.tz, b.tz)
         r.m = m
@@ -134,6 +135,7 @@ def _mul(m: int) -> Lowering:
             b = constant(kb)
         if ka is not None:
             a = constant(ka)
+        a, b = e.steady_pair(a, b)
         ends = (a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi)
         r = binary(a, "*", b, 3, min(ends), max(ends))
         r.tz = min(a.tz + b.tz, 63)
@@ -166,6 +168,7 @@ def _and(m: int) -> Lowering:
             b = mask(b, m)
             bc = True
         hi = min(a.hi if ac else m, b.hi if bc else m)
+        a, b = e.steady_pair(a, b)
         r = binary(a, "&", b, 6, 0, hi)
         r.tz = max(a.tz, b.tz)
         e.push(r)
@@ -199,6 +202,7 @@ def _or_xor(m: int, op: str, p: int) -> Lowering:
                 r = boolean(f"{paren(a, p)}{op}{paren(b, p - 1)}", p, "", 0, a, b)
             e.push(r)
             return
+        a, b = e.steady_pair(a, b)
         bits = max(a.hi, b.hi, -1 - a.lo, -1 - b.lo, 0).bit_length()
         lo = 0 if a.lo >= 0 and b.lo >= 0 else -(1 << bits)
         r = binary(a, op, b, p, lo, (1 << bits) - 1)
@@ -497,6 +501,7 @@ def _equal(relation: str, m: int) -> Lowering:
             v = truth(a, m)
             e.push(_bool(v if relation == "!=" else negated(v)))
         else:
+            a, b = e.steady_pair(a, b)
             e.push(_compare(relation, a, b))
 
     return lower
@@ -510,6 +515,7 @@ def _unsigned(relation: str, m: int) -> Lowering:
             outcomes = {"<": a.k < b.k, "<=": a.k <= b.k, ">": a.k > b.k, ">=": a.k >= b.k}
             e.stack.append(constant(int(outcomes[relation])))
         else:
+            a, b = e.steady_pair(a, b)
             e.push(_compare(relation, a, b))
 
     return lower

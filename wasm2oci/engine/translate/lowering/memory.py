@@ -70,7 +70,7 @@ def _sum(v: V, offset: int) -> str:
     return f"{paren(v, 4)}+{offset}"
 
 
-def _element(view: str, v: V, offset: int, size: int, memory: int) -> str:
+def _element(e: Emitter, view: str, v: V, offset: int, size: int, memory: int) -> str:  # noqa: PLR0917 - as V's
     """An element of a view at an address known to be aligned."""
     shift = _LOG2[size]
     if not shift:
@@ -86,7 +86,7 @@ def _element(view: str, v: V, offset: int, size: int, memory: int) -> str:
         return f"{view}{memory}[{text}]"
     if v.sum is not None and v.tz >= shift and not offset & (size - 1) and v.p == 6:
         m = _WHOLE[v.hi]
-        text = f"{_divided(v.sum[0], shift, m)}+{_divided(v.sum[1], shift, m)}&{m >> shift}"
+        text = f"{_divided(e, v.sum[0], shift, m)}+{_divided(e, v.sum[1], shift, m)}&{m >> shift}"
         if offset:
             text = f"({text})+{offset >> shift}"
         return f"{view}{memory}[{text}]"
@@ -95,16 +95,19 @@ def _element(view: str, v: V, offset: int, size: int, memory: int) -> str:
     return f"{view}{memory}[{text if offset else paren(v, 5)}>>{shift}]"
 
 
-def _divided(v: V, shift: int, m: int) -> str:
+def _divided(e: Emitter, v: V, shift: int, m: int) -> str:
     """A term of an aligned sum, divided; modulo the mask's width less the shift, as a term of a sum."""
     if v.k is not None:
         return str(v.k >> shift) if v.k >= 0 else f"({v.k >> shift})"
     if v.shl is not None and v.shl[1] >= shift:
         inner, k = v.shl
-        return paren(inner, 4) if k == shift else f"({paren(inner, 5)}<<{k - shift})"
+        if k == shift:
+            return paren(e.steady(inner), 4)
+        return paren(e.steady(V(f"{paren(inner, 5)}<<{k - shift}", 5, 0, 0, inner.deps, inner.cls, inner.d + 1)), 4)
     if v.sum is not None and v.tz >= shift:
-        return f"{_divided(v.sum[0], shift, m)}+{_divided(v.sum[1], shift, m)}"
-    return f"({paren(mask(v, m), 5)}>>{shift})"
+        return f"{_divided(e, v.sum[0], shift, m)}+{_divided(e, v.sum[1], shift, m)}"
+    v = mask(v, m)
+    return paren(e.steady(V(f"{paren(v, 5)}>>{shift}", 5, 0, 0, v.deps, v.cls, v.d + 1)), 4)
 
 
 def _aligned(v: V, offset: int, size: int) -> bool:
@@ -141,12 +144,14 @@ def _load(size: int, m: int, *, is_signed: bool = False) -> Lowering:
         if v.cls == EFFECT:  # it may grow the memory, and Python takes the view first
             v = e.atom(v, len(e.stack))
         if size == 1 or _aligned(v, offset, size):
-            text, p = _element(view, v, offset, size, memory), 0
+            text, p = _element(e, view, v, offset, size, memory), 0
         elif e.compact:
             text, p = f"{unpack}(B{memory},{_sum(v, offset)})[0]", 0
         else:
             v, test = _tested(e, v, offset, size)
-            text = f"{unpack}(B{memory},{_sum(v, offset)})[0] if {test} else {_element(view, v, offset, size, memory)}"
+            text = (
+                f"{unpack}(B{memory},{_sum(v, offset)})[0] if {test} else {_element(e, view, v, offset, size, memory)}"
+            )
             p = 13
         lo, hi = (-half - 1, half) if is_signed else (0, most)
         r = V(text, p, lo, hi, v.deps, max(READ, v.cls), v.d + 2)
@@ -169,10 +174,10 @@ def _load_float(view: str, size: int) -> Lowering:
             v = e.atom(v, len(e.stack))
         if not aligned:
             v, test = _tested(e, v, offset, size)
-        text, p = _element(view, v, offset, size, memory), 0
+        text, p = _element(e, view, v, offset, size, memory), 0
         if size == 4:
             # A NaN would lose its signalling bit on the way through a C float: it goes by its bits.
-            bits = f"{_element('I', v, offset, 4, memory)}"
+            bits = f"{_element(e, 'I', v, offset, 4, memory)}"
             text, p = f"x if (x:={text})==x else f32_from_bits({bits})", 13
         if not aligned:
             other = (
@@ -211,7 +216,7 @@ def _store(size: int) -> Lowering:
         if v.cls == EFFECT or (v.cls and value.cls):
             v = e.atom(v, base)
         if size == 1 or _aligned(v, offset, size):
-            e.line(f"{_element(view, v, offset, size, memory)}={value.s}")
+            e.line(f"{_element(e, view, v, offset, size, memory)}={value.s}")
         elif e.compact:
             e.line(f"pack_{view}(B{memory},{_sum(v, offset)},{value.s})")
         else:
@@ -219,7 +224,7 @@ def _store(size: int) -> Lowering:
             if value.cls != PURE or value.d > 1:
                 value = e.scratch("y", value)
             e.line(f"if {test}:pack_{view}(B{memory},{_sum(v, offset)},{value.s})")
-            e.line(f"else:{_element(view, v, offset, size, memory)}={value.s}")
+            e.line(f"else:{_element(e, view, v, offset, size, memory)}={value.s}")
         _learn(e, v, memory, offset, size)
 
     return lower
@@ -249,7 +254,7 @@ def _store_float(view: str, size: int) -> Lowering:
             e.line(f"{start} {test}:pack_{view}(B{memory},{_sum(v, offset)},{value.s})")
             start = "elif"
         prefix = "else:" if start == "elif" else ""
-        e.line(f"{prefix}{_element(view, v, offset, size, memory)}={value.s}")
+        e.line(f"{prefix}{_element(e, view, v, offset, size, memory)}={value.s}")
         _learn(e, v, memory, offset, size)
 
     return lower
