@@ -34,6 +34,7 @@ __all__ = ["CannotListenError", "Server"]
 
 _BACKLOG: Final = 256
 _HOUSEKEEPING: Final = 30.0
+_RETRY: Final = 0.02
 
 
 class CannotListenError(LocalIOError):
@@ -159,6 +160,8 @@ class Server:
             sock, peer = self._listener.accept()
         except OSError:
             self._slots.release()
+            # Gone again; or no descriptor is left, and then asking again at once would only be work.
+            self._stopping.wait(_RETRY)
             return
         connection = Connection(sock, peer, self._limits, self._tls)
         with self._lock:

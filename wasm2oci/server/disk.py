@@ -400,15 +400,20 @@ class _Repository:
 
 
 class _Writer:
-    """A file below `_uploads`, opened with its first byte."""
+    """A file below `_uploads`, made with its first byte."""
 
     def __init__(self, storage: DiskStorage) -> None:
         self._storage, self._path = storage, storage.temporary()
         self._descriptor, self._size = -1, 0
+        self._made = False
 
     @property
     def size(self) -> int:
         return self._size
+
+    def rest(self) -> None:
+        if self._descriptor >= 0:
+            self._close()
 
     def write(self, data: "Buffer") -> None:
         with local_errors(self._path):
@@ -433,15 +438,15 @@ class _Writer:
             self._storage.keep(self._path, repository, digest)
 
     def discard(self) -> None:
-        if self._descriptor >= 0:
-            self._close()
+        self.rest()
         with suppress(OSError):
             self._path.unlink()
 
     def _open(self) -> int:
         if self._descriptor < 0:
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (0 if self._made else os.O_CREAT | os.O_EXCL)
             self._descriptor = os.open(self._path, flags, 0o644)
+            self._made = True
         return self._descriptor
 
     def _close(self) -> None:

@@ -36,6 +36,9 @@ class _Writer:
     def write(self, data: "Buffer") -> None:
         self._data += data
 
+    def rest(self) -> None:
+        """Nothing is open."""
+
     def read_back(self) -> "Iterator[bytes]":
         yield bytes(self._data)
 

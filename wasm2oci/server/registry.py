@@ -6,6 +6,7 @@ Spec: distribution-spec 1.1, and of its next edition `digest-algorithm` (end-4c)
 """
 
 import errno
+import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from wasm2oci.errors import InvalidInputError, LocalIOError, Wasm2OciError
 from wasm2oci.oci.digest import InvalidDigestError
 from wasm2oci.oci.reference import InvalidReferenceError, check_repository
 from wasm2oci.server import blobs, listing, manifests
-from wasm2oci.server.access import Everyone
+from wasm2oci.server.access import ANONYMOUS, Everyone
 from wasm2oci.server.call import Call, Rules
 from wasm2oci.server.problems import ProblemError, problem_response
 from wasm2oci.server.routes import Match, find
@@ -46,6 +47,10 @@ HANDLERS: "Final[dict[tuple[str, str], Callable[[Call], Response]]]" = {
     ("manifest", "DELETE"): manifests.delete,
 }
 """What answers each method of each route; HEAD is answered as GET, its body is left out by the carrier."""
+
+
+_ADDRESS: Final = re.compile(r"(?:localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z", re.IGNORECASE)
+"""A Host that nobody's name server decides on."""
 
 
 class Registry:
@@ -124,7 +129,7 @@ class Registry:
         repository = check_repository(match.name) if match.name else ""
         if not self._access.allows(user, action, repository):
             raise ProblemError("DENIED", f"{user or 'anonymous'} may not {action} {repository or 'here'}")
-        if action != "pull" and _comes_from_elsewhere(request):
+        if action != "pull" and _comes_from_elsewhere(request, user):
             raise ProblemError("DENIED", "pages of other sites may not change this registry")
         if self._rules.read_only and action != "pull":
             raise ProblemError("UNSUPPORTED", "this registry is read-only", headers=(("Allow", "GET, HEAD"),))
@@ -147,7 +152,10 @@ class Registry:
         return HANDLERS[match.route.name, method](call)
 
 
-def _comes_from_elsewhere(request: "Request") -> bool:
+def _comes_from_elsewhere(request: "Request", user: str) -> bool:
     # A browser says when a page makes it write somewhere: a registry on the loopback has no other wall against that.
-    origin = request.headers.get("Origin")
-    return origin is not None and origin.partition("://")[2] != request.headers.get("Host")
+    # Nor is a name one that is ours because the page was fetched by it: its owner may have had it point here since.
+    origin, host = request.headers.get("Origin"), request.headers.get("Host") or ""
+    if origin is None:
+        return False
+    return origin.partition("://")[2] != host or (user == ANONYMOUS and _ADDRESS.match(host) is None)

@@ -45,6 +45,10 @@ class BlobWriter(Protocol):
         """
         ...
 
+    def rest(self) -> None:
+        """Hold nothing open until the next bytes come: thousands of uploads may be waiting at once."""
+        ...
+
     def read_back(self) -> "Iterator[bytes]":
         """What was written so far, from the first byte on (to hash it by another algorithm)."""
         ...

@@ -50,11 +50,14 @@ class Session:
             LocalIOError: from the storage.
         """
         writer, hasher = self._writer, self._hasher
-        for piece in body:
-            if writer.size + len(piece) > limit:
-                raise ProblemError("SIZE_INVALID", f"blob is larger than {limit:,} bytes", status=413)
-            writer.write(piece)
-            hasher.update(piece)
+        try:
+            for piece in body:
+                if writer.size + len(piece) > limit:
+                    raise ProblemError("SIZE_INVALID", f"blob is larger than {limit:,} bytes", status=413)
+                writer.write(piece)
+                hasher.update(piece)
+        finally:
+            writer.rest()
 
     def expect(self, algorithm: str) -> None:
         """Hash by this algorithm from here on, if nothing was hashed yet; otherwise `finish` reads all again."""

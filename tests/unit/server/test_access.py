@@ -152,11 +152,27 @@ class TestRights:
         assert ask(registry, "HEAD", f"/v2/you/b/blobs/{DIGEST}", Authorization=you).status == 404
         assert ask(registry, "POST", f"/v2/me/b/blobs/uploads/?mount={DIGEST}{source}", Authorization=me).status == 201
 
-    @pytest.mark.parametrize(("origin", "status"), [("http://evil.example", 403), ("null", 403), ("http://x:5", 202)])
-    def test_pages_of_other_sites_may_not_write(self, origin: str, status: int) -> None:
+    @pytest.mark.parametrize(
+        ("origin", "host", "status"),
+        [
+            ("http://evil.example", "localhost:5", 403),
+            ("null", "localhost:5", 403),
+            ("http://localhost:5", "localhost:5", 202),
+            ("http://127.0.0.1:5", "127.0.0.1:5", 202),
+            ("http://[::1]:5", "[::1]:5", 202),
+            ("http://evil.example:5", "evil.example:5", 403),  # a name that its owner made point to this machine
+            ("http://localhost.evil.example", "localhost.evil.example", 403),
+        ],
+    )
+    def test_pages_of_other_sites_may_not_write(self, origin: str, host: str, status: int) -> None:
         registry = Registry(MemoryStorage())
-        response = ask(registry, "POST", "/v2/a/blobs/uploads/", Origin=origin, Host="x:5")
+        response = ask(registry, "POST", "/v2/a/blobs/uploads/", Origin=origin, Host=host)
         assert response.status == status
+
+    def test_a_page_of_the_registrys_own_name_may_write_for_a_user(self) -> None:
+        registry = Registry(MemoryStorage(), access=Own())
+        fields = {"Origin": "https://hub.example", "Host": "hub.example", "Authorization": basic("me", "x")}
+        assert ask(registry, "POST", "/v2/me/a/blobs/uploads/", **fields).status == 202
 
 
 class TestExposure:

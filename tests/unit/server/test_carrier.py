@@ -1,5 +1,6 @@
 """The carrier: framing, limits and stopping, on real sockets."""
 
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -287,3 +288,26 @@ def test_a_body_that_breaks_while_it_is_sent_cuts_the_connection() -> None:
     with registry_server(wrap=lambda _: lambda _: Response(200, body=Broken())) as running:
         answer = talk(running, b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.endswith(b"abc")
+
+
+def test_without_a_descriptor_left_it_waits_and_goes_on_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, accept, enough = [0], socket.socket.accept, threading.Event()
+
+    def none_left(listener: socket.socket) -> tuple[socket.socket, object]:
+        if enough.is_set():
+            return accept(listener)
+        tried[0] += 1
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket.socket, "accept", none_left)
+    with registry_server() as registry:
+        host, _, port = registry.address.rpartition(":")
+        with socket.create_connection((host, int(port))) as sock:
+            sock.sendall(b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            sock.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+            assert 0 < tried[0] < 100
+            enough.set()
+            sock.settimeout(10)
+            assert sock.recv(12) == b"HTTP/1.1 200"

@@ -123,3 +123,17 @@ def test_what_arrived_before_a_client_went_away_stays_and_the_upload_goes_on() -
     assert ask(registry, "GET", where).header("Range") == "0-4"
     assert ask(registry, "PATCH", where, BLOB[5:], Content_Range="5-9").status == 202
     assert ask(registry, "PUT", f"{where}?digest={DIGEST}").status == 201
+
+
+def test_uploads_that_wait_hold_no_file_open(tmp_path: Path) -> None:
+    registry = Registry(DiskStorage(tmp_path / "registry"))
+    before = len(list(Path("/dev/fd").iterdir()))
+    waiting = [start(registry) for _ in range(50)]
+    for where in waiting:
+        assert ask(registry, "PATCH", where, BLOB[:5]).status == 202
+    assert len(list(Path("/dev/fd").iterdir())) == before
+    for where in waiting:
+        assert ask(registry, "PATCH", where, BLOB[5:7]).status == 202
+        assert ask(registry, "PUT", f"{where}?digest={DIGEST}", BLOB[7:]).status == 201
+    assert ask(registry, "GET", f"/v2/a/blobs/{DIGEST}").read() == BLOB
+    registry.close()
