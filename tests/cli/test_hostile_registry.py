@@ -1,7 +1,7 @@
 """A registry that says anything it likes: no traceback, no control of the terminal, no flood, a fitting exit code."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
 
 
 def pull(body: bytes, folder: Path, status: int = 200, content_type: str | None = mt.OCI_MANIFEST) -> Any:
-    def wrap(handle: Any) -> Any:
+    def wrap(handle: Callable[[Request], Response]) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
             if "/manifests/" in request.target:
                 headers = (("Content-Type", content_type),) if content_type else ()
