@@ -171,8 +171,11 @@ class TestRights:
 
     def test_a_page_of_the_registrys_own_name_may_write_for_a_user(self) -> None:
         registry = Registry(MemoryStorage(), access=Own())
-        fields = {"Origin": "https://hub.example", "Host": "hub.example", "Authorization": basic("me", "x")}
-        assert ask(registry, "POST", "/v2/me/a/blobs/uploads/", **fields).status == 202
+        host, mine = "hub.example", basic("me", "x")
+        response = ask(
+            registry, "POST", "/v2/me/a/blobs/uploads/", Origin=f"https://{host}", Host=host, Authorization=mine
+        )
+        assert response.status == 202
 
 
 class TestExposure:
