@@ -122,6 +122,8 @@ class Emitter:
         place: the index of the present instruction.
         compact: prefer less code to the fastest: for functions that take longer to compile than to run.
         ranges: known ranges of locals, for the present place.
+        held: what the variables of repeated arithmetic hold, see `repeats`.
+        mixed: locals that are rotated, as bits: any of their bits may be set, and hardly ever are they small.
         loops: open loops expressions may be moved out of, outermost first.
         guarded: how many try_tables are around the present place.
     """
@@ -140,6 +142,8 @@ class Emitter:
         self.ranges: dict[int, Range] = {}
         self.loops: list[Steady] = []
         self.moved = 0
+        self.held: dict[int, V] = {}
+        self.mixed = 0
         self.guarded = 0
         self.dead = False
         self.tails = False
@@ -275,7 +279,9 @@ class Emitter:
         if lo > hi or (lo >= 0 and (not m or hi <= m)) or not m:
             self.line(f"{name}={v.s}")
             return V(name, 0, lo, hi, 0, PURE, 0, tz)
-        if v.p == 4 and hi <= 2 * m and lo >= -m - 1 and not self.compact:  # a sum, rarely out of its range
+        if (
+            v.p == 4 and hi <= 2 * m and lo >= -m - 1 and not self.compact and not v.deps & self.mixed
+        ):  # a sum, rarely out of its range
             self.line(f"{name}={v.s}")
             if lo >= 0:
                 self.line(f"if {name}>{SMALL}:{name}&={LITERALS[m]}")
@@ -331,6 +337,33 @@ class Emitter:
             elif a.d and b.deps & assigned:
                 a = self.steady(a)
         return a, b
+
+    def keep(self, number: int) -> None:
+        """Keeps the topmost operand, which is computed again further on, in a variable when it is evaluated."""
+        v = self.steady(self.stack[-1])
+        self.stack[-1] = v
+        if not v.d or v.cls or v.b or v.lit:
+            return
+        m = v.m
+        # From here on it has its place in the order of evaluation, like what reads memory.
+        r = V(f"(c{number}:={v.s})", 0, v.lo, v.hi, v.deps, READ, v.d, v.tz)
+        r.m = m
+        self.stack[-1] = r
+        r = V(f"c{number}", 0, v.lo, v.hi, 0, PURE, 0, v.tz)
+        r.m = m
+        self.held[number] = r
+
+    def reuse(self, number: int) -> None:
+        """Replaces the topmost operand by the variable it was kept in, if that was evaluated already."""
+        held = self.held.get(number)
+        if held is None or self.stack[-1].cls or not self.stack[-1].d:
+            return
+        name = f"({held.s}:="
+        if any(name in v.s for v in self.stack):
+            return
+        r = V(held.s, 0, held.lo, held.hi, 0, PURE, 0, held.tz)
+        r.m = held.m
+        self.stack[-1] = r
 
     def end_steady(self, header: int) -> None:
         """Ends the innermost loop, whose first line is `header`: writes what was moved out of it and is needed."""

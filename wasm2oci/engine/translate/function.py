@@ -8,6 +8,7 @@ from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
 from wasm2oci.engine.translate.emitter import Emitter, Range
 from wasm2oci.engine.translate.instructions import Body, decode_body
 from wasm2oci.engine.translate.options import Options
+from wasm2oci.engine.translate.repeats import repeated, rotated
 from wasm2oci.engine.translate.shape import chains
 from wasm2oci.engine.translate.structured import Structured, TooDeep
 from wasm2oci.engine.translate.views import hoist_views
@@ -50,12 +51,16 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
     hints: dict[int, dict[int, Range]] = {}
     refine = len(body.code) <= MAX_REFINED and not _dispatches(body)
     caps: dict[int, dict[int, int]] | None = {} if refine else None
+    kept, again = repeated(body) if refine else ({}, {})
+    mixed = rotated(body) if refine else 0
     for attempt in range(MAX_WALKS):
         e = _begin(module, body, index, options)
         e.compact = not refine
+        e.mixed = mixed
         if attempt > MAX_ASSUMING:
             caps = None
         walk = Structured(e, hints, caps)
+        walk.kept, walk.again = kept, again
         try:
             walk.walk()
         except TooDeep:

@@ -54,6 +54,8 @@ class Structured:
         self.assumed: dict[int, dict[int, int]] = {}
         self.open_: list[Construct] = [e.body.constructs[0]]
         self.entered: list[dict[int, Range]] = []  # what was known where each open `if` or `try` began
+        self.kept: dict[int, int] = {}
+        self.again: dict[int, int] = {}
         self.next = 0
         self.flags = 0
 
@@ -78,6 +80,7 @@ class Structured:
             BR_ON_CAST_FAIL: self.br_on_cast_fail,
         }
         lowerings, fuel = LOWERING, e.fuel
+        kept, again = self.kept, self.again
         for index, (op, item, offset) in enumerate(code):
             e.at = offset
             e.place = index
@@ -85,6 +88,10 @@ class Structured:
                 e.count += 1
             if op in lowerings:
                 lowerings[op](e, item)
+                if index in kept:
+                    e.keep(kept[index])
+                elif index in again:
+                    e.reuse(again[index])
             else:
                 self.next = index + 1
                 handlers[op](item)

@@ -71,6 +71,7 @@ class V:
         tz: so many low bits are known to be zero.
         shl: it is the first operand shifted left by the second, unmasked.
         sum: it is the sum of two operands, unmasked.
+        conj: it is the bitwise conjunction of two operands.
         k: the value of an integer constant, else None.
         lit: it never changes: a constant of any type.
         m: the mask that makes a lazy integer canonical; only set where it may be needed.
@@ -81,6 +82,7 @@ class V:
         "b",
         "cls",
         "cmp",
+        "conj",
         "d",
         "deps",
         "hi",
@@ -117,6 +119,7 @@ class V:
         self.add = 0
         self.shl: tuple[V, int] | None = None
         self.sum: tuple[V, V] | None = None
+        self.conj: tuple[V, V] | None = None
         self.k: int | None = None
         self.lit = False
         self.m = 0

@@ -97,6 +97,24 @@ def test_what_is_the_same_in_every_turn_moves_before_the_loop_unless_it_could_fa
     assert "vB0[5]=" in inside
 
 
+def test_arithmetic_that_occurs_twice_is_done_once() -> None:
+    text = source("""(module (func (param f64 f64) (result f64)
+      (block $out (br_if $out (f64.gt (f64.mul (local.get 0) (local.get 1)) (f64.const 4)))
+        (return (f64.add (f64.mul (local.get 0) (local.get 1)) (f64.const 1))))
+      (local.set 0 (f64.const 2))
+      (f64.mul (local.get 0) (local.get 1))))""")
+    assert "(c0:=l0*l1)>4.0" in text
+    assert "return c0+1.0" in text
+    assert "return l0*l1" in text  # another value by then
+
+
+def test_bits_of_two_numbers_are_merged_by_one_mask() -> None:
+    text = source("""(module (func (param i32 i32 i32) (result i32)
+      (i32.xor (i32.and (local.get 0) (local.get 1))
+        (i32.and (i32.xor (local.get 0) (i32.const -1)) (local.get 2)))))""")
+    assert "return l2^l0&(l1^l2)" in text
+
+
 def test_a_loop_that_calls_looks_its_memory_up_each_time() -> None:
     text = source(
         """(module (memory 1) (func $grow (drop (memory.grow (i32.const 1)))) (func (param i32)

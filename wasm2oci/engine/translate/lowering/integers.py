@@ -171,6 +171,7 @@ def _and(m: int) -> Lowering:
         a, b = e.steady_pair(a, b)
         r = binary(a, "&", b, 6, 0, hi)
         r.tz = max(a.tz, b.tz)
+        r.conj = (a, b)
         e.push(r)
 
     return lower
@@ -202,6 +203,9 @@ def _or_xor(m: int, op: str, p: int) -> Lowering:
                 r = boolean(f"{paren(a, p)}{op}{paren(b, p - 1)}", p, "", 0, a, b)
             e.push(r)
             return
+        if a.conj is not None and b.conj is not None and (merged := _merged(a.conj, b.conj)) is not None:
+            e.push(merged)
+            return
         a, b = e.steady_pair(a, b)
         bits = max(a.hi, b.hi, -1 - a.lo, -1 - b.lo, 0).bit_length()
         lo = 0 if a.lo >= 0 and b.lo >= 0 else -(1 << bits)
@@ -211,6 +215,20 @@ def _or_xor(m: int, op: str, p: int) -> Lowering:
         e.push(r)
 
     return lower
+
+
+def _merged(a: tuple[V, V], b: tuple[V, V]) -> V | None:
+    """`x&y | ~x&z`, bits of one number where a mask has ones and of another where it has none: `z^x&(y^z)`."""
+    for one, other in ((a, b), (b, a)):
+        for x, y in (one, one[::-1]):
+            for inverse, z in (other, other[::-1]):
+                if inverse.s != f"~{x.s}" or not x.s.isidentifier() or not z.s.isidentifier():
+                    continue
+                if x.lo < 0 or y.lo < 0 or z.lo < 0 or x.cls or y.cls or z.cls:
+                    continue
+                difference = binary(y, "^", z, 7)
+                return binary(z, "^", binary(x, "&", difference, 6), 7, 0, (1 << max(x.hi, z.hi).bit_length()) - 1)
+    return None
 
 
 def _shl(m: int) -> Lowering:

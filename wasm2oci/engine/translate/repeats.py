@@ -1,0 +1,123 @@
+"""Arithmetic that occurs twice: found before a function is written, so that the first occurrence can be kept.
+
+Values are numbered along stretches of code that are only left, never entered from elsewhere: operands with the same
+number are the same value. Only what neither reads memory nor can trap takes part.
+"""
+
+from typing import Any, Final
+
+from wasm2oci.engine.syntax.opcodes import OPCODES
+from wasm2oci.engine.translate.instructions import Body
+from wasm2oci.engine.translate.value import local_bit
+
+__all__ = ["repeated", "rotated"]
+
+_BLOCK: Final = 0x02
+_END: Final = 0x0B
+_BR_IF: Final = 0x0D
+_CONSTANTS: Final = frozenset((0x41, 0x42, 0x43, 0x44))
+_LOCAL_GET, _LOCAL_SET, _LOCAL_TEE, _DROP = 0x20, 0x21, 0x22, 0x1A
+_BINARY: Final = frozenset(
+    (
+        *range(0x6A, 0x6D),  # i32 add sub mul
+        *range(0x71, 0x77),  # and or xor shl shr_s shr_u
+        *range(0x7C, 0x7F),  # i64 add sub mul
+        *range(0x83, 0x89),
+        *range(0xA0, 0xA3),  # f64 add sub mul
+    )
+)
+_LINEAR: Final = frozenset((0x6A, 0x6B, 0x74, 0x7C, 0x7D, 0x86))
+"""add, sub and shl: addresses are taken apart into these, so they are not kept."""
+_ROTATIONS: Final = frozenset((0x77, 0x78, 0x89, 0x8A))
+_UNARY: Final = frozenset((0xB7, 0xB8, 0xB9, 0xBA))
+"""f64.convert"""
+
+
+def repeated(body: Body) -> tuple[dict[int, int], dict[int, int]]:
+    """Finds what is worth keeping.
+
+    Returns:
+        Index of an instruction to the number of the variable its result is kept in, and index of a later one to the
+        number of the variable that already holds its result.
+    """
+    kept: dict[int, int] = {}
+    again: dict[int, int] = {}
+    seen: dict[tuple[Any, ...], int] = {}  # what was computed -> its value number
+    origin: dict[int, int] = {}  # value number -> the instruction that computed it
+    locals_: dict[int, int] = {}
+    stack: list[int] = []
+    fresh = 0
+    for index, (op, item, _) in enumerate(body.code):
+        if op == _LOCAL_GET:
+            number = locals_.get(item)
+            if number is None:
+                fresh += 1
+                number = locals_[item] = fresh
+            stack.append(number)
+            continue
+        key: tuple[Any, ...] | None = None
+        if op in _CONSTANTS:
+            key = (op, item)
+        elif op in _BINARY:
+            fresh += 2
+            right = stack.pop() if stack else fresh
+            left = stack.pop() if stack else fresh - 1
+            key = (op, left, right)
+        elif op in _UNARY:
+            fresh += 1
+            key = (op, stack.pop() if stack else fresh)
+        if key is not None:
+            number = seen.get(key)
+            if number is None:
+                fresh += 1
+                number = seen[key] = fresh
+                if op not in _CONSTANTS:
+                    origin[number] = index
+            elif op not in _CONSTANTS and op not in _LINEAR:
+                first = origin[number]
+                again[index] = kept.setdefault(first, len(kept))
+            stack.append(number)
+        elif op in {_LOCAL_SET, _LOCAL_TEE}:
+            fresh += 1
+            locals_[item] = stack[-1] if stack else fresh
+            if op == _LOCAL_SET and stack:
+                stack.pop()
+        elif op in {_BR_IF, _DROP}:
+            del stack[-1:]
+        elif (op == _BLOCK and not item.params) or (op == _END and item.kind == "block" and not item.targeted):
+            pass
+        else:
+            row = OPCODES[op]
+            if row.params is None or row.results is None:
+                # Control may come from elsewhere, or what happens to the stack is not known here.
+                stack.clear()
+                if not 0x10 <= op <= 0x24:
+                    seen.clear()
+                    locals_.clear()
+                continue
+            if row.params:
+                del stack[-len(row.params) :]
+            for _ in row.results:
+                fresh += 1
+                stack.append(fresh)
+    return kept, again
+
+
+def rotated(body: Body) -> int:
+    """The locals that are rotated, or copied to one that is, as bits."""
+    bits = 0
+    copies: list[tuple[int, int]] = []
+    before: int | None = None
+    for op, item, _ in body.code:
+        if op in _ROTATIONS and before is not None:
+            bits |= local_bit(before)
+        elif op in {_LOCAL_SET, _LOCAL_TEE} and before is not None:
+            copies.append((before, item))
+        if op == _LOCAL_GET:
+            before = item
+        elif op not in _CONSTANTS:
+            before = None
+    for source, target in reversed(copies):
+        if bits & local_bit(target):
+            bits |= local_bit(source)
+    return bits
