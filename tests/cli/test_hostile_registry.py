@@ -14,6 +14,8 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.digest import Digest
 from wasm2oci.server.messages import BytesBody, Request, Response
 
+Handle = Callable[[Request], Response]
+
 ESCAPES = "\x1b[31m\u202e\x07\x9b2J"
 LAYER = {"mediaType": "application/wasm", "digest": str(Digest.of(HELLO)), "size": len(HELLO)}
 CONFIG = {"mediaType": "application/vnd.wasm.config.v0+json", "digest": str(Digest.of(b"{}")), "size": 2}
@@ -61,7 +63,7 @@ BODIES: dict[str, tuple[bytes, int]] = {
 
 
 def pull(body: bytes, folder: Path, status: int = 200, content_type: str | None = mt.OCI_MANIFEST) -> Any:
-    def wrap(handle: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    def wrap(handle: Handle) -> Handle:
         def answer(request: Request) -> Response:
             if "/manifests/" in request.target:
                 headers = (("Content-Type", content_type),) if content_type else ()

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import os
 import signal
 import ssl
 import sys
@@ -12,6 +13,7 @@ import bcrypt
 import pytest
 
 from tests.cli.support import invoke
+from tests.cli.transcripts import HELLO
 from tests.support.certificates import make_authority
 from tests.support.serve_process import serve_process
 from wasm2oci.oci.digest import Digest
@@ -127,6 +129,16 @@ def test_one_user_with_a_password_that_is_made_up_or_given(tmp_path: Path) -> No
     base = ("serve", "--listen", "127.0.0.1:0", "--user", "me")
     assert invoke(*base, "--", sys.executable, "-c", script).code == 0
     assert invoke(*base, "--password-stdin", "--", sys.executable, "-c", script, stdin=b"given\n").code == 0
+
+
+def test_a_commands_own_pushes_need_no_login(tmp_path: Path) -> None:
+    (tmp_path / "hello.wasm").write_bytes(HELLO)
+    script = '"$0" -m wasm2oci push -q hello.wasm "$WASM2OCI_REGISTRY/hello:v1" >pinned'
+    base = ("serve", "--listen", "127.0.0.1:0", "--user", "me")
+    env = {"PYTHONPATH": os.pathsep.join(sys.path), "HOME": str(tmp_path)}
+    ran = invoke(*base, "--", "sh", "-c", script, sys.executable, cwd=tmp_path, env=env)
+    assert ran.code == 0, ran.stderr
+    assert "/hello@sha256:" in (tmp_path / "pinned").read_text()
 
 
 def test_users_of_a_file(tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 The first source that knows the registry counts:
 
 1. what the command line gave;
-2. `--registry-config FILE`, which then is the only file;
-3. `DOCKER_AUTH_CONFIG`, a file's content in the environment;
-4. `REGISTRY_AUTH_FILE`, or podman's `$XDG_RUNTIME_DIR/containers/auth.json` and `~/.config/containers/auth.json`;
-5. docker's `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, then `~/.dockercfg`;
-6. for `ghcr.io`, `GITHUB_TOKEN` (user `GITHUB_ACTOR`);
-7. nobody: anonymous.
+2. `--registry-config FILE`, which then is the only source;
+3. `WASM2OCI_REGISTRY_USER` and `WASM2OCI_REGISTRY_PASSWORD`, for the registry that `WASM2OCI_REGISTRY` names;
+4. `DOCKER_AUTH_CONFIG`, a file's content in the environment;
+5. `REGISTRY_AUTH_FILE`, or podman's `$XDG_RUNTIME_DIR/containers/auth.json` and `~/.config/containers/auth.json`;
+6. docker's `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, then `~/.dockercfg`;
+7. for `ghcr.io`, `GITHUB_TOKEN` (user `GITHUB_ACTOR`);
+8. nobody: anonymous.
+
+A password in the environment has to say which registry it is for: a copy speaks with two, and a name on a command line
+may lead to any.
 
 In each file a credential helper goes before an entry. Nothing that is wrong with a source stops the search: it is
 reported once and remembered in `tried`, so that an error can say what was looked at. Nothing is read before it is
@@ -20,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import Wasm2OciError
-from wasm2oci.registry.docker_config import AuthFile, decode_entry, parse_auth_file, read_auth_file
+from wasm2oci.registry.docker_config import AuthFile, decode_entry, is_hub, parse_auth_file, read_auth_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +40,7 @@ __all__ = [
     "docker_config_path",
 ]
 
+VARIABLE: Final = "WASM2OCI_REGISTRY"
 TOKEN_USER: Final = "<token>"  # noqa: S105 - the user name by which helpers mark an identity token
 
 
@@ -126,6 +131,9 @@ class CredentialChain:
         self.tried = []
         if self._override is not None:
             return self._override
+        own = self._from_variables(host)
+        if own is not None:
+            return own
         for file in self._files():
             found = self._from_file(file, host, repository)
             if found is not None:
@@ -136,6 +144,20 @@ class CredentialChain:
             if token:
                 return Basic(self._environ.get("GITHUB_ACTOR") or "unset", token, "GITHUB_TOKEN")
         return Anonymous()
+
+    def _from_variables(self, host: str) -> Credential | None:
+        password = self._environ.get(f"{VARIABLE}_PASSWORD")
+        if self._registry_config is not None or not password:
+            return None
+        registry = self._environ.get(VARIABLE)
+        if not registry:
+            self.tried.append(f"{VARIABLE}_PASSWORD (unusable)")
+            self._warn(f"{VARIABLE}_PASSWORD is not used: {VARIABLE} does not say which registry it is for")
+            return None
+        if registry != host and not (is_hub(registry) and is_hub(host)):
+            return None
+        self.tried.append(f"{VARIABLE}_PASSWORD")
+        return _credential(self._environ.get(f"{VARIABLE}_USER", ""), password, "", "", f"{VARIABLE}_PASSWORD")
 
     def _files(self) -> "Iterator[AuthFile]":
         variable = self._environ.get("DOCKER_AUTH_CONFIG") if self._registry_config is None else None

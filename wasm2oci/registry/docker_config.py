@@ -1,22 +1,25 @@
 """Docker's and podman's credential files: read leniently, written carefully.
 
     {"auths": {KEY: {"auth" | "username"+"password" | "identitytoken" | "registrytoken"}},
-     "credHelpers": {HOST: HELPER}, "credsStore": HELPER, "HttpHeaders": {...}, ...}
+     "credHelpers": {HOST: HELPER}, "credsStore": HELPER, ...}
 
 A KEY is a host, a host with a path (podman; the longest that fits counts), or a legacy URL (`https://host/v1/`).
 Docker Hub goes by `https://index.docker.io/v1/`. Reading never fails an operation: a file that cannot be used is
 reported, and passed over. Writing keeps every key that is not ours, the target of a symbolic link, and mode 0600.
+
+`HttpHeaders` is not read: docker's client sends those headers to its daemon, not to registries, so whatever stands
+there was not meant for one.
 """
 
 import base64
 import binascii
-import contextlib
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.errors import InvalidInputError, LocalIOError
+from wasm2oci.content.files import make_folder, write_file
+from wasm2oci.errors import InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.registry.urls import is_hub
 
 if TYPE_CHECKING:
@@ -55,14 +58,12 @@ class AuthFile(NamedTuple):
         auths: entries by key, as they stand.
         helpers: credential helper by host.
         store: the helper for every other host, or None.
-        headers: extra headers for every registry.
     """
 
     source: str
     auths: "Mapping[str, Mapping[str, Any]]"
     helpers: "Mapping[str, str]"
     store: str | None
-    headers: "Mapping[str, str]"
 
     def helper_for(self, host: str) -> tuple[str, str] | None:
         """The helper that keeps this host's credentials, and the server name to ask it for; or None."""
@@ -118,7 +119,6 @@ def parse_auth_file(text: str | bytes, source: str, *, legacy: bool = False) -> 
         auths={key: entry for key, entry in _dict(auths).items() if isinstance(entry, dict)},
         helpers={} if legacy else _strings(value.get("credHelpers")),
         store=store if isinstance(store, str) and store and not legacy else None,
-        headers={} if legacy else _strings(value.get("HttpHeaders")),
     )
 
 
@@ -203,22 +203,11 @@ def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]
 
 
 def _replace(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-    except OSError as error:
-        raise ConfigFileError(f"cannot write {target}: {error.strerror}") from error
+        make_folder(target.parent, 0o700)
+        write_file(target, [data], 0o600)
+    except (LocalIOError, NotFoundError) as error:
+        raise ConfigFileError(f"cannot write {error.message}", hint=error.hint) from error
 
 
 def _dict(value: object) -> "Mapping[str, Any]":

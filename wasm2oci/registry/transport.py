@@ -5,6 +5,7 @@ none of that is wanted, so its `HTTPTransport` is used, one for each origin. htt
 is sent.
 """
 
+import socket
 import ssl
 import sys
 from threading import Lock
@@ -22,7 +23,7 @@ from wasm2oci.registry.problems import (
 )
 from wasm2oci.registry.proxies import proxy_for
 from wasm2oci.registry.tls import TlsSettings, build_context
-from wasm2oci.registry.urls import Origin
+from wasm2oci.registry.urls import Origin, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +38,11 @@ _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
 )
 """What OpenSSL calls it when the other side does not speak TLS."""
+
+
+_PROXY_HINT: Final = (
+    "the environment names this proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY); NO_PROXY=HOST asks directly"
+)
 
 
 class ProxySettingError(ConnectionFailedError):
@@ -91,7 +97,7 @@ class HttpTransport:
             )
             answer = pool.handle_request(outgoing)
         except (httpx.TransportError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
-            raise translated(error, origin) from error
+            raise translated(error, origin, proxied=proxy_for(origin, self._environ) is not None) from error
         headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw)
         return Response(answer.status_code, headers, _Incoming(answer.stream, origin), request=request)
 
@@ -122,7 +128,10 @@ class HttpTransport:
                     url, ssl_context=self._context(certificate=False) if url.scheme == "https" else None
                 )
             except (ValueError, httpx.InvalidURL) as error:
-                raise ProxySettingError("the proxy in the environment is not an address") from error
+                raise ProxySettingError(
+                    "the proxy in the environment is not an address",
+                    hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+                ) from error
         try:
             opened = httpx.HTTPTransport(
                 verify=context,
@@ -183,8 +192,14 @@ def import_httpx() -> "ModuleType":
     return sys.modules["httpx"]
 
 
-def translated(error: Exception, origin: Origin) -> ExchangeError | ResponseError:
-    """Our error for one of httpx's, or of what lies below it."""
+def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> ExchangeError | ResponseError:
+    """Our error for one of httpx's, or of what lies below it.
+
+    Args:
+        error: of httpx, or of TLS.
+        origin: that was asked.
+        proxied: whether it was asked through a proxy.
+    """
     httpx = import_httpx()
     where = origin.authority
     causes = list(_causes(error))
@@ -195,8 +210,9 @@ def translated(error: Exception, origin: Origin) -> ExchangeError | ResponseErro
             hint="name its authority with --ca-file, or take the risk with --insecure",
         )
     if isinstance(error, httpx.TimeoutException):
-        what = "connection" if isinstance(error, httpx.ConnectTimeout) else "answer"
-        return TimedOutError(f"{where}: no {what} in time")
+        if isinstance(error, httpx.ConnectTimeout):
+            return TimedOutError(f"{where}: no connection in time", hint=_connect_hint([], origin, proxied=proxied))
+        return TimedOutError(f"{where}: no answer in time")
     if secure is not None and isinstance(error, httpx.ConnectError | ssl.SSLError):
         reason = getattr(secure, "reason", None) or str(secure)
         spoken = reason not in _NOT_TLS
@@ -206,12 +222,24 @@ def translated(error: Exception, origin: Origin) -> ExchangeError | ResponseErro
             spoken=spoken,
         )
     if isinstance(error, httpx.ProxyError):
-        return ConnectionFailedError(f"{where}: the proxy refuses: {one_line(str(error))}")
+        return ConnectionFailedError(f"{where}: the proxy refuses: {one_line(str(error))}", hint=_PROXY_HINT)
     if isinstance(error, httpx.ConnectError):
-        return ConnectionFailedError(f"{where}: cannot connect: {_reason(causes)}")
+        what = "cannot connect to the proxy" if proxied else "cannot connect"
+        hint = _connect_hint(causes, origin, proxied=proxied)
+        return ConnectionFailedError(f"{where}: {what}: {_reason(causes)}", hint=hint)
     if isinstance(error, httpx.InvalidURL | UnicodeError | httpx.UnsupportedProtocol):
         return ResponseError(f"{where}: not an address that can be asked")
     return ConnectionLostError(f"{where}: the connection broke: {_reason(causes)}")
+
+
+def _connect_hint(causes: list[BaseException], origin: Origin, *, proxied: bool) -> str:
+    if proxied:
+        return _PROXY_HINT
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return f"check the spelling of {origin.name}, and the network; behind a proxy, set HTTPS_PROXY"
+    if is_loopback(origin.host):
+        return "nothing listens there: check the port, or start a registry with `wasm2oci serve`"
+    return "check the host, the port and the network; behind a proxy, set HTTPS_PROXY"
 
 
 def _causes(error: BaseException) -> "Iterator[BaseException]":

@@ -68,6 +68,8 @@ def test_each_source_goes_before_the_next(home: Path, tmp_path: Path) -> None:
     assert find(home, environ).username == "named"
     environ["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {HOST: auth("variable", "x")}})
     assert find(home, environ).username == "variable"
+    environ |= {"WASM2OCI_REGISTRY": HOST, "WASM2OCI_REGISTRY_USER": "own", "WASM2OCI_REGISTRY_PASSWORD": "x"}
+    assert find(home, environ).username == "own"
     only = write(tmp_path / "only.json", auths={HOST: auth("only", "x")})
     assert find(home, environ, registry_config=only).username == "only"
     given = Basic("given", "x")
@@ -87,6 +89,25 @@ def test_home_folders_are_looked_into_without_variables(home: Path) -> None:
     assert find(home).source == str(home / ".docker" / "config.json")
     write(home / ".config" / "containers" / "auth.json", auths={HOST: auth("podman", "x")})
     assert find(home).username == "podman"
+
+
+OWN = {"WASM2OCI_REGISTRY": HOST, "WASM2OCI_REGISTRY_USER": "me", "WASM2OCI_REGISTRY_PASSWORD": "x"}
+
+
+def test_our_own_variables_are_for_the_registry_that_they_name(home: Path) -> None:
+    found = find(home, OWN)
+    assert (found, found.source) == (Basic("me", "x"), "WASM2OCI_REGISTRY_PASSWORD")
+    assert find(home, OWN, host="other.example") == Anonymous()
+    assert find(home, OWN, host=f"{HOST}:5000") == Anonymous()
+    assert find(home, {**OWN, "WASM2OCI_REGISTRY": "docker.io"}, host="index.docker.io") == Basic("me", "x")
+    assert find(home, {**OWN, "WASM2OCI_REGISTRY_USER": "<token>"}) == IdentityToken("x")
+
+
+def test_a_password_that_names_no_registry_is_not_used_and_said_so(home: Path, warned: list[str]) -> None:
+    environ = {name: value for name, value in OWN.items() if name != "WASM2OCI_REGISTRY"}
+    assert find(home, environ, warn=warned.append) == Anonymous()
+    assert warned == ["WASM2OCI_REGISTRY_PASSWORD is not used: WASM2OCI_REGISTRY does not say which registry it is for"]
+    assert "x" not in find(home, {"WASM2OCI_REGISTRY": HOST}).source.split()
 
 
 def test_githubs_token_is_for_its_registry_only(home: Path) -> None:

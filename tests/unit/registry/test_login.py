@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.network import Answer, Network
 from wasm2oci.errors import InvalidInputError, LocalIOError
 from wasm2oci.registry.credentials import Basic, CredentialChain, IdentityToken
 from wasm2oci.registry.docker_config import HUB_KEY
@@ -114,6 +115,25 @@ def test_a_broken_file_is_left_alone(home: Path, text: str) -> None:
     assert erase_credential(HOST, {}, home, warn=warned.append) == []
     assert erase_credential(HOST, {}, home) == []
     assert len(warned) == 1
+
+
+def test_what_a_killed_process_left_hinders_nobody(home: Path) -> None:
+    path = home / ".docker" / "config.json"
+    path.parent.mkdir(parents=True)
+    (path.parent / f".config.json.{os.getpid()}.tmp").write_text("half")  # a container's processes have few numbers
+    store_credential(HOST, Basic("me", "x"), {}, home)
+    assert CredentialChain({}, home).lookup(HOST) == Basic("me", "x")
+
+
+def test_headers_for_dockers_daemon_reach_no_registry(home: Path) -> None:
+    path = home / ".docker" / "config.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"HttpHeaders": {"X-Secret": "for the daemon"}}))
+    network = Network({f"https://{HOST}": lambda _: Answer(200, {}, b"{}")})
+    with network.connector(environ={}, home=home) as connector:
+        connector.ping(HOST)
+    assert network.at(f"https://{HOST}")
+    assert not [sent for sent in network.at(f"https://{HOST}") if "x-secret" in sent.headers]
 
 
 def test_a_place_that_cannot_be_written(home: Path) -> None:

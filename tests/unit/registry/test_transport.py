@@ -79,6 +79,12 @@ def listening(*answers: bytes | None) -> Iterator[tuple[str, list[bytes]]]:
         thread.join(5)
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
 def get(url: str, **more: object) -> tuple[int, bytes]:
     transport = HttpTransport(TlsSettings(), more.pop("environ", {}), **more)  # type: ignore[arg-type]
     try:
@@ -284,6 +290,29 @@ class TestExchanges:
     def test_silence_is_not_waited_for_for_ever(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(TimedOutError, match="no answer"):
             get(f"http://127.0.0.1:{listener.getsockname()[1]}/", read_timeout=0.05)
+
+    def test_a_host_without_a_name_server_entry_is_a_matter_of_spelling_or_network(self, tmp_path: Path) -> None:
+        with Connector(options(tmp_path)) as connector, pytest.raises(ConnectionFailedError) as caught:
+            connector.ping("registry.invalid")
+        assert "check the spelling of registry.invalid" in (caught.value.hint or "")
+
+    def test_a_port_where_nobody_listens_on_this_machine_hints_at_serve(self, tmp_path: Path) -> None:
+        with Connector(options(tmp_path, plain_http=True)) as connector, pytest.raises(ConnectionFailedError) as caught:
+            connector.ping(f"127.0.0.1:{free_port()}")
+        assert "wasm2oci serve" in (caught.value.hint or "")
+
+    def test_a_proxy_that_is_not_there_is_named_as_such(self, tmp_path: Path) -> None:
+        environ = {"HTTPS_PROXY": f"http://user:hidden@127.0.0.1:{free_port()}"}
+        with Connector(options(tmp_path, environ=environ)) as connector, pytest.raises(ConnectionFailedError) as caught:
+            connector.ping("registry.example")
+        assert "cannot connect to the proxy" in caught.value.message
+        assert "NO_PROXY" in (caught.value.hint or "")
+        assert "hidden" not in f"{caught.value.message} {caught.value.hint}"
+
+    @pytest.mark.parametrize("error", [httpx.ConnectTimeout("x"), httpx.ConnectError("x")])
+    def test_every_failure_to_connect_has_a_hint(self, error: httpx.TransportError) -> None:
+        found = translated(error, Origin.of("https://10.1.2.3"))
+        assert "the network" in (found.hint or "")
 
     def test_what_is_sent_is_what_was_asked_for(self) -> None:
         with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: a\r\nX: b\r\n\r\nok") as (host, got):
