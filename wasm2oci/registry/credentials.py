@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import Wasm2OciError
-from wasm2oci.registry.docker_config import AuthFile, decode_entry, is_hub, parse_auth_file, read_auth_file
+from wasm2oci.registry.docker_config import AuthFile, decode_entry, parse_auth_file, read_auth_file
+from wasm2oci.registry.urls import is_hub
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
