@@ -445,6 +445,15 @@ class Emitter:
         for derived in DERIVED:
             self.ranges.pop(derived - index, None)
 
+    def local_steps(self, index: int, v: V) -> None:
+        """Notes that a local has been assigned `v` without a word: by the loop that counts with it."""
+        self.flush_deps(local_bit(index))
+        m = self.masks[index]
+        lo, hi = (v.lo, v.hi) if 0 <= v.lo <= v.hi <= m else (0, m)
+        self.ranges[index] = (lo, hi, v.tz)
+        for derived in DERIVED:
+            self.ranges.pop(derived - index, None)
+
     def derived(self, kind: int, index: int) -> bool:
         """Whether a variable made from a local (see `DERIVED`) is there and still right."""
         return kind - index in self.ranges

@@ -53,6 +53,9 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
     caps: dict[int, dict[int, int]] | None = {} if refine else None
     kept, again = repeated(body) if refine else ({}, {})
     mixed = rotated(body) if refine else 0
+    given: set[int] = set()
+    refused: set[int] = set()
+    refusals = 0
     for attempt in range(MAX_WALKS):
         e = _begin(module, body, index, options)
         e.compact = not refine
@@ -61,6 +64,7 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
             caps = None
         walk = Structured(e, hints, caps)
         walk.kept, walk.again = kept, again
+        walk.given, walk.refused = given, refused
         try:
             walk.walk()
         except TooDeep:
@@ -69,7 +73,10 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
         if walk.shape.failed:
             for construct in walk.shape.failed:
                 construct.plan = "loop"
-        if walk.unfounded() or walk.shape.failed:
+        more = bool(walk.proven - given) or len(refused) > refusals
+        refusals = len(refused)
+        given |= walk.proven
+        if walk.unfounded() or walk.shape.failed or more:
             pass  # once more
         elif attempt or not refine or not _useful(body, learned):
             return _finish(e, body, index)

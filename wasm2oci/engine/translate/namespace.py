@@ -115,6 +115,7 @@ NAMES: Final[dict[str, Any]] = {
     "f32_bits": f32_bits,
     "f32_from_bits": f32_from_bits,
     "float": float,
+    "range": range,
     "len": len,
     "TailCall": TailCall,
     "WasmException": WasmException,

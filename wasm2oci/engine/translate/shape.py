@@ -129,12 +129,17 @@ class Frame:
         chain: the chain it is.
         text: the condition of an arm, and its opposite.
         steady: expressions may be moved out of the loop it is.
+        tail: how the loop counts, if it does.
+        before: what is known of locals before such a loop.
+        count: how it is written as a `for`, if it is.
     """
 
     __slots__ = (
+        "before",
         "brk",
         "chain",
         "conts",
+        "count",
         "falls",
         "flag",
         "flag_lines",
@@ -147,6 +152,7 @@ class Frame:
         "saved",
         "skip",
         "steady",
+        "tail",
         "text",
     )
 
@@ -167,6 +173,9 @@ class Frame:
         self.falls = False
         self.marks = -1
         self.steady = False
+        self.tail: Any = None
+        self.before: dict[int, tuple[int, int, int]] = {}
+        self.count: Any = None
 
 
 class Shape:

@@ -6,6 +6,7 @@ unless `shape` found that only a loop of its own will do. Exceptions are used fo
 
 from typing import TYPE_CHECKING, Any
 
+from wasm2oci.engine.translate.counting import at_the_end, at_the_start, find_tail
 from wasm2oci.engine.translate.emitter import Emitter, Range, Steady, merge, type_mask
 from wasm2oci.engine.translate.instructions import FUNCTION_END, Catch, Construct
 from wasm2oci.engine.translate.lowering import LOWERING
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Structured", "TooDeep"]
 
 BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN = 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F
-TRY_TABLE = 0x1F
+TRY_TABLE, TEE = 0x1F, 0x22
 BR_ON_NULL, BR_ON_NON_NULL, BR_ON_CAST, BR_ON_CAST_FAIL = 0xD5, 0xD6, 0xFB0018, 0xFB0019
 
 
@@ -40,6 +41,11 @@ class Structured:
         e: where operands and lines are kept.
         hints: for loops, what an earlier walk learned about locals at their back edges.
         caps: for loops, how far locals were found to be aligned; None: nothing is assumed of what a loop assigns.
+
+    Attributes:
+        given: loops whose counters were found not to wrap in an earlier walk.
+        proven: the same for this walk, where it was not clear beforehand.
+        refused: loops that turned out not to be writable as `for`.
     """
 
     def __init__(
@@ -54,6 +60,10 @@ class Structured:
         self.assumed: dict[int, dict[int, int]] = {}
         self.open_: list[Construct] = [e.body.constructs[0]]
         self.entered: list[dict[int, Range]] = []  # what was known where each open `if` or `try` began
+        self.steps: dict[int, Frame] = {}  # the instruction that assigns a loop's counter -> the loop
+        self.given: set[int] = set()
+        self.proven: set[int] = set()
+        self.refused: set[int] = set()
         self.kept: dict[int, int] = {}
         self.again: dict[int, int] = {}
         self.next = 0
@@ -80,13 +90,16 @@ class Structured:
             BR_ON_CAST_FAIL: self.br_on_cast_fail,
         }
         lowerings, fuel = LOWERING, e.fuel
-        kept, again = self.kept, self.again
+        kept, again, steps = self.kept, self.again, self.steps
         for index, (op, item, offset) in enumerate(code):
             e.at = offset
             e.place = index
             if fuel and op not in _FREE:
                 e.count += 1
             if op in lowerings:
+                if index in steps:
+                    self.step(steps[index], op)
+                    continue
                 lowerings[op](e, item)
                 if index in kept:
                     e.keep(kept[index])
@@ -95,6 +108,19 @@ class Structured:
             else:
                 self.next = index + 1
                 handlers[op](item)
+
+    def step(self, frame: Frame, op: int) -> None:
+        """Assigns the counter of a loop, or leaves that to its `for`."""
+        e, tail = self.e, frame.tail
+        v = e.stack[-1]
+        if frame.count is None:
+            if v.lo >= 0 and v.hi <= tail.mask:
+                self.proven.add(frame.owner.start)
+            LOWERING[op](e, tail.local)
+            return
+        e.local_steps(tail.local, e.stack.pop())
+        if op == TEE:
+            e.stack.append(e.local_get(tail.local))
 
     # --- constructs ------------------------------------------------------------------------------
     def open(self, c: Construct) -> None:
@@ -134,8 +160,26 @@ class Structured:
                 e.ranges[counted[0]] = counted[1]
             if self.trusts:
                 self.align(c, before)
+            self.count(c, before)
             e.charge()
             e.poll()
+
+    def count(self, c: Construct, before: dict[int, Range]) -> None:
+        """Looks whether a loop counts, and writes it as a `for` if that is clear already."""
+        e, frame = self.e, self.shape.frames[-1]
+        if not frame.steady or e.fuel or e.polls or c.start in self.refused:
+            return
+        tail = frame.tail = find_tail(e.body, c)
+        if tail is None:
+            return
+        self.steps[tail.at] = frame
+        frame.before = before
+        if tail.relation:
+            count = frame.count = at_the_end(e.body, c, tail, before)
+            if count is not None:
+                e.out[frame.header] = f"{frame.ind}{count.header}"
+                if count.range is not None:
+                    e.ranges[tail.local] = count.range
 
     def counter(self, c: Construct, before: dict[int, Range]) -> tuple[int, Range] | None:
         """The counter of a loop that ends with `counter += step; if counter != last: continue`, and nothing else.
@@ -482,6 +526,11 @@ class Structured:
             e.ind = frame.ind + " "
             e.line("pass")
         e.ind = frame.ind
+        if frame.count is not None and frame.count.last:
+            e.line("else:")
+            e.ind += " "
+            e.line(frame.count.last)
+            e.ind = frame.ind
         if not frame.flags:
             return
         e.out[frame.marks] = f"{frame.ind}{frame.flag}=0"
@@ -720,10 +769,13 @@ class Structured:
             self.note(target, e.ranges)
             e.ranges = taken
             e.assume(opposite)
-            e.line(f"if {opposite.s}:break")
+            if frame.count is None:
+                e.line(f"if {opposite.s}:break")
             frame.falls = True
             e.charge(resume=False)
             return
+        if frame is not None and frame.count is not None and target is frame.owner:
+            self.refused.add(target.start)
         way, detail = shape.resolve(target, here, conditional=True)
         taken = e.ranges
         e.ranges = dict(taken)
@@ -746,7 +798,9 @@ class Structured:
             self.check_depth()
         else:
             jump = self.jump_text(way, detail, target)
-            if jump == "break" and not moves and frame is not None and e.fresh(frame.header):
+            if jump == "break" and not moves and frame is not None and self.counts(frame, opposite):
+                pass
+            elif jump == "break" and not moves and frame is not None and frame.count is None and e.fresh(frame.header):
                 # An exit test before anything else is the loop's condition.
                 before = (e.out[frame.header] or "").strip()[6:-1]
                 test = opposite.s if before == "True" else f"{before} and {paren(opposite, 11)}"
@@ -757,6 +811,21 @@ class Structured:
             else:
                 e.line(f"if {condition.s}:{moves}{';' if moves else ''}{jump}")
         e.charge()
+
+    def counts(self, frame: Frame, stays: V) -> bool:
+        """Whether a loop that begins with an exit test counts; its first line is written then."""
+        e, tail = self.e, frame.tail
+        if tail is None or tail.relation or frame.count is not None or not e.fresh(frame.header):
+            return False
+        if e.out[frame.header] != f"{frame.ind}while True:":
+            return False
+        c = frame.owner
+        count = frame.count = at_the_start(e.body, c, tail, stays, frame.before, proven=c.start in self.given)
+        if count is None:
+            return False
+        e.out[frame.header] = f"{frame.ind}{count.header}"
+        e.offsets[frame.header] = e.at
+        return True
 
     def moves(self, values: list[V], target: Construct) -> str:
         """The assignment of a branch's values, or nothing."""

@@ -62,11 +62,13 @@ def test_a_leading_exit_test_becomes_the_loops_condition() -> None:
     text = source("""(module (func (param i32) (result i32) (local i32 i32)
       (block $out (loop $l
         (br_if $out (i32.ge_u (local.get 1) (local.get 0)))
+        (br_if $out (i32.eq (local.get 2) (i32.const 9)))
         (local.set 2 (i32.add (local.get 2) (local.get 1)))
+        (if (local.get 0) (then (local.set 1 (i32.and (local.get 1) (i32.const 63)))))
         (local.set 1 (i32.add (local.get 1) (i32.const 1)))
         (br $l)))
       (local.get 2)))""")
-    assert text.splitlines()[2] == " while l1<l0:"
+    assert text.splitlines()[2] == " while l1<l0 and l2!=9:"
     assert "l1=l1+1" in text  # the guard says that it cannot wrap
     assert "l1&=" not in text
 
@@ -79,8 +81,36 @@ def test_a_counter_that_hits_its_end_is_never_masked() -> None:
       (local.get 1)))""")
     assert "vI0[l0>>2]" in text
     assert "unpack" not in text  # it stays a multiple of four
-    assert "if l0==256:break" in text
+    assert "for l0 in range(0,256,4):" in text
     assert "l0&=" not in text
+
+
+COUNTING = """(module (memory 1) (func (param i32 i32) (result i32) (local i32 i32)
+  (block $out (loop $l
+    (br_if $out (i32.ge_u (local.get 2) (local.get 0)))
+    (local.set 3 (i32.add (local.get 3) (i32.load8_u (local.get 2))))
+    {}
+    (local.set 2 (i32.add (local.get 2) {}))
+    (br $l)))
+  {}))"""
+
+
+@pytest.mark.parametrize(
+    ("inside", "step", "after", "header", "last"),
+    [
+        ("", "(i32.const 1)", "(local.get 3)", "for l2 in range(l0):", ""),
+        ("", "(i32.const 1)", "(local.get 2)", "for l2 in range(l0):", "if l2<l0:l2=l2+1"),
+        ("", "(i32.const 4)", "(local.get 3)", "for l2 in range(0,l0,4):", ""),  # below 2**31, or it would have trapped
+        ("(local.set 2 (i32.mul (local.get 2) (local.get 1)))", "(i32.const 1)", "(local.get 3)", "while l2<l0:", ""),
+        ("(local.set 0 (i32.load8_u (local.get 2)))", "(i32.const 1)", "(local.get 3)", "while l2<l0:", ""),
+        ("", "(local.get 1)", "(local.get 3)", "while l2<l0:", ""),  # the step may be 0
+    ],
+)
+def test_what_counts_as_a_loop_that_counts(inside: str, step: str, after: str, header: str, last: str) -> None:
+    lines = [line.strip() for line in source(COUNTING.format(inside, step, after)).splitlines()]
+    assert header in lines
+    assert not last or last in lines
+    assert bool(last) == ("else:" in lines)
 
 
 def test_what_is_the_same_in_every_turn_moves_before_the_loop_unless_it_could_fail() -> None:
@@ -89,7 +119,7 @@ def test_what_is_the_same_in_every_turn_moves_before_the_loop_unless_it_could_fa
         (i32.store8 (i32.const 4) (i32.add (local.get 2) (i32.mul (local.get 0) (local.get 1))))
         (i32.store8 (i32.const 5) (i32.add (local.get 2) (i32.div_u (local.get 0) (local.get 1))))
         (br_if $l (i32.lt_u (local.tee 2 (i32.add (local.get 2) (i32.const 1))) (local.get 0))))))""")
-    before, inside = text.split("while True:")
+    before, inside = text.split("for l2 in range(l0 or 1):")
     assert "w0=l0*l1" in before
     assert "l2+w0" in inside
     assert "l0//l1" in inside  # it traps where it stands

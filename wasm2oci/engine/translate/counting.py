@@ -1,0 +1,231 @@
+"""Loops that count, as `for i in range(...)`: CPython counts faster than guests do.
+
+A loop qualifies when one local is assigned once, right before the only branch back, by adding a step that does not
+change in the loop; when the bound it is compared with does not change either; and when it cannot wrap on the way. It
+may be left early: the variable has the local's value in every turn. After the last one `else:` takes the last step.
+"""
+
+from typing import Final, NamedTuple
+
+from wasm2oci.engine.translate.emitter import Range
+from wasm2oci.engine.translate.instructions import Body, Construct, Instruction
+from wasm2oci.engine.translate.value import M32, M64, V
+
+__all__ = ["Count", "Tail", "at_the_end", "at_the_start", "find_tail"]
+
+MIN_TURNS: Final = 16
+"""Making a range takes as long as ten turns save."""
+_BR, _BR_IF, _GET, _SET, _TEE = 0x0C, 0x0D, 0x20, 0x21, 0x22
+_BLOCK, _LOOP, _RETURN = 0x02, 0x03, 0x0F
+_CONSTANTS: Final = frozenset((0x41, 0x42))
+_ADD: Final = {0x6A: M32, 0x7C: M64}
+_SUB: Final = {0x6B: M32, 0x7D: M64}
+_RELATIONS: Final = {
+    0x47: ("!=", False),
+    0x48: ("<", True),
+    0x49: ("<", False),
+    0x4A: (">", True),
+    0x4B: (">", False),
+    0x52: ("!=", False),
+    0x53: ("<", True),
+    0x54: ("<", False),
+    0x55: (">", True),
+    0x56: (">", False),
+}
+
+
+class Tail(NamedTuple):
+    """The end of a loop that counts.
+
+    Attributes:
+        local: the counter.
+        at: the instruction that assigns it.
+        mask: of its type.
+        step: by how much; 0 where it is a local.
+        step_local: that local, or -1.
+        relation: what keeps the loop going; "" where its end is a plain branch back.
+        signed: how that compares.
+        bound: an instruction: a constant or `local.get`.
+    """
+
+    local: int
+    at: int
+    mask: int
+    step: int
+    step_local: int
+    relation: str
+    signed: bool
+    bound: Instruction
+
+
+class Count(NamedTuple):
+    """A loop to be written as `for`.
+
+    Attributes:
+        header: its first line.
+        local: the counter.
+        at: the instruction that assigns it.
+        last: the statement after the last turn.
+        range: of the counter, in the loop; None: nothing new.
+    """
+
+    header: str
+    local: int
+    at: int
+    last: str
+    range: Range | None
+
+
+def _signed(k: int, m: int) -> int:
+    return k - m - 1 if k > m >> 1 else k
+
+
+def find_tail(body: Body, c: Construct) -> Tail | None:
+    """The end of an innermost loop, if it counts."""
+    code = body.code
+    if c.targeted != 1 or c.params or c.results or c.chain is not None or c.end - c.start < 6:
+        return None
+    op, target, _ = code[c.end - 1]
+    if target is not c:
+        return None
+    relation, signed = "", False
+    bound: Instruction = (0x41, 0, 0)
+    at = c.end - 2
+    if op == _BR_IF:
+        op, item, _ = code[at]
+        if op in _RELATIONS:
+            relation, signed = _RELATIONS[op]
+            bound = code[at - 1]
+            if bound[0] not in _CONSTANTS and (bound[0] != _GET or c.assigned >> 2 * bound[1] & 1):
+                return None
+            at -= 2
+            op, item, _ = code[at]
+        else:
+            relation = "!="
+        if op == _GET:
+            at -= 1
+            if code[at][0] != _SET or code[at][1] != item:
+                return None
+        elif op != _TEE:
+            return None
+    elif op != _BR or code[at][0] != _SET:
+        return None
+    local: int = code[at][1]
+    if at - 3 <= c.start:
+        return None
+    (first, one, _), (second, other, _), (op, _, _) = code[at - 3 : at]
+    step, step_local = 0, -1
+    mask = _ADD.get(op) or _SUB.get(op)
+    if mask is None or first != _GET:
+        return None
+    if second in _CONSTANTS and one == local:
+        step = _signed(other if op in _ADD else -other & mask, mask)
+    elif second == _GET and op in _ADD and local in {one, other} and one != other:
+        step_local = other if one == local else one
+        if c.assigned >> 2 * step_local & 1:
+            return None
+    else:
+        return None
+    inside = code[c.start + 1 : c.end]
+    if (
+        any(op == _LOOP for op, _, _ in inside)
+        or sum(op in {_SET, _TEE} and item == local for op, item, _ in inside) > 1
+    ):
+        return None
+    if not step and step_local < 0:
+        return None
+    return Tail(local, at, mask, step, step_local, relation, signed, bound)
+
+
+def _live(body: Body, c: Construct, local: int, start: Range) -> bool:
+    """Whether what a loop leaves in its counter may be read, be it by its own first line the next time."""
+    code = body.code
+    if any(op == _GET and item == local for op, item, _ in code[: c.start] + code[c.end :]):
+        return True
+    if start[0] == start[1]:
+        return False
+    for op, item, _ in reversed(code[: c.start]):
+        if op in {_SET, _TEE} and item == local:
+            return False
+        if op != _BLOCK and op <= _RETURN:
+            return True
+    return True
+
+
+def at_the_end(body: Body, c: Construct, tail: Tail, known: dict[int, Range]) -> Count | None:
+    """A loop that tests after each turn, given what is known before it."""
+    m = tail.mask
+    top = m >> 1 if tail.signed else m
+    step, local = tail.step, tail.local
+    lo, hi, tz = known.get(local, (0, m, 0))
+    op, item, _ = tail.bound
+    low, high, _ = known.get(item, (0, m, 0)) if op == _GET else (item & m, item & m, 0)
+    if not step or hi > top or high > top:
+        return None
+    name = f"l{local}"
+    end = f"l{item}" if op == _GET and low != high else str(low)
+    constant = lo == hi and low == high
+    if constant and abs(low - lo) // abs(step) < MIN_TURNS:
+        return None
+    start = str(lo) if lo == hi else name
+    tz = min(tz, (step & -step).bit_length() - 1)
+    if tail.relation == "!=":
+        if not (hi < low if step > 0 else lo > high):
+            return None
+        if abs(step) != 1 and not (constant and (low - lo) % step == 0):
+            return None
+        inside = (lo, high - 1, tz) if step > 0 else (low + 1, hi, tz)
+    elif tail.relation == "<" and step > 0:
+        if hi + step > top or high - 1 + step > top:
+            return None
+        if hi >= low:
+            other = str(lo + 1) if lo == hi else f"{name}+1"
+            end = f"{end} or 1" if start == "0" else f"{end} if {start}<{end} else {other}"
+        inside = (lo, max(hi, high - 1), tz)
+    else:
+        return None
+    by = f",{step}" if step != 1 else ""
+    last = f"{name}={name}{step:+d}" if _live(body, c, local, (lo, hi, 0)) else ""
+    return Count(f"for {name} in range({_start(start, by)}{end}{by}):", local, tail.at, last, inside)
+
+
+def _start(start: str, by: str) -> str:
+    return "" if start == "0" and not by else f"{start},"
+
+
+def at_the_start(
+    body: Body, c: Construct, tail: Tail, stays: V, before: dict[int, Range], *, proven: bool
+) -> Count | None:
+    """A loop that tests before each turn.
+
+    Args:
+        body: the function.
+        c: the loop.
+        tail: its end.
+        stays: the condition on which it goes on.
+        before: what is known before the loop.
+        proven: the counter was found not to wrap.
+    """
+    if stays.cmp is None:
+        return None
+    relation, a, b = stays.cmp
+    if a.loc != tail.local or a.add or (b.k is None and (b.loc < 0 or b.add or c.assigned >> 2 * b.loc & 1)):
+        return None
+    m, step = tail.mask, tail.step
+    if tail.step_local >= 0:
+        if relation != "<" or not proven or before.get(tail.step_local, (0, 0, 0))[0] < 1:
+            return None
+        by, more = f",l{tail.step_local}", f"+l{tail.step_local}"
+    elif relation == "<" and step > 0 and (proven or b.hi - 1 + step <= m):
+        by, more = (f",{step}" if step != 1 else ""), f"+{step}"
+    elif relation == ">" and step < 0 and -step <= b.lo + 1:
+        by, more = f",{step}", str(step)
+    else:
+        return None
+    if b.k is not None and abs(b.k) // (abs(step) or 1) < MIN_TURNS and step > 0:
+        return None
+    name = f"l{tail.local}"
+    first = before.get(tail.local, (0, m, 0))
+    start = str(first[0]) if first[0] == first[1] else name
+    last = f"if {name}{relation}{b.s}:{name}={name}{more}" if _live(body, c, tail.local, first) else ""
+    return Count(f"for {name} in range({_start(start, by)}{b.s}{by}):", tail.local, tail.at, last, None)
