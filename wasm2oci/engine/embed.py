@@ -19,7 +19,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wasm2oci.engine.binary import decode_module
 from wasm2oci.engine.binary.types import host_function
@@ -31,7 +31,7 @@ from wasm2oci.engine.runtime.limits import ResourceLimits
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
-from wasm2oci.engine.runtime.values import checked_results, host_arguments, parse_value, to_wasm, value_type
+from wasm2oci.engine.runtime.values import checked_results, host_arguments, to_wasm, value_type
 from wasm2oci.engine.syntax.features import WASM_3, Feature
 from wasm2oci.engine.syntax.types import (
     DefType,
@@ -43,6 +43,9 @@ from wasm2oci.engine.syntax.types import (
     MemoryType,
     TableType,
     TagType,
+    extern_text,
+    is_ref,
+    type_text,
 )
 from wasm2oci.engine.translate import Options, prepare
 from wasm2oci.engine.translate.cache import CodeCache
@@ -70,6 +73,9 @@ __all__ = [
     "new_table",
     "new_tag",
 ]
+
+
+E = TypeVar("E", Function, Memory, Table, Global, Tag)
 
 
 class ExportNotFoundError(NotFoundError):
@@ -103,6 +109,10 @@ class ImportType:
     kind: ExternKind
     type: ExternType
 
+    def __str__(self) -> str:
+        """The type as the text format writes it: `func (param i32) (result i64)`."""
+        return extern_text(self.type)
+
 
 @dataclass(frozen=True, slots=True)
 class ExportType:
@@ -111,6 +121,10 @@ class ExportType:
     name: str
     kind: ExternKind
     type: ExternType
+
+    def __str__(self) -> str:
+        """The type as the text format writes it: `func (param i32) (result i64)`."""
+        return extern_text(self.type)
 
 
 class Module:
@@ -221,7 +235,7 @@ class Instance:
 
     Attributes:
         module: what it is an instance of.
-        exports: by name. A `Function` can be called; a `Global` has `value`; see `Memory` and `Table`.
+        exports: by name. A `Function` can be called; a `Memory`, `Table` or `Global` has `read` and `write`.
     """
 
     def __init__(self, module: Module, runtime: ModuleInstance) -> None:
@@ -235,25 +249,31 @@ class Instance:
         Raises:
             ExportNotFoundError: there is none.
         """
-        item = self.exports.get(name)
-        if isinstance(item, Function):
-            return item
-        functions = [key for key, value in self.exports.items() if isinstance(value, Function)]
-        raise ExportNotFoundError(
-            f"the module exports no function {name!r}",
-            hint="it exports " + (", ".join(functions[:10]) if functions else "no functions at all"),
-        )
+        return self._export(name, Function, "function")
 
     def memory(self, name: str = "memory") -> Memory:
-        """The exported memory of that name.
+        """The exported memory of that name. Raises as `function`."""
+        return self._export(name, Memory, "memory")
 
-        Raises:
-            ExportNotFoundError: there is none.
-        """
+    def table(self, name: str) -> Table:
+        """The exported table of that name. Raises as `function`."""
+        return self._export(name, Table, "table")
+
+    def global_(self, name: str) -> Global:
+        """The exported global of that name. Raises as `function`."""
+        return self._export(name, Global, "global")
+
+    def tag(self, name: str) -> Tag:
+        """The exported tag of that name. Raises as `function`."""
+        return self._export(name, Tag, "tag")
+
+    def _export(self, name: str, kind: type[E], word: str) -> E:
         item = self.exports.get(name)
-        if isinstance(item, Memory):
+        if isinstance(item, kind):
             return item
-        raise ExportNotFoundError(f"the module exports no memory {name!r}")
+        there = [key for key, value in self.exports.items() if isinstance(value, kind)]
+        hint = "it exports " + (", ".join(there[:10]) if there else f"no {word} at all")
+        raise ExportNotFoundError(f"the module exports no {word} {name!r}", hint=hint)
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Calls an exported function with a host's values.
@@ -268,29 +288,6 @@ class Instance:
             WasmException: it threw.
         """
         return self.function(name)(*arguments)
-
-    def invoke(self, name: str, arguments: Sequence[str]) -> tuple[Any, ...]:
-        """Calls an exported function with arguments as a person types them.
-
-        Args:
-            name: of the export.
-            arguments: read by the type of the parameter: `1`, `-3`, `0xff`, `2.5`, `nan`, `null`.
-
-        Returns:
-            The results, however many there are.
-
-        Raises:
-            As `call`; and ValueTypeError where a text is no value of its parameter's type.
-        """
-        function = self.function(name)
-        signature = function.type_.func
-        if len(arguments) != len(signature.params):
-            raise UsageError(
-                f"{name} takes {len(signature.params)} arguments, {len(arguments)} were given",
-            )
-        values = [parse_value(type_, text) for type_, text in zip(signature.params, arguments, strict=True)]
-        returned = function(*values)
-        return returned if len(signature.results) > 1 else () if not signature.results else (returned,)
 
 
 class Linker:
@@ -313,7 +310,14 @@ class Linker:
         """Offers an item: a host function, or an export or a memory, table, global or tag of the host's own.
 
         A name defined before is defined anew.
+
+        Raises:
+            UsageError: it is nothing that can be imported.
         """
+        given: object = item
+        if not isinstance(given, HostFunction | Function | Memory | Table | Global | Tag):
+            hint = "wrap it in HostFunction, or use define_function" if callable(given) else None
+            raise UsageError(f"{given!r} cannot be imported", hint=hint)
         if isinstance(item, HostFunction) and not item.caller:
             # One function instance for all importers, so that references to it are the same.
             item = item.bind(Caller(), name)
@@ -423,7 +427,7 @@ def new_memory(minimum: int, maximum: int | None = None, *, is64: bool = False) 
         maximum: pages it may grow to.
         is64: addressed by i64.
     """
-    return Memory(MemoryType(Limits(minimum, maximum, is64)))
+    return Memory(MemoryType(_limits(minimum, maximum, is64=is64)))
 
 
 def new_table(
@@ -439,7 +443,15 @@ def new_table(
         is64: indexed by i64.
     """
     type_ = value_type(element)
-    return Table(TableType(type_, Limits(minimum, maximum, is64)), to_wasm(type_, initial))
+    if not is_ref(type_):
+        raise UsageError(f"a table holds references, and {type_text(type_)} is none")
+    return Table(TableType(type_, _limits(minimum, maximum, is64=is64)), to_wasm(type_, initial))
+
+
+def _limits(minimum: int, maximum: int | None, *, is64: bool) -> Limits:
+    if minimum < 0 or (maximum is not None and maximum < minimum):
+        raise UsageError(f"a size from {minimum} to {maximum} is none: it starts at 0, and grows to the maximum")
+    return Limits(minimum, maximum, is64)
 
 
 def new_global(type_: int | str, value: Any, *, mutable: bool = False) -> Global:

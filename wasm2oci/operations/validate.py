@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wasm2oci.engine.binary import ModuleKind, decode_component, decode_module, preamble
 from wasm2oci.engine.errors import ModuleError
 from wasm2oci.engine.syntax.features import DEFAULT, Feature, feature_names
-from wasm2oci.engine.syntax.types import ExternKind, type_text
+from wasm2oci.engine.syntax.types import ExternKind, extern_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,20 +166,8 @@ def _validate_module(data: bytes, offset: int, features: Feature) -> ValidModule
 
 
 def _type(module: "Module", kind: ExternKind, index: int, indices: "Mapping[int, int]") -> str:
-    """The type of an item in the words of the text format; `indices` names the module's own types."""
-    if kind in {ExternKind.FUNC, ExternKind.TAG}:
-        type_ = module.func_type(index) if kind is ExternKind.FUNC else module.tags[index].type.func
-        params = " ".join(type_text(param, indices) for param in type_.params)
-        results = " ".join(type_text(result, indices) for result in type_.results)
-        return " ".join(part for part in (params and f"(param {params})", results and f"(result {results})") if part)
-    if kind is ExternKind.GLOBAL:
-        value = type_text(module.globals[index].type.value, indices)
-        return f"(mut {value})" if module.globals[index].type.mutable else value
-    limits = module.mems[index].limits if kind is ExternKind.MEMORY else module.tables[index].type.limits
-    text = f"{'i64 ' if limits.is64 else ''}{limits.minimum}{'' if limits.maximum is None else f' {limits.maximum}'}"
-    if kind is ExternKind.MEMORY:
-        return f"{text} shared" if module.mems[index].shared else text
-    return f"{text} {type_text(module.tables[index].type.element, indices)}"
+    """The type of an item in the words of the text format, without the kind; `indices` names the module's own types."""
+    return extern_text(module.extern_type(kind, index), indices).partition(" ")[2]
 
 
 def _extern_json(extern: ValidExtern) -> dict[str, str]:

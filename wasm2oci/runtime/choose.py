@@ -97,7 +97,7 @@ def _run_module(request: RunRequest, boundary: "Boundary") -> RunOutcome:
             raise
         try:
             return _run_embedded(request, boundary, "wasmtime does not take the module")
-        except ModuleError:
+        except (ModuleError, EngineUnsuitedError):
             raise refusal from None
 
 
@@ -128,9 +128,19 @@ def _choose(request: RunRequest, boundary: "Boundary") -> tuple[EngineChoice, st
 
 
 def _run_embedded(request: RunRequest, boundary: "Boundary", why: str) -> RunOutcome:
-    from wasm2oci.runtime.embedded import run_module  # noqa: PLC0415 - not needed on wasmtime
+    from wasm2oci.engine.errors import FeatureError  # noqa: PLC0415 - not needed on wasmtime
+    from wasm2oci.runtime.embedded import run_module  # noqa: PLC0415 - the same
 
-    return run_module(request, boundary, why)
+    try:
+        return run_module(request, boundary, why)
+    except FeatureError as error:
+        legacy = error.feature == "legacy-exceptions"
+        raise EngineUnsuitedError(
+            f"the module uses {error.feature} (at offset {error.offset:#x}), which the embedded engine does not run",
+            hint="rebuild it with the exceptions of WebAssembly 3.0 (clang: -mllvm -wasm-use-legacy-eh=false)"
+            if legacy
+            else "--engine wasmtime may; or rebuild the module without it",
+        ) from error
 
 
 def _run_component(request: RunRequest) -> RunOutcome:

@@ -21,6 +21,7 @@ from wasm2oci.runtime import (
     choose,
     run,
 )
+from wasm2oci.runtime.choose import EngineUnsuitedError
 from wasm2oci.wasi import Preopen
 
 each_engine = pytest.mark.parametrize("engine", ENGINES)
@@ -275,6 +276,27 @@ def test_compiled_code_is_kept_and_taken_from_a_safe_folder_only(tmp_path: Path)
     go()
     assert not kept.is_symlink()
     assert bytes(captured.out) == b"hello\n" * 5
+
+
+@pytest.mark.parametrize(
+    ("body", "feature", "hint"),
+    [
+        (b"\x06\x40\x19\x0b", "legacy-exceptions", "wasm-use-legacy-eh=false"),
+        (b"\x42\x01\x42\x01\xfc\x15\x1a\x1a", "wide-arithmetic", "--engine wasmtime may"),
+    ],
+)
+def test_what_the_embedded_engine_does_not_run_is_unsupported(body: bytes, feature: str, hint: str) -> None:
+    code = bytes([len(body) + 2]) + b"\0" + body + b"\x0b"
+    module = (
+        b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x07\x0a\x01\x06_start\0\0\x0a"
+        + bytes([len(code) + 1])
+        + b"\x01"
+        + code
+    )
+    with pytest.raises(EngineUnsuitedError, match=f"uses {feature} ") as caught:
+        run(RunRequest(module=module, args=(b"x",), engine=EngineChoice.EMBEDDED))
+    assert hint in (caught.value.hint or "")
+    assert caught.value.exit_code is ExitCode.UNSUPPORTED
 
 
 def test_compiled_code_used_longest_ago_makes_room(tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ Spec: core, Execution, Runtime structure.
 from collections.abc import Callable, MutableMapping, MutableSequence
 from typing import TYPE_CHECKING, Any
 
-from wasm2oci.engine.runtime.values import host_results, wasm_arguments
+from wasm2oci.engine.runtime.trap import WasmException
+from wasm2oci.engine.runtime.values import from_wasm, host_arguments, host_results, to_wasm, wasm_arguments
 from wasm2oci.engine.syntax.types import DefType, DefTypes, GlobalType, TagType
+from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
     from wasm2oci.engine.runtime.instance import ModuleInstance
@@ -115,7 +117,7 @@ class Global:
 
     Args:
         type_: its type.
-        value: what it holds, in the representation of run-time values.
+        value: what it holds, in the representation of run-time values; a host uses `read` and `write`.
         defs: the defined types its type may name.
     """
 
@@ -130,6 +132,21 @@ class Global:
     def type(self) -> GlobalType:
         """What an import is matched against."""
         return self.type_
+
+    def read(self) -> Any:
+        """What it holds, as a host's value."""
+        return from_wasm(self.type_.value, self.value)
+
+    def write(self, value: Any) -> None:
+        """Sets it to a host's value.
+
+        Raises:
+            UsageError: it never changes.
+            ValueTypeError: the value is not of its type.
+        """
+        if not self.type_.mutable:
+            raise UsageError("the global is immutable")
+        self.value = to_wasm(self.type_.value, value)
 
     def __repr__(self) -> str:
         return f"<Global {self.value!r}>"
@@ -147,3 +164,17 @@ class Tag:
     def type(self) -> TagType:
         """What an import is matched against."""
         return self.type_
+
+    def exception(self, *arguments: Any) -> WasmException:
+        """An exception with this tag, for a host function to raise; a guest's handlers get the arguments.
+
+        Raises:
+            ValueTypeError: they are not what the tag carries.
+        """
+        return WasmException(self, tuple(wasm_arguments(self.type_.type.func, arguments)))
+
+    def arguments(self, exception: WasmException) -> tuple[Any, ...] | None:
+        """What an exception with this tag carries, as a host's values; None where it has another tag."""
+        if exception.tag is not self:
+            return None
+        return tuple(host_arguments(self.type_.type.func, exception.values))

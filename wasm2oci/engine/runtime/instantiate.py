@@ -23,14 +23,12 @@ from wasm2oci.engine.syntax.types import (
     DefType,
     ExternKind,
     GlobalType,
-    Limits,
     MemoryType,
     TableType,
-    TagType,
+    extern_text,
     matches_global,
     matches_memory,
     matches_table,
-    type_text,
 )
 
 __all__ = ["Prepare", "allocate", "initialise", "match_imports"]
@@ -61,9 +59,10 @@ def match_imports(module: Module, offered: Mapping[tuple[str, str], Extern]) -> 
                 hint="the module expects its host to define it",
             )
         if not _matches(item, wanted, module):
+            indices = module.type_indices()
             raise UnlinkableError(
                 f'incompatible import type for "{wanted.module}" "{wanted.name}": '
-                f"{_describe(item.type, module)} is offered where {_describe(wanted.type, module)} is wanted",
+                f"{extern_text(item.type, indices)} is offered where {extern_text(wanted.type, indices)} is wanted",
             )
         found.append(item)
     return found
@@ -80,27 +79,6 @@ def _matches(item: Extern, wanted: Import, module: Module) -> bool:
     if isinstance(type_, GlobalType):
         return isinstance(item, Global) and matches_global(item.type, type_, {**module.defs, **item.defs})
     return isinstance(item, Tag) and item.type.type.id == type_.type.id
-
-
-def _describe(type_: DefType | TableType | MemoryType | GlobalType | TagType, module: Module) -> str:
-    indices = module.type_indices()
-    if isinstance(type_, TagType):
-        return "tag with " + _describe(type_.type, module)
-    if isinstance(type_, DefType):
-        function = type_.func
-        params = " ".join(type_text(t, indices) for t in function.params)
-        results = " ".join(type_text(t, indices) for t in function.results)
-        return f"function ({params}) -> ({results})"
-    if isinstance(type_, GlobalType):
-        return f"{'mutable' if type_.mutable else 'immutable'} global {type_text(type_.value, indices)}"
-    if isinstance(type_, MemoryType):
-        return f"memory {_range(type_.limits)}"
-    return f"table {_range(type_.limits)} {type_text(type_.element, indices)}"
-
-
-def _range(limits: Limits) -> str:
-    text = f"{limits.minimum}" if limits.maximum is None else f"{limits.minimum}..{limits.maximum}"
-    return f"i64 {text}" if limits.is64 else text
 
 
 def allocate(

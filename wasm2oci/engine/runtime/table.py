@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from wasm2oci.engine.runtime.function import Callee, Function
 from wasm2oci.engine.runtime.limits import ResourceLimitError, ResourceLimits
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
+from wasm2oci.engine.runtime.values import to_wasm
 from wasm2oci.engine.syntax.types import DefType, Limits, TableType
 
 __all__ = [
@@ -52,7 +53,7 @@ class Table:
         limits: ceilings over what the type allows.
 
     Attributes:
-        elems: the references; always the same list. Read it as you like, write through the methods.
+        elems: the references; always the same list. Hosts use `read` and `write`.
 
     Raises:
         ResourceLimitError: the minimum is above the ceiling.
@@ -157,6 +158,24 @@ class Table:
             raise Trap(TrapKind.TABLE)
         self.elems[to : to + count] = segment[start : start + count]
         self._refresh(to, to + count)
+
+    # --- for hosts ---------------------------------------------------------------------------
+    def read(self, index: int) -> Any:
+        """The reference at an index. Raises `Trap` outside the table."""
+        if index < 0:
+            raise Trap(TrapKind.TABLE)
+        return self.get(index)
+
+    def write(self, index: int, reference: Any) -> None:
+        """Replaces the reference at an index.
+
+        Raises:
+            Trap: the index lies outside the table.
+            ValueTypeError: it is no reference of the table's type.
+        """
+        if index < 0:
+            raise Trap(TrapKind.TABLE)
+        self.set(index, to_wasm(self.type_.element, reference))
 
     def __len__(self) -> int:
         return len(self.elems)

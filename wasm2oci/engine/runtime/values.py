@@ -53,7 +53,6 @@ __all__ = [
     "from_wasm",
     "host_arguments",
     "host_results",
-    "parse_value",
     "to_wasm",
     "value_type",
     "wasm_arguments",
@@ -199,31 +198,3 @@ def host_results(type_: FuncType, returned: Any) -> Any:
 def host_arguments(type_: FuncType, values: Sequence[Any]) -> list[Any]:
     """A guest's arguments as a host function takes them."""
     return [from_wasm(param, value) for param, value in zip(type_.params, values, strict=True)]
-
-
-# --- text --------------------------------------------------------------------------------------
-def parse_value(type_: int, text: str) -> Any:
-    """Reads an argument as a person types it: `1`, `-3`, `0xff`, `2.5`, `nan`, `-inf`, `null`.
-
-    Returns:
-        A value `to_wasm` accepts for that type. A v128 is a number; an externref is the text itself.
-
-    Raises:
-        ValueTypeError: the text is no such value, or the type cannot be typed in.
-    """
-    clean = text.strip().replace("_", "") if type_ <= 0xFF else text
-    try:
-        if type_ in {I32, I64, V128}:
-            value: Any = int(clean, 0)
-        elif type_ in {F32, F64}:
-            value = float.fromhex(clean) if "0x" in clean.lower() else float(clean)
-        elif text == "null" and type_ & 0xFF == REF_NULL:
-            return None
-        elif type_ >> 8 == EXTERN:
-            return text
-        else:
-            raise ValueTypeError(f"a value of type {type_text(type_)} cannot be typed in", hint="only null can")
-    except (ValueError, OverflowError) as error:
-        raise ValueTypeError(f"{text!r} is no {type_text(type_)}") from error
-    to_wasm(type_, value)
-    return value

@@ -64,6 +64,7 @@ __all__ = [
     "StructType",
     "TableType",
     "TagType",
+    "extern_text",
     "heap_of",
     "heap_text",
     "is_defaultable",
@@ -447,6 +448,24 @@ def top_of(heap: int, defs: DefTypes) -> int:
 
 
 # --- text -------------------------------------------------------------------------------------------------------
+
+
+def extern_text(type_: ExternType, indices: Mapping[int, int] | None = None) -> str:
+    """What an import asks for or an export offers, as the text format writes it: `func (param i32) (result i64)`."""
+    if isinstance(type_, TagType):
+        return "tag" + extern_text(type_.type, indices).removeprefix("func")
+    if isinstance(type_, DefType):
+        parts = (("param", type_.func.params), ("result", type_.func.results))
+        texts = [f"({word} {' '.join(type_text(each, indices) for each in types)})" for word, types in parts if types]
+        return " ".join(["func", *texts])
+    if isinstance(type_, GlobalType):
+        value = type_text(type_.value, indices)
+        return f"global (mut {value})" if type_.mutable else f"global {value}"
+    limits = type_.limits
+    text = f"{'i64 ' if limits.is64 else ''}{limits.minimum}{'' if limits.maximum is None else f' {limits.maximum}'}"
+    if isinstance(type_, MemoryType):
+        return f"memory {text} shared" if type_.shared else f"memory {text}"
+    return f"table {text} {type_text(type_.element, indices)}"
 
 
 def heap_text(heap: int, indices: Mapping[int, int] | None = None) -> str:

@@ -34,5 +34,5 @@ def test_flags_do_not_hide_the_views_of_memory() -> None:
     engine = Engine()
     module = Module(engine, bytes(wasmtime.wat2wasm(SIGNED_BYTE_BEHIND_A_FLAG)))
     instance = Linker(engine).instantiate(module)
-    assert instance.invoke("run", ["1"]) == (201,)
-    assert instance.invoke("run", ["0"]) == (-1,)
+    assert instance.call("run", 1) == 201
+    assert instance.call("run", 0) == -1
