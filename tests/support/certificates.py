@@ -37,12 +37,12 @@ class Authority:
         """The authority's own certificate."""
         return self.issued.certificate_file
 
-    def issue(self, name: str, *, client: bool = False, rsa_key: bool = False) -> Issued:
-        """A certificate for this machine's loopback addresses, or for a client of this name."""
+    def issue(self, name: str, *, client: bool = False, rsa_key: bool = False, host: str = "localhost") -> Issued:
+        """A certificate for this machine's loopback addresses and a host's name, or for a client of this name."""
         key: Key = rsa.generate_private_key(65537, 2048) if rsa_key else ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         alternatives = x509.SubjectAlternativeName(
-            [x509.DNSName("localhost"), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
+            [x509.DNSName(host), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
         )
         builder = _builder(name, self.issued.certificate.subject, key)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)

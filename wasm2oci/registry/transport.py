@@ -8,6 +8,7 @@ is sent.
 import socket
 import ssl
 import sys
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -23,13 +24,14 @@ from wasm2oci.registry.problems import (
 )
 from wasm2oci.registry.proxies import proxy_for
 from wasm2oci.registry.tls import TlsSettings, build_context
-from wasm2oci.registry.urls import Origin, is_loopback
+from wasm2oci.registry.urls import Origin, is_literal, is_loopback, reachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
     from httpx import HTTPTransport
+    from httpx import Response as Answer
 
 __all__ = ["HttpTransport", "ProxySettingError"]
 
@@ -57,6 +59,7 @@ class HttpTransport:
         environ: for the proxy variables.
         connect_timeout: seconds until a connection stands.
         read_timeout: seconds between two pieces of an answer, and between two pieces that are sent.
+        resolve: the addresses of a host's name; the system's if None.
     """
 
     def __init__(
@@ -66,11 +69,14 @@ class HttpTransport:
         *,
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
+        resolve: "Callable[[str, int], list[str]] | None" = None,
     ) -> None:
         self._tls = tls
         self._environ = environ
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._resolve = resolve or _resolve
+        self._resolved: dict[Origin, list[str]] = {}
         self._pools: dict[tuple[Origin, bool], HTTPTransport] = {}
         self._contexts: dict[bool, ssl.SSLContext] = {}
         self._guard = Lock()
@@ -80,26 +86,65 @@ class HttpTransport:
         httpx = import_httpx()
         origin = Origin.of(request.url)
         pool = self._pool(origin, certificate=origin == home and self._tls.cert_file is not None)
+        extensions: dict[str, Any] = {
+            "timeout": {
+                "connect": self._connect_timeout,
+                "read": self._read_timeout + request.patience,
+                "write": self._read_timeout,
+                "pool": None,
+            }
+        }
+        headers = dict(request.headers)
         try:
-            outgoing = httpx.Request(
-                request.method,
-                request.url,
-                headers=dict(request.headers),
-                content=request.body,
-                extensions={
-                    "timeout": {
-                        "connect": self._connect_timeout,
-                        "read": self._read_timeout + request.patience,
-                        "write": self._read_timeout,
-                        "pool": None,
-                    }
-                },
-            )
-            answer = pool.handle_request(outgoing)
+            if origin.host == home.host:
+                outgoing = httpx.Request(
+                    request.method, request.url, headers=headers, content=request.body, extensions=extensions
+                )
+                answer = pool.handle_request(outgoing)
+            else:
+                answer = self._send_away(pool, request, origin, home, extensions)
         except (httpx.TransportError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
             raise translated(error, origin, proxied=proxy_for(origin, self._environ) is not None) from error
-        headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw)
-        return Response(answer.status_code, headers, _Incoming(answer.stream, origin), request=request)
+        said = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw)
+        return Response(answer.status_code, said, _Incoming(answer.stream, origin), request=request)
+
+    def _send_away(
+        self, pool: "HTTPTransport", request: Request, origin: Origin, home: Origin, extensions: dict[str, Any]
+    ) -> "Answer":
+        # To a host that the registry named. Its name is resolved here, and the connection made to an address that was
+        # looked at: a second look-up could find another one.
+        httpx = import_httpx()
+        url, headers = httpx.URL(request.url), dict(request.headers)
+        targets = [url]
+        if not is_literal(origin.host) and proxy_for(origin, self._environ) is None:
+            careful = request.method not in {"GET", "HEAD"} or "Authorization" in headers
+            try:
+                addresses = self._addresses(origin)
+            except OSError as error:
+                raise httpx.ConnectError(str(error)) from error
+            with suppress(OSError):  # a registry behind a proxy may have no address that is known here
+                self._addresses(home)
+            allowed = reachable(origin, addresses, self._resolved.get(home, []), careful=careful)
+            targets = [url.copy_with(host=address) for address in allowed]
+            headers["Host"] = origin.authority
+            extensions["sni_hostname"] = origin.name
+        for target in targets:
+            outgoing = httpx.Request(
+                request.method, target, headers=headers, content=request.body, extensions=extensions
+            )
+            try:
+                return pool.handle_request(outgoing)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if target is targets[-1]:
+                    raise
+                # Nothing was sent yet; a name may stand for addresses of a network that is not there (IPv6).
+        raise AssertionError("a name that was found stands for an address")
+
+    def _addresses(self, origin: Origin) -> list[str]:
+        known = self._resolved.get(origin)
+        if known is None:
+            known = self._resolved[origin] = list(dict.fromkeys(self._resolve(origin.name, origin.port)))
+        return known
 
     def close(self) -> None:
         """Close every connection; those that are in use break."""
@@ -240,6 +285,10 @@ def _connect_hint(causes: list[BaseException], origin: Origin, *, proxied: bool)
     if is_loopback(origin.host):
         return "nothing listens there: check the port, or start a registry with `wasm2oci serve`"
     return "check the host, the port and the network; behind a proxy, set HTTPS_PROXY"
+
+
+def _resolve(name: str, port: int) -> list[str]:
+    return [str(found[4][0]) for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
 
 
 def _causes(error: BaseException) -> "Iterator[BaseException]":

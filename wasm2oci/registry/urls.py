@@ -8,6 +8,7 @@ hostile until checked here. The rules:
 * No step down from `https` to `http`.
 * No step inwards: a host that is a loopback, private, link-local or unspecified address, in any spelling, is only
   reached from a registry that is there too.
+  What names stand for is checked when a connection is made (`reachable`).
 * An `Origin` is scheme, host and port together: secrets belong to one origin.
 """
 
@@ -28,9 +29,11 @@ __all__ = [
     "UntrustedUrlError",
     "check_step",
     "is_hub",
+    "is_literal",
     "is_loopback",
     "join",
     "quote_path",
+    "reachable",
     "redact",
     "with_query",
 ]
@@ -38,6 +41,7 @@ __all__ = [
 _HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])\Z")
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _UNSAFE: Final = re.compile(r"[^\x21-\x5b\x5d-\x7e]")
 """Blanks, controls, backslashes, and all that is not ASCII. (A class that lists all of those compiles in 8 ms.)"""
 _PLACE: Final = {
@@ -114,7 +118,8 @@ def _inside(host: str) -> str | None:
             address = ipaddress.IPv6Address(name)
         except ValueError:
             return None
-        address = address.ipv4_mapped or address.sixtofour or address
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+        address = address.ipv4_mapped or address.sixtofour or inner or address
     else:
         try:
             # inet_aton also reads 127.1, 2130706433 and 0x7f000001, as the resolver will.
@@ -167,6 +172,40 @@ def check_step(here: Origin, there: Origin, what: str) -> None:
         f"{here.authority} names a {what} at {_PLACE[inner]}: {there.host}",
         hint="a registry may not send its clients into their own network",
     )
+
+
+def is_literal(host: str) -> bool:
+    """Whether a host says its address itself, so that `check_step` has seen all there is to see."""
+    return _inside(host) is not None or ":" in host or host.replace(".", "").isdigit()
+
+
+def reachable(there: Origin, addresses: "Sequence[str]", home: "Sequence[str]", *, careful: bool) -> list[str]:
+    """Of the addresses that a name stands for, those that a registry may send us to.
+
+    A name is only a name: whoever owns it lets it point where it likes. So what `check_step` does with addresses in
+    URLs is done again with those that a connection is about to be made to.
+
+    Args:
+        there: the host that the registry named.
+        addresses: what its name stands for.
+        home: what the registry's own name stands for.
+        careful: whether something other than an anonymous reading is to be sent. That goes to no private address from
+            a registry that has none itself; a reading may (a storage behind a public registry often has one), but
+            never to this machine, nor to its link's addresses, where clouds keep their secrets.
+
+    Raises:
+        UntrustedUrlError: none is left.
+    """
+    kinds = {_inside(address) for address in home} & {"loopback", "private"}
+    allowed = {None, *kinds} if careful else {None, "private", *kinds}
+    found = [address for address in addresses if _inside(address) in allowed]
+    if not found:
+        first = next(iter(addresses), "")
+        raise UntrustedUrlError(
+            f"the registry names {there.authority}, which is {_PLACE[_inside(first) or 'unspecified']}: {first}",
+            hint="a registry may not send its clients into their own network",
+        )
+    return found
 
 
 def join(base: str, location: str) -> str:

@@ -29,7 +29,7 @@ from wasm2oci.registry.problems import (
 )
 from wasm2oci.registry.tls import CertificateFileError, TlsSettings, UnreadableCertificateError, build_context
 from wasm2oci.registry.transport import HttpTransport, ProxySettingError, translated
-from wasm2oci.registry.urls import Origin
+from wasm2oci.registry.urls import Origin, UntrustedUrlError
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +207,112 @@ def tls_listener(name: str, context: ssl.SSLContext, shown: dict[str, bool]) -> 
     finally:
         thread.join(5)
         listener.close()
+
+
+class TestNamesThatARegistryNames:
+    """A name that a registry hands out is looked up once, looked at, and connected to by its address."""
+
+    def ask(self, registry: str, names: dict[str, list[str]], request: Request, **more: object) -> tuple[int, bytes]:
+        def resolve(name: str, port: int) -> list[str]:
+            del port
+            if name not in names:
+                raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            return names[name]
+
+        tls = TlsSettings(ca_file=more.pop("ca_file", None))  # type: ignore[arg-type]
+        transport = HttpTransport(tls, more.pop("environ", {}), resolve=resolve)  # type: ignore[arg-type]
+        try:
+            response = transport.send(request, home=Origin.of(registry))
+            return response.status, response.read(1000, "x")
+        finally:
+            transport.close()
+
+    @pytest.mark.parametrize(
+        "request_",
+        [
+            Request("GET", "http://auth.example:{port}/v2/"),
+            Request("GET", "http://auth.example:{port}/v2/", {"Authorization": "Basic eA=="}),
+            Request("POST", "http://auth.example:{port}/v2/", {}, b"grant_type=refresh_token"),
+        ],
+        ids=["reading", "reading as somebody", "writing"],
+    )
+    @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "169.254.169.254", "0.0.0.0", "64:ff9b::7f00:1"])
+    def test_a_public_registry_leads_nobody_to_this_machine_or_its_link(self, address: str, request_: Request) -> None:
+        """ggcr#2440: names that stand for inner addresses. Defence: urls.reachable, transport._send_away."""
+        names = {"registry.example": ["93.184.216.34"], "auth.example": [address]}
+        with registry_server() as running:
+            port = running.address.rpartition(":")[2]
+            url = request_.url.format(port=port)
+            request = Request(request_.method, url, request_.headers, request_.body)
+            with pytest.raises(UntrustedUrlError, match=r"auth\.example"):
+                self.ask("https://registry.example", names, request)
+            assert running.seen == []
+
+    def test_a_registry_on_this_machine_may_name_another_server_here(self) -> None:
+        names = {"registry.example": ["127.0.0.1"], "auth.example": ["127.0.0.1"]}
+        with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as (host, got):
+            url = f"http://auth.example:{host.rpartition(':')[2]}/token?a=%3A"
+            secret = {"Authorization": "Basic eA=="}
+            assert self.ask("http://registry.example", names, Request("GET", url, secret)) == (200, b"ok")
+            head = got[0].decode()
+            assert head.startswith("GET /token?a=%3A HTTP/1.1\r\n")
+            assert f"host: auth.example:{host.rpartition(':')[2]}\r\n" in head.lower()
+
+    def test_the_certificate_is_still_that_of_the_name(self, tmp_path: Path, authority: Authority) -> None:
+        issued = authority.issue("named", host="auth.example")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(issued.certificate_file, issued.key_file)
+        names = {"registry.example": ["127.0.0.1"], "auth.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}
+        with registry_server(tls=context) as running:
+            port = running.address.rpartition(":")[2]
+            for host in ("auth.example", "other.example"):
+                request = Request("GET", f"https://{host}:{port}/v2/")
+                if host == "auth.example":
+                    found = self.ask("https://registry.example", names, request, ca_file=authority.ca_file)
+                    assert found[0] == 200
+                else:
+                    with pytest.raises(TlsError, match="not trusted"):
+                        self.ask("https://registry.example", names, request, ca_file=authority.ca_file)
+
+    def test_the_next_address_is_tried_when_one_does_not_answer(self) -> None:
+        with listening(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok") as (host, _):
+            port = host.rpartition(":")[2]
+            names = {"registry.example": ["127.0.0.1"], "auth.example": ["127.0.0.2", "127.0.0.1"]}
+            assert self.ask("http://registry.example", names, Request("GET", f"http://auth.example:{port}/"))[0] == 200
+
+    def test_a_name_is_looked_up_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Otherwise it could be unknown when it is looked at, and this machine when it is connected to."""
+        asked: list[str] = []
+
+        def resolve(name: str, port: int) -> list[str]:
+            del port
+            asked.append(name)
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        def again(*_: object, **__: object) -> None:
+            asked.append("a second time")
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+        monkeypatch.setattr(socket, "getaddrinfo", again)
+        transport = HttpTransport(TlsSettings(), {}, resolve=resolve)
+        with pytest.raises(ConnectionFailedError):
+            transport.send(Request("GET", "http://localtest.example/"), home=Origin.of("http://registry.example"))
+        transport.close()
+        assert asked[0] == "localtest.example"
+        assert "a second time" not in asked
+
+    def test_a_name_that_nobody_knows_fails_in_the_usual_way(self) -> None:
+        request = Request("GET", "https://auth.invalid/")
+        with pytest.raises(ConnectionFailedError, match=r"auth\.invalid: cannot connect"):
+            self.ask("https://registry.example", {"registry.example": ["93.184.216.34"]}, request)
+
+    def test_a_proxy_looks_names_up_itself(self) -> None:
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        with listening(answer) as (proxy, got):
+            request = Request("GET", "http://auth.example/x")
+            environ = {"http_proxy": f"http://{proxy}"}
+            assert self.ask("http://registry.example", {}, request, environ=environ) == (200, b"ok")
+            assert got[0].startswith(b"GET http://auth.example/x HTTP/1.1")
 
 
 class TestLoopback:

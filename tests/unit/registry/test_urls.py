@@ -6,9 +6,11 @@ from wasm2oci.registry.urls import (
     Origin,
     UntrustedUrlError,
     check_step,
+    is_literal,
     is_loopback,
     join,
     quote_path,
+    reachable,
     redact,
     with_query,
 )
@@ -187,3 +189,50 @@ def test_paths_keep_names_tags_and_digests() -> None:
 )
 def test_what_is_shown_of_a_url_holds_no_secret(url: str, shown: str) -> None:
     assert redact(url) == shown
+
+
+PRIVATE, LOOP, LINK, GLOBAL = "10.0.0.5", "127.0.0.1", "169.254.169.254", "93.184.216.34"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "home", "careful", "left"),
+    [
+        ([GLOBAL], [GLOBAL], True, [GLOBAL]),
+        ([PRIVATE], [GLOBAL], True, None),
+        ([PRIVATE], [GLOBAL], False, [PRIVATE]),
+        ([PRIVATE], [PRIVATE], True, [PRIVATE]),
+        ([PRIVATE], [GLOBAL, PRIVATE], True, [PRIVATE]),
+        ([PRIVATE], [LOOP], True, None),
+        ([PRIVATE, GLOBAL], [GLOBAL], True, [GLOBAL]),
+        ([LOOP], [GLOBAL], False, None),
+        ([LOOP], [PRIVATE], False, None),
+        ([LOOP], [LOOP], True, [LOOP]),
+        ([LINK], [GLOBAL], False, None),
+        ([LINK], [LINK], False, None),
+        (["fe80::1%eth0"], [GLOBAL], False, None),
+        (["::ffff:127.0.0.1"], [GLOBAL], False, None),
+        (["64:ff9b::a9fe:a9fe"], [GLOBAL], False, None),
+        (["64:ff9b::5db8:d822"], [GLOBAL], True, ["64:ff9b::5db8:d822"]),
+        (["100.64.0.1"], [GLOBAL], True, None),
+        ([LOOP], [], False, None),
+        ([], [GLOBAL], True, None),
+    ],
+)
+def test_what_a_name_stands_for_is_looked_at(
+    addresses: list[str],
+    home: list[str],
+    careful: bool,  # noqa: FBT001 - parametrised
+    left: list[str] | None,
+) -> None:
+    there = Origin("https", "auth.example", 443)
+    if left is None:
+        with pytest.raises(UntrustedUrlError, match=r"auth\.example"):
+            reachable(there, addresses, home, careful=careful)
+    else:
+        assert reachable(there, addresses, home, careful=careful) == left
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[2001:db8::1]", "10.1", "2130706433", "localhost", "8.8.8.8"])
+def test_hosts_that_say_their_address(host: str) -> None:
+    assert is_literal(host)
+    assert not is_literal("auth.example")
