@@ -84,7 +84,7 @@ class _Writer:
         if type_ == "f64":
             return self.float_(depth)
         other = "i64" if type_ == "i32" else "i32"
-        pick = draw.randrange(20)
+        pick = draw.randrange(22)
         left, right = self.expression(type_, depth - 1), self.expression(type_, depth - 1)
         if pick < 9:
             op = draw.choice(("add", "add", "sub", "mul", "and", "or", "xor", "xor", "add"))
@@ -92,6 +92,11 @@ class _Writer:
         if pick < 12:
             op = draw.choice(("shl", "shr_u", "shr_s", "rotl", "rotr"))
             return f"({type_}.{op} {left} ({type_}.const {draw.randrange(66)}))"
+        if pick == 20:  # few of the bits are looked at
+            return f"({type_}.and {left} ({type_}.const {draw.choice((1, 0xFF, 0xFFFF, 0xFFF0, 0x7FFF))}))"
+        if pick == 21:
+            op = draw.choice(("and", "or", "xor"))
+            return f"({type_}.{op} {left} ({type_}.const {draw.choice((-24575, -256, -65536, 0x7FFF8005))}))"
         if pick == 12:
             return f"({type_}.{draw.choice(('shl', 'shr_u', 'shr_s', 'rotl'))} {left} {right})"
         if pick == 13:

@@ -5,6 +5,7 @@ from typing import Final
 
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
+from wasm2oci.engine.translate.demand import narrow_constants
 from wasm2oci.engine.translate.emitter import Emitter, Range
 from wasm2oci.engine.translate.instructions import Body, decode_body
 from wasm2oci.engine.translate.options import Options
@@ -51,6 +52,8 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
     hints: dict[int, dict[int, Range]] = {}
     refine = len(body.code) <= MAX_REFINED and not _dispatches(body)
     caps: dict[int, dict[int, int]] | None = {} if refine else None
+    if refine:
+        narrow_constants(body)
     kept, again = repeated(body) if refine else ({}, {})
     mixed = rotated(body) if refine else 0
     given: set[int] = set()

@@ -12,7 +12,7 @@ from wasm2oci.engine.translate.instructions import FUNCTION_END, Catch, Construc
 from wasm2oci.engine.translate.lowering import LOWERING
 from wasm2oci.engine.translate.lowering.references import test_text
 from wasm2oci.engine.translate.shape import GROUP, MAX_BLOCKS, MAX_INDENT, Chain, Frame, Shape
-from wasm2oci.engine.translate.value import M32, PURE, READ, V, boolean, mask, negated, paren
+from wasm2oci.engine.translate.value import M32, PURE, READ, SMALL, V, boolean, mask, negated, paren
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -644,9 +644,15 @@ class Structured:
         types = e.body.constructs[0].result_types
         m = type_mask(types[0]) if len(values) == 1 else 0
         if m and values[0].p == 4 and not 0 <= values[0].lo <= values[0].hi <= m:
-            values[0].m = m
-            v = e.store(f"s{len(e.stack)}", values[0])  # a sum, whose mask may be avoided
-            values = [v]
+            v = values[0]
+            v.m = m
+            name = f"s{len(e.stack)}"
+            if v.lo >= 0 and v.hi <= 2 * m and not e.compact and not v.deps & e.mixed:
+                # A sum, rarely out of its range.
+                e.line(f"return {name} if ({name}:={v.s})<={SMALL} else {name}&{m}")
+                e.dead = True
+                return
+            values = [e.store(name, v)]
         text = self.return_text(values)
         e.line(text)
         e.dead = True
