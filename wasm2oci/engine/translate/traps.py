@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind
 from wasm2oci.engine.translate.loader import FILE_PREFIX, Loader
+from wasm2oci.engine.translate.places import Places
 
 __all__ = ["explain"]
 
@@ -48,7 +49,7 @@ def explain(error: Exception) -> Trap | None:
     else:
         trap = None
     if trap is not None and not trap.frames:
-        trap.frames = tuple(_frames(tracebacks))
+        trap.frames = tuple(_frames(tracebacks, trap.kind))
     return trap
 
 
@@ -96,8 +97,17 @@ def _subscript(traceback: TracebackType) -> TrapKind:
     return TrapKind.MEMORY
 
 
-def _frames(tracebacks: list[TracebackType]) -> Iterator[Frame]:
+def _writes(traceback: TracebackType) -> bool | None:
+    """Whether what failed was to put something somewhere, or to get it; None where that cannot be told."""
+    from opcode import opname  # noqa: PLC0415 - rarely needed
+
+    name = opname[traceback.tb_frame.f_code.co_code[traceback.tb_lasti]] if _generated(traceback) else ""
+    return True if name in {"STORE_SUBSCR", "STORE_ATTR"} else False if name in {"BINARY_SUBSCR", "LOAD_ATTR"} else None
+
+
+def _frames(tracebacks: list[TracebackType], kind: TrapKind) -> Iterator[Frame]:
     kept = 0
+    places: dict[Loader, Places] = {}
     for traceback in reversed(tracebacks):
         if kept == MAX_FRAMES:
             return
@@ -110,5 +120,13 @@ def _frames(tracebacks: list[TracebackType]) -> Iterator[Frame]:
         offsets = origin.lines(index)
         line = traceback.tb_lineno
         offset = offsets[line - 1] if offsets and 0 < line <= len(offsets) else None
+        if offset is not None:
+            if origin not in places:
+                places[origin] = Places(origin.instance.module)
+            found = places[origin]
+            if kept:
+                offset = found.caller(index, offset)
+            else:
+                offset = found.trapped(index, offset, kind, writes=_writes(tracebacks[-1]))
         yield Frame(index, origin.function_name(index), offset)
         kept += 1

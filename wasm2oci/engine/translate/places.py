@@ -1,0 +1,128 @@
+"""Which instruction a trap came from.
+
+A line of generated code stands for a statement of several instructions, and its offset is that of the one that ended
+it. What trapped lies at or before that: the nearest instruction that can trap so, with no other statement's in between.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any, Final
+
+from wasm2oci.engine.runtime.trap import TrapKind
+from wasm2oci.engine.syntax.module import Module
+from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate, Opcode
+from wasm2oci.engine.translate.instructions import decode_body
+
+__all__ = ["Places"]
+
+_Test = Callable[[Opcode], bool]
+
+
+def _named(*starts: str) -> _Test:
+    return lambda row: row.mnemonic.startswith(starts)
+
+
+def _holding(*parts: str) -> _Test:
+    return lambda row: any(part in row.mnemonic for part in parts)
+
+
+def _memory(row: Opcode) -> bool:
+    return Immediate.MEMARG in row.immediates or row.mnemonic in {
+        "memory.copy",
+        "memory.fill",
+        "memory.init",
+        "array.new_data",
+        "array.init_data",
+    }
+
+
+_CALLS: Final = _holding("call")
+_INDIRECT: Final = _holding("call_indirect")
+_CAN: Final[dict[TrapKind, _Test]] = {
+    TrapKind.UNREACHABLE: _named("unreachable"),
+    TrapKind.MEMORY: _memory,
+    TrapKind.TABLE: _holding("table.", "array.new_elem", "array.init_elem"),
+    TrapKind.ARRAY: _named("array."),
+    TrapKind.DIVIDE_BY_ZERO: _holding(".div_", ".rem_"),
+    TrapKind.INTEGER_OVERFLOW: _holding(".div_s", ".trunc_f"),
+    TrapKind.INVALID_CONVERSION: _holding(".trunc_f"),
+    TrapKind.UNDEFINED_ELEMENT: _INDIRECT,
+    TrapKind.UNINITIALIZED_ELEMENT: _INDIRECT,
+    TrapKind.INDIRECT_CALL: _INDIRECT,
+    TrapKind.NULL_REFERENCE: _named("ref.as_non_null"),
+    TrapKind.NULL_FUNCTION: _holding("call_ref"),
+    TrapKind.NULL_STRUCTURE: _named("struct."),
+    TrapKind.NULL_ARRAY: _named("array."),
+    TrapKind.NULL_I31: _named("i31."),
+    TrapKind.NULL_EXCEPTION: _named("throw_ref"),
+    TrapKind.CAST: _named("ref.cast"),
+    TrapKind.CALL_STACK: _CALLS,
+    TrapKind.OUT_OF_MEMORY: _named("array.new"),
+}
+_TOLD: Final = frozenset((TrapKind.MEMORY, TrapKind.NULL_STRUCTURE))
+_stores: Final = _holding(".store", "struct.set")
+_ENDS_A_STATEMENT: Final = frozenset(
+    (0x03, 0x04, 0x05, 0x0C, 0x0D, 0x0E, 0x0F, 0x1F)
+)  # loop, if, else, br..., try_table
+
+
+class Places:
+    """The instructions of the functions a trap went through, each decoded once.
+
+    Args:
+        module: the functions' module.
+    """
+
+    def __init__(self, module: Module) -> None:
+        self._module = module
+        self._bodies: dict[int, list[tuple[int, Any, int]]] = {}
+        self._known: dict[tuple[int, int], int] = {}
+
+    def caller(self, index: int, offset: int) -> int:
+        """The offset of the call in a function that called the one the trap was in, or one on the way to it.
+
+        Args:
+            index: of the function.
+            offset: of the statement.
+        """
+        known = self._known.get((index, offset))  # a recursion went through it thousands of times
+        if known is None:
+            found = self._find(index, offset, _CALLS)
+            known = self._known[index, offset] = offset if found is None else found
+        return known
+
+    def trapped(self, index: int, offset: int, kind: TrapKind, *, writes: bool | None = None) -> int:
+        """The offset of the instruction that trapped.
+
+        Args:
+            index: of the function.
+            offset: of the statement.
+            kind: of the trap.
+            writes: whether it was an instruction that stores or one that loads, where that is known.
+        """
+        can = _CAN.get(kind)
+        if can is None:
+            return offset
+        told = writes is not None and kind in _TOLD
+        found = self._find(index, offset, lambda row: can(row) and (not told or _stores(row) == writes))
+        return self.caller(index, offset) if found is None else found  # a host function's, then
+
+    def _find(self, index: int, offset: int, can: _Test) -> int | None:
+        code = self._bodies.get(index)
+        if code is None:
+            code = self._bodies[index] = decode_body(self._module, index).code
+        start = bisect_right(code, offset, key=itemgetter(2)) - 1
+        if start < 0 or code[start][2] != offset:
+            return None
+        for place in range(start, -1, -1):
+            op, item, at = code[place]
+            row = OPCODES.get(op)
+            if row is not None and can(row):
+                return at
+            if place < start and (op in _ENDS_A_STATEMENT or (op == _END and item.kind in {"loop", "if"})):
+                break
+        return None
+
+
+_END: Final = 0x0B
