@@ -13,7 +13,7 @@ from tests.support.faults import wire
 from tests.support.registries import SETUPS, Case, open_registry
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
-from wasm2oci.content.verify import BytesContent
+from wasm2oci.content.verify import BytesContent, Verified
 from wasm2oci.errors import AccessError, NotFoundError, UnsupportedError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
@@ -81,6 +81,24 @@ def test_push_pull_and_tags(case: Case, connector: Connector) -> None:
     assert b"".join(target.fetch(BLOB)) == DATA
     repository.tag(ROOT, "v3")
     assert repository.resolve("v3") == ROOT
+
+
+def test_a_blob_that_is_sent_before_its_digest_is_known(case: Case, connector: Connector) -> None:
+    repository = connector.repository(reference(case, "sent/ahead"), writes=True)
+    repository.send_ahead(BytesContent(DATA), len(DATA))
+    told: list[int] = []
+
+    class Told(Verified):
+        def moved(self, count: int) -> None:
+            told.append(count)
+
+    repository.push(BLOB, Told(BLOB, BytesContent(DATA)))
+    assert sum(told) == len(DATA)
+    assert b"".join(repository.fetch(BLOB)) == DATA
+    repository.send_ahead(BytesContent(DATA), len(DATA))
+    assert repository.exists(BLOB)
+    repository.close()
+    assert b"".join(repository.fetch(BLOB)) == DATA
 
 
 def test_copies_between_repositories_are_mounted(case: Case, connector: Connector) -> None:

@@ -211,6 +211,12 @@ class _Watched(SelfVerifying):
                 yield chunk
                 self._progress.advanced(self.descriptor, len(chunk))
 
+    def moved(self, count: int) -> None:
+        """Tell the progress what moved on another way."""
+        self._passes = 1
+        self._check()
+        self._progress.advanced(self.descriptor, count)
+
 
 @contextmanager
 def _blame(side: str, target: object) -> "Iterator[None]":

@@ -24,6 +24,7 @@ __all__ = [
     "Content",
     "ContentNotFoundError",
     "Deleter",
+    "EarlyTaker",
     "Mounter",
     "ReadTarget",
     "ReferrerLister",
@@ -110,6 +111,20 @@ class Mounter(Protocol):
 
     def mount(self, descriptor: "Descriptor", source: object) -> bool:
         """Take the blob from `source` (another target); False when that cannot be done and bytes must flow."""
+        ...
+
+
+@runtime_checkable
+class EarlyTaker(Protocol):
+    """A target that can begin to take a large blob before anybody knows its digest."""
+
+    def send_ahead(self, content: Content, size: int) -> None:
+        """Begin to take this content; a `push` of as many bytes ends it, or starts anew when nothing came of it.
+
+        Args:
+            content: the bytes, readable any number of times.
+            size: how many there are.
+        """
         ...
 
 

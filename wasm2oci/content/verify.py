@@ -119,6 +119,9 @@ class SelfVerifying:
         """A fresh pass from the first byte."""
         raise AssertionError("a subclass says where the bytes come from")
 
+    def moved(self, count: int) -> None:
+        """Told that so many of its bytes went to where they are pushed without being read from here."""
+
     def vouches_for(self, descriptor: "Descriptor") -> bool:
         """Whether these are the bytes of that descriptor, once they were read to the end."""
         return self.descriptor.digest == descriptor.digest and self.descriptor.size == descriptor.size

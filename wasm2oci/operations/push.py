@@ -4,14 +4,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.progress import SILENT
+from wasm2oci.content.target import EarlyTaker
 from wasm2oci.content.verify import DigestMismatchError
+from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.environment import missing_tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wasm2oci.content.progress import Progress
+    from wasm2oci.content.target import Content
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
-    from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.environment import Environment, Places
     from wasm2oci.packager.annotations import Annotations
 
 __all__ = ["PushRequest", "Pushed", "push"]
@@ -96,19 +101,33 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
         created=source_date(request.created, environment.variables),
         author=request.author,
     )
-    if isinstance(request.module, Path):
-        source = ModuleSource.of_file(request.module, force=request.force)
-    else:
-        source = ModuleSource.of_bytes(request.module, force=request.force)
-    artifact = build(source, profile, labels)
-    if destination.digest is not None and artifact.root.digest != destination.digest:
-        raise DigestMismatchError(
-            f"the artifact is {artifact.root.digest}, not {destination.digest}",
-            hint="push to a tag, or build the same bytes with the same profile, title and annotations",
-        )
     with environment.places() as places:
+        if isinstance(request.module, Path):
+            large = _ahead(places, destination)
+            source = ModuleSource.of_file(request.module, force=request.force, large=large)
+        else:
+            source = ModuleSource.of_bytes(request.module, force=request.force)
+        artifact = build(source, profile, labels)
+        if destination.digest is not None and artifact.root.digest != destination.digest:
+            raise DigestMismatchError(
+                f"the artifact is {artifact.root.digest}, not {destination.digest}",
+                hint="push to a tag, or build the same bytes with the same profile, title and annotations",
+            )
         result = copy(artifact.target(), artifact.root, places.write(destination), tags, progress=progress)
     return Pushed(destination, tags, profile.name, source.kind.value, result.root, artifact.module, result.transferred)
+
+
+def _ahead(places: "Places", destination: "Location") -> "Callable[[Content, int], None] | None":
+    # A registry begins to take a large module while it is hashed. A layout does not: it may have to be made first.
+    if not isinstance(destination, Reference) or destination.digest is not None:
+        return None
+
+    def large(content: "Content", size: int) -> None:
+        target = places.write(destination)
+        if isinstance(target, EarlyTaker):
+            target.send_ahead(content, size)
+
+    return large
 
 
 def _annotations(request: PushRequest) -> "Annotations":

@@ -14,14 +14,17 @@ from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Hasher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from wasm2oci.content.target import Content
 
-__all__ = ["Kind", "ModuleSource", "NotWasmError", "component_names"]
+__all__ = ["LARGE", "Kind", "ModuleSource", "NotWasmError", "component_names"]
 
 _KEPT: Final = 8 << 20
 """Bytes up to which a file is kept in memory."""
+LARGE: Final = 64 << 20
+"""Bytes up to which hashing a file takes no time worth using."""
 
 _CORE: Final = b"\0asm\x01\0\0\0"
 
@@ -75,12 +78,16 @@ class ModuleSource(NamedTuple):
         return cls(CheckedBytes.known(descriptor, data), descriptor, kind, imports, exports)
 
     @classmethod
-    def of_file(cls, path: "Path", *, force: bool = False) -> "ModuleSource":
+    def of_file(
+        cls, path: "Path", *, force: bool = False, large: "Callable[[Content, int], None] | None" = None
+    ) -> "ModuleSource":
         """Look at a module in a file; one that is large and no component is never in memory as a whole.
 
         Args:
             path: the file.
             force: take it even if it is not WebAssembly.
+            large: called once, with the content and its size in bytes, when more than `LARGE` were read of a file that
+                is taken.
 
         Raises:
             NotFoundError: there is no such file.
@@ -94,6 +101,9 @@ class ModuleSource(NamedTuple):
                 # Before the rest of a large file is read for nothing.
                 kind = _kind(chunk[:8], force=force)
             hasher.update(chunk)
+            if large is not None and hasher.size > LARGE:
+                large(content, path.stat().st_size)
+                large = None
             if hasher.size <= _KEPT or kind is Kind.COMPONENT:
                 kept.append(chunk)
             else:

@@ -172,7 +172,11 @@ class Connector:
         self._open(host, "", credential).ping()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Drop what was begun and not ended, and close all connections."""
+        with self._guard:
+            repositories = list(self._repositories.values())
+        for repository in repositories:
+            repository.close()
         self._sender.close()
 
     def __enter__(self) -> Self:

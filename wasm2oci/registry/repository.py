@@ -10,7 +10,7 @@ Spec: distribution-spec, end-2 to end-12.
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_all
+from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_all, verified
 from wasm2oci.errors import AccessError, InvalidInputError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from wasm2oci.content.target import Content
     from wasm2oci.oci.digest import Digest
+    from wasm2oci.registry.ahead import UploadAhead
     from wasm2oci.registry.download import RemoteBlob
     from wasm2oci.registry.messages import Response
     from wasm2oci.registry.referrers import Referrers
@@ -61,6 +62,7 @@ class Repository:
         self._uploads: dict[Digest, str] = {}
         self._read: RemoteManifest | None = None
         self._known_referrers: Referrers | None = None
+        self._ahead: UploadAhead | None = None
 
     @property
     def host(self) -> str:
@@ -191,11 +193,27 @@ class Repository:
         if descriptor.is_manifest:
             self._put(descriptor, read_all(content, descriptor, MANIFEST_MAX), tag)
             return
+        if self._push_ahead(descriptor, content):
+            return
         with self._guard:
             location = self._uploads.pop(descriptor.digest, None)
         from wasm2oci.registry.uploader import push_blob
 
         push_blob(self.session, self.name, self._push, descriptor, content, location=location)
+
+    def send_ahead(self, content: "Content", size: int) -> None:
+        """Begin to take this content, whose digest is not known yet; see `ahead.UploadAhead`."""
+        from wasm2oci.registry.ahead import UploadAhead
+
+        self.close()
+        self._ahead = UploadAhead(self.session, self.name, self._push, content, size)
+
+    def close(self) -> None:
+        """End what was begun and not pushed."""
+        with self._guard:
+            ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.close()
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         """Name a manifest that is here already.
@@ -271,6 +289,14 @@ class Repository:
             if self._known_referrers is None:
                 self._known_referrers = Referrers(self.session, self.name)
             return self._known_referrers
+
+    def _push_ahead(self, descriptor: Descriptor, content: "Content") -> bool:
+        with self._guard:
+            ahead = self._ahead
+            if ahead is None or ahead.size != descriptor.size:
+                return False
+            self._ahead = None
+        return ahead.finish(descriptor, verified(content, descriptor).moved)
 
     def _download(self, descriptor: Descriptor, start: int) -> "RemoteBlob":
         from wasm2oci.registry.download import RemoteBlob

@@ -1,0 +1,179 @@
+"""Sending a large file while its digest is still being worked out.
+
+Hashing a gibibyte takes most of a second, and a registry nearby takes in hundreds of megabytes in that time. So the
+bytes go into an upload session that is completed when their name is known, or dropped when the registry turns out to
+have them already. Only the straight way is gone here: POST, one PATCH with everything (no `Content-Range`: so docker
+and skopeo push), PUT. Whatever else happens, the session is dropped and the blob is pushed as usual, with all that
+`upload.BlobUpload` knows about registries; so nothing is reported from here but what happened to be right.
+
+Spec: distribution-spec, Pushing blobs, end-4a, end-5, end-6.
+"""
+
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.errors import Wasm2OciError
+from wasm2oci.oci.digest import Hasher
+from wasm2oci.registry.endpoints import endpoint
+from wasm2oci.registry.messages import Request
+from wasm2oci.registry.urls import join, with_query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wasm2oci.content.target import Content
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.registry.scope import Scope
+    from wasm2oci.registry.session import Session
+
+__all__ = ["UploadAhead"]
+
+_COMMIT: Final = 300.0
+"""Seconds more than usual that a registry may take to store a blob it has received."""
+_GRACE: Final = 2.0
+"""Seconds that a stopped upload gets to end by itself, so that its session can be dropped."""
+_OCTETS: Final = {"Content-Type": "application/octet-stream"}
+
+
+class _StoppedError(Exception):
+    """The upload is not wanted any more, or cannot be right any more."""
+
+
+class UploadAhead:
+    """The upload of a blob whose digest is not known yet; it begins when this is made, on a thread of its own.
+
+    Args:
+        session: with the registry.
+        name: of the repository.
+        scopes: what a token must allow.
+        content: the bytes.
+        size: how many there are.
+    """
+
+    def __init__(
+        self, session: "Session", name: str, scopes: "tuple[Scope, ...]", content: "Content", size: int
+    ) -> None:
+        self.size = size
+        self._session = session
+        self._name = name
+        self._scopes = scopes
+        self._content = content
+        self._stop = threading.Event()
+        self._moved: SimpleQueue[int | None] = SimpleQueue()
+        self._furthest = 0
+        self._location: str | None = None
+        self._digest: Digest | None = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def finish(self, descriptor: "Descriptor", moved: "Callable[[int], None]") -> bool:
+        """Wait until all bytes are there, and give them their name.
+
+        Args:
+            descriptor: of the content.
+            moved: told how many bytes moved, again and again; may raise to end this.
+
+        Returns:
+            Whether the blob is stored; if not, it is to be pushed in the usual way.
+        """
+        try:
+            for count in iter(self._moved.get, None):
+                moved(count)
+            if self._error is not None and not isinstance(self._error, Wasm2OciError):
+                raise self._error
+            return self._digest == descriptor.digest and self._name_it()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop, and drop the session unless it was completed."""
+        self._stop.set()
+        self._thread.join(_GRACE)
+        location, self._location = self._location, None
+        if location is None or self._thread.is_alive():
+            return
+        try:
+            self._session.send(Request("DELETE", location, repeatable=False), self._scopes).drain()
+        except Wasm2OciError as error:  # the session ends by itself one day
+            self._session.log(f"* the upload session stays: {error.message}")
+
+    def _run(self) -> None:
+        try:
+            self._send()
+        except _StoppedError:
+            pass
+        except Exception as error:  # noqa: BLE001 - the usual way meets the same trouble and reports it; bugs are raised in finish
+            self._error = error
+        finally:
+            self._moved.put(None)
+
+    def _send(self) -> None:
+        session = self._session
+        opened = endpoint("end-4a").request(session.origin, headers={"Content-Length": "0"}, name=self._name)
+        reply = session.send(opened, self._scopes)
+        reply.drain()
+        location = reply.headers.get("location")
+        if reply.status != 202 or location is None:
+            return
+        self._location = join(reply.url, location)
+        body = _Passing(self)
+        headers = {**_OCTETS, "Content-Length": str(self.size)}
+        reply = session.send(Request("PATCH", self._location, headers, body, repeatable=False), self._scopes)
+        reply.drain()
+        if reply.status in endpoint("end-5").done:
+            location = reply.headers.get("location")
+            if location is not None:
+                self._location = join(reply.url, location)
+            self._digest = body.digest
+
+    def _name_it(self) -> bool:
+        if self._location is None:
+            raise AssertionError("bytes arrived in a session")
+        url = with_query(self._location, [("digest", str(self._digest))])
+        headers = {**_OCTETS, "Content-Length": "0"}
+        request = Request("PUT", url, headers, repeatable=False, patience=_COMMIT)
+        try:
+            reply = self._session.send(request, self._scopes)
+        except Wasm2OciError:
+            return False
+        reply.drain()
+        if reply.status not in endpoint("end-6").done:
+            return False
+        self._location = None
+        return True
+
+    def chunks(self, hasher: Hasher) -> "Iterator[bytes]":
+        """A pass over the content, hashed and counted (what a refusal made go twice, once), until this is stopped."""
+        for chunk in self._content:
+            hasher.update(chunk)
+            if self._stop.is_set() or hasher.size > self.size:
+                raise _StoppedError
+            yield chunk
+            if hasher.size > self._furthest:
+                self._moved.put(hasher.size - self._furthest)
+                self._furthest = hasher.size
+        if hasher.size != self.size:
+            raise _StoppedError
+
+
+class _Passing:
+    """The content as a request's body, which knows afterwards what was sent."""
+
+    __slots__ = ("_hasher", "_upload", "size")
+
+    def __init__(self, upload: UploadAhead) -> None:
+        self.size = upload.size
+        self._upload = upload
+        self._hasher = Hasher()
+
+    @property
+    def digest(self) -> "Digest":
+        """Of the bytes of the last pass."""
+        return self._hasher.digest()
+
+    def __iter__(self) -> "Iterator[bytes]":
+        self._hasher = Hasher()
+        return self._upload.chunks(self._hasher)
