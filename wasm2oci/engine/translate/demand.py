@@ -11,14 +11,14 @@ from wasm2oci.engine.syntax.opcodes import OPCODES
 from wasm2oci.engine.translate.instructions import Body
 from wasm2oci.engine.translate.value import M32, M64, SMALL
 
-__all__ = ["narrow_constants"]
+__all__ = ["BITWISE", "narrow_constants"]
 
 ALL: Final = -1
 _END, _RETURN, _DROP, _SELECT, _SELECT_T = 0x0B, 0x0F, 0x1A, 0x1B, 0x1C
 _GET, _SET, _TEE = 0x20, 0x21, 0x22
 _CONSTANTS: Final = frozenset((0x41, 0x42))
 _AND: Final = frozenset((0x71, 0x83))
-_BITWISE: Final = frozenset((0x71, 0x72, 0x73, 0x83, 0x84, 0x85))
+BITWISE: Final = frozenset((0x71, 0x72, 0x73, 0x83, 0x84, 0x85))
 _SUMS: Final = frozenset((0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E))
 _SHL: Final = {0x74: M32, 0x86: M64}
 _SHR_U: Final = {0x76: M32, 0x88: M64}
@@ -28,6 +28,8 @@ _STORES: Final = {0x36: M32, 0x37: M64, 0x3A: 0xFF, 0x3B: 0xFFFF, 0x3C: 0xFF, 0x
 def narrow_constants(body: Body) -> None:
     """Takes bits nobody looks at from operands of `and`, `or` and `xor` of more than one digit."""
     code = body.code
+    if not any(op in _CONSTANTS and item > SMALL and code[i][0] in BITWISE for i, (op, item, _) in enumerate(code, 1)):
+        return
     stack: list[int] = []  # what is demanded of operands, those pushed last on top
     locals_: dict[int, int] = {}
     others = 0  # what is demanded of any other local: nothing at the end of the function
@@ -44,9 +46,9 @@ def narrow_constants(body: Body) -> None:
             locals_[item] = 0
         elif op in _CONSTANTS:
             demanded = stack.pop() if stack else ALL
-            if item > SMALL and demanded != ALL and item & demanded <= SMALL and code[index + 1][0] in _BITWISE:
+            if item > SMALL and demanded != ALL and item & demanded <= SMALL and code[index + 1][0] in BITWISE:
                 code[index] = (op, item & demanded, offset)
-        elif op in _BITWISE or op in _SUMS or op in _SHL or op in _SHR_U:
+        elif op in BITWISE or op in _SUMS or op in _SHL or op in _SHR_U:
             demanded = stack.pop() if stack else ALL
             before, k, _ = code[index - 1]
             left = right = demanded

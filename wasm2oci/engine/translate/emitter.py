@@ -241,7 +241,8 @@ class Emitter:
         """`v`, which was just popped, as a name that may be written twice; `height` is the slot it came from."""
         if v.lit:
             return v
-        v = self.steady(v)
+        if self.loops:
+            v = self.steady(v)
         if v.p == 0 and v.cls == PURE and v.s.isidentifier():
             return v
         self.flush_for(v.cls)
@@ -329,13 +330,12 @@ class Emitter:
 
     def steady_pair(self, a: V, b: V) -> tuple[V, V]:
         """Two operands, one of which may be steady where the other is not."""
-        if self.loops:
-            assigned = self.loops[-1].assigned
-            if a.deps & assigned:
-                if b.d:
-                    b = self.steady(b)
-            elif a.d and b.deps & assigned:
-                a = self.steady(a)
+        assigned = self.loops[-1].assigned
+        if a.deps & assigned:
+            if b.d:
+                b = self.steady(b)
+        elif a.d and b.deps & assigned:
+            a = self.steady(a)
         return a, b
 
     def keep(self, number: int) -> None:

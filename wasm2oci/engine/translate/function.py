@@ -5,11 +5,11 @@ from typing import Final
 
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
-from wasm2oci.engine.translate.demand import narrow_constants
+from wasm2oci.engine.translate.demand import BITWISE, narrow_constants
 from wasm2oci.engine.translate.emitter import Emitter, Range
 from wasm2oci.engine.translate.instructions import Body, decode_body
 from wasm2oci.engine.translate.options import Options
-from wasm2oci.engine.translate.repeats import repeated, rotated
+from wasm2oci.engine.translate.repeats import ROTATIONS, WORTH_KEEPING, repeated, rotated
 from wasm2oci.engine.translate.shape import chains
 from wasm2oci.engine.translate.structured import Structured, TooDeep
 from wasm2oci.engine.translate.views import hoist_views
@@ -52,10 +52,11 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
     hints: dict[int, dict[int, Range]] = {}
     refine = len(body.code) <= MAX_REFINED and not _dispatches(body)
     caps: dict[int, dict[int, int]] | None = {} if refine else None
-    if refine:
+    used = {op for op, _, _ in body.code} if refine else set()
+    if used & BITWISE:
         narrow_constants(body)
-    kept, again = repeated(body) if refine else ({}, {})
-    mixed = rotated(body) if refine else 0
+    repeats = repeated(body) if used & WORTH_KEEPING else {}
+    mixed = rotated(body) if used & ROTATIONS else 0
     given: set[int] = set()
     refused: set[int] = set()
     refusals = 0
@@ -66,7 +67,7 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
         if attempt > MAX_ASSUMING:
             caps = None
         walk = Structured(e, hints, caps)
-        walk.kept, walk.again = kept, again
+        walk.special = dict(repeats)
         walk.given, walk.refused = given, refused
         try:
             walk.walk()

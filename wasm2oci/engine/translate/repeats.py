@@ -10,7 +10,7 @@ from wasm2oci.engine.syntax.opcodes import OPCODES
 from wasm2oci.engine.translate.instructions import Body
 from wasm2oci.engine.translate.value import local_bit
 
-__all__ = ["repeated", "rotated"]
+__all__ = ["ROTATIONS", "WORTH_KEEPING", "repeated", "rotated"]
 
 _BLOCK: Final = 0x02
 _END: Final = 0x0B
@@ -28,17 +28,19 @@ _BINARY: Final = frozenset(
 )
 _LINEAR: Final = frozenset((0x6A, 0x6B, 0x74, 0x7C, 0x7D, 0x86))
 """add, sub and shl: addresses are taken apart into these, so they are not kept."""
-_ROTATIONS: Final = frozenset((0x77, 0x78, 0x89, 0x8A))
+ROTATIONS: Final = frozenset((0x77, 0x78, 0x89, 0x8A))
 _UNARY: Final = frozenset((0xB7, 0xB8, 0xB9, 0xBA))
 """f64.convert"""
 
+WORTH_KEEPING: Final = (_BINARY | _UNARY) - _LINEAR
 
-def repeated(body: Body) -> tuple[dict[int, int], dict[int, int]]:
+
+def repeated(body: Body) -> dict[int, int]:
     """Finds what is worth keeping.
 
     Returns:
         Index of an instruction to the number of the variable its result is kept in, and index of a later one to the
-        number of the variable that already holds its result.
+        complement of the number of the variable that already holds its result.
     """
     kept: dict[int, int] = {}
     again: dict[int, int] = {}
@@ -73,9 +75,9 @@ def repeated(body: Body) -> tuple[dict[int, int], dict[int, int]]:
                 number = seen[key] = fresh
                 if op not in _CONSTANTS:
                     origin[number] = index
-            elif op not in _CONSTANTS and op not in _LINEAR:
+            elif op in WORTH_KEEPING:
                 first = origin[number]
-                again[index] = kept.setdefault(first, len(kept))
+                again[index] = ~kept.setdefault(first, len(kept))
             stack.append(number)
         elif op in {_LOCAL_SET, _LOCAL_TEE}:
             fresh += 1
@@ -100,7 +102,7 @@ def repeated(body: Body) -> tuple[dict[int, int], dict[int, int]]:
             for _ in row.results:
                 fresh += 1
                 stack.append(fresh)
-    return kept, again
+    return kept | again
 
 
 def rotated(body: Body) -> int:
@@ -109,7 +111,7 @@ def rotated(body: Body) -> int:
     copies: list[tuple[int, int]] = []
     before: int | None = None
     for op, item, _ in body.code:
-        if op in _ROTATIONS and before is not None:
+        if op in ROTATIONS and before is not None:
             bits |= local_bit(before)
         elif op in {_LOCAL_SET, _LOCAL_TEE} and before is not None:
             copies.append((before, item))

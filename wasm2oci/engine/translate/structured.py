@@ -60,12 +60,10 @@ class Structured:
         self.assumed: dict[int, dict[int, int]] = {}
         self.open_: list[Construct] = [e.body.constructs[0]]
         self.entered: list[dict[int, Range]] = []  # what was known where each open `if` or `try` began
-        self.steps: dict[int, Frame] = {}  # the instruction that assigns a loop's counter -> the loop
+        self.special: dict[int, int | Frame] = {}  # instructions that are more than their lowering, see `step`
         self.given: set[int] = set()
         self.proven: set[int] = set()
         self.refused: set[int] = set()
-        self.kept: dict[int, int] = {}
-        self.again: dict[int, int] = {}
         self.next = 0
         self.flags = 0
 
@@ -90,37 +88,39 @@ class Structured:
             BR_ON_CAST_FAIL: self.br_on_cast_fail,
         }
         lowerings, fuel = LOWERING, e.fuel
-        kept, again, steps = self.kept, self.again, self.steps
+        special = self.special
         for index, (op, item, offset) in enumerate(code):
             e.at = offset
             e.place = index
             if fuel and op not in _FREE:
                 e.count += 1
             if op in lowerings:
-                if index in steps:
-                    self.step(steps[index], op)
-                    continue
-                lowerings[op](e, item)
-                if index in kept:
-                    e.keep(kept[index])
-                elif index in again:
-                    e.reuse(again[index])
+                if index in special:
+                    self.step(special[index], op, item)
+                else:
+                    lowerings[op](e, item)
             else:
                 self.next = index + 1
                 handlers[op](item)
 
-    def step(self, frame: Frame, op: int) -> None:
-        """Assigns the counter of a loop, or leaves that to its `for`."""
-        e, tail = self.e, frame.tail
-        v = e.stack[-1]
-        if frame.count is None:
-            if v.lo >= 0 and v.hi <= tail.mask:
-                self.proven.add(frame.owner.start)
-            LOWERING[op](e, tail.local)
-            return
-        e.local_steps(tail.local, e.stack.pop())
-        if op == TEE:
-            e.stack.append(e.local_get(tail.local))
+    def step(self, what: "int | Frame", op: int, item: Any) -> None:
+        """An instruction whose result is kept (a number) or was kept (its complement), or a loop's counter."""
+        e = self.e
+        if not isinstance(what, Frame):
+            LOWERING[op](e, item)
+            if what >= 0:
+                e.keep(what)
+            else:
+                e.reuse(~what)
+        elif what.count is not None:  # the `for` assigns it
+            e.local_steps(item, e.stack.pop())
+            if op == TEE:
+                e.stack.append(e.local_get(item))
+        else:
+            v = e.stack[-1]
+            if v.lo >= 0 and v.hi <= what.tail.mask:
+                self.proven.add(what.owner.start)
+            LOWERING[op](e, item)
 
     # --- constructs ------------------------------------------------------------------------------
     def open(self, c: Construct) -> None:
@@ -172,7 +172,7 @@ class Structured:
         tail = frame.tail = find_tail(e.body, c)
         if tail is None:
             return
-        self.steps[tail.at] = frame
+        self.special[tail.at] = frame
         frame.before = before
         if tail.relation:
             count = frame.count = at_the_end(e.body, c, tail, before)

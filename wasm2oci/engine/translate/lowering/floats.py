@@ -62,7 +62,9 @@ def _constant(width: int) -> Lowering:
 def _arithmetic(op: str, p: int, *, single: bool) -> Lowering:
     def lower(e: Emitter, _: Any) -> None:
         b = e.stack.pop()
-        a, b = e.steady_pair(e.stack.pop(), b)
+        a = e.stack.pop()
+        if e.loops:
+            a, b = e.steady_pair(a, b)
         v = binary(a, op, b, p)
         if single:
             _round(e, v)

@@ -84,7 +84,8 @@ def _add(m: int, *, minus: bool) -> Lowering:
             return
         if ka is not None and ka != a.k:
             a = constant(ka)
-        a, b = e.steady_pair(a, b)
+        if e.loops:
+            a, b = e.steady_pair(a, b)
         r = binary(a, "-", b, 4, a.lo - b.hi, a.hi - b.lo) if minus else binary(a, "+", b, 4, a.lo + b.lo, a.hi + b.hi)
         r.tz = min(a.tz, b.tz)
         r.m = m
@@ -135,7 +136,8 @@ def _mul(m: int) -> Lowering:
             b = constant(kb)
         if ka is not None:
             a = constant(ka)
-        a, b = e.steady_pair(a, b)
+        if e.loops:
+            a, b = e.steady_pair(a, b)
         ends = (a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi)
         r = binary(a, "*", b, 3, min(ends), max(ends))
         r.tz = min(a.tz + b.tz, 63)
@@ -168,7 +170,8 @@ def _and(m: int) -> Lowering:
             b = mask(b, m)
             bc = True
         hi = min(a.hi if ac else m, b.hi if bc else m)
-        a, b = e.steady_pair(a, b)
+        if e.loops:
+            a, b = e.steady_pair(a, b)
         r = binary(a, "&", b, 6, 0, hi)
         r.tz = max(a.tz, b.tz)
         r.conj = (a, b)
@@ -206,7 +209,8 @@ def _or_xor(m: int, op: str, p: int) -> Lowering:
         if a.conj is not None and b.conj is not None and (merged := _merged(a.conj, b.conj)) is not None:
             e.push(merged)
             return
-        a, b = e.steady_pair(a, b)
+        if e.loops:
+            a, b = e.steady_pair(a, b)
         bits = max(a.hi, b.hi, -1 - a.lo, -1 - b.lo, 0).bit_length()
         lo = 0 if a.lo >= 0 and b.lo >= 0 else -(1 << bits)
         r = binary(a, op, b, p, lo, (1 << bits) - 1)
@@ -519,7 +523,8 @@ def _equal(relation: str, m: int) -> Lowering:
             v = truth(a, m)
             e.push(_bool(v if relation == "!=" else negated(v)))
         else:
-            a, b = e.steady_pair(a, b)
+            if e.loops:
+                a, b = e.steady_pair(a, b)
             e.push(_compare(relation, a, b))
 
     return lower
@@ -533,7 +538,8 @@ def _unsigned(relation: str, m: int) -> Lowering:
             outcomes = {"<": a.k < b.k, "<=": a.k <= b.k, ">": a.k > b.k, ">=": a.k >= b.k}
             e.stack.append(constant(int(outcomes[relation])))
         else:
-            a, b = e.steady_pair(a, b)
+            if e.loops:
+                a, b = e.steady_pair(a, b)
             e.push(_compare(relation, a, b))
 
     return lower
