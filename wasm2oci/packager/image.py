@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.manifest import Manifest
 
-__all__ = ["SEARCH_MAX", "search"]
+__all__ = ["NAMES_MAX", "SEARCH_MAX", "search"]
 
 SEARCH_MAX: Final = 64 << 20
 """Bytes of layers that are read in search of a module when nothing says that there is one (64 MiB)."""
+
+NAMES_MAX: Final = 128 << 20
+"""Bytes that the file names of an image may take together while it is searched (128 MiB: more than a million files)."""
+_NAME_COST: Final = 64
 
 _COMPAT: Final = ("module.wasm.image/variant", "run.oci.handler")
 _WHITEOUT: Final = ".wh."
@@ -52,6 +56,17 @@ class _Search:
     hidden: set[str] = field(default_factory=set)
     opaque: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
+    room: int = field(default_factory=lambda: NAMES_MAX)
+
+    def charge(self, path: str) -> None:
+        """Count a path, for its room and for the time that looking at it takes.
+
+        Raises:
+            InvalidArchiveError: all paths together take more room than those of any image.
+        """
+        self.room -= len(path) + _NAME_COST
+        if self.room < 0:
+            raise InvalidArchiveError(f"image has file names of more than {NAMES_MAX:,} bytes")
 
     def is_hidden(self, path: str) -> bool:
         if path in self.hidden:
@@ -143,6 +158,7 @@ def _look_into(target: "ReadTarget", layer: Descriptor, seen: _Search) -> None:
             if path is None:
                 _add(seen, layer, None, position, body)
                 continue
+            seen.charge(path)
             folder, slash, base = path.rpartition("/")
             if base == _OPAQUE:
                 opaque.add(folder)
@@ -156,7 +172,7 @@ def _look_into(target: "ReadTarget", layer: Descriptor, seen: _Search) -> None:
                 seen.found = [one for one in seen.found if one.layer is not layer or one.path != path]
                 if kind is EntryKind.FILE:
                     _add(seen, layer, path, position, body)
-                elif kind is EntryKind.LINK and path.lower().endswith(".wasm"):
+                elif kind is EntryKind.LINK and path.lower().endswith(".wasm") and not seen.links:
                     seen.links.append(path)
     seen.hidden |= hidden
     seen.opaque |= opaque

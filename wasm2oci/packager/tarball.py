@@ -35,6 +35,8 @@ _BLOCK: Final = 512
 _PIECE: Final = 1 << 20
 _EXTENSION_MAX: Final = 1 << 20
 """Bytes of a pax header or of a GNU long name."""
+_PATH_MAX: Final = 4096
+"""Characters of a path: no system that images are made for can unpack a longer one."""
 _ENTRIES_MAX: Final = 500_000
 _GROWTH_BASE: Final = 64 << 20
 _GROWTH_RATIO: Final = 200
@@ -272,6 +274,8 @@ def read_tar(chunks: "Iterable[bytes]") -> "Iterator[tuple[Entry, Iterable[bytes
         if "size" in pax:
             size = _pax_size(pax["size"])
         path = pax.get("path") or long_name or path
+        if len(path) > _PATH_MAX:
+            raise InvalidArchiveError(f"layer has a file name of {len(path):,} characters")
         if kind == b"S" and header[482]:
             while (more := blocks.exactly(_BLOCK)) and more[504:505] not in {b"\0", b""}:
                 pass

@@ -211,3 +211,13 @@ def test_nothing_is_written_anywhere(tmp_path: Any, monkeypatch: pytest.MonkeyPa
     stash = Stash()
     find(stash, stash.image(tar({"../up.wasm": WASM, "/abs": b"x"})))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_file_names_of_an_image_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wasm2oci.packager.image.NAMES_MAX", 5000)
+    stash = Stash()
+    names = {f"{'a' * 100}{number}": b"" for number in range(50)}
+    few, many = dict(list(names.items())[:10]), names
+    assert find(stash, stash.image(tar({**few, "x.wasm": WASM})))[1] == WASM
+    with pytest.raises(InvalidArchiveError, match="file names of more than"):
+        find(stash, stash.image(tar({**many, "x.wasm": WASM})))

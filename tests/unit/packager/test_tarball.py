@@ -198,6 +198,17 @@ def test_cve_2021_21272_paths_lead_nowhere(path: str, normal: str) -> None:
     assert normal_path(path) == normal
 
 
+def test_a_file_name_without_end_is_refused() -> None:
+    # With an opaque folder above it, every part of it would be looked at: megabytes, a million times.
+    for length in (4096, 4097):
+        raw = tar({"a/" * (length // 2) + "b" * (length % 2): b""}, compress=False)
+        if length == 4096:
+            assert [entry.path for entry, _ in read_tar([raw])] == ["/".join("a" * 2048)]
+        else:
+            with pytest.raises(InvalidArchiveError, match="a file name of 4,097 characters"):
+                list(read_tar([raw]))
+
+
 def test_a_gzip_bomb_is_stopped_and_takes_no_memory() -> None:
     # The worst that gzip can do, 1032 to one: 300 MB of zeros in 300 KB.
     engine = zlib.compressobj(9, wbits=31)
