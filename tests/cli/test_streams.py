@@ -1,6 +1,8 @@
 """Standard streams that are closed, full or shared: no traceback, the right exit code, nothing lost."""
 
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +15,13 @@ from tests.cli.transcripts import HELLO
 from tests.support.registry_server import RunningRegistry, registry_server
 
 FULL = Path("/dev/full")
+IN_A_SESSION = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # getpass asks the terminal of the session, wherever standard input leads
+sys.argv[0] = "wasm2oci"
+from wasm2oci.__main__ import main
+main()
+"""
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full to stand for a full disk")
 
 
@@ -109,6 +118,47 @@ def test_standard_input_is_not_read_for_two_things(registry: RunningRegistry) ->
     ran = invoke("push", "-", f"{registry.address}/hello:v3", "-u", "me", "--password-stdin", stdin=b"secret")
     assert ran.code == 2
     assert "the module or the password" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "said"),
+    [
+        ([b"\x04"], 2, b"nobody answered 'User name:'"),
+        ([b"me\n", b"\x04"], 2, b"nobody answered 'Password:'"),
+        ([b"\n", b"\n"], 2, b"login needs a user name and a password"),
+        ([b"me\n", b"\x03"], 130, b"Password:"),
+    ],
+)
+def test_a_login_that_is_not_answered_on_the_terminal(
+    typed: list[bytes], code: int, said: bytes, registry: RunningRegistry, tmp_path: Path
+) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path), "TERM": "dumb"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_A_SESSION, "login", registry.address],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        for prompt, answer in zip((b"User name: ", b"Password: "), typed, strict=False):
+            while prompt not in shown:
+                shown += os.read(ours, 4096)
+            os.write(ours, answer)
+        with contextlib.suppress(OSError):  # so Linux says that the other side of a terminal is closed
+            while more := os.read(ours, 4096):
+                shown += more
+        assert process.wait(20) == code
+    finally:
+        process.kill()
+        process.wait(5)
+        os.close(ours)
+    assert said in shown
+    assert b"Traceback" not in shown
 
 
 def test_an_identity_token_option_without_a_token_is_a_usage_error(registry: RunningRegistry) -> None:

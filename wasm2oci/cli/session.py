@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, TextIO
 
 from wasm2oci.cli.output import Output
+from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
     from wasm2oci.cli.options import Connection, Reporting
@@ -39,16 +40,32 @@ class Session(NamedTuple):
         return self.stdin.isatty() and self.stderr.isatty()
 
     def ask(self, question: str) -> str:
-        """Ask on the terminal, and return the answer."""
+        """Ask on the terminal, and return the answer.
+
+        Raises:
+            UsageError: the answer is the end of the input (Ctrl-D).
+        """
         self.stderr.write(question)
         self.stderr.flush()
-        return self.stdin.readline().decode("utf-8", "replace").rstrip("\r\n")
+        line = self.stdin.readline()
+        if not line:
+            self.stderr.write("\n")
+            raise UsageError(f"nobody answered {question.strip()!r}")
+        return line.decode("utf-8", "replace").rstrip("\r\n")
 
     def ask_secret(self, question: str) -> str:
-        """Ask on the terminal without showing the answer."""
+        """Ask on the terminal without showing the answer.
+
+        Raises:
+            UsageError: the answer is the end of the input (Ctrl-D).
+        """
         import getpass
 
-        return getpass.getpass(question, self.stderr)
+        try:
+            return getpass.getpass(question, self.stderr)
+        except EOFError as error:
+            self.stderr.write("\n")
+            raise UsageError(f"nobody answered {question.strip()!r}") from error
 
     def confirm(self, question: str) -> bool:
         """Whether a person says yes; False when nobody can be asked."""

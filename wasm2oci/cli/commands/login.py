@@ -6,6 +6,7 @@ from wasm2oci.cli.declare import Argument
 from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import fields
 from wasm2oci.cli.session import Session
+from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
 
@@ -32,6 +33,8 @@ def command(
             connection = connection._replace(username=session.ask("User name: "))
         if connection.password is None:
             connection = connection._replace(password=session.ask_secret("Password: "))
+        if not connection.password or not (connection.username or connection.identity_token):
+            raise UsageError("login needs a user name and a password")
     result = login(host, session.environment(output, connection))
     if result.plaintext:
         output.warn(f"the password is kept unencrypted in {result.where}; a credential helper would keep it safer")
