@@ -18,10 +18,13 @@ A row's last call must be refused; the calls before it may do as they like. Word
 """
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ATTEMPTS", "Attempt", "lay_out", "snapshot"]
+__all__ = ["ATTEMPTS", "Attempt", "lay_out", "renames", "snapshot"]
 
 READ = "2"
 WRITE = "64"
@@ -192,3 +195,27 @@ def snapshot(base: Path) -> dict[str, tuple[int, int, int, bytes]]:
             content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
             found[str(path)] = (status.st_mode, status.st_mtime_ns, status.st_nlink, content)
     return found
+
+
+@contextmanager
+def renames(inside: Path) -> Iterator[None]:
+    """A host program swaps the directory `flip` (with a decoy in it) for a link to the outside, again and again."""
+    (inside / "flip").mkdir()
+    (inside / "flip" / "secret.txt").write_text("decoy!")
+    (inside / "bait").symlink_to("../outside")
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            (inside / "flip").rename(inside / "real")
+            (inside / "bait").rename(inside / "flip")
+            (inside / "flip").rename(inside / "bait")
+            (inside / "real").rename(inside / "flip")
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        swapper.join()

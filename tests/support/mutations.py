@@ -14,7 +14,7 @@ from tests.support.spec_suite import core_files, missing
 from wasm2oci.engine.binary import decode_module
 from wasm2oci.engine.syntax.module import SectionId, Span
 
-__all__ = ["excerpt", "kernels", "mutate", "mutations", "real_modules", "suite_modules"]
+__all__ = ["excerpt", "kernels", "leb128", "mutate", "mutations", "real_modules", "suite_modules"]
 
 _STUB = b"\x03\x00\x00\x0b"  # size, no locals, unreachable, end
 _INTERESTING = bytes(
@@ -74,20 +74,20 @@ def excerpt(data: bytes, keep: int, rng: random.Random) -> tuple[bytes, list[Spa
             continue
         contents = data[section.start : section.end]
         if section.id is SectionId.CODE:
-            body = bytearray(_leb(len(module.codes)))
+            body = bytearray(leb128(len(module.codes)))
             marks = []
             for index, (start, end) in enumerate(module.codes):
                 if index in chosen:
-                    body += _leb(end - start)
+                    body += leb128(end - start)
                     marks.append((len(body), len(body) + end - start))
                     body += data[start:end]
                 else:
                     body += _STUB
             contents = bytes(body)
         elif section.id is SectionId.DATA:
-            contents = _leb(len(module.datas)) + b"\x01\x00" * len(module.datas)  # passive and empty
+            contents = leb128(len(module.datas)) + b"\x01\x00" * len(module.datas)  # passive and empty
         out.append(section.id)
-        out += _leb(len(contents))
+        out += leb128(len(contents))
         if section.id is SectionId.CODE:
             spans = [(start + len(out), end + len(out)) for start, end in marks]
         out += contents
@@ -122,7 +122,8 @@ def mutate(data: bytes, spans: list[Span], rng: random.Random) -> bytes:
     return bytes(out)
 
 
-def _leb(value: int) -> bytes:
+def leb128(value: int) -> bytes:
+    """An unsigned integer as the binary format writes it."""
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)

@@ -1,11 +1,10 @@
 """The table of attempts to get out of a preopened directory, made by a real guest on each engine."""
 
-import threading
 from pathlib import Path
 
 import pytest
 
-from tests.support.escapes import ATTEMPTS, Attempt, lay_out, snapshot
+from tests.support.escapes import ATTEMPTS, Attempt, lay_out, renames, snapshot
 from tests.support.guests import ENGINES, Captured
 from tests.support.programs import fixture
 from wasm2oci.runtime import EngineChoice, RunRequest, run
@@ -57,22 +56,8 @@ def test_what_is_inside_can_be_had(path: str, code: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("path", PATHS)
 def test_renames_while_opening_never_lead_out(path: str, code: Path, tmp_path: Path) -> None:
     inside = lay_out(tmp_path)
-    (inside / "flip").mkdir()
-    (inside / "flip" / "secret.txt").write_text("decoy!")
-    (inside / "bait").symlink_to("../outside")
-    stop = threading.Event()
-
-    def swap() -> None:
-        while not stop.is_set():
-            (inside / "flip").rename(inside / "real")
-            (inside / "bait").rename(inside / "flip")
-            (inside / "flip").rename(inside / "bait")
-            (inside / "real").rename(inside / "flip")
-
-    swapper = threading.Thread(target=swap)
-    swapper.start()
     opened = 0
-    try:
+    with renames(inside):
         # A busy machine may run a whole storm between two renames: storms go on until one saw both sides.
         for _ in range(200):
             (line,) = make(("storm", "2000", "3", "flip/secret.txt"), inside, path, code)
@@ -81,7 +66,4 @@ def test_renames_while_opening_never_lead_out(path: str, code: Path, tmp_path: P
             opened += int(found)
             if opened:
                 break
-    finally:
-        stop.set()
-        swapper.join()
     assert opened > 0

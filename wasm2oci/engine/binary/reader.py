@@ -70,20 +70,22 @@ class Reader:
 
     def _unsigned(self, bits: int) -> int:
         start = self.pos
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-            if shift >= bits:
-                raise MalformedError("integer representation too long", start)
+        value, _ = self._leb128(bits)
         if value >> bits:
             raise MalformedError("integer too large", start)
         return value
 
     def _signed(self, bits: int) -> int:
+        start = self.pos
+        value, size = self._leb128(bits)
+        if value >> size - 1:
+            value -= 1 << size
+        if not -(1 << bits - 1) <= value < 1 << bits - 1:
+            raise MalformedError("integer too large", start)
+        return value
+
+    def _leb128(self, bits: int) -> tuple[int, int]:
+        """A number of no more bytes than `bits` bits need, and how many bits it was written with."""
         start = self.pos
         value = shift = 0
         while True:
@@ -91,14 +93,9 @@ class Reader:
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
-                break
+                return value, shift
             if shift >= bits:
                 raise MalformedError("integer representation too long", start)
-        if byte & 0x40:
-            value -= 1 << shift
-        if not -(1 << bits - 1) <= value < 1 << bits - 1:
-            raise MalformedError("integer too large", start)
-        return value
 
     def count(self, limit: int, what: str, size: int = 1) -> int:
         """A vector's length.

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.mutations import leb128
 from wasm2oci.engine.binary import decode_component, decode_module, decode_names
 from wasm2oci.engine.errors import InvalidModuleError, ModuleError
 from wasm2oci.engine.syntax.features import FEATURE_NAMES, Feature
@@ -27,26 +28,17 @@ def _feed(data: bytes) -> None:
         decode_component(data)
 
 
-def _leb(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def _section(id_: int, contents: bytes) -> bytes:
-    return bytes([id_]) + _leb(len(contents)) + contents
+    return bytes([id_]) + leb128(len(contents)) + contents
 
 
 def _module(*bodies: bytes, types: bytes = b"\x01\x60\x00\x00") -> bytes:
-    code = b"".join(_leb(len(body)) + body for body in bodies)
+    code = b"".join(leb128(len(body)) + body for body in bodies)
     return (
         _HEADER
         + _section(1, types)
-        + _section(3, _leb(len(bodies)) + b"\x00" * len(bodies))
-        + _section(10, _leb(len(bodies)) + code)
+        + _section(3, leb128(len(bodies)) + b"\x00" * len(bodies))
+        + _section(10, leb128(len(bodies)) + code)
     )
 
 
@@ -82,41 +74,41 @@ def test_deep_nesting_is_no_recursion(name: str) -> None:
         validate_module(decode_module(_DEEP[name]), _ALL)
 
 
-_WIDE = b"\x60" + _leb(1000) + b"\x7f" * 1000 + _leb(1000) + b"\x7f" * 1000  # a thousand i32 to a thousand i32
+_WIDE = b"\x60" + leb128(1000) + b"\x7f" * 1000 + leb128(1000) + b"\x7f" * 1000  # a thousand i32 to a thousand i32
 _STRUCTS = b"\x50\x00\x5f\x00" + b"".join(b"\x50\x01\x00\x5f\x01\x7f\x00" for _ in range(40))  # one, and 40 below it
 
 
 def _carrying_subtypes(labels: int, rounds: int) -> bytes:
     """Branches to labels that carry a thousand structures, given a thousand that are each of a subtype."""
-    wide = [b"\x63" + _leb(index) for index in (0, 1)]
-    types = _leb(41 + labels + 1) + _STRUCTS
+    wide = [b"\x63" + leb128(index) for index in (0, 1)]
+    types = leb128(41 + labels + 1) + _STRUCTS
     types += b"".join(
-        b"\x60\x00" + _leb(1000) + wide[0] * place + wide[1] + wide[0] * (999 - place) for place in range(labels)
+        b"\x60\x00" + leb128(1000) + wide[0] * place + wide[1] + wide[0] * (999 - place) for place in range(labels)
     )
     body = b"\x01\x01\x63\x01" + b"".join(
         b"\x02" + bytes([41 + place & 0x7F | 0x80, 41 + place >> 7]) for place in range(labels)
     )
-    table = b"\x41\x00\x0e" + _leb(labels) + b"".join(map(_leb, range(labels))) + b"\x00"
+    table = b"\x41\x00\x0e" + leb128(labels) + b"".join(map(leb128, range(labels))) + b"\x00"
     body += (b"\x20\x00" * 1000 + table) * rounds + b"\x0b"
     body += b"".join(b"\x1a" * 1000 + b"\x00\x0b" for _ in range(labels - 1)) + b"\x1a" * 1000 + b"\x0b"
-    index = _leb(41 + labels)
+    index = leb128(41 + labels)
     return (
         _HEADER
         + _section(1, types + b"\x60\x00\x00")
         + _section(3, b"\x01" + index)
-        + _section(10, b"\x01" + _leb(len(body)) + body)
+        + _section(10, b"\x01" + leb128(len(body)) + body)
     )
 
 
 def _changing_subtypes(rounds: int) -> bytes:
     """A branch that carries a thousand structures, the last three of other types each time."""
-    types = b"\x2b" + _STRUCTS + b"\x60\x00" + _leb(1000) + b"\x63\x00" * 1000 + b"\x60\x00\x00"
-    body = b"\x28" + b"".join(b"\x01\x63" + _leb(index) for index in range(1, 41)) + b"\x02\x29" + b"\xd0\x00" * 1000
+    types = b"\x2b" + _STRUCTS + b"\x60\x00" + leb128(1000) + b"\x63\x00" * 1000 + b"\x60\x00\x00"
+    body = b"\x28" + b"".join(b"\x01\x63" + leb128(index) for index in range(1, 41)) + b"\x02\x29" + b"\xd0\x00" * 1000
     for number in range(rounds):
         last = (number % 40, number // 40 % 40, number // 1600 % 40)
-        body += b"\x1a" * 3 + b"".join(b"\x20" + _leb(local) for local in last) + b"\x41\x00\x0d\x00"
+        body += b"\x1a" * 3 + b"".join(b"\x20" + leb128(local) for local in last) + b"\x41\x00\x0d\x00"
     body += b"\x00\x0b" + b"\x1a" * 1000 + b"\x0b"
-    return _HEADER + _section(1, types) + _section(3, b"\x01\x2a") + _section(10, b"\x01" + _leb(len(body)) + body)
+    return _HEADER + _section(1, types) + _section(3, b"\x01\x2a") + _section(10, b"\x01" + leb128(len(body)) + body)
 
 
 _GREEDY: dict[str, Callable[[], bytes]] = {
@@ -124,7 +116,7 @@ _GREEDY: dict[str, Callable[[], bytes]] = {
     "subtypes behind many sections": lambda: (
         _HEADER
         + _section(0, b"\x00") * 40_000
-        + _section(1, _leb(40_001) + b"\x50\x00\x5f\x00" + b"\x50\x01\x00\x5f\x00" * 40_000)
+        + _section(1, leb128(40_001) + b"\x50\x00\x5f\x00" + b"\x50\x01\x00\x5f\x00" * 40_000)
     ),
     "branches that carry a thousand subtypes": lambda: _changing_subtypes(10_000),
     "a vector as long as its length says": lambda: _HEADER + _section(1, b"\xff\xff\xff\x0f" + b"\x60\x00\x00"),
@@ -138,15 +130,17 @@ _GREEDY: dict[str, Callable[[], bytes]] = {
     ),
     "a long chain of subtypes": lambda: (
         _HEADER
-        + _section(1, _leb(64) + b"\x50\x00\x5f\x00" + b"".join(b"\x50\x01" + _leb(i) + b"\x5f\x00" for i in range(63)))
+        + _section(
+            1, leb128(64) + b"\x50\x00\x5f\x00" + b"".join(b"\x50\x01" + leb128(i) + b"\x5f\x00" for i in range(63))
+        )
     ),
     "subtypes by the thousand": lambda: (
-        _HEADER + _section(1, _leb(20_000) + b"\x50\x00\x5f\x00" + b"\x50\x01\x00\x5f\x00" * 19_999)
+        _HEADER + _section(1, leb128(20_000) + b"\x50\x00\x5f\x00" + b"\x50\x01\x00\x5f\x00" * 19_999)
     ),
     "an array from the stack of unreachable code": lambda: _module(
         b"\x00\x00" + b"\xfb\x08\x01\x90\x4e\x1a" * 30_000 + b"\x0b", types=b"\x02\x60\x00\x00\x5e\x7f\x01"
     ),
-    "wide branch tables": lambda: _module(b"\x00\x41\x00\x0e" + _leb(200_000) + b"\x00" * 200_001 + b"\x0b"),
+    "wide branch tables": lambda: _module(b"\x00\x41\x00\x0e" + leb128(200_000) + b"\x00" * 200_001 + b"\x0b"),
 }
 
 
