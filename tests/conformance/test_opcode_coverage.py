@@ -11,6 +11,7 @@ from tests.support.interpreter import instructions
 from tests.support.spec_runner import ScriptRunner
 from tests.support.spec_suite import core_files, missing
 from wasm2oci.engine.embed import Engine, Linker, Module
+from wasm2oci.engine.syntax import features
 from wasm2oci.engine.syntax import module as syntax
 from wasm2oci.engine.syntax.features import WASM_3
 from wasm2oci.engine.syntax.opcodes import OPCODES
@@ -18,7 +19,7 @@ from wasm2oci.engine.translate.function import Source, translate_function
 from wasm2oci.engine.translate.lowering import CONTROL, LOWERING
 from wasm2oci.engine.translate.options import Options
 
-EXECUTED = {row.mnemonic for row in OPCODES.values() if not row.feature & ~WASM_3}
+EXECUTED = {row.mnemonic for row in OPCODES.values() if not row.feature & ~features.EXECUTED}
 """What Engine() accepts: legacy exceptions, threads and what else lies beyond 3.0 are known to validation only."""
 
 TRUNCATIONS = (

@@ -39,12 +39,17 @@ if TYPE_CHECKING:
     from wasm2oci.engine.runtime.table import Table
     from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind, WasmException
     from wasm2oci.engine.runtime.values import ValueTypeError
+    from wasm2oci.engine.syntax.features import WASM_1, WASM_2, WASM_3, Feature
 
 __all__ = [
+    "WASM_1",
+    "WASM_2",
+    "WASM_3",
     "Caller",
     "Engine",
     "ExportNotFoundError",
     "ExportType",
+    "Feature",
     "FeatureError",
     "Frame",
     "Function",
@@ -96,6 +101,7 @@ _HOMES: Final = {
     "runtime.table": ("Table",),
     "runtime.trap": ("Frame", "Trap", "TrapKind", "WasmException"),
     "runtime.values": ("ValueTypeError",),
+    "syntax.features": ("WASM_1", "WASM_2", "WASM_3", "Feature"),
 }
 
 

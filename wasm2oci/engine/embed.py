@@ -32,7 +32,7 @@ from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.runtime.values import checked_results, host_arguments, to_wasm, value_type
-from wasm2oci.engine.syntax.features import WASM_3, Feature
+from wasm2oci.engine.syntax.features import EXECUTED, Feature, feature_names
 from wasm2oci.engine.syntax.types import (
     DefType,
     ExternKind,
@@ -87,17 +87,27 @@ class Engine:
     """Settings that modules and instances share.
 
     Args:
-        features: what modules may use. All of 3.0 can be executed; what lies beyond it (legacy exceptions, threads) is
-            known to validation only.
+        features: what modules may use: all of 3.0, or less. What lies beyond (legacy exceptions, threads) is for
+            validation only.
         cache: a folder for generated code, or None to generate it anew in every process.
         fuel: count instructions, and trap when what `Linker.fuel` grants is used up. Costs speed.
         interruptible: let `Linker.interrupt` stop running code. Costs a little speed.
+
+    Raises:
+        UsageError: `features` has some that cannot be executed.
     """
 
-    features: Feature = WASM_3
+    features: Feature = EXECUTED
     cache: Path | None = None
     fuel: bool = False
     interruptible: bool = False
+
+    def __post_init__(self) -> None:
+        beyond = self.features & ~EXECUTED
+        if beyond:
+            raise UsageError(
+                f"this engine does not run {', '.join(feature_names(beyond))}", hint="it can only validate them"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,8 @@ class Site:
                 )
         columns = ("Tag", "Type", "Manifest", "#Size")
         yield element("section", _table(columns, rows) if rows else element("p", "No tags.", class_="empty"))
-        untagged = [digest for digest in self._storage.manifests(repository) if digest not in set(tags.values())]
+        tagged = set(tags.values())
+        untagged = [digest for digest in self._storage.manifests(repository) if digest not in tagged]
         rows = []
         for digest in untagged[:_ROWS_MAX]:
             stored = self._storage.manifest(repository, digest)

@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 from wasm2oci.engine import (
+    WASM_1,
+    WASM_2,
+    WASM_3,
     Caller,
     Engine,
     ExportNotFoundError,
+    Feature,
     FeatureError,
     Function,
     HostFunction,
@@ -31,7 +35,6 @@ from wasm2oci.engine import (
     new_table,
     new_tag,
 )
-from wasm2oci.engine.syntax.features import WASM_1
 from wasm2oci.errors import UsageError
 
 I32, I64, F32, F64, V128, FUNCREF, EXTERNREF = 0x7F, 0x7E, 0x7D, 0x7C, 0x7B, 0x70, 0x6F
@@ -138,6 +141,12 @@ def test_vectors_and_references_cross_the_border() -> None:
 
 def test_f32_is_rounded_on_the_way_in() -> None:
     assert _instance(_one([F32], [F32], b"\x20\x00")).call("f", 0.1) == 0.10000000149011612
+
+
+def test_an_engine_takes_no_features_it_cannot_run() -> None:
+    with pytest.raises(UsageError, match="does not run legacy-exceptions, atomics"):
+        Engine(features=WASM_2 | Feature.LEGACY_EXCEPTIONS | Feature.THREADS)
+    Engine(features=WASM_3)
 
 
 def test_a_missing_export_names_those_there_are() -> None:

@@ -10,6 +10,7 @@ from wasm2oci.errors import UsageError
 
 __all__ = [
     "DEFAULT",
+    "EXECUTED",
     "FEATURE_NAMES",
     "VERSIONS",
     "WASM_1",
@@ -89,6 +90,8 @@ WASM_3 = (
     | Feature.MEMORY64
     | Feature.MULTI_MEMORY
 )
+EXECUTED = WASM_3
+"""What the engine runs; of the rest it only knows whether it is valid."""
 DEFAULT = WASM_3 | Feature.LEGACY_EXCEPTIONS
 """What is accepted unless the caller says otherwise: all of 3.0, and the exceptions LLVM still emits."""
 

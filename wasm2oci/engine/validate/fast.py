@@ -5,7 +5,7 @@ wants the same type, and where anything is unusual (a rare instruction, an overl
 takes from the polymorphic stack, any fault at all) it says "not sure" and `body` decides. A test runs both on the same
 bodies: whatever this accepts, the specification's algorithm accepts, with the same features.
 
-How it is fast, about ten million instructions a second:
+How it is fast, six to seven million instructions a second:
 
 - The body is read through one iterator: no position to keep, none to check. Running off the end raises StopIteration.
 - The operand stack holds the types themselves. Below the values of each block lies a sentinel, 0 (or -1 when the rest

@@ -24,6 +24,14 @@ def test_every_opcode_has_a_lowering() -> None:
     assert not {OPCODES[code].mnemonic for code in LOWERING} & (CONTROL | VALIDATED_ONLY)
 
 
+def test_every_name_a_lowering_writes_is_there() -> None:
+    """Rows that become a call of the runtime's function of their name."""
+    for row in map(OPCODES.__getitem__, LOWERING):
+        lower = LOWERING[row.code]
+        if lower.__qualname__.startswith("_helper."):
+            assert row.mnemonic.replace(".", "_") in NAMES, row.mnemonic
+
+
 def source(text: str, index: int = 0) -> str:
     return translate_function(decode_module(bytes(wasmtime.wat2wasm(text))), index, Options()).text
 

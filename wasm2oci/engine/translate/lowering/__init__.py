@@ -1,13 +1,14 @@
 """How each instruction becomes Python: one table, total over `OPCODES` (a test fails where a row is missing).
 
-Control instructions are absent on purpose: they are `structured`'s and `machine`'s, listed in `CONTROL`. Legacy
-exception handling is validated and not executed.
+Control instructions are absent on purpose: they are `structured`'s and `machine`'s, listed in `CONTROL`. What lies
+beyond 3.0 is validated and not executed: `VALIDATED_ONLY`.
 """
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from wasm2oci.engine.syntax.opcodes import BY_MNEMONIC
+from wasm2oci.engine.syntax.features import EXECUTED
+from wasm2oci.engine.syntax.opcodes import BY_MNEMONIC, OPCODES
 from wasm2oci.engine.translate.emitter import Emitter
 from wasm2oci.engine.translate.lowering.calls import CALLS
 from wasm2oci.engine.translate.lowering.floats import FLOATS
@@ -38,8 +39,8 @@ CONTROL: Final = frozenset(
 )
 """Mnemonics of what control flow is made of."""
 
-VALIDATED_ONLY: Final = frozenset(("try", "catch", "catch_all", "delegate", "rethrow"))
-"""Legacy exception handling: a module that uses it validates, and is refused when it is to run."""
+VALIDATED_ONLY: Final = frozenset(row.mnemonic for row in OPCODES.values() if row.feature & ~EXECUTED)
+"""What lies beyond 3.0: a module that uses it validates where that is allowed, and is refused when it is to run."""
 
 LOWERING: Final[dict[int, Callable[[Emitter, Any], None]]] = {
     BY_MNEMONIC[mnemonic].code: lowering

@@ -10,7 +10,7 @@ loop; see `loader`.
 from collections.abc import Callable
 from typing import Any, Final
 
-from wasm2oci.engine.syntax.types import F32, F64, FuncType
+from wasm2oci.engine.syntax.types import FuncType
 from wasm2oci.engine.translate.emitter import Emitter, type_mask
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, constant, mask, paren
 
@@ -219,10 +219,6 @@ def _throw_ref(e: Emitter, _: Any) -> None:
     e.dead = True
 
 
-def _fence(_: Emitter, __: Any) -> None:
-    """One thread runs an instance: there is nothing to order."""
-
-
 CALLS: Final[dict[str, Lowering]] = {
     "unreachable": _unreachable,
     "nop": _nop,
@@ -242,8 +238,5 @@ CALLS: Final[dict[str, Lowering]] = {
     "local.tee": _local_tee,
     "global.get": _global_get,
     "global.set": _global_set,
-    "atomic.fence": _fence,
 }
 """Mnemonic to lowering."""
-
-_ = (F32, F64)

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wasm2oci.engine.syntax.opcodes import ADDRESS, OPCODES, Immediate, Opcode
-from wasm2oci.engine.syntax.types import V128
 from wasm2oci.engine.translate.emitter import Emitter, type_mask
 from wasm2oci.engine.translate.lowering.integers import call
-from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, binary, constant, mask, paren
+from wasm2oci.engine.translate.value import M32, M64, PURE, READ, V, binary, constant, mask, paren
 
 __all__ = ["VECTORS"]
 
@@ -126,7 +125,6 @@ def _helper(row: Opcode) -> Lowering:
     params = row.params or ()
     results = row.results or ()
     touches = Immediate.MEMARG in row.immediates
-    plain = row.mnemonic.startswith(("i64.add128", "i64.sub128", "i64.mul_wide"))
 
     def lower(e: Emitter, imm: Any) -> None:
         values = e.popn(len(params))
@@ -150,31 +148,18 @@ def _helper(row: Opcode) -> Lowering:
         if not results:
             e.statement(f"{name}({','.join(v.s for v in arguments)})")
         elif len(results) == 1:
-            cls = PURE if not touches else EFFECT if "atomic" in name and "load" not in name else READ
-            call(e, name, arguments, cls, type_mask(results[0]))
+            call(e, name, arguments, READ if touches else PURE, type_mask(results[0]))
         else:
-            base = len(e.stack)
-            bits = 0
-            for i in range(len(results)):
-                bits |= 2 << 2 * (base + i)
-            e.flush_deps(bits)
-            for v in arguments:
-                e.flush_for(v.cls)
-            slots = e.typed_slots(base, results)
-            e.line(f"{','.join(v.s for v in slots)}={name}({','.join(v.s for v in arguments)})")
-            e.stack.extend(slots)
+            raise AssertionError(f"{row.mnemonic} has several results")
 
-    _ = plain
     return lower
 
 
 def _rows() -> dict[str, Lowering]:
     rows: dict[str, Lowering] = {}
     for row in OPCODES.values():
-        prefix = row.code >> 16
-        if (prefix == 0xFD or prefix == 0xFE or 0xFC0013 <= row.code <= 0xFC0016) and row.params is not None:  # noqa: PLR1714
+        if row.code >> 16 == 0xFD and row.params is not None:
             rows[row.mnemonic] = _helper(row)
-    rows.pop("atomic.fence", None)
     rows["v128.const"] = _const
     rows["v128.and"] = _bitwise("&", 6)
     rows["v128.or"] = _bitwise("|", 8)
@@ -197,5 +182,3 @@ def _rows() -> dict[str, Lowering]:
 
 VECTORS: Final = _rows()
 """Mnemonic to lowering."""
-
-_ = V128
