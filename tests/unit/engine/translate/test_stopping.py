@@ -85,16 +85,26 @@ class Stopped(BaseException):
     pass
 
 
+SPINS = """(module (import "host" "started" (func)) (func (export "f") (call 0) (loop $l (br $l))))"""
+
+
 def test_an_exception_from_another_thread_stops_code_that_does_not_poll() -> None:
-    _, made = instance(Engine())
+    started = threading.Event()
     thread = threading.get_ident()
-    stop = threading.Timer(
-        0.05, lambda: ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Stopped))
-    )
-    stop.start()
+
+    def stop() -> None:
+        # Any earlier, and it might arrive in a finalizer, where Python prints it and goes on.
+        started.wait()
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Stopped))
+
+    linker = Linker(Engine())
+    linker.define_function("host", "started", [], [], started.set)
+    function = linker.instantiate(Module(linker.engine, bytes(wasmtime.wat2wasm(SPINS)))).function("f")
+    stopper = threading.Thread(target=stop, daemon=True)
+    stopper.start()
     with pytest.raises(Stopped):
-        made.function("spin").invoke()
-    stop.join()
+        function.invoke()
+    stopper.join()
 
 
 def test_endless_recursion_is_a_trap_and_leaves_the_instance_usable() -> None:
