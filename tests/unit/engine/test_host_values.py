@@ -1,5 +1,8 @@
 """What a host reads, writes and raises, and how it is told of its mistakes."""
 
+import gc
+import linecache
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +25,7 @@ from wasm2oci.engine import (
     new_table,
     new_tag,
 )
+from wasm2oci.engine.translate.loader import FILE_PREFIX
 from wasm2oci.errors import UsageError
 
 ITEMS = """(module
@@ -135,3 +139,17 @@ def test_a_hosts_mistakes_are_said_where_they_are_made(make: Callable[[], object
     with pytest.raises(UsageError, match=message) as caught:
         make()
     assert (caught.value.hint or "").startswith("wrap it") == ("print" in str(caught.value))
+
+
+def test_nothing_is_left_of_an_instance_that_is_gone() -> None:
+    """An embedder may load modules for years: no registry of types, code or sources keeps any of them."""
+    module = Module(
+        Engine(), bytes(wasmtime.wat2wasm('(module (memory 1) (func (export "f") (result i32) i32.const 1))'))
+    )
+    instance = Linker(Engine()).instantiate(module)
+    assert instance.call("f") == 1
+    left: list[weakref.ref[Any]] = [weakref.ref(instance.runtime), weakref.ref(instance.function("f").call)]
+    del module, instance
+    gc.collect()
+    assert [ref() for ref in left] == [None, None]
+    assert not [name for name in linecache.cache if name.startswith(FILE_PREFIX)]

@@ -5,7 +5,6 @@ Until then a function's `call` is a stand-in that makes the real thing and puts 
 """
 
 import hashlib
-import linecache
 import sys
 import weakref
 from array import array
@@ -103,8 +102,6 @@ class Loader:
             source = translate_function(self.instance.module, index, self.options)
             code = compile_source(source, name)
         self.cache.put(index, Entry(code, source.tails, array("I", source.offsets)))
-        # Tracebacks show the generated lines.
-        linecache.cache[name] = (len(source.text), None, source.text.splitlines(keepends=True), name)
         self.maps[index] = source.offsets
         return self.link(function, code, tails=source.tails)
 
