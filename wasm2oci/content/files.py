@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["TEMPORARY", "FileNotThereError", "NewFile", "local_errors", "make_folder", "sync_folder", "write_file"]
+__all__ = [
+    "TEMPORARY",
+    "FileNotThereError",
+    "NewFile",
+    "local_errors",
+    "make_folder",
+    "replace_file",
+    "sync_folder",
+    "write_file",
+]
 
 TEMPORARY: Final = ".wasm2oci-"
 """How names of temporary files start; what is left of them was left by a process that was killed."""
@@ -153,6 +162,14 @@ def write_file(path: "Path", content: "Iterable[bytes]", mode: int = 0o666, *, s
         special = _is_special(path)
     if special:
         return _write_special(path, content)
+    return replace_file(path, content, mode, sync=sync)
+
+
+def replace_file(path: "Path", content: "Iterable[bytes]", mode: int = 0o666, *, sync: bool = True) -> int:
+    """Write a file whole or not at all, in the place of whatever has its name: a pipe or a link there is replaced.
+
+    For folders that somebody else may have filled. Arguments, result and errors are those of `write_file`.
+    """
     file = NewFile(path, mode, sync=sync)
     try:
         for chunk in content:

@@ -19,7 +19,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from wasm2oci.content.files import TEMPORARY, local_errors, make_folder, write_file
+from wasm2oci.content.files import TEMPORARY, local_errors, make_folder, replace_file
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.memory import referrer_descriptor
 from wasm2oci.content.target import ContentNotFoundError
@@ -98,11 +98,11 @@ class OciLayout:
                 )
             with _locked(folder):
                 if not (folder / "index.json").exists():
-                    write_file(
+                    replace_file(
                         folder / "index.json",
                         [_encode({"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": []})],
                     )
-                write_file(folder / _MARKER, [_encode({"imageLayoutVersion": _VERSION})])
+                replace_file(folder / _MARKER, [_encode({"imageLayoutVersion": _VERSION})])
         return cls(folder)
 
     def __str__(self) -> str:
@@ -273,7 +273,7 @@ class OciLayout:
     def _write(self, descriptor: Descriptor, content: "Content") -> None:
         path = self._path(descriptor.digest)
         make_folder(path.parent)
-        write_file(path, verified(content, descriptor))
+        replace_file(path, verified(content, descriptor))
 
     def _list(self, descriptor: Descriptor, tag: str | None, contained: set[Digest]) -> None:
         """Put a manifest into index.json, under this name if it has one."""
@@ -307,7 +307,7 @@ class OciLayout:
             yield entries
             after = _encode(value)
             if after != before.raw:
-                write_file(self.folder / "index.json", [after])
+                replace_file(self.folder / "index.json", [after])
 
 
 class _BlobFile(FileContent):

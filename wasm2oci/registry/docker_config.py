@@ -18,7 +18,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.content.files import make_folder, write_file
+from wasm2oci.content.files import make_folder, replace_file
 from wasm2oci.errors import InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.registry.urls import is_hub
 
@@ -205,7 +205,7 @@ def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]
 def _replace(target: Path, data: bytes) -> None:
     try:
         make_folder(target.parent, 0o700)
-        write_file(target, [data], 0o600)
+        replace_file(target, [data], 0o600)
     except (LocalIOError, NotFoundError) as error:
         raise ConfigFileError(f"cannot write {error.message}", hint=error.hint) from error
 

@@ -329,3 +329,18 @@ def test_a_copy_that_breaks_leaves_a_layout_without_half_a_blob(layout: OciLayou
     for path in (layout.folder / "blobs").rglob("*"):
         if path.is_file():
             assert Digest.of(path.read_bytes()).encoded == path.name
+
+
+@pytest.mark.parametrize("where", ["blob", "index.json"])
+def test_a_pipe_in_the_place_of_a_file_is_replaced_and_not_waited_for(where: str, layout: OciLayout) -> None:
+    blob = Descriptor.of("application/wasm", WASM)
+    path = layout.folder / where if where != "blob" else layout.folder / "blobs" / "sha256" / blob.digest.encoded
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    if where == "blob":
+        Stash(layout).put("application/wasm", WASM)
+        assert b"".join(layout.fetch(blob)) == WASM
+    else:
+        with pytest.raises(LocalIOError, match="not a regular file"):
+            Stash(layout).module()
