@@ -253,3 +253,16 @@ def test_skopeo_reads_what_we_wrote(tmp_path: "Path") -> None:
         command.append(f"docker://{case.host}/me/app:v1")
         done = subprocess.run(command, capture_output=True, check=True, timeout=60)
         assert done.stdout == RAW
+
+
+def test_more_tags_than_a_page_are_all_listed(
+    case: Case, connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Distribution 2.8 takes no notice of `n` and sorts nothing; whatever it does, each tag comes once."""
+    monkeypatch.setattr("wasm2oci.registry.repository._TAGS_PAGE", 50)
+    repository = connector.repository(reference(case, "many/pages"), writes=True)
+    names = [f"v{number}" for number in range(120)]
+    copy(artifact(), ROOT, repository, names[0])
+    for name in names[1:]:
+        repository.tag(ROOT, name)
+    assert sorted(repository.tags()) == sorted(names)

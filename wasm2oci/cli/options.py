@@ -15,7 +15,7 @@ from wasm2oci.errors import UsageError
 if TYPE_CHECKING:
     from wasm2oci.operations.environment import Access
 
-__all__ = ["Connection", "Format", "ReferenceArgument", "Reporting", "read_password"]
+__all__ = ["Connection", "Format", "ModuleOption", "PlatformOption", "ReferenceArgument", "Reporting", "read_password"]
 
 _PASSWORD_MAX = 1 << 20
 
@@ -31,6 +31,13 @@ ReferenceArgument = Annotated[
     str,
     Argument("REF", "HOST/NAME:TAG, HOST/NAME@DIGEST or oci-layout:DIR:TAG."),
 ]
+
+
+ModuleOption = Annotated[
+    str | None,
+    Option.of("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
+]
+PlatformOption = Annotated[str | None, Option.of("--platform", metavar="OS/ARCH", help="Which entry of an index.")]
 
 
 @option_group("Output options")

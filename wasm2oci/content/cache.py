@@ -149,15 +149,16 @@ class Cache:
         with suppress(OSError):
             self._path(descriptor).unlink()
 
-    def prune(self, limit: int, now: float | None = None) -> int:
+    def prune(self, limit: int) -> int:
         """Remove blobs, those used longest ago first, until the rest takes at most `limit` bytes.
+
+        What killed processes left behind goes too, once it is a day older than the newest blob: so no clock is needed.
 
         Args:
             limit: bytes; 0 empties the cache.
-            now: seconds since the epoch, to also remove what killed processes left behind more than a day ago.
 
         Returns:
-            Bytes that were removed; 0 also when another process makes room at this moment.
+            Bytes of blobs that were removed; 0 also when another process makes room at this moment.
 
         Raises:
             LocalIOError: the folder cannot be read.
@@ -166,17 +167,22 @@ class Cache:
         with self._locked() as ours:
             if not ours:
                 return 0
-            files, total = [], 0
+            files, left, total = [], [], 0
             for path in self._files():
                 with suppress(OSError):
                     status = path.stat()
                     if path.name.startswith(TEMPORARY):
-                        if now is not None and status.st_mtime < now - _STALE:
-                            path.unlink()
+                        left.append((status.st_mtime, path))
                         continue
                     files.append((status.st_mtime_ns, status.st_size, path))
                     total += status.st_size
-            for _, size, path in sorted(files):
+            files.sort()
+            newest = files[-1][0] / 1e9 if files else 0.0
+            for changed, path in left:
+                if changed < newest - _STALE:
+                    with suppress(OSError):
+                        path.unlink()
+            for _, size, path in files:
                 if total <= limit:
                     break
                 with suppress(OSError):

@@ -192,11 +192,14 @@ def test_leftovers_of_killed_processes_go_after_a_day(cache: Cache) -> None:
     fill(cache, 1)
     left = cache.folder / "blobs" / "sha256" / f"{TEMPORARY}left"
     left.write_bytes(b"x")
-    os.utime(left, (1_000_000, 1_000_000))
+    newest = Descriptor.of("a/b", b"newest")
+    cache.keep(newest, BytesContent(b"newest"))
+    now = (cache.folder / "blobs" / "sha256" / newest.digest.encoded).stat().st_mtime
+    os.utime(left, (now - 24 * 3600, now - 24 * 3600))
     cache.prune(10_000)
-    cache.prune(10_000, now=1_000_000 + 24 * 3600)
     assert left.exists()
-    cache.prune(10_000, now=1_000_001 + 24 * 3600)
+    os.utime(left, (now - 24 * 3601, now - 24 * 3601))
+    cache.keep(Descriptor.of("a/b", b"new"), BytesContent(b"new"))  # whoever adds to the cache tidies it
     assert not left.exists()
 
 

@@ -1,11 +1,15 @@
 """What the verbs of a repository do beyond the contract that every place of content keeps."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.network import Answer, Network, Sent, broken, fresh_core
+from tests.support.registry_server import registry_server
+from wasm2oci.content.copy import copy
+from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import (
     AccessError,
@@ -19,6 +23,7 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Reference
+from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.problems import ConnectionLostError, ResponseError, TooManyRequestsError
 from wasm2oci.registry.referrers import FallbackTagError, fallback_tag
 
@@ -433,3 +438,17 @@ def test_a_tag_for_what_is_here_already() -> None:
     assert repository.resolve("v2") == ROOT
     with pytest.raises(InvalidInputError):
         repository.tag(ROOT, "not a tag")
+
+
+def test_pages_of_tags_are_followed_over_real_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wasm2oci.registry.repository._TAGS_PAGE", 50)
+    names = sorted(f"v{number}" for number in range(120))
+    target = MemoryTarget()
+    target.push(EMPTY_JSON, BytesContent(b"{}"))
+    target.push(ROOT, BytesContent(RAW))
+    with registry_server() as running, Connector(ConnectOptions(environ={}, home=tmp_path)) as connector:
+        repository = connector.repository(Reference.parse(f"{running.address}/many/pages"), writes=True)
+        copy(target, ROOT, repository, names)
+        before = len(running.seen)
+        assert list(repository.tags()) == names
+        assert len([line for line in running.seen[before:] if "/tags/list" in line]) == 3

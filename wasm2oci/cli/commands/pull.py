@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Option
-from wasm2oci.cli.options import Connection, ReferenceArgument, Reporting
+from wasm2oci.cli.options import Connection, ModuleOption, PlatformOption, ReferenceArgument, Reporting
 from wasm2oci.cli.output import descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.session import Session
@@ -20,11 +20,8 @@ def command(
         str | None,
         Option.of("--output", "-o", metavar="FILE", help="The file to write; - writes to standard output."),
     ] = None,
-    module: Annotated[
-        str | None,
-        Option.of("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
-    ] = None,
-    platform: Annotated[str | None, Option.of("--platform", metavar="OS/ARCH", help="Which entry of an index.")] = None,
+    module: ModuleOption = None,
+    platform: PlatformOption = None,
     force: Annotated[bool, Option.of("--force", help="Also what is no WebAssembly module.")] = False,
     no_cache: Annotated[bool, Option.of("--no-cache", help="Download even what was downloaded before.")] = False,
     reporting: Reporting,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import Connection, Reporting
+from wasm2oci.cli.options import Connection, ModuleOption, PlatformOption, Reporting
 from wasm2oci.cli.output import fields, size_text
 from wasm2oci.cli.session import Session
 
@@ -24,11 +24,8 @@ def command(
         str | None,
         Option.of("--features", metavar="LIST", help="What it may use: wasm1, wasm2, wasm3, +gc,-simd128, ..."),
     ] = None,
-    module: Annotated[
-        str | None,
-        Option.of("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
-    ] = None,
-    platform: Annotated[str | None, Option.of("--platform", metavar="OS/ARCH", help="Which entry of an index.")] = None,
+    module: ModuleOption = None,
+    platform: PlatformOption = None,
     reporting: Reporting,
     connection: Connection,
 ) -> None:

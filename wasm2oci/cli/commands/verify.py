@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import Connection, ReferenceArgument, Reporting
+from wasm2oci.cli.declare import Argument
+from wasm2oci.cli.options import Connection, ModuleOption, PlatformOption, ReferenceArgument, Reporting
 from wasm2oci.cli.output import descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.session import Session
@@ -17,11 +17,8 @@ def command(
     *,
     ref: ReferenceArgument,
     file: Annotated[Path | None, Argument("[FILE]", "A file that should be its module.")] = None,
-    module: Annotated[
-        str | None,
-        Option.of("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
-    ] = None,
-    platform: Annotated[str | None, Option.of("--platform", metavar="OS/ARCH", help="Which entry of an index.")] = None,
+    module: ModuleOption = None,
+    platform: PlatformOption = None,
     reporting: Reporting,
     connection: Connection,
 ) -> None:
