@@ -401,3 +401,17 @@ def test_a_copy_to_a_digest_has_to_be_that_digest(tmp_path: Path) -> None:
         ran = invoke("copy", source, f"{registry.address}/other:v2@{real}", env={"HOME": str(tmp_path)})
         assert ran.code == 0
         assert invoke("tags", f"{registry.address}/other").stdout == "v2\n"
+
+
+def test_a_layout_that_cannot_be_made_is_a_matter_of_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "hello.wasm").write_bytes(HELLO)
+    ran = invoke("push", "hello.wasm", "oci-layout:/proc/nowhere/layout:v1", cwd=tmp_path)
+    assert ran.code == 9
+    assert "/proc/nowhere" in ran.stderr
+
+
+def test_a_file_that_is_no_module_is_named_by_inspect(tmp_path: Path) -> None:
+    (tmp_path / "notes.wasm").write_text("notes")
+    ran = invoke("inspect", "notes.wasm", cwd=tmp_path)
+    assert ran.code == 3
+    assert "notes.wasm cannot be looked into: magic header not detected" in ran.stderr

@@ -71,8 +71,10 @@ def make_folder(path: "Path", mode: int = 0o777) -> None:
     Raises:
         LocalIOError: that is not possible.
     """
-    with local_errors(path):
+    try:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
+    except OSError as error:  # "no such file" too: nothing that was asked for is missing, it cannot be made
+        raise _local_error(path, error) from error
 
 
 class NewFile:

@@ -52,9 +52,14 @@ def inspect_file(path: Path) -> "ModuleFacts":
         InvalidInputError: it is not WebAssembly, too large, or its outline is malformed.
     """
     from wasm2oci.content.verify import FileContent
+    from wasm2oci.engine.errors import ModuleError
     from wasm2oci.operations.module_facts import look_at
 
-    return look_at(_joined(FileContent(path), str(path)))
+    try:
+        return look_at(_joined(FileContent(path), str(path)))
+    except ModuleError as error:
+        error.message = f"{path} cannot be looked into: {error.message}"
+        raise
 
 
 def inspect(source: "Location", environment: "Environment", *, outline: bool = True) -> Inspected:

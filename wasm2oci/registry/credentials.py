@@ -181,6 +181,8 @@ class CredentialChain:
             if file is not None:
                 self.tried.append(str(path))
                 yield file
+            elif path == self._registry_config:
+                self.tried.append(f"{path} (not there)")
 
     def _from_file(self, file: AuthFile, host: str, repository: str) -> Credential | None:
         helper = file.helper_for(host)

@@ -83,6 +83,12 @@ def test_an_explicit_file_is_the_only_one(home: Path, tmp_path: Path) -> None:
     assert find(home, {"GITHUB_TOKEN": "x"}, registry_config=empty, host="ghcr.io") == Anonymous()
 
 
+def test_an_explicit_file_that_is_not_there_is_said(home: Path, tmp_path: Path) -> None:
+    chain = CredentialChain({}, home, registry_config=tmp_path / "typo.json")
+    assert chain.lookup(HOST) == Anonymous()
+    assert chain.tried == [f"{tmp_path / 'typo.json'} (not there)"]
+
+
 def test_home_folders_are_looked_into_without_variables(home: Path) -> None:
     write(home / ".docker" / "config.json", auths={HOST: auth("docker", "x")})
     assert find(home) == Basic("docker", "x")

@@ -10,7 +10,7 @@ from wasm2oci.cli.options import Reporting, read_password
 from wasm2oci.cli.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from wasm2oci.cli.output import Output
     from wasm2oci.operations.serve import Served
@@ -94,10 +94,10 @@ def command(
         session.stderr.flush()
 
     with serving(request, log) as served:
-        _announce(output, served, running=bool(run))
         if run:
+            _announce(output, served, running=True)
             return _run(run, session.variables, served)
-        _wait()
+        _wait(lambda: _announce(output, served, running=False))
     output.line("stopped")
     return 0
 
@@ -123,14 +123,18 @@ def _announce(output: "Output", served: "Served", *, running: bool) -> None:
     output.result(document, lines, quiet=served.address)
 
 
-def _wait() -> None:
-    """Until somebody says stop: Ctrl-C, or the signal that service managers send."""
+def _wait(announce: "Callable[[], None]") -> None:
+    """Say that it serves, until somebody says stop: Ctrl-C, or the signal that service managers send.
+
+    Whoever reads the announcement may say stop at once, so it is listened for before.
+    """
     import signal
     import threading
 
     stop = threading.Event()
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        announce()
         stop.wait()
     finally:
         for number, handler in before.items():
