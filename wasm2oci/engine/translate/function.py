@@ -5,13 +5,14 @@ from typing import Final
 
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
+from wasm2oci.engine.translate.branches import TooDeep
 from wasm2oci.engine.translate.demand import BITWISE, narrow_constants
 from wasm2oci.engine.translate.emitter import Emitter, Range
 from wasm2oci.engine.translate.instructions import Body, decode_body
 from wasm2oci.engine.translate.options import Options
 from wasm2oci.engine.translate.repeats import ROTATIONS, WORTH_KEEPING, repeated, rotated
 from wasm2oci.engine.translate.shape import chains
-from wasm2oci.engine.translate.structured import Structured, TooDeep
+from wasm2oci.engine.translate.structured import Structured
 from wasm2oci.engine.translate.views import hoist_views
 
 __all__ = ["Source", "translate_function"]

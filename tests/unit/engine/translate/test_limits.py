@@ -6,6 +6,7 @@ import wasmtime
 from wasm2oci.engine.embed import Engine, Instance, Linker, Module
 from wasm2oci.engine.runtime.trap import Trap
 from wasm2oci.engine.translate import structured
+from wasm2oci.engine.translate.branches import TooDeep
 
 
 def instance(text: str, engine: Engine | None = None) -> Instance:
@@ -23,7 +24,7 @@ def control(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 class _GivesUp(structured.Structured):
     def walk(self) -> None:
-        raise structured.TooDeep
+        raise TooDeep
 
 
 def invoke(made: Instance, name: str, *values: int) -> object:
