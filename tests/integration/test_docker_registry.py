@@ -99,6 +99,8 @@ def test_a_blob_that_is_sent_before_its_digest_is_known(case: Case, connector: C
     assert repository.exists(BLOB)
     repository.close()
     assert b"".join(repository.fetch(BLOB)) == DATA
+    sessions = case.registry.folder.glob("storage/**/sent/ahead/_uploads/*/data")
+    assert list(sessions) == []
 
 
 def test_copies_between_repositories_are_mounted(case: Case, connector: Connector) -> None:

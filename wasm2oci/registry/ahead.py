@@ -2,9 +2,11 @@
 
 Hashing a gibibyte takes most of a second, and a registry nearby takes in hundreds of megabytes in that time. So the
 bytes go into an upload session that is completed when their name is known, or dropped when the registry turns out to
-have them already. Only the straight way is gone here: POST, one PATCH with everything (no `Content-Range`: so docker
-and skopeo push), PUT. Whatever else happens, the session is dropped and the blob is pushed as usual, with all that
-`upload.BlobUpload` knows about registries; so nothing is reported from here but what happened to be right.
+have them already. Only the straight way is gone here: POST, one PATCH with everything (in HTTP's chunks and without
+`Content-Range`: so docker and skopeo push), PUT. No length is said, so that a PATCH that is not wanted any more ends in
+good order: docker-registry lets nobody drop a session whose last request broke off. Whatever else happens, the session
+is dropped and the blob is pushed as usual, with all that `upload.BlobUpload` knows about registries; so nothing is
+reported from here.
 
 Spec: distribution-spec, Pushing blobs, end-4a, end-5, end-6.
 """
@@ -35,10 +37,6 @@ _COMMIT: Final = 300.0
 _GRACE: Final = 2.0
 """Seconds that a stopped upload gets to end by itself, so that its session can be dropped."""
 _OCTETS: Final = {"Content-Type": "application/octet-stream"}
-
-
-class _StoppedError(Exception):
-    """The upload is not wanted any more, or cannot be right any more."""
 
 
 class UploadAhead:
@@ -103,8 +101,6 @@ class UploadAhead:
     def _run(self) -> None:
         try:
             self._send()
-        except _StoppedError:
-            pass
         except Exception as error:  # noqa: BLE001 - the usual way meets the same trouble and reports it; bugs are raised in finish
             self._error = error
         finally:
@@ -120,8 +116,7 @@ class UploadAhead:
             return
         self._location = join(reply.url, location)
         body = _Passing(self)
-        headers = {**_OCTETS, "Content-Length": str(self.size)}
-        reply = session.send(Request("PATCH", self._location, headers, body, repeatable=False), self._scopes)
+        reply = session.send(Request("PATCH", self._location, _OCTETS, body, repeatable=False), self._scopes)
         reply.drain()
         if reply.status in endpoint("end-5").done:
             location = reply.headers.get("location")
@@ -148,15 +143,13 @@ class UploadAhead:
     def chunks(self, hasher: Hasher) -> "Iterator[bytes]":
         """A pass over the content, hashed and counted (what a refusal made go twice, once), until this is stopped."""
         for chunk in self._content:
+            if self._stop.is_set() or hasher.size + len(chunk) > self.size:
+                return
             hasher.update(chunk)
-            if self._stop.is_set() or hasher.size > self.size:
-                raise _StoppedError
             yield chunk
             if hasher.size > self._furthest:
                 self._moved.put(hasher.size - self._furthest)
                 self._furthest = hasher.size
-        if hasher.size != self.size:
-            raise _StoppedError
 
 
 class _Passing:
