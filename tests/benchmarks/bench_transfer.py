@@ -64,7 +64,10 @@ class Bench:
     def run(self, name: str, command: Sequence[str]) -> None:
         """Run a command and write down what it took."""
         start = time.perf_counter()
-        process = subprocess.Popen(command, env=self.environ(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        # From a folder that is no checkout: `python -m` would take the package from there and not the installed one.
+        process = subprocess.Popen(
+            command, cwd=self.folder, env=self.environ(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         assert process.stderr is not None
         said = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
