@@ -15,6 +15,8 @@ from wasm2oci.wasi import Interrupt, Interrupted
 __all__ = ["TimedOut", "supervise"]
 
 _GRACE_S: Final = 0.05
+_KICKS: Final = 2
+"""An exception that arrives while Python runs a finalizer is printed and lost; the next one is not."""
 _STACK: Final = 64 * 1024 * 1024  # only reserved, not used, until a guest calls that deep
 
 T = TypeVar("T")
@@ -82,6 +84,8 @@ def _break_off(box: _Box[T], interrupt: Interrupt, kick: Callable[[int], None], 
     if box.done.is_set():
         return
     interrupt.fire()
-    if thread.ident is not None:
-        kick(thread.ident)
-    box.done.wait(_GRACE_S)
+    for _ in range(_KICKS):
+        if thread.ident is not None:
+            kick(thread.ident)
+        if box.done.wait(_GRACE_S):
+            return
