@@ -13,6 +13,7 @@ import pytest
 from tests.cli.support import invoke
 from tests.cli.transcripts import HELLO
 from tests.support.registry_server import RunningRegistry, registry_server
+from wasm2oci.oci.digest import Digest
 
 FULL = Path("/dev/full")
 IN_A_SESSION = """
@@ -165,3 +166,11 @@ def test_an_identity_token_option_without_a_token_is_a_usage_error(registry: Run
     ran = invoke("resolve", f"{registry.address}/hello:v1", "--identity-token")
     assert (ran.code, ran.stdout) == (2, "")
     assert "add --password-stdin" in ran.stderr
+
+
+def test_standard_input_can_be_validated() -> None:
+    valid = invoke("validate", "-", "-q", stdin=HELLO)
+    assert (valid.code, valid.stdout) == (0, f"{Digest.of(HELLO)}\n")
+    broken = invoke("validate", "-", stdin=HELLO[:-1])
+    assert broken.code == 3
+    assert broken.stderr.startswith("error: standard input is not valid: ")

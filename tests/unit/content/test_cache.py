@@ -195,10 +195,10 @@ def test_leftovers_of_killed_processes_go_after_a_day(cache: Cache) -> None:
     newest = Descriptor.of("a/b", b"newest")
     cache.keep(newest, BytesContent(b"newest"))
     now = (cache.folder / "blobs" / "sha256" / newest.digest.encoded).stat().st_mtime
-    os.utime(left, (now - 24 * 3600, now - 24 * 3600))
+    os.utime(left, (now - 23 * 3600, now - 23 * 3600))
     cache.prune(10_000)
     assert left.exists()
-    os.utime(left, (now - 24 * 3601, now - 24 * 3601))
+    os.utime(left, (now - 25 * 3600, now - 25 * 3600))
     cache.keep(Descriptor.of("a/b", b"new"), BytesContent(b"new"))  # whoever adds to the cache tidies it
     assert not left.exists()
 

@@ -18,7 +18,7 @@ def command(
     *,
     subject: Annotated[
         str,
-        Argument("FILE|REF", "A file, HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG."),
+        Argument("FILE|REF", "A file, - for standard input, HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG."),
     ],
     features: Annotated[
         str | None,
@@ -36,24 +36,31 @@ def command(
 
       wasm2oci validate hello.wasm
       wasm2oci validate ghcr.io/me/hello:v1 --features wasm2
+      wasm-tools parse hello.wat | wasm2oci validate -
     """
     from wasm2oci.engine.errors import ModuleError
     from wasm2oci.engine.syntax.features import DEFAULT, parse_features
+    from wasm2oci.oci.digest import Digest
     from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
     from wasm2oci.operations.subject import parse_subject
     from wasm2oci.operations.validate import validate
 
     output = session.output(reporting)
     allowed = DEFAULT if features is None else parse_features(features)
-    policy = FetchPolicy(pull=Pull.ALWAYS, wanted=module, platform=platform)
-    fetched = fetch(parse_subject(subject), policy, session.environment(output, connection))
+    if subject == "-":
+        subject, data = "standard input", session.stdin.read()
+        digest = Digest.of(data)
+    else:
+        policy = FetchPolicy(pull=Pull.ALWAYS, wanted=module, platform=platform)
+        fetched = fetch(parse_subject(subject), policy, session.environment(output, connection))
+        data, digest = fetched.data, fetched.digest
     try:
-        result = validate(fetched.data, allowed)
+        result = validate(data, allowed)
     except ModuleError as error:
         error.message = f"{subject} is not valid: {error.message}"
         raise
-    document = {"subject": subject, "valid": True, "digest": str(fetched.digest), **result.to_json()}
-    output.result(document, _lines(subject, str(fetched.digest), result), quiet=str(fetched.digest))
+    document = {"subject": subject, "valid": True, "digest": str(digest), **result.to_json()}
+    output.result(document, _lines(subject, str(digest), result), quiet=str(digest))
 
 
 def _lines(subject: str, digest: str, result: "Validation") -> list[str]:
