@@ -18,9 +18,15 @@ from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import check_tag
 from wasm2oci.oci.wire import ERROR_BODY_MAX, MANIFEST_MAX, load_object
 from wasm2oci.registry.endpoints import Endpoint, endpoint
-from wasm2oci.registry.manifests import RemoteManifest, get_manifest, head_manifest, put_manifest
+from wasm2oci.registry.manifests import (
+    ManifestDigestError,
+    RemoteManifest,
+    get_manifest,
+    head_manifest,
+    put_manifest,
+)
 from wasm2oci.registry.messages import Request
-from wasm2oci.registry.problems import NotSupportedError, ResponseError
+from wasm2oci.registry.problems import ManifestUnknownError, NotSupportedError, ResponseError
 from wasm2oci.registry.scope import Scope
 from wasm2oci.registry.urls import Origin, join
 
@@ -61,6 +67,7 @@ class Repository:
         self._guard = Lock()
         self._uploads: dict[Digest, str] = {}
         self._read: RemoteManifest | None = None
+        self._promised = ("", "")
         self._known_referrers: Referrers | None = None
         self._ahead: UploadAhead | None = None
 
@@ -84,6 +91,8 @@ class Repository:
         """
         response, descriptor = head_manifest(self.session, self.name, reference, self._pull)
         if descriptor is not None:
+            with self._guard:
+                self._promised = str(descriptor.digest), reference
             return descriptor
         if response.status == 429 or response.status >= 500:
             raise self.session.refusal(response, b"", f"{self}:{reference}", name=self.name, kind="manifest")
@@ -310,9 +319,26 @@ class Repository:
             known = (read.descriptor.media_type, read.descriptor.size)
             if expected is None or (expected.media_type, expected.size) == known:
                 return read
-        found = get_manifest(self.session, self.name, reference, self._pull, expected=expected)
+        try:
+            found = get_manifest(self.session, self.name, reference, self._pull, expected=expected)
+        except ManifestUnknownError as error:
+            found = self._promised_manifest(reference, error)
         with self._guard:
             self._read = found  # what was just resolved is mostly fetched next
+        return found
+
+    def _promised_manifest(self, digest: str, error: ManifestUnknownError) -> RemoteManifest:
+        """A manifest that the headers of a tag promised, and that is not there by its digest: what the tag gives."""
+        with self._guard:
+            promised, tag = self._promised
+        if promised != digest or tag == digest:
+            raise error
+        found = get_manifest(self.session, self.name, tag, self._pull)
+        if str(found.descriptor.digest) != digest:
+            raise ManifestDigestError(
+                f"{self}:{tag} is {found.descriptor.digest}, and the registry said that it is {digest}",
+                hint="unless the tag moved at this moment, ask who runs the registry",
+            ) from error
         return found
 
     def _put(self, descriptor: Descriptor, raw: bytes, tag: str | None) -> None:

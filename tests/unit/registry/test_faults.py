@@ -242,9 +242,21 @@ def test_a_wrong_docker_content_digest_is_an_error(bench: Bench, method: str) ->
         return Response(response.status, (*kept, ("Docker-Content-Digest", wrong)), BytesBody(body))
 
     bench.faults.add(rf"^{method} .*/manifests/v1", altered(lie))
-    # What the HEAD says is believed until the GET by that digest finds nothing under it.
-    with pytest.raises(IntegrityError if method == "GET" else NotFoundError):
+    with pytest.raises(IntegrityError, match=ROOT.digest.encoded):
         bench.pull() if method == "HEAD" else bench.repository().fetch_manifest("v1")
+
+
+def test_a_manifest_that_is_only_known_by_its_tag_is_pulled_by_that(bench: Bench) -> None:
+    bench.seed()
+    bench.faults.add(rf"^GET .*/manifests/{ROOT.digest}", answer(404))
+    assert bench.pull() == DATA
+
+
+def test_a_manifest_that_went_between_two_requests_is_not_found(bench: Bench) -> None:
+    bench.seed()
+    bench.faults.add(r"^GET .*/manifests/", answer(404), times=2)
+    with pytest.raises(NotFoundError):
+        bench.pull()
 
 
 def test_a_wrong_digest_in_the_answer_to_a_push_is_an_error(bench: Bench) -> None:
