@@ -7,8 +7,9 @@ What embedders need is imported from here, and loaded only when it is first aske
 See `embed` for how these go together, and docs/engine.md for how the engine works.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from wasm2oci.lazy import lazily
 
 if TYPE_CHECKING:
     from wasm2oci.engine.embed import (
@@ -78,35 +79,31 @@ __all__ = [
     "new_tag",
 ]
 
-_HOMES: Final = {
-    "embed": (
-        "Caller",
-        "Engine",
-        "ExportNotFoundError",
-        "ExportType",
-        "HostFunction",
-        "ImportType",
-        "Instance",
-        "Linker",
-        "Module",
-        "new_global",
-        "new_memory",
-        "new_table",
-        "new_tag",
-    ),
-    "errors": ("FeatureError", "InvalidModuleError", "MalformedError", "ModuleError", "UnlinkableError"),
-    "runtime.function": ("Function", "Global", "Tag"),
-    "runtime.limits": ("ResourceLimitError", "ResourceLimits"),
-    "runtime.memory": ("Memory",),
-    "runtime.table": ("Table",),
-    "runtime.trap": ("Frame", "Trap", "TrapKind", "WasmException"),
-    "runtime.values": ("ValueTypeError",),
-    "syntax.features": ("WASM_1", "WASM_2", "WASM_3", "Feature"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"{__name__}.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(
+    __name__,
+    {
+        "embed": (
+            "Caller",
+            "Engine",
+            "ExportNotFoundError",
+            "ExportType",
+            "HostFunction",
+            "ImportType",
+            "Instance",
+            "Linker",
+            "Module",
+            "new_global",
+            "new_memory",
+            "new_table",
+            "new_tag",
+        ),
+        "errors": ("FeatureError", "InvalidModuleError", "MalformedError", "ModuleError", "UnlinkableError"),
+        "runtime.function": ("Function", "Global", "Tag"),
+        "runtime.limits": ("ResourceLimitError", "ResourceLimits"),
+        "runtime.memory": ("Memory",),
+        "runtime.table": ("Table",),
+        "runtime.trap": ("Frame", "Trap", "TrapKind", "WasmException"),
+        "runtime.values": ("ValueTypeError",),
+        "syntax.features": ("WASM_1", "WASM_2", "WASM_3", "Feature"),
+    },
+)

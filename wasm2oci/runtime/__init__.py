@@ -7,8 +7,9 @@ embedded, wasmtime, components   the engines; supervise: time limits and Ctrl-C 
 values     typed values as text; text: WebAssembly text to binary
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from wasm2oci.lazy import lazily
 
 if TYPE_CHECKING:
     from wasm2oci.runtime.choose import run
@@ -43,28 +44,23 @@ __all__ = [
     "run",
 ]
 
-_HOMES: Final = {
-    "run": "choose",
-    "DEFAULT_MAX_MEMORY": "request",
-    "Ending": "request",
-    "EngineChoice": "request",
-    "EntryError": "request",
-    "GuestSetupError": "request",
-    "Limits": "request",
-    "ProfileRow": "request",
-    "RunOutcome": "request",
-    "RunRequest": "request",
-    "StackFrame": "request",
-    "TrapReport": "request",
-    "assemble": "text",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """What is imported from here, loaded with its module when it is first asked for: start-up is a feature."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(
+    __name__,
+    {
+        "choose": ("run",),
+        "request": (
+            "DEFAULT_MAX_MEMORY",
+            "Ending",
+            "EngineChoice",
+            "EntryError",
+            "GuestSetupError",
+            "Limits",
+            "ProfileRow",
+            "RunOutcome",
+            "RunRequest",
+            "StackFrame",
+            "TrapReport",
+        ),
+        "text": ("assemble",),
+    },
+)

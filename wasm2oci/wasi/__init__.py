@@ -9,8 +9,9 @@ functions    THE TABLE: every function's parameters, results and worker; `bind` 
 trace        a line per call
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from wasm2oci.lazy import lazily
 
 if TYPE_CHECKING:
     from wasm2oci.wasi.context import Clock, Preopen, SystemClock, WasiContext
@@ -46,36 +47,16 @@ __all__ = [
     "core_type",
 ]
 
-_HOMES: Final = {
-    "Clock": "context",
-    "Preopen": "context",
-    "SystemClock": "context",
-    "WasiContext": "context",
-    "Interrupted": "endings",
-    "ProcExit": "endings",
-    "FUNCTIONS": "functions",
-    "MODULE": "functions",
-    "Function": "functions",
-    "bind": "functions",
-    "core_type": "functions",
-    "Memory": "memory",
-    "MemoryFaultError": "memory",
-    "PreopenError": "state",
-    "Wasi": "state",
-    "BytesSource": "streams",
-    "FunctionSink": "streams",
-    "HostStream": "streams",
-    "LineTracer": "trace",
-    "Interrupt": "waiting",
-    "SystemWaiter": "waiting",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """What is imported from here, loaded with its module when it is first asked for: start-up is a feature."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(
+    __name__,
+    {
+        "context": ("Clock", "Preopen", "SystemClock", "WasiContext"),
+        "endings": ("Interrupted", "ProcExit"),
+        "functions": ("FUNCTIONS", "MODULE", "Function", "bind", "core_type"),
+        "memory": ("Memory", "MemoryFaultError"),
+        "state": ("PreopenError", "Wasi"),
+        "streams": ("BytesSource", "FunctionSink", "HostStream"),
+        "trace": ("LineTracer",),
+        "waiting": ("Interrupt", "SystemWaiter"),
+    },
+)
