@@ -19,6 +19,7 @@ from wasm2oci.errors import Wasm2OciError
 from wasm2oci.oci.digest import Hasher
 from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.messages import Request
+from wasm2oci.registry.upload import COMMIT, OCTETS
 from wasm2oci.registry.urls import join, with_query
 
 if TYPE_CHECKING:
@@ -32,11 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["UploadAhead"]
 
-_COMMIT: Final = 300.0
-"""Seconds more than usual that a registry may take to store a blob it has received."""
 _GRACE: Final = 2.0
 """Seconds that a stopped upload gets to end by itself, so that its session can be dropped."""
-_OCTETS: Final = {"Content-Type": "application/octet-stream"}
 
 
 class UploadAhead:
@@ -116,7 +114,7 @@ class UploadAhead:
             return
         self._location = join(reply.url, location)
         body = _Passing(self)
-        reply = session.send(Request("PATCH", self._location, _OCTETS, body, repeatable=False), self._scopes)
+        reply = session.send(Request("PATCH", self._location, OCTETS, body, repeatable=False), self._scopes)
         reply.drain()
         if reply.status in endpoint("end-5").done:
             location = reply.headers.get("location")
@@ -128,8 +126,8 @@ class UploadAhead:
         if self._location is None:
             raise AssertionError("bytes arrived in a session")
         url = with_query(self._location, [("digest", str(self._digest))])
-        headers = {**_OCTETS, "Content-Length": "0"}
-        request = Request("PUT", url, headers, repeatable=False, patience=_COMMIT)
+        headers = {**OCTETS, "Content-Length": "0"}
+        request = Request("PUT", url, headers, repeatable=False, patience=COMMIT)
         try:
             reply = self._session.send(request, self._scopes)
         except Wasm2OciError:

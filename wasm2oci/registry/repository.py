@@ -159,10 +159,10 @@ class Repository:
 
         Spec: distribution-spec, end-8.
         """
-        query = [("n", str(_TAGS_PAGE))]
-        request = endpoint("end-8").request(self.session.origin, query=query, name=self.name)
         from wasm2oci.registry.paging import Pages
 
+        query = [("n", str(_TAGS_PAGE))]
+        request = endpoint("end-8").request(self.session.origin, query=query, name=self.name)
         pages = Pages(request.url)
         while True:
             response, body = self.session.read(request, self._pull, _TAGS_BODY_MAX, "a page of tags")
@@ -199,6 +199,8 @@ class Repository:
             ChildMissingError: a manifest names something that the registry lacks.
             AccessError: the registry does not let us write.
         """
+        from wasm2oci.registry.uploader import push_blob
+
         if descriptor.is_manifest:
             self._put(descriptor, read_all(content, descriptor, MANIFEST_MAX), tag)
             return
@@ -206,8 +208,6 @@ class Repository:
             return
         with self._guard:
             location = self._uploads.pop(descriptor.digest, None)
-        from wasm2oci.registry.uploader import push_blob
-
         push_blob(self.session, self.name, self._push, descriptor, content, location=location)
 
     def send_ahead(self, content: "Content", size: int) -> None:
@@ -215,7 +215,9 @@ class Repository:
         from wasm2oci.registry.ahead import UploadAhead
 
         self.close()
-        self._ahead = UploadAhead(self.session, self.name, self._push, content, size)
+        ahead = UploadAhead(self.session, self.name, self._push, content, size)
+        with self._guard:
+            self._ahead = ahead
 
     def close(self) -> None:
         """End what was begun and not pushed."""

@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.registry.urls import Origin
 
-__all__ = ["CHUNK_SIZES", "Ask", "BlobUpload", "Refused", "Step", "Wait", "chunk_size"]
+__all__ = ["CHUNK_SIZES", "COMMIT", "OCTETS", "Ask", "BlobUpload", "Refused", "Step", "Wait", "chunk_size"]
 
 _MIB: Final = 1 << 20
 CHUNK_SIZES: Final = (("ghcr.io", 3 * _MIB + _MIB // 2), (".amazonaws.com", 10 * _MIB), ("", 8 * _MIB))
 """Bytes of a chunk by the end of the registry's host: GHCR refuses more than 4 MiB, ECR less than 5 MB."""
 _CHUNK_MIN: Final = 256 * 1024
 _CHUNK_MAX: Final = 64 * _MIB
-_COMMIT: Final = 300.0
+COMMIT: Final = 300.0
 """Seconds more than usual that a registry may take to store a blob it has received."""
 _RANGE: Final = re.compile(r"(?:bytes=)?0-([0-9]{1,15})\Z")
-_OCTETS: Final = {"Content-Type": "application/octet-stream"}
+OCTETS: Final = {"Content-Type": "application/octet-stream"}
 
 
 def chunk_size(host: str) -> int:
@@ -188,8 +188,8 @@ class BlobUpload:
     def _put(self, part: tuple[int, int] | None) -> "Moves":
         start, end = part or (0, 0)
         url = with_query(self._here(), [("digest", str(self._digest))])
-        headers = {**_OCTETS, "Content-Length": str(end - start)}
-        reply = yield Ask(Request("PUT", url, headers, repeatable=False, patience=_COMMIT), part)
+        headers = {**OCTETS, "Content-Length": str(end - start)}
+        reply = yield Ask(Request("PUT", url, headers, repeatable=False, patience=COMMIT), part)
         if isinstance(reply, Response) and reply.status in endpoint("end-6").done:
             reply.drain()
             return _State.DONE
@@ -197,7 +197,7 @@ class BlobUpload:
 
     def _patch(self) -> "Moves":
         start, end = self._offset, min(self._offset + self._chunk, self._size)
-        headers = {**_OCTETS, "Content-Length": str(end - start), "Content-Range": f"{start}-{end - 1}"}
+        headers = {**OCTETS, "Content-Length": str(end - start), "Content-Range": f"{start}-{end - 1}"}
         reply = yield Ask(Request("PATCH", self._here(), headers, repeatable=False), (start, end))
         if isinstance(reply, Response) and reply.status in endpoint("end-5").done:
             reply.drain()
