@@ -9,16 +9,16 @@ from wasm2oci.errors import Wasm2OciError
 __all__ = ["print_bug", "print_error"]
 
 _LONGEST: Final = 2000
-"""Characters of a line of an error."""
+"""Characters of a line of an error: it may quote what a peer sent."""
 
 
 def print_error(error: Wasm2OciError, stderr: TextIO, *, color: bool) -> None:
     """Write `error: ...`, the detail indented, and `hint: ...`."""
-    lines = [f"{_paint('error:', '1;31', on=color)} {_shown(error.message)}"]
+    lines = [f"{_paint('error:', '1;31', on=color)} {printable(error.message, _LONGEST)}"]
     if error.detail is not None:
-        lines.extend(f"  {_shown(line)}" for line in error.detail.splitlines())
+        lines.extend(f"  {printable(line, _LONGEST)}" for line in error.detail.splitlines())
     if error.hint is not None:
-        lines.append(f"{_paint('hint:', '1;36', on=color)} {_shown(error.hint)}")
+        lines.append(f"{_paint('hint:', '1;36', on=color)} {printable(error.hint, _LONGEST)}")
     with suppress(OSError):  # the exit code says it even where nobody can be told
         stderr.write("\n".join(lines) + "\n")
 
@@ -34,12 +34,6 @@ def print_bug(error: BaseException, stderr: TextIO) -> None:
             f"error: internal error ({kind}); this is a bug of wasm2oci\n"
             "hint: please report it, with the lines above and the command line\n"
         )
-
-
-def _shown(text: str) -> str:
-    # A message may quote what a peer sent, and a peer may have sent a megabyte.
-    shown = printable(text[: _LONGEST + 1])
-    return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 3]}..."
 
 
 def _paint(text: str, code: str, *, on: bool) -> str:

@@ -119,13 +119,19 @@ def _standard_output() -> Iterator[None]:
         raise StandardOutputError(f"cannot write standard output: {error.strerror}") from error
 
 
-def printable(text: str) -> str:
-    """The text with every character that is not printable written as an escape; spaces and tabs stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in text
-    )
+def printable(text: str, longest: int | None = None) -> str:
+    """The text with every character that is not printable written as an escape; spaces and tabs stay.
+
+    Args:
+        text: of anybody.
+        longest: characters from which on it is cut, so that a megabyte that a peer sent is not shown; None for all.
+    """
+    shown = text if longest is None else text[: longest + 1]
+    if not shown.isprintable():
+        shown = "".join(
+            char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in shown
+        )
+    return shown if longest is None or len(shown) <= longest else f"{shown[: longest - 3]}..."
 
 
 def fields(*pairs: tuple[str, object]) -> list[str]:

@@ -161,4 +161,4 @@ def _label(descriptor: "Descriptor") -> str:
     if not title:
         kind = descriptor.media_type
         title = "manifest" if descriptor.is_manifest else "config" if ".config." in kind else "layer"
-    return f"{descriptor.digest.short} {printable(title[:_LABEL])}"
+    return f"{descriptor.digest.short} {printable(title, _LABEL)}"

@@ -51,27 +51,25 @@ def descriptor(stream: BinaryIO, otherwise: Callable[..., Any]) -> Any:
 
 def report(outcome: "RunOutcome", output: "Output", timeout: str | None) -> None:
     """Say on standard error how it ended, unless it ended by itself."""
+    # What a guest named is shown without control characters, and not without end.
+    from wasm2oci.cli.output import printable
+
     if outcome.trap is not None:
-        output.stderr.write(f"error: the guest trapped: {_line(outcome.trap.reason)}\n")
-        output.stderr.write("".join(f"  {_line(line)}\n" for line in outcome.trap.lines))
+        output.stderr.write(f"error: the guest trapped: {printable(outcome.trap.reason, _SHOWN_CHARACTERS)}\n")
+        output.stderr.write("".join(f"  {printable(line, _SHOWN_CHARACTERS)}\n" for line in outcome.trap.lines))
     elif outcome.ending == "timed out":
         output.stderr.write(f"error: the guest was stopped after {timeout}\n")
     if outcome.profile:
         output.stderr.write(_profile_table(outcome.profile))
 
 
-def _line(text: str) -> str:
-    """What a guest named, for a terminal: no control characters, and not without end."""
+def _profile_table(rows: "tuple[ProfileRow, ...]") -> str:
     from wasm2oci.cli.output import printable
 
-    shown = printable(text[:_SHOWN_CHARACTERS])
-    return shown if len(text) <= _SHOWN_CHARACTERS else shown + "..."
-
-
-def _profile_table(rows: "tuple[ProfileRow, ...]") -> str:
     lines = ["     own s    total s      calls  function\n"]
     lines += [
-        f"{row.own_s:>10.4f} {row.total_s:>10.4f} {row.calls:>10}  {_line(row.name)}\n" for row in rows[:_SHOWN_ROWS]
+        f"{row.own_s:>10.4f} {row.total_s:>10.4f} {row.calls:>10}  {printable(row.name, _SHOWN_CHARACTERS)}\n"
+        for row in rows[:_SHOWN_ROWS]
     ]
     if len(rows) > _SHOWN_ROWS:
         rest = sum(row.own_s for row in rows[_SHOWN_ROWS:])
