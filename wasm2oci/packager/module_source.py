@@ -7,6 +7,7 @@ verified on that way, so a file that changes meanwhile is an error and not a bro
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasm2oci.content.files import local_errors
 from wasm2oci.content.verify import CheckedBytes, FileContent
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci import media_type as mt
@@ -102,7 +103,9 @@ class ModuleSource(NamedTuple):
                 kind = _kind(chunk[:8], force=force)
             hasher.update(chunk)
             if large is not None and hasher.size > LARGE:
-                large(content, path.stat().st_size)
+                with local_errors(path):
+                    size = path.stat().st_size
+                large(content, size)
                 large = None
             if hasher.size <= _KEPT or kind is Kind.COMPONENT:
                 kept.append(chunk)

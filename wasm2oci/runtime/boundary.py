@@ -22,6 +22,7 @@ _GIB: Final = 1 << 30
 _NAMES: Final = frozenset(function.name for function in FUNCTIONS)
 _CALLABLE: Final = frozenset({I32, I64, F32, F64})
 _SHOWN: Final = 80
+_LOOKED_AT: Final = 10_000
 _RETURNABLE: Final = _CALLABLE | {FUNCREF, EXTERNREF}
 
 
@@ -128,9 +129,6 @@ def _closest(entry: str, names: list[str]) -> str | None:
 
     found = get_close_matches(entry[:_SHOWN], [name for name in names[:_LOOKED_AT] if len(name) <= _SHOWN], 1)
     return found[0] if found else None
-
-
-_LOOKED_AT: Final = 10_000
 
 
 def _check_imports(module: Module, *, allowed: bool) -> tuple[Import, ...]:

@@ -83,14 +83,12 @@ def _call(
     module = Module(engine, request.module, digest=request.sha256)
     with open_wasi(request, interrupt) as wasi:
         linker = Linker(engine)
-        if limits.fuel is not None:
-            linker.fuel = limits.fuel
         _define(linker, bound_calls(wasi, request))
         for item in boundary.missing:
             _define_missing(linker, item)
         ceilings = ResourceLimits(memory_bytes=limits.max_memory, table_elements=limits.max_memory // _TABLE_ELEMENT)
         with profiled(rows, decode_names(module.syntax).functions if request.profile else None):
-            instance = linker.instantiate(module, limits=ceilings)
+            instance = linker.instantiate(module, limits=ceilings, fuel=limits.fuel)
             if boundary.initialize:
                 instance.function(INITIALIZE).invoke()
             value = instance.function(boundary.entry).invoke(*values)

@@ -16,6 +16,8 @@ from wasm2oci.wasi.endings import Interrupted
 __all__ = ["Pump"]
 
 _CHUNK: Final = 65536
+_JOIN_S: Final = 1.0
+"""A function that blocks for ever must not hold up the end of a run that was broken off."""
 
 
 class Pump:
@@ -70,7 +72,3 @@ class Pump:
         os.close(self._write)
         os.close(self._stop)  # readable for `select`: the end
         self._thread.join(_JOIN_S)
-
-
-_JOIN_S: Final = 1.0
-"""A function that blocks for ever must not hold up the end of a run that was broken off."""
