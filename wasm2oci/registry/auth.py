@@ -102,6 +102,11 @@ class TokenAuth:
                 self._credential = self._lookup()
             return self._credential
 
+    @property
+    def known(self) -> bool:
+        """Whether we are anybody at this registry."""
+        return not isinstance(self.credential, Anonymous)
+
     def describe(self) -> str:
         """Which credentials were used, or where they were looked for; never a secret."""
         match self.credential:
@@ -267,6 +272,7 @@ class TokenAuth:
                 name=next((scope.name for scope in scopes), ""),
                 pushing=any("push" in scope.actions for scope in scopes),
                 credentials=self.describe(),
+                known=self.known,
             )
         try:
             value = load_object(answer.read(TOKEN_BODY_MAX, "token"), "token")

@@ -328,6 +328,7 @@ def error_for(
     kind: str = "repository",
     pushing: bool = False,
     credentials: str = "",
+    known: bool = False,
 ) -> Wasm2OciError:
     """Our error for a refusal.
 
@@ -340,6 +341,7 @@ def error_for(
         kind: what a bare 404 means is missing: "manifest", "blob" or "repository".
         pushing: whether this is part of a push.
         credentials: which credentials were used or looked for, in words.
+        known: whether there were any, so that it is these that were not taken.
     """
     problems = tuple(problems)
     codes = {problem.code for problem in problems if problem.code}
@@ -349,7 +351,8 @@ def error_for(
     hint = find_hint(host, name, text, pushing=pushing)
     if status == 401 or (codes & {"UNAUTHORIZED"} and 400 <= status < 500):
         suffix = f" ({credentials})" if credentials else ""
-        return UnauthorizedError(f"{what}: unauthorized{told}{suffix}", hint=hint or f"wasm2oci login {host}")
+        next_step = "check the user name and the password or token" if known else f"wasm2oci login {host}"
+        return UnauthorizedError(f"{what}: unauthorized{told}{suffix}", hint=hint or next_step)
     if status == 403 or codes & {"DENIED"}:
         suffix = f" ({credentials})" if credentials else ""
         return DeniedError(

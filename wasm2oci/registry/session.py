@@ -255,6 +255,7 @@ class Session:
             kind=kind,
             pushing=pushing,
             credentials=self.auth.describe() if response.status in {401, 403} else "",
+            known=response.status == 401 and self.auth.known,
         )
 
     def ping(self) -> None:

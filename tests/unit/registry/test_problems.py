@@ -145,3 +145,12 @@ def test_a_host_that_only_looks_like_one_gets_no_hint_of_its_own() -> None:
     assert (
         error(403, host="notghcr.io.example").hint == "check that this account may pull from notghcr.io.example/me/app"
     )
+
+
+def test_whoever_gave_credentials_is_not_told_to_log_in() -> None:
+    refused = error_for(401, (), "h/n:t", host="h", name="n", credentials="as 'me' from a file", known=True)
+    assert (refused.hint, refused.message) == (
+        "check the user name and the password or token",
+        "h/n:t: unauthorized (as 'me' from a file)",
+    )
+    assert error_for(401, (), "h/n:t", host="h", name="n").hint == "wasm2oci login h"
