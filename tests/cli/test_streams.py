@@ -1,6 +1,7 @@
 """Standard streams that are closed, full or shared: no traceback, the right exit code, nothing lost."""
 
 import contextlib
+import json
 import os
 import pty
 import subprocess
@@ -166,6 +167,17 @@ def test_an_identity_token_option_without_a_token_is_a_usage_error(registry: Run
     ran = invoke("resolve", f"{registry.address}/hello:v1", "--identity-token")
     assert (ran.code, ran.stdout) == (2, "")
     assert "add --password-stdin" in ran.stderr
+
+
+def test_validate_says_what_it_does_not_check_of_a_component() -> None:
+    component = b"\0asm\x0d\0\x01\0"
+    assert (
+        "Not checked: the component's types, instances and functions\n"
+        in invoke("validate", "-", stdin=component).stdout
+    )
+    assert "Not checked" not in invoke("validate", "-", stdin=HELLO).stdout
+    found = invoke("validate", "-", "--format", "json", stdin=component)
+    assert json.loads(found.stdout)["checked"] == "outline and core modules"
 
 
 def test_standard_input_can_be_validated() -> None:

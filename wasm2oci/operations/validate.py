@@ -81,6 +81,7 @@ class Validation(NamedTuple):
         """The JSON object."""
         return {
             "kind": self.kind,
+            "checked": "outline and core modules" if self.kind == ModuleKind.COMPONENT else "all",
             "size": self.size,
             "features": list(self.features),
             "imports": [_extern_json(extern) for extern in self.imports],

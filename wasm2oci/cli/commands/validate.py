@@ -32,7 +32,8 @@ def command(
     """Check that a module is valid WebAssembly, every function of it.
 
     Exit code 0 if it is, 3 if it is not (with the offset of the first thing that is
-    wrong). Of a component the outline is checked, and each core module in it whole.
+    wrong). Of a component the outline is checked, and each core module in it whole;
+    its types, instances and functions are not checked, and the output says so.
 
       wasm2oci validate hello.wasm
       wasm2oci validate ghcr.io/me/hello:v1 --features wasm2
@@ -72,4 +73,5 @@ def _lines(subject: str, digest: str, result: "Validation") -> list[str]:
         ("Size", size_text(result.size)),
         ("Kind", f"{what}, functions: {bodies:,}"),
         ("Features", ", ".join(result.features) or "none beyond WebAssembly 1.0"),
+        ("Not checked", "the component's types, instances and functions" if result.kind == "component" else None),
     )

@@ -10,7 +10,7 @@ Spec: component model, Binary.md.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from wasm2oci.engine.binary.component_types import alias, declared_name
+from wasm2oci.engine.binary.component_types import alias, declared_name, extern_name
 from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, preamble
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
@@ -147,22 +147,15 @@ def _nested(reader: Reader, kind: ModuleKind) -> None:
         raise MalformedError(f"a {found} nested where a {kind} is expected", reader.pos)
 
 
-def _name(reader: Reader) -> str:
-    offset = reader.pos
-    if reader.byte() > 1:
-        raise MalformedError("malformed import or export name", offset)
-    return reader.name(limits.MAX_STRING_SIZE)
-
-
 def _import(reader: Reader) -> ComponentExtern:
     offset = reader.pos
-    name = _name(reader)
+    name = extern_name(reader)
     return ComponentExtern(name, _type(reader), offset, name)
 
 
 def _export(reader: Reader) -> ComponentExtern:
     offset = reader.pos
-    name = _name(reader)
+    name = extern_name(reader)
     kind = _sort(reader)
     reader.u32()  # the index of what is exported
     ascribed = reader.byte()
@@ -191,7 +184,7 @@ def _with_ids(data: bytes, exports: list[ComponentExtern], typed: list[tuple[int
                         names.append(None)
                 else:
                     offset = reader.pos
-                    _name(reader)
+                    extern_name(reader)
                     if _sort(reader) == "type":
                         index = reader.u32()
                         name = names[index] if index < len(names) else None
@@ -222,13 +215,13 @@ def _type(reader: Reader) -> str:
     kind = _sort(reader)
     if kind.startswith("core ") and kind != "core module":
         raise MalformedError("malformed import or export type", offset)
-    if kind in {"value", "type"}:
+    if kind == "value":
+        reader.s33()  # a value type as tools write it: a primitive or an index, without the bound of Binary.md
+    elif kind == "type":
         bound = reader.byte()
         if bound > 1:
             raise MalformedError("malformed type bound", reader.pos - 1)
-        if kind == "value" and bound == 1:
-            reader.s33()  # a value type: a primitive or an index
-        elif kind == "value" or bound == 0:
+        if bound == 0:
             reader.u32()
     else:
         reader.u32()

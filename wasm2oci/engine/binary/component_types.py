@@ -10,9 +10,11 @@ from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
 
-__all__ = ["alias", "declared_name"]
+__all__ = ["alias", "declared_name", "extern_name"]
 
 _PRIMITIVES = frozenset({*range(0x73, 0x80), 0x64})
+_PLAIN, _INTERFACE, _WITH_ATTRIBUTES = 0, 1, 2
+_ATTRIBUTES = ("implements", "versionsuffix", "external-id")
 _MANY = 1_000_000  # entries of any vector here: as many as a module may have types
 
 
@@ -60,8 +62,7 @@ def _declarations(reader: Reader, depth: int) -> str | None:
         elif kind == 0x02:
             alias(reader)
         elif kind in {0x03, 0x04}:
-            reader.byte()
-            text = reader.name(limits.MAX_STRING_SIZE)
+            text = extern_name(reader)
             _extern_type(reader)
             if kind == 0x04:
                 name = text
@@ -84,16 +85,40 @@ def alias(reader: Reader) -> int:
     return sort
 
 
+def extern_name(reader: Reader) -> str:
+    """Reads the name of an import or export; its attributes are checked and left out.
+
+    Raises:
+        MalformedError: it is malformed, an attribute is unknown, or one is given twice.
+    """
+    offset = reader.pos
+    form = reader.byte()
+    if form not in {_PLAIN, _INTERFACE, _WITH_ATTRIBUTES}:
+        raise MalformedError("malformed import or export name", offset)
+    name = reader.name(limits.MAX_STRING_SIZE)
+    if form == _WITH_ATTRIBUTES:
+        given = set[int]()
+        for _ in range(reader.count(_MANY, "name attributes", 2)):
+            offset = reader.pos
+            attribute = reader.byte()
+            if attribute >= len(_ATTRIBUTES):
+                raise MalformedError("malformed name attribute", offset)
+            if attribute in given:
+                raise MalformedError(f"duplicate name attribute {_ATTRIBUTES[attribute]}", offset)
+            given.add(attribute)
+            reader.name(limits.MAX_STRING_SIZE)
+    return name
+
+
 def _extern_type(reader: Reader) -> None:
     sort = reader.byte()
     if sort == 0:
         reader.byte()
         reader.u32()
-    elif sort in {0x02, 0x03}:
-        bound = reader.byte()
-        if sort == 0x02 and bound:
-            _value(reader)
-        elif not bound:
+    elif sort == 0x02:
+        _value(reader)
+    elif sort == 0x03:
+        if not reader.byte():
             reader.u32()
     else:
         reader.u32()

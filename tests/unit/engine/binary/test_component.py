@@ -40,6 +40,13 @@ IMPORTS = section(
     + name("m")
     + b"\x00\x11\x04",
 )
+
+
+def attributed(text: str, *attributes: tuple[int, str]) -> bytes:
+    written = b"".join(bytes([kind, len(value.encode())]) + value.encode() for kind, value in attributes)
+    return b"\x02" + name(text)[1:] + bytes([len(attributes)]) + written
+
+
 EXPORTS = section(11, b"\x02" + name("wasi:cli/run@0.2.0") + b"\x05\x01\x00" + b"\x01\x01f" + b"\x01\x00\x01\x01\x07")
 
 
@@ -56,6 +63,20 @@ def test_imports_and_exports_are_read_whole() -> None:
         ("wasi:cli/run@0.2.0", "instance"),
         ("f", "func"),
     ]
+
+
+def test_attributes_of_names_are_read_and_left_out() -> None:
+    implements, suffix, external = (0, "a:b/c@1.0"), (1, ".5"), (2, "☃")
+    imports = section(10, b"\x02" + attributed("a", implements, external) + b"\x05\x00" + attributed("b") + b"\x01\x00")
+    exports = section(11, b"\x01" + attributed("a:b/c@1.0", suffix, external) + b"\x05\x00\x00")
+    component = decode_component(HEADER + imports + exports)
+    assert [(item.name, item.kind) for item in component.imports] == [("a", "instance"), ("b", "func")]
+    assert [(item.name, item.kind) for item in component.exports] == [("a:b/c@1.0", "instance")]
+
+
+def test_the_type_of_a_value_import_has_no_bound() -> None:
+    data = HEADER + section(10, b"\x02" + name("text") + b"\x02\x73" + name("number") + b"\x02\x00")
+    assert [item.kind for item in decode_component(data).imports] == ["value", "value"]
 
 
 def test_nested_modules_are_found_at_any_depth() -> None:
@@ -88,6 +109,12 @@ def test_the_outline_of_a_cut_component_is_malformed_or_ends_between_sections() 
         (HEADER + section(1, HEADER), "a component nested where a module is expected"),
         (HEADER + section(4, b"nonsense"), "magic header not detected"),
         (HEADER + section(10, b"\x01\x09\x01x\x01\x00"), "malformed import or export name"),
+        (HEADER + section(10, b"\x01" + attributed("x", (3, "y")) + b"\x01\x00"), "malformed name attribute"),
+        (
+            HEADER + section(10, b"\x01" + attributed("x", (2, "y"), (2, "z")) + b"\x01\x00"),
+            "duplicate name attribute external-id",
+        ),
+        (HEADER + section(10, b"\x01" + attributed("x", (2, "y"))[:-1]), "length out of bounds"),
         (HEADER + section(10, b"\x01" + name("x") + b"\x00\x00\x00"), "malformed import or export type"),
         (HEADER + section(10, b"\x01" + name("x") + b"\x01\x00\x00"), "section size mismatch"),
         (HEADER + section(11, b"\x01" + name("x") + b"\x09\x00\x00"), "malformed sort"),
