@@ -42,6 +42,8 @@ _NOT_TLS: Final = frozenset(
 """What OpenSSL calls it when the other side does not speak TLS."""
 
 
+_importing: Final = Lock()
+
 _PROXY_HINT: Final = (
     "the environment names this proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY); NO_PROXY=HOST asks directly"
 )
@@ -222,19 +224,22 @@ class _Incoming:
 
 
 def import_httpx() -> "ModuleType":
-    """The httpx module, imported now at the latest.
+    """The httpx module, whole, whichever thread asks for it first.
 
     httpx imports its own command line, and with it click and most of rich, whenever those are installed; that doubles
-    the time this takes, so it is told that its command line is not there.
+    the time of the import. Where `httpx._main` cannot be imported httpx does without it, so for the time of the import
+    `sys.modules` says that it cannot. One thread at a time does that; another thread that asks meanwhile waits, because
+    `sys.modules` holds httpx long before it is complete. An import of httpx that other code has begun is not disturbed.
     """
-    if "httpx" not in sys.modules:
-        sys.modules["httpx._main"] = None  # type: ignore[assignment]  # None is how an import is made to fail
+    with _importing:
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None makes the import fail
         try:
+            import httpcore  # noqa: F401 - httpx imports it with the first transport, which may be on any thread
             import httpx
         finally:
-            del sys.modules["httpx._main"]
+            if sys.modules.get("httpx._main", sys) is None:
+                del sys.modules["httpx._main"]
         return httpx
-    return sys.modules["httpx"]
 
 
 def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> ExchangeError | ResponseError:

@@ -501,3 +501,38 @@ def test_a_reference_opens_a_repository(tmp_path: Path) -> None:
 
     repository = open_repository(Reference.parse("registry.example/a/b:v1"), options(tmp_path))
     assert (repository.host, repository.name, str(repository)) == ("registry.example", "a/b", "registry.example/a/b")
+
+
+def test_threads_that_need_httpx_first_at_the_same_moment_all_get_it_whole() -> None:
+    script = """
+import sys, threading
+from wasm2oci.registry.transport import import_httpx
+assert "httpx" not in sys.modules
+sys.setswitchinterval(1e-6)
+barrier, got = threading.Barrier(8), []
+def work():
+    barrier.wait()
+    module = import_httpx()
+    got.append((module.HTTPTransport, module.Request, module.URL, module.InvalidURL, module.TransportError))
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert len(got) == 8 and len(set(got)) == 1, got
+assert "httpx._main" not in sys.modules
+"""
+    for _ in range(5):
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_an_import_of_httpx_by_other_code_keeps_its_command_line() -> None:
+    script = """
+import sys
+import httpx
+main = sys.modules["httpx._main"]
+from wasm2oci.registry.transport import import_httpx
+assert import_httpx() is httpx
+assert sys.modules["httpx._main"] is main is not None
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
