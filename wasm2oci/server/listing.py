@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from wasm2oci.oci.digest import Digest
-from wasm2oci.oci.manifest import Manifest, parse_manifest
+from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.media_type import OCI_INDEX
 from wasm2oci.server.call import page_size
 from wasm2oci.server.messages import BytesBody, Response
@@ -59,7 +59,7 @@ def referrers(call: "Call") -> Response:
     size, headers = 0, [("OCI-Filters-Applied", "artifactType")] if wanted else []
     for number, stored in enumerate(found):
         value = descriptor_of_referrer(stored)
-        if wanted and value["artifactType"] != wanted:
+        if wanted and value.get("artifactType") != wanted:
             continue
         size += len(json.dumps(value))
         if listed and (size > _REFERRERS_BYTES or len(listed) >= call.rules.page):
@@ -71,21 +71,8 @@ def referrers(call: "Call") -> Response:
 
 
 def descriptor_of_referrer(stored: "StoredManifest") -> dict[str, Any]:
-    """What a list of referrers says of one: its descriptor, artifact type and all annotations."""
-    manifest = parse_manifest(stored.raw, stored.media_type)
-    value: dict[str, Any] = {
-        "mediaType": manifest.media_type,
-        "digest": str(stored.digest),
-        "size": len(stored.raw),
-        "artifactType": manifest.artifact_type
-        or (manifest.config.media_type if isinstance(manifest, Manifest) else ""),
-    }
-    if not value["artifactType"]:
-        del value["artifactType"]
-        value["artifactType"] = manifest.media_type
-    if manifest.annotations:
-        value["annotations"] = dict(manifest.annotations)
-    return value
+    """The entry of one referrer: its descriptor, artifact type (an index may have none) and all annotations."""
+    return parse_manifest(stored.raw, stored.media_type).as_referrer(stored.digest.algorithm).to_json()
 
 
 def _page(call: "Call", names: "Sequence[str]", path: str) -> tuple[list[str], tuple[tuple[str, str], ...]]:

@@ -212,7 +212,8 @@ class Site:
         for referrer in self._storage.referrers(repository, stored.digest):
             value = descriptor_of_referrer(referrer)
             annotations = ", ".join(f"{key}={text}" for key, text in sorted(value.get("annotations", {}).items()))
-            rows.append([_pill(value["artifactType"]), _link(repository, referrer.digest), annotations])
+            kind = value.get("artifactType") or value["mediaType"]
+            rows.append([_pill(kind), _link(repository, referrer.digest), annotations])
         tags = self._storage.tags(repository)
         for ending in _FALLBACK:
             tag = f"{stored.digest.algorithm}-{stored.digest.encoded}.{ending}"
