@@ -60,7 +60,7 @@ def logout(host: str, environment: "Environment") -> LoggedOut:
 
     Raises:
         NotLoggedInError: there were none.
-        LocalIOError: the file cannot be changed.
+        IncompleteLogoutError: a file or a helper failed, and may still keep them.
     """
     from wasm2oci.registry.login import erase_credential
 

@@ -86,10 +86,10 @@ def docker_config_path(environ: "Mapping[str, str]", home: Path) -> Path:
     return (Path(folder) if folder else home / ".docker") / "config.json"
 
 
-def credential_files(environ: "Mapping[str, str]", home: Path, registry_config: Path | None) -> list[Path]:
-    """The credential files that are looked into, in order, there or not; `.dockercfg` is not among them."""
+def credential_files(environ: "Mapping[str, str]", home: Path, registry_config: Path | None) -> list[tuple[Path, bool]]:
+    """The credential files in the order in which they are read, and whether each is a legacy `.dockercfg`."""
     if registry_config is not None:
-        return [registry_config]
+        return [(registry_config, False)]
     named = environ.get("REGISTRY_AUTH_FILE")
     files = [Path(named)] if named else []
     if not named:
@@ -98,7 +98,8 @@ def credential_files(environ: "Mapping[str, str]", home: Path, registry_config: 
             files.append(Path(runtime) / "containers" / "auth.json")
         config = environ.get("XDG_CONFIG_HOME")
         files.append((Path(config) if config else home / ".config") / "containers" / "auth.json")
-    return [*files, docker_config_path(environ, home)]
+    files.append(docker_config_path(environ, home))
+    return [*((path, False) for path in files), (home / ".dockercfg", True)]
 
 
 class CredentialChain:
@@ -168,10 +169,7 @@ class CredentialChain:
                 yield parse_auth_file(variable, "DOCKER_AUTH_CONFIG")
             except Wasm2OciError as error:
                 self._warn(error.message)
-        paths = [(path, False) for path in credential_files(self._environ, self._home, self._registry_config)]
-        if self._registry_config is None:
-            paths.append((self._home / ".dockercfg", True))
-        for path, legacy in paths:
+        for path, legacy in credential_files(self._environ, self._home, self._registry_config):
             try:
                 file = read_auth_file(path, legacy=legacy)
             except Wasm2OciError as error:

@@ -168,8 +168,8 @@ def encode_basic(username: str, password: str) -> str:
     return base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
 
 
-def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]") -> None:
-    """Set or (with None) remove entries of `auths`; everything else in the file stays.
+def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]", *, legacy: bool = False) -> None:
+    """Set or (with None) remove entries of `auths` (of the top level in a `.dockercfg`); everything else stays.
 
     The file appears whole or not at all, mode 0600; a folder that is made for it has mode 0700.
 
@@ -192,13 +192,14 @@ def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]
             raise UnusableConfigError(f"{path} is not JSON", hint="repair or remove it first") from error
         if not isinstance(value, dict):
             raise UnusableConfigError(f"{path} is not a JSON object", hint="repair or remove it first")
-    auths = dict(_dict(value.get("auths")))
+    auths = value if legacy else dict(_dict(value.get("auths")))
     for key, entry in change.items():
         if entry is None:
             auths.pop(key, None)
         else:
             auths[key] = dict(entry)
-    value["auths"] = auths
+    if not legacy:
+        value["auths"] = auths
     _replace(target, (json.dumps(value, indent="\t") + "\n").encode())
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wasm2oci.errors import Wasm2OciError
+from wasm2oci.errors import LocalIOError, Wasm2OciError
 from wasm2oci.registry.credentials import (
     TOKEN_USER,
     Basic,
@@ -20,10 +20,14 @@ from wasm2oci.registry.docker_config import (
 from wasm2oci.registry.urls import is_hub
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Stored", "erase_credential", "store_credential"]
+__all__ = ["IncompleteLogoutError", "Stored", "erase_credential", "store_credential"]
+
+
+class IncompleteLogoutError(LocalIOError):
+    """A credential file or helper could not be asked or changed, so it may still keep credentials."""
 
 
 class Stored(NamedTuple):
@@ -74,23 +78,22 @@ def erase_credential(
     environ: "Mapping[str, str]",
     home: "Path",
     registry_config: "Path | None" = None,
-    warn: "Callable[[str], None] | None" = None,
 ) -> list[str]:
-    """Forget a registry's credentials in every file and helper that is looked into.
+    """Remove a registry's credentials from every file and helper where `CredentialChain` looks for them.
 
     Returns:
-        Where there were any; empty when nobody was logged in.
+        The files and helpers that had any; empty if none had.
 
     Raises:
-        Wasm2OciError: a file could not be written.
+        IncompleteLogoutError: a file or a helper failed. All others were still dealt with; the message names both.
     """
     erased: list[str] = []
-    for path in credential_files(environ, home, registry_config):
+    failures: list[Wasm2OciError] = []
+    for path, legacy in credential_files(environ, home, registry_config):
         try:
-            file = read_auth_file(path)
+            file = read_auth_file(path, legacy=legacy)
         except Wasm2OciError as error:
-            if warn is not None:
-                warn(error.message)
+            failures.append(error)
             continue
         if file is None:
             continue
@@ -102,13 +105,22 @@ def erase_credential(
                 if erase_with_helper(*helper, environ):
                     erased.append(f"docker-credential-{helper[0]}")
             except Wasm2OciError as error:
-                if warn is not None:
-                    warn(error.message)
+                failures.append(error)
         keys = [key for key in auth_keys(host, "") if key in file.auths]
         if keys:
+            try:
+                update_auth_file(path, dict.fromkeys(keys), legacy=legacy)
+            except Wasm2OciError as error:
+                failures.append(error)
+                continue
             if any(file.auths[key] for key in keys):
                 erased.append(str(path))
-            update_auth_file(path, dict.fromkeys(keys))
+    if failures:
+        reasons = "; ".join(dict.fromkeys(error.message for error in failures))
+        removed = f" (removed from {', '.join(erased)})" if erased else ""
+        raise IncompleteLogoutError(
+            f"credentials for {host} may still be kept: {reasons}{removed}", hint=failures[0].hint
+        ) from failures[0]
     return erased
 
 
@@ -116,5 +128,5 @@ def _writable(environ: "Mapping[str, str]", home: "Path", registry_config: "Path
     if registry_config is not None:
         return registry_config
     if environ.get("REGISTRY_AUTH_FILE"):
-        return credential_files(environ, home, None)[0]
+        return credential_files(environ, home, None)[0][0]
     return docker_config_path(environ, home)

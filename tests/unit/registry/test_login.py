@@ -10,9 +10,9 @@ import pytest
 
 from tests.support.network import Answer, Network
 from wasm2oci.errors import InvalidInputError, LocalIOError
-from wasm2oci.registry.credentials import Basic, CredentialChain, IdentityToken
+from wasm2oci.registry.credentials import Anonymous, Basic, CredentialChain, IdentityToken
 from wasm2oci.registry.docker_config import HUB_KEY
-from wasm2oci.registry.login import Stored, erase_credential, store_credential
+from wasm2oci.registry.login import IncompleteLogoutError, Stored, erase_credential, store_credential
 
 HOST = "registry.example"
 BOB = Basic("bob", "s3cret")
@@ -96,6 +96,14 @@ def test_a_logout_forgets_everywhere(home: Path) -> None:
     assert not read(home / ".docker" / "config.json")["auths"]
 
 
+def test_a_logout_changes_the_legacy_file_too(home: Path) -> None:
+    path = home / ".dockercfg"
+    path.write_text(json.dumps({HOST: {"auth": "eDp5"}, "other.example": {"auth": "eDp5"}}))
+    assert erase_credential(HOST, {}, home) == [str(path)]
+    assert read(path) == {"other.example": {"auth": "eDp5"}}
+    assert CredentialChain({}, home).lookup(HOST) == Anonymous()
+
+
 def test_an_empty_entry_is_nobody_logged_in(home: Path) -> None:
     path = home / ".docker" / "config.json"
     path.parent.mkdir()
@@ -111,10 +119,9 @@ def test_a_broken_file_is_left_alone(home: Path, text: str) -> None:
     with pytest.raises(InvalidInputError):
         store_credential(HOST, BOB, {}, home)
     assert path.read_text() == text
-    warned: list[str] = []
-    assert erase_credential(HOST, {}, home, warn=warned.append) == []
-    assert erase_credential(HOST, {}, home) == []
-    assert len(warned) == 1
+    with pytest.raises(IncompleteLogoutError, match="may still be kept"):
+        erase_credential(HOST, {}, home)
+    assert path.read_text() == text
 
 
 def test_what_a_killed_process_left_hinders_nobody(home: Path) -> None:
@@ -170,13 +177,31 @@ class TestWithAHelper:
         assert erase_credential(HOST, environ, home) == ["docker-credential-box"]
         assert erase_credential(HOST, environ, home) == []
 
-    def test_a_helper_that_is_not_there_is_told_at_login_and_passed_over_at_logout(self, home: Path) -> None:
+    def test_a_helper_that_is_not_installed_is_an_error_of_login_and_of_logout(self, home: Path) -> None:
         path = home / ".docker" / "config.json"
         path.parent.mkdir()
         path.write_text('{"credsStore": "absent"}')
         with pytest.raises(LocalIOError, match="not installed"):
             store_credential(HOST, BOB, {"PATH": ""}, home)
-        warned: list[str] = []
-        assert erase_credential(HOST, {"PATH": ""}, home, warn=warned.append) == []
-        assert erase_credential(HOST, {"PATH": ""}, home) == []
-        assert len(warned) == 1
+        with pytest.raises(IncompleteLogoutError, match="may still be kept: docker-credential-absent"):
+            erase_credential(HOST, {"PATH": ""}, home)
+
+    @pytest.mark.parametrize("verb", ["get", "erase"])
+    def test_a_logout_goes_on_after_a_failing_helper_and_reports_it(
+        self, home: Path, tmp_path: Path, verb: str
+    ) -> None:
+        path = tmp_path / "docker-credential-stuck"
+        path.write_text(
+            f"#!/bin/sh\n[ $1 = {verb} ] && {{ echo the vault is sealed; exit 1; }}\n"
+            'echo \'{"ServerURL": "x", "Username": "bob", "Secret": "s3cret"}\'\n'
+        )
+        path.chmod(0o700)
+        config, podman = home / ".docker" / "config.json", home / ".config" / "containers" / "auth.json"
+        for file, extra in ((podman, {"credsStore": "stuck"}), (config, {})):
+            file.parent.mkdir(parents=True)
+            file.write_text(json.dumps({"auths": {HOST: {"auth": "eDp5"}}, **extra}))
+        with pytest.raises(IncompleteLogoutError) as caught:
+            erase_credential(HOST, {"PATH": f"{tmp_path}:{os.environ['PATH']}"}, home)
+        assert "the vault is sealed" in caught.value.message
+        assert str(config) in caught.value.message
+        assert (read(config)["auths"], read(podman)["auths"]) == ({}, {})
