@@ -5,22 +5,37 @@ spends a tenth of its decoding there. Reference counting goes on, and what is le
 """
 
 import gc
+from threading import Lock
 from types import TracebackType
+from typing import ClassVar
 
 __all__ = ["Pause"]
 
 
 class Pause:
-    """`with Pause():` leaves the collector as it was found; pauses nest."""
+    """`with Pause():` keeps the collector off inside of the block.
 
-    __slots__ = ("_running",)
+    The collector belongs to the process. So pauses are counted, over all threads: the first one turns it off, and the
+    end of the last one turns it on again, if it was on before the first.
+    """
+
+    __slots__ = ()
+
+    _lock: ClassVar = Lock()
+    _open: ClassVar = 0
+    _was_on: ClassVar = False
 
     def __enter__(self) -> None:
-        self._running = gc.isenabled()
-        gc.disable()
+        with Pause._lock:
+            if Pause._open == 0:
+                Pause._was_on = gc.isenabled()
+                gc.disable()
+            Pause._open += 1
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._running:
-            gc.enable()
+        with Pause._lock:
+            Pause._open -= 1
+            if Pause._open == 0 and Pause._was_on:
+                gc.enable()
