@@ -1,4 +1,4 @@
-"""A store of blobs by digest on this machine, so that nothing is downloaded twice.
+"""A store of blobs by digest on this machine, so that nothing is downloaded twice, and of what references meant.
 
 The rules:
 
@@ -6,26 +6,31 @@ The rules:
   content comes from the source again.
 * A cache is never needed: when it cannot be written (disk full, read-only home) the operation goes on without it.
 * Several processes may use it at once: files appear whole by a rename, and removing one that is read harms nobody.
-* It stays below its limit: what was not used for longest goes first.
+* It stays below its limit: the least recently used file goes first (LRU), a blob or a reference.
 
     FOLDER/blobs/ALGORITHM/ENCODED        time of modification = time of last use
+    FOLDER/references/HASH.json           the descriptor that a reference meant when it was last fetched
 """
 
 import fcntl
+import hashlib
+import json
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.content.files import TEMPORARY, FileNotThereError, NewFile, make_folder
+from wasm2oci.content.files import TEMPORARY, FileNotThereError, NewFile, make_folder, replace_file
 from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, Verified, verified
-from wasm2oci.errors import IntegrityError, LocalIOError
+from wasm2oci.errors import IntegrityError, LocalIOError, Wasm2OciError
+from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.wire import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wasm2oci.content.target import Content, ReadTarget
-    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Reference
 
 __all__ = ["LIMIT", "SHARE", "Cache", "CachedTarget", "cache_folder"]
 
@@ -34,6 +39,9 @@ LIMIT: Final = 2 * 1024**3
 
 SHARE: Final = 8
 """A blob that takes more than this part of the limit is not kept: it would drive out everything else."""
+
+_BLOCK: Final = 4096
+"""Bytes that a small file takes on a disk at least; so many references as are counted for their text cost more."""
 
 _IN_MEMORY: Final = 8 << 20
 """Bytes up to which a cached blob is read and hashed in one go; a larger one is read twice."""
@@ -149,8 +157,33 @@ class Cache:
         with suppress(OSError):
             self._path(descriptor).unlink()
 
+    def recall(self, reference: "Reference") -> "Descriptor | None":
+        """The descriptor of the manifest that a reference meant when it was last fetched, if that is remembered."""
+        path = self._reference_path(reference)
+        try:
+            with path.open("rb") as file:
+                known = Descriptor.from_json(load_object(file.read(_BLOCK), "reference"))
+            os.utime(path)
+        except (OSError, Wasm2OciError):
+            return None
+        return known if reference.digest in {None, known.digest} else None
+
+    def remember(self, reference: "Reference", root: "Descriptor") -> None:
+        """Keep what a reference means now, under the reference and under its digest.
+
+        Raises:
+            LocalIOError: it cannot be written.
+        """
+        data = json.dumps(Descriptor(root.media_type, root.digest, root.size).to_json()).encode()
+        with _unwritable():
+            for path in {self._reference_path(reference), self._reference_path(reference.with_digest(root.digest))}:
+                for folder in (self.folder, path.parent):
+                    make_folder(folder, 0o700)
+                replace_file(path, [data], 0o600, sync=False)
+        self.prune(self.limit)
+
     def prune(self, limit: int) -> int:
-        """Remove blobs, those used longest ago first, until the rest takes at most `limit` bytes.
+        """Remove files, the least recently used first, until the rest takes at most `limit` bytes.
 
         What killed processes left behind goes too, once it is a day older than the newest blob: so no clock is needed.
 
@@ -158,7 +191,7 @@ class Cache:
             limit: bytes; 0 empties the cache.
 
         Returns:
-            Bytes of blobs that were removed; 0 also when another process makes room at this moment.
+            Bytes that were removed; 0 also when another process makes room at this moment.
 
         Raises:
             LocalIOError: the folder cannot be read.
@@ -174,8 +207,9 @@ class Cache:
                     if path.name.startswith(TEMPORARY):
                         left.append((status.st_mtime, path))
                         continue
-                    files.append((status.st_mtime_ns, status.st_size, path))
-                    total += status.st_size
+                    size = max(status.st_size, _BLOCK) if path.suffix else status.st_size
+                    files.append((status.st_mtime_ns, size, path))
+                    total += size
             files.sort()
             newest = files[-1][0] / 1e9 if files else 0.0
             for changed, path in left:
@@ -202,10 +236,15 @@ class Cache:
     def _path(self, descriptor: "Descriptor") -> Path:
         return self.folder / "blobs" / descriptor.digest.algorithm / descriptor.digest.encoded
 
+    def _reference_path(self, reference: "Reference") -> Path:
+        # With a digest, the digest alone says what is meant, whichever tag or repository it was fetched by.
+        key = str(reference.digest) if reference.digest is not None else str(reference)
+        return self.folder / "references" / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
+
     def _files(self) -> list[Path]:
         # Folders may go away while they are listed: somebody empties the cache by hand.
         try:
-            return list(self.folder.glob("blobs/*/*"))
+            return [*self.folder.glob("blobs/*/*"), *self.folder.glob("references/*")]
         except OSError:
             return []
 

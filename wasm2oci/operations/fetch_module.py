@@ -4,24 +4,20 @@
     missing   what was fetched before is not asked for again; without it, as always
     never     only what was fetched before; the registry is not spoken to
 
-Beside the cache's blobs lies a small file for each reference fetched, with the descriptor it meant then. It is only a
-memory: every byte is still checked against its digest, and a file that cannot be read is as good as none.
+What a reference meant is remembered by the cache. Every byte is still checked against its digest.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.errors import IntegrityError, InvalidInputError, LocalIOError, NotFoundError, Wasm2OciError
+from wasm2oci.errors import IntegrityError, InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import LayoutReference, Location, Reference
 
 if TYPE_CHECKING:
-    from wasm2oci.content.cache import Cache
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.operations.environment import Environment
@@ -142,9 +138,8 @@ def _from_registry(reference: Reference, policy: FetchPolicy, environment: "Envi
 
     name = reference.repository.rpartition("/")[2]
     cache = environment.cache()
-    memory = _References(cache)
     if policy.pull is not Pull.ALWAYS:
-        known = memory.get(reference)
+        known = cache.recall(reference)
         if known is not None:
             with suppress(_NotHereError):
                 return _read(CachedTarget(_Nowhere(), cache), known, name, policy)
@@ -154,7 +149,8 @@ def _from_registry(reference: Reference, policy: FetchPolicy, environment: "Envi
         source = places.read(reference)
         root = source.resolve(places.identifier(reference))
         fetched = _read(CachedTarget(source, cache), root, name, policy)
-    memory.put(reference, root)
+    with suppress(LocalIOError):  # a cache that cannot be written is done without
+        cache.remember(reference, root)
     return fetched
 
 
@@ -201,40 +197,3 @@ class _Missing:
 
     def __iter__(self) -> Iterator[bytes]:
         raise _NotHereError(str(self._descriptor.digest))
-
-
-class _References:
-    """What references meant when they were last fetched."""
-
-    def __init__(self, cache: "Cache") -> None:
-        self._folder = cache.folder / "references"
-
-    def get(self, reference: Reference) -> "Descriptor | None":
-        """The descriptor, if it is remembered, and can be meant by this reference."""
-        from wasm2oci.oci.descriptor import Descriptor
-        from wasm2oci.oci.wire import load_object
-
-        try:
-            known = Descriptor.from_json(load_object(self._path(reference).read_bytes(), "reference"))
-        except (OSError, Wasm2OciError):
-            return None
-        return known if reference.digest in {None, known.digest} else None
-
-    def put(self, reference: Reference, root: "Descriptor") -> None:
-        """Remember it, by this reference and by digest; not being able to is no error."""
-        from wasm2oci.content.files import NewFile, make_folder
-
-        document = {"mediaType": root.media_type, "digest": str(root.digest), "size": root.size}
-        data = json.dumps(document).encode()
-        with suppress(LocalIOError, NotFoundError):
-            make_folder(self._folder.parent, 0o700)
-            make_folder(self._folder, 0o700)
-            for path in {self._path(reference), self._path(reference.with_digest(root.digest))}:
-                file = NewFile(path, 0o600, sync=False)
-                file.write(data)
-                file.commit()
-
-    def _path(self, reference: Reference) -> Path:
-        # With a digest, the digest alone says what is meant, whichever tag or repository it was fetched by.
-        key = str(reference.digest) if reference.digest is not None else str(reference)
-        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()}.json"

@@ -17,6 +17,9 @@ from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import IntegrityError, LocalIOError
 from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.media_type import OCI_MANIFEST
+from wasm2oci.oci.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,6 +174,31 @@ def test_what_was_not_used_for_longest_goes_first(cache: Cache) -> None:
     assert cache.size() == 0
 
 
+def test_references_are_forgotten_like_blobs_the_least_recently_used_first(cache: Cache) -> None:
+    blobs = fill(cache, 2)
+    references = [Reference.parse(f"registry.example/a:{number}") for number in range(50)]
+    for number, reference in enumerate(references):
+        cache.remember(reference, Descriptor(OCI_MANIFEST, Digest.of(bytes([number])), number))
+    for path in (cache.folder / "references").iterdir():
+        os.utime(path, (1000, 1000))
+    assert cache.recall(references[0]) is not None  # used just now
+    assert cache.prune(10 * 4096) > 0
+    assert cache.recall(references[0]) is not None
+    assert 0 < len(list((cache.folder / "references").iterdir())) <= 10
+    assert cache.find(blobs[0]) is None
+    cache.prune(0)
+    assert not list((cache.folder / "references").iterdir())
+
+
+def test_a_cache_that_only_remembers_references_stays_below_its_limit(tmp_path: Path) -> None:
+    cache = Cache(tmp_path, limit=20 * 4096)
+    for number in range(30):
+        cache.remember(
+            Reference.parse(f"registry.example/a:{number}"), Descriptor(OCI_MANIFEST, Digest.of(b""), number)
+        )
+    assert len(list((tmp_path / "references").iterdir())) <= 20
+
+
 def test_a_cache_stays_below_its_limit_by_itself(tmp_path: Path) -> None:
     cache = Cache(tmp_path, limit=8500)
     blobs = fill(cache, 12)
@@ -287,6 +315,9 @@ from pathlib import Path
 from wasm2oci.content.cache import Cache
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.media_type import OCI_MANIFEST
+from wasm2oci.oci.reference import Reference
 cache = Cache(Path(sys.argv[1]), limit=20_000)
 for turn in range(3):
     for number in range(30):
