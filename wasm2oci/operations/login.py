@@ -15,11 +15,12 @@ class NotLoggedInError(NotFoundError):
 
 
 class LoggedIn(NamedTuple):
-    """Credentials were right, and are kept now."""
+    """Credentials were right, and are kept now; `hidden_by` names a source that goes before and holds others."""
 
     host: str
     where: str
     plaintext: bool
+    hidden_by: str | None = None
 
 
 class LoggedOut(NamedTuple):
@@ -52,7 +53,7 @@ def login(host: str, environment: "Environment") -> LoggedIn:
         environment.home,
         registry_config=environment.access.credentials_file,
     )
-    return LoggedIn(host, stored.where, stored.plaintext)
+    return LoggedIn(host, *stored)
 
 
 def logout(host: str, environment: "Environment") -> LoggedOut:

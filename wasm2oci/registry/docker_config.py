@@ -3,9 +3,11 @@
     {"auths": {KEY: {"auth" | "username"+"password" | "identitytoken" | "registrytoken"}},
      "credHelpers": {HOST: HELPER}, "credsStore": HELPER, ...}
 
-A KEY is a host, a host with a path (podman; the longest that fits counts), or a legacy URL (`https://host/v1/`).
-Docker Hub goes by `https://index.docker.io/v1/`. Reading never fails an operation: a file that cannot be used is
-reported, and passed over. Writing keeps every key that is not ours, the target of a symbolic link, and mode 0600.
+A KEY is a host, a host with a path (podman; the longest that fits counts), or a URL, of which only the host counts.
+Docker Hub goes by `https://index.docker.io/v1/`. Files are read as docker's own client reads them, which is as Go
+reads JSON and base64: member names in any case, base64 with line ends in it, a user name in any encoding. Reading
+never fails an operation: a file that cannot be used is reported, and passed over. Writing keeps every key that is not
+ours, the target of a symbolic link, and mode 0600.
 
 `HttpHeaders` is not read: docker's client sends those headers to its daemon, not to registries, so whatever stands
 there was not meant for one.
@@ -15,12 +17,13 @@ import base64
 import binascii
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.content.files import make_folder, replace_file
 from wasm2oci.errors import InvalidInputError, LocalIOError, NotFoundError
-from wasm2oci.registry.urls import is_hub
+from wasm2oci.registry.urls import HUB_NAMES, is_hub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,25 +77,30 @@ class AuthFile(NamedTuple):
 
     def entry_for(self, host: str, repository: str) -> "Mapping[str, Any] | None":
         """The entry of the most specific key that fits, if it holds anything."""
-        for key in auth_keys(host, repository):
-            entry = self.auths.get(key)
-            if entry:
-                return entry
-        return None
+        return next((self.auths[key] for key in self.keys_for(host, repository) if self.auths[key]), None)
+
+    def keys_for(self, host: str, repository: str) -> list[str]:
+        """The keys of this file that name a repository, one of its namespaces or its registry, most specific first."""
+        exact = [key for key in auth_keys(host, repository) if key in self.auths]
+        names = HUB_NAMES if is_hub(host) else {host}
+        return exact + [key for key in self.auths if _host_of(key) in names and key not in exact]
 
 
 def auth_keys(host: str, repository: str) -> list[str]:
-    """The keys under which credentials for a repository may stand, most specific first."""
-    names = [host] if not is_hub(host) else [HUB_KEY, "docker.io", "index.docker.io", "registry-1.docker.io"]
+    """The keys that name a repository, one of its namespaces, or its registry; most specific first."""
     parts = repository.split("/") if repository else []
     base = "docker.io" if is_hub(host) else host
     keys = ["/".join((base, *parts[:count])) for count in range(len(parts), 0, -1)]
-    for name in names:
-        keys.append(name)
-        if "://" not in name:
-            keys += [f"https://{name}", f"https://{name}/", f"https://{name}/v1/", f"https://{name}/v2/"]
-            keys += [f"http://{name}", f"http://{name}/"]
-    return keys
+    return [*keys, *((HUB_KEY, *sorted(HUB_NAMES)) if is_hub(host) else (host,))]
+
+
+def _host_of(key: str) -> str | None:
+    """The host of a key that is a URL, or a host with a slash behind it; None for a host with a path."""
+    scheme, separator, rest = key.rpartition("://")
+    host, _, path = rest.partition("/")
+    if separator and scheme.lower() not in {"http", "https"}:
+        return None
+    return host.lower() if separator or not path else None
 
 
 def parse_auth_file(text: str | bytes, source: str, *, legacy: bool = False) -> AuthFile:
@@ -112,12 +120,12 @@ def parse_auth_file(text: str | bytes, source: str, *, legacy: bool = False) -> 
         raise UnusableConfigError(f"{source} is not JSON") from error
     if not isinstance(value, dict):
         raise UnusableConfigError(f"{source} is not a JSON object")
-    store = value.get("credsStore")
-    auths = value if legacy else value.get("auths")
+    store = _member(value, "credsStore")
+    auths = value if legacy else _member(value, "auths")
     return AuthFile(
         source=source,
         auths={key: entry for key, entry in _dict(auths).items() if isinstance(entry, dict)},
-        helpers={} if legacy else _strings(value.get("credHelpers")),
+        helpers={} if legacy else _strings(_member(value, "credHelpers")),
         store=store if isinstance(store, str) and store and not legacy else None,
     )
 
@@ -150,22 +158,30 @@ def decode_entry(entry: "Mapping[str, Any]") -> tuple[str, str, str, str]:
         UnusableConfigError: `auth` is not base64 of `user:password`.
     """
     username, password = _text(entry, "username"), _text(entry, "password")
-    auth = _text(entry, "auth")
-    if auth and not username:
+    auth = re.sub(r"[\r\n]", "", _text(entry, "auth"))
+    if auth:  # goes before a name and a password beside it, as it does for docker
         try:
-            decoded = base64.b64decode(auth, validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError) as error:
-            raise UnusableConfigError("an auth entry is not base64") from error
-        username, colon, password = decoded.partition(":")
-        if not colon:
-            raise UnusableConfigError("an auth entry lacks its colon")
-        password = password.strip("\0")
+            username, password = _decode_auth(auth)
+        except UnusableConfigError:
+            if not (username and password):
+                raise
     return username, password, _text(entry, "identitytoken"), _text(entry, "registrytoken")
 
 
+def _decode_auth(auth: str) -> tuple[str, str]:
+    try:
+        decoded = base64.b64decode(auth, validate=True).decode("utf-8", "surrogateescape")
+    except (binascii.Error, ValueError) as error:
+        raise UnusableConfigError("an auth entry is not base64") from error
+    username, colon, password = decoded.partition(":")
+    if not colon:
+        raise UnusableConfigError("an auth entry lacks its colon")
+    return username, password.strip("\0")
+
+
 def encode_basic(username: str, password: str) -> str:
-    """`user:password` in base64, as entries and the Basic scheme have it."""
-    return base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+    """`user:password` in base64, as entries and the Basic scheme have it; bytes that are not UTF-8 stay."""
+    return base64.b64encode(f"{username}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]", *, legacy: bool = False) -> None:
@@ -211,6 +227,11 @@ def _replace(target: Path, data: bytes) -> None:
         raise ConfigFileError(f"cannot write {error.message}", hint=error.hint) from error
 
 
+def _member(value: "Mapping[str, Any]", name: str) -> object:
+    """A member by its name, in any case."""
+    return value[name] if name in value else next((value[key] for key in value if key.lower() == name.lower()), None)
+
+
 def _dict(value: object) -> "Mapping[str, Any]":
     return value if isinstance(value, dict) else {}
 
@@ -220,5 +241,5 @@ def _strings(value: object) -> "Mapping[str, str]":
 
 
 def _text(entry: "Mapping[str, Any]", key: str) -> str:
-    value = entry.get(key)
+    value = _member(entry, key)
     return value if isinstance(value, str) else ""

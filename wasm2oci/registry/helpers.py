@@ -4,7 +4,8 @@
     store  stdin: {"ServerURL", "Username", "Secret"}
     erase  stdin: server
 
-A helper that knows nothing ends with an error and `credentials not found` on its standard output.
+A helper that knows nothing ends with an error and `credentials not found` on its standard output. Answers are read as
+docker's client reads them: member names in any case, and nothing behind the object counts.
 """
 
 import json
@@ -52,9 +53,10 @@ def get_from_helper(helper: str, server: str, environ: "Mapping[str, str]") -> t
             return None
         raise HelperError(f"docker-credential-{helper} failed: {one_line(output or complaint) or f'exit code {code}'}")
     try:
-        value = json.loads(output)
-        username, secret = value["Username"], value["Secret"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        value, _ = json.JSONDecoder().raw_decode(output.lstrip())
+        answer = {name.lower(): member for name, member in value.items()}
+        username, secret = answer["username"], answer["secret"]
+    except (ValueError, KeyError, AttributeError, RecursionError) as error:
         raise HelperError(f"docker-credential-{helper} answered something that is not a credential") from error
     if not isinstance(username, str) or not isinstance(secret, str):
         raise HelperError(f"docker-credential-{helper} answered something that is not a credential")

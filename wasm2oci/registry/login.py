@@ -6,13 +6,13 @@ from wasm2oci.errors import LocalIOError, Wasm2OciError
 from wasm2oci.registry.credentials import (
     TOKEN_USER,
     Basic,
+    CredentialChain,
     IdentityToken,
     credential_files,
     docker_config_path,
 )
 from wasm2oci.registry.docker_config import (
     HUB_KEY,
-    auth_keys,
     encode_basic,
     read_auth_file,
     update_auth_file,
@@ -31,10 +31,18 @@ class IncompleteLogoutError(LocalIOError):
 
 
 class Stored(NamedTuple):
-    """Where a credential went: a file's path or a helper's name, and whether it lies there readable."""
+    """Where a credential went.
+
+    Args:
+        where: a file's path or a helper's name.
+        plaintext: whether it lies there readable.
+        hidden_by: a source that is asked earlier and holds another credential for this registry; None: the next
+            command uses what was stored.
+    """
 
     where: str
     plaintext: bool
+    hidden_by: str | None = None
 
 
 def store_credential(
@@ -46,12 +54,18 @@ def store_credential(
 ) -> Stored:
     """Keep a registry's credential: with the configured helper, else in the credential file.
 
-    The file is `registry_config`, else `REGISTRY_AUTH_FILE`, else docker's own.
+    The file is `registry_config`, else the first of those looked into that has an entry or a helper for the registry,
+    so that the old credential is replaced; else `REGISTRY_AUTH_FILE`, else docker's own.
 
     Raises:
         Wasm2OciError: the helper failed, or the file could not be read or written.
     """
-    path = _writable(environ, home, registry_config)
+    stored = _store(_writable(host, environ, home, registry_config), host, credential, environ)
+    found = CredentialChain(environ, home, registry_config=registry_config).lookup(host)
+    return stored if found == credential else stored._replace(hidden_by=found.source)
+
+
+def _store(path: "Path", host: str, credential: Basic | IdentityToken, environ: "Mapping[str, str]") -> Stored:
     file = read_auth_file(path)
     key = HUB_KEY if is_hub(host) else host
     helper = file.helper_for(host) if file is not None else None
@@ -106,7 +120,7 @@ def erase_credential(
                     erased.append(f"docker-credential-{helper[0]}")
             except Wasm2OciError as error:
                 failures.append(error)
-        keys = [key for key in auth_keys(host, "") if key in file.auths]
+        keys = file.keys_for(host, "")
         if keys:
             try:
                 update_auth_file(path, dict.fromkeys(keys), legacy=legacy)
@@ -124,9 +138,15 @@ def erase_credential(
     return erased
 
 
-def _writable(environ: "Mapping[str, str]", home: "Path", registry_config: "Path | None") -> "Path":
-    if registry_config is not None:
-        return registry_config
-    if environ.get("REGISTRY_AUTH_FILE"):
-        return credential_files(environ, home, None)[0][0]
-    return docker_config_path(environ, home)
+def _writable(host: str, environ: "Mapping[str, str]", home: "Path", registry_config: "Path | None") -> "Path":
+    files = credential_files(environ, home, registry_config)
+    for path, legacy in files:
+        if legacy:  # docker's own file goes before it
+            break
+        try:
+            file = read_auth_file(path)
+        except Wasm2OciError:  # the search for credentials passes it over too
+            continue
+        if file is not None and (file.helper_for(host) is not None or file.entry_for(host, "")):
+            return path
+    return files[0][0] if registry_config or environ.get("REGISTRY_AUTH_FILE") else docker_config_path(environ, home)

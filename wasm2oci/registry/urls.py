@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "HUB_NAMES",
     "Origin",
     "UntrustedUrlError",
     "check_step",
@@ -38,7 +39,7 @@ __all__ = [
     "with_query",
 ]
 
-_HUB: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])\Z")
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
@@ -137,7 +138,7 @@ def _inside(host: str) -> str | None:
 
 def is_hub(host: str) -> bool:
     """Whether this host is one of Docker Hub's names."""
-    return host in _HUB
+    return host in HUB_NAMES
 
 
 def is_loopback(host: str) -> bool:

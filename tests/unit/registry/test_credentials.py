@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wasm2oci.registry.credentials import Anonymous, Basic, CredentialChain, IdentityToken, RegistryToken
-from wasm2oci.registry.docker_config import HUB_KEY, auth_keys
+from wasm2oci.registry.docker_config import HUB_KEY, auth_keys, decode_entry, encode_basic
 from wasm2oci.registry.helpers import HelperError, erase_with_helper, get_from_helper, store_with_helper
 
 HOST = "registry.example"
@@ -132,6 +132,12 @@ def test_githubs_token_is_for_its_registry_only(home: Path) -> None:
         (auth("bob", "a:b:c"), Basic("bob", "a:b:c")),
         ({"auth": base64.b64encode(b"bob:x\0\0").decode()}, Basic("bob", "x")),
         ({"username": "bob", "password": "x", "auth": "ignored"}, Basic("bob", "x")),
+        # connaisseur#550 and oras#1143: what docker's client reads.
+        ({"username": "old", "password": "stale", **auth("bob", "x")}, Basic("bob", "x")),
+        ({"username": "bob", **auth("bob", "x")}, Basic("bob", "x")),
+        ({"auth": "Ym9i\nOng=\r\n"}, Basic("bob", "x")),
+        ({"Auth": auth("bob", "x")["auth"]}, Basic("bob", "x")),
+        ({"auth": base64.b64encode("b\xf6b:\xfc".encode("latin-1")).decode()}, Basic("b\udcf6b", "\udcfc")),
         ({"auth": base64.b64encode(b"<token>:").decode(), "identitytoken": "id"}, IdentityToken("id")),
         ({"identitytoken": "id"}, IdentityToken("id")),
         ({"registrytoken": "reg", "identitytoken": "id"}, RegistryToken("reg")),
@@ -155,6 +161,10 @@ def test_what_an_entry_says(home: Path, entry: dict[str, Any], expected: object)
         f"https://{HOST}/v1/",
         f"https://{HOST}/v2/",
         f"http://{HOST}",
+        f"https://{HOST}/v1",
+        f"https://{HOST}/some/path",
+        f"HTTPS://{HOST}",
+        f"{HOST}/",
         f"{HOST}/me/app",
         f"{HOST}/me",
     ],
@@ -162,6 +172,22 @@ def test_what_an_entry_says(home: Path, entry: dict[str, Any], expected: object)
 def test_keys_of_all_times(home: Path, key: str) -> None:
     write(home / ".docker" / "config.json", auths={key: auth("bob", "x"), "other.example": auth("eve", "x")})
     assert find(home) == Basic("bob", "x")
+
+
+def test_bytes_of_a_password_that_are_not_utf8_are_sent_as_they_are() -> None:
+    entry = base64.b64encode(b"b\xf6b:\xfc").decode()
+    assert encode_basic(*decode_entry({"auth": entry})[:2]) == entry
+
+
+def test_names_in_a_file_may_be_in_any_case(home: Path) -> None:
+    write(home / ".docker" / "config.json", Auths={HOST: auth("bob", "x")})
+    assert find(home) == Basic("bob", "x")
+
+
+@pytest.mark.parametrize("key", [f"{HOST}/other", f"ftp://{HOST}", f"{HOST}.evil", f"https://{HOST}.evil/v1/"])
+def test_keys_of_others(home: Path, key: str) -> None:
+    write(home / ".docker" / "config.json", auths={key: auth("bob", "x")})
+    assert find(home) == Anonymous()
 
 
 def test_the_most_specific_key_counts(home: Path) -> None:
@@ -259,6 +285,21 @@ class TestHelpers:
         helper(bin_, "t", 'echo \'{"Username":"<token>","Secret":"refresh"}\'')
         write(home / ".docker" / "config.json", credsStore="t")
         assert find(home, environ) == IdentityToken("refresh")
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            '{"serverurl":"x","username":"bob","secret":"x"}',
+            '  {"Username":"bob","Secret":"x"}\\nlogged in',
+            '{"Username":"bob","Secret":"x"}{"Username":"eve"}',
+        ],
+    )
+    def test_an_answer_is_read_as_dockers_client_reads_it(
+        self, home: Path, bin_: Path, environ: dict[str, str], answer: str
+    ) -> None:
+        helper(bin_, "t", f"printf '{answer}'")
+        write(home / ".docker" / "config.json", credsStore="t")
+        assert find(home, environ) == Basic("bob", "x")
 
     def test_what_the_helper_does_not_know_may_stand_in_the_file(
         self, home: Path, bin_: Path, environ: dict[str, str], warned: list[str]

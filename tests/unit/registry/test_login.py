@@ -87,6 +87,25 @@ def test_the_file_that_is_named_is_the_one(home: Path, tmp_path: Path) -> None:
     assert not (home / ".docker").exists()
 
 
+def test_a_login_replaces_what_the_next_command_would_use(home: Path) -> None:
+    podman = home / ".config" / "containers" / "auth.json"
+    podman.parent.mkdir(parents=True)
+    podman.write_text(json.dumps({"auths": {f"https://{HOST}/v1/": {"auth": "b2xkOm9sZA=="}}}))
+    assert store_credential(HOST, BOB, {}, home) == Stored(str(podman), plaintext=True)
+    assert CredentialChain({}, home).lookup(HOST) == BOB
+
+
+@pytest.mark.parametrize(
+    ("environ", "source"),
+    [
+        ({"DOCKER_AUTH_CONFIG": json.dumps({"auths": {HOST: {"auth": "b2xkOm9sZA=="}}})}, "DOCKER_AUTH_CONFIG"),
+        ({"WASM2OCI_REGISTRY": HOST, "WASM2OCI_REGISTRY_PASSWORD": "old"}, "WASM2OCI_REGISTRY_PASSWORD"),
+    ],
+)
+def test_a_variable_that_goes_before_a_login_is_reported(home: Path, environ: dict[str, str], source: str) -> None:
+    assert store_credential(HOST, BOB, environ, home).hidden_by == source
+
+
 def test_a_logout_forgets_everywhere(home: Path) -> None:
     for path in (home / ".docker" / "config.json", home / ".config" / "containers" / "auth.json"):
         path.parent.mkdir(parents=True)

@@ -38,5 +38,7 @@ def command(
     result = login(host, session.environment(output, connection))
     if result.plaintext:
         output.warn(f"the password is kept unencrypted in {result.where}; a credential helper would keep it safer")
+    if result.hidden_by is not None:
+        output.warn(f"other credentials for {host} are used before these: {result.hidden_by} is asked first")
     document = {"registry": host, "stored": result.where, "plaintext": result.plaintext}
     output.result(document, fields(("Logged in to", host), ("Kept in", result.where)), quiet=None)
