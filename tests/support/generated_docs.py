@@ -17,7 +17,7 @@ from wasm2oci.cli.loader import load, make_command
 from wasm2oci.cli.overview import overview
 from wasm2oci.errors import ExitCode, Wasm2OciError
 from wasm2oci.packager.profiles import PROFILES
-from wasm2oci.packager.recognise import ARCHIVE_LAYERS, RAW_LAYERS
+from wasm2oci.packager.recognise import ARCHIVE_LAYERS, raw_layers
 
 __all__ = ["PAGES", "all_modules", "error_classes"]
 
@@ -133,7 +133,7 @@ def _profiles_page() -> str:
         says = "yes" if row.says_media_type else "no"
         page.write(f"| `{row.name}` | `{row.config_type}` | `{row.layer_type}` | {says} |\n")
     page.write("\n## Layers that `pull` takes as a module\n\n")
-    page.writelines(f"- `{kind}`\n" for kind in RAW_LAYERS)
+    page.writelines(f"- `{kind}`\n" for kind in raw_layers())
     page.write("- any other type, if its title ends in `.wasm`\n")
     page.write("\n## Layers that `pull` looks into for a module\n\n")
     page.writelines(f"- `{kind}`\n" for kind in ARCHIVE_LAYERS)

@@ -13,9 +13,19 @@ from typing import TYPE_CHECKING, Any, TextIO
 from wasm2oci.errors import LocalIOError
 
 if TYPE_CHECKING:
+    from wasm2oci.engine.facts import Extern
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.operations.module_info import ModuleInfo
 
-__all__ = ["Output", "StandardOutputError", "descriptor_document", "fields", "printable", "size_text"]
+__all__ = [
+    "Output",
+    "StandardOutputError",
+    "descriptor_document",
+    "fields",
+    "module_document",
+    "printable",
+    "size_text",
+]
 
 
 class StandardOutputError(LocalIOError):
@@ -159,6 +169,27 @@ def descriptor_document(descriptor: "Descriptor") -> dict[str, Any]:
     if descriptor.artifact_type is not None:
         document["artifactType"] = descriptor.artifact_type
     return document
+
+
+def module_document(module: "ModuleInfo") -> dict[str, Any]:
+    """What the JSON form of a result says about a module: digest and size, and what it declares where that is known."""
+    document: dict[str, Any] = {"digest": str(module.digest), "size": module.size}
+    if module.facts is not None:
+        facts = module.facts
+        document |= {
+            "kind": facts.kind,
+            "imports": [_extern(extern) for extern in facts.imports],
+            "exports": [_extern(extern) for extern in facts.exports],
+            "functions": facts.functions,
+            "features": list(facts.features),
+            "producers": {field: dict(values) for field, values in facts.producers.items()},
+        }
+    return document
+
+
+def _extern(extern: "Extern") -> dict[str, str | None]:
+    document: dict[str, str | None] = {} if extern.module is None else {"module": extern.module}
+    return {**document, "name": extern.name, "kind": extern.kind, "type": extern.type}
 
 
 def size_text(size: int) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wasm2oci.content.target import ReferrerLister
 from wasm2oci.errors import InvalidInputError, NotFoundError, UnsupportedError
 from wasm2oci.oci.reference import LayoutReference
+from wasm2oci.operations.module_info import ModuleInfo
 
 if TYPE_CHECKING:
     from wasm2oci.content.target import Content, ReadTarget
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from wasm2oci.oci.manifest import Index, Manifest
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
-    from wasm2oci.operations.module_facts import ModuleFacts
 
 __all__ = ["Inspected", "inspect", "inspect_file"]
 
@@ -29,7 +29,7 @@ class Inspected(NamedTuple):
         manifest: its root's descriptor.
         document: its root.
         format: what it was recognised as, or None.
-        module: its module in outline, or None when there is no single one, or nobody wanted to know.
+        module: its module in outline, or None when there is no single one, or it was not wanted.
         problem: why there is no outline, or None.
         referrers: what refers to it: signatures, attestations; None when the place cannot say.
     """
@@ -38,12 +38,12 @@ class Inspected(NamedTuple):
     manifest: "Descriptor"
     document: "Manifest | Index"
     format: str | None
-    module: "ModuleFacts | None"
+    module: "ModuleInfo | None"
     problem: str | None
     referrers: "tuple[Descriptor, ...] | None"
 
 
-def inspect_file(path: Path) -> "ModuleFacts":
+def inspect_file(path: Path) -> "ModuleInfo":
     """Look at a module file.
 
     Raises:
@@ -53,22 +53,24 @@ def inspect_file(path: Path) -> "ModuleFacts":
     """
     from wasm2oci.content.verify import FileContent
     from wasm2oci.engine.errors import ModuleError
-    from wasm2oci.operations.module_facts import look_at
+    from wasm2oci.engine.facts import outline
+    from wasm2oci.oci.digest import Digest
 
     try:
-        return look_at(_joined(FileContent(path), str(path)))
+        data = _joined(FileContent(path), str(path))
+        return ModuleInfo(Digest.of(data), len(data), outline(data))
     except ModuleError as error:
         error.message = f"{path} cannot be looked into: {error.message}"
         raise
 
 
-def inspect(source: "Location", environment: "Environment", *, outline: bool = True) -> Inspected:
+def inspect(source: "Location", environment: "Environment", *, look_inside: bool = True) -> Inspected:
     """Look at an artifact.
 
     Args:
         source: where it is.
         environment: the world.
-        outline: fetch the module (through the cache) and look into it as well.
+        look_inside: fetch the module (through the cache) and look into it as well.
 
     Raises:
         NotFoundError: the source names nothing.
@@ -77,7 +79,6 @@ def inspect(source: "Location", environment: "Environment", *, outline: bool = T
     """
     from wasm2oci.content.cache import CachedTarget
     from wasm2oci.content.graph import read_manifest
-    from wasm2oci.operations.module_facts import look_at
     from wasm2oci.packager.recognise import recognise
 
     with environment.places() as places:
@@ -88,13 +89,15 @@ def inspect(source: "Location", environment: "Environment", *, outline: bool = T
         if not isinstance(source, LayoutReference):
             target = CachedTarget(target, environment.cache())
         found_format: str | None = None
-        module: ModuleFacts | None = None
+        module: ModuleInfo | None = None
         problem: str | None = None
         try:
             found = recognise(target, root)
             found_format = found.format
-            if outline:
-                module = look_at(_joined(found.content, "the module"))
+            if look_inside:
+                from wasm2oci.engine.facts import outline
+
+                module = ModuleInfo.of(found.module, outline(_joined(found.content, "the module")))
         except (InvalidInputError, UnsupportedError) as error:
             problem = error.message
     return Inspected(source, root, document, found_format, module, problem, referrers)

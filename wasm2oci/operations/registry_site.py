@@ -11,7 +11,7 @@ from wasm2oci.errors import Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.server.access import Everyone
-from wasm2oci.server.site import ArtifactFacts, ExternFacts, Site
+from wasm2oci.server.site import ArtifactFacts, Site
 
 if TYPE_CHECKING:
     from wasm2oci.content.verify import SelfVerifying
@@ -47,8 +47,8 @@ def make_site(storage: "Storage", access: "Access | None") -> Site:
 
 
 def describe(storage: "Storage", repository: str, stored: "StoredManifest") -> ArtifactFacts:
-    """What the module of this manifest is made of, or why nobody can say."""
-    from wasm2oci.operations.module_facts import look_at
+    """What the module of this manifest is made of, or why that is not known."""
+    from wasm2oci.engine.facts import outline
     from wasm2oci.packager.recognise import recognise
 
     profile: str | None = None
@@ -58,22 +58,9 @@ def describe(storage: "Storage", repository: str, stored: "StoredManifest") -> A
         profile = found.format
         if found.module.size > _MODULE_MAX:
             return ArtifactFacts(profile, problem=f"The module is larger than {_MODULE_MAX >> 20} MiB.")
-        facts = look_at(b"".join(found.content))
+        return ArtifactFacts(profile, found.module.digest, outline(b"".join(found.content)))
     except Wasm2OciError as error:
         return ArtifactFacts(profile, problem=error.message)
-    return ArtifactFacts(
-        profile=profile,
-        kind=facts.kind,
-        digest=str(facts.digest),
-        size=facts.size,
-        functions=facts.functions,
-        imports=tuple(ExternFacts(item.name, item.kind, item.type) for item in facts.imports),
-        exports=tuple(ExternFacts(item.name, item.kind, item.type) for item in facts.exports),
-        features=facts.features,
-        producers=tuple(
-            f"{name} {version}".strip() for values in facts.producers.values() for name, version in values.items()
-        ),
-    )
 
 
 class _Repository:

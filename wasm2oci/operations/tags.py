@@ -1,6 +1,8 @@
 """Tags: what a repository or layout calls its artifacts."""
 
 import re
+from itertools import compress
+from operator import not_
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.target import TagLister
@@ -42,5 +44,5 @@ def tags(location: "Location", environment: "Environment", *, everything: bool =
         found = tuple(sorted(set(target.tags())))
     if everything:
         return Tags(found, ())
-    hidden = tuple(tag for tag in found if _FALLBACK.match(tag))
-    return Tags(tuple(tag for tag in found if tag not in set(hidden)), hidden)
+    hidden = [_FALLBACK.match(tag) is not None for tag in found]
+    return Tags(tuple(compress(found, map(not_, hidden))), tuple(compress(found, hidden)))

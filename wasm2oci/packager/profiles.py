@@ -1,11 +1,11 @@
 """The table of profiles: how a module becomes an artifact, one row each.
 
-Everything that differs between the layouts in use stands in the row; `build` reads it, and so do the command line's
-`--profile` and the documentation. No single row suits every consumer: Krustlet refuses a manifest that says its own
+Everything that differs between the layouts in use is in the row. `build` reads it, and so do `recognise` (which layers
+hold a module, what an artifact's layout is called), the command line's help and completion, and docs/profiles.md: a new
+row is all that a new profile takes. No single row suits every consumer: Krustlet refuses a manifest that says its own
 media type, wkg and oci-wasm refuse one that does not.
 """
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError
@@ -75,8 +75,8 @@ _ROWS: Final = (
     ),
 )
 
-PROFILES: Final["Mapping[str, Profile]"] = MappingProxyType({row.name: row for row in _ROWS})
-"""Every profile by its name."""
+PROFILES: Final["Mapping[str, Profile]"] = {row.name: row for row in _ROWS}
+"""Every profile by its name. No two have the same config type: it is what an artifact's profile is recognised by."""
 
 CNCF: Final = PROFILES["cncf"]
 WASM_TO_OCI: Final = PROFILES["wasm-to-oci"]

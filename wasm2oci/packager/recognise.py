@@ -18,6 +18,7 @@ from wasm2oci.content.verify import SelfVerifying, verified
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.manifest import Index, Manifest
 from wasm2oci.packager.choice import MAGIC, ChoiceNeededError, NoModuleError, NotAModuleError, file_name
+from wasm2oci.packager.profiles import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,23 +28,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARCHIVE_LAYERS",
-    "RAW_LAYERS",
     "Found",
     "choose_manifest",
     "format_name",
+    "raw_layers",
     "recognise",
 ]
 
-RAW_LAYERS: Final = (
-    "application/wasm",
-    "application/vnd.wasm.content.layer.v1+wasm",
+_OTHER_RAW_LAYERS: Final = (
     "application/vnd.module.wasm.content.layer.v1+wasm",
     "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm",
     "application/vnd.gadget.wasm.program.v1+binary",
     "application/vnd.wasm.component.v1+wasm",
     "application/vnd.w3c.wasm.module.v1+wasm",
 )
-"""Layer types whose content is the module itself."""
+
 
 ARCHIVE_LAYERS: Final = (
     mt.OCI_LAYER_TAR,
@@ -55,9 +54,7 @@ ARCHIVE_LAYERS: Final = (
 )
 """Layer types whose content is a tar archive, compressed or not."""
 
-_FORMATS: Final = {
-    "application/vnd.wasm.config.v0+json": "cncf",
-    "application/vnd.wasm.config.v1+json": "wasm-to-oci",
+_OTHER_FORMATS: Final = {
     "application/vnd.module.wasm.config.v1+json": "solo",
     "application/vnd.io.wasm.module.config.v1+json": "solo",
     "application/vnd.wasmcloud.actor.archive.config": "wasmcloud",
@@ -108,14 +105,20 @@ class Found(NamedTuple):
         return file_name(self.layer.title if self.entry is None else self.entry, repository)
 
 
+def raw_layers() -> tuple[str, ...]:
+    """Layer types whose content is the module itself: those of the profiles, and those of other tools."""
+    return tuple(dict.fromkeys((*(profile.layer_type for profile in PROFILES.values()), *_OTHER_RAW_LAYERS)))
+
+
 def format_name(manifest: Manifest) -> str:
-    """How an artifact was packed, in one word."""
+    """How an artifact was packed, in one word: the name of its profile, or of the tool or kind it is known by."""
     types = [layer.media_type for layer in manifest.layers]
     if any(kind.startswith("application/vnd.fermyon.spin.") for kind in types):
         return "spin"
     if manifest.config.media_type in _IMAGE_CONFIGS:
-        return "runwasi" if any(kind in RAW_LAYERS for kind in types) else "image"
-    return _FORMATS.get(manifest.config.media_type, "artifact")
+        return "runwasi" if any(kind in raw_layers() for kind in types) else "image"
+    profiles = {profile.config_type: name for name, profile in PROFILES.items()}
+    return {**_OTHER_FORMATS, **profiles}.get(manifest.config.media_type, "artifact")
 
 
 def recognise(
@@ -212,7 +215,8 @@ def _is_attestation(entry: "Descriptor") -> bool:
 
 
 def _raw_layers(manifest: Manifest) -> list["Descriptor"]:
-    raw = [layer for layer in manifest.layers if layer.media_type in RAW_LAYERS]
+    raw_types = raw_layers()
+    raw = [layer for layer in manifest.layers if layer.media_type in raw_types]
     if raw:
         return raw
     return [

@@ -22,12 +22,13 @@ from wasm2oci.server.style import POLICY, STYLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from wasm2oci.engine.facts import Extern, ModuleFacts
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.server.access import Access
     from wasm2oci.server.messages import Request
     from wasm2oci.server.storage import Storage, StoredManifest
 
-__all__ = ["ArtifactFacts", "ExternFacts", "Site", "nothing_known"]
+__all__ = ["ArtifactFacts", "Site", "nothing_known"]
 
 _ROWS_MAX: Final = 500
 _PATH: Final = "/r/"
@@ -36,41 +37,20 @@ _FALLBACK: Final = ("sig", "att", "sbom")
 
 
 @dataclass(frozen=True, slots=True)
-class ExternFacts:
-    """An import or an export: its name, its kind, and its type as text where one is known."""
-
-    name: str
-    kind: str
-    type: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ArtifactFacts:
     """What is known about an artifact's module.
 
     Attributes:
         profile: the layout it was packed by, None when it is none that is known.
-        kind: `module` or `component`, None when nothing could be looked into.
-        problem: why not, None when it could.
-        digest: of the module's bytes.
-        size: of the module in bytes.
-        functions: how many it defines.
-        imports: in its order.
-        exports: in its order.
-        features: that it uses.
-        producers: languages and tools that made it.
+        digest: of the module's bytes; None when there is no module to look into.
+        module: what the module declares; None when there is none to look into.
+        problem: why not, None when there is.
     """
 
     profile: str | None = None
-    kind: str | None = None
+    digest: "Digest | None" = None
+    module: "ModuleFacts | None" = None
     problem: str | None = None
-    digest: str = ""
-    size: int = 0
-    functions: int = 0
-    imports: tuple[ExternFacts, ...] = ()
-    exports: tuple[ExternFacts, ...] = ()
-    features: tuple[str, ...] = ()
-    producers: tuple[str, ...] = ()
 
 
 def nothing_known(repository: str, stored: "StoredManifest") -> ArtifactFacts:
@@ -183,7 +163,7 @@ class Site:
             element("p", "Get it, verified", class_="what"),
             element("code", f"wasm2oci pull {f'{name}:{tag}' if tag else pinned}", class_="command"),
         ]
-        if facts.kind is not None:
+        if facts.module is not None:
             commands += [
                 element("p", "Run exactly this one", class_="what"),
                 element("code", f"wasm2oci run {pinned}", class_="command"),
@@ -196,8 +176,9 @@ class Site:
             element("section", element("h2", "Module"), *_module(facts)),
             class_="grid",
         )
-        yield from _externs("Imports", facts.imports)
-        yield from _externs("Exports", facts.exports)
+        if facts.module is not None:
+            yield from _externs("Imports", facts.module.imports)
+            yield from _externs("Exports", facts.module.exports)
         yield element("section", element("h2", "Content"), _parts(repository, manifest))
         if manifest.annotations:
             rows: list[list[str]] = [
@@ -280,29 +261,31 @@ def _artifact_rows(
 
 
 def _module(facts: ArtifactFacts) -> "Iterator[Markup]":
-    if facts.kind is None:
+    module = facts.module
+    if module is None:
         yield element("p", facts.problem or "There is no WebAssembly module in it.", class_="empty")
         return
     rows = [
-        ("Kind", "component" if facts.kind == "component" else "core module"),
-        ("Size", shown_size(facts.size)),
-        ("SHA-256", element("code", facts.digest.removeprefix("sha256:"))),
+        ("Kind", "component" if module.kind == "component" else "core module"),
+        ("Size", shown_size(module.size)),
+        ("SHA-256", element("code", facts.digest.encoded if facts.digest is not None else "")),
     ]
-    if facts.kind != "component":
-        rows.append(("Functions", f"{facts.functions:,}"))
-    if facts.features:
-        rows.append(("Features", element("span", *[_pill(feature) for feature in facts.features])))
-    if facts.producers:
-        rows.append(("Made by", ", ".join(facts.producers)))
+    if module.kind != "component":
+        rows.append(("Functions", f"{module.functions:,}"))
+    if module.features:
+        rows.append(("Features", element("span", *[_pill(feature) for feature in module.features])))
+    if module.made_by:
+        rows.append(("Made by", ", ".join(module.made_by)))
     yield _facts(rows)
 
 
-def _externs(title: str, externs: tuple[ExternFacts, ...]) -> "Iterator[Markup]":
+def _externs(title: str, externs: "tuple[Extern, ...]") -> "Iterator[Markup]":
     if externs:
         rows: list[list[str]] = [
-            [element("code", item.name), _pill(item.kind), element("code", item.type or "")] for item in externs
+            [element("code", item.full_name), _pill(item.kind), element("code", item.type or "")]
+            for item in externs[:_ROWS_MAX]
         ]
-        table = _table(("Name", "Kind", "Type"), rows[:_ROWS_MAX])
+        table = _table(("Name", "Kind", "Type"), rows)
         yield element("section", element("h2", f"{title} ({len(externs):,})"), table, _more(len(externs)))
 
 

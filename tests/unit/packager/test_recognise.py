@@ -11,7 +11,7 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import TITLE, Descriptor
 from wasm2oci.oci.manifest import Index, parse_manifest
 from wasm2oci.packager.choice import ChoiceNeededError, NoModuleError, NotAModuleError, file_name
-from wasm2oci.packager.recognise import RAW_LAYERS, Found, choose_manifest, recognise
+from wasm2oci.packager.recognise import Found, choose_manifest, raw_layers, recognise
 
 OTHER = WASM + b"\0\x02\x01x"
 TYPE = "application/vnd.wasm.content.layer.v1+wasm"
@@ -22,7 +22,7 @@ def read(found: Found) -> bytes:
     return b"".join(found.content)
 
 
-@pytest.mark.parametrize("layer_type", RAW_LAYERS)
+@pytest.mark.parametrize("layer_type", raw_layers())
 @pytest.mark.parametrize(
     "config_type",
     [
@@ -59,7 +59,7 @@ def test_every_raw_layer_type_is_taken_whatever_the_config(layer_type: str, conf
 )
 def test_artifacts_of_every_tool_are_recognised(config: str, layers: list[str], name: str) -> None:
     stash = Stash()
-    blobs = [stash.put(kind, WASM if kind in RAW_LAYERS else b"{}") for kind in layers]
+    blobs = [stash.put(kind, WASM if kind in raw_layers() else b"{}") for kind in layers]
     found = recognise(stash.target, stash.manifest(*blobs, config=stash.put(config, b"{}")))
     assert found.format == name
     assert read(found) == WASM

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import Connection, Reporting
-from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
+from wasm2oci.cli.output import Output, descriptor_document, fields, module_document, size_text
 from wasm2oci.cli.session import Session
 
 if TYPE_CHECKING:
+    from wasm2oci.engine.facts import Extern
     from wasm2oci.operations.inspect import Inspected
-    from wasm2oci.operations.module_facts import Extern, ModuleFacts
+    from wasm2oci.operations.module_info import ModuleInfo
 
 __all__ = ["command"]
 
@@ -40,10 +41,10 @@ def command(
     output = session.output(reporting)
     parsed = parse_subject(subject)
     if isinstance(parsed, Path):
-        facts = inspect_file(parsed)
-        output.result({"file": subject, "module": facts.to_json()}, _module_lines(facts, ("File", subject)))
+        module = inspect_file(parsed)
+        output.result({"file": subject, "module": module_document(module)}, _module_lines(module, ("File", subject)))
         return
-    result = inspect(parsed, session.environment(output, connection), outline=not (manifest_only or raw))
+    result = inspect(parsed, session.environment(output, connection), look_inside=not (manifest_only or raw))
     if raw:
         output.raw(result.document.raw)
         return
@@ -64,7 +65,7 @@ def _show(output: Output, name: str, result: "Inspected") -> None:
         "annotations": dict(document.annotations),
         "parts": children,
         "referrers": referrers if result.referrers is not None else None,
-        "module": result.module.to_json() if result.module is not None else None,
+        "module": module_document(result.module) if result.module is not None else None,
         "problem": result.problem,
     }
     lines = fields(
@@ -87,19 +88,19 @@ def _show(output: Output, name: str, result: "Inspected") -> None:
     output.result(value, lines, quiet=str(result.manifest.digest))
 
 
-def _module_lines(facts: "ModuleFacts", *first: tuple[str, object]) -> list[str]:
-    producers = [f"{name} {version}".strip() for values in facts.producers.values() for name, version in values.items()]
-    return fields(
-        *first,
-        ("Module", facts.digest),
-        ("Size", size_text(facts.size)),
-        ("Kind", "component" if facts.kind == "component" else f"core module, functions: {facts.functions:,}"),
-        ("Features", ", ".join(facts.features) or None),
-        ("Made by", ", ".join(producers) or None),
-        ("Imports", _extern_lines(facts.imports) or "none"),
-        ("Exports", _extern_lines(facts.exports) or "none"),
-    )
+def _module_lines(module: "ModuleInfo", *first: tuple[str, object]) -> list[str]:
+    facts = module.facts
+    lines = [*first, ("Module", module.digest), ("Size", size_text(module.size))]
+    if facts is not None:
+        lines += [
+            ("Kind", "component" if facts.kind == "component" else f"core module, functions: {facts.functions:,}"),
+            ("Features", ", ".join(facts.features) or None),
+            ("Made by", ", ".join(facts.made_by) or None),
+            ("Imports", [_extern_line(extern) for extern in facts.imports] or "none"),
+            ("Exports", [_extern_line(extern) for extern in facts.exports] or "none"),
+        ]
+    return fields(*lines)
 
 
-def _extern_lines(externs: "tuple[Extern, ...]") -> list[str]:
-    return [f"{extern.kind} {extern.name}{' ' + extern.type if extern.type else ''}" for extern in externs]
+def _extern_line(extern: "Extern") -> str:
+    return f"{extern.kind} {extern.full_name} {extern.type or ''}".rstrip()

@@ -9,9 +9,11 @@ from wasm2oci.cli.output import descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.session import Session
 from wasm2oci.errors import UsageError
+from wasm2oci.packager.profiles import PROFILES
 
 __all__ = ["command"]
 
+_AUTHOR = f"Who made it (profile {', '.join(name for name, profile in PROFILES.items() if profile.takes_author)})."
 _TWO_INPUTS = "log in first, or put the module into a file"
 
 
@@ -24,7 +26,7 @@ def command(
         Argument("REF", "HOST/NAME:TAG, several tags as HOST/NAME:TAG,TAG, or oci-layout:DIR:TAG."),
     ],
     profile: Annotated[
-        str, Option.of("--profile", metavar="NAME", help="How the artifact is laid out: cncf, wasm-to-oci.")
+        str, Option.of("--profile", metavar="NAME", help=f"How the artifact is laid out: {', '.join(PROFILES)}.")
     ] = "cncf",
     annotation: Annotated[
         list[str] | None,
@@ -41,7 +43,7 @@ def command(
         str | None,
         Option.of("--created", metavar="DATE", help="When it was made; else SOURCE_DATE_EPOCH, else nothing is said."),
     ] = None,
-    author: Annotated[str | None, Option.of("--author", metavar="NAME", help="Who made it (profile cncf).")] = None,
+    author: Annotated[str | None, Option.of("--author", metavar="NAME", help=_AUTHOR)] = None,
     force: Annotated[bool, Option.of("--force", help="Push it even if it is not WebAssembly.")] = False,
     reporting: Reporting,
     connection: Connection,

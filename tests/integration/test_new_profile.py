@@ -1,0 +1,58 @@
+"""A profile is a row: one more row in the table is pushed, pulled, recognised, and described."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tests.cli.transcripts import HELLO
+from tests.support.data import ROOT
+from tests.support.registry_server import registry_server
+from wasm2oci.packager.profiles import PROFILES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_WITH_A_NEW_ROW = """
+import sys
+from wasm2oci.packager import profiles
+profiles.PROFILES["example"] = profiles.CNCF._replace(
+    name="example",
+    summary="a row that a test adds",
+    config_type="application/vnd.example.config.v1+json",
+    layer_type="application/vnd.example.module.v1",
+)
+from wasm2oci.cli.app import main
+sys.argv[0] = "wasm2oci"
+main()
+"""
+
+
+def tool(folder: Path, *arguments: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-c", _WITH_A_NEW_ROW, *arguments],
+        cwd=folder,
+        env={**os.environ, "HOME": str(folder), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_a_new_row_makes_the_round_trip_and_is_known_everywhere(tmp_path: Path) -> None:
+    (tmp_path / "hello").write_bytes(HELLO)  # a title that says nothing about WebAssembly
+    with registry_server() as registry:
+        name = f"{registry.address}/hello:v1"
+        assert "Profile:  example (module)" in tool(tmp_path, "push", "hello", name, "--profile", "example")
+        tool(tmp_path, "pull", name, "-o", "back")
+        assert (tmp_path / "back").read_bytes() == HELLO
+        assert "Format:   example" in tool(tmp_path, "inspect", name)
+    assert "example" in tool(tmp_path, "push", "--help")
+
+
+def test_each_profile_has_a_config_type_of_its_own() -> None:
+    assert len({profile.config_type for profile in PROFILES.values()}) == len(PROFILES)
