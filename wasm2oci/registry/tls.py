@@ -1,15 +1,26 @@
-"""TLS contexts: the system's authorities, one's own, or none; built when the first https connection is."""
+"""TLS contexts: the system's authorities, one's own, or none; built when the first https connection is.
 
+The system's authorities are those of OpenSSL, of `SSL_CERT_FILE`, and of `SSL_CERT_DIR`: one or more folders with a
+colon (`os.pathsep`) between them. OpenSSL finds only files that `c_rehash` named in such a folder; Go's tools read
+every file, and so does this client (ggcr#1246).
+"""
+
+import os
 import ssl
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError, LocalIOError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["CertificateFileError", "TlsSettings", "UnreadableCertificateError", "build_context"]
+
+
+_AUTHORITIES_MAX: Final = 1024 * 1024
+"""Bytes of a file of authorities in a folder; the usual bundle of all public ones has a quarter of that."""
 
 
 class CertificateFileError(InvalidInputError):
@@ -41,11 +52,14 @@ class TlsSettings(NamedTuple):
         return self.insecure or self.ca_file is not None or self.cert_file is not None
 
 
-def build_context(settings: TlsSettings, *, client_certificate: bool) -> ssl.SSLContext:
+def build_context(
+    settings: TlsSettings, *, client_certificate: bool, environ: "Mapping[str, str]" = os.environ
+) -> ssl.SSLContext:
     """A context for connections.
 
     Args:
         settings: what to trust and show.
+        environ: for `SSL_CERT_FILE` and `SSL_CERT_DIR`.
         client_certificate: whether this is for the origin that may see the client's certificate.
 
     Raises:
@@ -59,7 +73,9 @@ def build_context(settings: TlsSettings, *, client_certificate: bool) -> ssl.SSL
     if settings.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    elif not _system_has_authorities():
+    elif environ.get("SSL_CERT_DIR"):
+        _load_folders(context, environ["SSL_CERT_DIR"])
+    elif not environ.get("SSL_CERT_FILE") and not _system_has_authorities():
         import certifi
 
         context.load_verify_locations(certifi.where())
@@ -70,6 +86,15 @@ def build_context(settings: TlsSettings, *, client_certificate: bool) -> ssl.SSL
         _readable(key)
         _load(certificate, "a certificate and its key", lambda path: context.load_cert_chain(path, key, _no_password))
     return context
+
+
+def _load_folders(context: ssl.SSLContext, folders: str) -> None:
+    for folder in filter(None, folders.split(os.pathsep)):
+        with suppress(OSError):  # as where the system looks: what is not there holds nothing
+            for path in sorted(Path(folder).iterdir()):
+                with suppress(OSError, ssl.SSLError):  # a file that holds no certificate
+                    if path.is_file() and path.stat().st_size <= _AUTHORITIES_MAX:
+                        context.load_verify_locations(path)
 
 
 def _system_has_authorities() -> bool:

@@ -194,7 +194,9 @@ class HttpTransport:
 
     def _context(self, *, certificate: bool) -> ssl.SSLContext:
         if certificate not in self._contexts:
-            self._contexts[certificate] = build_context(self._tls, client_certificate=certificate)
+            self._contexts[certificate] = build_context(
+                self._tls, client_certificate=certificate, environ=self._environ
+            )
         return self._contexts[certificate]
 
 

@@ -1,6 +1,7 @@
 """The one file that knows httpx, over real sockets: TLS, certificates, proxies, broken exchanges, start-up."""
 
 import contextlib
+import os
 import socket
 import ssl
 import subprocess
@@ -99,6 +100,24 @@ class TestTls:
         with (
             registry_server(tls=server_context) as registry,
             Connector(options(tmp_path, ca_file=authority.ca_file)) as connector,
+        ):
+            connector.ping(registry.address)
+            assert connector.origin(registry.address).scheme == "https"
+
+    @pytest.mark.parametrize("folders", ["{0}", "/nowhere{1}{0}", "{1}{0}{1}"])
+    def test_plain_pem_files_of_a_certificate_folder_are_trusted(
+        self, tmp_path: Path, authority: Authority, server_context: ssl.SSLContext, folders: str
+    ) -> None:
+        """google/go-containerregistry#1246: OpenSSL alone reads only files that `c_rehash` named."""
+        folder = tmp_path / "certificates"
+        folder.mkdir()
+        (folder / "company.pem").write_bytes(authority.ca_file.read_bytes())
+        (folder / "README").write_text("no certificate")
+        (folder / "folder").mkdir()
+        environ = {"SSL_CERT_DIR": folders.format(folder, os.pathsep)}
+        with (
+            registry_server(tls=server_context) as registry,
+            Connector(options(tmp_path, environ=environ)) as connector,
         ):
             connector.ping(registry.address)
             assert connector.origin(registry.address).scheme == "https"
