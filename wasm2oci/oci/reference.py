@@ -37,6 +37,8 @@ _DOMAIN: Final = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
 )
 _NAME_MAX: Final = 255
+_LOWER: Final = re.compile(r"[a-z0-9._-]*\Z")
+_HOST_CHAR: Final = re.compile(r"[A-Za-z0-9.-]")
 _LAYOUT_DIGEST: Final = re.compile(r"@(sha[0-9]+:[^/@]*)\Z")
 """What follows a layout's folder; the folder itself may hold an `@`."""
 
@@ -241,7 +243,7 @@ def _first_wrong(component: str) -> int:
     for end in range(1, len(component) + 1):
         if _COMPONENT.match(component[:end] + "a") is not None or _COMPONENT.match(component[:end]) is not None:
             good = end
-        elif re.match(r"[a-z0-9._-]*\Z", component[:end]) is None:
+        elif _LOWER.match(component[:end]) is None:
             break
     return min(good, len(component))
 
@@ -266,7 +268,7 @@ def _check_host(host: str, source: str) -> None:
         name, colon, port = host.partition(":")
         has_port = bool(colon)
         if _DOMAIN.match(name) is None:
-            wrong = next((i for i, char in enumerate(name) if re.match(r"[A-Za-z0-9.-]", char) is None), 0)
+            wrong = next((i for i, char in enumerate(name) if _HOST_CHAR.match(char) is None), 0)
             raise InvalidReferenceError("registry host is malformed", source, wrong)
     if has_port and (not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536):
         raise InvalidReferenceError("port is not a number from 1 to 65535", source, len(host) - len(port))

@@ -9,7 +9,7 @@ Rules, in the order in which they act:
 4. A token is asked for with the scopes that are wanted, merged with those of the challenge; for a delete with those
    of the challenge alone, when it has any (registries do not agree on what deleting is called).
 5. An identity token, or the null user of Azure, goes by OAuth2 `POST`; everybody else by `GET`, with Basic or
-   anonymously.
+   anonymously. The `POST` is not redirected to another origin: its body holds the identity token.
 6. Tokens are renewed shortly before they end, and before anything is sent that they should go with. One that is
    refused early is dropped, and the request sent again, twice at most. Threads that want the same token wait for one
    of them to fetch it.
@@ -255,7 +255,7 @@ class TokenAuth:
             form["scope"] = " ".join(map(str, scopes))
         form["refresh_token"] = refresh
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        return Request("POST", realm, headers, urlencode(form).encode("ascii"))
+        return Request("POST", realm, headers, urlencode(form).encode("ascii"), secret=True)
 
     def _read_token(self, answer: Response, scopes: tuple[Scope, ...], started: float) -> _Token:
         where = f"the token server {Origin.of(answer.request.url).authority}"

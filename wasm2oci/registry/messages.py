@@ -70,6 +70,7 @@ class Request(NamedTuple):
         body: bytes, a re-iterable body, or None.
         repeatable: whether sending it again after an unknown outcome does no harm.
         patience: seconds to wait for the answer beyond the usual, for requests that make the registry work.
+        secret: whether the body is a secret, which may not follow a redirect to another origin.
     """
 
     method: str
@@ -78,6 +79,7 @@ class Request(NamedTuple):
     body: "Body | bytes | None" = None
     repeatable: bool = True
     patience: float = 0.0
+    secret: bool = False
 
     def with_header(self, name: str, value: str) -> Self:
         """The same request with one header more."""

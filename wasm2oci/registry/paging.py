@@ -7,7 +7,6 @@ end.
 Spec: distribution-spec, Listing Tags (end-8) and Listing Referrers (end-12); RFC 8288 section 3.
 """
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import RegistryError
@@ -15,12 +14,12 @@ from wasm2oci.oci.wire import PAGES_MAX
 from wasm2oci.registry.urls import Origin, UntrustedUrlError, join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["EndlessListingError", "Pages", "next_link"]
 
-_LINK: Final = re.compile(r"<([^>]*)>((?:\s*;\s*[^\s=;,]+(?:\s*=\s*(?:\"[^\"]*\"|[^\s;,\"]*))?)*)\s*(?:,|\Z)")
-_REL: Final = re.compile(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\s;,\"]*))", re.IGNORECASE)
+_HEADER_MAX: Final = 64 * 1024
+_BLANKS: Final = " \t"
 
 
 class EndlessListingError(RegistryError):
@@ -30,11 +29,59 @@ class EndlessListingError(RegistryError):
 def next_link(headers: "Iterable[str]") -> str | None:
     """The target of the first link whose relation is `next`, as it stands in these `Link` values, or None."""
     for header in headers:
-        for match in _LINK.finditer(header[: 64 * 1024]):
-            rel = _REL.search(match.group(2))
-            if rel is not None and "next" in (rel.group(1) or rel.group(2) or "").lower().split():
-                return match.group(1)
+        for target, relation in _links(header[:_HEADER_MAX]):
+            if "next" in relation.lower().split():
+                return target
     return None
+
+
+def _links(text: str) -> "Iterator[tuple[str, str]]":
+    """Target and `rel` (empty without one) of each link of a value: `<target>` and `;`-separated parameters.
+
+    A scanner that never goes back: its time grows with the length of the text, whatever stands in it.
+    """
+    at = 0
+    while (start := text.find("<", at)) >= 0 and (end := text.find(">", start)) >= 0:
+        relation: str | None = None
+        at = _past_blanks(text, end + 1)
+        while text.startswith(";", at):
+            name, value, at = _parameter(text, at + 1)
+            if relation is None and name.lower() == "rel":
+                relation = value
+            at = _past_blanks(text, at)
+        if at < len(text) and text[at] != ",":
+            continue  # something else follows: this is not a link, the next one may be
+        yield text[start + 1 : end], relation or ""
+
+
+def _parameter(text: str, at: int) -> tuple[str, str, int]:
+    """Name and value of the parameter from `at` on, and where it ends. Spec: RFC 8288, appendix B.3."""
+    at = start = _past_blanks(text, at)
+    while at < len(text) and text[at] not in ' \t=;,"':
+        at += 1
+    name = text[start:at]
+    at = _past_blanks(text, at)
+    if not text.startswith("=", at):
+        return name, "", at
+    at = _past_blanks(text, at + 1)
+    if not text.startswith('"', at):
+        start = at
+        while at < len(text) and text[at] not in ' \t;,"':
+            at += 1
+        return name, text[start:at], at
+    at += 1
+    value: list[str] = []
+    while at < len(text) and text[at] != '"':
+        at += text[at] == "\\"  # the character behind it stands for itself
+        value.append(text[at : at + 1])
+        at += 1
+    return name, "".join(value), at + 1
+
+
+def _past_blanks(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _BLANKS:
+        at += 1
+    return at
 
 
 class Pages:

@@ -3,6 +3,7 @@
 * `GET` and `HEAD` follow 301, 302, 303, 307 and 308; other methods follow only 307 and 308, which keep the method.
 * Leaving the origin (scheme, host or port) leaves every header behind that is not in `CARRIED`: authorization, custom
   headers, everything. It never comes back, not even when a later redirect returns to the origin.
+* A request whose body is a secret (`Request.secret`) never leaves its origin: the body cannot be left behind.
 * No step down to plain http, no step inwards (`urls.check_step`).
 
 Spec: distribution-spec [main], redirects; RFC 9110 section 15.4.
@@ -49,4 +50,8 @@ def redirected(request: "Request", response: "Response") -> "Request | None":
     url = join(request.url, location)
     there = Origin.of(url)
     check_step(here, there, "redirect")
+    if request.secret and there != here:
+        raise RedirectRefusedError(
+            f"{here.authority} redirects a {request.method} that holds a secret to another address"
+        )
     return request._replace(url=url, headers=request.headers if there == here else strip(request.headers))

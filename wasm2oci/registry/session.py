@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Session", "World"]
 
 _WARNING: Final = re.compile(r'\s*299\s+\S+\s+"((?:[^"\\]|\\.)*)"')
+_ESCAPE: Final = re.compile(r"\\(.)")
 _WARNING_MAX: Final = 4096
 _SHOWN: Final = frozenset(
     {
@@ -323,7 +324,7 @@ class Session:
             return
         for value in response.headers.all("warning"):
             match = _WARNING.match(value[:_WARNING_MAX])
-            text = one_line(re.sub(r"\\(.)", r"\1", match.group(1))) if match is not None else ""
+            text = one_line(_ESCAPE.sub(r"\1", match.group(1))) if match is not None else ""
             with self._guard:
                 fresh = bool(text) and text not in self._warned and len(self._warned) < 100
                 if fresh:

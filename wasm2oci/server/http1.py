@@ -15,7 +15,8 @@ from wasm2oci.server.messages import Headers, Response
 __all__ = ["Head", "HeadError", "Limits", "chunk_size", "head_bytes", "parse_head", "reason"]
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,20}) ([!-~]+) HTTP/1\.([01])\Z")
-_FIELD: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
+_VERSION: Final = re.compile(rb" HTTP/([0-9.]+)\Z")
+_FIELD_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _BAD_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}\Z")
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[ -~\t]*)?\Z")
@@ -118,7 +119,7 @@ def parse_head(raw: bytes) -> Head:
     lines = raw.split(b"\r\n")
     match = _REQUEST_LINE.match(lines[0])
     if match is None:
-        versioned = re.search(rb" HTTP/([0-9.]+)\Z", lines[0])
+        versioned = _VERSION.search(lines[0])
         if versioned is not None and versioned.group(1) not in (b"1.0", b"1.1"):
             raise HeadError("only HTTP/1.1 and HTTP/1.0 are spoken here", 505)
         raise HeadError("request line is malformed")
@@ -173,10 +174,11 @@ def _one_line(value: str) -> str:
 
 
 def _field(line: bytes) -> tuple[str, str]:
-    match = _FIELD.match(line)
-    if match is None or _BAD_VALUE.search(line) is not None:
+    # Split at the colon: a pattern that looks for the end of a value would try each blank in it again and again.
+    name, colon, value = line.partition(b":")
+    if not colon or _FIELD_NAME.match(name) is None or _BAD_VALUE.search(line) is not None:
         raise HeadError("header field is malformed")
-    return match.group(1).decode("ascii"), match.group(2).decode("latin-1")
+    return name.decode("ascii"), value.strip(b" \t").decode("latin-1")
 
 
 def _body_length(headers: Headers, minor: bytes) -> int | None:

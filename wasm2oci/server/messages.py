@@ -40,10 +40,10 @@ class Headers:
 
     def __init__(self, pairs: "Iterable[tuple[str, str]]" = ()) -> None:
         self.pairs = tuple(pairs)
-        self._index: dict[str, str] = {}
+        values: dict[str, list[str]] = {}
         for name, value in self.pairs:
-            key = name.lower()
-            self._index[key] = f"{self._index[key]}, {value}" if key in self._index else value
+            values.setdefault(name.lower(), []).append(value)
+        self._index = {name: ", ".join(found) for name, found in values.items()}
 
     def get(self, name: str) -> str | None:
         """The value of this field, several joined by commas, or None. Spec: RFC 9110, 5.2."""

@@ -22,9 +22,10 @@ from wasm2oci.oci.digest import Digest, InvalidDigestError
 from wasm2oci.oci.manifest import InvalidManifestError, ManifestTooLargeError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.wire import MANIFEST_MAX
-from wasm2oci.registry.auth import TokenServerError
-from wasm2oci.registry.credentials import Basic
+from wasm2oci.registry.auth import AZURE_NULL_USER, TokenServerError
+from wasm2oci.registry.credentials import Basic, Credential, IdentityToken
 from wasm2oci.registry.paging import EndlessListingError
+from wasm2oci.registry.problems import RedirectRefusedError
 from wasm2oci.registry.urls import UntrustedUrlError
 
 if TYPE_CHECKING:
@@ -483,3 +484,31 @@ def test_simulated_registries_are_the_real_core() -> None:
     repository = network.repository("registry.example/a", writes=True)
     repository.push(BLOB, BytesContent(b"some wasm"))
     assert b"".join(repository.fetch(BLOB)) == b"some wasm"
+
+
+@pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.parametrize("elsewhere", [EVIL, "https://registry.example:8443", "https://REGISTRY.example.evil.example"])
+@pytest.mark.parametrize(
+    "credential", [IdentityToken("r3fresh", "a file"), Basic(AZURE_NULL_USER, "r3fresh", "a file")]
+)
+def test_an_identity_token_does_not_follow_a_redirect(status: int, elsewhere: str, credential: Credential) -> None:
+    """The body of a token POST cannot be left behind as headers are. Defence: `Request.secret`, `redirected`."""
+    stolen: list[Sent] = []
+
+    def token_server(sent: Sent) -> Answer:
+        if sent.path == "/token":
+            return Answer(307, {"Location": f"{HOME}/token2"})
+        return Answer(status, {"Location": f"{elsewhere}/token"})
+
+    def registry(sent: Sent) -> Answer:
+        return token_server(sent) if sent.path.startswith("/token") else Answer(401, CHALLENGE)
+
+    def thief(sent: Sent) -> Answer:
+        stolen.append(sent)
+        return token_answer("t0ken")
+
+    network = Network({HOME: registry, EVIL: thief, elsewhere.lower(): thief})
+    with pytest.raises(RedirectRefusedError, match="secret"):
+        network.repository("registry.example/a", credential=credential).fetch_manifest("v1")
+    assert stolen == []
+    assert any("r3fresh" in sent.body.decode() for sent in network.at(HOME)), "the token server itself is given it"

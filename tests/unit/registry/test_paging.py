@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.work import HOSTILE, assert_linear, lines_run
 from wasm2oci.registry.paging import EndlessListingError, Pages, next_link
 from wasm2oci.registry.urls import UntrustedUrlError
 
@@ -18,12 +19,31 @@ URL = "https://h/v2/a/tags/list?n=2"
         ('</p>; rel="prev", </n>; rel="next"', "/n"),
         ("</x>", None),
         ('</x>; rel="previous"', None),
+        ('</x>; rel="a\\"b next"', "/x"),
+        ('</x>; rel="other"; rel="next"', None),
+        ('</x>; flag; rel = "next" ', "/x"),
+        ('<a> <b>; rel="next"', "b"),
+        ("</a>; rel=next junk, </b>; rel=next", "/b"),
+        ('</x>; rel="next', "/x"),
+        ("</x>; rel", None),
+        ("<x", None),
         ("garbage", None),
         ("", None),
     ],
 )
 def test_the_next_link(header: str, target: str | None) -> None:
     assert next_link([header]) == target
+
+
+def test_a_link_that_once_hung_the_client() -> None:
+    """200 bytes took a pattern for ever."""
+    assert next_link(["<x>" + ";a= " * 60 + '"']) is None
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+@pytest.mark.parametrize("start", ["", "<", "<x>", "<x>;", '<x>;rel="', "<x>;rel=", "<x>; rel=next"])
+def test_links_take_time_that_grows_with_their_text(start: str, piece: str) -> None:
+    assert_linear(lambda size: lines_run(lambda: next_link([start + piece * (size // len(piece))])))
 
 
 def test_links_in_several_headers() -> None:

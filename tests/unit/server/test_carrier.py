@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.registry_server import RunningRegistry, registry_server
+from tests.support.work import HOSTILE, assert_linear, lines_run
 from wasm2oci.server.call import Rules
 from wasm2oci.server.carrier import CannotListenError, Server
-from wasm2oci.server.http1 import Limits
+from wasm2oci.server.http1 import HeadError, Limits, parse_head
 from wasm2oci.server.messages import BytesBody, Request, Response
 
 QUICK = Limits(head=4096, head_seconds=0.3, idle_seconds=0.5, body_rate=1e9, body_grace=0.3, connections=4)
@@ -311,3 +312,26 @@ def test_without_a_descriptor_left_it_waits_and_goes_on_later(monkeypatch: pytes
             enough.set()
             sock.settimeout(10)
             assert sock.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_a_head_takes_time_that_grows_with_it(piece: str) -> None:
+    """A value of 32,600 blanks once held every thread for 6 seconds, before any password was asked for."""
+
+    def head(size: int) -> bytes:
+        return b"GET /v2/ HTTP/1.1\r\nHost: x\r\nX: a" + (piece * (size // len(piece))).encode() + b"b"
+
+    assert_linear(lambda size: lines_run(lambda: parse_head(head(size)), HeadError))
+
+
+@pytest.mark.parametrize(
+    ("line", "value"), [(b"X:", ""), (b"X: \t ", ""), (b"X: a  b \t", "a  b"), (b"X::", ":"), (b"X:\xe9 ", "\xe9")]
+)
+def test_the_value_of_a_field_has_no_blanks_around_it(line: bytes, value: str) -> None:
+    assert parse_head(b"GET / HTTP/1.1\r\nHost: x\r\n" + line).headers.get("X") == value
+
+
+@pytest.mark.parametrize("line", [b"X : a", b": a", b"X", b" X: a", b"X\t: a", b"X: a\x00", b"X: a\x7f", b"\xe9: a"])
+def test_a_field_that_two_readers_could_read_in_two_ways_is_refused(line: bytes) -> None:
+    with pytest.raises(HeadError, match="field"):
+        parse_head(b"GET / HTTP/1.1\r\nHost: x\r\n" + line)
