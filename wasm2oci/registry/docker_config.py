@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 HUB_KEY: Final = "https://index.docker.io/v1/"
+_LINE_ENDS: Final = re.compile(r"[\r\n]")
 _FILE_MAX: Final = 4 * 1024 * 1024
 
 
@@ -158,7 +159,7 @@ def decode_entry(entry: "Mapping[str, Any]") -> tuple[str, str, str, str]:
         UnusableConfigError: `auth` is not base64 of `user:password`.
     """
     username, password = _text(entry, "username"), _text(entry, "password")
-    auth = re.sub(r"[\r\n]", "", _text(entry, "auth"))
+    auth = _LINE_ENDS.sub("", _text(entry, "auth"))
     if auth:  # goes before a name and a password beside it, as it does for docker
         try:
             username, password = _decode_auth(auth)
