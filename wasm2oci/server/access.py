@@ -25,11 +25,15 @@ class Access(Protocol):
         """The value of `WWW-Authenticate` in a 401."""
         ...
 
-    def identify(self, authorization: str | None) -> str | None:
+    def identify(self, authorization: str | None, peer: str = "") -> str | None:
         """The user that an `Authorization` field proves, `ANONYMOUS` where none is needed, None when it proves nobody.
 
         Args:
             authorization: the field's value, None when the request has none.
+            peer: `ADDRESS:PORT` of the client.
+
+        Raises:
+            ProblemError: too many checks of passwords wait already.
         """
         ...
 
@@ -41,8 +45,12 @@ class Access(Protocol):
 class PasswordCheck(Protocol):
     """Something that knows passwords."""
 
-    def check(self, user: str, password: str) -> bool:
-        """Whether this is the user's password; takes as long for a user that does not exist."""
+    def check(self, user: str, password: str, peer: str = "") -> bool:
+        """Whether this is the user's password; takes as long for a user that does not exist.
+
+        Raises:
+            ProblemError: too many checks wait already; `peer` (`ADDRESS:PORT`) is whose share of them counts.
+        """
         ...
 
 
@@ -51,7 +59,7 @@ class Everyone:
 
     challenge = 'Basic realm="wasm2oci"'
 
-    def identify(self, authorization: str | None) -> str | None:  # noqa: ARG002 - the protocol's signature
+    def identify(self, authorization: str | None, peer: str = "") -> str | None:  # noqa: ARG002 - the protocol's signature
         """Anonymous, whatever is said."""
         return ANONYMOUS
 
@@ -72,10 +80,10 @@ class BasicAccess:
     def __init__(self, passwords: PasswordCheck) -> None:
         self._passwords = passwords
 
-    def identify(self, authorization: str | None) -> str | None:
+    def identify(self, authorization: str | None, peer: str = "") -> str | None:
         """The user whose password it holds."""
         credentials = basic_credentials(authorization)
-        if credentials is None or not self._passwords.check(*credentials):
+        if credentials is None or not self._passwords.check(*credentials, peer):
             return None
         return credentials[0]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.oci.digest import ALGORITHMS, Digest
 from wasm2oci.oci.media_type import OCTET_STREAM
 from wasm2oci.oci.reference import check_repository
+from wasm2oci.server.fairness import Client
 from wasm2oci.server.messages import Response
 from wasm2oci.server.problems import ProblemError
 
@@ -69,14 +70,15 @@ def start(call: "Call") -> Response:
     if algorithm not in ALGORITHMS:
         raise ProblemError("DIGEST_INVALID", "digest-algorithm is neither sha256 nor sha512")
     _check_size(call, 0)
-    session = call.uploads.start(call.repository, algorithm)
+    session = call.uploads.start(call.repository, algorithm, Client.of(call.request.peer))
     if digest is None:
         return _accepted(call, session)
-    try:
-        session.append(call.request.body, call.rules.blob_max)
-        session.finish(digest)
-    finally:
-        call.uploads.end(session)
+    with session.lock:
+        try:
+            session.append(call.request.body, call.rules.blob_max)
+            session.finish(digest)
+        finally:
+            call.uploads.end(session)
     return _created(call, digest)
 
 

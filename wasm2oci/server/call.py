@@ -37,7 +37,7 @@ class Rules:
     blob_max: int = 16 * GIB
     manifest_max: int = MANIFEST_MAX
     upload_idle: float = 3600.0
-    uploads_max: int = 4096
+    uploads_max: int = 1024
     page: int = 1000
     sparse: bool = False
 

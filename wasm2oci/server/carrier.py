@@ -1,7 +1,8 @@
 """The carrier: HTTP/1.1 over sockets around a `handle` function, a thread for each connection.
 
 It moves bytes and keeps limits, and decides nothing else. A body is never in memory as a whole: it comes in and goes
-out through one buffer for each connection.
+out through one buffer for each connection. When there are as many connections as may be, a new one takes the place of
+another: of the address that has the most, the one that deserves it least (`Connection.entitlement`).
 
     accept -> [TLS] -> head -> handle -> response -> the next head, or a lingering close
 
@@ -14,6 +15,7 @@ import socket
 import threading
 import time
 import traceback
+from collections import Counter
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, Self
 
@@ -35,6 +37,8 @@ __all__ = ["CannotListenError", "Server"]
 _BACKLOG: Final = 256
 _HOUSEKEEPING: Final = 30.0
 _RETRY: Final = 0.02
+_ROOM: Final = 0.1
+"""Seconds until it is looked again which connection may make room."""
 
 
 class CannotListenError(LocalIOError):
@@ -74,8 +78,8 @@ class Server:
         self._log, self._housekeeping, self._grace = log, housekeeping, grace
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()
+        self._leaving: set[Connection] = set()
         self._gone = threading.Condition(self._lock)
-        self._slots = threading.BoundedSemaphore(self._limits.connections)
         self._stopping = threading.Event()
         self._wake, self._woken = socket.socketpair()
         self._acceptor: threading.Thread | None = None
@@ -153,24 +157,59 @@ class Server:
                     self._accept_one()
 
     def _accept_one(self) -> None:
-        # A full house: the newcomer waits in the backlog until somebody leaves.
-        if not self._slots.acquire(timeout=1.0):
-            return
         try:
             sock, peer = self._listener.accept()
         except OSError:
-            self._slots.release()
             # Gone again; or no descriptor is left, and then asking again at once would only be work.
             self._stopping.wait(_RETRY)
             return
         connection = Connection(sock, peer, self._limits, self._tls)
-        with self._lock:
-            self._connections.add(connection)
+        if not self._make_room(connection):
+            connection.close()
+            return
         try:
             threading.Thread(target=self._serve, args=(connection,), name="wasm2oci-serve", daemon=True).start()
         except RuntimeError:
             # No thread is to be had right now: this client is turned away, the next one perhaps not.
             self._forget(connection)
+
+    def _make_room(self, newcomer: Connection) -> bool:
+        """Add a connection when there is room, when another could be cut for it, or when one ended.
+
+        False when it is refused: no address gets all places, so that those of others need not wait; or when stopping.
+        """
+        most = self._limits.connections
+        with self._lock:
+            while not self._stopping.is_set():
+                share = sum(connection.client.address == newcomer.client.address for connection in self._connections)
+                greedy = share >= max(1, most * 3 // 4)
+                if len(self._connections) < most and not greedy:
+                    self._connections.add(newcomer)
+                    return True
+                least = self._least_entitled(newcomer)
+                if least is not None:
+                    # Its thread ends as soon as it finds out; its place is free at once.
+                    self._connections.discard(least)
+                    self._leaving.add(least)
+                    least.cut()
+                elif greedy:
+                    return False
+                else:
+                    self._gone.wait(_ROOM)
+        return False
+
+    def _least_entitled(self, newcomer: Connection) -> Connection | None:
+        if len(self._leaving) >= self._limits.connections:
+            return None
+        now = time.monotonic()
+        shares = Counter(connection.client.address for connection in self._connections)
+        shares[newcomer.client.address] += 1
+        ranked = [
+            (-shares[connection.client.address], entitled, number, connection)
+            for number, connection in enumerate(self._connections)
+            if (entitled := connection.entitlement(now)) is not None
+        ]
+        return min(ranked)[-1] if ranked else None
 
     def _serve(self, connection: Connection) -> None:
         try:
@@ -185,8 +224,8 @@ class Server:
         connection.close()
         with self._lock:
             self._connections.discard(connection)
+            self._leaving.discard(connection)
             self._gone.notify_all()
-        self._slots.release()
 
     def _exchange(self, connection: Connection) -> bool:
         """One request and its response; whether another may follow."""

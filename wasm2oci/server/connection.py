@@ -1,6 +1,7 @@
 """One connection: bytes of a client turned into requests, and responses into bytes.
 
-All waiting is bounded: for a head, for each read and write, and for a body's average rate.
+All waiting is bounded: for a head, for each read and write, for a body's average rate, and for a request as a whole.
+When there are too many connections, `entitlement` says which of them is worth the least.
 """
 
 import contextlib
@@ -8,6 +9,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from wasm2oci.server.fairness import Client
 from wasm2oci.server.http1 import Head, HeadError, Limits, chunk_size, head_bytes, parse_head
 from wasm2oci.server.messages import BrokenBodyError, Request, Response
 from wasm2oci.server.problems import problem_response
@@ -24,6 +26,8 @@ _LINGER_SECONDS: Final = 2.0
 _SMALL: Final = 64 * 1024
 _EMPTY_LINES: Final = 16
 _NO_BODY: Final = (204, 304)
+_STEADY_SECONDS: Final = 2.0
+"""What a body is given to show how fast it is, before its connection may be cut for another one."""
 
 
 class Connection:
@@ -41,10 +45,15 @@ class Connection:
     def __init__(self, sock: socket.socket, peer: Any, limits: Limits, tls: "ssl.SSLContext | None") -> None:
         self._sock, self._limits, self._tls = sock, limits, tls
         self.peer = f"{peer[0]}:{peer[1]}"
+        self.client = Client.of(self.peer)
         self._buffer = bytearray()
         self._body: _Incoming | None = None
         self._head: Head | None = None
         self._waiting = self._last = False
+        # When this began to wait for a request, or for the rest of one; None while a request is answered.
+        self._since: float | None = time.monotonic()
+        self._moving: float | None = None
+        self._moved = 0
 
     def open(self) -> None:
         """Make it ready: small packets at once, and the TLS handshake.
@@ -57,6 +66,19 @@ class Connection:
         if self._tls is not None:
             self._sock = self._tls.wrap_socket(self._sock, server_side=True)
 
+    def entitlement(self, now: float) -> tuple[int, float] | None:
+        """How much this connection deserves its place, to be compared with others; None when it may not be cut.
+
+        Those that wait for a request come first (0), for longest first; then those whose body moves slowly (1), the
+        slowest first. A request that the registry works at is never cut. May be called from another thread.
+        """
+        since, moving = self._since, self._moving
+        if since is not None:
+            return 0, since
+        if moving is None or now - moving < _STEADY_SECONDS:
+            return None
+        return 1, self._moved / (now - moving)
+
     def receive(self) -> Request | Response | None:
         """The next request; or the response to one that is refused already; or None at the end."""
         try:
@@ -64,8 +86,9 @@ class Connection:
             if raw is None:
                 return None
             self._head = head = parse_head(raw)
+            self._since = None
         except HeadError as error:
-            self._head = None
+            self._head = self._since = None
             response = problem_response(error.status, "UNSUPPORTED", str(error))
             return Response(response.status, response.headers, response.body, close=True)
         self._body = _Incoming(self, head)
@@ -95,10 +118,11 @@ class Connection:
             extra = (*extra, ("Content-Length", str(response.body.length)))
         silent = response.status in _NO_BODY or (head is not None and head.method == "HEAD")
         sent = 0
+        self.begin_to_move()
         try:
-            self._sock.settimeout(self._limits.idle_seconds)
             sent = self._send_all(head_bytes(response, extra), response, silent=silent)
         finally:
+            self._moving, self._since = None, time.monotonic()
             response.body.close()
         declared = response.header("Content-Length")
         if not silent and declared is not None and declared != str(sent):
@@ -106,6 +130,14 @@ class Connection:
         if not keep:
             self._linger()
         return sent, keep
+
+    def begin_to_move(self) -> None:
+        """A body begins, in or out."""
+        self._moving, self._moved = time.monotonic(), 0
+
+    def stop_moving(self) -> None:
+        """The body has ended, and the registry works at it."""
+        self._moving = None
 
     def finish_soon(self) -> None:
         """End it now if it waits for a request, else after the one it is at. From another thread."""
@@ -147,9 +179,11 @@ class Connection:
             count = min(len(view), len(self._buffer))
             view[:count] = self._buffer[:count]
             del self._buffer[:count]
-            return count
-        self._sock.settimeout(max(timeout, 0.001))
-        return self._sock.recv_into(view)
+        else:
+            self._sock.settimeout(max(timeout, 0.001))
+            count = self._sock.recv_into(view)
+        self._moved += count
+        return count
 
     def read_line(self, timeout: float) -> bytes:
         """A line up to CRLF, without it.
@@ -218,11 +252,15 @@ class Connection:
 
     def _send_all(self, head: bytes, response: Response, *, silent: bool) -> int:
         body = response.body
+        until = time.monotonic() + self._limits.request_seconds
+        self._sock.settimeout(self._limits.idle_seconds)
         if silent:
             self._sock.sendall(head)
             return 0
         sent = 0
         for piece in body:
+            if time.monotonic() > until:
+                raise TimeoutError("a response took too long")
             if head and len(piece) <= _SMALL:
                 self._sock.sendall(head + bytes(piece))
             else:
@@ -231,6 +269,7 @@ class Connection:
                 self._sock.sendall(piece)
             head = b""
             sent += len(piece)
+            self._moved = sent
         if head:
             self._sock.sendall(head)
         return sent
@@ -261,6 +300,7 @@ class _Incoming:
         if self._done or self._broken:
             return
         self._started = time.monotonic()
+        self._connection.begin_to_move()
         # Broken until proven whole: whoever stops in the middle leaves a connection nobody can go on with.
         self._broken = True
         try:
@@ -274,6 +314,7 @@ class _Incoming:
             raise BrokenBodyError("body came too slowly", 408) from error
         except OSError as error:
             raise BrokenBodyError("client went away in the middle of a body") from error
+        self._connection.stop_moving()
         self._done, self._broken = True, False
 
     def drain(self, most: int) -> bool:
@@ -318,6 +359,7 @@ class _Incoming:
         limits = self._limits
         elapsed = time.monotonic() - (self._started or 0.0)
         left = limits.body_grace + self._read / limits.body_rate - elapsed
+        left = min(left, limits.request_seconds - elapsed, limits.idle_seconds)
         if left <= 0:
             raise TimeoutError
-        return min(left, limits.idle_seconds)
+        return left

@@ -63,7 +63,9 @@ class Limits:
         idle_seconds: between requests, and for one read or write to move anything.
         body_rate: bytes a second that a body has to reach on average.
         body_grace: seconds before that is asked.
-        connections: at once; more wait until others end.
+        request_seconds: for one request and its response as a whole.
+        connections: at once, three quarters of them of one address. A new one takes the place of one that may be cut
+            then (`Connection.entitlement`).
         piece: bytes of a body in memory, per connection.
     """
 
@@ -72,7 +74,8 @@ class Limits:
     idle_seconds: float = 60.0
     body_rate: float = 1024.0
     body_grace: float = 60.0
-    connections: int = 256
+    request_seconds: float = 6 * 3600.0
+    connections: int = 512
     piece: int = 256 * 1024
 
 

@@ -110,7 +110,7 @@ class Registry:
 
     def _answer(self, request: "Request") -> "Response":
         match = find(request.path)
-        user = self._access.identify(request.headers.get("Authorization"))
+        user = self._access.identify(request.headers.get("Authorization"), request.peer)
         if user is None:
             raise ProblemError("UNAUTHORIZED", headers=(("WWW-Authenticate", self._access.challenge),))
         if match is None:

@@ -3,6 +3,9 @@
     POST -> open (0 bytes) -> PATCH ... -> open (n bytes) -> PUT -> a blob
                                  |-> DELETE, a wrong digest, or an hour of silence -> nothing
 
+When there are as many as may be, a new one takes the place of one that holds the fewest rights: of the client that has
+the most, the one that was silent for longest, and only if nothing was sent to it or it was silent for a minute.
+
 A session belongs to the repository it was opened in, and one request at a time may change it. Sessions live in the
 memory of the process, so a registry that starts again knows none: their clients are told 404 and begin anew.
 Spec: distribution-spec, Pushing a blob in chunks, end-4 to end-6, end-13 and end-14.
@@ -10,9 +13,11 @@ Spec: distribution-spec, Pushing a blob in chunks, end-4 to end-6, end-13 and en
 
 import re
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.oci.digest import Digest, Hasher
+from wasm2oci.server.fairness import Client
 from wasm2oci.server.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -23,18 +28,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "Uploads"]
 
+_SILENT: Final = 60.0
+"""Seconds without a byte after which an upload that has some may make room for another."""
 _ID: Final = re.compile(r"[0-9a-f]{32}\Z")
 
 
 class Session:
     """One upload: what arrived so far and its hash. Whoever changes it holds `lock`."""
 
-    __slots__ = ("_hasher", "_writer", "id", "lock", "repository", "used")
+    __slots__ = ("_hasher", "_writer", "client", "id", "lock", "repository", "used")
 
-    def __init__(self, name: str, repository: str, algorithm: str, writer: "BlobWriter", now: float) -> None:
-        self.id, self.repository, self.used = name, repository, now
+    def __init__(self, name: str, repository: str, hasher: Hasher, writer: "BlobWriter", client: Client) -> None:
+        self.id, self.repository, self.client, self.used = name, repository, client, 0.0
         self.lock = threading.Lock()
-        self._hasher, self._writer = Hasher(algorithm), writer
+        self._hasher, self._writer = hasher, writer
 
     @property
     def size(self) -> int:
@@ -92,7 +99,7 @@ class Uploads:
         now: the clock, in seconds that only grow.
         new_id: makes 32 lowercase hex digits nobody can guess.
         idle: seconds of silence after which a session is abandoned.
-        most: sessions at once; above it new ones are refused until others end.
+        most: sessions at once; above it a new one replaces another (see the module), or is refused.
     """
 
     def __init__(
@@ -103,19 +110,43 @@ class Uploads:
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
 
-    def start(self, repository: str, algorithm: str) -> Session:
-        """A new session.
+    def start(self, repository: str, algorithm: str, client: Client | None = None) -> Session:
+        """A new session of this client.
 
         Raises:
-            ProblemError: there are too many.
+            ProblemError: there are too many, and none may be dropped for it.
         """
         self.collect()
+        dropped = None
         with self._lock:
             if len(self._sessions) >= self._most:
-                raise ProblemError("TOOMANYREQUESTS", "too many uploads are open", headers=(("Retry-After", "5"),))
-            session = Session(self._new_id(), repository, algorithm, self._storage.new_blob(), self._now())
+                dropped = self._least_entitled()
+                if dropped is None:
+                    raise ProblemError("TOOMANYREQUESTS", "too many uploads are open", headers=(("Retry-After", "5"),))
+                del self._sessions[dropped.id]
+            session = Session(
+                self._new_id(), repository, Hasher(algorithm), self._storage.new_blob(), client or Client()
+            )
+            session.used = self._now()
             self._sessions[session.id] = session
-            return session
+        if dropped is not None:
+            dropped.cancel()
+            dropped.lock.release()
+        return session
+
+    def _least_entitled(self) -> Session | None:
+        """The session that makes room for another, its lock taken; None when none may."""
+        addresses = Counter(session.client.address for session in self._sessions.values())
+        callers = Counter(session.client for session in self._sessions.values())
+        silent = self._now() - _SILENT
+        # Sessions stand in the order of their last use, so of equals the one that was silent for longest is first.
+        by_share = sorted(
+            self._sessions.values(), key=lambda one: (-addresses[one.client.address], -callers[one.client])
+        )
+        for session in by_share:
+            if (session.size == 0 or session.used < silent) and session.lock.acquire(blocking=False):
+                return session
+        return None
 
     def get(self, repository: str, name: str) -> Session:
         """The session of this id in this repository.

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import threading
 from pathlib import Path
 
 import bcrypt
@@ -36,7 +38,8 @@ class Own:
 
     challenge = 'Basic realm="own"'
 
-    def identify(self, authorization: str | None) -> str | None:
+    def identify(self, authorization: str | None, peer: str = "") -> str | None:
+        del peer
         credentials = basic_credentials(authorization)
         return credentials[0] if credentials else None
 
@@ -77,6 +80,78 @@ class TestPasswords:
         path.write_text(f"a:{hashed}\nb:{hashed}\n")
         users = HtpasswdFile(path)
         assert all(users.check(user, "x") for user in "abab")
+
+    @pytest.mark.parametrize("costs", [(5,), (4, 6), (4, 5, 7)])
+    def test_every_name_takes_the_rounds_of_the_highest_cost(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, costs: tuple[int, ...]
+    ) -> None:
+        """`htpasswd -B` costs 5, and a comparison of cost 10 for unknown names told them from known ones."""
+        rounds: list[int] = []
+
+        def counted(password: bytes, hashed: bytes) -> bool:
+            del password
+            rounds.append(2 ** int(hashed[4:6]))
+            return False
+
+        path = tmp_path / "htpasswd"
+        path.write_text("".join(f"user{cost}:{bcrypt.hashpw(b'x', bcrypt.gensalt(cost)).decode()}\n" for cost in costs))
+        monkeypatch.setattr(bcrypt, "checkpw", counted)
+        users = HtpasswdFile(path)
+        for user in ("nobody", "", "x" * 1000, *(f"user{cost}" for cost in costs)):
+            rounds.clear()
+            assert not users.check(user, "wrong")
+            assert sum(rounds) == 2 ** max(costs), user
+
+    @pytest.mark.parametrize("cost", ["00", "03", "18", "31", "99"])
+    def test_a_cost_that_would_hold_the_registry_is_refused(self, tmp_path: Path, cost: str) -> None:
+        path = tmp_path / "htpasswd"
+        hashed = bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()
+        path.write_text(f"me:{hashed.replace('$04$', f'${cost}$')}\n")
+        with pytest.raises(HtpasswdError, match="cost"):
+            HtpasswdFile(path)
+
+    def test_a_file_that_is_too_large_is_refused_whole(self, tmp_path: Path) -> None:
+        path = tmp_path / "htpasswd"
+        hashed = bcrypt.hashpw(b"x", bcrypt.gensalt(4)).decode()
+        path.write_text(f"me:{hashed}\n" * 20_000)
+        with pytest.raises(HtpasswdError, match="larger"):
+            HtpasswdFile(path)
+
+    def test_a_login_overtakes_the_wrong_ones_of_others(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """200 connections with wrong passwords once delayed a right one by 49 s."""
+        path = tmp_path / "htpasswd"
+        path.write_text(f"me:{bcrypt.hashpw(b'right', bcrypt.gensalt(4)).decode()}\n")
+        checked: list[bytes] = []
+        begun, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+        def slow(password: bytes, hashed: bytes) -> bool:
+            del hashed
+            begun.release()
+            assert go_on.acquire(timeout=30)
+            checked.append(password)
+            return password == b"right"
+
+        monkeypatch.setattr(bcrypt, "checkpw", slow)
+        monkeypatch.setattr(os, "cpu_count", lambda: 2)
+        users = HtpasswdFile(path)
+        threads = [
+            threading.Thread(target=users.check, args=("me", f"wrong{number}", f"192.0.2.1:{number}"))
+            for number in range(20)
+        ]
+        threads.append(threading.Thread(target=users.check, args=("me", "right", "192.0.2.2:1")))
+        for thread in threads[:-1]:
+            thread.start()
+        assert begun.acquire(timeout=30)
+        while sum(map(len, users.turns.waiting().values())) < 19:
+            threading.Event().wait(0.001)
+        threads[-1].start()
+        while len(users.turns.waiting()) < 2:
+            threading.Event().wait(0.001)
+        for _ in threads:
+            go_on.release()
+        for thread in threads:
+            thread.join(30)
+        assert checked.index(b"right") <= 2
 
     @pytest.mark.parametrize(
         "text",

@@ -179,14 +179,92 @@ def test_bodies_without_end_are_cut_at_the_limit(registry: RunningRegistry) -> N
     assert status(talk(registry, start + b"Content-Length: 999999999999\r\n\r\n")) == 413
 
 
-def test_more_connections_than_allowed_wait_for_their_turn(registry: RunningRegistry) -> None:
+GET = b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def opened(registry: RunningRegistry, data: bytes = b"", source: str = "127.0.0.1") -> socket.socket:
     host, _, port = registry.address.rpartition(":")
-    held = [socket.create_connection((host, int(port)), timeout=10) for _ in range(4)]
-    try:
-        assert status(talk(registry, b"GET /v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) == 200
-    finally:
-        for sock in held:
+    sock = socket.create_connection((host, int(port)), timeout=10, source_address=(source, 0))
+    sock.sendall(data)
+    return sock
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        b"",
+        b"GET /v2/ HTTP/1.1\r\nHo",
+        GET,
+        b"PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx",
+    ],
+)
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.2"])
+def test_connections_that_are_held_do_not_shut_out_another(
+    monkeypatch: pytest.MonkeyPatch, held: bytes, source: str
+) -> None:
+    """256 connections with a request each 40 s once kept everybody else waiting."""
+    monkeypatch.setattr("wasm2oci.server.connection._STEADY_SECONDS", 0.0)
+    with registry_server(limits=Limits(connections=8)) as registry:
+        holding = [opened(registry, held, source) for _ in range(20)]
+        for _ in range(3):
+            with opened(registry, GET) as sock:
+                assert status(sock.recv(1000)) == 200
+        for sock in holding:
             sock.close()
+
+
+def test_a_request_that_the_registry_works_at_is_not_cut_for_another() -> None:
+    inside, leave = threading.Event(), threading.Event()
+
+    def wrap(inner: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        def handle(request: Request) -> Response:
+            if request.target == "/slow":
+                inside.set()
+                assert leave.wait(30)
+            return inner(request)
+
+        return handle
+
+    with registry_server(limits=Limits(connections=4), wrap=wrap) as registry:
+        with opened(registry, GET.replace(b"/v2/", b"/slow")) as busy:
+            assert inside.wait(30)
+            others = [opened(registry, GET) for _ in range(8)]
+            assert status(others[-1].recv(1000)) == 200
+            leave.set()
+            assert status(busy.recv(1000)) == 404
+        for sock in others:
+            sock.close()
+
+
+def test_no_address_gets_all_places() -> None:
+    inside, leave = threading.Semaphore(0), threading.Event()
+
+    def wrap(inner: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        def handle(request: Request) -> Response:
+            if request.peer.startswith("127.0.0.2:"):
+                inside.release()
+                assert leave.wait(30)
+            return inner(request)
+
+        return handle
+
+    with registry_server(limits=Limits(connections=4), wrap=wrap) as registry:
+        busy = [opened(registry, GET, "127.0.0.2") for _ in range(3)]
+        assert all(inside.acquire(timeout=30) for _ in busy)
+        with opened(registry, source="127.0.0.2") as refused:
+            assert refused.recv(1000) == b""
+        with opened(registry, GET) as sock:
+            assert status(sock.recv(1000)) == 200
+        leave.set()
+        for sock in busy:
+            sock.close()
+
+
+def test_a_request_as_a_whole_is_bounded_in_time() -> None:
+    limits = Limits(body_rate=1e-9, body_grace=1e9, request_seconds=0.3)
+    with registry_server(limits=limits) as registry:
+        put = b"PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"
+        assert status(talk(registry, put)) == 408
 
 
 def test_a_bug_is_a_500_and_is_logged(registry: RunningRegistry) -> None:

@@ -60,12 +60,64 @@ def test_a_new_upload_collects_old_ones_too() -> None:
     clock = Clock()
     registry = Registry(MemoryStorage(), rules=Rules(upload_idle=10, uploads_max=2), now=clock)
     first = start(registry)
-    start(registry)
+    for where in (first, start(registry)):
+        assert ask(registry, "PATCH", where, BLOB[:1]).status == 202
     refused = ask(registry, "POST", "/v2/a/blobs/uploads/")
     assert (refused.status, refused.header("Retry-After")) == (429, "5")
     clock.now += 11
     assert start(registry)
     assert ask(registry, "GET", first).status == 404
+
+
+def begin(registry: Registry, peer: str) -> str:
+    response = registry.handle(Request("POST", "/v2/a/blobs/uploads/", peer=peer))
+    assert response.status == 202
+    return response.header("Location") or ""
+
+
+def test_uploads_of_one_client_do_not_shut_out_another() -> None:
+    """4,096 pipelined POSTs once made the registry answer 429 to everybody for up to an hour."""
+    registry = Registry(MemoryStorage(), rules=Rules(uploads_max=20))
+    honest = begin(registry, "192.0.2.1:1000")
+    flood = [begin(registry, "192.0.2.2:1000") for _ in range(100)]
+    assert ask(registry, "PATCH", honest, BLOB[:5]).status == 202
+    for _ in range(5):
+        begin(registry, "192.0.2.1:1001")
+    assert ask(registry, "PUT", f"{honest}?digest={DIGEST}", BLOB[5:]).status == 201
+    assert [ask(registry, "GET", where).status for where in (flood[0], flood[-1])] == [404, 204]
+
+
+def test_uploads_of_one_connection_do_not_shut_out_another_at_the_same_address() -> None:
+    registry = Registry(MemoryStorage(), rules=Rules(uploads_max=20))
+    honest = begin(registry, "192.0.2.1:1000")
+    for _ in range(100):
+        begin(registry, "192.0.2.1:1001")
+    assert ask(registry, "PUT", f"{honest}?digest={DIGEST}", BLOB).status == 201
+
+
+def test_an_upload_that_has_bytes_makes_room_only_after_a_minute_of_silence() -> None:
+    clock = Clock()
+    registry = Registry(MemoryStorage(), rules=Rules(uploads_max=1), now=clock)
+    where = begin(registry, "192.0.2.1:1000")
+    assert ask(registry, "PATCH", where, BLOB[:5]).status == 202
+    clock.now += 59
+    assert registry.handle(Request("POST", "/v2/a/blobs/uploads/", peer="192.0.2.2:1")).status == 429
+    clock.now += 2
+    begin(registry, "192.0.2.2:1")
+    assert ask(registry, "GET", where).status == 404
+
+
+def test_an_upload_in_one_request_does_not_lose_its_place_while_it_comes_in() -> None:
+    registry = Registry(MemoryStorage(), rules=Rules(uploads_max=1))
+    others: list[int] = []
+
+    def body() -> Iterator[bytes]:
+        others.append(registry.handle(Request("POST", "/v2/a/blobs/uploads/", peer="192.0.2.2:1")).status)
+        yield BLOB
+
+    request = Request("POST", f"/v2/a/blobs/uploads/?digest={DIGEST}", body=body(), length=10, peer="192.0.2.1:1")
+    assert registry.handle(request).status == 201
+    assert others == [429]
 
 
 def test_an_upload_that_is_written_to_right_now_is_not_abandoned() -> None:

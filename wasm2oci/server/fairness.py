@@ -1,0 +1,144 @@
+"""Fairness between clients: turns for what costs the registry time, and whose share is the largest.
+
+A client is told by its address; of IPv6 the first 64 bits count, since one machine has all that follow. Whatever there
+is little of is shared by address first, so that many connections from one place do not take the places of others, and
+then by caller (a user's name, a connection) within an address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from collections import OrderedDict, deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wasm2oci.server.problems import ProblemError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Client", "Turns"]
+
+_NETWORK_BITS: Final = 64
+
+
+class Client(NamedTuple):
+    """Who shares what there is little of.
+
+    Attributes:
+        address: of the peer, as told by `of`.
+        caller: tells apart callers at one address; any text.
+    """
+
+    address: str = ""
+    caller: str = ""
+
+    @classmethod
+    def of(cls, peer: str) -> Client:
+        """The client at `ADDRESS:PORT`, its port being the caller."""
+        host, _, port = peer.rpartition(":")
+        try:
+            address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+        except ValueError:
+            return cls(host, port)
+        if isinstance(address, ipaddress.IPv6Address):
+            if address.ipv4_mapped is not None:
+                return cls(str(address.ipv4_mapped), port)
+            return cls(f"{int(address) >> _NETWORK_BITS:x}::/{_NETWORK_BITS}", port)
+        return cls(str(address), port)
+
+
+class _Waiter:
+    """One that waits: `decided` is set when it got a slot, or lost its place to another."""
+
+    __slots__ = ("decided", "granted")
+
+    def __init__(self) -> None:
+        self.decided, self.granted = threading.Event(), False
+
+
+class Turns:
+    """Slots for costly work. Those that wait get them in turn: one of each address, and one of each of its callers.
+
+    Args:
+        slots: how much is done at once.
+        waiting: how many of one address may wait. Beyond that the caller who waits most often loses one of its places.
+        patience: seconds that one of them waits at most.
+    """
+
+    def __init__(self, slots: int, *, waiting: int = 64, patience: float = 20.0) -> None:
+        self._free, self._most, self._patience = slots, waiting, patience
+        self._lock = threading.Lock()
+        self._queues: OrderedDict[str, OrderedDict[str, deque[_Waiter]]] = OrderedDict()
+
+    @contextmanager
+    def turn(self, client: Client) -> Iterator[None]:
+        """A slot for as long as the block runs.
+
+        Raises:
+            ProblemError: too many of this address wait already, or it took too long.
+        """
+        self._enter(client)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def waiting(self) -> dict[str, list[str]]:
+        """The callers that wait, by address, each as often as it waits."""
+        with self._lock:
+            return {
+                address: [caller for caller, queue in callers.items() for _ in queue]
+                for address, callers in self._queues.items()
+            }
+
+    def _enter(self, client: Client) -> None:
+        with self._lock:
+            if self._free and not self._queues:
+                self._free -= 1
+                return
+            waiter = _Waiter()
+            self._queues.setdefault(client.address, OrderedDict()).setdefault(client.caller, deque()).append(waiter)
+            callers = self._queues[client.address]
+            if sum(map(len, callers.values())) > self._most:
+                most = max(callers, key=lambda caller: len(callers[caller]))
+                loser = callers[most][-1]
+                self._remove(Client(client.address, most), loser)
+                loser.decided.set()
+        if not waiter.decided.wait(self._patience):
+            with self._lock:
+                if not waiter.decided.is_set():  # else just now
+                    self._remove(client, waiter)
+        if not waiter.granted:
+            raise _busy()
+
+    def _leave(self) -> None:
+        with self._lock:
+            if not self._queues:
+                self._free += 1
+                return
+            address, callers = self._queues.popitem(last=False)
+            caller, queue = callers.popitem(last=False)
+            waiter = queue.popleft()
+            waiter.granted = True
+            waiter.decided.set()
+            # Those that go on waiting are last in the next round.
+            if queue:
+                callers[caller] = queue
+            if callers:
+                self._queues[address] = callers
+
+    def _remove(self, client: Client, waiter: _Waiter) -> None:
+        callers = self._queues[client.address]
+        callers[client.caller].remove(waiter)
+        if not callers[client.caller]:
+            del callers[client.caller]
+        if not callers:
+            del self._queues[client.address]
+
+
+def _busy() -> ProblemError:
+    return ProblemError(
+        "TOOMANYREQUESTS", "too many requests from this address wait for their turn", headers=(("Retry-After", "1"),)
+    )
