@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.support import invoke
+from wasm2oci.base.text import printable
 from wasm2oci.cli.catalogue import COMMANDS, SECTIONS, similar
 from wasm2oci.cli.loader import load
-from wasm2oci.cli.output import fields, printable
+from wasm2oci.cli.output import fields
 from wasm2oci.cli.overview import overview
 from wasm2oci.version import __version__
 

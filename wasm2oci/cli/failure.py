@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Final, TextIO
 
-from wasm2oci.cli.output import printable
+from wasm2oci.base.text import printable
 from wasm2oci.errors import Wasm2OciError
 
 __all__ = ["print_bug", "print_error"]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from wasm2oci.base.text import printable
 from wasm2oci.errors import LocalIOError
 
 if TYPE_CHECKING:
@@ -17,15 +18,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.operations.module_info import ModuleInfo
 
-__all__ = [
-    "Output",
-    "StandardOutputError",
-    "descriptor_document",
-    "fields",
-    "module_document",
-    "printable",
-    "size_text",
-]
+__all__ = ["Output", "StandardOutputError", "descriptor_document", "fields", "module_document", "size_text"]
 
 
 class StandardOutputError(LocalIOError):
@@ -127,21 +120,6 @@ def _standard_output() -> Iterator[None]:
         raise
     except OSError as error:
         raise StandardOutputError(f"cannot write standard output: {error.strerror}") from error
-
-
-def printable(text: str, longest: int | None = None) -> str:
-    """The text with every character that is not printable written as an escape; spaces and tabs stay.
-
-    Args:
-        text: of anybody.
-        longest: characters from which on it is cut, so that a megabyte that a peer sent is not shown; None for all.
-    """
-    shown = text if longest is None else text[: longest + 1]
-    if not shown.isprintable():
-        shown = "".join(
-            char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in shown
-        )
-    return shown if longest is None or len(shown) <= longest else f"{shown[: longest - 3]}..."
 
 
 def fields(*pairs: tuple[str, object]) -> list[str]:

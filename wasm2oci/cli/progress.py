@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.cli.output import Output, printable, size_text
+from wasm2oci.base.text import printable
+from wasm2oci.cli.output import Output, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -52,7 +52,7 @@ def descriptor(stream: BinaryIO, otherwise: Callable[..., Any]) -> Any:
 def report(outcome: "RunOutcome", output: "Output", timeout: str | None) -> None:
     """Say on standard error how it ended, unless it ended by itself."""
     # What a guest named is shown without control characters, and not without end.
-    from wasm2oci.cli.output import printable
+    from wasm2oci.base.text import printable
 
     if outcome.trap is not None:
         output.stderr.write(f"error: the guest trapped: {printable(outcome.trap.reason, _SHOWN_CHARACTERS)}\n")
@@ -64,7 +64,7 @@ def report(outcome: "RunOutcome", output: "Output", timeout: str | None) -> None
 
 
 def _profile_table(rows: "tuple[ProfileRow, ...]") -> str:
-    from wasm2oci.cli.output import printable
+    from wasm2oci.base.text import printable
 
     lines = ["     own s    total s      calls  function\n"]
     lines += [

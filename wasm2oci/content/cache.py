@@ -6,21 +6,20 @@ The rules:
   content comes from the source again.
 * A cache is never needed: when it cannot be written (disk full, read-only home) the operation goes on without it.
 * Several processes may use it at once: files appear whole by a rename, and removing one that is read harms nobody.
-* It stays below its limit: the least recently used file goes first (LRU), a blob or a reference.
+* It stays below its limit: the least recently used blob goes first (LRU), and so does a reference below its own.
 
     FOLDER/blobs/ALGORITHM/ENCODED        time of modification = time of last use
     FOLDER/references/HASH.json           the descriptor that a reference meant when it was last fetched
 """
 
-import fcntl
 import hashlib
 import json
-import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.content.files import TEMPORARY, FileNotThereError, NewFile, make_folder, replace_file
+from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, make_folder, replace_file
+from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, used
 from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, Verified, verified
 from wasm2oci.errors import IntegrityError, LocalIOError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
@@ -41,13 +40,13 @@ SHARE: Final = 8
 """A blob that takes more than this part of the limit is not kept: it would drive out everything else."""
 
 _BLOCK: Final = 4096
-"""Bytes that a small file takes on a disk at least; so many references as are counted for their text cost more."""
+"""Bytes that a file with a reference is counted for: that is what it takes on a disk."""
+
+_REFERENCES: Final = 4096 * _BLOCK
+"""Bytes that references take beside the blobs at most."""
 
 _IN_MEMORY: Final = 8 << 20
 """Bytes up to which a cached blob is read and hashed in one go; a larger one is read twice."""
-
-_STALE: Final = 24 * 3600
-"""Seconds after which a temporary file belongs to no living process."""
 
 
 def cache_folder(environ: "Mapping[str, str]", home: Path) -> Path:
@@ -78,11 +77,10 @@ class Cache:
         """This blob, its bytes checked already, or None; a file with wrong bytes is removed."""
         path = self._path(descriptor)
         try:
-            file = _OpenFile(path)
-        except OSError:
+            file = ReadableFile(path)  # which stays what it is when another process makes room
+        except (OSError, LocalIOError):
             return None
-        # The open file stays what it is when another process makes room.
-        content = Verified(descriptor, file)
+        content = Verified(descriptor, _Opened(file))
         try:
             found: SelfVerifying = content
             if descriptor.size <= _IN_MEMORY:
@@ -98,8 +96,7 @@ class Cache:
         except OSError:
             file.close()
             return None
-        with suppress(OSError):
-            os.utime(path)
+        used(path)
         return found
 
     def holds(self, descriptor: "Descriptor") -> bool:
@@ -163,9 +160,9 @@ class Cache:
         try:
             with path.open("rb") as file:
                 known = Descriptor.from_json(load_object(file.read(_BLOCK), "reference"))
-            os.utime(path)
         except (OSError, Wasm2OciError):
             return None
+        used(path)
         return known if reference.digest in {None, known.digest} else None
 
     def remember(self, reference: "Reference", root: "Descriptor") -> None:
@@ -185,7 +182,8 @@ class Cache:
     def prune(self, limit: int) -> int:
         """Remove files, the least recently used first, until the rest takes at most `limit` bytes.
 
-        What killed processes left behind goes too, once it is a day older than the newest blob: so no clock is needed.
+        Nobody waits: a process that was stopped while it holds the lock would stop all others. Where the file system
+        has no locks, two processes at once may remove a little more than they must.
 
         Args:
             limit: bytes; 0 empties the cache.
@@ -196,39 +194,20 @@ class Cache:
         Raises:
             LocalIOError: the folder cannot be read.
         """
-        removed = 0
-        with self._locked() as ours:
-            if not ours:
-                return 0
-            files, left, total = [], [], 0
-            for path in self._files():
-                with suppress(OSError):
-                    status = path.stat()
-                    if path.name.startswith(TEMPORARY):
-                        left.append((status.st_mtime, path))
-                        continue
-                    size = max(status.st_size, _BLOCK) if path.suffix else status.st_size
-                    files.append((status.st_mtime_ns, size, path))
-                    total += size
-            files.sort()
-            newest = files[-1][0] / 1e9 if files else 0.0
-            for changed, path in left:
-                if changed < newest - _STALE:
-                    with suppress(OSError):
-                        path.unlink()
-            for _, size, path in files:
-                if total <= limit:
-                    break
-                with suppress(OSError):
-                    path.unlink()
-                    removed += size
-                total -= size
-        return removed
+        try:
+            with FolderLock(self.folder, wait=False):
+                return self._evict(limit)
+        except LocksUnavailableError:
+            return self._evict(limit)
+        except (FileNotFoundError, BlockingIOError):
+            return 0
+        except OSError as error:
+            raise LocalIOError(f"{self.folder}: {error.strerror}") from error
 
     def size(self) -> int:
         """Bytes that all blobs take together."""
         total = 0
-        for path in self._files():
+        for path in self._files("blobs/*/*"):
             with suppress(OSError):
                 total += path.stat().st_size
         return total
@@ -241,38 +220,16 @@ class Cache:
         key = str(reference.digest) if reference.digest is not None else str(reference)
         return self.folder / "references" / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
 
-    def _files(self) -> list[Path]:
+    def _evict(self, limit: int) -> int:
+        removed = evict(self._files("blobs/*/*"), limit)
+        return removed + evict(self._files("references/*"), min(limit, _REFERENCES), block=_BLOCK)
+
+    def _files(self, pattern: str) -> list[Path]:
         # Folders may go away while they are listed: somebody empties the cache by hand.
         try:
-            return [*self.folder.glob("blobs/*/*"), *self.folder.glob("references/*")]
+            return list(self.folder.glob(pattern))
         except OSError:
             return []
-
-    @contextmanager
-    def _locked(self) -> "Iterator[bool]":
-        """One process at a time makes room; False when there is no cache yet, or another process is at it.
-
-        Nobody waits: a process that was stopped with the lock in its hand would stop all others. Where the file
-        system has no locks (NFS), room is made without: two at once remove a little more than they must.
-        """
-        try:
-            descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            yield False
-            return
-        except OSError as error:
-            raise LocalIOError(f"{self.folder}: {error.strerror}") from error
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                ours = True
-            except BlockingIOError:
-                ours = False
-            except OSError:
-                ours = True
-            yield ours
-        finally:
-            os.close(descriptor)
 
 
 @contextmanager
@@ -284,28 +241,16 @@ def _unwritable() -> "Iterator[None]":
         raise LocalIOError(error.message) from error
 
 
-class _OpenFile:
-    """A file that was opened once; each pass reads it from its start."""
+class _Opened:
+    """A file that is open, as content."""
 
-    __slots__ = ("_descriptor",)
+    __slots__ = ("_file",)
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = -1
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    def __init__(self, file: ReadableFile) -> None:
+        self._file = file
 
     def __iter__(self) -> "Iterator[bytes]":
-        start = 0
-        while chunk := os.pread(self._descriptor, CHUNK, start):
-            start += len(chunk)
-            yield chunk
-
-    def close(self) -> None:
-        """Close it; also done when nobody needs it any more."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
-
-    __del__ = close
+        return self._file.chunks(CHUNK)
 
 
 class CachedTarget:

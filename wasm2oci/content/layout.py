@@ -12,14 +12,14 @@ The rules:
 Spec: image-spec, image-layout.md; annotations.md (`org.opencontainers.image.ref.name`).
 """
 
-import fcntl
 import json
 import os
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from wasm2oci.content.files import TEMPORARY, local_errors, make_folder, replace_file
+from wasm2oci.base.files import TEMPORARY, local_errors, make_folder, replace_file
+from wasm2oci.base.folders import FolderLock
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.memory import referrer_descriptor
 from wasm2oci.content.target import ContentNotFoundError
@@ -388,10 +388,6 @@ def _read_small(path: "Path", absent: str) -> bytes:
 def _locked(folder: "Path") -> "Iterator[None]":
     """Keep other threads and processes from changing `index.json` meanwhile."""
     with local_errors(folder):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with local_errors(folder):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock = FolderLock(folder)
+    with lock:
         yield
-    finally:
-        os.close(descriptor)

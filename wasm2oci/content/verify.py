@@ -8,12 +8,10 @@ The rules:
 * Bytes are hashed once: content that verifies itself is recognised by its type, and is not wrapped again.
 """
 
-import os
-import stat
 from typing import TYPE_CHECKING, Final, Self
 
-from wasm2oci.content.files import local_errors
-from wasm2oci.errors import IntegrityError, LocalIOError
+from wasm2oci.base.files import ReadableFile, local_errors
+from wasm2oci.errors import IntegrityError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,21 +85,18 @@ class FileContent:
     def __iter__(self) -> "Iterator[bytes]":
         """Chunks of `CHUNK` bytes."""
         with local_errors(self._path):
-            # Without O_NONBLOCK the opening of a pipe planted in a hostile layout would wait for ever.
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            file = ReadableFile(self._path)
         try:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                what = "is a folder" if stat.S_ISDIR(mode) else "is not a regular file"
-                raise LocalIOError(f"{self._path} {what}")
+            start = 0
             while True:
                 with local_errors(self._path):
-                    chunk = os.read(descriptor, CHUNK)
+                    chunk = file.read_at(start, CHUNK)
                 if not chunk:
                     return
+                start += len(chunk)
                 yield chunk
         finally:
-            os.close(descriptor)
+            file.close()
 
 
 class SelfVerifying:

@@ -9,7 +9,7 @@ See `embed` for how these go together, and docs/engine.md for how the engine wor
 
 from typing import TYPE_CHECKING
 
-from wasm2oci.lazy import lazily
+from wasm2oci.base.lazy import lazily
 
 if TYPE_CHECKING:
     from wasm2oci.engine.embed import (

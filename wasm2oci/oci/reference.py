@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
+from wasm2oci.base.text import masked
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.digest import Digest, InvalidDigestError
 
@@ -54,8 +55,7 @@ class InvalidReferenceError(InvalidInputError):
     @property
     def detail(self) -> str:
         """Two lines: the reference, and a caret under the character."""
-        shown = "".join(char if char.isprintable() else "?" for char in self.source)
-        return f"{shown}\n{' ' * self.position}^"
+        return f"{masked(self.source)}\n{' ' * self.position}^"
 
 
 @dataclass(frozen=True, slots=True)

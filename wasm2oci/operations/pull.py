@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from wasm2oci.content.files import local_errors, write_file
+from wasm2oci.base.files import local_errors, write_file
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import LocalIOError
 from wasm2oci.oci.reference import LayoutReference

@@ -131,7 +131,7 @@ def _ahead(places: "Places", destination: "Location") -> "Callable[[Content, int
 
 
 def _annotations(request: PushRequest) -> "Annotations":
-    from wasm2oci.content.files import local_errors
+    from wasm2oci.base.files import local_errors
     from wasm2oci.oci.wire import CONFIG_MAX
     from wasm2oci.packager.annotations import (
         Annotations,

@@ -7,7 +7,7 @@ verified on that way, so a file that changes meanwhile is an error and not a bro
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.content.files import local_errors
+from wasm2oci.base.files import local_errors
 from wasm2oci.content.verify import CheckedBytes, FileContent
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci import media_type as mt

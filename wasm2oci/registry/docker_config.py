@@ -21,7 +21,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.content.files import make_folder, replace_file
+from wasm2oci.base.files import make_folder, replace_file
 from wasm2oci.errors import InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.registry.urls import HUB_NAMES, is_hub
 

@@ -14,8 +14,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.text import one_line
 from wasm2oci.errors import LocalIOError
-from wasm2oci.registry.problems import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

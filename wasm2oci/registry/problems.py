@@ -11,6 +11,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasm2oci.base.text import one_line
 from wasm2oci.content.target import ChildMissingError
 from wasm2oci.errors import (
     AccessError,
@@ -47,7 +48,6 @@ __all__ = [
     "UnauthorizedError",
     "error_for",
     "is_markup",
-    "one_line",
     "parse_problems",
 ]
 
@@ -137,17 +137,8 @@ class Problem(NamedTuple):
     message: str
 
 
-_UNPRINTABLE: Final = r"[^\x20-\x7e\xa0-\u2027\u202f-\u2065\u2070-\ud7ff\uf900-\ufffd]+"
-"""Compiled when it is first needed: that takes milliseconds, and most commands end well."""
 _MARKUP: Final = re.compile(rb"\s*(?:<!doctype|<html|<\?xml)", re.IGNORECASE)
-_LINE_MAX: Final = 300
 _PROBLEMS_MAX: Final = 5
-
-
-def one_line(text: str, limit: int = _LINE_MAX) -> str:
-    """A peer's text made fit for a message: one line, printable, bounded."""
-    line = " ".join(re.sub(_UNPRINTABLE, " ", text[: 4 * limit]).split())
-    return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
 def is_markup(body: bytes) -> bool:

@@ -9,6 +9,7 @@ import re
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasm2oci.base.text import one_line
 from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.problems import (
@@ -17,7 +18,6 @@ from wasm2oci.registry.problems import (
     RedirectRefusedError,
     TlsError,
     error_for,
-    one_line,
     parse_problems,
 )
 from wasm2oci.registry.redirects import REDIRECTS, REDIRECTS_MAX, redirected

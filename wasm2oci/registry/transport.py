@@ -12,6 +12,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from wasm2oci.base.text import one_line
 from wasm2oci.registry.messages import Headers, Request, Response
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
@@ -20,7 +21,6 @@ from wasm2oci.registry.problems import (
     ResponseError,
     TimedOutError,
     TlsError,
-    one_line,
 )
 from wasm2oci.registry.proxies import proxy_for
 from wasm2oci.registry.tls import TlsSettings, build_context

@@ -9,7 +9,7 @@ values     typed values as text; text: WebAssembly text to binary
 
 from typing import TYPE_CHECKING
 
-from wasm2oci.lazy import lazily
+from wasm2oci.base.lazy import lazily
 
 if TYPE_CHECKING:
     from wasm2oci.runtime.choose import run

@@ -7,17 +7,18 @@ made again; what was used longest ago goes when there is too much.
 
 import contextlib
 import hashlib
-import os
 import platform
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
+from wasm2oci.base.files import replace_file
+from wasm2oci.base.folders import evict, is_private, private_folder, used
+from wasm2oci.errors import LocalIOError
+
 __all__ = ["Compiled", "CompiledCode"]
 
 SUFFIX: Final = ".cwasm"
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Compiled(Protocol):
@@ -52,10 +53,10 @@ class CompiledCode:
         if self._folder is None:
             return None
         path = self._folder / self._name(sha256)
-        if _is_ours(self._folder) and _is_ours(path):
+        if is_private(self._folder) and is_private(path):
             with contextlib.suppress(Exception):  # a damaged file, or another build of the same version
                 made = make(str(path))
-                os.utime(path)  # used: others go before it
+                used(path)
                 return made
         return None
 
@@ -63,33 +64,14 @@ class CompiledCode:
         """Keep the code of a module for the next run; not being able to is no error."""
         if self._folder is None:
             return
-        import tempfile  # noqa: PLC0415 - slow to import, and only needed the first time
+        from wasm2oci.engine.translate.cache import CODE_LIMIT  # noqa: PLC0415 - slow, and only for new code
 
-        from wasm2oci.engine.translate.room import CODE_LIMIT, make_room  # noqa: PLC0415 - the same
-
-        with contextlib.suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not _is_ours(self._folder):
-                return
-            handle, temporary = tempfile.mkstemp(dir=self._folder)
-            try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(made.serialize())
-                make_room(self._folder, SUFFIX, max(0, CODE_LIMIT - Path(temporary).stat().st_size))
-                Path(temporary).replace(self._folder / self._name(sha256))
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+        with contextlib.suppress(OSError, LocalIOError):
+            if private_folder(self._folder):
+                code = bytes(made.serialize())
+                evict(self._folder.glob("*"), max(0, CODE_LIMIT - len(code)))
+                replace_file(self._folder / self._name(sha256), [code], 0o600, sync=False)
 
     def _name(self, sha256: str) -> str:
         key = f"{platform.machine()} {self._settings} {sha256}"
         return hashlib.sha256(key.encode()).hexdigest() + SUFFIX
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether only this user can have written it."""
-    try:
-        found = path.lstat()
-    except OSError:
-        return False
-    return found.st_uid == os.geteuid() and not found.st_mode & _OTHERS_WRITE and not stat.S_ISLNK(found.st_mode)

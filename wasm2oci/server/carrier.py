@@ -19,6 +19,7 @@ from collections import Counter
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, Self
 
+from wasm2oci.base.text import masked
 from wasm2oci.errors import LocalIOError
 from wasm2oci.server.connection import Connection
 from wasm2oci.server.http1 import Limits
@@ -242,8 +243,7 @@ class Server:
         sent, kept = connection.send(response, dated, last=self._stopping.is_set())
         if self._log is not None:
             took = (time.monotonic() - started) * 1000
-            printable = "".join(char if char.isprintable() else "?" for char in line)
-            self._log(f"{connection.peer} {printable} {response.status} {sent} {took:.1f}ms")
+            self._log(f"{connection.peer} {masked(line)} {response.status} {sent} {took:.1f}ms")
         return kept
 
     def _ask(self, request: "Request", connection: Connection) -> Response:

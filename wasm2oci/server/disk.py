@@ -15,16 +15,17 @@ So a stop at any instruction leaves nothing but files below `_uploads` and unuse
 Spec: image-spec, image-layout.md. Why so: docs/decisions, "Hard links share blobs".
 """
 
-import fcntl
+import errno
 import os
 import secrets
 import shutil
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.content.files import local_errors
+from wasm2oci.base.files import TEMPORARY, ReadableFile, local_errors, open_file, replace_file, sync_folder, write_all
+from wasm2oci.base.folders import FolderLock
 from wasm2oci.errors import InvalidInputError, LocalIOError
 from wasm2oci.oci.digest import ALGORITHMS, Digest
 from wasm2oci.oci.manifest import parse_manifest
@@ -76,17 +77,23 @@ class DiskStorage:
         self.root = root
         self._pool, self._uploads = root / _POOL, root / _UPLOADS
         self._repositories: dict[str, _Repository] = {}
+        self._closed = False
         self._lock = threading.Lock()
         # Taken for the moments in which links come and go, so that a count that was read still is true.
         self._linking = threading.Lock()
         with local_errors(root):
             root.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                self._served = FolderLock(root, wait=False)
+            except BlockingIOError as error:
+                raise RegistryInUseError(
+                    f"{root} is served by another process", hint="stop it, or choose another --root"
+                ) from error
             try:
                 self._claim()
                 self._clean()
             except BaseException:
-                os.close(self._descriptor)
+                self._served.close()
                 raise
 
     def repositories(self) -> list[str]:
@@ -109,7 +116,7 @@ class DiskStorage:
     def open_blob(self, repository: str, digest: Digest, start: int, length: int) -> "Body | None":
         """A part of a blob to be sent, or None when it is not there."""
         try:
-            return FileBody(os.open(self._path(repository, digest), os.O_RDONLY | os.O_CLOEXEC), start, length)
+            return FileBody(ReadableFile(self._path(repository, digest)), start, length)
         except FileNotFoundError:
             return None
 
@@ -210,15 +217,19 @@ class DiskStorage:
 
     def close(self) -> None:
         """Let others serve the folder."""
-        if self._descriptor >= 0:
+        if not self._closed:
+            self._closed = True
             with local_errors(self.root):
                 self._clean()
-            os.close(self._descriptor)
-            self._descriptor = -1
+            self._served.close()
 
     def temporary(self) -> Path:
         """A new path below `_uploads`."""
         return self._uploads / secrets.token_hex(16)
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Write a small file whole or not at all; until then it is below `_uploads`."""
+        replace_file(path, [data], aside=self._uploads)
 
     def keep(self, temporary: Path, repository: str, digest: Digest) -> None:
         """Make a synced file a blob of the repository; the temporary name goes.
@@ -239,14 +250,8 @@ class DiskStorage:
         temporary.unlink()
 
     def _claim(self) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RegistryInUseError(
-                f"{self.root} is served by another process", hint="stop it, or choose another --root"
-            ) from error
         if not (self.root / MARKER).exists():
-            names = sorted(path.name for path in self.root.iterdir())
+            names = sorted(path.name for path in self.root.iterdir() if not path.name.startswith(TEMPORARY))
             if set(names) - {_POOL, _UPLOADS}:
                 raise NotARegistryError(
                     f"{self.root} is neither empty nor a registry: it holds {names[0]!r}",
@@ -255,9 +260,7 @@ class DiskStorage:
         for folder in (self._uploads, *(self._pool / algorithm for algorithm in ALGORITHMS)):
             folder.mkdir(parents=True, exist_ok=True)
         if not (self.root / MARKER).exists():
-            temporary = self.temporary()
-            _write_synced(temporary, b'{"version":1}\n')
-            temporary.replace(self.root / MARKER)
+            self.write(self.root / MARKER, b'{"version":1}\n')
 
     def _clean(self) -> None:
         for entry in os.scandir(self._uploads):
@@ -267,7 +270,7 @@ class DiskStorage:
                 Path(entry.path).unlink()
         for algorithm in ALGORITHMS:
             for entry in os.scandir(self._pool / algorithm):
-                if entry.stat(follow_symlinks=False).st_nlink == 1:
+                if os.lstat(entry.path).st_nlink == 1:  # an entry's own status has no count on every platform
                     Path(entry.path).unlink()
 
     def _path(self, repository: str, digest: Digest) -> Path:
@@ -287,11 +290,11 @@ class DiskStorage:
         aside = self.temporary()
         for algorithm in ALGORITHMS:
             (aside / "blobs" / algorithm).mkdir(parents=True)
-        _write_synced(aside / "index.json", LayoutIndex.empty().encode())
-        _write_synced(aside / "oci-layout", _LAYOUT)
+        self.write(aside / "index.json", LayoutIndex.empty().encode())
+        self.write(aside / "oci-layout", _LAYOUT)
         try:
             aside.rename(self.root / folder_name(repository))
-            os.fsync(self._descriptor)
+            sync_folder(self.root)
         except OSError:
             shutil.rmtree(aside, ignore_errors=True)
             if not self.has_repository(repository):
@@ -360,25 +363,17 @@ class _Repository:
     @contextmanager
     def changing(self) -> "Iterator[LayoutIndex]":
         """The index to be changed; what was changed is on disk afterwards."""
-        with self.lock, local_errors(self._folder):
-            descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                # Other tools that write layouts lock the folder as well.
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                before = self._current()
-                index = before.copy()
-                yield index
-                if index.encode() == before.encode():
-                    return
-                for algorithm in ALGORITHMS:
-                    _sync_folder(self._folder / "blobs" / algorithm)
-                temporary = self._storage.temporary()
-                _write_synced(temporary, index.encode())
-                temporary.replace(self._folder / "index.json")
-                os.fsync(descriptor)
-                self._index, self._stamp = index, self._stat()
-            finally:
-                os.close(descriptor)
+        # Other tools that write layouts lock the folder as well.
+        with self.lock, local_errors(self._folder), FolderLock(self._folder):
+            before = self._current()
+            index = before.copy()
+            yield index
+            if index.encode() == before.encode():
+                return
+            for algorithm in ALGORITHMS:
+                sync_folder(self._folder / "blobs" / algorithm)
+            self._storage.write(self._folder / "index.json", index.encode())
+            self._index, self._stamp = index, self._stat()
 
     def _current(self) -> LayoutIndex:
         with self.lock:
@@ -418,22 +413,24 @@ class _Writer:
     def write(self, data: "Buffer") -> None:
         with local_errors(self._path):
             descriptor = self._open()
-            view = memoryview(data)
-            while view:
-                done = os.write(descriptor, view)
-                self._size += done
-                view = view[done:]
+            try:
+                write_all(descriptor, data)
+            except OSError:
+                os.ftruncate(descriptor, self._size)  # the client may go on from the last whole piece
+                raise
+            self._size += len(data)
 
     def read_back(self) -> "Iterator[bytes]":
-        with local_errors(self._path):
-            at = 0
-            while at < self._size and (piece := os.pread(self._open(), _PIECE, at)):
-                at += len(piece)
-                yield piece
+        if self._made:
+            with local_errors(self._path), closing(ReadableFile(self._path)) as file:
+                yield from file.chunks(_PIECE)
 
     def commit(self, repository: str, digest: Digest) -> None:
         with local_errors(self._path):
-            os.fsync(self._open())
+            descriptor = self._open()
+            if os.fstat(descriptor).st_size != self._size:
+                raise OSError(errno.EIO, "file is not as long as what was written to it")
+            os.fsync(descriptor)
             self._close()
             self._storage.keep(self._path, repository, digest)
 
@@ -444,8 +441,8 @@ class _Writer:
 
     def _open(self) -> int:
         if self._descriptor < 0:
-            flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | (0 if self._made else os.O_CREAT | os.O_EXCL)
-            self._descriptor = os.open(self._path, flags, 0o644)
+            flags = os.O_RDWR | os.O_APPEND | (0 if self._made else os.O_CREAT | os.O_EXCL)
+            self._descriptor = open_file(self._path, flags, 0o644)
             self._made = True
         return self._descriptor
 
@@ -459,19 +456,3 @@ def _repository_name(folder: str) -> str | None:
         return check_repository(folder.replace("+", "/"))
     except InvalidReferenceError:
         return None
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

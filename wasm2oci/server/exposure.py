@@ -4,7 +4,7 @@ import ipaddress
 import ssl
 from typing import TYPE_CHECKING
 
-from wasm2oci.content.files import local_errors
+from wasm2oci.base.files import local_errors
 from wasm2oci.errors import InvalidInputError, UsageError
 
 if TYPE_CHECKING:

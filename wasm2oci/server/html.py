@@ -3,6 +3,8 @@
 from html import escape
 from typing import Final
 
+from wasm2oci.base.text import printable
+
 __all__ = ["Markup", "document", "element", "shown", "shown_size"]
 
 _VOID: Final = frozenset({"meta", "link", "br"})
@@ -53,15 +55,8 @@ def document(title: str, style: str, *body: str) -> bytes:
 
 
 def shown(text: str) -> str:
-    """The text without what could mislead an eye: characters that do not print are written as escapes.
-
-    That takes line ends, terminal controls and the marks that turn the direction of writing (as in names that pretend
-    to end otherwise). Very long text is cut.
-    """
-    cut = text if len(text) <= _TEXT_MAX else f"{text[:_TEXT_MAX]} ... ({len(text):,} characters)"
-    if cut.isprintable():
-        return cut
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut)
+    """The text without what could mislead an eye, such as marks that turn the direction of writing; bounded."""
+    return printable(text, _TEXT_MAX)
 
 
 def shown_size(size: int) -> str:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from wasm2oci.base.text import masked
 from wasm2oci.server.messages import Headers, Response
 
 __all__ = ["Head", "HeadError", "Limits", "chunk_size", "head_bytes", "parse_head", "reason"]
@@ -21,6 +22,7 @@ _BAD_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}\Z")
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[ -~\t]*)?\Z")
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
+_TAB: Final = "\t"
 _HOST: Final = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*\Z")
 
 _REASONS: Final = {
@@ -162,18 +164,14 @@ def head_bytes(response: Response, extra: tuple[tuple[str, str], ...]) -> bytes:
     own = {name.lower() for name, _ in response.headers}
     fields = [*response.headers, *((name, value) for name, value in extra if name.lower() not in own)]
     lines = [f"HTTP/1.1 {response.status} {reason(response.status)}"]
-    lines += [f"{name}: {_one_line(value)}" for name, value in fields]
+    # Nothing that came from outside may begin a header of its own.
+    lines += [f"{name}: {masked(value, also=_TAB)}" for name, value in fields]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
 
 
 def reason(status: int) -> str:
     """The phrase that goes with a status."""
     return _REASONS.get(status, "Status")
-
-
-def _one_line(value: str) -> str:
-    # Nothing that came from outside may begin a header of its own.
-    return "".join(char if char.isprintable() or char == "\t" else "?" for char in value)
 
 
 def _field(line: bytes) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.content.files import local_errors
+from wasm2oci.base.files import local_errors
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.server.fairness import Client, Turns
 

@@ -11,7 +11,7 @@ trace        a line per call
 
 from typing import TYPE_CHECKING
 
-from wasm2oci.lazy import lazily
+from wasm2oci.base.lazy import lazily
 
 if TYPE_CHECKING:
     from wasm2oci.wasi.context import Clock, Preopen, SystemClock, WasiContext

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from wasm2oci.base.text import one_line
 from wasm2oci.content.target import ChildMissingError
 from wasm2oci.errors import ExitCode, Wasm2OciError
 from wasm2oci.registry.problems import (
@@ -19,7 +20,6 @@ from wasm2oci.registry.problems import (
     TooManyRequestsError,
     UnauthorizedError,
     error_for,
-    one_line,
     parse_problems,
 )
 

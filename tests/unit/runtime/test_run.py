@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.guests import DIVIDE, ENGINES, EXIT, HELLO, Captured, call
 from wasm2oci.engine.errors import ModuleError
-from wasm2oci.engine.translate.room import CODE_LIMIT
+from wasm2oci.engine.translate.cache import CODE_LIMIT
 from wasm2oci.errors import ExitCode, UnsupportedError, UsageError, Wasm2OciError
 from wasm2oci.runtime import (
     Ending,

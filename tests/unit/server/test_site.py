@@ -235,7 +235,7 @@ def test_a_site_without_knowledge_of_modules_still_shows_artifacts(storage: Memo
 def test_markup_is_only_what_was_built() -> None:
     assert element("p", "<b>", Markup("<i>"), title='"', class_=None) == '<p title="&quot;">&lt;b&gt;<i></p>'
     assert element("br") == "<br>"
-    assert shown("x" * 3000).endswith("... (3,000 characters)")
+    assert shown("x" * 3000) == "x" * 1997 + "..."
     assert [shown_size(size) for size in (0, 1023, 1024, 1 << 21, 3 << 30, 1 << 42)] == [
         "0 B",
         "1023 B",

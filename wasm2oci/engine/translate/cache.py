@@ -8,7 +8,7 @@
 
 Anything else is as good as no file. Writers put a new file beside the old one and rename it; what two processes found
 out at the same time is merged by whoever comes later, or lost, never mixed. A new module's file makes room first: see
-`room`.
+`base.folders.evict`.
 
 Layout of a file, numbers little-endian: magic (8), tag (32), then what the tag covers: header (marshal, length u32
 before it), then entries back to back. The header has `key`, and `index`: for each function (number, start, end)
@@ -19,20 +19,20 @@ import hashlib
 import hmac
 import marshal
 import os
-import stat
 import sys
 from array import array
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
+from wasm2oci.base.files import claim_file, replace_file
+from wasm2oci.base.folders import evict, private_folder, read_private, used
 from wasm2oci.engine.translate.options import Options
-from wasm2oci.engine.translate.room import CODE_LIMIT, make_room, used
+from wasm2oci.errors import LocalIOError
 from wasm2oci.version import __version__
 
-__all__ = ["CodeCache", "Entry"]
+__all__ = ["CODE_LIMIT", "CodeCache", "Entry"]
 
 MAGIC: Final = b"w2ocode\x01"
 TRANSLATOR: Final = 7
@@ -40,6 +40,8 @@ TRANSLATOR: Final = 7
 KEY_NAME: Final = "key"
 KEY_SIZE: Final = 32
 SUFFIX: Final = ".code"
+CODE_LIMIT: Final = 512 * 1024 * 1024
+"""Bytes that a folder of kept code may take, unless another limit is given."""
 
 
 class Entry(NamedTuple):
@@ -48,43 +50,6 @@ class Entry(NamedTuple):
     code: CodeType
     tails: bool
     offsets: "array[int]"  # not subscriptable at run time before 3.12
-
-
-def _private(status: os.stat_result, *, folder: bool) -> bool:
-    """Whether something is ours alone to write."""
-    kind = stat.S_ISDIR(status.st_mode) if folder else stat.S_ISREG(status.st_mode)
-    return kind and status.st_uid == os.getuid() and not status.st_mode & 0o022
-
-
-def _read(path: Path) -> bytes | None:
-    """A private file's bytes; a symbolic link is no file."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)  # nor wait at a pipe
-    except OSError:
-        return None
-    try:
-        if not _private(os.fstat(handle), folder=False):
-            return None
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read()
-    except OSError:
-        return None
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _beside(path: Path, content: bytes) -> Iterator[Path]:
-    """A new private file in the folder of another, which is gone afterwards unless it was renamed. Raises `OSError`."""
-    temporary = path.with_name(f".new-{os.urandom(8).hex()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        yield temporary
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 class CodeCache:
@@ -125,23 +90,18 @@ class CodeCache:
     def _open_folder(self) -> bytes | None:
         """The key, made at first use; None where the folder is not ours alone."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not _private(self._folder.lstat(), folder=True):
+            if not private_folder(self._folder):
                 return None
             path = self._folder / KEY_NAME
-            key = _read(path)
-            if (
-                key is not None and len(key) != KEY_SIZE
-            ):  # cut short when the machine stopped: nothing can be told by it
+            key = read_private(path, secret=True)
+            if key is not None and len(key) != KEY_SIZE:  # cut short when the machine stopped: it proves nothing
                 path.unlink()
                 key = None
             if key is None and not path.is_symlink() and not path.exists():
-                # Another process may do the same: whoever links first wins, and both read what is there.
-                with _beside(path, os.urandom(KEY_SIZE)) as temporary, suppress(FileExistsError):
-                    os.link(temporary, path)
-                key = _read(path)
-            return None if key is None or path.stat().st_mode & 0o077 else key
-        except OSError:
+                claim_file(path, os.urandom(KEY_SIZE))
+                key = read_private(path, secret=True)
+            return key
+        except (OSError, LocalIOError):
             return None
 
     def _tag(self, content: bytes | memoryview) -> bytes:
@@ -149,7 +109,7 @@ class CodeCache:
 
     def _load(self) -> bool:
         """Reads the file, if it is one of ours."""
-        found = self._parse(_read(self.path))
+        found = self._parse(read_private(self.path))
         if found is None:
             return False
         self._entries = found
@@ -192,7 +152,7 @@ class CodeCache:
         """
         if self._secret is None or not (self._new or (empty and not self.known)):
             return
-        entries: dict[int, bytes | memoryview] = dict(self._parse(_read(self.path)) or self._entries)
+        entries: dict[int, bytes | memoryview] = dict(self._parse(read_private(self.path)) or self._entries)
         for number in self._new:
             entry = self._live[number]
             entries[number] = marshal.dumps((entry.code, entry.tails, entry.offsets.tobytes()))
@@ -205,10 +165,11 @@ class CodeCache:
         covered = b"".join((len(header).to_bytes(4, "little"), header, *(entries[number] for number, _, _ in index)))
         content = MAGIC + self._tag(covered) + covered
         if not self.known:
-            make_room(self._folder, SUFFIX, max(0, self._limit - len(content)), keep=KEY_NAME)
-        with suppress(OSError):
-            with _beside(self.path, content) as temporary:
-                temporary.rename(self.path)
+            evict(
+                (path for path in self._folder.glob("*") if path.name != KEY_NAME), max(0, self._limit - len(content))
+            )
+        with suppress(LocalIOError):
+            replace_file(self.path, [content], 0o600, sync=False)
             self._entries = {number: memoryview(raw) for number, raw in entries.items()}
             self._new.clear()
             self.known = True

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 
+from wasm2oci.base.files import TEMPORARY
 from wasm2oci.engine.embed import Engine, Linker, Module
 from wasm2oci.engine.translate.cache import CodeCache
 from wasm2oci.engine.translate.options import Options
@@ -211,13 +212,13 @@ def test_code_used_longest_ago_makes_room_for_new_code(tmp_path: Path) -> None:
         old = folder / f"{number}.code"
         old.write_bytes(bytes(1000))
         os.utime(old, (time.time() - age,) * 2)
-    for name, age in ((".new-dead", 9000), (".new-alive", 10)):
+    for name, age in ((f"{TEMPORARY}dead", 2 * 24 * 3600), (f"{TEMPORARY}alive", 10)):
         (folder / name).touch()
         os.utime(folder / name, (time.time() - age,) * 2)
     cache = CodeCache(folder, "1" * 64, Options(), limit=kept.stat().st_size + 1500)
     cache.save(empty=True)
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [kept.name, "0.code", ".new-alive", "key", cache.path.name]
+        [kept.name, "0.code", f"{TEMPORARY}alive", "key", cache.path.name]
     )
 
 

@@ -1,9 +1,13 @@
-"""Packages whose names are imported when they are first asked for: start-up is a feature."""
+"""Packages whose names are imported when they are first used, so that importing the package costs nothing."""
+
+from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["lazily"]
 
@@ -19,7 +23,11 @@ def lazily(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[str]
     def load(name: str) -> Any:
         for home, names in homes.items():
             if name in names:
-                value = getattr(import_module(f"{package}.{home}"), name)
+                try:
+                    value = getattr(import_module(f"{package}.{home}"), name)
+                except AttributeError as error:
+                    # As an AttributeError it would read as if the package did not offer the name.
+                    raise ImportError(f"{package}.{home} cannot be imported: {error}", name=package) from error
                 setattr(sys.modules[package], name, value)
                 return value
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

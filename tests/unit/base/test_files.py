@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wasm2oci.content.files import NewFile, local_errors, make_folder, sync_folder, write_file
+from wasm2oci.base.files import NewFile, local_errors, make_folder, sync_folder, write_file
 from wasm2oci.errors import IntegrityError, LocalIOError, NotFoundError
 
 
