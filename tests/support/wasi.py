@@ -17,7 +17,7 @@ from wasm2oci.wasi import (
     WasiContext,
     bind,
 )
-from wasm2oci.wasi.abi import ALL_RIGHTS, DIRECTORY_RIGHTS, DIRENT, Errno, Rights
+from wasm2oci.wasi.abi import ALL_RIGHTS, DIRENT, Errno, Rights
 from wasm2oci.wasi.context import Clock
 from wasm2oci.wasi.functions import FUNCTIONS, Tracer
 from wasm2oci.wasi.streams import Sink, Source
@@ -156,7 +156,7 @@ class Guest:
 
     def open_directory(self, path: bytes, *, fd: int = 3) -> int:
         """A directory opened, which must succeed."""
-        errno, opened = self.open(path, fd=fd, oflags=2, rights=DIRECTORY_RIGHTS)
+        errno, opened = self.open(path, fd=fd, oflags=2, rights=int(ALL_RIGHTS & ~Rights.FD_WRITE))
         assert errno is Errno.SUCCESS, errno
         return opened
 

@@ -15,20 +15,17 @@ from typing import Final
 __all__ = [
     "ALL_RIGHTS",
     "CIOVEC",
-    "DIRECTORY_RIGHTS",
     "DIRENT",
     "EVENT",
     "FDSTAT",
     "FILESTAT",
-    "FILE_RIGHTS",
+    "NOT_FOR_DIRECTORIES",
     "NO_FLAGS",
-    "NO_RIGHTS",
     "PATH_MAX",
+    "PREOPEN_INHERITING",
+    "PREOPEN_RIGHTS",
     "PRESTAT",
-    "SOCKET_RIGHTS",
-    "STREAM_RIGHTS",
     "SUBSCRIPTION",
-    "WRITING_RIGHTS",
     "Advice",
     "ClockId",
     "Errno",
@@ -162,7 +159,7 @@ def errno_of(error: OSError) -> Errno:
 
 
 class Rights(IntFlag):
-    """What a descriptor may be used for. Rights are only ever given up."""
+    """What a descriptor reports that it may be used for; asking for FD_READ and FD_WRITE says how a file is opened."""
 
     FD_DATASYNC = 1 << 0
     FD_READ = 1 << 1
@@ -197,14 +194,9 @@ class Rights(IntFlag):
 
 
 ALL_RIGHTS: Final = Rights((1 << 30) - 1)
-NO_RIGHTS: Final = Rights(0)
 
-DIRECTORY_RIGHTS: Final = (
-    Rights.FD_FDSTAT_SET_FLAGS
-    | Rights.FD_SYNC
-    | Rights.FD_DATASYNC
-    | Rights.FD_ADVISE
-    | Rights.PATH_CREATE_DIRECTORY
+PREOPEN_RIGHTS: Final = (
+    Rights.PATH_CREATE_DIRECTORY
     | Rights.PATH_CREATE_FILE
     | Rights.PATH_LINK_SOURCE
     | Rights.PATH_LINK_TARGET
@@ -214,18 +206,18 @@ DIRECTORY_RIGHTS: Final = (
     | Rights.PATH_RENAME_SOURCE
     | Rights.PATH_RENAME_TARGET
     | Rights.PATH_FILESTAT_GET
-    | Rights.PATH_FILESTAT_SET_SIZE
     | Rights.PATH_FILESTAT_SET_TIMES
     | Rights.FD_FILESTAT_GET
     | Rights.FD_FILESTAT_SET_TIMES
     | Rights.PATH_SYMLINK
     | Rights.PATH_REMOVE_DIRECTORY
     | Rights.PATH_UNLINK_FILE
-    | Rights.POLL_FD_READWRITE
 )
+"""What a preopened directory reports as its rights: the set C libraries look for, the same on wasmtime."""
 
-FILE_RIGHTS: Final = (
-    Rights.FD_DATASYNC
+PREOPEN_INHERITING: Final = (
+    PREOPEN_RIGHTS
+    | Rights.FD_DATASYNC
     | Rights.FD_READ
     | Rights.FD_SEEK
     | Rights.FD_FDSTAT_SET_FLAGS
@@ -234,34 +226,15 @@ FILE_RIGHTS: Final = (
     | Rights.FD_WRITE
     | Rights.FD_ADVISE
     | Rights.FD_ALLOCATE
-    | Rights.FD_FILESTAT_GET
     | Rights.FD_FILESTAT_SET_SIZE
-    | Rights.FD_FILESTAT_SET_TIMES
     | Rights.POLL_FD_READWRITE
 )
+"""What it reports to pass on."""
 
-STREAM_RIGHTS: Final = Rights.FD_FDSTAT_SET_FLAGS | Rights.FD_FILESTAT_GET | Rights.POLL_FD_READWRITE
-
-SOCKET_RIGHTS: Final = STREAM_RIGHTS | Rights.FD_READ | Rights.FD_WRITE | Rights.SOCK_SHUTDOWN | Rights.SOCK_ACCEPT
-
-WRITING_RIGHTS: Final = (
-    Rights.FD_WRITE
-    | Rights.FD_ALLOCATE
-    | Rights.FD_FILESTAT_SET_SIZE
-    | Rights.FD_FILESTAT_SET_TIMES
-    | Rights.PATH_CREATE_DIRECTORY
-    | Rights.PATH_CREATE_FILE
-    | Rights.PATH_LINK_SOURCE
-    | Rights.PATH_LINK_TARGET
-    | Rights.PATH_RENAME_SOURCE
-    | Rights.PATH_RENAME_TARGET
-    | Rights.PATH_FILESTAT_SET_SIZE
-    | Rights.PATH_FILESTAT_SET_TIMES
-    | Rights.PATH_SYMLINK
-    | Rights.PATH_REMOVE_DIRECTORY
-    | Rights.PATH_UNLINK_FILE
+NOT_FOR_DIRECTORIES: Final = (
+    Rights.FD_SEEK | Rights.FD_WRITE | Rights.PATH_FILESTAT_SET_SIZE | Rights.FD_FILESTAT_SET_SIZE
 )
-"""What a read-only preopened directory, and everything opened below it, lacks."""
+"""What a directory opened below one does not report."""
 
 
 class FileType(IntEnum):

@@ -5,7 +5,10 @@
     DirectoryDescriptor   a directory, preopened or opened below one
     SocketDescriptor      a listening socket that was handed in, or a connection accepted from one
 
-A descriptor's rights only shrink. A new one gets the lowest free number, as in POSIX.
+What a descriptor may be used for follows from its kind, from how it was opened (to read, to write) and from whether
+it lies below a read-only directory. Preview 1's rights were never enforced beyond that by the reference
+implementation, wasmtime, and programs rely on it, so here, too, they are only reported. A new descriptor gets the
+lowest free number, as in POSIX.
 
 Spec: WASI preview 1, Types: fd, fdstat, rights.
 """
@@ -19,12 +22,10 @@ from typing import ClassVar, Protocol
 
 from wasm2oci.wasi.abi import (
     ALL_RIGHTS,
-    DIRECTORY_RIGHTS,
     NO_FLAGS,
-    NO_RIGHTS,
-    SOCKET_RIGHTS,
-    STREAM_RIGHTS,
-    WRITING_RIGHTS,
+    NOT_FOR_DIRECTORIES,
+    PREOPEN_INHERITING,
+    PREOPEN_RIGHTS,
     Errno,
     FdFlags,
     FileType,
@@ -54,16 +55,10 @@ class _Common:
     """What every descriptor has.
 
     Attributes:
-        rights: what it may be used for.
-        inheriting: the most that descriptors opened through it may get.
         flags: how it writes.
-        read_only: below a read-only preopened directory: a missing right to write is then called ROFS.
     """
 
-    rights: Rights
-    inheriting: Rights = NO_RIGHTS
     flags: FdFlags = NO_FLAGS
-    read_only: bool = False
 
     @property
     def blocking(self) -> bool:
@@ -77,6 +72,12 @@ class StreamDescriptor(_Common):
 
     source: Source | None = None
     sink: Sink | None = None
+
+    @property
+    def rights(self) -> tuple[Rights, Rights]:
+        """The rights reported: its own, and those it passes on."""
+        own = Rights.FD_READ if self.source else Rights.FD_WRITE
+        return own, own
 
     def file_type(self) -> FileType:
         """What the guest sees it as."""
@@ -106,9 +107,24 @@ class StreamDescriptor(_Common):
 
 @dataclass(slots=True)
 class _Host(_Common):
-    """A descriptor with one of the host behind it, which it owns."""
+    """A descriptor with one of the host behind it, which it owns.
+
+    Attributes:
+        fd: the host's descriptor.
+        read_only: whether it lies below a read-only preopened directory.
+    """
 
     fd: int = -1
+    read_only: bool = False
+
+    def check_writable(self) -> None:
+        """Refuse what would change the directory, its entries or the file itself.
+
+        Raises:
+            WasiError: PERM, below a read-only directory.
+        """
+        if self.read_only:
+            raise WasiError(Errno.PERM)
 
     def stat(self) -> os.stat_result:
         """What the host says of it."""
@@ -125,9 +141,23 @@ class FileDescriptor(_Host):
 
     Attributes:
         type: what it was when it was opened.
+        readable: whether it was opened to read.
+        writable: whether it was opened to write.
     """
 
     type: FileType = FileType.REGULAR_FILE
+    readable: bool = True
+    writable: bool = True
+
+    @property
+    def rights(self) -> tuple[Rights, Rights]:
+        """The rights reported: its own, and those it passes on."""
+        own = ALL_RIGHTS
+        if not self.readable:
+            own &= ~(Rights.FD_READ | Rights.FD_READDIR)
+        if not self.writable:
+            own &= ~Rights.FD_WRITE
+        return own, own
 
     def file_type(self) -> FileType:
         """What the guest sees it as."""
@@ -173,6 +203,13 @@ class DirectoryDescriptor(_Host):
     guest: bytes | None = None
     _entries: list[DirectoryEntry] = field(default_factory=list)
 
+    @property
+    def rights(self) -> tuple[Rights, Rights]:
+        """The rights reported: its own, and those it passes on."""
+        if self.guest is not None:
+            return PREOPEN_RIGHTS, PREOPEN_INHERITING
+        return ALL_RIGHTS & ~NOT_FOR_DIRECTORIES, ALL_RIGHTS & ~NOT_FOR_DIRECTORIES
+
     def file_type(self) -> FileType:
         """What the guest sees it as."""
         return FileType.DIRECTORY
@@ -193,9 +230,11 @@ class DirectoryDescriptor(_Host):
             yield at + 1, self._entries[at]
 
     def _list(self) -> Iterator[DirectoryEntry]:
-        yield DirectoryEntry(b".", self.stat().st_ino, FileType.DIRECTORY)
-        # The number of the directory above a preopened one is none of the guest's business.
-        yield DirectoryEntry(b"..", 0, FileType.DIRECTORY)
+        inode = self.stat().st_ino
+        yield DirectoryEntry(b".", inode, FileType.DIRECTORY)
+        # The number of the directory above may lie outside what the guest sees. Not 0 either: libraries then ask for
+        # what ".." names, which is refused at a preopened directory.
+        yield DirectoryEntry(b"..", inode, FileType.DIRECTORY)
         with os.scandir(self.fd) as found:
             for entry in found:
                 name = os.fsencode(entry.name)
@@ -212,7 +251,18 @@ class DirectoryDescriptor(_Host):
 
 @dataclass(slots=True)
 class SocketDescriptor(_Host):
-    """A socket: listening, or a connection."""
+    """A socket: listening, or a connection.
+
+    Attributes:
+        listening: whether it takes connections.
+    """
+
+    listening: bool = False
+
+    @property
+    def rights(self) -> tuple[Rights, Rights]:
+        """The rights reported: its own, and those it passes on."""
+        return ALL_RIGHTS, ALL_RIGHTS
 
     def file_type(self) -> FileType:
         """What the guest sees it as."""
@@ -240,10 +290,11 @@ class SocketDescriptor(_Host):
 class Descriptor(Protocol):
     """What the table holds; the classes above, or anything alike."""
 
-    rights: Rights
-    inheriting: Rights
     flags: FdFlags
-    read_only: bool
+
+    @property
+    def rights(self) -> tuple[Rights, Rights]:
+        """The rights reported: its own, and those it passes on."""
 
     def file_type(self) -> FileType:
         """What the guest sees it as."""
@@ -271,82 +322,96 @@ class DescriptorTable:
         self._by_number[number] = descriptor
         return number
 
-    def get(self, number: int, needed: Rights = NO_RIGHTS) -> Descriptor:
+    def get(self, number: int) -> Descriptor:
         """What a number stands for.
 
         Raises:
-            WasiError: BADF for none; NOTCAPABLE without all of the rights needed (ROFS below a read-only directory).
+            WasiError: BADF for none.
         """
         descriptor = self._by_number.get(number)
         if descriptor is None:
             raise WasiError(Errno.BADF)
-        missing = needed & ~descriptor.rights
-        if missing:
-            raise WasiError(Errno.ROFS if descriptor.read_only and missing & WRITING_RIGHTS else Errno.NOTCAPABLE)
         return descriptor
 
-    def directory(self, number: int, needed: Rights) -> DirectoryDescriptor:
-        """A directory that may be used so.
+    def directory(self, number: int, *, changes: bool = False) -> DirectoryDescriptor:
+        """A directory.
+
+        Args:
+            number: of the guest.
+            changes: whether an entry is to be made, removed or changed.
 
         Raises:
-            WasiError: BADF, NOTDIR, or NOTCAPABLE (ROFS below a read-only directory).
+            WasiError: BADF for anything else, PERM for a change below a read-only directory.
         """
         descriptor = self.get(number)
         if not isinstance(descriptor, DirectoryDescriptor):
-            raise WasiError(Errno.NOTDIR)
-        self.get(number, needed)
+            raise WasiError(Errno.BADF)
+        if changes:
+            descriptor.check_writable()
         return descriptor
 
-    def file(self, number: int, needed: Rights) -> FileDescriptor:
-        """A file that may be used so.
+    def file(self, number: int) -> FileDescriptor:
+        """A file.
 
         Raises:
-            WasiError: BADF, ISDIR, SPIPE for a stream or socket, or NOTCAPABLE.
+            WasiError: BADF for anything else.
         """
         descriptor = self.get(number)
-        if isinstance(descriptor, DirectoryDescriptor):
-            raise WasiError(Errno.ISDIR)
         if not isinstance(descriptor, FileDescriptor):
-            raise WasiError(Errno.SPIPE)
-        self.get(number, needed)
+            raise WasiError(Errno.BADF)
         return descriptor
 
-    def socket(self, number: int, needed: Rights) -> SocketDescriptor:
-        """A socket that may be used so.
+    def seekable(self, number: int) -> FileDescriptor:
+        """A file that has an offset.
 
         Raises:
-            WasiError: BADF, NOTSOCK or NOTCAPABLE.
+            WasiError: SPIPE for a stream or socket, BADF for a directory.
+        """
+        descriptor = self.get(number)
+        if isinstance(descriptor, StreamDescriptor | SocketDescriptor):
+            raise WasiError(Errno.SPIPE)
+        return self.file(number)
+
+    def socket(self, number: int) -> SocketDescriptor:
+        """A socket.
+
+        Raises:
+            WasiError: BADF for no descriptor, NOTSOCK for anything else.
         """
         descriptor = self.get(number)
         if not isinstance(descriptor, SocketDescriptor):
             raise WasiError(Errno.NOTSOCK)
-        self.get(number, needed)
         return descriptor
 
     def readable(self, number: int) -> StreamDescriptor | FileDescriptor | SocketDescriptor:
         """Anything that can be read and may be.
 
         Raises:
-            WasiError: BADF, ISDIR or NOTCAPABLE.
+            WasiError: BADF.
         """
-        return self._transfer(number, Rights.FD_READ)
+        match self.get(number):
+            case StreamDescriptor(source=source) as stream if source is not None:
+                return stream
+            case FileDescriptor(readable=True) as file:
+                return file
+            case SocketDescriptor() as socket:
+                return socket
+        raise WasiError(Errno.BADF)
 
     def writable(self, number: int) -> StreamDescriptor | FileDescriptor | SocketDescriptor:
         """Anything that can be written and may be.
 
         Raises:
-            WasiError: BADF, ISDIR or NOTCAPABLE.
+            WasiError: BADF.
         """
-        return self._transfer(number, Rights.FD_WRITE)
-
-    def _transfer(self, number: int, needed: Rights) -> StreamDescriptor | FileDescriptor | SocketDescriptor:
-        descriptor = self.get(number)
-        if isinstance(descriptor, DirectoryDescriptor):
-            raise WasiError(Errno.ISDIR)
-        self.get(number, needed)
-        if not isinstance(descriptor, StreamDescriptor | FileDescriptor | SocketDescriptor):
-            raise WasiError(Errno.BADF)
-        return descriptor
+        match self.get(number):
+            case StreamDescriptor(sink=sink) as stream if sink is not None:
+                return stream
+            case FileDescriptor(writable=True) as file:
+                return file
+            case SocketDescriptor() as socket:
+                return socket
+        raise WasiError(Errno.BADF)
 
     def close(self, number: int) -> None:
         """Close one and free its number.
@@ -379,26 +444,18 @@ class DescriptorTable:
 
 
 def open_preopen(preopen: Preopen) -> DirectoryDescriptor:
-    """Open a directory of the context, with all rights or, read-only, with those that change nothing.
+    """Open a directory of the context.
 
     Raises:
         OSError: it is not there, no directory, or may not be read.
     """
     fd = os.open(preopen.host, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    lacking = WRITING_RIGHTS if preopen.read_only else NO_RIGHTS
-    return DirectoryDescriptor(
-        rights=DIRECTORY_RIGHTS & ~lacking,
-        inheriting=ALL_RIGHTS & ~lacking,
-        read_only=preopen.read_only,
-        fd=fd,
-        guest=preopen.guest.encode(),
-    )
+    return DirectoryDescriptor(fd=fd, read_only=preopen.read_only, guest=preopen.guest.encode())
 
 
 def standard_stream(source: Source | None, sink: Sink | None) -> StreamDescriptor:
-    """Descriptor 0, 1 or 2. A regular file behind it can be neither sought nor told: the offset is the caller's."""
-    rights = STREAM_RIGHTS | (Rights.FD_READ if source else Rights.FD_WRITE)
-    return StreamDescriptor(rights=rights, source=source, sink=sink)
+    """Descriptor 0, 1 or 2. A regular file behind it has no offset for the guest: that is the caller's."""
+    return StreamDescriptor(source=source, sink=sink)
 
 
 def listening_socket(fd: int) -> SocketDescriptor:
@@ -410,4 +467,4 @@ def listening_socket(fd: int) -> SocketDescriptor:
     """
     if not stat.S_ISSOCK(os.fstat(fd).st_mode):
         raise WasiError(Errno.NOTSOCK)
-    return SocketDescriptor(rights=SOCKET_RIGHTS, inheriting=SOCKET_RIGHTS, fd=os.dup(fd))
+    return SocketDescriptor(fd=os.dup(fd), listening=True)

@@ -10,9 +10,10 @@ that preview 1 does not know are INVAL; an address outside the memory is FAULT.
 Spec: WASI preview 1, wasi_snapshot_preview1.
 """
 
+import contextlib
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any, Final, Protocol
@@ -63,7 +64,12 @@ def _string(memory: Memory, address: int, size: int) -> bytes:
     size &= 0xFFFF_FFFF
     if size > abi.PATH_MAX:
         raise WasiError(Errno.NAMETOOLONG)
-    return memory.read(address & 0xFFFF_FFFF, size)
+    text = memory.read(address & 0xFFFF_FFFF, size)
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        raise WasiError(Errno.ILSEQ) from None
+    return text
 
 
 def _iovecs(memory: Memory, address: int, count: int) -> list[tuple[int, int]]:
@@ -159,17 +165,26 @@ class Result:
     """A kind of result.
 
     Attributes:
+        size: of its bytes in memory.
         pack: its bytes in memory.
+        unpack: the value from them.
         show: the value as a trace shows it.
     """
 
+    size: int
     pack: Callable[[Any], bytes]
+    unpack: Callable[[bytes], Any]
     show: Callable[[Any], str]
 
 
-SIZE_RESULT = Result(struct.Struct("<I").pack, str)
-U16_RESULT = Result(struct.Struct("<H").pack, str)
-U64_RESULT = Result(struct.Struct("<Q").pack, str)
+def _number(code: str) -> Result:
+    form = struct.Struct(code)
+    return Result(form.size, form.pack, lambda data: form.unpack(data)[0], str)
+
+
+SIZE_RESULT = _number("<I")
+U16_RESULT = _number("<H")
+U64_RESULT = _number("<Q")
 
 
 def _show_fdstat(value: bytes) -> str:
@@ -183,9 +198,9 @@ def _show_filestat(value: bytes) -> str:
     return f"{{{abi.FileType(kind).name}, ino={ino}, size={size}, mtim={mtim}}}"
 
 
-FDSTAT_RESULT = Result(bytes, _show_fdstat)
-FILESTAT_RESULT = Result(bytes, _show_filestat)
-PRESTAT_RESULT = Result(bytes, lambda value: f"{{dir, {abi.PRESTAT.unpack(value)[1]}}}")
+FDSTAT_RESULT = Result(abi.FDSTAT.size, bytes, bytes, _show_fdstat)
+FILESTAT_RESULT = Result(abi.FILESTAT.size, bytes, bytes, _show_filestat)
+PRESTAT_RESULT = Result(abi.PRESTAT.size, bytes, bytes, lambda value: f"{{dir, {abi.PRESTAT.unpack(value)[1]}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +220,24 @@ class Function:
     results: tuple[tuple[str, Result], ...]
     work: Callable[..., Any]
     returns: bool = True
+
+    def arguments(self, memory: Memory, raw: Sequence[int]) -> tuple[Any, ...]:
+        """The decoded arguments of a call that another host carries out; fewer where one cannot be decoded."""
+        found: list[Any] = []
+        at = 0
+        with contextlib.suppress(WasiError, MemoryFaultError):
+            for _, kind in self.params:
+                found.append(kind.decode(memory, *raw[at : at + len(kind.core)]))
+                at += len(kind.core)
+        return tuple(found)
+
+    def written(self, memory: Memory, raw: Sequence[int]) -> tuple[Any, ...]:
+        """The results another host wrote through the trailing pointers."""
+        pointers = raw[len(raw) - len(self.results) :]
+        return tuple(
+            kind.unpack(memory.read(pointer & 0xFFFF_FFFF, kind.size))
+            for (_, kind), pointer in zip(self.results, pointers, strict=True)
+        )
 
 
 FUNCTIONS: Final[tuple[Function, ...]] = (

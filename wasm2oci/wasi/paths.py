@@ -3,11 +3,11 @@
 The rules, component by component, with the kernel never trusted to walk more than one step:
 
     ""                         NOENT
-    not UTF-8                  ILSEQ; a NUL: INVAL; more than 4096 bytes: NAMETOOLONG
-    "/..." and links to "/..." NOTCAPABLE (there is no root but the preopened directory)
+    a NUL                      INVAL; more than 4096 bytes: NAMETOOLONG (what is not UTF-8 does not come here: ILSEQ)
+    "/..." and links to "/..." PERM (there is no root but the preopened directory)
     "."                        stays
     ".."                       goes back to the directory we came from (its descriptor is still held, so that renames
-                               meanwhile cannot move the way back); above the start: NOTCAPABLE
+                               meanwhile cannot move the way back); above the start: PERM
     a name, not the last       opened as a directory without following links; a link is read and its text put in front
                                of what is left, at most 40 times, then LOOP
     a name, the last           handed back with its directory; a link is followed only on demand, in the same way
@@ -66,7 +66,7 @@ def check_path(path: bytes) -> bytes:
     """The path, if it can be one at all.
 
     Raises:
-        WasiError: NOENT, NAMETOOLONG, INVAL or ILSEQ.
+        WasiError: NOENT, NAMETOOLONG or INVAL.
     """
     if not path:
         raise WasiError(Errno.NOENT)
@@ -74,10 +74,6 @@ def check_path(path: bytes) -> bytes:
         raise WasiError(Errno.NAMETOOLONG)
     if b"\0" in path:
         raise WasiError(Errno.INVAL)
-    try:
-        path.decode()
-    except UnicodeDecodeError:
-        raise WasiError(Errno.ILSEQ) from None
     return path
 
 
@@ -126,7 +122,7 @@ class _Walk:
     def put(self, path: bytes) -> None:
         """Go along `path` before what is left."""
         if path.startswith(b"/"):
-            raise WasiError(Errno.NOTCAPABLE)
+            raise WasiError(Errno.PERM)
         if not self._todo:
             self.slash = self.slash or path.endswith(b"/")
         self._todo.extend(part for part in reversed(path.split(b"/")) if part)
@@ -148,7 +144,7 @@ class _Walk:
                 continue
             if part == b"..":
                 if not self._held:
-                    raise WasiError(Errno.NOTCAPABLE)
+                    raise WasiError(Errno.PERM)
                 os.close(self._held.pop())
                 continue
             if not self._todo:

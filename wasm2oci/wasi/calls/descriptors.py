@@ -1,7 +1,7 @@
 """The `fd_` calls."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from wasm2oci.wasi.abi import (
@@ -18,14 +18,16 @@ from wasm2oci.wasi.abi import (
     WasiError,
     Whence,
 )
-from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor, StreamDescriptor
+from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor, SocketDescriptor, StreamDescriptor
 from wasm2oci.wasi.memory import Memory
 from wasm2oci.wasi.state import Wasi
 from wasm2oci.wasi.streams import file_type
 
 __all__ = [
     "MAX_TRANSFER",
+    "SYNC_FLAGS",
     "Iovecs",
+    "check_times",
     "fd_advise",
     "fd_allocate",
     "fd_close",
@@ -56,7 +58,8 @@ __all__ = [
 MAX_TRANSFER: Final = 16 * 1024 * 1024
 """The most one call moves, so that a guest's lengths never decide how much the host allocates."""
 
-_SYNC_FLAGS: Final = FdFlags.DSYNC | FdFlags.RSYNC | FdFlags.SYNC
+SYNC_FLAGS: Final = FdFlags.DSYNC | FdFlags.RSYNC | FdFlags.SYNC
+"""Writing through to the disk: offered by no call, as on wasmtime; programs call fd_sync."""
 _U64: Final = 0xFFFF_FFFF_FFFF_FFFF
 _I64_MAX: Final = 0x7FFF_FFFF_FFFF_FFFF
 _ADVICE: Final = {
@@ -103,7 +106,8 @@ def fd_read(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs) -> int:
 
 def fd_pread(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs, offset: int) -> int:
     """Read at an offset given; how many bytes."""
-    file = wasi.table.file(fd, Rights.FD_READ | Rights.FD_SEEK)
+    wasi.table.readable(fd)
+    file = wasi.table.seekable(fd)
     return scatter(memory, iovecs, os.pread(file.fd, room(iovecs), _offset(offset)))
 
 
@@ -114,18 +118,18 @@ def fd_write(wasi: Wasi, _memory: Memory, fd: int, data: bytes) -> int:
 
 def fd_pwrite(wasi: Wasi, _memory: Memory, fd: int, data: bytes, offset: int) -> int:
     """Write at an offset given; how many bytes. The kernel appends instead where APPEND is set."""
-    return os.pwrite(wasi.table.file(fd, Rights.FD_WRITE | Rights.FD_SEEK).fd, data, _offset(offset))
+    wasi.table.writable(fd)
+    return os.pwrite(wasi.table.seekable(fd).fd, data, _offset(offset))
 
 
 def fd_seek(wasi: Wasi, _memory: Memory, fd: int, delta: int, whence: Whence) -> int:
     """Move the offset; the new one."""
-    needed = Rights.FD_TELL if whence is Whence.CUR and delta == 0 else Rights.FD_SEEK
-    return os.lseek(wasi.table.file(fd, needed).fd, delta, _WHENCE[whence])
+    return os.lseek(wasi.table.seekable(fd).fd, delta, _WHENCE[whence])
 
 
 def fd_tell(wasi: Wasi, _memory: Memory, fd: int) -> int:
     """The offset."""
-    return os.lseek(wasi.table.file(fd, Rights.FD_TELL).fd, 0, os.SEEK_CUR)
+    return os.lseek(wasi.table.seekable(fd).fd, 0, os.SEEK_CUR)
 
 
 def fd_close(wasi: Wasi, _memory: Memory, fd: int) -> None:
@@ -139,52 +143,43 @@ def fd_renumber(wasi: Wasi, _memory: Memory, fd: int, to: int) -> None:
 
 
 def fd_sync(wasi: Wasi, _memory: Memory, fd: int) -> None:
-    """Have data and metadata on the disk."""
-    _sync(wasi, fd, Rights.FD_SYNC, os.fsync)
+    """Have a file's data and metadata on the disk."""
+    os.fsync(wasi.table.file(fd).fd)
 
 
 def fd_datasync(wasi: Wasi, _memory: Memory, fd: int) -> None:
-    """Have data on the disk."""
-    _sync(wasi, fd, Rights.FD_DATASYNC, getattr(os, "fdatasync", os.fsync))
-
-
-def _sync(wasi: Wasi, fd: int, needed: Rights, how: Callable[[int], None]) -> None:
-    descriptor = wasi.table.get(fd, needed)
-    if not isinstance(descriptor, FileDescriptor | DirectoryDescriptor):
-        raise WasiError(Errno.INVAL)
-    how(descriptor.fd)
+    """Have a file's data on the disk."""
+    getattr(os, "fdatasync", os.fsync)(wasi.table.file(fd).fd)
 
 
 def fd_advise(wasi: Wasi, _memory: Memory, fd: int, offset: int, length: int, advice: Advice) -> None:
-    """Say how a range will be used; nothing where the host has no ear for it."""
-    file = wasi.table.file(fd, Rights.FD_ADVISE)
+    """Say how a range will be used; nothing where the host has no call for it."""
+    file = wasi.table.file(fd)
     _offset(offset)
     _offset(length)
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file.fd, offset, length, getattr(os, _ADVICE[advice]))
 
 
-def fd_allocate(wasi: Wasi, _memory: Memory, fd: int, offset: int, length: int) -> None:
-    """Have room on the disk for a range; the file grows to hold it, and never shrinks."""
-    file = wasi.table.file(fd, Rights.FD_ALLOCATE)
-    _offset(offset + length)
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fd, offset, length)
-    elif file.stat().st_size < offset + length:
-        os.ftruncate(file.fd, offset + length)
+def fd_allocate(wasi: Wasi, _memory: Memory, fd: int, _offset: int, _length: int) -> None:
+    """Nothing: NOTSUP for a file, as on wasmtime, so that programs take the same way round on both engines."""
+    wasi.table.file(fd)
+    raise WasiError(Errno.NOTSUP)
 
 
 def fd_fdstat_get(wasi: Wasi, _memory: Memory, fd: int) -> bytes:
     """Type, flags and rights."""
-    d = wasi.table.get(fd)
-    return FDSTAT.pack(d.file_type(), d.flags, d.rights, d.inheriting)
+    descriptor = wasi.table.get(fd)
+    return FDSTAT.pack(descriptor.file_type(), descriptor.flags, *descriptor.rights)
 
 
 def fd_fdstat_set_flags(wasi: Wasi, _memory: Memory, fd: int, flags: FdFlags) -> None:
-    """Change APPEND and NONBLOCK. The host's own descriptors behind 0, 1 and 2 keep theirs: others share them."""
-    descriptor = wasi.table.get(fd, Rights.FD_FDSTAT_SET_FLAGS)
-    if (flags ^ descriptor.flags) & _SYNC_FLAGS:
-        raise WasiError(Errno.NOTSUP)
+    """Change APPEND and NONBLOCK of a file or socket. Standard streams keep theirs: other programs share them."""
+    descriptor = wasi.table.get(fd)
+    if not isinstance(descriptor, FileDescriptor | SocketDescriptor):
+        raise WasiError(Errno.BADF)
+    if flags & SYNC_FLAGS:
+        raise WasiError(Errno.INVAL)
     if isinstance(descriptor, FileDescriptor):
         import fcntl  # noqa: PLC0415 - few guests change flags
 
@@ -193,13 +188,11 @@ def fd_fdstat_set_flags(wasi: Wasi, _memory: Memory, fd: int, flags: FdFlags) ->
     descriptor.flags = flags
 
 
-def fd_fdstat_set_rights(wasi: Wasi, _memory: Memory, fd: int, base: Rights, inheriting: Rights) -> None:
-    """Give up rights; none can be won back."""
-    descriptor = wasi.table.get(fd)
-    if base & ~descriptor.rights or inheriting & ~descriptor.inheriting:
-        raise WasiError(Errno.NOTCAPABLE)
-    descriptor.rights = base
-    descriptor.inheriting = inheriting
+def fd_fdstat_set_rights(wasi: Wasi, _memory: Memory, fd: int, _base: Rights, _inheriting: Rights) -> None:
+    """Nothing: NOTSUP. Rights are reported and not enforced; see `wasi.descriptors`."""
+    if isinstance(wasi.table.get(fd), StreamDescriptor):
+        raise WasiError(Errno.BADF)
+    raise WasiError(Errno.NOTSUP)
 
 
 def pack_filestat(found: os.stat_result) -> bytes:
@@ -218,7 +211,7 @@ def pack_filestat(found: os.stat_result) -> bytes:
 
 def fd_filestat_get(wasi: Wasi, _memory: Memory, fd: int) -> bytes:
     """What the host says of it; of a stream only the type."""
-    descriptor = wasi.table.get(fd, Rights.FD_FILESTAT_GET)
+    descriptor = wasi.table.get(fd)
     if isinstance(descriptor, StreamDescriptor):
         return FILESTAT.pack(0, 0, descriptor.file_type(), 0, 0, 0, 0, 0)
     if not isinstance(descriptor, FileDescriptor | DirectoryDescriptor):
@@ -228,17 +221,27 @@ def fd_filestat_get(wasi: Wasi, _memory: Memory, fd: int) -> bytes:
 
 def fd_filestat_set_size(wasi: Wasi, _memory: Memory, fd: int, size: int) -> None:
     """Cut the file or fill it with zeros."""
-    os.ftruncate(wasi.table.file(fd, Rights.FD_FILESTAT_SET_SIZE).fd, _offset(size))
+    file = wasi.table.file(fd)
+    file.check_writable()
+    os.ftruncate(file.fd, _offset(size))
+
+
+def check_times(flags: FstFlags) -> None:
+    """Refuse a time that is both given and the clock's.
+
+    Raises:
+        WasiError: INVAL.
+    """
+    if (flags & FstFlags.ATIM and flags & FstFlags.ATIM_NOW) or (flags & FstFlags.MTIM and flags & FstFlags.MTIM_NOW):
+        raise WasiError(Errno.INVAL)
 
 
 def new_times(wasi: Wasi, found: os.stat_result, atim: int, mtim: int, flags: FstFlags) -> tuple[int, int]:
     """The access and modification times to set, in nanoseconds.
 
     Raises:
-        WasiError: INVAL, when a time is both given and the clock's.
+        WasiError: INVAL, when a time is out of range.
     """
-    if (flags & FstFlags.ATIM and flags & FstFlags.ATIM_NOW) or (flags & FstFlags.MTIM and flags & FstFlags.MTIM_NOW):
-        raise WasiError(Errno.INVAL)
     now = wasi.context.clock.now(ClockId.REALTIME)
     access = atim if flags & FstFlags.ATIM else now if flags & FstFlags.ATIM_NOW else found.st_atime_ns
     modified = mtim if flags & FstFlags.MTIM else now if flags & FstFlags.MTIM_NOW else found.st_mtime_ns
@@ -249,9 +252,11 @@ def new_times(wasi: Wasi, found: os.stat_result, atim: int, mtim: int, flags: Fs
 
 def fd_filestat_set_times(wasi: Wasi, _memory: Memory, fd: int, atim: int, mtim: int, flags: FstFlags) -> None:
     """Set the times of an open file or directory."""
-    descriptor = wasi.table.get(fd, Rights.FD_FILESTAT_SET_TIMES)
+    check_times(flags)
+    descriptor = wasi.table.get(fd)
     if not isinstance(descriptor, FileDescriptor | DirectoryDescriptor):
         raise WasiError(Errno.BADF)
+    descriptor.check_writable()
     os.utime(descriptor.fd, ns=new_times(wasi, descriptor.stat(), atim, mtim, flags))
 
 
@@ -278,7 +283,7 @@ def fd_prestat_dir_name(wasi: Wasi, memory: Memory, fd: int, buffer: tuple[int, 
 
 def fd_readdir(wasi: Wasi, memory: Memory, fd: int, buffer: tuple[int, int], cookie: int) -> int:
     """Entries from a cookie on, the last one cut where the buffer ends; how many bytes. Fewer than fit: the end."""
-    directory = wasi.table.directory(fd, Rights.FD_READDIR)
+    directory = wasi.table.directory(fd)
     address, size = buffer
     out = bytearray()
     for following, entry in directory.entries(cookie):

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from wasm2oci.wasi.abi import (
-    DIRECTORY_RIGHTS,
-    FILE_RIGHTS,
     Errno,
     FdFlags,
     FstFlags,
@@ -22,7 +20,7 @@ from wasm2oci.wasi.abi import (
     Rights,
     WasiError,
 )
-from wasm2oci.wasi.calls.descriptors import new_times, pack_filestat
+from wasm2oci.wasi.calls.descriptors import SYNC_FLAGS, check_times, new_times, pack_filestat
 from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor
 from wasm2oci.wasi.memory import Memory
 from wasm2oci.wasi.paths import Place, check_path, locate
@@ -42,7 +40,6 @@ __all__ = [
     "path_unlink_file",
 ]
 
-_WRITES: Final = Rights.FD_WRITE | Rights.FD_ALLOCATE | Rights.FD_FILESTAT_SET_SIZE
 _OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """NONBLOCK: opening a pipe must not wait for its other end; it is taken off again."""
 
@@ -51,21 +48,22 @@ _OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 def _at(
     wasi: Wasi,
     fd: int,
-    needed: Rights,
     path: bytes,
-    lookup: LookupFlags = LookupFlags(0),  # noqa: B008 - immutable
+    lookup: LookupFlags,
+    *,
+    changes: bool = False,
 ) -> Iterator[Place]:
     """The place of a path; a link at its end is followed where the guest says so, by flag or by a trailing slash."""
-    directory = wasi.table.directory(fd, needed)
+    directory = wasi.table.directory(fd, changes=changes)
     follow = bool(lookup & LookupFlags.SYMLINK_FOLLOW) or path.endswith(b"/")
     with locate(directory.fd, path, follow=follow) as place:
         yield place
 
 
 @contextlib.contextmanager
-def _entry(wasi: Wasi, fd: int, needed: Rights, path: bytes) -> Iterator[Place]:
+def _entry(wasi: Wasi, fd: int, path: bytes, *, changes: bool = True) -> Iterator[Place]:
     """The place of a directory entry that is made or removed: a link at the end is the entry itself."""
-    with locate(wasi.table.directory(fd, needed).fd, path, follow=False) as place:
+    with locate(wasi.table.directory(fd, changes=changes).fd, path, follow=False) as place:
         yield place
 
 
@@ -77,38 +75,59 @@ def path_open(
     path: bytes,
     oflags: OFlags,
     base: Rights,
-    inheriting: Rights,
+    _inheriting: Rights,
     flags: FdFlags,
 ) -> int:
-    """Open or create a file, or open a directory; its number."""
-    needed = Rights.PATH_OPEN
-    if oflags & OFlags.CREAT:
-        needed |= Rights.PATH_CREATE_FILE
-    if oflags & OFlags.TRUNC:
-        needed |= Rights.PATH_FILESTAT_SET_SIZE
-    parent = wasi.table.directory(fd, needed)
-    if oflags & OFlags.CREAT and oflags & OFlags.DIRECTORY:
+    """Open or create a file, or open a directory; its number.
+
+    Of the rights only FD_READ and FD_WRITE count: they say how a file is opened. With neither it can be read; one that
+    is created or cut can be written, as on wasmtime.
+    """
+    if isinstance(wasi.table.get(fd), FileDescriptor):
+        raise WasiError(Errno.NOTDIR)
+    wasi.table.directory(fd)
+    if flags & SYNC_FLAGS:
+        raise WasiError(Errno.NOTSUP)
+    if oflags & OFlags.DIRECTORY and oflags & (OFlags.CREAT | OFlags.EXCL | OFlags.TRUNC):
         raise WasiError(Errno.INVAL)
-    if parent.read_only and base & Rights.FD_WRITE:
-        raise WasiError(Errno.ROFS)
-    base &= parent.inheriting
-    with _at(wasi, fd, needed, path, lookup) as place:
+    reads = bool(base & Rights.FD_READ) or not base & Rights.FD_WRITE
+    writes = bool(base & Rights.FD_WRITE or oflags & (OFlags.CREAT | OFlags.TRUNC))
+    read_only = wasi.table.directory(fd, changes=writes).read_only
+    if oflags & OFlags.CREAT and oflags & OFlags.EXCL:
+        lookup &= ~LookupFlags.SYMLINK_FOLLOW  # a link is in the way, wherever it leads (POSIX: O_EXCL)
+    with _at(wasi, fd, path, lookup) as place:
         if place.slash and oflags & OFlags.CREAT:
             raise WasiError(Errno.ISDIR)
-        host = os.open(place.name, _host_flags(base, oflags, flags, slash=place.slash), 0o666, dir_fd=place.directory)
+        mode = os.O_RDWR if writes and reads else os.O_WRONLY if writes else os.O_RDONLY
+        how = mode | _host_flags(oflags, flags, slash=place.slash)
+        host = _open(place, how)
     try:
         mode = os.fstat(host).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        if stat.S_ISDIR(mode):
+            return wasi.table.add(DirectoryDescriptor(read_only=read_only, fd=host))
+        if not stat.S_ISREG(mode):
             os.set_blocking(host, True)
-        return wasi.table.add(_descriptor(host, mode, base, inheriting & parent.inheriting, flags, parent))
+        return wasi.table.add(
+            FileDescriptor(
+                flags=flags, read_only=read_only, fd=host, type=file_type(mode), readable=reads, writable=writes
+            )
+        )
     except BaseException:
         os.close(host)
         raise
 
 
-def _host_flags(base: Rights, oflags: OFlags, flags: FdFlags, *, slash: bool) -> int:
-    writes, reads = base & _WRITES, base & (Rights.FD_READ | Rights.FD_READDIR)
-    host = _OPEN | (os.O_RDWR if writes and reads else os.O_WRONLY if writes else os.O_RDONLY)
+def _open(place: Place, how: int) -> int:
+    try:
+        return os.open(place.name, how, 0o666, dir_fd=place.directory)
+    except NotADirectoryError:
+        if stat.S_ISLNK(os.stat(place.name, dir_fd=place.directory, follow_symlinks=False).st_mode):
+            raise WasiError(Errno.LOOP) from None  # a link that was not to be followed, not a file
+        raise
+
+
+def _host_flags(oflags: OFlags, flags: FdFlags, *, slash: bool) -> int:
+    host = _OPEN
     if oflags & OFlags.CREAT:
         host |= os.O_CREAT
     if oflags & OFlags.EXCL:
@@ -119,52 +138,31 @@ def _host_flags(base: Rights, oflags: OFlags, flags: FdFlags, *, slash: bool) ->
         host |= os.O_DIRECTORY
     if flags & FdFlags.APPEND:
         host |= os.O_APPEND
-    if flags & FdFlags.DSYNC:
-        host |= os.O_DSYNC
-    if flags & (FdFlags.SYNC | FdFlags.RSYNC):
-        host |= os.O_SYNC
     return host
-
-
-def _descriptor(
-    host: int, mode: int, base: Rights, inheriting: Rights, flags: FdFlags, parent: DirectoryDescriptor
-) -> FileDescriptor | DirectoryDescriptor:
-    if stat.S_ISDIR(mode):
-        return DirectoryDescriptor(
-            rights=base & DIRECTORY_RIGHTS, inheriting=inheriting, read_only=parent.read_only, fd=host
-        )
-    return FileDescriptor(
-        rights=base & FILE_RIGHTS,
-        inheriting=inheriting,
-        flags=flags,
-        read_only=parent.read_only,
-        fd=host,
-        type=file_type(mode),
-    )
 
 
 def path_create_directory(wasi: Wasi, _memory: Memory, fd: int, path: bytes) -> None:
     """Create a directory."""
-    with _entry(wasi, fd, Rights.PATH_CREATE_DIRECTORY, path) as place:
+    with _entry(wasi, fd, path) as place:
         os.mkdir(place.name, dir_fd=place.directory)
 
 
 def path_remove_directory(wasi: Wasi, _memory: Memory, fd: int, path: bytes) -> None:
     """Remove an empty directory."""
-    with _entry(wasi, fd, Rights.PATH_REMOVE_DIRECTORY, path) as place:
+    with _entry(wasi, fd, path) as place:
         os.rmdir(place.name, dir_fd=place.directory)
 
 
 def path_unlink_file(wasi: Wasi, _memory: Memory, fd: int, path: bytes) -> None:
     """Remove a file or a link."""
-    with _entry(wasi, fd, Rights.PATH_UNLINK_FILE, path) as place:
+    with _entry(wasi, fd, path) as place:
         place.stat()
         os.unlink(place.name, dir_fd=place.directory)
 
 
 def path_filestat_get(wasi: Wasi, _memory: Memory, fd: int, lookup: LookupFlags, path: bytes) -> bytes:
     """What the host says of a path."""
-    with _at(wasi, fd, Rights.PATH_FILESTAT_GET, path, lookup) as place:
+    with _at(wasi, fd, path, lookup) as place:
         return pack_filestat(place.stat())
 
 
@@ -172,18 +170,19 @@ def path_filestat_set_times(
     wasi: Wasi, _memory: Memory, fd: int, lookup: LookupFlags, path: bytes, atim: int, mtim: int, flags: FstFlags
 ) -> None:
     """Set the times of a path."""
-    with _at(wasi, fd, Rights.PATH_FILESTAT_SET_TIMES, path, lookup) as place:
+    check_times(flags)
+    with _at(wasi, fd, path, lookup, changes=True) as place:
         times = new_times(wasi, place.stat(), atim, mtim, flags)
         os.utime(place.name, ns=times, dir_fd=place.directory, follow_symlinks=False)
 
 
 def path_readlink(wasi: Wasi, memory: Memory, fd: int, path: bytes, buffer: tuple[int, int]) -> int:
     """The text of a link, cut where the buffer ends; how many bytes."""
-    with _entry(wasi, fd, Rights.PATH_READLINK, path) as place:
+    with _entry(wasi, fd, path, changes=False) as place:
         place.stat()
         text = os.readlink(place.name, dir_fd=place.directory)
     if text.startswith(b"/"):
-        raise WasiError(Errno.NOTCAPABLE)  # it says where on the host things lie, and cannot be followed anyway
+        raise WasiError(Errno.PERM)  # it says where on the host things lie, and cannot be followed anyway
     address, size = buffer
     memory.write(address, text[:size])
     return min(len(text), size)
@@ -191,9 +190,9 @@ def path_readlink(wasi: Wasi, memory: Memory, fd: int, path: bytes, buffer: tupl
 
 def path_symlink(wasi: Wasi, _memory: Memory, text: bytes, fd: int, path: bytes) -> None:
     """Create a link. A text that starts at a root is refused: other programs of the host might follow it."""
-    directory = wasi.table.directory(fd, Rights.PATH_SYMLINK)
+    directory = wasi.table.directory(fd, changes=True)
     if check_path(text).startswith(b"/"):
-        raise WasiError(Errno.NOTCAPABLE)
+        raise WasiError(Errno.PERM)
     with locate(directory.fd, path, follow=False) as place:
         if place.slash:
             place.stat()
@@ -207,10 +206,9 @@ def path_link(
     """Create a second name. Following a link here is refused (INVAL), as other hosts do."""
     if lookup & LookupFlags.SYMLINK_FOLLOW:
         raise WasiError(Errno.INVAL)
-    with (
-        _entry(wasi, fd, Rights.PATH_LINK_SOURCE, path) as old,
-        _entry(wasi, to_fd, Rights.PATH_LINK_TARGET, to_path) as new,
-    ):
+    wasi.table.directory(fd)
+    wasi.table.directory(to_fd, changes=True)
+    with _entry(wasi, fd, path) as old, _entry(wasi, to_fd, to_path) as new:
         found = old.stat()
         if new.slash and not stat.S_ISDIR(found.st_mode):
             raise WasiError(Errno.NOENT)
@@ -219,10 +217,9 @@ def path_link(
 
 def path_rename(wasi: Wasi, _memory: Memory, fd: int, path: bytes, to_fd: int, to_path: bytes) -> None:
     """Rename a file, a link or a directory, replacing what had the new name."""
-    with (
-        _entry(wasi, fd, Rights.PATH_RENAME_SOURCE, path) as old,
-        _entry(wasi, to_fd, Rights.PATH_RENAME_TARGET, to_path) as new,
-    ):
+    wasi.table.directory(fd)
+    wasi.table.directory(to_fd, changes=True)
+    with _entry(wasi, fd, path) as old, _entry(wasi, to_fd, to_path) as new:
         found = old.stat()
         if new.slash and not stat.S_ISDIR(found.st_mode):
             raise WasiError(Errno.NOTDIR)

@@ -16,8 +16,6 @@ from wasm2oci.wasi.abi import (
     ClockId,
     Errno,
     EventType,
-    FileType,
-    Rights,
     SubclockFlags,
     WasiError,
 )
@@ -97,12 +95,7 @@ def _parse_clock(wasi: Wasi, made: _Subscription, clock: int, timeout: int, flag
 def _parse_descriptor(wasi: Wasi, made: _Subscription, number: int) -> None:
     reading = made.type is EventType.FD_READ
     try:
-        needed = Rights.FD_READ if reading else Rights.FD_WRITE
-        descriptor = wasi.table.get(number)
-        if not descriptor.rights & (needed | Rights.POLL_FD_READWRITE):
-            raise WasiError(Errno.NOTCAPABLE)  # noqa: TRY301 - the one place that makes an event of an error
-        if descriptor.file_type() is FileType.DIRECTORY:
-            raise WasiError(Errno.BADF)  # noqa: TRY301
+        descriptor = (wasi.table.readable if reading else wasi.table.writable)(number)
     except WasiError as error:
         made.errno = error.errno
         made.ready = True

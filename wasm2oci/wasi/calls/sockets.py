@@ -7,7 +7,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 
-from wasm2oci.wasi.abi import SOCKET_RIGHTS, Errno, FdFlags, RiFlags, Rights, RoFlags, SdFlags, WasiError
+from wasm2oci.wasi.abi import Errno, FdFlags, RiFlags, RoFlags, SdFlags, WasiError
 from wasm2oci.wasi.calls.descriptors import Iovecs, room, scatter
 from wasm2oci.wasi.descriptors import SocketDescriptor
 from wasm2oci.wasi.memory import Memory
@@ -31,18 +31,18 @@ def sock_accept(wasi: Wasi, _memory: Memory, fd: int, flags: FdFlags) -> int:
     """Take a connection; its number."""
     if flags & ~FdFlags.NONBLOCK:
         raise WasiError(Errno.INVAL)
-    listening = wasi.table.socket(fd, Rights.SOCK_ACCEPT)
+    listening = wasi.table.socket(fd)
+    if not listening.listening:
+        raise WasiError(Errno.INVAL)
     read_when_ready(listening.fd, wasi.context.waiter, block=listening.blocking)
     with _borrowed(listening.fd) as sock:
         connection, _ = sock.accept()
-    return wasi.table.add(
-        SocketDescriptor(rights=SOCKET_RIGHTS & ~Rights.SOCK_ACCEPT, flags=flags, fd=connection.detach())
-    )
+    return wasi.table.add(SocketDescriptor(flags=flags, fd=connection.detach()))
 
 
 def sock_recv(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs, flags: RiFlags) -> tuple[int, RoFlags]:
     """Receive into buffers; how many bytes, and whether a message was cut."""
-    connection = wasi.table.socket(fd, Rights.FD_READ)
+    connection = wasi.table.socket(fd)
     host = socket.MSG_PEEK if flags & RiFlags.RECV_PEEK else 0
     size = room(iovecs)
     with _borrowed(connection.fd) as sock:
@@ -58,12 +58,12 @@ def sock_recv(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs, flags: RiFlag
 
 def sock_send(wasi: Wasi, _memory: Memory, fd: int, data: bytes, _flags: int) -> int:
     """Send; how many bytes."""
-    return wasi.table.socket(fd, Rights.FD_WRITE).write(data, wasi.context.waiter)
+    return wasi.table.socket(fd).write(data, wasi.context.waiter)
 
 
 def sock_shutdown(wasi: Wasi, _memory: Memory, fd: int, how: SdFlags) -> None:
     """Close one or both halves."""
-    connection = wasi.table.socket(fd, Rights.SOCK_SHUTDOWN)
+    connection = wasi.table.socket(fd)
     if not how:
         raise WasiError(Errno.INVAL)
     ways = {SdFlags.RD: socket.SHUT_RD, SdFlags.WR: socket.SHUT_WR, SdFlags.RD | SdFlags.WR: socket.SHUT_RDWR}
