@@ -17,7 +17,7 @@ from wasm2oci.errors import UnsupportedError
 from wasm2oci.runtime.request import EngineChoice, GuestSetupError, RunOutcome, RunRequest
 
 if TYPE_CHECKING:
-    from wasm2oci.runtime.boundary import Boundary
+    from wasm2oci.runtime.preflight import Preflight
 
 __all__ = ["EngineMissingError", "EngineUnsuitedError", "run", "wasmtime_installed"]
 
@@ -52,13 +52,13 @@ def run(request: RunRequest) -> RunOutcome:
     known = _run_known(request)
     if known is not None:
         return known
-    from wasm2oci.runtime.boundary import look  # noqa: PLC0415 - slow to import, and a known program needs it not
+    from wasm2oci.runtime.preflight import look  # noqa: PLC0415 - slow to import, and a known program needs it not
 
-    boundary = look(request)
-    if boundary.module is None:
+    preflight = look(request)
+    if preflight.module is None:
         return _run_component(request)
-    outcome = _run_module(request, boundary)
-    return outcome if outcome.trap is None else replace(outcome, trap=boundary.named(outcome.trap))
+    outcome = _run_module(request, preflight)
+    return outcome if outcome.trap is None else replace(outcome, trap=preflight.named(outcome.trap))
 
 
 def _run_known(request: RunRequest) -> RunOutcome | None:
@@ -72,39 +72,39 @@ def _run_known(request: RunRequest) -> RunOutcome | None:
     try:
         outcome = run_known(request, why)
     except GuestSetupError:
-        from wasm2oci.runtime.boundary import look  # noqa: PLC0415 - as above
+        from wasm2oci.runtime.preflight import look  # noqa: PLC0415 - as above
 
         look(request)  # says better what is wrong, if it is with the module
         raise
     if outcome is None or outcome.trap is None:
         return outcome
-    from wasm2oci.runtime.boundary import look  # noqa: PLC0415 - as above
+    from wasm2oci.runtime.preflight import look  # noqa: PLC0415 - as above
 
     return replace(outcome, trap=look(request).named(outcome.trap))
 
 
-def _run_module(request: RunRequest, boundary: "Boundary") -> RunOutcome:
-    engine, why = _choose(request, boundary)
+def _run_module(request: RunRequest, preflight: "Preflight") -> RunOutcome:
+    engine, why = _choose(request, preflight)
     if engine is EngineChoice.EMBEDDED:
-        return _run_embedded(request, boundary, why)
+        return _run_embedded(request, preflight, why)
     from wasm2oci.engine.errors import ModuleError  # noqa: PLC0415 - as above
     from wasm2oci.runtime.wasmtime import WasmtimeRefusedError, run_module  # noqa: PLC0415 - slow to import
 
     try:
-        return run_module(request, boundary, why)
+        return run_module(request, preflight, why)
     except WasmtimeRefusedError as refusal:
         if request.engine is EngineChoice.WASMTIME:
             raise
         try:
-            return _run_embedded(request, boundary, "wasmtime does not take the module")
+            return _run_embedded(request, preflight, "wasmtime does not take the module")
         except (ModuleError, EngineUnsuitedError):
             raise refusal from None
 
 
-def _choose(request: RunRequest, boundary: "Boundary") -> tuple[EngineChoice, str]:
+def _choose(request: RunRequest, preflight: "Preflight") -> tuple[EngineChoice, str]:
     if request.engine is EngineChoice.EMBEDDED:
         return EngineChoice.EMBEDDED, "asked for"
-    unsafe = boundary.unsafe_for_wasmtime
+    unsafe = preflight.unsafe_for_wasmtime
     installed = wasmtime_installed()
     if request.engine is EngineChoice.WASMTIME:
         if not installed:
@@ -112,7 +112,7 @@ def _choose(request: RunRequest, boundary: "Boundary") -> tuple[EngineChoice, st
         if request.profile:
             raise EngineUnsuitedError("a profile is only made on the embedded engine", hint="--engine embedded")
         if unsafe is not None:
-            from wasm2oci.runtime.boundary import TypeUnsupportedError  # noqa: PLC0415 - as above
+            from wasm2oci.runtime.preflight import TypeUnsupportedError  # noqa: PLC0415 - as above
 
             raise TypeUnsupportedError(
                 f"{unsafe}, which wasmtime's Python binding cannot pass", hint="--engine embedded can"
@@ -127,12 +127,12 @@ def _choose(request: RunRequest, boundary: "Boundary") -> tuple[EngineChoice, st
     return EngineChoice.WASMTIME, _CAN
 
 
-def _run_embedded(request: RunRequest, boundary: "Boundary", why: str) -> RunOutcome:
+def _run_embedded(request: RunRequest, preflight: "Preflight", why: str) -> RunOutcome:
     from wasm2oci.engine.errors import FeatureError  # noqa: PLC0415 - not needed on wasmtime
     from wasm2oci.runtime.embedded import run_module  # noqa: PLC0415 - the same
 
     try:
-        return run_module(request, boundary, why)
+        return run_module(request, preflight, why)
     except FeatureError as error:
         legacy = error.feature == "legacy-exceptions"
         raise EngineUnsuitedError(

@@ -10,6 +10,7 @@ from wasmtime.component import Component, Instance, Linker, Variant
 from wasm2oci.engine.binary import decode_component
 from wasm2oci.runtime.request import EntryError, GuestSetupError, RunOutcome, RunRequest
 from wasm2oci.runtime.wasmtime import Session, WasmtimeRefusedError, guarded
+from wasm2oci.runtime.wasmtime_traps import calling, instantiating
 from wasm2oci.wasi import Interrupt, ProcExit
 
 __all__ = ["run_component"]
@@ -48,8 +49,11 @@ def _call(session: Session, interface: str) -> tuple[str, ...]:
     linker.add_wasip2()
     with contextlib.ExitStack() as held:
         session.set_wasi(store, held)
-        instance = linker.instantiate(store, component)
-        result = _run_function(instance, store, interface)(store)
+        with instantiating():
+            instance = linker.instantiate(store, component)
+        function = _run_function(instance, store, interface)
+        with calling():
+            result = function(store)
     if isinstance(result, Variant) and result.tag == "err":
         raise ProcExit(1)
     return ()

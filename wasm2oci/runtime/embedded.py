@@ -11,7 +11,7 @@ from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.syntax.module import Import
 from wasm2oci.engine.syntax.types import DefType, FuncType
 from wasm2oci.errors import ExitCode
-from wasm2oci.runtime.boundary import INITIALIZE, Boundary
+from wasm2oci.runtime.preflight import INITIALIZE, Preflight
 from wasm2oci.runtime.profile import profiled
 from wasm2oci.runtime.request import (
     Ending,
@@ -34,7 +34,7 @@ __all__ = ["run_module"]
 _TABLE_ELEMENT = 8
 
 
-def run_module(request: RunRequest, boundary: Boundary, why: str) -> RunOutcome:
+def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcome:
     """Run a core module.
 
     Raises:
@@ -42,7 +42,7 @@ def run_module(request: RunRequest, boundary: Boundary, why: str) -> RunOutcome:
         GuestSetupError: it cannot be started.
         UsageError: the values of an invoked function do not fit.
     """
-    values = parse_values(boundary.entry, boundary.type, request.values) if request.invoke else []
+    values = parse_values(preflight.entry, preflight.type, request.values) if request.invoke else []
     rows: list[ProfileRow] = []
 
     def end(ending: Ending, code: int, **more: Any) -> RunOutcome:
@@ -53,7 +53,7 @@ def run_module(request: RunRequest, boundary: Boundary, why: str) -> RunOutcome:
     with Interrupt() as interrupt:
         try:
             results = supervise(
-                lambda: _call(request, boundary, values, interrupt, rows), interrupt, _kick, request.limits.timeout_s
+                lambda: _call(request, preflight, values, interrupt, rows), interrupt, _kick, request.limits.timeout_s
             )
         except ProcExit as exit_:
             return end(Ending.EXITED, exit_status(exit_.code))
@@ -75,7 +75,7 @@ def _kick(thread: int) -> None:
 
 
 def _call(
-    request: RunRequest, boundary: Boundary, values: list[Any], interrupt: Interrupt, rows: list[ProfileRow]
+    request: RunRequest, preflight: Preflight, values: list[Any], interrupt: Interrupt, rows: list[ProfileRow]
 ) -> tuple[str, ...]:
     limits = request.limits
     cache = None if request.cache is None else request.cache / "embedded"
@@ -84,15 +84,15 @@ def _call(
     with open_wasi(request, interrupt) as wasi:
         linker = Linker(engine)
         _define(linker, bound_calls(wasi, request))
-        for item in boundary.missing:
+        for item in preflight.missing:
             _define_missing(linker, item)
         ceilings = ResourceLimits(memory_bytes=limits.max_memory, table_elements=limits.max_memory // _TABLE_ELEMENT)
         with profiled(rows, decode_names(module.syntax).functions if request.profile else None):
             instance = linker.instantiate(module, limits=ceilings, fuel=limits.fuel)
-            if boundary.initialize:
+            if preflight.initialize:
                 instance.function(INITIALIZE).invoke()
-            value = instance.function(boundary.entry).invoke(*values)
-    types = boundary.type.results
+            value = instance.function(preflight.entry).invoke(*values)
+    types = preflight.type.results
     made = value if len(types) > 1 else [value] if types else []
     return tuple(format_value(one, type_) for one, type_ in zip(made, types, strict=True))
 

@@ -1,6 +1,7 @@
 """What is asked of an engine, and what came of it: plain values, the same for every engine."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -126,7 +127,7 @@ class StackFrame:
     """One function on the guest's stack.
 
     Attributes:
-        function: its index in the module.
+        function: its index in the module; -1 where only its name is known.
         name: its name, where the module says it.
         offset: where in the module's bytes it was, or None.
     """
@@ -136,7 +137,7 @@ class StackFrame:
     offset: int | None
 
     def __str__(self) -> str:
-        name = readable_name(self.name) if self.name else f"function {self.function}"
+        name = (readable_name(self.name) if self.name else "") or f"function {self.function}"
         return name if self.offset is None else f"{name} at {self.offset:#x}"
 
 
@@ -206,28 +207,29 @@ def exit_status(code: int) -> int:
 
 
 def readable_name(name: str) -> str:
-    """A symbol as its author wrote it: Rust's legacy mangling (`_ZN...17h<hash>E`) is undone, others are kept."""
+    """A symbol as its author wrote it: Rust's legacy mangling (`_ZN...17h<hash>E`) is undone, others are kept.
+
+    The mangled name is a list of parts, each after its length in decimal; what is not put together like that is kept.
+    """
     if not (name.startswith("_ZN") and name.endswith("E")):
         return name
-    parts, at = [], 3
-    while at < len(name) - 1:
-        digits = at
-        while name[digits : digits + 1].isdigit():
-            digits += 1
-        if digits == at:
+    parts, at, end = [], 3, len(name) - 1
+    while at < end:
+        match = _LENGTH.match(name, at)
+        if match is None or match.end() + int(match[0]) > end:
             return name
-        length = int(name[at:digits])
-        part = name[digits : digits + length]
+        at = match.end() + int(match[0])
+        part = name[match.end() : at]
         parts.append(part[1:] if part.startswith("_$") else part)
-        at = digits + length
     if len(parts) > 1 and parts[-1].startswith("h") and len(parts[-1]) == _HASH:
         parts.pop()
     text = "::".join(parts)
     for code, plain in _MANGLED:
         text = text.replace(code, plain)
-    return text
+    return text or name
 
 
+_LENGTH: Final = re.compile(r"[0-9]{1,6}")
 _HASH: Final = 17
 _MANGLED: Final = (
     ("..", "::"),

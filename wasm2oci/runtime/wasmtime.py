@@ -1,7 +1,7 @@
 """Running a core module on wasmtime.
 
-WASI is wasmtime's own, except that with a trace, or with sockets, ours is put in its place. Compilation and the guest
-run in a supervised thread; the guest's own code is stopped through wasmtime's epoch.
+WASI is wasmtime's own, traced or not, except that with sockets ours is put in its place. Compilation and the guest run
+in a supervised thread; the guest's own code is stopped through wasmtime's epoch.
 """
 
 import contextlib
@@ -22,44 +22,22 @@ from wasm2oci.runtime.request import (
     GuestSetupError,
     RunOutcome,
     RunRequest,
-    StackFrame,
-    TrapReport,
     exit_status,
 )
 from wasm2oci.runtime.supervise import TimedOut, supervise
+from wasm2oci.runtime.wasmtime_traps import GuestTrappedError, calling, cause, instantiating
 from wasm2oci.wasi.endings import Interrupted, ProcExit
-from wasm2oci.wasi.memory import MemoryFaultError
 from wasm2oci.wasi.waiting import Interrupt, SystemWaiter
 
 if TYPE_CHECKING:
-    from wasm2oci.runtime.boundary import Boundary
-    from wasm2oci.wasi.functions import Call
+    from wasm2oci.runtime.preflight import Preflight
 
 __all__ = ["Session", "WasmtimeRefusedError", "guarded", "run_known", "run_module"]
 
 _MODULE: Final = "wasi_snapshot_preview1"
 _START: Final = "_start"
 _INITIALIZE: Final = "_initialize"
-_TRAPS: Final = {
-    wasmtime.TrapCode.STACK_OVERFLOW: "call stack exhausted",
-    wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS: "out of bounds memory access",
-    wasmtime.TrapCode.HEAP_MISALIGNED: "unaligned atomic",
-    wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS: "out of bounds table access",
-    wasmtime.TrapCode.INDIRECT_CALL_TO_NULL: "uninitialized element",
-    wasmtime.TrapCode.BAD_SIGNATURE: "indirect call type mismatch",
-    wasmtime.TrapCode.INTEGER_OVERFLOW: "integer overflow",
-    wasmtime.TrapCode.INTEGER_DIVISION_BY_ZERO: "integer divide by zero",
-    wasmtime.TrapCode.BAD_CONVERSION_TO_INTEGER: "invalid conversion to integer",
-    wasmtime.TrapCode.UNREACHABLE: "unreachable",
-    wasmtime.TrapCode.INTERRUPT: "interrupted",
-    wasmtime.TrapCode.OUT_OF_FUEL: "out of fuel",
-    wasmtime.TrapCode.NULL_REFERENCE: "null reference",
-    wasmtime.TrapCode.ARRAY_OUT_OF_BOUNDS: "out of bounds array access",
-    wasmtime.TrapCode.CAST_FAILURE: "cast failure",
-    wasmtime.TrapCode.UNCAUGHT_EXCEPTION: "uncaught exception",
-}
 _TABLE_ELEMENT: Final = 8
-_NO_OFFSET: Final = 1 << 32
 
 
 class WasmtimeRefusedError(InvalidInputError):
@@ -200,7 +178,7 @@ def run_known(request: RunRequest, why: str) -> RunOutcome | None:
         return guarded(session, work, why)
 
 
-def run_module(request: RunRequest, boundary: "Boundary", why: str) -> RunOutcome:
+def run_module(request: RunRequest, preflight: "Preflight", why: str) -> RunOutcome:
     """Run a core module.
 
     Raises:
@@ -210,14 +188,14 @@ def run_module(request: RunRequest, boundary: "Boundary", why: str) -> RunOutcom
     """
     from wasm2oci.runtime.values import format_value, parse_values  # noqa: PLC0415 - `run_known` needs none
 
-    values = parse_values(boundary.entry, boundary.type, request.values) if request.invoke else []
-    types = boundary.type.results
+    values = parse_values(preflight.entry, preflight.type, request.values) if request.invoke else []
+    types = preflight.type.results
     with Interrupt() as interrupt:
         session = Session(request, interrupt)
 
         def work() -> tuple[str, ...]:
             module = _module(session)
-            value = _call(session, module, boundary.entry, values, initialize=boundary.initialize)
+            value = _call(session, module, preflight.entry, values, initialize=preflight.initialize)
             made = value if len(types) > 1 else [value] if types else []
             return tuple(format_value(one, type_) for one, type_ in zip(made, types, strict=True))
 
@@ -240,31 +218,11 @@ def guarded(session: Session, work: Callable[[], tuple[str, ...]], why: str) -> 
         return end(Ending.TIMED_OUT, ExitCode.TIMED_OUT)
     except (KeyboardInterrupt, Interrupted):
         return end(Ending.INTERRUPTED, ExitCode.INTERRUPTED)
-    except wasmtime.Trap as trap:
-        return end(Ending.TRAPPED, ExitCode.TRAP, trap=_report(trap))
+    except GuestTrappedError as trapped:
+        return end(Ending.TRAPPED, ExitCode.TRAP, trap=trapped.report)
     except wasmtime.WasmtimeError as error:
-        raise GuestSetupError(_cause(error)) from error
+        raise GuestSetupError(cause(error)) from error
     return end(Ending.EXITED, ExitCode.OK, results=results)
-
-
-def _report(trap: wasmtime.Trap) -> TrapReport:
-    code = trap.trap_code
-    reason = _TRAPS.get(code, code.name.lower().replace("_", " ")) if code else _cause(trap)
-    frames = [
-        StackFrame(frame.func_index, frame.func_name, offset if (offset := frame.module_offset) < _NO_OFFSET else None)
-        for frame in trap.frames
-    ]
-    return TrapReport("uncaught exception" if reason == "thrown Wasm exception" else reason, tuple(frames))
-
-
-def _cause(error: Exception) -> str:
-    """The innermost cause of an error of wasmtime, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if "Caused by:" not in lines:
-        return lines[0] if lines else "wasmtime failed"
-    number, colon, text = lines[-1].partition(": ")
-    innermost = text if colon and number.isdigit() else lines[-1]
-    return innermost if lines[0].startswith("error while executing") else f"{lines[0]}: {innermost}"
 
 
 def _call(
@@ -274,20 +232,19 @@ def _call(
     store = session.store()
     linker = wasmtime.Linker(session.engine)
     with contextlib.ExitStack() as held:
-        if request.trace is not None or request.listeners:
-            _define_wasi(session, linker, held)
+        if request.listeners:
+            _define_our_wasi(session, linker, held)
         else:
             session.set_wasi(store, held)
-            linker.define_wasi()
-            # wasmtime takes exit codes above 125 for mistakes; here every code is the guest's to choose.
-            linker.allow_shadowing = True
-            linker.define_func(_MODULE, "proc_exit", wasmtime.FuncType([wasmtime.ValType.i32()], []), _exit)
+            _define_wasi(session, linker)
         if request.missing_as_traps:
             linker.define_unknown_imports_as_traps(module)
-        exports = linker.instantiate(store, module).exports(store)
-        if initialize:
-            _function(exports, _INITIALIZE)(store)
-        return _function(exports, entry)(store, *values)
+        with instantiating():
+            exports = linker.instantiate(store, module).exports(store)
+        with calling():
+            if initialize:
+                _function(exports, _INITIALIZE)(store)
+            return _function(exports, entry)(store, *values)
 
 
 def _module(session: Session) -> wasmtime.Module:
@@ -297,7 +254,7 @@ def _module(session: Session) -> wasmtime.Module:
         try:
             module = wasmtime.Module(session.engine, data)
         except wasmtime.WasmtimeError as error:
-            raise WasmtimeRefusedError(f"wasmtime does not take the module: {_cause(error)}") from error
+            raise WasmtimeRefusedError(f"wasmtime does not take the module: {cause(error)}") from error
         session.code.keep(session.sha256, module)
     return module
 
@@ -312,42 +269,25 @@ def _exit(code: int) -> None:
     raise ProcExit(code & 0xFFFF_FFFF)
 
 
-class _CallerMemory:
-    """The memory of the instance that calls, for the length of one call."""
+def _define_our_wasi(session: Session, linker: wasmtime.Linker, held: contextlib.ExitStack) -> None:
+    """Put our own WASI into the linker: wasmtime's takes no sockets."""
+    from wasm2oci.runtime.streams import bound_calls, open_wasi  # noqa: PLC0415 - only for sockets
+    from wasm2oci.runtime.wasmtime_wasi import offer_wasi  # noqa: PLC0415 - the same
 
-    __slots__ = ("_caller", "_memory")
-
-    def __init__(self, caller: wasmtime.Caller) -> None:
-        self._caller = caller
-        memory = caller.get("memory")
-        self._memory = memory if isinstance(memory, wasmtime.Memory) else None
-
-    def read(self, address: int, size: int) -> bytes:
-        """See `wasi.Memory`."""
-        if self._memory is None or address + size > self._memory.data_len(self._caller):
-            raise MemoryFaultError
-        return bytes(self._memory.read(self._caller, address, address + size))
-
-    def write(self, address: int, data: bytes) -> None:
-        """See `wasi.Memory`."""
-        if self._memory is None or address + len(data) > self._memory.data_len(self._caller):
-            raise MemoryFaultError
-        self._memory.write(self._caller, bytearray(data), address)
-
-
-def _define_wasi(session: Session, linker: wasmtime.Linker, held: contextlib.ExitStack) -> None:
-    """Put our own WASI into the linker."""
-    from wasm2oci.runtime.streams import bound_calls, open_wasi  # noqa: PLC0415 - only for traces and sockets
-    from wasm2oci.wasi.functions import FUNCTIONS, core_type  # noqa: PLC0415
-
-    types = {"i32": wasmtime.ValType.i32, "i64": wasmtime.ValType.i64}
     wasi = held.enter_context(open_wasi(session.request, session.interrupt))
-    calls = bound_calls(wasi, session.request)
-    for function in FUNCTIONS:
-        params, results = core_type(function)
-        type_ = wasmtime.FuncType([types[name]() for name in params], [types[name]() for name in results])
-        linker.define_func(_MODULE, function.name, type_, _host(calls[function.name]), access_caller=True)
+    offer_wasi(linker, bound_calls(wasi, session.request))
 
 
-def _host(call: "Call") -> Callable[..., int | None]:
-    return lambda caller, *raw: call(_CallerMemory(caller), *raw)
+def _define_wasi(session: Session, linker: wasmtime.Linker) -> None:
+    """Put wasmtime's WASI into the linker, traced where a trace is wanted."""
+    trace = session.request.trace
+    native = linker if trace is None else wasmtime.Linker(session.engine)
+    native.define_wasi()
+    # wasmtime takes exit codes above 125 for mistakes; here every code is the guest's to choose.
+    native.allow_shadowing = True
+    native.define_func(_MODULE, "proc_exit", wasmtime.FuncType([wasmtime.ValType.i32()], []), _exit)
+    if trace is not None:
+        from wasm2oci.runtime.wasmtime_wasi import offer_traced  # noqa: PLC0415 - only for traces
+        from wasm2oci.wasi.trace import LineTracer  # noqa: PLC0415 - the same
+
+        offer_traced(linker, native, session.engine, LineTracer(trace))

@@ -174,12 +174,52 @@ def test_trace_has_a_line_for_each_call(engine: EngineChoice) -> None:
     assert re.fullmatch(r'fd_write\(1, \[6\]"hello\\n"\) = 0 nwritten=6 <0\.\d{6}>\n', lines[0])
 
 
-@each_engine
-def test_module_without_memory_can_still_call(engine: EngineChoice) -> None:
+NO_MEMORY = """(module (import "wasi_snapshot_preview1" "random_get" (func $r (param i32 i32) (result i32)))
+  (func (export "f") (result i32) (call $r (i32.const 0) (i32.const 4))))"""
+
+
+def test_module_without_memory_can_still_call() -> None:
     lines: list[str] = []
+    outcome = call(NO_MEMORY, EngineChoice.EMBEDDED, invoke="f", trace=lines.append)
+    assert outcome.results == ("21",)
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_module_without_memory_traps_on_wasmtime_traced_or_not(*, traced: bool) -> None:
+    lines: list[str] = []
+    outcome = call(NO_MEMORY, EngineChoice.WASMTIME, invoke="f", trace=lines.append if traced else None)
+    assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
+    assert outcome.trap is not None
+    assert "memory" in outcome.trap.reason
+    assert len(lines) == traced
+
+
+def test_trace_of_memory_of_64_bits_and_of_a_start_function() -> None:
+    """The start function calls before the instance exists; an address of 64 bits is wrapped by the guest itself."""
     text = """(module (import "wasi_snapshot_preview1" "random_get" (func $r (param i32 i32) (result i32)))
-      (func (export "f") (result i32) (call $r (i32.const 0) (i32.const 4))))"""
-    assert call(text, engine, invoke="f", trace=lines.append).results == ("21",)
+      (memory (export "memory") i64 1) (global $g (mut i32) (i32.const 9))
+      (func $s (global.set $g (call $r (i32.const 0) (i32.const 4)))) (start $s)
+      (func (export "f") (result i32 i32) (global.get $g) (i32.eqz (i32.load (i64.const 0)))))"""
+    lines: list[str] = []
+    plain = call(text, EngineChoice.WASMTIME, invoke="f")
+    traced = call(text, EngineChoice.WASMTIME, invoke="f", trace=lines.append)
+    assert (plain.ending, plain.results) == (traced.ending, traced.results)
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_value_that_wasi_does_not_know_is_a_trap_on_wasmtime_traced_or_not(*, traced: bool) -> None:
+    """wasmtime takes such a value for a fault of the guest's; a trap of the host's is a trap."""
+    text = """(module (import "wasi_snapshot_preview1" "fd_seek" (func $s (param i32 i64 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func $inner (result i32) (call $s (i32.const 0) (i64.const 0) (i32.const 9) (i32.const 0)))
+      (func (export "_start") (drop (call $inner))))"""
+    outcome = call(text, EngineChoice.WASMTIME, trace=len if traced else None)
+    assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
+    assert outcome.trap is not None
+    assert "Whence" in outcome.trap.reason
+    assert [frame.name for frame in outcome.trap.frames] == ["inner", "_start"]
 
 
 VECTOR = '(module (func (export "v") (param v128) (result v128) (local.get 0)))'
@@ -352,3 +392,55 @@ def test_rust_names_are_readable() -> None:
     ) == ("<alloc::string::String as core::fmt::Display>::fmt")
     assert readable_name("main.main") == "main.main"
     assert readable_name("_ZNbroken") == "_ZNbroken"
+
+
+@pytest.mark.parametrize(
+    "name", ["_ZN\u00b2E", "_ZN" + "5" * 5000 + "E", "_ZN3abE", "_ZN1E", "_ZNE", "_ZN2_$E", "_ZN" + "1a" * 20000 + "E"]
+)
+def test_symbols_that_only_look_mangled_have_a_name(name: str) -> None:
+    from wasm2oci.runtime.request import StackFrame
+
+    assert str(StackFrame(0, name, None))
+
+
+COMMAND = """(component
+  (core module $m (memory (export "memory") 1) (table 1 funcref)
+    (func $inner (result i32) {body}) (func $middle (export "run") (result i32) (call $inner)))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (component $c (import "import-func-run" (func $f (result (result)))) (export "run" (func $f)))
+  (instance $inst (instantiate $c (with "import-func-run" (func $run))))
+  (export "wasi:cli/run@0.2.0" (instance $inst)))"""
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("unreachable", "unreachable"),
+        ("(i32.load (i32.const 70000))", "out of bounds memory access"),
+        ("(call $inner)", "call stack exhausted"),
+        ("(loop (br 0)) (i32.const 0)", "out of fuel"),
+        ("(i32.div_u (i32.const 1) (i32.const 0))", "integer divide by zero"),
+        ("(call_indirect (result i32) (i32.const 9))", "out of bounds table access"),
+        ("(i32.trunc_f32_s (f32.const nan))", "invalid conversion to integer"),
+    ],
+)
+def test_trap_of_a_component_says_why_and_where(body: str, reason: str) -> None:
+    outcome = call(COMMAND.format(body=body), EngineChoice.AUTO, limits=Limits(fuel=1_000_000))
+    assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
+    assert outcome.trap is not None
+    assert outcome.trap.reason == reason
+    assert outcome.trap.frames[0].name == "inner"
+
+
+def test_result_no_component_can_give_is_a_trap() -> None:
+    outcome = call(COMMAND.format(body="(i32.const 7)"), EngineChoice.AUTO)
+    assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
+
+
+def test_start_function_of_a_component_traps() -> None:
+    text = COMMAND.format(body="(i32.const 0)").replace("(memory", "(func $begin unreachable) (start $begin) (memory")
+    outcome = call(text, EngineChoice.AUTO)
+    assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
+    assert outcome.trap is not None
+    assert outcome.trap.frames[0].name == "begin"

@@ -14,7 +14,7 @@ from wasm2oci.errors import UnsupportedError
 from wasm2oci.runtime.request import EntryError, GuestSetupError, RunRequest, StackFrame, TrapReport
 from wasm2oci.wasi import FUNCTIONS, MODULE
 
-__all__ = ["INITIALIZE", "START", "Boundary", "TypeUnsupportedError", "look"]
+__all__ = ["INITIALIZE", "START", "Preflight", "TypeUnsupportedError", "look"]
 
 START: Final = "_start"
 INITIALIZE: Final = "_initialize"
@@ -34,7 +34,7 @@ _NOTHING: Final = FuncType((), ())
 
 
 @dataclass(frozen=True, slots=True)
-class Boundary:
+class Preflight:
     """What was seen.
 
     Attributes:
@@ -71,7 +71,7 @@ class Boundary:
         return None
 
 
-def look(request: RunRequest) -> Boundary:
+def look(request: RunRequest) -> Preflight:
     """Decode what stands around the code.
 
     Raises:
@@ -80,7 +80,7 @@ def look(request: RunRequest) -> Boundary:
         GuestSetupError: it imports what nobody offers, or asks for more memory than it may have.
     """
     if preamble(request.module) is ModuleKind.COMPONENT:
-        return Boundary(None)
+        return Preflight(None)
     module = decode_module(request.module, segments=False)
     missing = _check_imports(module, allowed=request.missing_as_traps)
     _check_memories(module, request.limits.max_memory)
@@ -96,7 +96,7 @@ def look(request: RunRequest) -> Boundary:
     initialize = INITIALIZE in exports and entry not in {START, INITIALIZE}
     if initialize and module.func_type(exports[INITIALIZE].index) != _NOTHING:
         raise GuestSetupError(f"{INITIALIZE!r} takes or returns values: no library is initialized so")
-    return Boundary(module, entry, signature, initialize, missing)
+    return Preflight(module, entry, signature, initialize, missing)
 
 
 def _a(type_: int) -> str:
