@@ -1,0 +1,403 @@
+"""The policy file: whose signatures an artifact needs, and what a module may do, by where it comes from.
+
+    version = 1
+    default = "accept-unsigned"                # or "warn", "require": what happens where no rule applies
+
+    [[rule]]
+    scope = "registry.example.com/team/*"      # a repository, or everything below a path, or "*"
+    enforce = "require"                        # or "warn"; "require" if absent
+
+    [[rule.all_of]]                            # every one has to be fulfilled
+    kind = "key"
+    path = "team.pub"                          # beside the policy file; or key = "PEM"
+    annotations = { env = "prod" }
+
+    [[rule.any_of]]                            # `minimum` of these (1 if the rule has none), by different signers
+    kind = "github"
+    owner = "WebAssembly"
+    repo = "WASI"
+
+    [[rule.any_of]]
+    kind = "oidc"
+    issuer = "https://accounts.google.com"
+    subject = "me@example.com"                 # or subject_prefix, or subject_regexp
+
+    [rule.module]
+    deny_imports = ["wasi_snapshot_preview1.sock_*"]
+    allow_features = ["bulk-memory"]
+    max_size = 1048576
+
+The rule with the longest scope applies, and only that one. `attestation = TYPE` on a requirement asks for an
+attestation instead of a signature; `github` takes either a signature or a provenance attestation. The kind
+`annotations` asks that one of the signatures counted in `all_of` or `any_of` carries them.
+
+Unknown keys are errors: a misspelled word must not weaken a policy.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from wasm2oci.errors import InvalidInputError
+from wasm2oci.signing.keys import PublicKey
+from wasm2oci.signing.requirement import GITHUB_ISSUER, SIGNATURE_TYPES, IdentityRequirement, KeyRequirement
+from wasm2oci.signing.statement import predicate_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from wasm2oci.signing.requirement import Requirement
+
+__all__ = [
+    "POLICY_MAX",
+    "InvalidPolicyError",
+    "ModuleLimits",
+    "Policy",
+    "Rule",
+    "read_policy",
+    "scope_of",
+]
+
+POLICY_MAX: Final = 1024 * 1024
+"""Bytes of a policy file."""
+ACCEPT, WARN, REQUIRE = "accept-unsigned", "warn", "require"
+_PROVENANCE: Final = ("https://slsa.dev/provenance/v1", "https://slsa.dev/provenance/v0.2")
+_HUB: Final = frozenset({"index.docker.io", "registry-1.docker.io"})
+_COMMON: Final = frozenset({"kind", "annotations", "attestation"})
+_KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "key": frozenset({"path", "key"}),
+        "github": frozenset({"owner", "repo", "ref"}),
+        "oidc": frozenset({"issuer", "subject", "subject_prefix", "subject_regexp"}),
+        "annotations": frozenset(),
+    }
+)
+"""Kind of requirement -> the keys it has besides `_COMMON`."""
+
+
+class InvalidPolicyError(InvalidInputError):
+    """A policy file is malformed, contradicts itself, or has a word that means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleLimits:
+    """What a module may do. Patterns are of the shell: `wasi_snapshot_preview1.sock_*`.
+
+    Attributes:
+        deny_imports: imports (`module.name`, or a component's `wasi:http/types@0.2.0`) that it may not have.
+        allow_imports: the only imports it may have; None for any.
+        deny_features: features that it may not use.
+        allow_features: the only features that it may use; None for any.
+        max_size: of the module, in bytes; None for any.
+    """
+
+    deny_imports: tuple[str, ...] = ()
+    allow_imports: tuple[str, ...] | None = None
+    deny_features: tuple[str, ...] = ()
+    allow_features: tuple[str, ...] | None = None
+    max_size: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to check."""
+        return self != ModuleLimits()
+
+    @property
+    def lines(self) -> list[str]:
+        """In words, one line each: `deny imports "wasi_snapshot_preview1.sock_*"`."""
+        found = [f'deny imports "{one}"' for one in self.deny_imports]
+        found += [] if self.allow_imports is None else [f"allow only imports {_quoted(self.allow_imports)}"]
+        found += [f'deny feature "{one}"' for one in self.deny_features]
+        found += [] if self.allow_features is None else [f"allow only features {_quoted(self.allow_features)}"]
+        return found + ([] if self.max_size is None else [f"allow at most {self.max_size:,} bytes"])
+
+    def faults(self, size: int, imports: Iterable[str], features: Iterable[str]) -> list[str]:
+        """What a module breaks, one sentence each."""
+        found = []
+        if self.max_size is not None and size > self.max_size:
+            found.append(f"the module has {size:,} bytes, and the policy allows {self.max_size:,}")
+        for what, names, denied, allowed in (
+            ("imports", imports, self.deny_imports, self.allow_imports),
+            ("uses the feature", features, self.deny_features, self.allow_features),
+        ):
+            for name in dict.fromkeys(names):
+                pattern = next((one for one in denied if fnmatchcase(name, one)), None)
+                if pattern is not None:
+                    found.append(f"the module {what} {name}, and the policy denies {pattern!r}")
+                elif allowed is not None and not any(fnmatchcase(name, one) for one in allowed):
+                    found.append(f"the module {what} {name}, and the policy does not allow it")
+        return found
+
+
+def _quoted(texts: Iterable[str]) -> str:
+    return ", ".join(f'"{one}"' for one in texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        scope: a repository, or `PATH/*`, or `*`.
+        enforce: `require`, `warn` or `accept-unsigned`.
+        all_of: each has to be fulfilled.
+        any_of: `minimum` of these have to be fulfilled, by as many signers.
+        minimum: see `any_of`.
+        annotations: that one of the signatures which were counted has to carry, each set by itself.
+        module: what the module may do.
+    """
+
+    scope: str
+    enforce: str
+    all_of: tuple[Requirement, ...] = ()
+    any_of: tuple[Requirement, ...] = ()
+    minimum: int = 1
+    annotations: tuple[Mapping[str, str], ...] = ()
+    module: ModuleLimits = field(default_factory=ModuleLimits)
+
+    @property
+    def wants_signatures(self) -> bool:
+        """Whether there is a requirement that signatures have to fulfil."""
+        return bool(self.all_of or self.any_of)
+
+    def applies_to(self, name: str) -> bool:
+        """Whether a repository (see `scope_of`) is in its scope."""
+        if self.scope.endswith("*"):
+            return name.startswith(self.scope[:-1])
+        return name == self.scope
+
+
+class Policy(NamedTuple):
+    """A policy file.
+
+    Args:
+        default: what happens where no rule applies.
+        rules: as written.
+        source: where it was read, for people.
+    """
+
+    default: str
+    rules: tuple[Rule, ...]
+    source: str
+
+    def rule_for(self, name: str) -> Rule | None:
+        """The rule with the longest scope among those that apply; an exact scope before all others."""
+        applying = [rule for rule in self.rules if rule.applies_to(name)]
+        return max(applying, key=lambda rule: (not rule.scope.endswith("*"), len(rule.scope)), default=None)
+
+
+def scope_of(host: str, repository: str) -> str:
+    """What the scopes of rules are compared with: host and repository in the one form that all spellings share.
+
+    The host is in lower case and has no port 443; Docker Hub is `docker.io`, and its short names have `library/`.
+    """
+    name = host.lower().removesuffix(":443")
+    if name in _HUB:
+        name = "docker.io"
+    if name == "docker.io" and "/" not in repository:
+        repository = f"library/{repository}"
+    return f"{name}/{repository}"
+
+
+def read_policy(raw: bytes, source: str, read_key: Callable[[str], bytes]) -> Policy:
+    """Reads a policy file.
+
+    Args:
+        raw: its bytes.
+        source: its name, for messages.
+        read_key: gives the bytes of a key file that is named relative to the policy file.
+
+    Raises:
+        InvalidPolicyError: it is malformed.
+        InvalidKeyError: a key in it is no public key.
+        Wasm2OciError: a key file cannot be read.
+    """
+    if len(raw) > POLICY_MAX:
+        raise InvalidPolicyError(f"{source} is {len(raw):,} bytes; the limit is {POLICY_MAX:,}")
+    try:
+        value = tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidPolicyError(f"{source} is not TOML: {error}") from error
+    return _Reader(source, read_key).policy(value)
+
+
+class _Reader:
+    """Reads the tables of one file, and names it in every error."""
+
+    def __init__(self, source: str, read_key: Callable[[str], bytes]) -> None:
+        self._source = source
+        self._read_key = read_key
+
+    def policy(self, value: dict[str, Any]) -> Policy:
+        self._known(value, {"version", "default", "rule"}, "the file")
+        if value.get("version") != 1 or isinstance(value.get("version"), bool):
+            raise self._error("version = 1 is missing")
+        default = value.get("default", ACCEPT)
+        if default not in {ACCEPT, WARN, REQUIRE}:
+            raise self._error(f"default is none of {ACCEPT}, {WARN}, {REQUIRE}")
+        rules = tuple(
+            self._rule(entry, f"rule {number}") for number, entry in enumerate(self._tables(value, "rule"), 1)
+        )
+        scopes = [rule.scope for rule in rules]
+        twice = next((scope for scope in scopes if scopes.count(scope) > 1), None)
+        if twice is not None:
+            raise self._error(f"two rules have the scope {twice!r}")
+        return Policy(default, rules, self._source)
+
+    def _rule(self, entry: dict[str, Any], where: str) -> Rule:
+        self._known(entry, {"scope", "enforce", "all_of", "any_of", "minimum", "module"}, where)
+        scope = self._scope(entry.get("scope"), where)
+        where = f"the rule for {scope}"
+        enforce = entry.get("enforce", REQUIRE)
+        if enforce not in {ACCEPT, WARN, REQUIRE}:
+            raise self._error(f"{where}: enforce is none of {ACCEPT}, {WARN}, {REQUIRE}")
+        annotations: list[Mapping[str, str]] = []
+        all_of = self._requirements(entry, "all_of", where, annotations)
+        any_of = self._requirements(entry, "any_of", where, annotations)
+        minimum = entry.get("minimum", 1)
+        if not isinstance(minimum, int) or isinstance(minimum, bool) or not 1 <= minimum <= max(1, len(any_of)):
+            raise self._error(f"{where}: minimum is not a number from 1 to the number of any_of")
+        if "minimum" in entry and not any_of:
+            raise self._error(f"{where}: minimum counts any_of, and there is none")
+        if annotations and not all_of and not any_of:
+            raise self._error(f"{where}: annotations alone prove nothing; add a key or an identity")
+        module = self._module(entry.get("module", {}), where)
+        if not all_of and not any_of and not module.any and enforce != ACCEPT:
+            raise self._error(f"{where} asks for nothing; add all_of, any_of or module")
+        return Rule(scope, enforce, all_of, any_of, minimum, tuple(annotations), module)
+
+    def _scope(self, scope: object, where: str) -> str:
+        if not isinstance(scope, str) or not scope:
+            raise self._error(f"{where} has no scope")
+        body = scope.removesuffix("*")
+        if "*" in body or (body != scope and body and not body.endswith("/")):
+            raise self._error(f"{where}: the scope {scope!r} may have a * only for all that follows a /")
+        if not body or scope.startswith("oci-layout:"):
+            return scope
+        host, slash, repository = body.partition("/")
+        if not slash:
+            raise self._error(f"{where}: the scope {scope!r} names no repository; for all of a host write {scope}/*")
+        if not repository.strip("/"):
+            return scope_of(host, "x/").removesuffix("x/") + "*"
+        return scope_of(host, repository) + scope[len(body) :]
+
+    def _requirements(
+        self, entry: dict[str, Any], name: str, where: str, annotations: list[Mapping[str, str]]
+    ) -> tuple[Requirement, ...]:
+        found = []
+        for number, one in enumerate(self._tables(entry, name), 1):
+            place = f"{where}, {name} {number}"
+            kind = one.get("kind")
+            if not isinstance(kind, str) or kind not in _KEYS:
+                raise self._error(f"{place}: kind is none of {', '.join(_KEYS)}")
+            self._known(one, _COMMON | _KEYS[kind], place)
+            texts = self._annotations(one.get("annotations", {}), place)
+            if kind == "annotations":
+                if not texts or "attestation" in one:
+                    raise self._error(f"{place}: the kind annotations has annotations, and nothing else")
+                annotations.append(texts)
+                continue
+            types: tuple[str, ...] = (*SIGNATURE_TYPES, *_PROVENANCE) if kind == "github" else SIGNATURE_TYPES
+            if "attestation" in one:
+                types = (predicate_type(self._text(one, "attestation", place)),)
+            found.append(getattr(self, f"_{kind}")(one, place, texts, types))
+        return tuple(found)
+
+    def _key(
+        self, one: dict[str, Any], place: str, annotations: Mapping[str, str], types: tuple[str, ...]
+    ) -> KeyRequirement:
+        if ("path" in one) == ("key" in one):
+            raise self._error(f"{place}: a key has either a path or the key itself")
+        pem = self._text(one, "key", place).encode() if "key" in one else self._read_key(self._text(one, "path", place))
+        return KeyRequirement(PublicKey.from_pem(pem), annotations, types)
+
+    def _github(
+        self, one: dict[str, Any], place: str, annotations: Mapping[str, str], types: tuple[str, ...]
+    ) -> IdentityRequirement:
+        owner = self._text(one, "owner", place)
+        repo = self._text(one, "repo", place) if "repo" in one else ""
+        if not re.fullmatch(r"[A-Za-z0-9-]+", owner) or not re.fullmatch(r"[A-Za-z0-9._-]*", repo):
+            raise self._error(f"{place}: owner or repo is not a name on GitHub")
+        reference = self._text(one, "ref", place) if "ref" in one else None
+        return IdentityRequirement(
+            GITHUB_ISSUER,
+            repository=f"https://github.com/{owner}/{repo}",
+            reference=reference,
+            annotations=annotations,
+            types=types,
+        )
+
+    def _oidc(
+        self, one: dict[str, Any], place: str, annotations: Mapping[str, str], types: tuple[str, ...]
+    ) -> IdentityRequirement:
+        ways = [name for name in ("subject", "subject_prefix", "subject_regexp") if name in one]
+        if len(ways) != 1:
+            raise self._error(f"{place}: an oidc requirement has one of subject, subject_prefix, subject_regexp")
+        text = self._text(one, ways[0], place)
+        pattern = None
+        if ways[0] == "subject_regexp":
+            try:
+                pattern = re.compile(text)
+            except re.error as error:
+                raise self._error(f"{place}: subject_regexp is not a regular expression: {error}") from error
+        return IdentityRequirement(
+            self._text(one, "issuer", place),
+            subject=text if ways[0] == "subject" else None,
+            subject_prefix=text.rstrip("/") + "/" if ways[0] == "subject_prefix" else None,
+            pattern=pattern,
+            annotations=annotations,
+            types=types,
+        )
+
+    def _module(self, value: object, where: str) -> ModuleLimits:
+        place = f"{where}, module"
+        if not isinstance(value, dict):
+            raise self._error(f"{place} is not a table")
+        names = {"deny_imports", "allow_imports", "deny_features", "allow_features", "max_size"}
+        self._known(value, names, place)
+        lists: dict[str, tuple[str, ...]] = {}
+        for name in names - {"max_size"}:
+            found = value.get(name, [])
+            if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+                raise self._error(f"{place}: {name} is not a list of texts")
+            lists[name] = tuple(found)
+        size = value.get("max_size")
+        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+            raise self._error(f"{place}: max_size is not a number of bytes")
+        return ModuleLimits(
+            deny_imports=lists["deny_imports"],
+            allow_imports=lists["allow_imports"] if "allow_imports" in value else None,
+            deny_features=lists["deny_features"],
+            allow_features=lists["allow_features"] if "allow_features" in value else None,
+            max_size=size,
+        )
+
+    def _annotations(self, value: object, place: str) -> Mapping[str, str]:
+        if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+            raise self._error(f"{place}: annotations are not texts")
+        return MappingProxyType(value)
+
+    def _text(self, entry: dict[str, Any], name: str, place: str) -> str:
+        found = entry.get(name)
+        if not isinstance(found, str) or not found:
+            raise self._error(f"{place}: {name} is missing, or is not text")
+        return found
+
+    def _tables(self, entry: dict[str, Any], name: str) -> list[dict[str, Any]]:
+        found = entry.get(name, [])
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise self._error(f"{name} is not a list of tables; write [[{name}]]")
+        return found
+
+    def _known(self, entry: dict[str, Any], names: Iterable[str], where: str) -> None:
+        unknown = next((name for name in entry if name not in set(names)), None)
+        if unknown is not None:
+            raise self._error(f"{where} has {unknown!r}, which means nothing")
+
+    def _error(self, message: str) -> InvalidPolicyError:
+        return InvalidPolicyError(f"{self._source}: {message}")

@@ -1,0 +1,58 @@
+"""The two primitives that `cryptography` lacks, from PyNaCl: the only module that imports it, and only when asked.
+
+Spec: NaCl secretbox (XSalsa20-Poly1305); RFC 8032, section 5.1 (Ed25519ph).
+"""
+
+from __future__ import annotations
+
+__all__ = ["BoxError", "ed25519ph_sign", "ed25519ph_verifies", "secretbox_open", "secretbox_seal"]
+
+
+class BoxError(Exception):
+    """A secretbox does not open: another key, or other bytes. Never leaves `signing`."""
+
+
+def secretbox_seal(key: bytes, nonce: bytes, plain: bytes) -> bytes:
+    """Encrypts and authenticates: 16 bytes of tag, then the ciphertext. `key` has 32 bytes, `nonce` 24."""
+    from nacl.bindings import crypto_secretbox  # noqa: PLC0415 - start-up is a feature
+
+    return bytes(crypto_secretbox(plain, nonce, key))
+
+
+def secretbox_open(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
+    """Decrypts what `secretbox_seal` made.
+
+    Raises:
+        BoxError: another key, or other bytes.
+    """
+    from nacl.bindings import crypto_secretbox_open  # noqa: PLC0415
+    from nacl.exceptions import CryptoError  # noqa: PLC0415
+
+    try:
+        return bytes(crypto_secretbox_open(sealed, nonce, key))
+    except CryptoError as error:
+        raise BoxError from error
+
+
+def ed25519ph_sign(secret: bytes, message: bytes) -> bytes:
+    """The 64 bytes of an Ed25519ph signature. `secret` is the seed and the public key, 64 bytes together."""
+    from nacl import bindings  # noqa: PLC0415
+
+    state = bindings.crypto_sign_ed25519ph_state()
+    bindings.crypto_sign_ed25519ph_update(state, message)
+    return bytes(bindings.crypto_sign_ed25519ph_final_create(state, secret))
+
+
+def ed25519ph_verifies(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether this is the Ed25519ph signature of the message by the key with these 32 public bytes."""
+    from nacl import bindings  # noqa: PLC0415
+    from nacl.exceptions import CryptoError  # noqa: PLC0415
+
+    if len(signature) != bindings.crypto_sign_BYTES:
+        return False
+    state = bindings.crypto_sign_ed25519ph_state()
+    bindings.crypto_sign_ed25519ph_update(state, message)
+    try:
+        return bool(bindings.crypto_sign_ed25519ph_final_verify(state, signature, public))
+    except CryptoError:
+        return False
