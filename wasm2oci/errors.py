@@ -15,8 +15,10 @@ Categories live here; concrete errors live beside the code that raises them, as 
 Only `cli.app.main` turns an error into an exit. Anything that is not a `Wasm2OciError` is a bug of ours (exit 1).
 """
 
-from enum import IntEnum
-from typing import ClassVar
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import ClassVar, NamedTuple
 
 __all__ = [
     "AccessError",
@@ -26,6 +28,8 @@ __all__ = [
     "LocalIOError",
     "NotFoundError",
     "RegistryError",
+    "Remedy",
+    "RemedyKind",
     "UnsupportedError",
     "UsageError",
     "Wasm2OciError",
@@ -51,20 +55,42 @@ class ExitCode(IntEnum):
     TRAP = 134
 
 
+class RemedyKind(StrEnum):
+    """What a caller may do about an error: an option to give, a command to run. The terminal words it as a hint."""
+
+    GIVE_PASSWORD = "give-password"  # noqa: S105 - the name of a remedy
+    GIVE_USERNAME = "give-username"
+    GIVE_CERTIFICATE = "give-certificate"
+
+
+class Remedy(NamedTuple):
+    """What a caller may do about an error.
+
+    Args:
+        kind: see there.
+        value: what the kind is about: a host, a name, a digest; empty when it is about nothing in particular.
+    """
+
+    kind: RemedyKind
+    value: str = ""
+
+
 class Wasm2OciError(Exception):
     """Anything that went wrong and is not a bug of ours.
 
     Args:
         message: one line in the words of the input; never a secret, never a query string.
-        hint: what to do next, as a sentence or a command, or None.
+        hint: what to do next, as a sentence without options or commands of the terminal, or None.
+        remedy: what to do next, as data: what the terminal does by an option or a command; None for nothing.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, remedy: Remedy | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.remedy = remedy
         self.side: str | None = None
         """Which side of a copy failed, "source" or "destination"; None outside of a copy."""
 

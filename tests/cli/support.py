@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasm2oci.cli.app import invoke as run_command_line
-from wasm2oci.cli.session import Session
+from wasm2oci.cli.terminal import Terminal
 
 __all__ = ["Ran", "invoke"]
 
@@ -47,13 +47,11 @@ def invoke(
     stdout = io.TextIOWrapper(out, encoding="utf-8", write_through=True)
     stderr = io.TextIOWrapper(err, encoding="utf-8", write_through=True)
     base = {"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", "COLUMNS": "80"}
-    session = Session(program, io.BytesIO(stdin), stdout, stderr, {**base, **(env or {})})
+    terminal = Terminal(program, io.BytesIO(stdin), stdout, stderr, {**base, **(env or {})})
     with contextlib.ExitStack() as stack:
         if cwd is not None:
             stack.enter_context(contextlib.chdir(cwd))
-        stack.enter_context(contextlib.redirect_stdout(stdout))  # typer's own help goes to sys.stdout
-        stack.enter_context(contextlib.redirect_stderr(stderr))
-        code = run_command_line([str(argument) for argument in arguments], session)
+        code = run_command_line([str(argument) for argument in arguments], terminal)
     stdout.flush()
     stderr.flush()
     return Ran(code, out.getvalue(), err.getvalue().decode())

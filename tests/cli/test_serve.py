@@ -108,6 +108,7 @@ def test_a_command_that_a_signal_ended_or_that_is_not_there(tmp_path: Path) -> N
     assert (done.code, "no such command" in done.stderr) == (4, True)
     done = invoke("serve", "--listen", "127.0.0.1:0", "--", str(tmp_path))
     assert (done.code, "cannot run" in done.stderr) == (9, True)
+    assert f"wasm2oci serve --root {tmp_path}" in done.stderr
 
 
 def test_one_user_with_a_password_that_is_made_up_or_given(tmp_path: Path) -> None:
@@ -200,7 +201,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_served(
     tmp_path: Path, options: tuple[str, ...], code: int, said: str
 ) -> None:
     listen = () if "--listen" in options else ("--listen", "127.0.0.1:0")
-    done = invoke("serve", *listen, *options, "--", "true", cwd=tmp_path)
+    done = invoke("serve", *listen, *options, "--", "true", cwd=tmp_path, stdin=b"password")
     assert (done.code, said in done.stderr) == (code, True), done.stderr
 
 

@@ -22,8 +22,8 @@ def loaded_by(folder: Path, *arguments: str) -> set[str]:
     code = (
         "import sys\n"
         "from wasm2oci.cli.app import invoke\n"
-        "from wasm2oci.cli.session import Session\n"
-        "code = invoke(sys.argv[1:], Session.of_process('wasm2oci'))\n"
+        "from wasm2oci.cli.terminal import Terminal\n"
+        "code = invoke(sys.argv[1:], Terminal.of_process('wasm2oci'))\n"
         "sys.stderr.write('\\n'.join(['', *sys.modules]))\n"
         "sys.exit(code)\n"
     )

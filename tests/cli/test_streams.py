@@ -119,14 +119,14 @@ def test_quiet_tags_are_one_a_line(registry: RunningRegistry) -> None:
 def test_standard_input_is_not_read_for_two_things(registry: RunningRegistry) -> None:
     ran = invoke("push", "-", f"{registry.address}/hello:v3", "-u", "me", "--password-stdin", stdin=b"secret")
     assert ran.code == 2
-    assert "the module or the password" in ran.stderr
+    assert "--password-stdin and FILE - exclude each other" in ran.stderr
 
 
 @pytest.mark.parametrize(
     ("typed", "code", "said"),
     [
-        ([b"\x04"], 2, b"nobody answered 'User name:'"),
-        ([b"me\n", b"\x04"], 2, b"nobody answered 'Password:'"),
+        ([b"\x04"], 2, b"no answer to 'User name:'"),
+        ([b"me\n", b"\x04"], 2, b"no answer to 'Password:'"),
         ([b"\n", b"\n"], 2, b"login needs a user name and a password"),
         ([b"me\n", b"\x03"], 130, b"Password:"),
     ],

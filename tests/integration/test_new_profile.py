@@ -1,4 +1,4 @@
-"""A profile is a row: one more row in the table is pushed, pulled, recognised, and described."""
+"""A profile is a row: one more row in the table is pushed, pulled, recognised, described and completed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def test_a_new_row_makes_the_round_trip_and_is_known_everywhere(tmp_path: Path) 
         tool(tmp_path, "pull", name, "-o", "back")
         assert (tmp_path / "back").read_bytes() == HELLO
         assert "Format:   example" in tool(tmp_path, "inspect", name)
-    assert "example" in tool(tmp_path, "push", "--help")
+    assert "cncf|wasm-to-oci|example" in tool(tmp_path, "push", "--help")
+    assert tool(tmp_path, "__complete", "push", "--profile", "ex") == "example\n"
 
 
 def test_each_profile_has_a_config_type_of_its_own() -> None:

@@ -11,9 +11,9 @@ from typing import Final
 import wasm2oci
 from tests.support.data import ROOT
 from tests.support.opcode_docs import opcodes_page
-from wasm2oci.cli import drop_in
-from wasm2oci.cli.catalogue import COMMANDS, SECTIONS
-from wasm2oci.cli.loader import load, make_command
+from wasm2oci.cli.catalogue import COMMANDS, DROP_IN, SECTIONS, Command
+from wasm2oci.cli.commands import declaration_of
+from wasm2oci.cli.help import help_text
 from wasm2oci.cli.overview import overview
 from wasm2oci.errors import ExitCode, Wasm2OciError
 from wasm2oci.packager.profiles import PROFILES
@@ -92,13 +92,9 @@ def _errors_page() -> str:
     return page.getvalue()
 
 
-def _help_of(name: str, program: str, module: str | None, function: Callable[..., int | None] | None = None) -> str:
-    command = load(module, name) if module is not None else make_command(name, function) if function else None
-    assert command is not None
-    with command.make_context(f"{program} {name}", [], resilient_parsing=True) as context:
-        context.terminal_width = 80
-        context.max_content_width = 80
-        return command.get_help(context)
+def _help_of(program: str, command: Command) -> str:
+    name = f"{program} {command.name}"
+    return f"\n## {name}\n\n```text\n{help_text(declaration_of(command), name)}\n```\n"
 
 
 def _cli_page() -> str:
@@ -107,14 +103,13 @@ def _cli_page() -> str:
     for section in SECTIONS:
         for command in COMMANDS:
             if command.section == section:
-                text = _help_of(command.name, "wasm2oci", command.module)
-                page.write(f"\n## wasm2oci {command.name}\n\n```text\n{text}\n```\n")
+                page.write(_help_of("wasm2oci", command))
     page.write(
         "\n# The drop-in\n\n`wasm-to-oci` takes the command line of engineerd/wasm-to-oci 0.1.2. What differs, and\n"
         "why: [decisions/0004](decisions/0004-the-drop-in.md).\n"
     )
-    for name, function in (("push", drop_in.push), ("pull", drop_in.pull)):
-        page.write(f"\n## wasm-to-oci {name}\n\n```text\n{_help_of(name, 'wasm-to-oci', None, function)}\n```\n")
+    for command in DROP_IN:
+        page.write(_help_of("wasm-to-oci", command))
     return page.getvalue()
 
 

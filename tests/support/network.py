@@ -10,11 +10,12 @@ its quirk.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.connect import ConnectOptions, Connector
+from wasm2oci.registry.credentials import Basic, IdentityToken
 from wasm2oci.registry.messages import Headers, Request, Response
 from wasm2oci.registry.problems import ConnectionFailedError, ExchangeError
 from wasm2oci.registry.repository import Repository
@@ -23,6 +24,9 @@ from wasm2oci.registry.urls import Origin
 from wasm2oci.server import messages as served
 from wasm2oci.server.memory import MemoryStorage
 from wasm2oci.server.registry import Registry
+
+if TYPE_CHECKING:
+    from wasm2oci.registry.credentials import Credential
 
 __all__ = ["Answer", "Network", "Sent", "broken", "core", "fresh_core", "token_answer"]
 
@@ -129,7 +133,12 @@ class Network:
         self.time += seconds
 
     def options(self, **changes: Any) -> ConnectOptions:
-        """Options whose world is this network."""
+        """Options whose world is this network; `credential` stands for the options that it is given by."""
+        credential: Credential | None = changes.pop("credential", None)
+        if isinstance(credential, Basic):
+            changes |= {"username": credential.username, "password": credential.password}
+        elif isinstance(credential, IdentityToken):
+            changes |= {"password": credential.token, "identity_token": True}
         defaults: dict[str, Any] = {
             "environ": {},
             "home": Path("/nonexistent"),

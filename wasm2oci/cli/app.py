@@ -1,20 +1,22 @@
 """The two applications, and the one place that turns an outcome into an exit code.
 
-`wasm2oci` finds its commands in the table (`cli.catalogue`). `wasm-to-oci` has two, `push` and `pull`, with the flags
-and the output of engineerd/wasm-to-oci (`cli.drop_in`).
-
-Nothing heavy is imported here: `--version` and `--help` answer from the table, before typer is even loaded.
+`wasm2oci` and `wasm-to-oci` find their commands in the table (`cli.catalogue`). A command declares what it takes
+(`cli.declare`), one parser reads every command line (`cli.parser`), and the values that a command asks for by type
+(`Output`, `Environment`, `Terminal`) are made here.
 """
 
 import errno
 import gc
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from wasm2oci.cli.catalogue import find, similar
+from wasm2oci.cli.catalogue import Command, find, similar
+from wasm2oci.cli.output import Output, StandardOutputError
+from wasm2oci.cli.terminal import Terminal
 from wasm2oci.errors import ExitCode, UsageError, Wasm2OciError
 from wasm2oci.version import __version__
 
@@ -22,14 +24,12 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import TextIO
 
-    from typer.core import TyperGroup
-
-    from wasm2oci.cli.session import Session
-
 __all__ = ["invoke", "main", "main_wasm_to_oci"]
 
 _BROKEN_PIPE: Final = 141
 _TERMINATED: Final = 143
+_PASSWORD_MAX: Final = 1 << 20
+"""Bytes of standard input that are read as a password."""
 _OUTPUT_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG})
 
 
@@ -56,16 +56,11 @@ def _run(program: str) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     code: int | None = None
     try:
-        code = _quick(program, arguments)
-        if code is None:
-            import signal
-
-            from wasm2oci.cli.session import Session
-
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                if signal.getsignal(number) is not signal.SIG_IGN:  # nohup has said that SIGHUP is to be ignored
-                    signal.signal(number, _terminate)
-            code = invoke(arguments, Session.of_process(program))
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+                signal.signal(number, _terminate)
+        code = invoke(arguments, Terminal.of_process(program))
         sys.stdout.flush()
     except BrokenPipeError:
         code = _BROKEN_PIPE
@@ -86,37 +81,21 @@ def _run(program: str) -> NoReturn:
     sys.exit(code)
 
 
-def _quick(program: str, arguments: Sequence[str]) -> int | None:
-    # The answers that need no typer: the version and the overview.
-    if program != "wasm2oci":
-        return None
-    if arguments in (["--version"], ["-V"]):
-        sys.stdout.write(f"wasm2oci {__version__}\n")
-        return ExitCode.OK
-    if not arguments or arguments in (["--help"], ["-h"], ["help"]):
-        from wasm2oci.cli.overview import overview
-
-        (sys.stdout if arguments else sys.stderr).write(overview())
-        return ExitCode.OK if arguments else ExitCode.USAGE
-    return None
-
-
-def invoke(arguments: Sequence[str], session: "Session") -> int:
+def invoke(arguments: Sequence[str], terminal: Terminal) -> int:
     """Run one command line and return its exit code; everything that goes wrong is printed here.
 
     Args:
         arguments: what follows the name of the program.
-        session: the streams and variables to use.
+        terminal: the streams and variables to use.
     """
-    color = session.stderr.isatty() and "NO_COLOR" not in session.variables and session.variables.get("TERM") != "dumb"
     try:
-        code = _dispatch(arguments, session)
-        session.stdout.flush()
+        code = _dispatch(arguments, terminal)
+        terminal.stdout.flush()
     except Wasm2OciError as error:
         from wasm2oci.cli.failure import print_error
 
-        _settle(session)
-        print_error(error, session.stderr, color=color)
+        _settle(terminal)
+        print_error(error, terminal.stderr, color=terminal.color)
         return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -126,99 +105,78 @@ def invoke(arguments: Sequence[str], session: "Session") -> int:
         raise
     except Exception as error:  # noqa: BLE001 - this is where bugs become exit 1
         if isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS:
-            # typer's help and the like, written past `Output`.
+            # The overview and the like, written past `Output`.
             from wasm2oci.cli.failure import print_error
-            from wasm2oci.cli.output import StandardOutputError
 
             refused = StandardOutputError(f"cannot write standard output: {error.strerror}")
-            print_error(refused, session.stderr, color=color)
+            print_error(refused, terminal.stderr, color=terminal.color)
             return refused.exit_code
         from wasm2oci.cli.failure import print_bug
 
-        _settle(session)
-        print_bug(error, session.stderr)
+        _settle(terminal)
+        print_bug(error, terminal.stderr)
         return ExitCode.BUG
     return code
 
 
-def _dispatch(arguments: Sequence[str], session: "Session") -> int:
-    if session.program == "wasm2oci":
-        if len(arguments) > 1 and arguments[0] == "run" and not arguments[1].startswith("-"):
-            from wasm2oci.cli.running import run_plain
+def _dispatch(arguments: Sequence[str], terminal: Terminal) -> int:
+    program = terminal.program
+    if program == "wasm-to-oci":
+        from wasm2oci.cli.drop_in import reorder
 
-            return run_plain(arguments[1], arguments[2:], session)
-        code = _plain(arguments, session)
-        if code is not None:
-            return code
-    import typer
+        arguments = reorder(arguments)
+    name, *words = arguments or [""]
+    if name in {"--version", "-V"} and not words:
+        terminal.stdout.write(f"{program} {__version__}\n")
+        return ExitCode.OK
+    if name in {"", "--help", "-h"} or arguments == ["help"]:
+        from wasm2oci.cli.overview import overview
 
-    from wasm2oci.cli import loader
-
-    if session.program == "wasm2oci" and arguments[:1] == ["__complete"]:
+        (terminal.stdout if name else terminal.stderr).write(overview(program))
+        return ExitCode.OK if name else ExitCode.USAGE
+    if name == "__complete":
         from wasm2oci.cli.completion import candidates
 
-        session.stdout.writelines(f"{line}\n" for line in candidates(arguments[1:]))
+        terminal.stdout.writelines(f"{line}\n" for line in candidates(words, terminal))
         return ExitCode.OK
-    command: TyperGroup
-    if session.program == "wasm-to-oci":
-        from wasm2oci.cli import drop_in
+    if name == "help":
+        name, words = words[0], ["--help"]
+    command = find(name, program)
+    if command is None:
+        raise _unknown(name, program)
+    return _execute(command, words, terminal)
 
-        arguments, command = drop_in.reorder(arguments), drop_in.root()
-    else:
-        arguments, command = _named(list(arguments)), loader.root()
-    # typer keeps its UsageError in a private module; its public child leads there.
-    usage_error: type[Exception] = typer.BadParameter.__bases__[0]
+
+def _execute(command: Command, words: Sequence[str], terminal: Terminal) -> int:
+    from wasm2oci.cli.commands import declaration_of
+    from wasm2oci.cli.parser import parse
+
+    declaration = declaration_of(command)
+    path = f"{terminal.program} {command.name}"
     try:
-        result = command.main(list(arguments), prog_name=session.program, standalone_mode=False, obj=session)
-    except SystemExit as stop:
-        # So typer ends when the reader of standard output went away, and only then.
-        raise BrokenPipeError from stop
-    except typer.Abort as error:
-        raise KeyboardInterrupt from error
-    except usage_error as error:
-        raise _usage(error, session.program) from error
-    return result if isinstance(result, int) else ExitCode.OK
-
-
-def _plain(arguments: Sequence[str], session: "Session") -> int | None:
-    # A plain command line needs no typer; None when it is not plain.
-    from importlib import import_module
-
-    from wasm2oci.cli.quick import parse
-
-    row = find(arguments[0]) if arguments else None
-    if row is None:
-        return None
-    module = import_module(row.module)
-    if hasattr(module, "CONTEXT_SETTINGS"):
-        return None
-    values = parse(module.command, arguments[1:], session)
+        values = parse(declaration, words, lambda: terminal.stdin.read(_PASSWORD_MAX))
+    except UsageError as error:
+        raise UsageError(error.message, hint=error.hint or f"`{path} --help` shows how it is used") from error
     if values is None:
-        return None
-    result = module.command(**values)
-    return result if isinstance(result, int) else ExitCode.OK
+        from wasm2oci.cli.help import help_text
+
+        terminal.stdout.write(help_text(declaration, path, terminal.columns) + "\n")
+        return ExitCode.OK
+    made: dict[type, Any] = {Terminal: terminal}
+    for target, kind in declaration.given.items():
+        if kind is Output:
+            made[Output] = terminal.output(values[target])
+    for target, kind in declaration.given.items():
+        values[target] = made[kind] if kind in made else terminal.environment(made[Output], values[target])
+    return declaration.function(**values) or ExitCode.OK
 
 
-def _named(arguments: list[str]) -> list[str]:
-    # `help X` means `X --help`; a name that is not in the table gets suggestions.
-    if len(arguments) > 1 and arguments[0] == "help":
-        arguments = [arguments[1], "--help"]
-    name = arguments[0] if arguments else ""
-    if name and not name.startswith("-") and find(name) is None:
-        others = " or ".join(f"`wasm2oci {other}`" for other in similar(name))
-        raise UsageError(
-            f"there is no command {name!r}",
-            hint=f"did you mean {others}?" if others else "`wasm2oci --help` lists the commands",
-        )
-    return arguments
-
-
-def _usage(error: Exception, program: str) -> UsageError:
-    # typer's complaint in our form: no full stop, a hint that names the right help.
-    text = str(getattr(error, "format_message", lambda: error)()).strip().rstrip(".")
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else program
-    return UsageError(text[:1].lower() + text[1:], hint=f"`{path} --help` shows how it is used")
+def _unknown(name: str, program: str) -> UsageError:
+    overview = f"`{program} --help` lists the commands"
+    if name.startswith("-"):
+        return UsageError(f"no such option: {name}", hint=f"options come after the command; {overview}")
+    others = " or ".join(f"`{program} {other}`" for other in similar(name, program))
+    return UsageError(f"there is no command {name!r}", hint=f"did you mean {others}?" if others else overview)
 
 
 def _fill_closed_streams() -> None:
@@ -232,10 +190,10 @@ def _fill_closed_streams() -> None:
             setattr(sys, name, open(os.open(os.devnull, flags), mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
-def _settle(session: "Session") -> None:
+def _settle(terminal: Terminal) -> None:
     # What was printed before the error comes out before it, if it still can.
     try:
-        session.stdout.flush()
+        terminal.stdout.flush()
     except OSError:
         return
 

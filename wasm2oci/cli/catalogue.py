@@ -1,25 +1,37 @@
-"""The commands of `wasm2oci`: one row each, and nothing imported for it.
+"""The commands of `wasm2oci` and of `wasm-to-oci`: one row each, and nothing imported for it.
 
-The module of command `foo-bar` is `wasm2oci.cli.commands.foo_bar`. It is imported only when that command runs or is
-asked for help: start-up is a feature.
+A command's module is imported only when that command runs or is asked for help: start-up is a feature.
 """
 
 from typing import Final, NamedTuple
 
-__all__ = ["COMMANDS", "SECTIONS", "Command", "find", "similar"]
+__all__ = ["COMMANDS", "DROP_IN", "SECTIONS", "Command", "commands_of", "find", "similar"]
 
 
 class Command(NamedTuple):
-    """One command: its name on the command line, the help section it stands in, and what it does in one line."""
+    """One command.
+
+    Args:
+        name: on the command line.
+        section: the heading it has in the help.
+        summary: what it does, in one line.
+        home: `module:function` below `wasm2oci.cli`, where that is not `commands.NAME:command`.
+    """
 
     name: str
     section: str
     summary: str
+    home: str = ""
 
     @property
     def module(self) -> str:
-        """The module that holds its function `command`."""
-        return f"wasm2oci.cli.commands.{self.name.replace('-', '_')}"
+        """The module that holds its function."""
+        return f"wasm2oci.cli.{self.home.partition(':')[0] or f'commands.{self.name}'}"
+
+    @property
+    def function(self) -> str:
+        """The name of its function."""
+        return self.home.partition(":")[2] or "command"
 
 
 SECTIONS: Final = ("Modules", "Repositories", "Registries", "This tool")
@@ -46,19 +58,65 @@ COMMANDS: Final = (
 )
 """In the order that the help shows them."""
 
+DROP_IN: Final = (
+    Command("pull", "Modules", "Pulls a WASM module from an OCI registry", "drop_in:pull"),
+    Command("push", "Modules", "Pushes a WASM module to an OCI registry", "drop_in:push"),
+)
+"""The commands of `wasm-to-oci`."""
 
-def find(name: str) -> Command | None:
+_OTHER_WORDS: Final = {
+    # What other tools call it; None: this tool has no such command, and none that is like it.
+    "attach": None,
+    "cat": "inspect",
+    "catalog": None,
+    "check": "validate",
+    "cp": "copy",
+    "digest": "resolve",
+    "discover": "inspect",
+    "download": "pull",
+    "exec": "run",
+    "export": "copy",
+    "get": "pull",
+    "import": "copy",
+    "info": "inspect",
+    "list": "tags",
+    "load": "copy",
+    "ls": "tags",
+    "manifest": "inspect",
+    "mirror": "copy",
+    "publish": "push",
+    "put": "push",
+    "remove": "delete",
+    "repo": None,
+    "repos": None,
+    "rm": "delete",
+    "save": "copy",
+    "show": "inspect",
+    "start": "run",
+    "sync": "copy",
+    "untag": "delete",
+    "upload": "push",
+    "whoami": None,
+}
+
+
+def commands_of(program: str) -> tuple[Command, ...]:
+    """The commands of `wasm2oci` or of `wasm-to-oci`."""
+    return DROP_IN if program == "wasm-to-oci" else COMMANDS
+
+
+def find(name: str, program: str = "wasm2oci") -> Command | None:
     """The command of this name."""
-    return next((command for command in COMMANDS if command.name == name), None)
+    return next((command for command in commands_of(program) if command.name == name), None)
 
 
-def similar(name: str) -> list[str]:
+def similar(name: str, program: str = "wasm2oci") -> list[str]:
     """Up to two command names that were perhaps meant, the best first."""
     from difflib import get_close_matches
 
-    names = [command.name for command in COMMANDS]
+    names = [command.name for command in commands_of(program)]
+    if name in _OTHER_WORDS:
+        known = _OTHER_WORDS[name]
+        return [known] if known in names else []
     starting = [other for other in names if len(name) > 1 and other.startswith(name)]
-    other_words = {"ls": "tags", "list": "tags", "cp": "copy", "rm": "delete", "show": "inspect", "info": "inspect"}
-    known = [other_words[name]] if name in other_words else []
-    close = get_close_matches(name, names, n=2)
-    return list(dict.fromkeys(known + starting + close))[:2]
+    return list(dict.fromkeys((*starting, *get_close_matches(name, names, n=2, cutoff=0.7))))[:2]

@@ -4,11 +4,17 @@ A script calls `wasm2oci __complete WORD...` with the words up to the cursor. It
 description may follow), or nothing, which means file names.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
-from wasm2oci.cli.catalogue import COMMANDS, find
-from wasm2oci.cli.loader import load
+from wasm2oci.cli.catalogue import commands_of, find
+from wasm2oci.cli.commands import declaration_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from wasm2oci.cli.declare import Parameter
+    from wasm2oci.cli.terminal import Terminal
 
 __all__ = ["SCRIPTS", "candidates"]
 
@@ -60,41 +66,42 @@ SCRIPTS: Final = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 """The script of each shell."""
 
 
-def candidates(words: Sequence[str]) -> list[str]:
-    """What may stand where the last word stands.
+def candidates(words: "Sequence[str]", terminal: "Terminal") -> list[str]:
+    """What may take the place of the last word.
 
     Args:
         words: what follows the program's name, the unfinished word last (empty when nothing is typed of it).
+        terminal: of which program.
     """
     *before, word = words or [""]
     if not before or before == ["help"]:
-        named = [f"{command.name}\t{command.summary}" for command in COMMANDS if command.name.startswith(word)]
-        return (
-            named if before or not word.startswith("-") else [text for text in ("--help", "--version") if word in text]
-        )
-    row = find(before[0])
-    if row is None:
+        if word.startswith("-") and not before:
+            return [text for text in ("--help", "--version") if word in text]
+        commands = commands_of(terminal.program)
+        return [f"{command.name}\t{command.summary}" for command in commands if command.name.startswith(word)]
+    command = find(before[0], terminal.program)
+    if command is None:
         return []
-    params: list[Any] = load(row.module, row.name).params
-    options = {name: param for param in params for name in param.opts if name.startswith("-")}
+    declaration = declaration_of(command)
+    options = declaration.options
     previous = options.get(before[-1])
-    if previous is not None and not previous.is_flag:
-        return [choice for choice in _choices(previous) if choice.startswith(word)]
+    if previous is not None and not previous.flag:
+        return [choice for choice in previous.choices if choice.startswith(word)]
     if word.startswith("-"):
         return list(_option_lines(options, word))
-    position = sum(1 for text in before[1:] if not text.startswith("-"))
-    arguments = [param for param in params if param.param_type_name == "argument"]
-    if position < len(arguments):
-        return [choice for choice in _choices(arguments[position]) if choice.startswith(word)]
-    return []
+    valued = {name for name, option in options.items() if not option.flag}
+    position = sum(1 for earlier, text in pairwise(before) if not text.startswith("-") and earlier not in valued)
+    arguments = declaration.arguments
+    return [
+        choice
+        for argument in arguments[position : position + 1]
+        for choice in argument.choices
+        if choice.startswith(word)
+    ]
 
 
-def _option_lines(options: dict[str, Any], word: str) -> Iterator[str]:
-    for name, param in (*options.items(), ("--help", None)):
+def _option_lines(options: "Mapping[str, Parameter]", word: str) -> "Iterator[str]":
+    texts = {name: parameter.declared.help for name, parameter in options.items()}
+    for name, text in {**texts, "--help": "Show the help of this command."}.items():
         if name.startswith(word) and (name.startswith("--") or word == name):
-            text = getattr(param, "help", None) or "Show the help of this command."
             yield f"{name}\t{text}"
-
-
-def _choices(param: Any) -> list[str]:
-    return [str(getattr(choice, "value", choice)) for choice in getattr(param.type, "choices", ())]

@@ -1,60 +1,217 @@
-"""How a command says what its arguments and options are, without loading a parser.
+"""How a command declares what it takes: the one dialect that parsing, help and completion read.
 
-    file: Annotated[str, Argument(metavar="FILE", help="The module.")]
-    force: Annotated[bool, Option("--force", help="...")] = False
+    def command(output: Output, *, file: Annotated[str, Argument("FILE", "The module.")],
+                force: Annotated[bool, Option("--force", help="...")] = False) -> None
 
-`cli.quick` reads plain command lines by these alone; `cli.loader` makes typer's own declarations of them for all
-others, for help and for error messages.
+A parameter's type is what its text becomes: `str`, `Path`, `int`, an enumeration of strings, or `bool` for a flag. A
+`list` of one of these is an option that is repeated, or an argument that takes several words. `Group` makes one value
+from several options; `declare` reads a command's signature.
 """
 
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from __future__ import annotations
+
+import inspect
+from enum import Enum
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-__all__ = ["Argument", "Option", "Prefix", "group_title", "option_group"]
-
-T = TypeVar("T")
-_TITLE: Final = "_option_group_title"
+__all__ = ["Argument", "Declaration", "Group", "Option", "Parameter", "declare"]
 
 
 class Argument(NamedTuple):
-    """A positional argument: what it is called in the usage line, and one sentence about it."""
+    """A positional argument.
+
+    Args:
+        metavar: what it is called in the usage line.
+        help: one sentence about it.
+        dash: `-` stands for standard input.
+        rest: it takes every word from its own on, options too; options of the command come before.
+    """
 
     metavar: str
     help: str
+    dash: bool = False
+    rest: bool = False
 
 
-class Option(NamedTuple):
-    """An option: its names (`--long`, `-s`), a word for its value, and one sentence about it."""
+class Option:
+    """An option.
 
-    names: tuple[str, ...]
-    metavar: str | None
-    help: str
+    Args:
+        names: `--long` and `-s`.
+        help: one sentence about it.
+        metavar: a word for its value.
+        minimum: the least number it takes.
+        bare: the value of the option when none is given; a value is then only given as `--long=VALUE`.
+        choices: the words it takes, where the type does not say.
+        from_stdin: a flag whose value is read from standard input.
+        title: the heading it has in the help.
+    """
 
-    @classmethod
-    def of(cls, *names: str, metavar: str | None = None, help: str) -> "Option":  # noqa: A002 - as typer calls it
-        """Declare an option by its names."""
-        return cls(names, metavar, help)
+    __slots__ = ("bare", "choices", "from_stdin", "help", "metavar", "minimum", "names", "title")
+
+    def __init__(
+        self,
+        *names: str,
+        help: str,  # noqa: A002 - as every parser calls it
+        metavar: str | None = None,
+        minimum: int | None = None,
+        bare: str | None = None,
+        choices: tuple[str, ...] = (),
+        from_stdin: bool = False,
+        title: str = "Options",
+    ) -> None:
+        self.names = names
+        self.help = help
+        self.metavar = metavar
+        self.minimum = minimum
+        self.bare = bare
+        self.choices = choices
+        self.from_stdin = from_stdin
+        self.title = title
+
+    def renamed(self, prefix: str, title: str) -> Option:
+        """The same option as `--PREFIX-LONG`, below a heading."""
+        names = (
+            tuple(f"--{prefix}-{name[2:]}" for name in self.names if name.startswith("--")) if prefix else self.names
+        )
+        return Option(
+            *names,
+            help=self.help,
+            metavar=self.metavar,
+            minimum=self.minimum,
+            bare=self.bare,
+            choices=self.choices,
+            from_stdin=self.from_stdin,
+            title=title,
+        )
 
 
-class Prefix(NamedTuple):
-    """Marks a group whose options are written `--PREFIX-NAME`."""
+class Group:
+    """Marks a parameter whose value is a named tuple that is made from several options.
 
-    text: str
+    Args:
+        title: the heading of the options in the help.
+        prefix: options are written `--PREFIX-NAME`; empty for none.
+        fields: for a field of the named tuple the option that sets it, or several of which one may be given.
+    """
+
+    __slots__ = ("fields", "prefix", "title")
+
+    def __init__(self, title: str, prefix: str = "", **fields: Option | tuple[Option, ...]) -> None:
+        self.title = f"{title} ({prefix})" if prefix else title
+        self.prefix = prefix
+        self.fields = {
+            field: tuple(
+                option.renamed(prefix, self.title) for option in (given if isinstance(given, tuple) else (given,))
+            )
+            for field, given in fields.items()
+        }
 
 
-def option_group(title: str) -> "Callable[[type[T]], type[T]]":
-    """Marks a named tuple whose fields are options as a group; the title stands above them in the help."""
+class Parameter(NamedTuple):
+    """One option or argument of a command.
 
-    def mark(group: type[T]) -> type[T]:
-        setattr(group, _TITLE, title)
-        return group
+    Args:
+        target: the parameter of the function.
+        field: the field of that parameter's named tuple, if it is one.
+        declared: what was declared.
+        kind: what the text becomes.
+        many: the value is a list of such.
+        required: it has no default.
+        default: the value without it.
+    """
 
-    return mark
+    target: str
+    field: str | None
+    declared: Argument | Option
+    kind: type
+    many: bool
+    required: bool
+    default: Any
+
+    @property
+    def flag(self) -> bool:
+        """Whether it is an option that takes no value."""
+        return isinstance(self.declared, Option) and (self.kind is bool or self.declared.from_stdin)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words it takes, where they can be listed."""
+        if isinstance(self.declared, Option) and self.declared.choices:
+            return self.declared.choices
+        return tuple(str(each.value) for each in self.kind) if issubclass(self.kind, Enum) else ()
 
 
-def group_title(kind: object) -> str | None:
-    """The title of a group of options; None for whatever is no such group."""
-    title = getattr(kind, _TITLE, None) if isinstance(kind, type) else None
-    return title if isinstance(title, str) else None
+class Declaration(NamedTuple):
+    """What a command takes.
+
+    Args:
+        function: the command.
+        parameters: every option and argument, in the order of the help: the command's own first.
+        groups: the named tuples that are made from options, by the function's parameter.
+        given: parameters that the caller fills, by their type.
+    """
+
+    function: Callable[..., int | None]
+    parameters: tuple[Parameter, ...]
+    groups: Mapping[str, type]
+    given: Mapping[str, type]
+
+    @property
+    def arguments(self) -> list[Parameter]:
+        """The positional ones, in order."""
+        return [each for each in self.parameters if isinstance(each.declared, Argument)]
+
+    @property
+    def options(self) -> dict[str, Parameter]:
+        """Every name of every option."""
+        return {
+            name: each for each in self.parameters if isinstance(each.declared, Option) for name in each.declared.names
+        }
+
+
+def declare(function: Callable[..., int | None], made: Mapping[type, Any]) -> Declaration:
+    """Read what a command takes from its signature.
+
+    Args:
+        function: the command.
+        made: types of parameters that the caller makes, each with the annotated group it is made from, or None.
+    """
+    parameters: list[Parameter] = []
+    shared: list[Parameter] = []
+    groups: dict[str, type] = {}
+    given: dict[str, type] = {}
+    hints = get_type_hints(function, include_extras=True)
+    for name, parameter in inspect.signature(function).parameters.items():
+        annotation = hints[name]
+        if annotation in made:
+            given[name] = annotation
+            annotation = made[annotation]
+            if annotation is None:
+                continue
+        base, declared, *_ = get_args(annotation)
+        if isinstance(declared, Group):
+            groups[name] = base
+            fields = get_type_hints(base, include_extras=True)
+            into = shared if name in given else parameters
+            into += [
+                _parameter(name, field, fields[field], option, base._field_defaults[field])
+                for field, options in declared.fields.items()
+                for option in options
+            ]
+        else:
+            parameters.append(_parameter(name, None, base, declared, parameter.default))
+    return Declaration(function, (*parameters, *shared), groups, given)
+
+
+def _parameter(target: str, field: str | None, base: Any, declared: Argument | Option, default: Any) -> Parameter:
+    if get_origin(base) in {Union, UnionType}:
+        (base,) = (each for each in get_args(base) if each is not NoneType)
+    many = get_origin(base) is list
+    kind = get_args(base)[0] if many else base
+    required = default is inspect.Parameter.empty
+    return Parameter(target, field, declared, kind, many, required, None if required else default)

@@ -16,17 +16,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, NamedTuple
 
-import typer
-from typer.core import TyperCommand, TyperGroup
-
-from wasm2oci.cli.declare import option_group
-from wasm2oci.cli.loader import PARSER_SETTINGS, make_command
-from wasm2oci.cli.options import Connection, Reporting
+from wasm2oci.cli.declare import Argument, Group, Option
+from wasm2oci.cli.options import Reporting
 from wasm2oci.cli.output import Output
-from wasm2oci.cli.session import Session
+from wasm2oci.cli.terminal import Terminal
 from wasm2oci.errors import UnsupportedError
+from wasm2oci.operations.environment import Environment
+from wasm2oci.registry.options import ConnectOptions
 
-__all__ = ["DropInGroup", "Level", "NotaryError", "OldOptions", "pull", "push", "reorder", "root"]
+__all__ = ["Level", "NotaryError", "OldOptions", "pull", "push", "reorder"]
 
 _VALUED: Final = {"--server", "--tlscacert", "-d", "--dir", "--log", "-t", "--timeout"}
 
@@ -51,24 +49,17 @@ class Level(StrEnum):
     FATAL = "fatal"
 
 
-@option_group("Global options")
 class OldOptions(NamedTuple):
     """The flags that both commands of the old tool had."""
 
-    insecure: Annotated[bool, typer.Option("--insecure", help="Do not check the registry's certificate.")] = False
-    use_http: Annotated[bool, typer.Option("--use-http", help="Use plain http instead of https.")] = False
-    log: Annotated[Level, typer.Option("--log", help="How much is said.")] = Level.INFO
-    directory: Annotated[
-        str | None, typer.Option("--dir", "-d", metavar="DIR", help="Taken and not used.", show_default=False)
-    ] = None
-    timeout: Annotated[
-        str | None, typer.Option("--timeout", "-t", metavar="TIME", help="Taken and not used.", show_default=False)
-    ] = None
-    sign: Annotated[bool, typer.Option("--sign", help="Refused: Notary v1 is retired.")] = False
-    server: Annotated[str | None, typer.Option("--server", metavar="URL", help="Refused: Notary v1 is retired.")] = None
-    tlscacert: Annotated[
-        str | None, typer.Option("--tlscacert", metavar="FILE", help="Refused: it was for Notary v1 only.")
-    ] = None
+    insecure: bool = False
+    use_http: bool = False
+    log: Level = Level.INFO
+    directory: str | None = None
+    timeout: str | None = None
+    sign: bool = False
+    server: str | None = None
+    tlscacert: str | None = None
 
     def check(self) -> None:
         """Refuse what cannot be done.
@@ -80,23 +71,40 @@ class OldOptions(NamedTuple):
             if given:
                 raise NotaryError(flag)
 
-    def connection(self) -> Connection:
-        """How the registry is reached."""
-        return Connection(plain_http=self.use_http, insecure=self.insecure)
-
-    def output(self, session: Session) -> Output:
-        """Where things are said: `debug` says more; `warn` and above hide the three lines, as they always did."""
-        return session.output(
+    def output(self, terminal: Terminal) -> Output:
+        """Where things are printed: `debug` prints more; `warn` and above hide the three lines, as they always did."""
+        return terminal.output(
             Reporting(verbose=self.log is Level.DEBUG, quiet=self.log not in {Level.DEBUG, Level.INFO})
         )
 
+    def environment(self, terminal: Terminal, output: Output) -> Environment:
+        """How the registry is reached."""
+        return terminal.environment(output, ConnectOptions(plain_http=self.use_http, insecure=self.insecure))
+
+
+_Old = Annotated[
+    OldOptions,
+    Group(
+        "Global options",
+        insecure=Option("--insecure", help="Do not check the registry's certificate."),
+        use_http=Option("--use-http", help="Use plain http instead of https."),
+        log=Option("--log", help="How much is printed."),
+        directory=Option("--dir", "-d", metavar="DIR", help="Taken and not used."),
+        timeout=Option("--timeout", "-t", metavar="TIME", help="Taken and not used."),
+        sign=Option("--sign", help="Refused: Notary v1 is retired."),
+        server=Option("--server", metavar="URL", help="Refused: Notary v1 is retired."),
+        tlscacert=Option("--tlscacert", metavar="FILE", help="Refused: it was for Notary v1 only."),
+    ),
+]
+_ReferenceArgument = Annotated[str, Argument("REFERENCE", "HOST/NAME:TAG.")]
+
 
 def push(
-    session: Session,
+    terminal: Terminal,
     *,
-    module: Annotated[str, typer.Argument(metavar="MODULE", help="The file to push.", show_default=False)],
-    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="HOST/NAME:TAG.", show_default=False)],
-    old: OldOptions,
+    module: Annotated[str, Argument("MODULE", "The file to push.")],
+    reference: _ReferenceArgument,
+    old: _Old,
 ) -> None:
     """Pushes a WASM module to an OCI registry."""
     from wasm2oci.oci.reference import Reference
@@ -104,21 +112,21 @@ def push(
     from wasm2oci.operations.push import push as push_module
 
     old.check()
-    output = old.output(session)
+    output = old.output(terminal)
     # The title is the argument exactly as it was typed: the old tool's bytes depend on it.
     request = PushRequest(Path(module), Reference.parse(reference), profile="wasm-to-oci", title=module)
-    result = push_module(request, session.environment(output, old.connection()))
+    result = push_module(request, old.environment(terminal, output))
     output.result({}, [f"Pushed: {reference}", f"Size: {result.module.size}", f"Digest: {result.manifest.digest}"])
 
 
 def pull(
-    session: Session,
+    terminal: Terminal,
     *,
-    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help="HOST/NAME:TAG.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Name of the output module.")] = Path(
+    reference: _ReferenceArgument,
+    out: Annotated[Path, Option("--out", "-o", metavar="FILE", help="Name of the output module.")] = Path(
         "module.wasm"
     ),
-    old: OldOptions,
+    old: _Old,
 ) -> None:
     """Pulls a WASM module from an OCI registry."""
     from wasm2oci.oci.reference import Reference
@@ -126,36 +134,10 @@ def pull(
     from wasm2oci.operations.pull import pull as pull_module
 
     old.check()
-    output = old.output(session)
+    output = old.output(terminal)
     request = PullRequest(Reference.parse(reference), output=out, mode=0o777)
-    result = pull_module(request, session.environment(output, old.connection()))
+    result = pull_module(request, old.environment(terminal, output))
     output.result({}, [f"Pulled: {reference}", f"Size: {result.module.size}", f"Digest: {result.module.digest}"])
-
-
-class DropInGroup(TyperGroup):
-    """The root command of `wasm-to-oci`."""
-
-    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """The two commands there are."""
-        del ctx
-        return ["pull", "push"]
-
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> TyperCommand | None:  # type: ignore[override]
-        """The command of this name."""
-        del ctx
-        if cmd_name == "push":
-            return make_command("push", push)
-        return make_command("pull", pull) if cmd_name == "pull" else None
-
-
-def root() -> DropInGroup:
-    """The whole of `wasm-to-oci` as one typer command."""
-    return DropInGroup(
-        name="wasm-to-oci",
-        help="Push and pull WebAssembly modules; the same tool as wasm2oci, under its predecessor's name and flags.",
-        rich_markup_mode=None,
-        context_settings=dict(PARSER_SETTINGS),
-    )
 
 
 def reorder(arguments: Sequence[str]) -> list[str]:

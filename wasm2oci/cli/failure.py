@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Final, TextIO
 
 from wasm2oci.base.text import printable
+from wasm2oci.cli.remedies import hint_for
 from wasm2oci.errors import Wasm2OciError
 
 __all__ = ["print_bug", "print_error"]
@@ -17,9 +18,10 @@ def print_error(error: Wasm2OciError, stderr: TextIO, *, color: bool) -> None:
     lines = [f"{_paint('error:', '1;31', on=color)} {printable(error.message, _LONGEST)}"]
     if error.detail is not None:
         lines.extend(f"  {printable(line, _LONGEST)}" for line in error.detail.splitlines())
-    if error.hint is not None:
-        lines.append(f"{_paint('hint:', '1;36', on=color)} {printable(error.hint, _LONGEST)}")
-    with suppress(OSError):  # the exit code says it even where nobody can be told
+    hint = hint_for(error)
+    if hint is not None:
+        lines.append(f"{_paint('hint:', '1;36', on=color)} {printable(hint, _LONGEST)}")
+    with suppress(OSError):  # the exit code tells it even when nothing can be written
         stderr.write("\n".join(lines) + "\n")
 
 

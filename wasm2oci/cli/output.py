@@ -5,7 +5,6 @@ and status lines go to standard error, so that a pipe only ever sees results. Te
 first: a title or a tag must not be able to drive the terminal.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -67,6 +66,8 @@ class Output:
             StandardOutputError: standard output does not take it.
         """
         if self.as_json:
+            import json
+
             text = json.dumps(document, indent=2) + "\n"
         else:
             if self.quiet:
@@ -86,6 +87,11 @@ class Output:
             self.stdout.flush()
             self.stdout.buffer.write(data)
             self.stdout.buffer.flush()
+
+    def flush(self) -> None:
+        """Let both streams have what was written, before something else writes to what is behind them."""
+        self.stdout.flush()
+        self.stderr.flush()
 
     def line(self, text: str) -> None:
         """Say what is going on, unless quiet."""

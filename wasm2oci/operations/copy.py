@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from wasm2oci.content.progress import Progress
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
-    from wasm2oci.operations.environment import Access, Environment
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.registry.options import ConnectOptions
 
 __all__ = ["Copied", "CopyRequest", "copy"]
 
@@ -22,13 +23,13 @@ class CopyRequest(NamedTuple):
         source: a tag, a digest, or a layout with one entry.
         destination: without a tag, the source's tag is kept.
         recursive: take signatures and everything else that refers to it along.
-        destination_access: how the destination is reached, when not like the source.
+        destination_options: how the destination is reached, when not like the source.
     """
 
     source: "Location"
     destination: "Location"
     recursive: bool = False
-    destination_access: "Access | None" = None
+    destination_options: "ConnectOptions | None" = None
 
 
 class Copied(NamedTuple):
@@ -52,7 +53,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
             has; the destination's tag was not touched.
         Wasm2OciError: either place failed; `side` says which.
     """
-    other = request.destination_access
+    other = request.destination_options
     tag = request.destination.tag
     if tag is None and request.destination.digest is None:
         tag = request.source.tag
@@ -64,7 +65,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
             raise DigestMismatchError(
                 f"{request.source} is {root.digest}, not {pinned}", hint="nothing was copied; leave the digest out"
             )
-        if other is None or other == environment.access:
+        if other is None or other == environment.options:
             # One client for both sides: only so can blobs be mounted.
             result = copy_content(
                 source,
@@ -75,7 +76,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
                 progress=progress,
             )
         else:
-            with environment.with_access(other).places() as elsewhere:
+            with environment._replace(options=other).places() as elsewhere:
                 destination = elsewhere.write(request.destination)
                 result = copy_content(source, root, destination, tag, recursive=request.recursive, progress=progress)
     outcomes = [outcome for _, outcome in result.nodes]

@@ -12,43 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.reference import LayoutReference, Location, Reference
+from wasm2oci.registry.options import ConnectOptions
 
 if TYPE_CHECKING:
     from wasm2oci.content.cache import Cache
     from wasm2oci.content.target import ReadTarget, Target
-    from wasm2oci.registry.connect import ConnectOptions, Connector
-    from wasm2oci.registry.credentials import Basic, IdentityToken
+    from wasm2oci.registry.connect import Connector
 
-__all__ = ["Access", "Environment", "Places"]
-
-
-class Access(NamedTuple):
-    """How registries are reached and as whom, as the user said it; nothing said means the usual ways are tried."""
-
-    plain_http: bool = False
-    insecure: bool = False
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    username: str | None = None
-    password: str | None = None
-    identity_token: bool = False
-    credentials_file: Path | None = None
-
-    def __repr__(self) -> str:
-        """Without the password."""
-        return f"Access(username={self.username!r}, ...)"
-
-    def credential(self) -> "Basic | IdentityToken | None":
-        """The credential that was given on the command line, if one was."""
-        if self.password is None:
-            return None
-        from wasm2oci.registry.credentials import Basic, IdentityToken
-
-        source = "the command line"
-        if self.identity_token:
-            return IdentityToken(self.password, source=source)
-        return Basic(self.username or "", self.password, source=source)
+__all__ = ["Environment", "Places"]
 
 
 def _say_nothing(text: str) -> None:
@@ -61,43 +32,25 @@ class Environment(NamedTuple):
     Args:
         variables: environment variables.
         home: the user's home folder.
-        access: how registries are reached.
+        options: how registries are reached, and as whom.
         warn: takes text that may need the user's attention.
         note: takes text that only a curious user wants.
-        log: takes what is said to and by registries, without secrets; None when nobody reads it.
+        log: takes what is said to and by registries, without secrets; None when it is not wanted.
         clock: seconds since the epoch.
     """
 
     variables: Mapping[str, str]
     home: Path
-    access: Access = Access()
+    options: ConnectOptions = ConnectOptions()
     warn: Callable[[str], None] = _say_nothing
     note: Callable[[str], None] = _say_nothing
     log: Callable[[str], None] | None = None
     clock: Callable[[], float] = time.time
 
-    def with_access(self, access: Access) -> Self:
-        """The same world, registries reached in another way."""
-        return self._replace(access=access)
-
-    def connect_options(self) -> "ConnectOptions":
-        """What the registry client is told about this world."""
-        from wasm2oci.registry.connect import ConnectOptions
-
-        access = self.access
-        return ConnectOptions(
-            plain_http=access.plain_http,
-            insecure=access.insecure,
-            ca_file=access.ca_file,
-            cert_file=access.cert_file,
-            key_file=access.key_file,
-            credential=access.credential(),
-            registry_config=access.credentials_file,
-            environ=self.variables,
-            home=self.home,
-            now=self.clock,
-            log=self.log,
-            warn=self.warn,
+    def connect_options(self) -> ConnectOptions:
+        """The options for the registry client, with this world filled in."""
+        return self.options._replace(
+            environ=self.variables, home=self.home, now=self.clock, log=self.log, warn=self.warn
         )
 
     def cache(self) -> "Cache":

@@ -31,7 +31,7 @@ class LoggedOut(NamedTuple):
 
 
 def login(host: str, environment: "Environment") -> LoggedIn:
-    """Check the credentials in `environment.access` with the registry, then keep them.
+    """Check the credentials in `environment.options` with the registry, then keep them.
 
     Raises:
         AccessError: the registry refuses them; nothing was kept.
@@ -39,7 +39,7 @@ def login(host: str, environment: "Environment") -> LoggedIn:
         LocalIOError: they cannot be kept.
         UsageError: there are none.
     """
-    credential = environment.access.credential()
+    credential = environment.options.credential
     if credential is None:
         raise UsageError("login needs a user name and a password", hint="add -u NAME --password-stdin")
     from wasm2oci.registry.login import store_credential
@@ -51,7 +51,7 @@ def login(host: str, environment: "Environment") -> LoggedIn:
         credential,
         environment.variables,
         environment.home,
-        registry_config=environment.access.credentials_file,
+        registry_config=environment.options.registry_config,
     )
     return LoggedIn(host, *stored)
 
@@ -66,7 +66,7 @@ def logout(host: str, environment: "Environment") -> LoggedOut:
     from wasm2oci.registry.login import erase_credential
 
     where = erase_credential(
-        host, environment.variables, environment.home, registry_config=environment.access.credentials_file
+        host, environment.variables, environment.home, registry_config=environment.options.registry_config
     )
     if not where:
         raise NotLoggedInError(f"no credentials for {host} are kept")

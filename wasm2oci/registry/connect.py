@@ -5,26 +5,19 @@ is asked over plain http first, as other clients do, and over https when that tu
 that are about TLS settle it at once. Docker Hub's `docker.io` is really `registry-1.docker.io`.
 """
 
-import random
 import re
-import time
-from pathlib import Path
 from threading import Lock
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from wasm2oci.registry.endpoints import endpoint
+from wasm2oci.registry.options import ConnectOptions
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, TlsError
 from wasm2oci.registry.repository import Repository
-from wasm2oci.registry.retry import RetryPolicy
 from wasm2oci.registry.session import Session, World
-from wasm2oci.registry.tls import TlsSettings
 from wasm2oci.registry.transport import HttpTransport
 from wasm2oci.registry.urls import Origin, is_hub, is_loopback
-from wasm2oci.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from wasm2oci.oci.reference import Reference
@@ -35,63 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["ConnectOptions", "Connector", "find_origin", "open_repository"]
 
 _WANTS_TLS: Final = re.compile(rb"https|ssl|tls", re.IGNORECASE)
-
-
-class ConnectOptions(NamedTuple):
-    """How registries are reached, and the world that is handed in. Times are in seconds.
-
-    Args:
-        environ: environment variables: proxies, credential files, tokens.
-        home: the user's home folder.
-        plain_http: ask over http.
-        insecure: take any certificate, of the registry and of its token server.
-        ca_file: PEM file of authorities to trust besides the system's.
-        cert_file: PEM file of a certificate to show to the registry, and to nobody else.
-        key_file: PEM file of its key, when that is not in `cert_file`.
-        credential: from the command line, or None to look it up.
-        registry_config: the only credential file to look into, or None.
-        headers: custom headers, for the registry itself only.
-        retry: how often, how patiently.
-        connect_timeout: until a connection stands.
-        read_timeout: between two pieces of an answer.
-        user_agent: what we call ourselves.
-        sleep: waits.
-        clock: grows steadily.
-        now: since 1970.
-        random: from 0 to 1.
-        log: takes the lines of the debug log, which hold no secrets; None when nobody reads them.
-        warn: takes sentences for the user, each once.
-    """
-
-    environ: "Mapping[str, str]"
-    home: Path
-    plain_http: bool = False
-    insecure: bool = False
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    credential: "Credential | None" = None
-    registry_config: Path | None = None
-    headers: "Mapping[str, str]" = MappingProxyType({})
-    retry: RetryPolicy = RetryPolicy()
-    connect_timeout: float = 10.0
-    read_timeout: float = 60.0
-    user_agent: str = f"wasm2oci/{__version__}"
-    sleep: "Callable[[float], None]" = time.sleep
-    clock: "Callable[[], float]" = time.monotonic
-    now: "Callable[[], float]" = time.time
-    random: "Callable[[], float]" = random.random
-    log: "Callable[[str], None] | None" = None
-    warn: "Callable[[str], None] | None" = None
-
-    def __repr__(self) -> str:
-        """Without variables, headers and credential: there are secrets in them."""
-        return f"ConnectOptions(plain_http={self.plain_http}, insecure={self.insecure}, ...)"
-
-    @property
-    def tls(self) -> TlsSettings:
-        """The part that is about TLS."""
-        return TlsSettings(self.insecure, self.ca_file, self.cert_file, self.key_file)
 
 
 class Connector:

@@ -92,9 +92,9 @@ class RunRequest:
         random: where its randomness comes from.
     """
 
-    module: bytes = field(repr=False)
+    module: bytes = field(default=b"", repr=False)
     sha256: str | None = None
-    args: tuple[bytes, ...]
+    args: tuple[bytes, ...] = ()
     environment: tuple[tuple[bytes, bytes], ...] = ()
     preopens: "tuple[Preopen, ...]" = ()
     listeners: tuple[int, ...] = ()

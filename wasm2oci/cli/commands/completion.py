@@ -3,10 +3,8 @@
 from enum import StrEnum
 from typing import Annotated
 
-import typer
-
-from wasm2oci.cli.options import Reporting
-from wasm2oci.cli.session import Session
+from wasm2oci.cli.declare import Argument
+from wasm2oci.cli.output import Output
 
 __all__ = ["Shell", "command"]
 
@@ -19,7 +17,7 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-def command(session: Session, shell: Annotated[Shell, typer.Argument(help="Which shell.", show_default=False)]) -> None:
+def command(output: Output, shell: Annotated[Shell, Argument("SHELL", f"One of {', '.join(Shell)}.")]) -> None:
     """Print the completion script of a shell.
 
     Put it where the shell looks for such scripts:
@@ -33,4 +31,4 @@ def command(session: Session, shell: Annotated[Shell, typer.Argument(help="Which
     from wasm2oci.cli.completion import SCRIPTS
 
     script = SCRIPTS[shell.value]
-    session.output(Reporting()).result({}, script.splitlines())
+    output.result({"shell": shell.value, "script": script}, script.splitlines(), quiet=script.splitlines())

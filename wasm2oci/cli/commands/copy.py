@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from wasm2oci.cli.declare import Argument, Option, Prefix
-from wasm2oci.cli.options import Connection, Reporting
-from wasm2oci.cli.output import descriptor_document, fields, size_text
+from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.options import DESTINATION
+from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
-from wasm2oci.cli.session import Session
-from wasm2oci.errors import UsageError
+from wasm2oci.operations.environment import Environment
+from wasm2oci.registry.options import ConnectOptions
 
 __all__ = ["command"]
 
 
 def command(
-    session: Session,
+    output: Output,
     *,
     source: Annotated[
         str,
@@ -24,11 +24,10 @@ def command(
         Argument("DESTINATION", "The same; without a tag, SOURCE's is kept."),
     ],
     recursive: Annotated[
-        bool, Option.of("--recursive", "-r", help="Take along signatures and all else that refers to it.")
+        bool, Option("--recursive", "-r", help="Take along signatures and all else that refers to it.")
     ] = False,
-    reporting: Reporting,
-    connection: Connection,
-    destination_connection: Annotated[Connection, Prefix("to")],
+    environment: Environment,
+    destination_options: Annotated[ConnectOptions, DESTINATION],
 ) -> None:
     """Copy an artifact between registries and layouts, byte for byte.
 
@@ -38,18 +37,12 @@ def command(
     from wasm2oci.oci.reference import parse_location
     from wasm2oci.operations.copy import CopyRequest, copy
 
-    output = session.output(reporting)
-    if connection.password_stdin and destination_connection.password_stdin:
-        raise UsageError(
-            "standard input holds one password: --password-stdin and --to-password-stdin exclude each other"
-        )
-    environment = session.environment(output, connection)
-    told = destination_connection != Connection()
+    destination_options.check()
     request = CopyRequest(
         parse_location(source),
         parse_location(destination),
         recursive=recursive,
-        destination_access=destination_connection.access(session.stdin) if told else None,
+        destination_options=None if destination_options == ConnectOptions() else destination_options,
     )
     with transfer(output, "Copied", "Copying") as progress:
         result = copy(request, environment, progress)

@@ -2,16 +2,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from wasm2oci.cli.options import Reporting
-from wasm2oci.cli.session import Session
-
 if TYPE_CHECKING:
     from wasm2oci.operations.demo import Demonstrated, Step
+from wasm2oci.cli.output import Output
+from wasm2oci.cli.terminal import Terminal
 
 __all__ = ["command"]
 
 
-def command(session: Session, reporting: Reporting) -> int:
+def command(output: Output, terminal: Terminal) -> int:
     """Show what this tool does, on this machine, with a registry of its own.
 
     Starts a registry on a free port of the loopback, then runs the commands a user would type: publish a module, look
@@ -19,8 +18,6 @@ def command(session: Session, reporting: Reporting) -> int:
     """
     from wasm2oci.cli.output import size_text
     from wasm2oci.operations.demo import DemoStepError, demo
-
-    output = session.output(reporting)
 
     def say(*lines: str) -> None:
         if not output.as_json:
@@ -34,7 +31,7 @@ def command(session: Session, reporting: Reporting) -> int:
         say("", f"# {step.purpose}", f"$ {step.command}", *said)
 
     try:
-        done = demo(session.variables, started, shown)
+        done = demo(terminal.variables, started, shown)
     except DemoStepError as error:
         output.warn(error.message)
         return error.code

@@ -4,31 +4,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import Connection, Reporting
 from wasm2oci.cli.output import Output, descriptor_document, fields, module_document, size_text
-from wasm2oci.cli.session import Session
 
 if TYPE_CHECKING:
     from wasm2oci.engine.facts import Extern
     from wasm2oci.operations.inspect import Inspected
     from wasm2oci.operations.module_info import ModuleInfo
+from wasm2oci.operations.environment import Environment
 
 __all__ = ["command"]
 
 
 def command(
-    session: Session,
+    output: Output,
     *,
     subject: Annotated[
         str,
         Argument("REF|FILE", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, or a file."),
     ],
     manifest_only: Annotated[
-        bool, Option.of("--manifest-only", help="Do not download the module to look into it.")
+        bool, Option("--manifest-only", help="Do not download the module to look into it.")
     ] = False,
-    raw: Annotated[bool, Option.of("--raw", help="Print the manifest's bytes, exactly as they are.")] = False,
-    reporting: Reporting,
-    connection: Connection,
+    raw: Annotated[bool, Option("--raw", help="Print the manifest's bytes, exactly as they are.")] = False,
+    environment: Environment,
 ) -> None:
     """Show what an artifact or a module file holds.
 
@@ -38,13 +36,12 @@ def command(
     from wasm2oci.operations.inspect import inspect, inspect_file
     from wasm2oci.operations.subject import parse_subject
 
-    output = session.output(reporting)
     parsed = parse_subject(subject)
     if isinstance(parsed, Path):
         module = inspect_file(parsed)
         output.result({"file": subject, "module": module_document(module)}, _module_lines(module, ("File", subject)))
         return
-    result = inspect(parsed, session.environment(output, connection), look_inside=not (manifest_only or raw))
+    result = inspect(parsed, environment, look_inside=not (manifest_only or raw))
     if raw:
         output.raw(result.document.raw)
         return

@@ -1,21 +1,18 @@
 """`wasm2oci login`."""
 
-from typing import Annotated
-
-from wasm2oci.cli.declare import Argument
-from wasm2oci.cli.options import Connection, Reporting
-from wasm2oci.cli.output import fields
-from wasm2oci.cli.session import Session
+from wasm2oci.cli.options import ConnectGroup, HostArgument
+from wasm2oci.cli.output import Output, fields
+from wasm2oci.cli.terminal import Terminal
 from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
 
 
 def command(
-    session: Session,
-    host: Annotated[str, Argument("HOST", "The registry: ghcr.io, HOST:PORT.")],
-    reporting: Reporting,
-    connection: Connection,
+    output: Output,
+    terminal: Terminal,
+    host: HostArgument,
+    options: ConnectGroup,
 ) -> None:
     """Check credentials with a registry, and keep them where docker keeps its own.
 
@@ -26,16 +23,14 @@ def command(
     from wasm2oci.cli.hosts import check_host
     from wasm2oci.operations.login import login
 
-    output = session.output(reporting)
     check_host(host)
-    if session.interactive and not connection.password_stdin:
-        if connection.username is None and not connection.identity_token:
-            connection = connection._replace(username=session.ask("User name: "))
-        if connection.password is None:
-            connection = connection._replace(password=session.ask_secret("Password: "))
-        if not connection.password or not (connection.username or connection.identity_token):
+    if terminal.interactive and options.password is None:
+        if options.username is None and not options.identity_token:
+            options = options._replace(username=terminal.ask("User name: "))
+        options = options._replace(password=terminal.ask_secret("Password: "))
+        if not options.password or not (options.username or options.identity_token):
             raise UsageError("login needs a user name and a password")
-    result = login(host, session.environment(output, connection))
+    result = login(host, terminal.environment(output, options))
     if result.plaintext:
         output.warn(f"the password is kept unencrypted in {result.where}; a credential helper would keep it safer")
     if result.hidden_by is not None:

@@ -4,28 +4,29 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Option
-from wasm2oci.cli.options import Connection, ModuleOption, PlatformOption, ReferenceArgument, Reporting
-from wasm2oci.cli.output import descriptor_document, fields, size_text
+from wasm2oci.cli.options import ModuleOption, PlatformOption, ReferenceArgument
+from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
-from wasm2oci.cli.session import Session
+from wasm2oci.cli.terminal import Terminal
+from wasm2oci.operations.environment import Environment
 
 __all__ = ["command"]
 
 
 def command(
-    session: Session,
+    output: Output,
+    terminal: Terminal,
     *,
     ref: ReferenceArgument,
     out: Annotated[
         str | None,
-        Option.of("--output", "-o", metavar="FILE", help="The file to write; - writes to standard output."),
+        Option("--output", "-o", metavar="FILE", help="The file to write; - writes to standard output."),
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
-    force: Annotated[bool, Option.of("--force", help="Also what is no WebAssembly module.")] = False,
-    no_cache: Annotated[bool, Option.of("--no-cache", help="Download even what was downloaded before.")] = False,
-    reporting: Reporting,
-    connection: Connection,
+    force: Annotated[bool, Option("--force", help="Also what is no WebAssembly module.")] = False,
+    no_cache: Annotated[bool, Option("--no-cache", help="Download even what was downloaded before.")] = False,
+    environment: Environment,
 ) -> None:
     """Get a module back, every byte verified.
 
@@ -37,17 +38,16 @@ def command(
     from wasm2oci.oci.reference import parse_location
     from wasm2oci.operations.pull import PullRequest, pull
 
-    output = session.output(reporting)
     request = PullRequest(
         source=parse_location(ref),
-        output=session.stdout.buffer if out in {"-", "/dev/stdout"} else Path(out) if out is not None else None,
+        output=terminal.stdout.buffer if out in {"-", "/dev/stdout"} else Path(out) if out is not None else None,
         wanted=module,
         platform=platform,
         cached=not no_cache,
         force=force,
     )
     with transfer(output, "Downloaded", "Downloading", existed="Cached") as progress:
-        result = pull(request, session.environment(output, connection), progress)
+        result = pull(request, environment, progress)
     document = {
         "reference": pinned_name(result.source, str(result.manifest.digest)),
         "format": result.format,

@@ -4,49 +4,47 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import Connection, Reporting
-from wasm2oci.cli.output import descriptor_document, fields, size_text
+from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
-from wasm2oci.cli.session import Session
-from wasm2oci.errors import UsageError
+from wasm2oci.cli.terminal import Terminal
+from wasm2oci.operations.environment import Environment
 from wasm2oci.packager.profiles import PROFILES
 
 __all__ = ["command"]
 
 _AUTHOR = f"Who made it (profile {', '.join(name for name, profile in PROFILES.items() if profile.takes_author)})."
-_TWO_INPUTS = "log in first, or put the module into a file"
 
 
 def command(
-    session: Session,
+    output: Output,
+    terminal: Terminal,
     *,
-    file: Annotated[str, Argument("FILE", "The module; - reads standard input.")],
+    file: Annotated[str, Argument("FILE", "The module; - reads standard input.", dash=True)],
     ref: Annotated[
         str,
         Argument("REF", "HOST/NAME:TAG, several tags as HOST/NAME:TAG,TAG, or oci-layout:DIR:TAG."),
     ],
     profile: Annotated[
-        str, Option.of("--profile", metavar="NAME", help=f"How the artifact is laid out: {', '.join(PROFILES)}.")
+        str, Option("--profile", help="How the artifact is laid out.", choices=tuple(PROFILES))
     ] = "cncf",
     annotation: Annotated[
         list[str] | None,
-        Option.of("--annotation", "-a", metavar="KEY=VALUE", help="Say something about the artifact; repeatable."),
+        Option("--annotation", "-a", metavar="KEY=VALUE", help="Say something about the artifact; repeatable."),
     ] = None,
     annotation_file: Annotated[
-        Path | None, Option.of("--annotation-file", metavar="FILE", help="JSON object with annotations.")
+        Path | None, Option("--annotation-file", metavar="FILE", help="JSON object with annotations.")
     ] = None,
     title: Annotated[
         str | None,
-        Option.of("--title", metavar="NAME", help="File name that a pull gives it, if not FILE's own name."),
+        Option("--title", metavar="NAME", help="File name that a pull gives it, if not FILE's own name."),
     ] = None,
     created: Annotated[
         str | None,
-        Option.of("--created", metavar="DATE", help="When it was made; else SOURCE_DATE_EPOCH, else nothing is said."),
+        Option("--created", metavar="DATE", help="When it was made; else SOURCE_DATE_EPOCH, else nothing is said."),
     ] = None,
-    author: Annotated[str | None, Option.of("--author", metavar="NAME", help=_AUTHOR)] = None,
-    force: Annotated[bool, Option.of("--force", help="Push it even if it is not WebAssembly.")] = False,
-    reporting: Reporting,
-    connection: Connection,
+    author: Annotated[str | None, Option("--author", metavar="NAME", help=_AUTHOR)] = None,
+    force: Annotated[bool, Option("--force", help="Push it even if it is not WebAssembly.")] = False,
+    environment: Environment,
 ) -> None:
     """Put a WebAssembly module or component into a registry.
 
@@ -59,13 +57,9 @@ def command(
     from wasm2oci.cli.references import pinned_name, split_tags, tagged_name
     from wasm2oci.operations.push import PushRequest, push
 
-    output = session.output(reporting)
-    if file == "-" and connection.password_stdin:
-        raise UsageError("standard input holds the module or the password, not both", hint=_TWO_INPUTS)
     destination, further = split_tags(ref)
-    environment = session.environment(output, connection)
     request = PushRequest(
-        module=session.stdin.read() if file == "-" else Path(file),
+        module=terminal.stdin.read() if file == "-" else Path(file),
         destination=destination,
         further_tags=further,
         profile=profile,

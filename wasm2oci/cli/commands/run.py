@@ -1,136 +1,95 @@
 """`wasm2oci run`."""
 
 import contextlib
+import io
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
-import typer
+from wasm2oci.base.text import printable
+from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.options import ModuleOption, PlatformOption
+from wasm2oci.cli.output import Output
+from wasm2oci.cli.terminal import Terminal
+from wasm2oci.operations.environment import Environment
+from wasm2oci.operations.fetch_module import Pull
+from wasm2oci.runtime.request import EngineChoice
 
-from wasm2oci.cli.declare import option_group
-from wasm2oci.cli.options import Connection, Reporting
-from wasm2oci.cli.running import descriptor, report
-from wasm2oci.cli.session import Session
+if TYPE_CHECKING:
+    from wasm2oci.runtime import ProfileRow, RunOutcome
 
-__all__ = ["CONTEXT_SETTINGS", "command", "rewrite"]
+__all__ = ["command"]
 
-CONTEXT_SETTINGS: Final[dict[str, Any]] = {"allow_interspersed_args": False}
-
-
-class Engine(StrEnum):
-    """The engines."""
-
-    AUTO = "auto"
-    EMBEDDED = "embedded"
-    WASMTIME = "wasmtime"
-
-
-class Pull(StrEnum):
-    """When the registry is asked."""
-
-    ALWAYS = "always"
-    MISSING = "missing"
-    NEVER = "never"
-
-
-@option_group("What the guest gets")
-class World(NamedTuple):
-    """What the guest gets; nothing else is let in."""
-
-    env: Annotated[
-        list[str] | None,
-        typer.Option("--env", "-e", metavar="K[=V]", help="A variable; without a value, your own is passed on."),
-    ] = None
-    env_file: Annotated[
-        list[Path] | None, typer.Option("--env-file", metavar="FILE", help="Variables, one K=V a line.")
-    ] = None
-    dir: Annotated[
-        list[str] | None,
-        typer.Option("--dir", metavar="HOST[::GUEST][:ro]", help="A directory, under its own or another name."),
-    ] = None
-    invoke: Annotated[
-        str | None,
-        typer.Option("--invoke", metavar="NAME", help="Call this function; the arguments are its typed values."),
-    ] = None
-    trap_missing: Annotated[
-        bool, typer.Option("--trap-missing", help="Start although imports are missing; calling one traps.")
-    ] = False
-
-
-@option_group("Limits")
-class Bounds(NamedTuple):
-    """What it may use."""
-
-    timeout: Annotated[
-        str | None, typer.Option("--timeout", metavar="TIME", help="Stop it after 30s, 500ms, 2m; exit 124.")
-    ] = None
-    fuel: Annotated[
-        int | None, typer.Option("--fuel", metavar="N", min=1, help="Stop it after about N instructions.")
-    ] = None
-    max_memory: Annotated[
-        str, typer.Option("--max-memory", metavar="SIZE", help="What a memory of it may grow to.")
-    ] = "1GiB"
-
-
-@option_group("Fetching")
-class Choosing(NamedTuple):
-    """Which module, and how it is fetched."""
-
-    pull: Annotated[Pull, typer.Option("--pull", help="When to ask the registry.")] = Pull.MISSING
-    digest: Annotated[
-        str | None,
-        typer.Option("--digest", metavar="DIGEST", help="Run nothing but this module, or this manifest's."),
-    ] = None
-    module: Annotated[
-        str | None,
-        typer.Option("--module", metavar="NAME", help="Which one, if there are several: title, path, digest."),
-    ] = None
-    platform: Annotated[str | None, typer.Option("--platform", metavar="OS/ARCH", help="Which entry of an index.")] = (
-        None
-    )
-
-
-@option_group("Engine options")
-class Watching(NamedTuple):
-    """How it is run, and looked at while it runs."""
-
-    engine: Annotated[Engine, typer.Option("--engine", help="What runs it; auto takes wasmtime if it can.")] = (
-        Engine.AUTO
-    )
-    trace: Annotated[
-        bool, typer.Option("--trace", help="A line for each WASI call on standard error; --trace=FILE: into a file.")
-    ] = False
-    trace_file: Annotated[str | None, typer.Option("--trace-file", metavar="FILE", hidden=True)] = None
-    profile: Annotated[bool, typer.Option("--profile", help="Say at the end where time went (embedded engine).")] = (
-        False
-    )
-    no_code_cache: Annotated[
-        bool, typer.Option("--no-code-cache", help="Neither keep nor use code made from modules.")
-    ] = False
-
-
-def rewrite(arguments: list[str]) -> list[str]:
-    """`--trace=FILE` as the parser takes it; only before the module, for what follows is the guest's."""
-    return [f"--trace-file={word[8:]}" if word.startswith("--trace=") else word for word in arguments]
+_WORLD: Final = "What the guest gets"
+_LIMITS: Final = "Limits"
+_FETCHING: Final = "Fetching"
+_ENGINE: Final = "Engine options"
+_SHOWN_ROWS: Final = 25
+_SHOWN_CHARACTERS: Final = 500
+_STDERR: Final = "-"
 
 
 def command(
-    session: Session,
+    output: Output,
+    terminal: Terminal,
+    environment: Environment,
     *,
-    subject: Annotated[
-        str,
-        typer.Argument(metavar="REF|FILE", help="HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, or a file."),
-    ],
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS...]", help="The guest's own.", show_default=False)
+    subject: Annotated[str, Argument("REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, or a file.")],
+    arguments: Annotated[list[str] | None, Argument("[ARGS...]", "The guest's own.", rest=True)] = None,
+    env: Annotated[
+        list[str] | None,
+        Option("--env", "-e", metavar="K[=V]", help="A variable; without a value, yours is passed on.", title=_WORLD),
     ] = None,
-    world: World,
-    bounds: Bounds,
-    choosing: Choosing,
-    watching: Watching,
-    reporting: Reporting,
-    connection: Connection,
+    env_file: Annotated[
+        list[Path] | None, Option("--env-file", metavar="FILE", help="Variables, one K=V a line.", title=_WORLD)
+    ] = None,
+    directories: Annotated[
+        list[str] | None,
+        Option("--dir", metavar="HOST[::GUEST][:ro]", help="A directory, under its own or another name.", title=_WORLD),
+    ] = None,
+    invoke: Annotated[
+        str | None,
+        Option("--invoke", metavar="NAME", help="Call this function; ARGS are its typed values.", title=_WORLD),
+    ] = None,
+    trap_missing: Annotated[
+        bool, Option("--trap-missing", help="Start although imports are missing; calling one traps.", title=_WORLD)
+    ] = False,
+    timeout: Annotated[
+        str | None, Option("--timeout", metavar="TIME", help="Stop it after 30s, 500ms, 2m; exit 124.", title=_LIMITS)
+    ] = None,
+    fuel: Annotated[
+        int | None,
+        Option("--fuel", metavar="N", help="Stop it after about N instructions.", minimum=1, title=_LIMITS),
+    ] = None,
+    max_memory: Annotated[
+        str, Option("--max-memory", metavar="SIZE", help="What a memory of it may grow to.", title=_LIMITS)
+    ] = "1GiB",
+    pull: Annotated[Pull, Option("--pull", help="When to ask the registry.", title=_FETCHING)] = Pull.MISSING,
+    digest: Annotated[
+        str | None,
+        Option("--digest", metavar="DIGEST", help="Run only this module, or this manifest's.", title=_FETCHING),
+    ] = None,
+    module: ModuleOption = None,
+    platform: PlatformOption = None,
+    engine: Annotated[
+        EngineChoice, Option("--engine", help="What runs it; auto takes wasmtime if it can.", title=_ENGINE)
+    ] = EngineChoice.AUTO,
+    trace: Annotated[
+        str | None,
+        Option(
+            "--trace",
+            metavar="FILE",
+            bare=_STDERR,
+            help="Write a line for each WASI call, to standard error or into FILE.",
+            title=_ENGINE,
+        ),
+    ] = None,
+    profile: Annotated[
+        bool, Option("--profile", help="Show at the end where time went (embedded engine).", title=_ENGINE)
+    ] = False,
+    no_code_cache: Annotated[
+        bool, Option("--no-code-cache", help="Neither keep nor use code made from modules.", title=_ENGINE)
+    ] = False,
 ) -> int:
     """Fetch a module, verify it and run it.
 
@@ -144,74 +103,106 @@ def command(
     """
     from wasm2oci.oci.digest import Digest
     from wasm2oci.operations.fetch_module import FetchPolicy
-    from wasm2oci.operations.fetch_module import Pull as PullPolicy
-    from wasm2oci.operations.run import GuestRequest, run
+    from wasm2oci.operations.run import FetchAndRun, run
     from wasm2oci.operations.run_options import parse_directory, parse_duration, parse_environment, parse_size
     from wasm2oci.operations.subject import parse_subject
-    from wasm2oci.runtime import EngineChoice, Limits
+    from wasm2oci.runtime.request import Limits, RunRequest
 
-    if world.invoke is not None and (arguments or [])[:1] == ["--"]:
-        arguments = (arguments or [])[1:]  # no value looks so: a habit of those who give negative ones
-    output = session.output(reporting)
-    environment = session.environment(output, connection)
-    with _trace_lines(watching, session.stderr) as trace:
-        session.stdout.flush()
-        session.stderr.flush()
-        result = run(
-            GuestRequest(
-                subject=parse_subject(subject),
-                args=tuple(arguments or ()),
-                policy=FetchPolicy(
-                    pull=PullPolicy(choosing.pull.value),
-                    digest=None if choosing.digest is None else Digest.parse(choosing.digest),
-                    wanted=choosing.module,
-                    platform=choosing.platform,
-                ),
-                environment=parse_environment(world.env or (), world.env_file or (), session.variables),
-                preopens=tuple(parse_directory(text) for text in world.dir or ()),
-                stdin=descriptor(session.stdin, session.stdin.read),
-                stdout=descriptor(session.stdout.buffer, session.stdout.buffer.write),
-                stderr=descriptor(session.stderr.buffer, session.stderr.buffer.write),
-                invoke=world.invoke,
-                limits=Limits(
-                    timeout_s=None if bounds.timeout is None else parse_duration(bounds.timeout, "--timeout"),
-                    fuel=bounds.fuel,
-                    max_memory=parse_size(bounds.max_memory, "--max-memory"),
-                ),
-                engine=EngineChoice(watching.engine.value),
-                missing_as_traps=world.trap_missing,
-                trace=trace,
-                profile=watching.profile,
-                cached=not watching.no_code_cache,
+    words = arguments or []
+    if invoke is not None and words[:1] == ["--"]:
+        words = words[1:]  # no value looks so: a habit of those who give negative ones
+    with _trace_lines(trace, output) as write_trace:
+        output.flush()
+        request = RunRequest(
+            args=tuple(word.encode("utf-8", "surrogateescape") for word in words),
+            environment=parse_environment(env or (), env_file or (), terminal.variables),
+            preopens=tuple(parse_directory(text) for text in directories or ()),
+            stdin=_source(terminal.stdin),
+            stdout=_sink(terminal.stdout.buffer),
+            stderr=_sink(terminal.stderr.buffer),
+            invoke=invoke,
+            limits=Limits(
+                timeout_s=None if timeout is None else parse_duration(timeout, "--timeout"),
+                fuel=fuel,
+                max_memory=parse_size(max_memory, "--max-memory"),
             ),
-            environment,
+            engine=engine,
+            missing_as_traps=trap_missing,
+            trace=write_trace,
+            profile=profile,
         )
-    outcome = result.outcome
-    if world.invoke is not None and not outcome.exit_code:
-        document = {"function": world.invoke, "results": list(outcome.results), "engine": outcome.engine.value}
+        policy = FetchPolicy(pull, None if digest is None else Digest.parse(digest), module, platform)
+        ran = run(FetchAndRun(parse_subject(subject), request, policy, cached=not no_code_cache), environment)
+    outcome = ran.outcome
+    if invoke is not None and not outcome.exit_code:
+        document = {"function": invoke, "results": list(outcome.results), "engine": outcome.engine.value}
         output.result(document, outcome.results, quiet="\n".join(outcome.results) or None)
-    report(outcome, output, bounds.timeout)
+    _report(outcome, output, timeout)
     return outcome.exit_code
 
 
 @contextlib.contextmanager
-def _trace_lines(watching: Watching, stderr: TextIO) -> Iterator[Callable[[str], object] | None]:
+def _trace_lines(target: str | None, output: Output) -> Iterator[Callable[[str], object] | None]:
     """What takes the lines of a trace, if one is wanted."""
     from wasm2oci.errors import LocalIOError
 
-    if watching.trace_file is not None:
-        try:
-            file = Path(watching.trace_file).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - closed below
-        except OSError as error:
-            raise LocalIOError(f"{watching.trace_file}: {error.strerror}") from error
-        with file:
-            yield file.write
-    elif watching.trace:
+    if target is None:
+        yield None
+    elif target == _STDERR:
 
         def write(line: str) -> None:
-            stderr.write(line)
-            stderr.flush()
+            output.stderr.write(line)
+            output.stderr.flush()
 
         yield write
     else:
-        yield None
+        try:
+            file = Path(target).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - closed below
+        except OSError as error:
+            raise LocalIOError(f"{target}: {error.strerror}") from error
+        with file:
+            yield file.write
+
+
+def _source(stream: BinaryIO) -> int | bytes:
+    """The descriptor of an input; of one in memory its bytes."""
+    try:
+        return stream.fileno()
+    except (io.UnsupportedOperation, AttributeError):
+        return stream.read()
+
+
+def _sink(stream: Any) -> int | Callable[[bytes], object]:
+    """The descriptor of an output; of one in memory what takes bytes."""
+    try:
+        number: int = stream.fileno()
+    except (io.UnsupportedOperation, AttributeError):
+        return stream.write  # type: ignore[no-any-return]
+    return number
+
+
+def _report(outcome: "RunOutcome", output: Output, timeout: str | None) -> None:
+    """Write to standard error how the guest ended, unless it ended by itself."""
+    from wasm2oci.runtime.request import Ending
+
+    # What a guest named is shown without control characters, and not without end.
+    if outcome.trap is not None:
+        output.stderr.write(f"error: the guest trapped: {printable(outcome.trap.reason, _SHOWN_CHARACTERS)}\n")
+        output.stderr.write("".join(f"  {printable(line, _SHOWN_CHARACTERS)}\n" for line in outcome.trap.lines))
+    elif outcome.ending is Ending.TIMED_OUT:
+        output.stderr.write(f"error: the guest was stopped after {timeout}\n")
+    if outcome.profile:
+        output.stderr.write(_profile_table(outcome.profile))
+
+
+def _profile_table(rows: "tuple[ProfileRow, ...]") -> str:
+    lines = ["      own ms   total ms      calls  function\n"]
+    lines += [
+        f"{row.own_s * 1000:>12.3f} {row.total_s * 1000:>10.3f} {row.calls:>10}  "
+        f"{printable(row.name, _SHOWN_CHARACTERS)}\n"
+        for row in rows[:_SHOWN_ROWS]
+    ]
+    if len(rows) > _SHOWN_ROWS:
+        rest = sum(row.own_s for row in rows[_SHOWN_ROWS:]) * 1000
+        lines.append(f"{rest:>12.3f} {'':>21}  {len(rows) - _SHOWN_ROWS} more\n")
+    return "".join(lines)

@@ -1,102 +1,93 @@
 """`wasm2oci serve`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from wasm2oci.cli.declare import option_group
-from wasm2oci.cli.options import Reporting, read_password
-from wasm2oci.cli.session import Session
+from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.output import Output
+from wasm2oci.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from wasm2oci.cli.output import Output
     from wasm2oci.operations.serve import Served
 
-__all__ = ["CONTEXT_SETTINGS", "command"]
+__all__ = ["command"]
 
-CONTEXT_SETTINGS: Final[dict[str, Any]] = {"allow_interspersed_args": False}
-
-
-@option_group("Registry options")
-class Keeping(NamedTuple):
-    """What the registry keeps, and whether it takes more."""
-
-    root: Annotated[
-        Path | None,
-        typer.Option("--root", metavar="DIR", help="Keep everything here (default: a folder that goes at the end)."),
-    ] = None
-    listen: Annotated[
-        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
-    ] = "127.0.0.1:5000"
-    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse pushes and deletes.")] = False
-
-
-@option_group("Access options")
-class Guarding(NamedTuple):
-    """Who may use it, and how it is protected on the way."""
-
-    htpasswd: Annotated[
-        Path | None, typer.Option("--htpasswd", metavar="FILE", help="Users and bcrypt hashes (htpasswd -B).")
-    ] = None
-    user: Annotated[
-        str | None, typer.Option("--user", metavar="NAME", help="The only user; a password is made up and shown.")
-    ] = None
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password of --user from standard input.")
-    ] = False
-    tls_cert: Annotated[
-        Path | None, typer.Option("--tls-cert", metavar="FILE", help="PEM certificate chain: serve https.")
-    ] = None
-    tls_key: Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="PEM key of --tls-cert.")] = None
+_REGISTRY = "Registry options"
+_ACCESS = "Access options"
 
 
 def command(
-    session: Session,
-    keeping: Keeping,
-    guarding: Guarding,
-    reporting: Reporting,
+    output: Output,
+    terminal: Terminal,
+    *,
     run: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[-- COMMAND...]", help="Serve while this runs, then stop.", show_default=False),
+        list[str] | None, Argument("[-- COMMAND...]", "Serve while this runs, then stop.", rest=True)
+    ] = None,
+    root: Annotated[
+        Path | None,
+        Option("--root", metavar="DIR", help="Keep everything here (default: a temporary folder).", title=_REGISTRY),
+    ] = None,
+    listen: Annotated[
+        str, Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.", title=_REGISTRY)
+    ] = "127.0.0.1:5000",
+    read_only: Annotated[bool, Option("--read-only", help="Refuse pushes and deletes.", title=_REGISTRY)] = False,
+    htpasswd: Annotated[
+        Path | None,
+        Option("--htpasswd", metavar="FILE", help="Users and bcrypt hashes (htpasswd -B).", title=_ACCESS),
+    ] = None,
+    user: Annotated[
+        str | None,
+        Option("--user", metavar="NAME", help="The only user; a password is made up and shown.", title=_ACCESS),
+    ] = None,
+    password: Annotated[
+        str | None,
+        Option(
+            "--password-stdin", help="Read the password of --user from standard input.", from_stdin=True, title=_ACCESS
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        Option("--tls-cert", metavar="FILE", help="PEM certificate chain: serve https.", title=_ACCESS),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, Option("--tls-key", metavar="FILE", help="PEM key of --tls-cert.", title=_ACCESS)
     ] = None,
 ) -> int:
     """Serve a registry from this machine: for development, tests and CI.
 
     It speaks the whole OCI Distribution Specification 1.1, keeps every repository as an OCI image layout, and shows
-    what it holds on a page for browsers. It listens on the loopback unless told otherwise. For more than that, the
-    same wasm2oci commands work with any registry.
+    what it holds on a page for browsers. It listens on the loopback interface unless --listen names another one. For
+    more than that, the same wasm2oci commands work with any registry.
 
     Example: wasm2oci serve --listen 127.0.0.1:0 -- sh -c 'wasm2oci push a.wasm $WASM2OCI_REGISTRY/a:v1'
     """
     from wasm2oci.errors import UsageError
     from wasm2oci.operations.serve import ServeRequest, serving
 
-    if guarding.password_stdin and guarding.user is None:
+    if password is not None and user is None:
         raise UsageError("--password-stdin needs --user")
     request = ServeRequest(
-        listen=keeping.listen,
-        root=keeping.root,
-        htpasswd=guarding.htpasswd,
-        user=guarding.user,
-        password=read_password(session.stdin) if guarding.password_stdin else None,
-        tls_cert=guarding.tls_cert,
-        tls_key=guarding.tls_key,
-        read_only=keeping.read_only,
+        listen=listen,
+        root=root,
+        htpasswd=htpasswd,
+        user=user,
+        password=password,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        read_only=read_only,
     )
-    output = session.output(reporting)
 
     def log(text: str) -> None:
         for line in text.splitlines():
             output.line(line)
-        session.stderr.flush()
+        terminal.stderr.flush()
 
     with serving(request, log) as served:
         if run:
             _announce(output, served, running=True)
-            return _run(run, session.variables, served)
+            return _run(run, terminal.variables, served)
         _wait(lambda: _announce(output, served, running=False))
     output.line("stopped")
     return 0
@@ -157,6 +148,9 @@ def _run(arguments: "Sequence[str]", variables: "Mapping[str, str]", served: "Se
         process = subprocess.Popen(list(arguments), env={**variables, **extra})
     except FileNotFoundError as error:
         raise NotFoundError(f"no such command: {arguments[0]}") from error
+    except PermissionError as error:
+        hint = f"to serve that folder: wasm2oci serve --root {arguments[0]}" if Path(arguments[0]).is_dir() else None
+        raise LocalIOError(f"cannot run {arguments[0]}: {error.strerror}", hint=hint) from error
     except OSError as error:
         raise LocalIOError(f"cannot run {arguments[0]}: {error.strerror}") from error
     # Ctrl-C reaches the command as well, and it decides what it means; a polite stop is passed on to it.

@@ -3,31 +3,34 @@
 from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import Connection, ModuleOption, PlatformOption, Reporting
-from wasm2oci.cli.output import fields, module_document, size_text
-from wasm2oci.cli.session import Session
+from wasm2oci.cli.options import ModuleOption, PlatformOption
+from wasm2oci.cli.output import Output, fields, module_document, size_text
 
 if TYPE_CHECKING:
     from wasm2oci.operations.validate import Validated
+from wasm2oci.cli.terminal import Terminal
+from wasm2oci.operations.environment import Environment
 
 __all__ = ["command"]
 
 
 def command(
-    session: Session,
+    output: Output,
+    terminal: Terminal,
     *,
     subject: Annotated[
         str,
-        Argument("FILE|REF", "A file, - for standard input, HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG."),
+        Argument(
+            "FILE|REF", "A file, - for standard input, HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG.", dash=True
+        ),
     ],
     features: Annotated[
         str | None,
-        Option.of("--features", metavar="LIST", help="What it may use: wasm1, wasm2, wasm3, +gc,-simd128, ..."),
+        Option("--features", metavar="LIST", help="What it may use: wasm1, wasm2, wasm3, +gc,-simd128, ..."),
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
-    reporting: Reporting,
-    connection: Connection,
+    environment: Environment,
 ) -> None:
     """Check that a module is valid WebAssembly, every function of it.
 
@@ -43,14 +46,13 @@ def command(
     from wasm2oci.operations.subject import parse_subject
     from wasm2oci.operations.validate import ValidateRequest, validate
 
-    output = session.output(reporting)
     request = ValidateRequest(
-        subject=session.stdin.read() if subject == "-" else parse_subject(subject),
+        subject=terminal.stdin.read() if subject == "-" else parse_subject(subject),
         features=DEFAULT if features is None else parse_features(features),
         wanted=module,
         platform=platform,
     )
-    result = validate(request, session.environment(output, connection))
+    result = validate(request, environment)
     document = {
         "subject": subject,
         "valid": True,

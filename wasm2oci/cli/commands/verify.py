@@ -4,23 +4,22 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument
-from wasm2oci.cli.options import Connection, ModuleOption, PlatformOption, ReferenceArgument, Reporting
-from wasm2oci.cli.output import descriptor_document, fields, size_text
+from wasm2oci.cli.options import ModuleOption, PlatformOption, ReferenceArgument
+from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
-from wasm2oci.cli.session import Session
+from wasm2oci.operations.environment import Environment
 
 __all__ = ["command"]
 
 
 def command(
-    session: Session,
+    output: Output,
     *,
     ref: ReferenceArgument,
     file: Annotated[Path | None, Argument("[FILE]", "A file that should be its module.")] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
-    reporting: Reporting,
-    connection: Connection,
+    environment: Environment,
 ) -> None:
     """Check that an artifact is whole where it is, and that a file is its module.
 
@@ -31,10 +30,9 @@ def command(
     from wasm2oci.oci.reference import parse_location
     from wasm2oci.operations.verify import VerifyRequest, verify
 
-    output = session.output(reporting)
     request = VerifyRequest(parse_location(ref), file, module, platform)
     with transfer(output, "Checked", "Checking") as progress:
-        result = verify(request, session.environment(output, connection), progress)
+        result = verify(request, environment, progress)
     pinned = pinned_name(result.source, str(result.manifest.digest))
     total = sum(part.size for part in result.parts)
     document = {

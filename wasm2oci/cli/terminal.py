@@ -2,20 +2,22 @@
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, TextIO
 
 from wasm2oci.cli.output import Output
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
-    from wasm2oci.cli.options import Connection, Reporting
+    from pathlib import Path
+
+    from wasm2oci.cli.options import Reporting
     from wasm2oci.operations.environment import Environment
+    from wasm2oci.registry.options import ConnectOptions
 
-__all__ = ["Session"]
+__all__ = ["Terminal"]
 
 
-class Session(NamedTuple):
+class Terminal(NamedTuple):
     """The streams and environment variables of this process (or of a test), and what is made from them.
 
     `stdout` and `stderr` are text streams; their `.buffer` takes bytes. `stdin` is binary.
@@ -29,7 +31,7 @@ class Session(NamedTuple):
 
     @classmethod
     def of_process(cls, program: str) -> Self:
-        """The session of the running process."""
+        """The terminal of the running process."""
         import os
 
         return cls(program, sys.stdin.buffer, sys.stdout, sys.stderr, os.environ)
@@ -38,6 +40,18 @@ class Session(NamedTuple):
     def interactive(self) -> bool:
         """Whether a person can be asked: both standard input and standard error are terminals."""
         return self.stdin.isatty() and self.stderr.isatty()
+
+    @property
+    def columns(self) -> int:
+        """How wide a help text may be."""
+        import shutil
+
+        return min(shutil.get_terminal_size().columns, 100)
+
+    @property
+    def color(self) -> bool:
+        """Whether colours are wanted on standard error."""
+        return self.stderr.isatty() and "NO_COLOR" not in self.variables and self.variables.get("TERM") != "dumb"
 
     def ask(self, question: str) -> str:
         """Ask on the terminal, and return the answer.
@@ -50,7 +64,7 @@ class Session(NamedTuple):
         line = self.stdin.readline()
         if not line:
             self.stderr.write("\n")
-            raise UsageError(f"nobody answered {question.strip()!r}")
+            raise UsageError(f"no answer to {question.strip()!r}")
         return line.decode("utf-8", "replace").rstrip("\r\n")
 
     def ask_secret(self, question: str) -> str:
@@ -65,49 +79,51 @@ class Session(NamedTuple):
             return getpass.getpass(question, self.stderr)
         except EOFError as error:
             self.stderr.write("\n")
-            raise UsageError(f"nobody answered {question.strip()!r}") from error
+            raise UsageError(f"no answer to {question.strip()!r}") from error
 
     def confirm(self, question: str) -> bool:
-        """Whether a person says yes; False when nobody can be asked."""
+        """Whether a person answers yes; False when there is no person to ask."""
         return self.interactive and self.ask(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
 
-    def output(self, reporting: "Reporting | None" = None) -> Output:
+    def output(self, reporting: "Reporting") -> Output:
         """Where the results and remarks of this run go."""
-        # Options are only there where typer is: a command line without any does not wait for it.
         return Output(
             stdout=self.stdout,
             stderr=self.stderr,
-            as_json=reporting is not None and reporting.format == "json",
-            quiet=reporting is not None and reporting.quiet,
-            verbose=reporting is not None and reporting.verbose,
-            bars=not (reporting is not None and reporting.no_progress) and self.variables.get("TERM") != "dumb",
+            as_json=reporting.format == "json",
+            quiet=reporting.quiet,
+            verbose=reporting.verbose,
+            bars=not reporting.no_progress and self.variables.get("TERM") != "dumb",
             color="NO_COLOR" not in self.variables,
         )
 
-    def environment(self, output: Output, connection: "Connection | None" = None) -> "Environment":
-        """The wiring that operations get: warnings go to `output`, registries are reached by `connection`.
+    def environment(self, output: Output, options: "ConnectOptions") -> "Environment":
+        """The wiring that operations get: warnings go to `output`, registries are reached by `options`.
 
         Raises:
-            UsageError: options contradict each other, or standard input holds no password.
+            UsageError: options contradict each other.
         """
-        from wasm2oci.operations.environment import Access, Environment
+        from pathlib import Path
 
+        from wasm2oci.operations.environment import Environment
+
+        options.check()
+        home = self.variables.get("HOME")
         return Environment(
             variables=self.variables,
-            home=Path(self.variables.get("HOME") or _home_of_user()),
-            access=Access() if connection is None else connection.access(self.stdin),
+            home=Path(home) if home else _home_of_user(),
+            options=options,
             warn=output.warn,
             note=output.note,
             log=output.note if output.verbose else None,
         )
 
 
-def _home_of_user() -> str:
-    # HOME may be unset (a service), and the user unknown (a container with a number for a user): then nothing is kept.
-    import os
-    import pwd
+def _home_of_user() -> "Path":
+    from pathlib import Path
 
+    # HOME may be unset (a service), and the user unknown (a container with a number for a user): then nothing is kept.
     try:
-        return pwd.getpwuid(os.getuid()).pw_dir
-    except KeyError:
-        return "/"
+        return Path.home()
+    except RuntimeError:
+        return Path("/")

@@ -1,0 +1,192 @@
+"""From the words of a command line to a command's arguments, by its declaration alone.
+
+The rules are those of GNU and of click: options may come before, between and after arguments (before them only, if one
+argument takes all the rest); `--name VALUE` and `--name=VALUE`; `-nVALUE`, and short flags in one word; `--` ends the
+options; the last of several values counts, unless the option is one that is repeated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from wasm2oci.cli.declare import Declaration, Parameter
+
+__all__ = ["HELP", "parse", "read_password"]
+
+HELP = ("--help", "-h")
+"""The names of the option that every command has."""
+
+
+class _Given(NamedTuple):
+    """A value from the command line, and the name of the option that gave it."""
+
+    value: Any
+    name: str
+
+
+def parse(declaration: Declaration, words: Sequence[str], read: Callable[[], bytes]) -> dict[str, Any] | None:
+    """What to call the command with; None when its help was asked for.
+
+    Args:
+        declaration: what the command takes.
+        words: what follows the command's name.
+        read: reads standard input, for an option whose value it is.
+
+    Raises:
+        UsageError: the words do not fit the declaration; the message names the option or argument.
+    """
+    reader = _Reader(declaration, words)
+    if not reader.options():
+        return None
+    reader.arguments()
+    return reader.result(read)
+
+
+class _Reader:
+    """The state of reading one command line."""
+
+    def __init__(self, declaration: Declaration, words: Sequence[str]) -> None:
+        self.declaration = declaration
+        self.names = declaration.options
+        self.words = list(words)
+        self.plain: list[str] = []
+        self.given: dict[tuple[str, str | None], _Given] = {}
+        self.stdin: list[str] = []
+        self.wanted: tuple[str, str | None] | None = None
+
+    def options(self) -> bool:
+        """Sort options from arguments; False when the help is asked for."""
+        rest = any(isinstance(each.declared, Argument) and each.declared.rest for each in self.declaration.arguments)
+        words = iter(self.words)
+        for word in words:
+            if word == "--":
+                self.plain.extend(words)
+            elif word == "-" or not word.startswith("-"):
+                self.plain.append(word)
+                if rest:
+                    self.plain.extend(words)
+            elif word in HELP:
+                return False
+            elif word.startswith("--"):
+                name, equals, text = word.partition("=")
+                self._option(name, text if equals else None, words)
+            else:
+                self._cluster(word, words)
+        return True
+
+    def _cluster(self, word: str, words: Iterator[str]) -> None:
+        # `-qv` is two flags, `-ofile` an option and its value.
+        at = 1
+        while at < len(word):
+            name = f"-{word[at]}"
+            at += 1
+            parameter = self.names.get(name)
+            if parameter is not None and not parameter.flag:
+                self._option(name, word[at:] or None, words)
+                return
+            self._option(name, None, words)
+
+    def _option(self, name: str, text: str | None, words: Iterator[str]) -> None:
+        parameter = self.names.get(name)
+        if parameter is None:
+            raise UsageError(f"no such option: {name}{_similar(name, self.names)}")
+        declared = parameter.declared
+        assert isinstance(declared, Option)  # noqa: S101 - only options have names
+        key = (parameter.target, parameter.field)
+        before = self.given.get(key)
+        if before is not None and before.name not in declared.names:
+            raise UsageError(f"{before.name} and {declared.names[0]} exclude each other")
+        if parameter.flag:
+            if text is not None:
+                raise UsageError(f"{name} takes no value")
+            if declared.from_stdin:
+                self.wanted = key
+                if declared.names[0] not in self.stdin:
+                    self.stdin.append(declared.names[0])
+            value: Any = True
+        else:
+            if text is None:
+                text = declared.bare if declared.bare is not None else next(words, None)
+            if text is None:
+                raise UsageError(f"{name} needs a value")
+            value = _converted(parameter, text, name)
+            if parameter.many:
+                value = [*(before.value if before is not None else ()), value]
+        self.given[key] = _Given(value, declared.names[0])
+
+    def arguments(self) -> None:
+        """Hand the words that are no options to the arguments."""
+        words = list(self.plain)
+        arguments = self.declaration.arguments
+        for number, parameter in enumerate(arguments):
+            declared = parameter.declared
+            assert isinstance(declared, Argument)  # noqa: S101 - sorted so
+            needed = sum(1 for each in arguments[number + 1 :] if each.required)
+            if not words and parameter.required:
+                raise UsageError(f"missing argument {declared.metavar.removesuffix('...')}")
+            if not parameter.required and len(words) <= needed:
+                continue
+            count = max(len(words) - needed, 1) if parameter.many else 1
+            taken, words = words[:count], words[count:]
+            if declared.dash and taken == ["-"]:
+                self.stdin.append(f"{declared.metavar} -")
+            values = [_converted(parameter, word, declared.metavar) for word in taken]
+            self.given[parameter.target, parameter.field] = _Given(values if parameter.many else values[0], "")
+        if words:
+            raise UsageError(f"unexpected argument: {words[0]}")
+
+    def result(self, read: Callable[[], bytes]) -> dict[str, Any]:
+        """The function's arguments; those that were not given have their defaults."""
+        if len(self.stdin) > 1:
+            raise UsageError(f"standard input can be read once only: {' and '.join(self.stdin)} exclude each other")
+        if self.wanted is not None:
+            self.given[self.wanted] = self.given[self.wanted]._replace(value=read_password(read()))
+        values = {target: given.value for (target, field), given in self.given.items() if field is None}
+        for target, kind in self.declaration.groups.items():
+            fields = {field: given.value for (name, field), given in self.given.items() if name == target and field}
+            values[target] = kind(**fields)
+        return values
+
+
+def _converted(parameter: Parameter, text: str, name: str) -> Any:
+    choices = parameter.choices
+    if choices and text not in choices:
+        raise UsageError(f"{name}: {text!r} is not one of {', '.join(choices)}")
+    if parameter.kind is int:
+        minimum = parameter.declared.minimum if isinstance(parameter.declared, Option) else None
+        try:
+            number = int(text)
+        except ValueError:
+            raise UsageError(f"{name}: {text!r} is not a whole number") from None
+        if minimum is not None and number < minimum:
+            raise UsageError(f"{name}: {number} is less than {minimum}")
+        return number
+    return parameter.kind(text)
+
+
+def _similar(name: str, names: dict[str, Parameter]) -> str:
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, [*names, *HELP], n=2, cutoff=0.7) if name.startswith("--") else []
+    return f" (did you mean {' or '.join(found)}?)" if found else ""
+
+
+def read_password(raw: bytes) -> str:
+    """The password in these bytes: everything, without the line end that `echo` adds.
+
+    Raises:
+        UsageError: there is none, or it is not text.
+    """
+    try:
+        password = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise UsageError("the password on standard input is not UTF-8 text") from error
+    if not password:
+        raise UsageError("standard input holds no password", hint="for example: printenv TOKEN | wasm2oci login ...")
+    return password

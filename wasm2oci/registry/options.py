@@ -1,0 +1,111 @@
+"""The one set of options by which registries are reached: for the command line, the library and this package."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping  # noqa: TC003 - the command line reads the types of the fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from wasm2oci.errors import Remedy, RemedyKind, UsageError
+from wasm2oci.registry.retry import RetryPolicy
+from wasm2oci.version import __version__
+
+if TYPE_CHECKING:
+    from wasm2oci.registry.credentials import Basic, IdentityToken
+    from wasm2oci.registry.tls import TlsSettings
+
+__all__ = ["ConnectOptions"]
+
+
+class ConnectOptions(NamedTuple):
+    """How registries are reached and as whom, and the world that is handed in. Times are in seconds.
+
+    Args:
+        plain_http: ask over http.
+        insecure: take any certificate, of the registry and of its token server.
+        ca_file: PEM file of authorities to trust besides the system's.
+        cert_file: PEM file of a certificate to show to the registry, and to no other server.
+        key_file: PEM file of its key, when that is not in `cert_file`.
+        username: with `password`, used instead of kept credentials.
+        password: of that user, or the identity token.
+        identity_token: `password` is an identity (refresh) token.
+        registry_config: the only credential file to look into, or None.
+        headers: custom headers, for the registry itself only.
+        retry: how often, how patiently.
+        connect_timeout: until a connection is made.
+        read_timeout: between two pieces of an answer.
+        user_agent: what requests name as their sender.
+        environ: environment variables: proxies, credential files, tokens.
+        home: the user's home folder.
+        sleep: waits.
+        clock: grows steadily.
+        now: since 1970.
+        random: from 0 to 1.
+        log: takes the lines of the debug log, which hold no secrets; None when they are not wanted.
+        warn: takes sentences for the user, each once.
+    """
+
+    plain_http: bool = False
+    insecure: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    username: str | None = None
+    password: str | None = None
+    identity_token: bool = False
+    registry_config: Path | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+    retry: RetryPolicy = RetryPolicy()
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    user_agent: str = f"wasm2oci/{__version__}"
+    environ: Mapping[str, str] = MappingProxyType({})
+    home: Path = Path("/")
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    random: Callable[[], float] = random.random
+    log: Callable[[str], None] | None = None
+    warn: Callable[[str], None] | None = None
+
+    def __repr__(self) -> str:
+        """Without variables, headers, user name and password: there are secrets in them."""
+        return f"ConnectOptions(plain_http={self.plain_http}, insecure={self.insecure}, ...)"
+
+    @property
+    def tls(self) -> TlsSettings:
+        """The part that is about TLS."""
+        from wasm2oci.registry.tls import TlsSettings
+
+        return TlsSettings(self.insecure, self.ca_file, self.cert_file, self.key_file)
+
+    @property
+    def credential(self) -> Basic | IdentityToken | None:
+        """The credential that is in these options, if there is one."""
+        if self.password is None:
+            return None
+        from wasm2oci.registry.credentials import Basic, IdentityToken
+
+        if self.identity_token:
+            return IdentityToken(self.password)
+        return Basic(self.username or "", self.password)
+
+    def check(self) -> None:
+        """See that the options agree.
+
+        Raises:
+            UsageError: a part of a credential or of a client certificate is missing.
+        """
+        if self.identity_token and self.password is None:
+            raise UsageError("an identity token is needed", remedy=Remedy(RemedyKind.GIVE_PASSWORD))
+        if self.password is not None and self.username is None and not self.identity_token:
+            raise UsageError("a password needs a user name", remedy=Remedy(RemedyKind.GIVE_USERNAME))
+        if self.username is not None and self.password is None:
+            raise UsageError("a user name needs a password", remedy=Remedy(RemedyKind.GIVE_PASSWORD))
+        if self.key_file is not None and self.cert_file is None:
+            raise UsageError(
+                "the key of a client certificate needs the certificate", remedy=Remedy(RemedyKind.GIVE_CERTIFICATE)
+            )
