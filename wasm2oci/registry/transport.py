@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from wasm2oci.base.text import one_line
+from wasm2oci.registry.dial import Dialer
 from wasm2oci.registry.messages import Headers, Request, Response
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
@@ -81,12 +82,23 @@ class HttpTransport:
         self._resolved: dict[Origin, list[str]] = {}
         self._pools: dict[tuple[Origin, bool], HTTPTransport] = {}
         self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._dialer = Dialer(connect_timeout)
         self._guard = Lock()
+        self._context_guard = Lock()
+
+    def expect(self, origin: Origin, connections: int) -> None:
+        """Begin to open connections to a registry that is about to be asked. See `dial`."""
+        if proxy_for(origin, self._environ) is None:
+            certificate = self._tls.cert_file is not None
+            context = (lambda: self._context(certificate=certificate)) if origin.scheme == "https" else None
+            self._dialer.expect(origin, connections, context)
 
     def send(self, request: Request, *, home: Origin) -> Response:
         """One exchange. See `messages.Sender`."""
-        httpx = import_httpx()
         origin = Origin.of(request.url)
+        if origin == home and "httpx" not in sys.modules:
+            self.expect(origin, 1)  # the import takes as long as a handshake
+        httpx = import_httpx()
         pool = self._pool(origin, certificate=origin == home and self._tls.cert_file is not None)
         extensions: dict[str, Any] = {
             "timeout": {
@@ -154,6 +166,7 @@ class HttpTransport:
             for pool in self._pools.values():
                 pool.close()
             self._pools.clear()
+        self._dialer.close()
 
     def _pool(self, origin: Origin, *, certificate: bool) -> "HTTPTransport":
         with self._guard:
@@ -186,18 +199,24 @@ class HttpTransport:
                 proxy=proxy,
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=_KEPT_ALIVE),
             )
-            return cast("HTTPTransport", opened)
         except ImportError as error:  # a SOCKS proxy needs a package of its own
             raise ProxySettingError(
                 "the proxy in the environment is a SOCKS proxy", hint="pip install 'httpx[socks]'"
             ) from error
+        if proxy is None:
+            from wasm2oci.registry.streams import Backend
+
+            # httpx has no way to say where its connections come from; its pool, which is httpcore's, has.
+            opened._pool._network_backend = Backend(self._dialer)  # noqa: SLF001
+        return cast("HTTPTransport", opened)
 
     def _context(self, *, certificate: bool) -> ssl.SSLContext:
-        if certificate not in self._contexts:
-            self._contexts[certificate] = build_context(
-                self._tls, client_certificate=certificate, environ=self._environ
-            )
-        return self._contexts[certificate]
+        with self._context_guard:
+            if certificate not in self._contexts:
+                made = build_context(self._tls, client_certificate=certificate, environ=self._environ)
+                made.set_alpn_protocols(["http/1.1"])
+                self._contexts[certificate] = made
+            return self._contexts[certificate]
 
 
 class _Incoming:

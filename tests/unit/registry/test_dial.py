@@ -1,0 +1,160 @@
+"""Connections that are opened early: used once, reported like every other, closed when nobody takes them."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.certificates import make_authority
+from tests.support.delayed_line import delayed_line
+from tests.support.registry_server import registry_server
+from wasm2oci.registry.connect import ConnectOptions, Connector
+from wasm2oci.registry.dial import Dialer
+from wasm2oci.registry.messages import Request
+from wasm2oci.registry.problems import ConnectionFailedError, TlsError
+from wasm2oci.registry.tls import TlsSettings
+from wasm2oci.registry.transport import HttpTransport
+from wasm2oci.registry.urls import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def counting() -> Iterator[tuple[int, list[socket.socket], threading.Event]]:
+    """A port that takes connections and says nothing; the event is set with the second."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    taken: list[socket.socket] = []
+    two = threading.Event()
+
+    def serve() -> None:
+        while True:
+            try:
+                taken.append(listener.accept()[0])
+            except OSError:
+                return
+            if len(taken) == 2:
+                two.set()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], taken, two
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+        for one in taken:
+            one.close()
+
+
+def test_each_connection_is_handed_out_once() -> None:
+    with counting() as (port, _, two):
+        dialer = Dialer(5)
+        dialer.expect(Origin("http", "127.0.0.1", port), 2, None)
+        dialer.expect(Origin("http", "127.0.0.1", port), 2, None)
+        first, second = dialer.take("127.0.0.1", port), dialer.take("127.0.0.1", port)
+        assert first is not None
+        assert second is not None
+        assert first.connection is not second.connection
+        assert dialer.take("127.0.0.1", port) is None
+        assert two.wait(5)
+        for one in (first, second):
+            one.connection.close()
+
+
+def test_what_was_not_taken_is_closed() -> None:
+    with counting() as (port, taken, two):
+        dialer = Dialer(5)
+        dialer.expect(Origin("http", "127.0.0.1", port), 2, None)
+        assert two.wait(5)
+        dialer.close()
+        for one in taken:
+            one.settimeout(5)
+            assert one.recv(1) == b""
+        dialer.expect(Origin("http", "127.0.0.1", port), 1, None)
+        assert dialer.take("127.0.0.1", port) is None
+
+
+def test_a_connection_that_cannot_be_opened_fails_like_any_other() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    origin = Origin("http", "127.0.0.1", port)
+    transport = HttpTransport(TlsSettings(), {})
+    transport.expect(origin, 1)
+    with pytest.raises(ConnectionFailedError, match="cannot connect: connection refused"):
+        transport.send(Request("GET", f"{origin}/v2/"), home=origin)
+    transport.close()
+
+
+class TestTls:
+    def test_the_early_handshake_is_the_one_that_is_used(self, tmp_path: Path) -> None:
+        authority = make_authority(tmp_path)
+        issued = authority.issue("server")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(issued.certificate_file, issued.key_file)
+        with registry_server(tls=context) as registry:
+            origin = Origin.at("https", registry.address)
+            transport = HttpTransport(TlsSettings(ca_file=authority.ca_file), {})
+            transport.expect(origin, 1)
+            transport.send(Request("GET", f"{origin}/v2/"), home=origin).drain()
+            transport.close()
+
+    def test_a_certificate_of_nobody_is_refused_early_as_late(self, tmp_path: Path) -> None:
+        issued = make_authority(tmp_path).issue("server")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(issued.certificate_file, issued.key_file)
+        with registry_server(tls=context) as registry:
+            origin = Origin.at("https", registry.address)
+            transport = HttpTransport(TlsSettings(), {})
+            transport.expect(origin, 1)
+            with pytest.raises(TlsError, match="certificate is not trusted"):
+                transport.send(Request("GET", f"{origin}/v2/"), home=origin)
+            transport.close()
+
+    def test_a_connection_for_one_name_is_not_used_for_another(self, tmp_path: Path) -> None:
+        authority = make_authority(tmp_path)
+        issued = authority.issue("server", host="storage.example")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(issued.certificate_file, issued.key_file)
+        with registry_server(tls=context) as registry:
+            home, port = Origin.at("https", registry.address), registry.address.rpartition(":")[2]
+            transport = HttpTransport(TlsSettings(ca_file=authority.ca_file), {}, resolve=lambda *_: ["127.0.0.1"])
+            transport.expect(home, 1)  # and then the same address is asked under a name
+            with pytest.raises(ConnectionFailedError):
+                transport.send(Request("GET", f"https://storage.example:{port}/v2/"), home=home)
+            transport.send(Request("GET", f"https://storage.example:{port}/v2/"), home=home).drain()
+            transport.close()
+
+
+def test_a_fresh_process_opens_as_many_connections_as_it_uses(tmp_path: Path) -> None:
+    """The first request of a process dials while httpx is imported; no connection is left over."""
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from wasm2oci.registry.connect import ConnectOptions, Connector\n"
+        "assert 'httpx' not in sys.modules\n"
+        "options = ConnectOptions(plain_http=True, environ={}, home=Path(sys.argv[2]))\n"
+        "with Connector(options) as connector:\n"
+        "    connector.ping(sys.argv[1])\n"
+        "    connector.ping(sys.argv[1])\n"
+    )
+    with registry_server() as registry, delayed_line(int(registry.address.rpartition(":")[2]), 0.0) as line:
+        subprocess.run([sys.executable, "-c", code, line.address, tmp_path], check=True, timeout=60)
+        assert line.connections == 1
+
+
+def test_a_proxy_is_not_gone_round(tmp_path: Path) -> None:
+    with counting() as (port, taken, _):
+        environ = {"HTTP_PROXY": "http://127.0.0.1:1"}
+        with Connector(ConnectOptions(plain_http=True, environ=environ, home=tmp_path)) as connector:
+            connector._sender.expect(Origin("http", "registry.example", port), 1)  # type: ignore[attr-defined]
+        assert taken == []

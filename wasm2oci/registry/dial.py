@@ -1,0 +1,155 @@
+"""Connections that are opened before the first request is ready: handshakes overlap with imports and with each other.
+
+A fresh process spends as long importing httpx as a handshake takes on a line of 100 ms. So whoever knows that a
+registry is going to be asked says so (`Dialer.expect`), threads connect, and the HTTP library gets what they made
+(`Dialer.take`). A connection that is not used is closed with the rest; a failure is raised where the connection would
+have been used, so that it is reported and retried as every other.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections import deque
+from contextlib import suppress
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from wasm2oci.registry.urls import Origin
+
+__all__ = ["Dialed", "Dialer", "connect"]
+
+
+class Dialed(NamedTuple):
+    """A connection that was opened early.
+
+    Args:
+        connection: to the other side; an `ssl.SSLSocket` when TLS was agreed on.
+        tls_error: why it was not, or None.
+    """
+
+    connection: socket.socket
+    tls_error: OSError | None = None
+
+
+def connect(host: str, port: int, timeout: float | None) -> socket.socket:
+    """A TCP connection that sends at once what it is given.
+
+    Raises:
+        OSError: there is none within `timeout` seconds for each address that the host's name stands for.
+    """
+    connection = socket.create_connection((host, port), timeout)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+class Dialer:
+    """Opens connections on threads of its own, and hands each out once.
+
+    Args:
+        timeout: seconds for a connection, and again for its TLS handshake.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._guard = Lock()
+        self._dials: dict[tuple[str, int], deque[_Dial]] = {}
+        self._closed = False
+
+    def expect(self, origin: Origin, count: int, context: Callable[[], ssl.SSLContext] | None) -> None:
+        """Begin to open connections, so that there are `count` that are not taken yet.
+
+        Args:
+            origin: where to.
+            count: how many.
+            context: makes the TLS context, on the thread that needs it; None for plain http.
+        """
+        with self._guard:
+            if self._closed:
+                return
+            waiting = self._dials.setdefault((origin.name, origin.port), deque())
+            for _ in range(count - len(waiting)):
+                dial = _Dial(origin, self._timeout, context)
+                waiting.append(dial)
+                dial.start()
+
+    def take(self, host: str, port: int) -> Dialed | None:
+        """A connection to this address that was opened early, waited for if it is not open yet; None: there is none.
+
+        Raises:
+            OSError: it could not be opened.
+        """
+        with self._guard:
+            waiting = self._dials.get((host, port))
+            dial = waiting.popleft() if waiting else None
+        return dial.result() if dial is not None else None
+
+    def close(self) -> None:
+        """Close what was not taken; what is still being opened is closed once it is open."""
+        with self._guard:
+            self._closed = True
+            dials = [dial for waiting in self._dials.values() for dial in waiting]
+            self._dials.clear()
+        for dial in dials:
+            dial.drop()
+
+
+class _Dial:
+    """One connection being opened."""
+
+    def __init__(self, origin: Origin, timeout: float, context: Callable[[], ssl.SSLContext] | None) -> None:
+        self._origin = origin
+        self._timeout = timeout
+        self._context = context
+        self._guard = Lock()
+        self._dropped = False
+        self._dialed: Dialed | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def result(self) -> Dialed:
+        self._thread.join()
+        if self._dialed is None:
+            raise self._error or AssertionError("a dial ends with a connection or an error")
+        return self._dialed
+
+    def drop(self) -> None:
+        with self._guard:
+            self._dropped = True
+            dialed = self._dialed
+        if dialed is not None:
+            dialed.connection.close()
+
+    def _run(self) -> None:
+        try:
+            dialed = self._open()
+        except BaseException as error:  # noqa: BLE001 - raised by the thread that takes the connection
+            self._error = error
+            return
+        with self._guard:
+            self._dialed = dialed
+            dropped = self._dropped
+        if dropped:
+            dialed.connection.close()
+
+    def _open(self) -> Dialed:
+        connection = connect(self._origin.name, self._origin.port, self._timeout)
+        if self._context is None:
+            return Dialed(connection)
+        try:
+            context = self._context()
+            return Dialed(context.wrap_socket(connection, server_hostname=self._origin.name))
+        except OSError as error:  # ssl.SSLError is one
+            with suppress(OSError):
+                connection.close()
+            return Dialed(connection, error)
+        except BaseException:
+            connection.close()
+            raise

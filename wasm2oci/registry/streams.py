@@ -1,0 +1,127 @@
+"""The sockets below httpx: connections that were opened early, and pieces that suit large blobs.
+
+Imported with httpx, and only then.
+"""
+
+from __future__ import annotations
+
+import select
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import httpcore
+
+from wasm2oci.registry.dial import Dialed, connect
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable, Iterator
+
+    from wasm2oci.registry.dial import Dialer
+
+__all__ = ["Backend"]
+
+_PIECE: Final = 256 * 1024
+"""Bytes that are received at once; httpcore asks for 64 KiB, which makes four times as many steps of a large blob."""
+
+
+class Backend(httpcore.SyncBackend):
+    """Opens connections for httpx, to registries themselves and not through proxies.
+
+    Args:
+        dialer: has those that were opened early.
+    """
+
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """A connection; see `httpcore.NetworkBackend`."""
+        del local_address, socket_options  # neither is ever set
+        with _renamed(httpcore.ConnectTimeout, httpcore.ConnectError):
+            return _Stream(self._dialer.take(host, port) or Dialed(connect(host, port, timeout)))
+
+
+class _Stream(httpcore.NetworkStream):
+    """A socket as httpcore wants one."""
+
+    def __init__(self, dialed: Dialed) -> None:
+        self._socket: socket.socket = dialed.connection
+        self._tls_error = dialed.tls_error
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        with _renamed(httpcore.ReadTimeout, httpcore.ReadError):
+            self._socket.settimeout(timeout)
+            return self._socket.recv(max(max_bytes, _PIECE))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        view = memoryview(buffer)
+        with _renamed(httpcore.WriteTimeout, httpcore.WriteError):
+            self._socket.settimeout(timeout)
+            while view:
+                view = view[self._socket.send(view) :]
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        try:
+            with _renamed(httpcore.ConnectTimeout, httpcore.ConnectError):
+                return _Stream(Dialed(self._secured(ssl_context, server_hostname, timeout)))
+        except BaseException:
+            self.close()
+            raise
+
+    def _secured(self, context: ssl.SSLContext, name: str | None, timeout: float | None) -> ssl.SSLSocket:
+        if self._tls_error is not None:
+            raise self._tls_error
+        if isinstance(self._socket, ssl.SSLSocket):  # opened early, for one name and by one context
+            if self._socket.context is context and self._socket.server_hostname == name:
+                return self._socket
+            raise OSError("the connection was opened for another name")
+        self._socket.settimeout(timeout)
+        return context.wrap_socket(self._socket, server_hostname=name)
+
+    def get_extra_info(self, info: str) -> Any:
+        match info:
+            case "socket":
+                return self._socket
+            case "ssl_object":
+                return self._socket if isinstance(self._socket, ssl.SSLSocket) else None
+            case "client_addr":
+                return self._socket.getsockname()
+            case "server_addr":
+                return self._socket.getpeername()
+            case "is_readable":
+                return self._socket.fileno() < 0 or _readable(self._socket)
+        return None
+
+
+def _readable(connection: socket.socket) -> bool:
+    # Whether an idle connection has something to say, which can only be that it ends.
+    if hasattr(select, "poll"):
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        return bool(poll.poll(0))
+    return bool(select.select([connection], [], [], 0)[0])
+
+
+@contextmanager
+def _renamed(on_timeout: type[Exception], otherwise: type[Exception]) -> Iterator[None]:
+    # httpcore's names for what sockets raise; `transport.translated` finds the cause as the argument.
+    try:
+        yield
+    except TimeoutError as error:
+        raise on_timeout(error) from error
+    except OSError as error:
+        raise otherwise(error) from error
