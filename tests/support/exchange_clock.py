@@ -1,0 +1,146 @@
+"""A clock that counts exchanges: one tick for each, and exchanges that are under way at once share theirs.
+
+    clock = ExchangeClock(network)                  # a `Sender` around a `tests.support.network.Network`
+    with clock.installed(monkeypatch):              # threads and locks of the package wait by this clock
+        push(...)
+    clock.now                                       # ticks: the critical path, which is what a user waits for
+
+It is a discrete simulation, so the count is the same in every run. A request is answered at the next tick, and the
+next tick comes when every thread waits: for an answer, for a lock, or for another thread to end. Opening connections
+takes no tick.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from tests.support.network import Network
+    from wasm2oci.registry.messages import Request, Response
+    from wasm2oci.registry.urls import Origin
+
+__all__ = ["ExchangeClock"]
+
+_LOCK = threading.Lock
+
+
+class ExchangeClock:
+    """The clock, and the sender whose exchanges it counts.
+
+    Attributes:
+        now: ticks so far.
+        ticks: for each tick, what was asked at once.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.now = 0
+        self.ticks: list[list[str]] = []
+        self._guard = threading.Condition(_LOCK())
+        self._running = 1
+        self._asked: list[str] = []
+
+    def send(self, request: Request, *, home: Origin) -> Response:
+        """One exchange."""
+        with self._guard:
+            self._asked.append(f"{request.method} {request.url}")
+            due = self.now + 1
+            self.pause()
+            while self.now < due:
+                self._guard.wait()
+        return self.network.send(request, home=home)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def pause(self) -> None:
+        """The caller, who holds the guard, waits from now on; whoever ends that calls `resume` for it."""
+        self._running -= 1
+        if self._running == 0 and self._asked:
+            self.now += 1
+            self.ticks.append(self._asked)
+            self._running = len(self._asked)
+            self._asked = []
+            self._guard.notify_all()
+
+    def resume(self, count: int) -> None:
+        """So many threads that waited run again; the guard is held."""
+        self._running += count
+        self._guard.notify_all()
+
+    @contextmanager
+    def installed(self, patch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Let threads and locks that the package makes wait by this clock while the block lasts."""
+        clock = self
+
+        class Thread(threading.Thread):
+            """A thread that the clock knows of."""
+
+            ended = False
+            joining = 0
+
+            def start(self) -> None:
+                with clock._guard:
+                    clock.resume(1)
+                super().start()
+
+            def run(self) -> None:
+                try:
+                    super().run()
+                finally:
+                    with clock._guard:
+                        self.ended = True
+                        clock.resume(self.joining)
+                        clock.pause()
+
+            def join(self, timeout: float | None = None) -> None:
+                del timeout
+                with clock._guard:
+                    if not self.ended:
+                        self.joining += 1
+                        clock.pause()
+                        while not self.ended:
+                            clock._guard.wait()
+
+        class Lock:
+            """A lock that the clock knows of; who waits longest gets it."""
+
+            def __init__(self) -> None:
+                self.held = False
+                self.queue: deque[object] = deque()
+
+            def __enter__(self) -> bool:
+                with clock._guard:
+                    if not self.held:
+                        self.held = True
+                        return True
+                    ticket = object()
+                    self.queue.append(ticket)
+                    clock.pause()
+                    while ticket in self.queue:
+                        clock._guard.wait()
+                return True
+
+            def __exit__(self, *_: object) -> None:
+                with clock._guard:
+                    if self.queue:
+                        self.queue.popleft()
+                        clock.resume(1)
+                    else:
+                        self.held = False
+
+        patch.setattr(threading, "Thread", Thread)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("wasm2oci."):
+                content: dict[str, Any] = vars(module)
+                if content.get("Lock") is _LOCK:
+                    patch.setattr(module, "Lock", Lock)
+        yield
