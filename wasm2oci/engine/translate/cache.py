@@ -35,7 +35,7 @@ from wasm2oci.version import __version__
 __all__ = ["CODE_LIMIT", "CodeCache", "Entry"]
 
 MAGIC: Final = b"w2ocode\x01"
-TRANSLATOR: Final = 7
+TRANSLATOR: Final = 8
 """Counts changes of what generated code looks like or needs; `key` has it beside the tool's own version."""
 KEY_NAME: Final = "key"
 KEY_SIZE: Final = 32

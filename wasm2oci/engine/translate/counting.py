@@ -83,7 +83,7 @@ def _signed(k: int, m: int) -> int:
 def find_tail(body: Body, c: Construct) -> Tail | None:
     """The end of an innermost loop, if it counts."""
     code = body.code
-    if c.targeted != 1 or c.params or c.results or c.chain is not None or c.end - c.start < 6:
+    if c.targeted != 1 or c.params or c.results or c.end - c.start < 6:
         return None
     op, target, _ = code[c.end - 1]
     if target is not c:

@@ -5,20 +5,19 @@ from typing import Final
 
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
-from wasm2oci.engine.translate.branches import TooDeep
+from wasm2oci.engine.translate.check import check
 from wasm2oci.engine.translate.demand import BITWISE, narrow_constants
-from wasm2oci.engine.translate.emitter import Emitter, Range
+from wasm2oci.engine.translate.emitter import Emitter
 from wasm2oci.engine.translate.instructions import Body, decode_body
+from wasm2oci.engine.translate.loops import Learned, LoopFacts
 from wasm2oci.engine.translate.options import Options
+from wasm2oci.engine.translate.renderer import Renderer
 from wasm2oci.engine.translate.repeats import ROTATIONS, WORTH_KEEPING, repeated, rotated
-from wasm2oci.engine.translate.shape import chains
-from wasm2oci.engine.translate.structured import Structured
+from wasm2oci.engine.translate.structuring import structure
 from wasm2oci.engine.translate.views import hoist_views
 
 __all__ = ["Source", "translate_function"]
 
-MAX_WALKS: Final = 8
-"""A walk that fails tells which blocks to realise otherwise; after so many, `machine` takes over."""
 MAX_ASSUMING: Final = 4
 """After so many walks nothing is assumed any more that might not hold."""
 MAX_REFINED: Final = 4000
@@ -49,72 +48,34 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
         options: what the code is to be able to do.
     """
     body = decode_body(module, index)
-    chains(body)
-    hints: dict[int, dict[int, Range]] = {}
-    refine = len(body.code) <= MAX_REFINED and not _dispatches(body)
-    caps: dict[int, dict[int, int]] | None = {} if refine else None
+    tree = structure(body)
+    check(body, tree)
+    refine = len(body.code) <= MAX_REFINED and not tree.dispatches
     used = {op for op, _, _ in body.code} if refine else set()
     if used & BITWISE:
         narrow_constants(body)
     repeats = repeated(body) if used & WORTH_KEEPING else {}
     mixed = rotated(body) if used & ROTATIONS else 0
-    given: set[int] = set()
-    refused: set[int] = set()
-    refusals = 0
-    for attempt in range(MAX_WALKS):
+    earlier = Learned(trusts=refine)
+    attempt = 0
+    while True:
         e = _begin(module, body, index, options)
         e.compact = not refine
         e.mixed = mixed
         if attempt > MAX_ASSUMING:
-            caps = None
-        walk = Structured(e, hints, caps)
-        walk.special = dict(repeats)
-        walk.given, walk.refused = given, refused
-        try:
-            walk.walk()
-        except TooDeep:
-            break
-        hints, learned = walk.learned, walk.learned
-        if walk.shape.failed:
-            for construct in walk.shape.failed:
-                construct.plan = "loop"
-        more = bool(walk.proven - given) or len(refused) > refusals
-        refusals = len(refused)
-        given |= walk.proven
-        if walk.unfounded() or walk.shape.failed or more:
-            pass  # once more
-        elif attempt or not refine or not _useful(body, learned):
-            return _finish(e, body, index)
-        for construct in body.constructs:
-            construct.state = None
-    from wasm2oci.engine.translate.machine import Machine  # noqa: PLC0415 - rarely needed
-
-    for construct in body.constructs:
-        construct.state = None
-        construct.plan = ""
-    e = _begin(module, body, index, options)
-    Machine(e).walk()
-    return _finish(e, body, index)
-
-
-def _dispatches(body: Body) -> bool:
-    """Whether most of a function is a dispatch loop, the shape of all of Go's: too many back edges to learn at."""
-    inside = end = 0
-    for c in body.constructs:
-        if c.kind == "loop" and c.chain and c.start > end:
-            end = c.end
-            inside += end - c.start
-    return 2 * inside > len(body.code)
-
-
-def _useful(body: Body, learned: dict[int, dict[int, Range]]) -> bool:
-    """Whether a loop's back edges know more of a local it assigns than nothing."""
-    by_start = {c.start: c for c in body.constructs if c.kind == "loop"}
-    return any(
-        index >= 0 and by_start[start].assigned >> 2 * index & 1
-        for start, ranges in learned.items()
-        for index in ranges
-    )
+            earlier.trusts = False
+        loops = LoopFacts(e, earlier)
+        Renderer(e, loops, repeats).write(tree.nodes)
+        earlier.refused |= loops.refused
+        if loops.unfounded():  # and so may be whatever else was learned
+            earlier.hints = {}
+        else:
+            more = bool(loops.proven - earlier.given) or bool(loops.refused)
+            earlier.hints = loops.learned
+            earlier.given |= loops.proven
+            if not more and (attempt or not refine or not loops.useful()):
+                return _finish(e, body, index)
+        attempt += 1
 
 
 def _begin(module: Module, body: Body, index: int, options: Options) -> Emitter:

@@ -11,7 +11,7 @@ from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate
 from wasm2oci.engine.syntax.types import REF, REF_NULL, FuncType
 
-__all__ = ["FUNCTION_END", "Body", "Catch", "Construct", "Instruction", "decode_body"]
+__all__ = ["FUNCTION_END", "TERMINAL", "Body", "Catch", "Construct", "Instruction", "decode_body"]
 
 Instruction = tuple[int, Any, int]
 """Opcode, immediate (None, an int, a construct, or a tuple), and the offset in the module."""
@@ -22,9 +22,8 @@ FUNCTION_END: Final = -1
 BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN = 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F
 TRY_TABLE = 0x1F
 _OPENERS: Final = {BLOCK: "block", LOOP: "loop", IF: "if", TRY_TABLE: "try"}
-_TERMINAL: Final = frozenset(
-    (0x00, BR, BR_TABLE, RETURN, 0x08, 0x0A, 0x12, 0x13, 0x15)
-)  # unreachable, throw, throw_ref, return_call*
+TERMINAL: Final = frozenset((0x00, BR, BR_TABLE, RETURN, 0x08, 0x0A, 0x12, 0x13, 0x15))
+"""unreachable, br, br_table, return, throw, throw_ref, return_call*"""
 
 
 class Construct:
@@ -41,10 +40,8 @@ class Construct:
         after: the continuation of falling out of its end (a loop's `after` is not its `cont`).
         targeted: how many live branches name it.
         assigned: bit `1 << 2 * n` for each local `n` it assigns.
-        height: operands below it.
+        height: operands below it; known once translation has come to it.
         catches: of a try_table.
-        plan: how control flow realises it; set by `control`.
-        state: what is known about locals where its label is; set while translating.
         has_table: its body directly holds a br_table.
     """
 
@@ -52,7 +49,6 @@ class Construct:
         "after",
         "assigned",
         "catches",
-        "chain",
         "cont",
         "depth",
         "els",
@@ -63,12 +59,9 @@ class Construct:
         "param_types",
         "params",
         "parent",
-        "plan",
         "result_types",
         "results",
-        "selector",
         "start",
-        "state",
         "targeted",
     )
 
@@ -89,11 +82,7 @@ class Construct:
         self.assigned = 0
         self.height = 0
         self.catches: list[Catch] = []
-        self.plan = ""
-        self.state: dict[int, Any] | None = None
         self.has_table = False
-        self.chain: Any = None
-        self.selector = -1
 
     @property
     def arity(self) -> int:
@@ -121,18 +110,25 @@ class Body:
         type: the function's type.
         code: live instructions; the last one is the function's `end`.
         constructs: in order of their start, the function first.
+        control: indices of the instructions after which control may go elsewhere, or comes from elsewhere.
     """
 
-    __slots__ = ("code", "constructs", "locals", "params", "type")
+    __slots__ = ("code", "constructs", "control", "locals", "params", "type")
 
     def __init__(
-        self, type_: FuncType, locals_: list[int], code: list[Instruction], constructs: list[Construct]
+        self,
+        type_: FuncType,
+        locals_: list[int],
+        code: list[Instruction],
+        constructs: list[Construct],
+        control: list[int],
     ) -> None:
         self.type = type_
         self.params = len(type_.params)
         self.locals = locals_
         self.code = code
         self.constructs = constructs
+        self.control = control
 
 
 # Shapes of immediates that are common enough for a branch of their own in the decoding loop.
@@ -300,7 +296,7 @@ _PLAIN: Final = frozenset(
     if shape not in {_LABEL, _LABELS, _PREFIX}
     and code not in _OPENERS
     and code not in _LABELLED
-    and code not in _TERMINAL
+    and code not in TERMINAL
     and code not in {ELSE, END, 0x21, 0x22}
 )
 """Instructions that only have to be listed: neither control, nor local.set and local.tee."""
@@ -323,8 +319,10 @@ def decode_body(module: Module, index: int) -> Body:
     none, s32, memarg = _NONE, _S32, _MEMARG
     top = Construct("function", None, -1, FuncType((), func_type.results))
     constructs = [top]
+    control: list[int] = []
     open_: list[Construct] = [top]
     dead = False
+    first_dead: set[Construct] = set()  # `if`s whose first arm's end is not reached
     skipped = 0  # constructs opened in dead code
     item: Any
     while at < end:
@@ -394,6 +392,7 @@ def decode_body(module: Module, index: int) -> Body:
                     target = open_[-1 - label]
                     target.targeted += 1
                     construct.catches.append(Catch(kind, tag, target))
+            control.append(len(code))
             append((op, construct, offset))
             constructs.append(construct)
             open_.append(construct)
@@ -404,6 +403,7 @@ def decode_body(module: Module, index: int) -> Body:
                 continue
             construct = open_.pop()
             construct.end = len(code)
+            control.append(len(code))
             append((END, construct, offset))
             if not open_:
                 break
@@ -412,8 +412,7 @@ def decode_body(module: Module, index: int) -> Body:
             elif (construct.kind == "if" and construct.els < 0) or construct.targeted:
                 dead = False
             elif construct.kind == "if":
-                dead = dead and construct.plan == "dead"
-            construct.plan = ""
+                dead = dead and construct in first_dead
             open_[-1].assigned |= construct.assigned
             continue
         if op == ELSE:
@@ -421,7 +420,9 @@ def decode_body(module: Module, index: int) -> Body:
                 continue
             construct = open_[-1]
             construct.els = len(code)
-            construct.plan = "dead" if dead else ""
+            if dead:
+                first_dead.add(construct)
+            control.append(len(code))
             append((ELSE, construct, offset))
             dead = False
             continue
@@ -441,15 +442,21 @@ def decode_body(module: Module, index: int) -> Body:
             top.targeted += 1
         elif op in {0x21, 0x22}:  # local.set, local.tee
             open_[-1].assigned |= 1 << 2 * item
+            append((op, item, offset))
+            continue
         elif op in _LABELLED and shape == _OTHER:  # br_on_cast: flags, label, from, to
             target = open_[-1 - item[1]]
             target.targeted += 1
             item = (item[0], target, item[2], item[3])
+        elif op not in TERMINAL:
+            append((op, item, offset))
+            continue
+        control.append(len(code))
         append((op, item, offset))
-        if op in _TERMINAL:
+        if op in TERMINAL:
             dead = True
     _continuations(code, constructs)
-    return Body(func_type, types, code, constructs)
+    return Body(func_type, types, code, constructs, control)
 
 
 def _continuations(code: list[Instruction], constructs: list[Construct]) -> None:

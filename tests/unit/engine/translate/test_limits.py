@@ -5,8 +5,6 @@ import wasmtime
 
 from wasm2oci.engine.embed import Engine, Instance, Linker, Module
 from wasm2oci.engine.runtime.trap import Trap
-from wasm2oci.engine.translate import structured
-from wasm2oci.engine.translate.branches import TooDeep
 
 
 def instance(text: str, engine: Engine | None = None) -> Instance:
@@ -14,17 +12,12 @@ def instance(text: str, engine: Engine | None = None) -> Instance:
     return Linker(engine).instantiate(Module(engine, bytes(wasmtime.wat2wasm(text))))
 
 
-@pytest.fixture(params=["structured", "machine"])
+@pytest.fixture(params=["structured", "states"])
 def control(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways control flow is written; what the first one gives up goes to the second anyway."""
-    if request.param == "machine":
-        monkeypatch.setattr("wasm2oci.engine.translate.function.Structured", _GivesUp)
+    if request.param == "states":
+        monkeypatch.setattr("wasm2oci.engine.translate.structuring.MAX_ATTEMPTS", 0)
     return str(request.param)
-
-
-class _GivesUp(structured.Structured):
-    def walk(self) -> None:
-        raise TooDeep
 
 
 def invoke(made: Instance, name: str, *values: int) -> object:

@@ -9,8 +9,6 @@ import wasmtime
 
 from wasm2oci.engine.embed import Engine, Instance, Linker, Module
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
-from wasm2oci.engine.translate import structured
-from wasm2oci.engine.translate.branches import TooDeep
 
 LOOPS = """(module (memory 1)
   (func $inner (param i32) (result i32) (i32.load8_u (i32.and (local.get 0) (i32.const 0xff))))
@@ -48,12 +46,7 @@ def test_the_same_run_costs_the_same_however_it_is_written(monkeypatch: pytest.M
     assert cost == spent(10**7, 300)
     assert 300 * 10 < cost < 300 * 25
     assert spent(10**6, 301) > cost
-
-    class GivesUp(structured.Structured):
-        def walk(self) -> None:
-            raise TooDeep
-
-    monkeypatch.setattr("wasm2oci.engine.translate.function.Structured", GivesUp)
+    monkeypatch.setattr("wasm2oci.engine.translate.structuring.MAX_ATTEMPTS", 0)
     assert spent(10**6, 300) == cost
 
 

@@ -1,0 +1,499 @@
+"""Proof that a function's tree does what its instructions say: every branch comes out at its label, with its values.
+
+The tree is executed abstractly, as Python would. What runs through it are *tokens*: where the source's control is at
+this point, and what is known of selectors and flags. A token is at the instruction that is next, or on its way to a
+label. Nodes that stand for instructions accept only tokens that are there, and make tokens for each place the source
+may go to from there; jumps hand tokens on as Python does, to the end of the innermost `while`, to its start, to what
+follows an `if`. So each branch of the source is followed until it arrives, and arriving anywhere else is an error.
+At a loop's start the tokens that may come are assumed (`While.entries`), and each that does come is compared.
+
+Nothing is taken from the analysis that built the tree: where labels lead is worked out again here.
+
+Places are numbers: n >= 0 is instruction n; a label that is the end of construct c is `~(2 * n)` while its values are
+still on the operand stack and `~(2 * n + 1)` once they are in their slots, n being one more than where the outermost
+construct starts that ends in the same place (0: the function). A loop's label is its first instruction, once its values
+are in place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from wasm2oci.engine.translate.instructions import TERMINAL
+from wasm2oci.engine.translate.tree import (
+    Break,
+    Carry,
+    Catches,
+    Close,
+    Code,
+    Continue,
+    Else,
+    Evaluate,
+    Head,
+    If,
+    Lookup,
+    Open,
+    Raise,
+    Return,
+    Set,
+    Table,
+    Test,
+    Try,
+    While,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.engine.translate.instructions import Body, Construct
+    from wasm2oci.engine.translate.tree import (
+        Node,
+        Tree,
+    )
+
+__all__ = ["ControlFlowError", "check"]
+
+IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN = 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F
+_CASTS: Final = frozenset((0xFB0018, 0xFB0019))
+
+Known = dict[str, tuple[int, int]]
+"""Bounds of selectors and flags; a name that is missing may not have been set."""
+Token = tuple[int, Known, bool]
+"""A place; what is known there; whether values were just taken up from their slots, and are still in them too."""
+Tokens = list[Token]
+
+_NOTHING: Final[Known] = {}
+_RETURNED: Final = ~0
+"""On the way out of the function, its results on the operand stack."""
+_BACK: Final = -(1 << 40)
+"""Less the start of a loop: a branch to it whose values are not in place."""
+_RAISED: Final = -(1 << 50)
+"""Less n: an exception for the try_table that starts at n - 1, or for the caller, if n is 0."""
+MAX_ROUNDS: Final = 8
+"""So often what is assumed at a loop's start is weakened."""
+
+
+class ControlFlowError(AssertionError):
+    """A tree does not do what its function says: a bug in this package, found before the code could run."""
+
+
+class _Scope:
+    """Where jumps and exceptions in a stretch of the tree lead to; None: there is no such place."""
+
+    __slots__ = ("breaks", "continues", "raised")
+
+    def __init__(self, breaks: Tokens | None, continues: Tokens | None, raised: dict[Any, Token] | None) -> None:
+        self.breaks = breaks
+        self.continues = continues
+        self.raised = raised
+
+
+def check(body: Body, tree: Tree) -> None:
+    """Checks a function's tree.
+
+    Raises:
+        ControlFlowError: it does something else than the function.
+    """
+    checker = _Checker(body)
+    rest = checker.run(tree.nodes, [(0, _NOTHING, False)], _Scope(None, None, None))
+    if rest:
+        raise ControlFlowError("control runs out of the function", rest)
+
+
+class _Checker:
+    """The check of one function."""
+
+    def __init__(self, body: Body) -> None:
+        self.code = body.code
+        self.results = body.constructs[0].results
+        self.labels: dict[Construct, int] = {body.constructs[0]: 0}
+        self.tries = [c for c in body.constructs if c.kind == "try"]
+        self.last: set[Node] = set()  # nodes at the end of a loop
+        self.noted: set[Construct] = set()  # constructs whose ends are branched to
+        self.steps: dict[type[Node], Callable[[Any, Tokens, _Scope], Tokens]] = {
+            Code: self.straight,
+            Carry: self.carry,
+            Close: self.close,
+            If: self.fork,
+            Open: self.open,
+            While: self.loop,
+            Test: self.test,
+            Set: self.set,
+            Break: self.leave,
+            Continue: self.repeat,
+            Head: self.head,
+            Return: self.return_,
+            Else: self.else_,
+            Evaluate: self.evaluate,
+            Lookup: self.lookup,
+            Table: self.table,
+            Try: self.guard,
+            Catches: self.catches,
+            Raise: self.rethrow,
+        }
+
+    def run(self, nodes: list[Node], tokens: Tokens, scope: _Scope) -> Tokens:
+        """Executes nodes; returns the tokens that come out at the end."""
+        steps = self.steps
+        for node in nodes:
+            if not tokens:
+                break
+            tokens = steps[type(node)](node, tokens, scope)
+        return tokens
+
+    # --- the source ------------------------------------------------------------------------------
+    def label(self, c: Construct) -> int:
+        """The number of a construct's end: the same for all that end in the same place, with as many values."""
+        number = self.labels.get(c)
+        if number is not None:
+            return number
+        inner = [c]
+        while True:
+            op, outer, _ = self.code[c.end + 1]
+            if op not in {END, ELSE} or outer.results != c.results or outer.kind == "try":
+                number = c.start + 1
+                break
+            c = outer
+            number = self.labels.get(c)
+            if number is not None:
+                break
+            inner.append(c)
+        for each in inner:
+            self.labels[each] = number
+        return number
+
+    def target(self, c: Construct) -> int:
+        """The place of a branch to a label."""
+        if c.kind == "loop":
+            return _BACK - c.start if c.params else c.start + 1
+        number = self.label(c)
+        return ~(2 * number + (number > 0 and not c.results))
+
+    def taken(self, c: Construct) -> int:
+        """The place of a branch that is written here."""
+        place = self.target(c)
+        if place != _RETURNED:
+            self.noted.add(c)
+        return place
+
+    def arrived(self, c: Construct, *, back: bool) -> int:
+        """The place of a label whose values are in their slots."""
+        return c.start + 1 if back else ~(2 * self.label(c) + 1)
+
+    def around(self, at: int) -> int:
+        """The exception's place for an instruction: that of the innermost try_table around it."""
+        number = 0
+        for c in self.tries:
+            if c.start < at < c.end:
+                number = c.start + 1
+        return _RAISED - number
+
+    # --- nodes that stand for instructions -----------------------------------------------------------
+    def at(self, place: int, tokens: Tokens) -> Known:
+        """All tokens, which must be at an instruction, as one: what is known in all of them."""
+        for token in tokens:
+            if token[0] != place:
+                raise ControlFlowError("control comes from elsewhere", place, token)
+        return tokens[0][1] if len(tokens) == 1 else _join(tokens)
+
+    def straight(self, node: Code, tokens: Tokens, scope: _Scope) -> Tokens:
+        """Instructions that do not branch."""
+        known = self.at(node.start, tokens)
+        if node.ends != (self.code[node.end - 1][0] in TERMINAL):
+            raise ControlFlowError("an instruction does not go on as it should", node.end - 1)
+        if self.tries:
+            self.throw((self.around(node.start), known, False), scope)
+        return [] if node.ends else [(node.end, known, False)]
+
+    def open(self, node: Open, tokens: Tokens, __: _Scope) -> Tokens:
+        """The start of a block, loop or try_table."""
+        start = node.construct.start
+        return [(start + 1, self.at(start, tokens), False)]
+
+    def head(self, node: Head, tokens: Tokens, __: _Scope) -> Tokens:
+        """A loop's label; other ways into a dispatch come by."""
+        if node.alone:
+            self.at(node.construct.start + 1, tokens)
+        return tokens
+
+    def else_(self, node: Else, tokens: Tokens, __: _Scope) -> Tokens:
+        """The start of a second arm."""
+        place = node.construct.els + 1
+        return [(place, self.at(place, tokens), False)]
+
+    def close(self, node: Close, tokens: Tokens, __: _Scope) -> Tokens:
+        """The end of a construct: what fell or branched here is through; what does not join goes on to an outer end."""
+        c = node.construct
+        joins = node.joins
+        if c in self.noted and c.kind != "loop" and not joins:
+            raise ControlFlowError("a label is not joined", c.end)
+        number = self.label(c)
+        carried = ~(2 * number + 1)
+        outermost = number == c.start + 1
+        result: Tokens = []
+        for place, known, settled in tokens:
+            if place == carried:
+                result.append((c.end + 1 if outermost else place, known, True))
+            elif place != c.end:
+                raise ControlFlowError("control comes out at a wrong end", c.end, place)
+            elif joins and c.results and not settled:
+                raise ControlFlowError("values fall to a label without being carried", c.end)
+            else:
+                result.append((c.end + 1, known, settled or joins))
+        if c.results and not joins:
+            self.in_place(tokens, carried)
+        return _merge(result)
+
+    def in_place(self, tokens: Tokens, carried: int) -> None:
+        """Where some have their values in slots, all must."""
+        if any(token[0] == carried for token in tokens) and not all(
+            token[2] or token[0] == carried for token in tokens
+        ):
+            raise ControlFlowError("values of two paths are in different places", carried)
+
+    def carry(self, node: Carry, tokens: Tokens, __: _Scope) -> Tokens:
+        """Values are moved for good."""
+        op, item, _ = self.code[node.at]
+        target, back = node.target, node.back
+        place = self.target(target)
+        arrived = self.arrived(target, back=back)
+        ends = op in {END, ELSE}
+        if back != (target.kind == "loop") and (not ends or back or item is not target):
+            raise ControlFlowError("a loop's start is taken for its end", node.at)
+        self.noted.add(target)
+        result: Tokens = []
+        for token in tokens:
+            if token[0] == node.at:
+                right = item is target and not back if ends else op in {BR, RETURN} and self.target(item) == place
+            else:
+                right = token[0] in {place, arrived}
+            if not right:
+                raise ControlFlowError("values are carried to another label", node.at, token)
+            result.append((arrived, token[1], False))
+        if target.params if back else target.results:
+            self.in_place(tokens, arrived)
+        return _merge(result)
+
+    def fork(self, node: If, tokens: Tokens, scope: _Scope) -> Tokens:
+        """An `if`, or a conditional branch."""
+        at = node.at
+        known = self.at(at, tokens)
+        op, item, _ = self.code[at]
+        if op == IF:
+            yes = at + 1
+            no = item.els + 1 if item.els >= 0 else self.arrived(item, back=False)
+        else:
+            yes = self.taken(item[1] if op in _CASTS else item)
+            no = at + 1
+            if node.orelse and (len(node.then) != 1 or not isinstance(node.then[0], Carry)):
+                raise ControlFlowError("a branch that jumps has something else to do", at)
+        if node.tail and (node not in self.last or len(node.orelse) != 1 or not isinstance(node.orelse[0], Break)):
+            raise ControlFlowError("a loop's last test does not leave it", at)
+        taken = self.run(node.then, [(yes, known, False)], scope)
+        other = self.run(node.orelse, [(no, known, False)], scope)
+        return _merge(taken + other) if taken and other else taken or other
+
+    def evaluate(self, node: Evaluate, tokens: Tokens, __: _Scope) -> Tokens:
+        """A branch that decides nothing."""
+        known = self.at(node.at, tokens)
+        op, item, _ = self.code[node.at]
+        if op == BR_TABLE:
+            places = {self.target(target) for target in item}
+            if len(places) != 1:
+                raise ControlFlowError("a table decides", node.at)
+            return [(places.pop(), known, False)]
+        target = item[1] if op in _CASTS else item
+        following, c, _ = self.code[node.at + 1]
+        if following != END or target.kind == "loop" or self.label(c) != self.label(target):
+            raise ControlFlowError("a branch decides", node.at)
+        return [(node.at + 1, known, False)]
+
+    def table(self, node: Table, tokens: Tokens, scope: _Scope) -> Tokens:
+        """A `br_table` by comparisons."""
+        known = self.at(node.at, tokens)
+        targets = self.code[node.at][1]
+        limits = [first for first, _ in node.runs[1:]] + [len(targets)]
+        before = 0
+        for (first, nodes), limit in zip(node.runs, limits, strict=True):
+            places = {self.taken(target) for target in targets[first:limit]}
+            if first != before or len(places) != 1:
+                raise ControlFlowError("a table's run mixes labels", node.at)
+            before = limit
+            if self.run(nodes, [(places.pop(), known, False)], scope):
+                raise ControlFlowError("a table's run does not jump", node.at)
+        return []
+
+    def lookup(self, node: Lookup, tokens: Tokens, __: _Scope) -> Tokens:
+        """A `br_table` by a selector."""
+        known = self.at(node.at, tokens)
+        targets = self.code[node.at][1]
+        found: dict[tuple[int, int], Token] = {}
+        for target, value in zip(targets, node.values, strict=True):
+            if target.arity:
+                raise ControlFlowError("a table drops values", node.at)
+            place = self.taken(target)
+            if (place, value) not in found:
+                found[place, value] = (place, {**known, node.name: (value, value)}, False)
+        return list(found.values())
+
+    def return_(self, node: Return, tokens: Tokens, __: _Scope) -> Tokens:
+        """The function's results are returned."""
+        op, item, _ = self.code[node.at]
+        returns = op in {END, ELSE} or (op in {BR, RETURN} and item.kind != "loop")
+        returns = returns and self.label(item) == 0
+        for place, _, settled in tokens:
+            falls = place == ~1 and (settled or not self.results)
+            if place != _RETURNED and not (place == node.at and returns) and not falls:
+                raise ControlFlowError("control leaves the function", node.at, place)
+        return []
+
+    # --- Python's own --------------------------------------------------------------------------------
+    def set(self, node: Set, tokens: Tokens, __: _Scope) -> Tokens:
+        """A selector or flag is set."""
+        value = (node.value, node.value)
+        return [(place, {**known, node.name: value}, settled) for place, known, settled in tokens]
+
+    def test(self, node: Test, tokens: Tokens, scope: _Scope) -> Tokens:
+        """A selector or flag is tested."""
+        name = node.name
+        yes: Tokens = []
+        no: Tokens = []
+        for token in tokens:
+            place, known, settled = token
+            if name not in known:
+                raise ControlFlowError("a variable is tested that may not be set", name, place)
+            low, high = known[name]
+            if node.low <= low and high <= node.high:
+                yes.append(token)
+            elif high < node.low or low > node.high:
+                no.append(token)
+            else:
+                yes.append((place, {**known, name: (max(low, node.low), min(high, node.high))}, settled))
+                no.append(token)
+        yes = self.run(node.then, yes, scope) if yes else yes
+        no = self.run(node.orelse, no, scope) if no else no
+        return _merge(yes + no) if yes and no else yes or no
+
+    def leave(self, _: Break, tokens: Tokens, scope: _Scope) -> Tokens:
+        """`break`."""
+        if scope.breaks is None:
+            raise ControlFlowError("break outside of a loop")
+        scope.breaks += tokens
+        return []
+
+    def repeat(self, _: Continue, tokens: Tokens, scope: _Scope) -> Tokens:
+        """`continue`."""
+        if scope.continues is None:
+            raise ControlFlowError("continue outside of a loop")
+        scope.continues += tokens
+        return []
+
+    def loop(self, node: While, tokens: Tokens, scope: _Scope) -> Tokens:
+        """An endless loop: what comes back to its start must be among what is assumed to come."""
+        name = node.name
+        if node.body:
+            self.last.add(node.body[-1])
+        common = _join(tokens)
+        for _ in range(MAX_ROUNDS):
+            assumed: dict[tuple[int, int], Token] = {}
+            for place, known, _ in tokens:
+                value, high = known[name] if name else (0, 0)
+                if value != high:
+                    raise ControlFlowError("a selector is not known", name)
+                assumed[place, value] = (place, {**common, name: (value, value)} if name else common, False)
+            for value, entry in node.entries.items():
+                place = entry if isinstance(entry, int) else self.arrived(entry, back=entry.kind == "loop")
+                assumed[place, value] = (place, {**common, name: (value, value)}, False)
+            breaks: Tokens = []
+            back: Tokens = []
+            back += self.run(node.body, list(assumed.values()), _Scope(breaks, back, scope.raised))
+            weaker = common
+            for place, known, _ in back:
+                value, high = known.get(name, (0, 1)) if name else (0, 0)
+                if value != high or (place, value) not in assumed:
+                    raise ControlFlowError("control goes back to a loop that does not start there", place, value)
+                if known is not common:
+                    weaker = {
+                        each: bounds for each, bounds in weaker.items() if each == name or _within(known, each, bounds)
+                    }
+            if len(weaker) == len(common):
+                return _merge(breaks)
+            common = weaker
+        raise ControlFlowError("a loop changes more variables than can be followed")
+
+    # --- exceptions ------------------------------------------------------------------------------------
+    def throw(self, token: Token, scope: _Scope) -> None:
+        """An exception is raised."""
+        if scope.raised is not None:
+            scope.raised[token[0], tuple(sorted(token[1].items()))] = token
+        elif token[0] != _RAISED:
+            raise ControlFlowError("an exception is not caught", token)
+
+    def guard(self, node: Try, tokens: Tokens, scope: _Scope) -> Tokens:
+        """A guarded body and its handler."""
+        raised: dict[Any, Token] = {}
+        rest = self.run(node.body, tokens, _Scope(scope.breaks, scope.continues, raised))
+        return _merge(rest + self.run(node.handler, list(raised.values()), scope))
+
+    def catches(self, node: Catches, tokens: Tokens, scope: _Scope) -> Tokens:
+        """The clauses of a try_table."""
+        c = node.construct
+        known = self.at(_RAISED - c.start - 1, tokens)
+        rest: Tokens = []
+        everything = False
+        for (clause, nodes), source in zip(node.clauses, c.catches, strict=False):
+            if clause is not source or not nodes or not isinstance(nodes[0], Carry | Return):
+                raise ControlFlowError("a clause is missing", c.start)
+            rest += self.run(nodes, [(self.target(clause.target), known, False)], scope)
+            if clause.kind >= 2:
+                everything = True
+                break
+        if everything:
+            return rest
+        if len(node.clauses) != len(c.catches):
+            raise ControlFlowError("a clause is missing", c.start)
+        return rest + self.run(node.orelse, [(self.around(c.start), known, False)], scope)
+
+    def rethrow(self, _: Raise, tokens: Tokens, scope: _Scope) -> Tokens:
+        """The exception goes on."""
+        for token in tokens:
+            if token[0] > _RAISED:
+                raise ControlFlowError("no exception", token)
+            self.throw(token, scope)
+        return []
+
+
+def _within(known: Known, name: str, bounds: tuple[int, int]) -> bool:
+    """Whether a variable is known to be at least as narrowly bounded."""
+    inner = known.get(name)
+    return inner is not None and bounds[0] <= inner[0] and inner[1] <= bounds[1]
+
+
+def _join(tokens: Tokens) -> Known:
+    """What is known in all tokens."""
+    result = tokens[0][1]
+    for _, known, _ in tokens[1:]:
+        if known is not result:
+            result = {
+                name: (min(low, known[name][0]), max(high, known[name][1]))
+                for name, (low, high) in result.items()
+                if name in known
+            }
+    return result
+
+
+def _merge(tokens: Tokens) -> Tokens:
+    """Tokens without repetitions."""
+    if len(tokens) < 2:
+        return tokens
+    places: dict[int, Tokens] = {}
+    for token in tokens:
+        place, known, settled = token
+        same = places.setdefault(place, [])
+        for at, (_, other, also) in enumerate(same):
+            if known is other or known == other:
+                same[at] = (place, other, settled and also)
+                break
+        else:
+            same.append(token)
+    return [token for same in places.values() for token in same]

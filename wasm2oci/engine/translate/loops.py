@@ -1,0 +1,210 @@
+"""What is known of locals at a loop's start, and loops that are written as `for`.
+
+A walk over a function learns what holds at each loop's back edges (`learned`); the next walk starts with it (`hints`).
+Some things are assumed before they are known, and given up in the next walk where they turned out wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.engine.translate.counting import at_the_end, at_the_start, find_tail
+from wasm2oci.engine.translate.emitter import merge
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.translate.counting import Count, Tail
+    from wasm2oci.engine.translate.emitter import Emitter, Range
+    from wasm2oci.engine.translate.instructions import Construct
+    from wasm2oci.engine.translate.value import V
+
+__all__ = ["Learned", "LoopFacts", "OpenLoop"]
+
+BR_IF: Final = 0x0D
+_COUNTS: Final = [0x20, 0x41, 0x6A, 0x22, 0x41, 0x47, BR_IF]
+"""local.get, i32.const, i32.add, local.tee, i32.const, i32.ne, br_if"""
+
+
+class OpenLoop:
+    """A Python loop that is being written.
+
+    Attributes:
+        owner: its construct.
+        ind: the indentation around it.
+        header: its first line.
+        steady: expressions may be moved out of it.
+        tail: how it counts, if it does.
+        before: what is known of locals before it, then.
+        count: how it is written as a `for`, if it is.
+    """
+
+    __slots__ = ("before", "count", "header", "ind", "owner", "steady", "tail")
+
+    def __init__(self, owner: Construct | None, ind: str, header: int, *, steady: bool) -> None:
+        self.owner = owner
+        self.ind = ind
+        self.header = header
+        self.steady = steady
+        self.tail: Tail | None = None
+        self.before: dict[int, Range] = {}
+        self.count: Count | None = None
+
+
+class Learned:
+    """What walks over a function learn for the next one.
+
+    Attributes:
+        hints: for loops, what an earlier walk learned about locals at their back edges.
+        caps: for loops, how far locals were found to be aligned.
+        given: loops whose counters were found not to wrap.
+        refused: loops that turned out not to be writable as `for`.
+        trusts: something may be assumed of what a loop assigns.
+    """
+
+    def __init__(self, *, trusts: bool) -> None:
+        self.hints: dict[int, dict[int, Range]] = {}
+        self.caps: dict[int, dict[int, int]] = {}
+        self.given: set[int] = set()
+        self.refused: set[int] = set()
+        self.trusts = trusts
+
+
+class LoopFacts:
+    """What one walk knows and finds out about loops.
+
+    Args:
+        e: where operands and lines are kept.
+        earlier: what was learned before.
+
+    Attributes:
+        learned: what holds at back edges.
+        counters: instructions that take a counting loop's step.
+        proven: loops whose counters were found not to wrap, where that was not clear beforehand.
+    """
+
+    def __init__(self, e: Emitter, earlier: Learned) -> None:
+        self.e = e
+        self.earlier = earlier
+        self.learned: dict[int, dict[int, Range]] = {}
+        self.assumed: dict[int, dict[int, int]] = {}
+        self.counters: dict[int, OpenLoop] = {}
+        self.proven: set[int] = set()
+        self.refused: set[int] = set()
+
+    def repeat(self, c: Construct) -> None:
+        """Notes what holds where control goes back to a loop's start."""
+        self.learned[c.start] = merge(self.learned.get(c.start), self.e.ranges)
+
+    def enter(self, c: Construct, loop: OpenLoop | None) -> None:
+        """Begins a loop's body; `loop` is the Python loop it has for itself."""
+        e = self.e
+        before = e.ranges
+        e.forget(c.assigned)
+        counted = self._counter(c, before)
+        hint = self.earlier.hints.get(c.start)
+        if hint is not None:
+            for index, (lo, hi, _) in merge(before, hint).items():
+                if index >= 0 and c.assigned >> 2 * index & 1:
+                    e.ranges[index] = (lo, hi, 0)  # alignment is `_align`'s
+        if counted is not None:
+            e.ranges[counted[0]] = counted[1]
+        if self.earlier.trusts:
+            self._align(c, before)
+        if loop is not None and loop.steady and not e.fuel and not e.polls and c.start not in self.earlier.refused:
+            self._count(c, loop, before)
+
+    def _count(self, c: Construct, loop: OpenLoop, before: dict[int, Range]) -> None:
+        """Looks whether a loop counts, and writes it as a `for` if that is clear already."""
+        e = self.e
+        tail = loop.tail = find_tail(e.body, c)
+        if tail is None:
+            return
+        self.counters[tail.at] = loop
+        loop.before = before
+        if tail.relation:
+            count = loop.count = at_the_end(e.body, c, tail, before)
+            if count is not None:
+                e.out[loop.header] = f"{loop.ind}{count.header}"
+                if count.range is not None:
+                    e.ranges[tail.local] = count.range
+
+    def leading_exit(self, loop: OpenLoop, stays: V) -> bool:
+        """Whether a loop that begins with an exit test counts; its first line is written then.
+
+        Args:
+            loop: the loop.
+            stays: the condition on which it goes on.
+        """
+        e, tail, c = self.e, loop.tail, loop.owner
+        if tail is None or c is None or tail.relation or loop.count is not None or not e.fresh(loop.header):
+            return False
+        if e.out[loop.header] != f"{loop.ind}while True:":
+            return False
+        proven = c.start in self.earlier.given
+        count = loop.count = at_the_start(e.body, c, tail, stays, loop.before, proven=proven)
+        if count is None:
+            return False
+        e.out[loop.header] = f"{loop.ind}{count.header}"
+        e.offsets[loop.header] = e.at
+        return True
+
+    def _counter(self, c: Construct, before: dict[int, Range]) -> tuple[int, Range] | None:
+        """The counter of a loop that ends with `counter += step; if counter != last: continue`, and nothing else.
+
+        It starts at a known number, is assigned nowhere else, and hits the last number exactly: so it stays between.
+        """
+        code = self.e.body.code
+        if c.targeted != 1 or c.params or c.end - c.start < 7:
+            return None
+        tail = code[c.end - 7 : c.end]
+        opcodes = [op for op, _, _ in tail]
+        if opcodes != _COUNTS:
+            return None
+        local, step, last = tail[0][1], tail[1][1], tail[4][1]
+        if tail[3][1] != local:
+            return None
+        start = before.get(local)
+        if tail[6][1] is not c or start is None or start[0] != start[1]:
+            return None
+        first = start[0]
+        if not first < last or not step or (last - first) % step:
+            return None
+        if sum(op in {0x21, 0x22} and item == local for op, item, _ in code[c.start : c.end]) != 1:
+            return None
+        tz = min((number & -number).bit_length() - 1 if number else 64 for number in (first, step))
+        return local, (first, last - step, tz)
+
+    def _align(self, c: Construct, before: dict[int, Range]) -> None:
+        """Assumes that locals a loop assigns stay as aligned as they come in; `unfounded` says where that was wrong."""
+        ranges = self.e.ranges
+        capped = self.earlier.caps.setdefault(c.start, {})
+        used = self.assumed[c.start] = {}
+        for index, (_, _, zeros) in before.items():
+            if index < 0 or not c.assigned >> 2 * index & 1:
+                continue
+            tz = min(zeros, capped.get(index, 64))
+            known = ranges.get(index)
+            if tz > (known[2] if known is not None else 0):
+                lo, hi = (known[0], known[1]) if known is not None else (0, self.e.masks[index])
+                ranges[index] = (lo, hi, tz)
+                used[index] = tz
+
+    def unfounded(self) -> bool:
+        """Whether an assumption of `_align` did not hold; it is given up for the next walk."""
+        wrong = False
+        for start, used in self.assumed.items():
+            learned = self.learned.get(start, {})
+            for index, tz in used.items():
+                found = learned.get(index, (0, 0, 0))[2]
+                if found < tz:
+                    self.earlier.caps[start][index] = found
+                    wrong = True
+        return wrong
+
+    def useful(self) -> bool:
+        """Whether a loop's back edges know more of a local it assigns than nothing."""
+        by_start = {c.start: c for c in self.e.body.constructs if c.kind == "loop"}
+        return any(
+            index >= 0 and by_start[start].assigned >> 2 * index & 1
+            for start, ranges in self.learned.items()
+            for index in ranges
+        )
