@@ -15,10 +15,12 @@ from typing import Final
 from wasm2oci.errors import LocalIOError, NotFoundError, UsageError
 from wasm2oci.wasi import Preopen
 
-__all__ = ["parse_directory", "parse_duration", "parse_environment", "parse_size"]
+__all__ = ["parse_directory", "parse_duration", "parse_environment", "parse_size", "parse_stack_size"]
 
 _SIZE: Final = re.compile(r"(\d+)\s*([kmgt]?)(i?b)?", re.IGNORECASE)
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_LEAST_STACK: Final = 64 << 10
+_MOST_STACK: Final = 1 << 30
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)")
 _SECONDS: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -37,6 +39,18 @@ def parse_size(text: str, option: str) -> int:
     if match is None:
         raise UsageError(f"{option}: {text!r} is no size", hint="for example 512MiB or 2GiB")
     return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def parse_stack_size(text: str, option: str) -> int:
+    """A number of bytes that a thread's stack can have.
+
+    Raises:
+        UsageError: it is none.
+    """
+    size = parse_size(text, option)
+    if not _LEAST_STACK <= size <= _MOST_STACK:
+        raise UsageError(f"{option}: {text!r} is out of range", hint="from 64KiB to 1GiB")
+    return size
 
 
 def parse_duration(text: str, option: str) -> float:
@@ -101,7 +115,8 @@ def _read(path: Path) -> str:
 def _add(found: dict[str, str], text: str, variables: Mapping[str, str], where: str) -> None:
     name, equals, value = text.partition("=")
     if not name or "\0" in text:
-        raise UsageError(f"{where}: {text!r} sets no variable", hint="it is written NAME=VALUE, or NAME to pass it on")
+        what = "has no name before the =" if equals and not name else "sets no variable"
+        raise UsageError(f"{where}: {text!r} {what}", hint="it is written NAME=VALUE, or NAME to pass it on")
     if equals:
         found[name] = value
     elif name in variables:

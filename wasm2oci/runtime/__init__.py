@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wasm2oci.runtime.choose import run
     from wasm2oci.runtime.request import (
         DEFAULT_MAX_MEMORY,
+        DEFAULT_MAX_STACK,
         Ending,
         EngineChoice,
         EntryError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_MAX_MEMORY",
+    "DEFAULT_MAX_STACK",
     "Ending",
     "EngineChoice",
     "EntryError",
@@ -50,6 +52,7 @@ __getattr__ = lazily(
         "choose": ("run",),
         "request": (
             "DEFAULT_MAX_MEMORY",
+            "DEFAULT_MAX_STACK",
             "Ending",
             "EngineChoice",
             "EntryError",

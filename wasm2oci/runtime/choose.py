@@ -5,6 +5,7 @@ a component                     wasmtime; without it, UnsupportedError
 a profile is wanted             embedded
 wasmtime is not installed       embedded
 vectors or GC at the border     embedded (wasmtime's binding would end the process)
+a name that is not UTF-8        embedded (wasmtime takes nothing else)
 wasmtime refuses the module     embedded, if that takes it; else wasmtime's reason
 anything else                   wasmtime
 """
@@ -66,6 +67,8 @@ def _run_known(request: RunRequest) -> RunOutcome | None:
     plain = request.invoke is None and not request.profile and not request.missing_as_traps
     if not plain or request.cache is None or request.engine is EngineChoice.EMBEDDED or not wasmtime_installed():
         return None
+    if request.engine is EngineChoice.AUTO and request.not_text is not None:
+        return None
     from wasm2oci.runtime.wasmtime import run_known  # noqa: PLC0415 - slow to import
 
     why = "asked for" if request.engine is EngineChoice.WASMTIME else _CAN
@@ -124,6 +127,8 @@ def _choose(request: RunRequest, preflight: "Preflight") -> tuple[EngineChoice, 
         return EngineChoice.EMBEDDED, "wasmtime is not installed"
     if unsafe is not None:
         return EngineChoice.EMBEDDED, unsafe
+    if (odd := request.not_text) is not None:
+        return EngineChoice.EMBEDDED, f"{odd!r} is not UTF-8"
     return EngineChoice.WASMTIME, _CAN
 
 

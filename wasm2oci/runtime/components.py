@@ -8,6 +8,7 @@ import wasmtime
 from wasmtime.component import Component, Instance, Linker, Variant
 
 from wasm2oci.engine.binary import decode_component
+from wasm2oci.errors import UnsupportedError
 from wasm2oci.runtime.request import EntryError, GuestSetupError, RunOutcome, RunRequest
 from wasm2oci.runtime.wasmtime import Session, WasmtimeRefusedError, guarded
 from wasm2oci.runtime.wasmtime_traps import calling, instantiating
@@ -15,7 +16,12 @@ from wasm2oci.wasi import Interrupt, ProcExit
 
 __all__ = ["run_component"]
 
-_RUN: Final = re.compile(r"wasi:cli/run@0\.2\.\d+")
+_RUN: Final = re.compile(r"wasi:cli/run@0\.2\.[0-9]+")
+_LATER: Final = re.compile(r"wasi:[a-z-]+/[a-z-]+@0\.[3-9].*")
+
+
+class WasiVersionError(UnsupportedError):
+    """The component is built for a later WASI than is offered."""
 
 
 def run_component(request: RunRequest, why: str) -> RunOutcome:
@@ -23,11 +29,18 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
 
     Raises:
         EntryError: it exports no such interface.
+        WasiVersionError: it needs WASI 0.3 or later.
         GuestSetupError: it cannot be linked or started.
         WasmtimeRefusedError: wasmtime finds it invalid.
     """
     outline = decode_component(request.module)
     names = [export.name for export in outline.exports]
+    later = next((x.name for x in (*outline.exports, *outline.imports) if _LATER.fullmatch(x.name)), None)
+    if later is not None:
+        raise WasiVersionError(
+            f"the component is built for another WASI than the 0.2 offered here: {later}",
+            hint="build it for WASI 0.2 (target wasm32-wasip2)",
+        )
     interface = next((name for name in names if _RUN.fullmatch(name)), None)
     if request.invoke is not None:
         raise GuestSetupError("--invoke calls functions of core modules, and this is a component")

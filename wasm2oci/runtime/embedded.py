@@ -5,7 +5,7 @@ from typing import Any
 
 from wasm2oci.engine import Engine, Linker, Module
 from wasm2oci.engine.binary import decode_names
-from wasm2oci.engine.runtime.limits import ResourceLimits
+from wasm2oci.engine.runtime.limits import ResourceLimits, allow_calls
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.syntax.module import Import
@@ -32,6 +32,8 @@ from wasm2oci.wasi.functions import Call
 __all__ = ["run_module"]
 
 _TABLE_ELEMENT = 8
+_FRAME = 128
+"""Bytes of a compiled program's stack that count for one call here."""
 
 
 def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcome:
@@ -42,7 +44,7 @@ def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcom
         GuestSetupError: it cannot be started.
         UsageError: the values of an invoked function do not fit.
     """
-    values = parse_values(preflight.entry, preflight.type, request.values) if request.invoke else []
+    values = [] if request.invoke is None else parse_values(request.invoke, preflight.type, request.values)
     rows: list[ProfileRow] = []
 
     def end(ending: Ending, code: int, **more: Any) -> RunOutcome:
@@ -79,6 +81,7 @@ def _call(
 ) -> tuple[str, ...]:
     limits = request.limits
     cache = None if request.cache is None else request.cache / "embedded"
+    allow_calls(limits.max_stack // _FRAME)
     engine = Engine(cache=cache, fuel=limits.fuel is not None)
     module = Module(engine, request.module, digest=request.sha256)
     with open_wasi(request, interrupt) as wasi:
@@ -91,7 +94,7 @@ def _call(
             instance = linker.instantiate(module, limits=ceilings, fuel=limits.fuel)
             if preflight.initialize:
                 instance.function(INITIALIZE).invoke()
-            value = instance.function(preflight.entry).invoke(*values)
+            value: Any = None if preflight.entry is None else instance.function(preflight.entry).invoke(*values)
     types = preflight.type.results
     made = value if len(types) > 1 else [value] if types else []
     return tuple(format_value(one, type_) for one, type_ in zip(made, types, strict=True))

@@ -5,7 +5,7 @@ signature of a function it calls, so signatures are read here, by our own decode
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.binary import ModuleKind, decode_module, preamble
 from wasm2oci.engine.syntax.module import Import, Module
@@ -14,10 +14,18 @@ from wasm2oci.errors import UnsupportedError
 from wasm2oci.runtime.request import EntryError, GuestSetupError, RunRequest, StackFrame, TrapReport
 from wasm2oci.wasi import FUNCTIONS, MODULE
 
-__all__ = ["INITIALIZE", "START", "Preflight", "TypeUnsupportedError", "look"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wasm2oci.engine.syntax.module import Export
+
+__all__ = ["DEFAULT", "INITIALIZE", "START", "Preflight", "TypeUnsupportedError", "look"]
 
 START: Final = "_start"
 INITIALIZE: Final = "_initialize"
+DEFAULT: Final = ""
+"""The export that is called where nothing else says what to call (wasmtime's convention for a default export)."""
+
 _GIB: Final = 1 << 30
 _NAMES: Final = frozenset(function.name for function in FUNCTIONS)
 _CALLABLE: Final = frozenset({I32, I64, F32, F64})
@@ -39,14 +47,14 @@ class Preflight:
 
     Attributes:
         module: the decoded module; None for a component.
-        entry: the exported function to call.
+        entry: the exported function to call; None where instantiation, and `_initialize`, are all there is to do.
         type: its signature.
         initialize: whether `_initialize` is to be called before it.
         missing: imported functions nobody offers, which trap when they are called.
     """
 
     module: Module | None
-    entry: str = START
+    entry: str | None = START
     type: FuncType = _NOTHING
     initialize: bool = False
     missing: tuple[Import, ...] = ()
@@ -85,18 +93,33 @@ def look(request: RunRequest) -> Preflight:
     missing = _check_imports(module, allowed=request.missing_as_traps)
     _check_memories(module, request.limits.max_memory)
     exports = {export.name: export for export in module.exports if export.kind is ExternKind.FUNC}
-    entry = START if request.invoke is None else request.invoke
-    if entry not in exports:
-        raise _no_entry(entry, list(exports), invoked=request.invoke is not None)
-    signature = module.func_type(exports[entry].index)
+    entry = _entry(request, module, exports)
+    signature = _NOTHING if entry is None else module.func_type(exports[entry].index)
     if request.invoke is None and (signature.params or signature.results):
         raise GuestSetupError(
-            f"{START!r} takes or returns values: no program starts so", hint=f"call it with --invoke {START}"
+            f"{entry!r} takes or returns values: no program starts so", hint=f"call it with --invoke '{entry}'"
         )
     initialize = INITIALIZE in exports and entry not in {START, INITIALIZE}
     if initialize and module.func_type(exports[INITIALIZE].index) != _NOTHING:
         raise GuestSetupError(f"{INITIALIZE!r} takes or returns values: no library is initialized so")
     return Preflight(module, entry, signature, initialize, missing)
+
+
+def _entry(request: RunRequest, module: Module, exports: "Mapping[str, Export]") -> str | None:
+    """What is called: the function asked for; a command's `_start`; the default export; else nothing.
+
+    A module with a start function or, a reactor, with `_initialize` does its work without that.
+    """
+    if request.invoke is not None:
+        if request.invoke not in exports:
+            raise _no_entry(request.invoke, list(exports), invoked=True)
+        return request.invoke
+    for name in (START, DEFAULT):
+        if name in exports:
+            return name
+    if module.start is None and INITIALIZE not in exports:
+        raise _no_entry(START, list(exports), invoked=False)
+    return None
 
 
 def _a(type_: int) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_MAX_MEMORY",
+    "DEFAULT_MAX_STACK",
+    "DirectoryError",
     "Ending",
     "EngineChoice",
     "EntryError",
@@ -32,6 +34,9 @@ __all__ = [
 DEFAULT_MAX_MEMORY: Final = 1 << 30
 """Bytes a guest's memory may have unless more is allowed."""
 
+DEFAULT_MAX_STACK: Final = 2 << 20
+"""Bytes a guest's call stack may have unless more is allowed: Go's own tests need 1.9 MiB on wasmtime."""
+
 
 class EngineChoice(StrEnum):
     """Which engine is wanted, or ran."""
@@ -47,6 +52,19 @@ class GuestSetupError(Wasm2OciError):
     exit_code = ExitCode.TOOL_FAILED
 
 
+class DirectoryError(GuestSetupError):
+    """A directory for the guest cannot be opened.
+
+    Args:
+        host: the directory.
+        reason: what the host said.
+    """
+
+    def __init__(self, host: Path, reason: str) -> None:
+        hint = "a directory under another name is written HOST::GUEST" if ":" in str(host) else None
+        super().__init__(f"cannot open the directory {host}: {reason}", hint=hint)
+
+
 class EntryError(NotFoundError):
     """The module has no function by the name that is to be called."""
 
@@ -59,11 +77,13 @@ class Limits:
         timeout_s: seconds from the start, loading included; None for no limit.
         fuel: about so many instructions; None for no limit.
         max_memory: bytes for each linear memory.
+        max_stack: bytes for its call stack, on wasmtime; the embedded engine allows a call for each 128 of them.
     """
 
     timeout_s: float | None = None
     fuel: int | None = None
     max_memory: int = DEFAULT_MAX_MEMORY
+    max_stack: int = DEFAULT_MAX_STACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +131,18 @@ class RunRequest:
     cache: Path | None = None
     clock: "Clock | None" = None
     random: Callable[[int], bytes] = os.urandom
+
+    @property
+    def not_text(self) -> bytes | None:
+        """The first argument, variable or name of a directory that is not UTF-8; None when all are."""
+        names = [name for preopen in self.preopens for name in (os.fspath(preopen.host), preopen.guest)]
+        strings = [*self.args, *(part for pair in self.environment for part in pair), *map(os.fsencode, names)]
+        for string in strings:
+            try:
+                string.decode()
+            except UnicodeDecodeError:
+                return string
+        return None
 
 
 class Ending(StrEnum):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from wasm2oci.runtime.request import GuestSetupError, RunRequest
+from wasm2oci.runtime.request import DirectoryError, RunRequest
 from wasm2oci.wasi import (
     BytesSource,
     FunctionSink,
@@ -25,7 +25,7 @@ def open_wasi(request: RunRequest, interrupt: Interrupt) -> Wasi:
     """The WASI state of one run.
 
     Raises:
-        GuestSetupError: a directory cannot be opened.
+        DirectoryError: a directory cannot be opened.
     """
     context = WasiContext(
         args=request.args,
@@ -42,7 +42,7 @@ def open_wasi(request: RunRequest, interrupt: Interrupt) -> Wasi:
     try:
         return Wasi(context)
     except PreopenError as error:
-        raise GuestSetupError(f"cannot open the directory {error.preopen.host}: {error.reason}") from error
+        raise DirectoryError(error.preopen.host, error.reason) from error
 
 
 def _sink(target: int | Callable[[bytes], object]) -> HostStream | FunctionSink:

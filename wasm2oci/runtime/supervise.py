@@ -17,7 +17,7 @@ __all__ = ["TimedOut", "supervise"]
 _GRACE_S: Final = 0.05
 _KICKS: Final = 2
 """An exception that arrives while Python runs a finalizer is printed and lost; the next one is not."""
-_STACK: Final = 64 * 1024 * 1024  # only reserved, not used, until a guest calls that deep
+_STACK: Final = 64 << 20  # only reserved, not used, until a guest calls that deep
 
 T = TypeVar("T")
 
@@ -35,7 +35,14 @@ class _Box(Generic[T]):
         self.error: BaseException | None = None
 
 
-def supervise(work: Callable[[], T], interrupt: Interrupt, kick: Callable[[int], None], timeout_s: float | None) -> T:
+def supervise(
+    work: Callable[[], T],
+    interrupt: Interrupt,
+    kick: Callable[[int], None],
+    timeout_s: float | None,
+    *,
+    stack: int = 0,
+) -> T:
     """What `work` returns, or raises.
 
     Args:
@@ -43,6 +50,7 @@ def supervise(work: Callable[[], T], interrupt: Interrupt, kick: Callable[[int],
         interrupt: thrown to break it off.
         kick: told the thread's identity, makes the guest's own code stop.
         timeout_s: seconds `work` may take, or None.
+        stack: bytes of the thread's stack that are the guest's, beside those of its host.
 
     Raises:
         TimedOut: the limit passed.
@@ -61,7 +69,7 @@ def supervise(work: Callable[[], T], interrupt: Interrupt, kick: Callable[[int],
         except Interrupted:  # it arrived when everything was over
             box.done.set()
 
-    before = threading.stack_size(_STACK)
+    before = threading.stack_size(_STACK + stack)
     try:
         thread = threading.Thread(target=body, name="guest", daemon=True)
         thread.start()

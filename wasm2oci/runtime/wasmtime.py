@@ -17,6 +17,7 @@ from wasm2oci.errors import ExitCode, InvalidInputError
 from wasm2oci.runtime.compiled import CompiledCode
 from wasm2oci.runtime.pump import Pump
 from wasm2oci.runtime.request import (
+    DirectoryError,
     Ending,
     EngineChoice,
     GuestSetupError,
@@ -37,7 +38,10 @@ __all__ = ["Session", "WasmtimeRefusedError", "guarded", "run_known", "run_modul
 _MODULE: Final = "wasi_snapshot_preview1"
 _START: Final = "_start"
 _INITIALIZE: Final = "_initialize"
+_DEFAULT: Final = ""
 _TABLE_ELEMENT: Final = 8
+_ASYNC_EXTRA: Final = 1 << 20
+_GUEST: Final = "guest"
 
 
 class WasmtimeRefusedError(InvalidInputError):
@@ -48,6 +52,15 @@ def _build() -> str:
     """What tells one installation of wasmtime from another; wasmtime itself refuses code of another version."""
     status = Path(wasmtime._bindings.__file__).stat()  # noqa: SLF001 - the file that changes with every version
     return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _set_stack(config: wasmtime.Config, size: int) -> None:
+    """Let the guest's stack have so many bytes.
+
+    wasmtime ends the process where its stacks for asynchronous calls, which are never made here, are smaller than that.
+    """
+    wasmtime._bindings.wasmtime_config_async_stack_size_set(config.ptr(), size + _ASYNC_EXTRA)  # noqa: SLF001
+    config.max_wasm_stack = size
 
 
 class Session:
@@ -65,6 +78,8 @@ class Session:
         config = wasmtime.Config()
         config.epoch_interruption = True
         config.consume_fuel = request.limits.fuel is not None
+        config.shared_memory = True
+        _set_stack(config, request.limits.max_stack)
         self.engine = wasmtime.Engine(config)
         self.code = CompiledCode(
             None if request.cache is None else request.cache / "wasmtime",
@@ -103,20 +118,19 @@ class Session:
         """
         request = self.request
         config = wasmtime.WasiConfig()
-        try:
-            config.argv = [arg.decode() for arg in request.args]
-            config.env = [(name.decode(), value.decode()) for name, value in request.environment]
-        except UnicodeDecodeError as error:
+        if (odd := request.not_text) is not None:
             raise GuestSetupError(
-                f"{error.object!r} is not UTF-8, and wasmtime takes nothing else", hint="use --engine embedded"
-            ) from error
+                f"{odd!r} is not UTF-8, and wasmtime takes nothing else", hint="use --engine embedded"
+            )
+        config.argv = [arg.decode() for arg in request.args]
+        config.env = [(name.decode(), value.decode()) for name, value in request.environment]
         for preopen in request.preopens:
             try:
                 os.close(os.open(preopen.host, os.O_RDONLY | os.O_DIRECTORY))  # wasmtime does not say what is wrong
                 config.preopen_dir(str(preopen.host), preopen.guest, not preopen.read_only)
             except (OSError, wasmtime.WasmtimeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else str(error)
-                raise GuestSetupError(f"cannot open the directory {preopen.host}: {reason}") from error
+                raise DirectoryError(preopen.host, reason or "it cannot be opened") from error
         if isinstance(request.stdin, bytes):
             if request.stdin:
                 import tempfile  # noqa: PLC0415 - slow to import
@@ -172,7 +186,9 @@ def run_known(request: RunRequest, why: str) -> RunOutcome | None:
             return None
 
         def work() -> tuple[str, ...]:
-            _call(session, module, _START)
+            names = {export.name for export in module.exports}
+            entry = next((name for name in (_START, _DEFAULT) if name in names), None)
+            _call(session, module, entry, initialize=entry != _START and _INITIALIZE in names)
             return ()
 
         return guarded(session, work, why)
@@ -188,7 +204,7 @@ def run_module(request: RunRequest, preflight: "Preflight", why: str) -> RunOutc
     """
     from wasm2oci.runtime.values import format_value, parse_values  # noqa: PLC0415 - `run_known` needs none
 
-    values = parse_values(preflight.entry, preflight.type, request.values) if request.invoke else []
+    values = [] if request.invoke is None else parse_values(request.invoke, preflight.type, request.values)
     types = preflight.type.results
     with Interrupt() as interrupt:
         session = Session(request, interrupt)
@@ -208,8 +224,9 @@ def guarded(session: Session, work: Callable[[], tuple[str, ...]], why: str) -> 
     def end(ending: Ending, code: int, **more: Any) -> RunOutcome:
         return RunOutcome(ending=ending, exit_code=code, engine=EngineChoice.WASMTIME, why=why, **more)
 
+    limits = session.request.limits
     try:
-        results = supervise(work, session.interrupt, session.kick, session.request.limits.timeout_s)
+        results = supervise(work, session.interrupt, session.kick, limits.timeout_s, stack=limits.max_stack)
     except ProcExit as exit_:
         return end(Ending.EXITED, exit_status(exit_.code))
     except wasmtime.ExitTrap as exit_:
@@ -226,7 +243,12 @@ def guarded(session: Session, work: Callable[[], tuple[str, ...]], why: str) -> 
 
 
 def _call(
-    session: Session, module: wasmtime.Module, entry: str, values: Sequence[Any] = (), *, initialize: bool = False
+    session: Session,
+    module: wasmtime.Module,
+    entry: str | None,
+    values: Sequence[Any] = (),
+    *,
+    initialize: bool = False,
 ) -> Any:
     request = session.request
     store = session.store()
@@ -240,11 +262,14 @@ def _call(
         if request.missing_as_traps:
             linker.define_unknown_imports_as_traps(module)
         with instantiating():
-            exports = linker.instantiate(store, module).exports(store)
+            instance = linker.instantiate(store, module)
+        # An instance's own list of exports is made in quadratic time.
+        exports = wasmtime.Linker(session.engine)
+        exports.define_instance(store, _GUEST, instance)
         with calling():
             if initialize:
-                _function(exports, _INITIALIZE)(store)
-            return _function(exports, entry)(store, *values)
+                _function(exports, store, _INITIALIZE)(store)
+            return None if entry is None else _function(exports, store, entry)(store, *values)
 
 
 def _module(session: Session) -> wasmtime.Module:
@@ -259,8 +284,8 @@ def _module(session: Session) -> wasmtime.Module:
     return module
 
 
-def _function(exports: Any, name: str) -> Callable[..., Any]:
-    found = exports[name]
+def _function(exports: wasmtime.Linker, store: wasmtime.Store, name: str) -> Callable[..., Any]:
+    found = exports.get(store, _GUEST, name)
     assert isinstance(found, wasmtime.Func)  # noqa: S101 - `look` saw that it is one
     return found
 

@@ -450,7 +450,9 @@ def open_preopen(preopen: Preopen) -> DirectoryDescriptor:
         OSError: it is not there, no directory, or may not be read.
     """
     fd = os.open(preopen.host, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    return DirectoryDescriptor(fd=fd, read_only=preopen.read_only, guest=preopen.guest.encode())
+    return DirectoryDescriptor(
+        fd=fd, read_only=preopen.read_only, guest=preopen.guest.encode("utf-8", "surrogateescape")
+    )
 
 
 def standard_stream(source: Source | None, sink: Sink | None) -> StreamDescriptor:

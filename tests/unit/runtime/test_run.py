@@ -444,3 +444,34 @@ def test_start_function_of_a_component_traps() -> None:
     assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
     assert outcome.trap is not None
     assert outcome.trap.frames[0].name == "begin"
+
+
+@each_engine
+def test_colon_in_a_directory_that_is_not_there_gets_a_hint(engine: EngineChoice) -> None:
+    with pytest.raises(GuestSetupError, match="cannot open the directory") as caught:
+        call(HELLO, engine, preopens=(Preopen(Path(".:/data"), ".:/data"),))
+    assert caught.value.hint == "a directory under another name is written HOST::GUEST"
+
+
+def test_directory_whose_name_is_not_utf_8(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xff"))
+    folder.mkdir()
+    for preopen in (Preopen(folder, "/d"), Preopen(tmp_path, "d\udcff")):
+        for engine in (EngineChoice.AUTO, EngineChoice.EMBEDDED):
+            outcome = call(HELLO, engine, preopens=(preopen,), stdout=len)
+            assert (outcome.engine, outcome.exit_code) == (EngineChoice.EMBEDDED, 0)
+        with pytest.raises(GuestSetupError, match="not UTF-8") as caught:
+            call(HELLO, EngineChoice.WASMTIME, preopens=(preopen,))
+        assert caught.value.hint == "use --engine embedded"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '(component (import "wasi:clocks/types@0.3.0" (instance)))',
+        COMMAND.format(body="(i32.const 0)").replace("0.2.0", "0.3.0-rc-2026-01-06"),
+    ],
+)
+def test_component_of_a_later_wasi_says_so(text: str) -> None:
+    with pytest.raises(UnsupportedError, match=r"another WASI than the 0\.2"):
+        call(text, EngineChoice.AUTO)

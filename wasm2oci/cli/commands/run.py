@@ -64,6 +64,9 @@ def command(
     max_memory: Annotated[
         str, Option("--max-memory", metavar="SIZE", help="What a memory of it may grow to.", title=_LIMITS)
     ] = "1GiB",
+    max_stack: Annotated[
+        str, Option("--max-stack", metavar="SIZE", help="How large its call stack may grow.", title=_LIMITS)
+    ] = "2MiB",
     pull: Annotated[Pull, Option("--pull", help="When to ask the registry.", title=_FETCHING)] = Pull.MISSING,
     digest: Annotated[
         str | None,
@@ -104,7 +107,13 @@ def command(
     from wasm2oci.oci.digest import Digest
     from wasm2oci.operations.fetch_module import FetchPolicy
     from wasm2oci.operations.run import FetchAndRun, run
-    from wasm2oci.operations.run_options import parse_directory, parse_duration, parse_environment, parse_size
+    from wasm2oci.operations.run_options import (
+        parse_directory,
+        parse_duration,
+        parse_environment,
+        parse_size,
+        parse_stack_size,
+    )
     from wasm2oci.operations.subject import parse_subject
     from wasm2oci.runtime.request import Limits, RunRequest
 
@@ -125,6 +134,7 @@ def command(
                 timeout_s=None if timeout is None else parse_duration(timeout, "--timeout"),
                 fuel=fuel,
                 max_memory=parse_size(max_memory, "--max-memory"),
+                max_stack=parse_stack_size(max_stack, "--max-stack"),
             ),
             engine=engine,
             missing_as_traps=trap_missing,

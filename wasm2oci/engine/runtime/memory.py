@@ -85,6 +85,12 @@ class Memory:
         if type_.limits.maximum is not None:
             self._ceiling = min(self._ceiling, type_.limits.maximum)
         size = type_.limits.minimum << type_.page_bits
+        if not type_.limits.is64 and MEMORY32_CEILING < size <= limits.memory_bytes:
+            raise ResourceLimitError(
+                f"the module's memory starts with {size} bytes, and this engine's memories have at most 2 GiB where "
+                "addresses have 32 bits",
+                hint="wasmtime allows 4 GiB: --engine wasmtime",
+            )
         if type_.limits.minimum > self._ceiling:
             raise ResourceLimitError(
                 f"the module's memory starts with {size} bytes, {self._ceiling << type_.page_bits} are allowed",

@@ -17,6 +17,7 @@ from wasm2oci.engine.binary import decode_names
 from wasm2oci.engine.collector import Pause
 from wasm2oci.engine.runtime.function import Function
 from wasm2oci.engine.runtime.instance import ModuleInstance
+from wasm2oci.engine.runtime.limits import CALLS, allow_calls
 from wasm2oci.engine.translate.cache import CodeCache, Entry
 from wasm2oci.engine.translate.namespace import TailCall, define, new_namespace
 from wasm2oci.engine.translate.options import Options
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FILE_PREFIX", "Loader", "file_name", "prepare"]
 
-RECURSION: Final = 16_000
-"""Python frames the guest may pile up before "call stack exhausted". Frames of generated code take no C stack."""
-
 FILE_PREFIX: Final = "<wasm "
+_DEFAULT_LIMIT: Final = 1000
+"""Python's recursion limit where nobody chose another."""
 
 
 def file_name(digest: str, index: int) -> str:
@@ -140,8 +140,8 @@ def prepare(instance: ModuleInstance, options: Options | None = None, cache: Cod
         options: what generated code is to be able to do.
         cache: where the module's code is kept; or a folder for generated code, private to this user; or None.
     """
-    if sys.getrecursionlimit() < RECURSION:
-        sys.setrecursionlimit(RECURSION)
+    if sys.getrecursionlimit() == _DEFAULT_LIMIT:
+        allow_calls(CALLS)
     options = options or Options()
     if not isinstance(cache, CodeCache):
         cache = CodeCache(cache, hashlib.sha256(instance.module.data).hexdigest(), options)
