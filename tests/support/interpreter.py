@@ -27,7 +27,7 @@ from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate
 from wasm2oci.engine.syntax.types import I8, I16, REF, REF_NULL, ArrayType, FuncType, StructType
 
-__all__ = ["explain", "instructions", "interpret"]
+__all__ = ["explain", "instructions", "interpret", "read_immediate"]
 
 _VECTOR = {**SIMD_INTEGER, **SIMD_FLOAT, **SIMD_LANES}
 _U32 = {
@@ -71,7 +71,7 @@ def _value_type(reader: Reader, module: Module) -> int:
     return byte << 8 | REF_NULL if byte < I16 else byte
 
 
-def _immediate(kind: Immediate, reader: Reader, module: Module) -> Any:
+def read_immediate(kind: Immediate, reader: Reader, module: Module) -> Any:
     if kind in _U32:
         return reader.u32()
     if kind in _FIXED:
@@ -123,7 +123,9 @@ def instructions(module: Module, defined: int) -> tuple[list[int], list[Instruct
         if opcode in {0xFB, 0xFC, 0xFD, 0xFE}:
             opcode = opcode << 16 | reader.u32()
         row = OPCODES[opcode]
-        instruction = Instruction(row.mnemonic, tuple([_immediate(kind, reader, module) for kind in row.immediates]))
+        instruction = Instruction(
+            row.mnemonic, tuple([read_immediate(kind, reader, module) for kind in row.immediates])
+        )
         if row.mnemonic in _OPENERS:
             open_.append(instruction)
         elif row.mnemonic == "else":

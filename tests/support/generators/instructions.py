@@ -16,8 +16,10 @@ What makes two engines comparable:
 import random
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from tests.support.generators.cases import NUMBERS, Call, Case
+from wasm2oci.engine.runtime import numeric
 from wasm2oci.engine.syntax.features import WASM_3, Feature
 from wasm2oci.engine.syntax.opcodes import ADDRESS, BY_MNEMONIC, OPCODES, Immediate, Opcode
 from wasm2oci.engine.syntax.types import ANYREF, ARRAYREF, EQREF, EXTERNREF, F32, F64, FUNCREF, I31REF, I32, I64, V128
@@ -25,9 +27,12 @@ from wasm2oci.engine.syntax.types import ANYREF, ARRAYREF, EQREF, EXTERNREF, F32
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ENTRY_COUNT", "Program", "random_program"]
 
-NUMBERS: Final = (I32, I64, F32, F64)
+__all__ = ["program_case"]
+
+CALLS: Final = 4
+"""How often each of them is called."""
+
 ENTRY_COUNT: Final = 3
 """How many functions a program exports: "f0", "f1", ..."""
 
@@ -111,19 +116,6 @@ class Signature:
 
     params: tuple[int, ...]
     results: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A random module.
-
-    Attributes:
-        data: the module.
-        entries: the signature of each exported function "f0", "f1", ...; `reset()` refills the budget.
-    """
-
-    data: bytes
-    entries: tuple[Signature, ...]
 
 
 class _Writer:
@@ -869,7 +861,24 @@ def _vector_bytes(content: bytes) -> bytes:
     return _unsigned(len(content)) + content
 
 
-def random_program(seed: int, *, numbers_only: bool = True) -> Program:
-    """The module made from a seed: always the same for the same seed and version of this file."""
+def program_case(seed: int, *, numbers_only: bool = True) -> Case:
+    """A program and calls of it: always the same for the same seed and version of this file."""
     writer = _ModuleWriter(seed, numbers_only=numbers_only)
-    return Program(writer.write(), tuple(writer.signatures[:ENTRY_COUNT]))
+    data = writer.write()
+    draw = random.Random(seed ^ 0x5EED)
+    calls = [
+        Call(f"f{entry}", tuple(_argument(draw, type_) for type_ in writer.signatures[entry].params))
+        for _ in range(CALLS)
+        for entry in range(ENTRY_COUNT)
+    ]
+    return Case(data, tuple(calls), reset="reset")
+
+
+def _argument(draw: random.Random, type_: int) -> Any:
+    if type_ not in NUMBERS:
+        return draw.getrandbits(128) if type_ == V128 else None
+    if type_ in {F32, F64}:
+        value = draw.choice((0.0, -0.0, 1.0, -2.5, 1e10, -1e30, 1e300, float("inf"), 0.5))
+        return numeric.round_to_f32(value) if type_ == F32 else value
+    bits = 32 if type_ == I32 else 64
+    return draw.choice((0, 1, 2, 5, (1 << bits) - 1, 1 << bits - 1, (1 << bits - 1) - 1, draw.getrandbits(bits)))

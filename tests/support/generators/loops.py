@@ -1,4 +1,4 @@
-"""Random loops, and a trace of them: what translation takes for granted of a loop is wrong at the edges, if anywhere.
+"""Random loops: what translation takes for granted of a loop is wrong at the edges, if anywhere.
 
 Programs are text, of a shape compilers emit: counted loops that test before or after a turn, up or down, to a constant
 or a parameter, signed or unsigned or until equal, with starts and ends around 0, 2**30, 2**31, 2**32 and their 64-bit
@@ -7,18 +7,14 @@ exits, calls, growing memory. Nothing keeps a loop from running for long but was
 left out of the trace, and so is everything after it.
 """
 
-import math
 import random
-from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import wasmtime
 
-from wasm2oci.engine.embed import Engine, Linker, Module
-from wasm2oci.engine.runtime.function import Function
-from wasm2oci.engine.runtime.trap import Trap
+from tests.support.generators.cases import Call, Case
 
-__all__ = ["loop_trace", "random_loops"]
+__all__ = ["loop_case"]
 
 FUEL: Final = 6_000
 CALLS: Final = 5
@@ -265,7 +261,7 @@ class _Writer:
         return " ".join(draw.choices(makers, weights)[0](exits) for _ in range(draw.randint(1, 3)))
 
 
-def random_loops(seed: int) -> bytes:
+def _module(seed: int) -> bytes:
     """A module whose exported "run" has four parameters and gives back its locals."""
     writer = _Writer(seed)
     body = " ".join(writer.loop([]) + writer.some([]) for _ in range(2))
@@ -278,69 +274,23 @@ def random_loops(seed: int) -> bytes:
         (i32.wrap_i64 (local.get 1))))
       (func (export "run") (param {" ".join(_PARAMS)}) (result {results}) (local {" ".join(_LOCALS[len(_PARAMS) :])})
         {body} {gets})
-      (func (export "globals") (result i32 i32) (global.get 0) (global.get 1)))"""
+      (export "first" (global 0)) (export "second" (global 1)))"""
     return bytes(wasmtime.wat2wasm(text))
-
-
-@cache
-def _engine() -> wasmtime.Engine:
-    config = wasmtime.Config()
-    config.consume_fuel = True
-    config.cranelift_opt_level = "none"
-    return wasmtime.Engine(config)
-
-
-def _plain(values: Any) -> list[Any]:
-    """Values that can be compared: integers unsigned, a NaN as a word, a zero with its sign."""
-    plain = []
-    for value, type_ in zip(values, _LOCALS, strict=True):
-        if type_ == "f64":
-            plain.append("nan" if math.isnan(value) else repr(value))
-        else:
-            plain.append(value & (0xFFFFFFFF if type_ == "i32" else 0xFFFFFFFFFFFFFFFF))
-    return plain
 
 
 def _arguments(seed: int) -> list[tuple[int, int, int, float]]:
     draw = random.Random(seed ^ 0xA5)
     return [
         (
-            draw.choice((3, 8, draw.choice(_I32_EDGES))),
-            draw.choice((0, 5, draw.choice(_I32_EDGES), draw.getrandbits(31))),
-            draw.choice((6, draw.choice(_I64_EDGES), draw.getrandbits(63))),
+            draw.choice((3, 8, draw.choice(_I32_EDGES))) & 0xFFFFFFFF,
+            draw.choice((0, 5, draw.choice(_I32_EDGES), draw.getrandbits(31))) & 0xFFFFFFFF,
+            draw.choice((6, draw.choice(_I64_EDGES), draw.getrandbits(63))) & 0xFFFFFFFFFFFFFFFF,
             draw.choice((0.0, -0.0, 2.5, 1e300, -3.0)),
         )
         for _ in range(CALLS)
     ]
 
 
-def loop_trace(seed: int, engine: Engine | None = None) -> tuple[list[Any], list[Any]]:
-    """What a program does here, and on wasmtime."""
-    data = random_loops(seed)
-    store = wasmtime.Store(_engine())
-    foreign: Any = wasmtime.Instance(store, wasmtime.Module(_engine(), data), []).exports(store)
-    instance = Linker(engine or Engine()).instantiate(Module(engine or Engine(), data))
-    function = instance.exports["run"]
-    assert isinstance(function, Function)
-    ours: list[Any] = []
-    theirs: list[Any] = []
-    for given in _arguments(seed):
-        store.set_fuel(FUEL)
-        try:
-            theirs.append(_plain(foreign["run"](store, *given)))
-        except wasmtime.Trap as trap:
-            if trap.trap_code is wasmtime.TrapCode.OUT_OF_FUEL:
-                break
-            theirs.append("trap")
-        canonical = (given[0] & 0xFFFFFFFF, given[1] & 0xFFFFFFFF, given[2] & 0xFFFFFFFFFFFFFFFF, given[3])
-        try:
-            ours.append(_plain(function.invoke(*canonical)))
-        except Trap:
-            ours.append("trap")
-        store.set_fuel(FUEL)
-        memory = foreign["memory"]
-        theirs.append(bytes(memory.read(store, 0, memory.data_len(store))))
-        ours.append(bytes(instance.memory("memory").data))
-        theirs.append([value & 0xFFFFFFFF for value in foreign["globals"](store)])
-        ours.append([value & 0xFFFFFFFF for value in instance.call("globals")])
-    return ours, theirs
+def loop_case(seed: int) -> Case:
+    """A program and calls of it, with little fuel: nothing else keeps a loop from running for long."""
+    return Case(_module(seed), tuple(Call("run", given) for given in _arguments(seed)), fuel=FUEL)

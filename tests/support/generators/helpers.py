@@ -1,0 +1,65 @@
+"""The module around random functions with two i32 parameters: memory, helpers to call, and the ticks that end loops."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Final
+
+import wasmtime
+
+from tests.support.generators.cases import Call, Case
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["batch_case"]
+
+_TICKS: Final = 40
+
+_HELPERS: Final = f"""
+  (type $box (struct (field (mut i32))))
+  (tag $empty) (tag $number (param i32))
+  (memory 1 3)
+  (table $table funcref (elem $help $thrice))
+  (type $unary (func (param i32) (result i32)))
+  (global $fuel (mut i32) (i32.const 0))
+  (global $hash (export "hash") (mut i32) (i32.const 0))
+  (func (export "reset")
+    (global.set $fuel (i32.const {_TICKS})) (global.set $hash (i32.const 0))
+    (memory.fill (i32.const 0) (i32.const 0) (i32.const 1024)))
+  (func $tick
+    (if (i32.eqz (global.get $fuel)) (then unreachable))
+    (global.set $fuel (i32.sub (global.get $fuel) (i32.const 1))))
+  (func $spent (result i32)
+    (if (i32.eqz (global.get $fuel)) (then (return (i32.const 1))))
+    (global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))
+    (i32.const 0))
+  (func $mark (param i32)
+    (global.set $hash (i32.add (i32.mul (global.get $hash) (i32.const 31)) (local.get 0))))
+  (func $help (param i32) (result i32)
+    (i32.add (i32.load8_u (i32.and (local.get 0) (i32.const 255))) (i32.rotl (local.get 0) (i32.const 3))))
+  (func $thrice (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
+  (func $throws (param i32)
+    (if (i32.eqz (i32.and (local.get 0) (i32.const 3))) (then (throw $empty)))
+    (if (i32.eq (i32.and (local.get 0) (i32.const 3)) (i32.const 1)) (then (throw $number (local.get 0)))))
+"""
+"""What programs call; "reset" grants the ticks, `$tick` takes one and traps without, `$spent` says so instead."""
+
+
+def _arguments(seed: int) -> list[tuple[int, int]]:
+    """Two i32 each for the calls of a program: small ones for its switches, and any."""
+    draw = random.Random(seed ^ 0xF10)
+    pairs = [(first, draw.choice((0, 1, 2, 3, 7, draw.getrandbits(32)))) for first in (0, 1, 2, draw.randint(3, 9))]
+    return [*pairs, (draw.getrandbits(32), draw.getrandbits(32))]
+
+
+def batch_case(function: Callable[[int, str], str], seeds: Sequence[int]) -> Case:
+    """One module with a function for each seed.
+
+    Args:
+        function: the text of a function from its seed and its name; it exports itself by that.
+        seeds: of the functions.
+    """
+    text = "".join(function(seed, f"p{seed}") for seed in seeds)
+    calls = [Call(f"p{seed}", pair) for seed in seeds for pair in _arguments(seed)]
+    return Case(bytes(wasmtime.wat2wasm(f"(module {_HELPERS}\n{text})")), tuple(calls), reset="reset")
