@@ -18,9 +18,9 @@ from wasm2oci.errors import AccessError, NotFoundError, UnsupportedError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.reference import Reference
+from wasm2oci.oci.referrers import fallback_tag
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.credentials import Basic
-from wasm2oci.registry.referrers import fallback_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

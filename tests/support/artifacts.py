@@ -11,6 +11,7 @@ from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.reference import Name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -135,9 +136,9 @@ class Watching:
     def __str__(self) -> str:
         return "watched"
 
-    def resolve(self, reference: str) -> Descriptor:
-        self.calls.append(("resolve", reference))
-        return self.inner.resolve(reference)
+    def resolve(self, name: Name) -> Descriptor:
+        self.calls.append(("resolve", str(name)))
+        return self.inner.resolve(name)
 
     def exists(self, descriptor: Descriptor) -> bool:
         self.calls.append(("exists", str(descriptor.digest)))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wasm2oci.content.target import Content, ReadTarget
-    from wasm2oci.oci.reference import Reference
+    from wasm2oci.oci.reference import Name, Reference
 
 __all__ = ["LIMIT", "SHARE", "Cache", "CachedTarget", "cache_folder"]
 
@@ -268,9 +268,9 @@ class CachedTarget:
     def __str__(self) -> str:
         return str(self._source)
 
-    def resolve(self, reference: str) -> "Descriptor":
+    def resolve(self, name: "Name") -> "Descriptor":
         """Ask the source; see `ReadTarget.resolve`."""
-        return self._source.resolve(reference)
+        return self._source.resolve(name)
 
     def exists(self, descriptor: "Descriptor") -> bool:
         """Ask the source; see `ReadTarget.exists`."""

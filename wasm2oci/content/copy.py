@@ -21,6 +21,7 @@ from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.content.target import ChildMissingError, Mounter
 from wasm2oci.content.verify import BytesContent, SelfVerifying, Verified, verified
 from wasm2oci.errors import InvalidInputError, Wasm2OciError
+from wasm2oci.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from wasm2oci.content.graph import Graph, Node
     from wasm2oci.content.progress import Progress
     from wasm2oci.content.target import ReadTarget, Target
-    from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.reference import Name
 
 __all__ = ["WORKERS", "CopyResult", "NotAManifestError", "copy"]
 
@@ -64,7 +65,7 @@ class CopyResult(NamedTuple):
 
 def copy(
     source: "ReadTarget",
-    reference: "str | Descriptor",
+    reference: "Name | Descriptor",
     destination: "Target",
     tag: "str | Iterable[str] | None" = None,
     *,
@@ -76,7 +77,7 @@ def copy(
 
     Args:
         source: where it is.
-        reference: its tag or digest as text, or the descriptor of its manifest.
+        reference: its tag or digest, or the descriptor of its manifest.
         destination: where it goes.
         tag: what it is called there: one tag, several, or none (then only its digest names it).
         recursive: take along what refers to it: signatures, attestations, and what refers to those.
@@ -90,7 +91,7 @@ def copy(
     """
     tags = (tag,) if isinstance(tag, str) else tuple(tag or ())
     with _blame("source", source):
-        root = source.resolve(reference) if isinstance(reference, str) else reference
+        root = reference if isinstance(reference, Descriptor) else source.resolve(reference)
         if not root.is_manifest:
             raise NotAManifestError(
                 f"{root.digest} is of type {root.media_type}, not a manifest or an index",

@@ -12,16 +12,14 @@ The rules:
 Spec: image-spec, image-layout.md; annotations.md (`org.opencontainers.image.ref.name`).
 """
 
-import json
 import os
 import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from wasm2oci.base.files import TEMPORARY, local_errors, make_folder, replace_file
 from wasm2oci.base.folders import FolderLock
 from wasm2oci.content.graph import read_manifest
-from wasm2oci.content.memory import referrer_descriptor
 from wasm2oci.content.target import ContentNotFoundError
 from wasm2oci.content.verify import (
     BytesContent,
@@ -34,10 +32,12 @@ from wasm2oci.content.verify import (
 )
 from wasm2oci.errors import InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.oci import media_type as mt
-from wasm2oci.oci.descriptor import Descriptor, annotations_from
+from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
-from wasm2oci.oci.manifest import Index, parse_manifest
-from wasm2oci.oci.reference import LAYOUT_PREFIX, check_tag
+from wasm2oci.oci.layout_index import LAYOUT_MARKER, LAYOUT_VERSION, LayoutIndex, layout_marker
+from wasm2oci.oci.manifest import parse_manifest
+from wasm2oci.oci.reference import LAYOUT_PREFIX, check_tag, parse_name
+from wasm2oci.oci.referrers import fallback_tag, listed_as_referrer, of_type
 from wasm2oci.oci.wire import MANIFEST_MAX, load_object
 
 if TYPE_CHECKING:
@@ -45,14 +45,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wasm2oci.content.target import Content
+    from wasm2oci.oci.reference import Name
 
-__all__ = ["REF_NAME", "InvalidLayoutError", "OciLayout"]
-
-REF_NAME: Final = "org.opencontainers.image.ref.name"
-"""The annotation of an entry of `index.json` that holds its tag."""
-
-_MARKER: Final = "oci-layout"
-_VERSION: Final = "1.0.0"
+__all__ = ["InvalidLayoutError", "OciLayout"]
 
 
 class InvalidLayoutError(InvalidInputError):
@@ -72,10 +67,10 @@ class OciLayout:
 
     def __init__(self, folder: "Path") -> None:
         self.folder = folder
-        marker = load_object(_read_small(folder / _MARKER, f"{folder} is not an OCI image layout"), _MARKER)
+        marker = load_object(_read_small(folder / LAYOUT_MARKER, f"{folder} is not an OCI image layout"), LAYOUT_MARKER)
         version = marker.get("imageLayoutVersion")
-        if version != _VERSION:
-            raise InvalidLayoutError(f"{folder} is an image layout of version {version!r}, not {_VERSION}")
+        if version != LAYOUT_VERSION:
+            raise InvalidLayoutError(f"{folder} is an image layout of version {version!r}, not {LAYOUT_VERSION}")
 
     @classmethod
     def create(cls, folder: "Path") -> Self:
@@ -85,12 +80,12 @@ class OciLayout:
             InvalidLayoutError: the folder holds something else.
             LocalIOError: it cannot be made.
         """
-        if not (folder / _MARKER).exists():
+        if not (folder / LAYOUT_MARKER).exists():
             make_folder(folder)
             with local_errors(folder):
                 names = [entry.name for entry in os.scandir(folder)]
             # Another process may be making the same layout right now.
-            ours = {"blobs", "index.json", _MARKER}
+            ours = {"blobs", "index.json", LAYOUT_MARKER}
             strangers = [name for name in names if name not in ours and not name.startswith(TEMPORARY)]
             if strangers:
                 raise InvalidLayoutError(
@@ -98,17 +93,14 @@ class OciLayout:
                 )
             with _locked(folder):
                 if not (folder / "index.json").exists():
-                    replace_file(
-                        folder / "index.json",
-                        [_encode({"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": []})],
-                    )
-                replace_file(folder / _MARKER, [_encode({"imageLayoutVersion": _VERSION})])
+                    replace_file(folder / "index.json", [LayoutIndex.empty().encode()])
+                replace_file(folder / LAYOUT_MARKER, [layout_marker()])
         return cls(folder)
 
     def __str__(self) -> str:
         return f"{LAYOUT_PREFIX}{self.folder}"
 
-    def resolve(self, reference: str) -> Descriptor:
+    def resolve(self, name: "Name") -> Descriptor:
         """The manifest that a tag or a digest names; see `ReadTarget.resolve`.
 
         An entry whose name is a whole image name that ends in this tag is taken too, if there is just one.
@@ -117,18 +109,19 @@ class OciLayout:
             ContentNotFoundError: nothing is named so; the hint says what is there.
             InvalidLayoutError: `index.json` gives this tag to two manifests.
         """
-        if ":" in reference:
-            return self._resolve_digest(Digest.parse(reference))
-        entries = self._index().manifests
-        found = {entry.digest: entry for entry in entries if entry.annotations.get(REF_NAME) == reference}
+        name = parse_name(name)
+        if isinstance(name, Digest):
+            return self._resolve_digest(name)
+        entries = self._index().entries
+        found = {entry.descriptor.digest: entry.descriptor for entry in entries if entry.name == name}
         if not found:
-            ending = f":{reference}"
-            found = {entry.digest: entry for entry in entries if entry.annotations.get(REF_NAME, "").endswith(ending)}
+            ending = f":{name}"
+            found = {one.descriptor.digest: one.descriptor for one in entries if (one.name or "").endswith(ending)}
         if len(found) > 1:
-            raise InvalidLayoutError(f"{self} gives the name {reference} to {len(found)} manifests")
-        for entry in found.values():
-            return _plain(entry)
-        raise ContentNotFoundError(f"{self} has no tag {reference}", hint=self._names())
+            raise InvalidLayoutError(f"{self} gives the name {name} to {len(found)} manifests")
+        for descriptor in found.values():
+            return descriptor
+        raise ContentNotFoundError(f"{self} has no tag {name}", hint=self._names())
 
     def sole(self) -> Descriptor:
         """The only manifest that the layout lists: what a location without tag and digest means.
@@ -137,11 +130,11 @@ class OciLayout:
             ContentNotFoundError: it lists none.
             InvalidLayoutError: it lists several; the hint names them.
         """
-        found = {entry.digest: entry for entry in self._index().manifests}
+        found = {entry.descriptor.digest: entry.descriptor for entry in self._index().entries}
         if len(found) > 1:
             raise InvalidLayoutError(f"{self} holds {len(found)} manifests; say which", hint=self._names())
-        for entry in found.values():
-            return _plain(entry)
+        for descriptor in found.values():
+            return descriptor
         raise ContentNotFoundError(f"{self} is empty")
 
     def exists(self, descriptor: Descriptor) -> bool:
@@ -172,48 +165,48 @@ class OciLayout:
         if not self.exists(descriptor):
             self._write(descriptor, BytesContent(raw))
         contained = {child.digest for child in document.children if not self._has_subject(child)}
-        self._list(_plain(descriptor), tag, contained)
+        with self._editing() as index:
+            index.put(descriptor, () if tag is None else (tag,), contained)
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         """Name a manifest that is here; see `Target.tag`."""
         check_tag(tag)
         if not self.exists(descriptor):
             raise ContentNotFoundError(f"{self} has no manifest {descriptor.digest}")
-        self._list(_plain(descriptor), tag, set())
+        with self._editing() as index:
+            index.put(descriptor, (tag,))
 
     def tags(self) -> list[str]:
         """Every name in `index.json`, sorted."""
-        names = {entry.annotations.get(REF_NAME) for entry in self._index().manifests}
-        return sorted(name for name in names if name)
+        return sorted({entry.name for entry in self._index().entries if entry.name is not None})
 
     def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> list[Descriptor]:
         """Listed manifests whose subject this is, and those of the fallback tag; see `ReferrerLister`.
 
         Spec: distribution-spec, Referrers Tag Schema.
         """
-        fallback = f"{subject.digest.algorithm}-{subject.digest.encoded[:64]}"
+        fallback = fallback_tag(subject.digest)
         candidates: dict[Digest, Descriptor] = {}
-        for entry in self._index().manifests:
-            candidates.setdefault(entry.digest, entry)
-            if entry.annotations.get(REF_NAME) == fallback:
-                document = read_manifest(self, entry)
+        for entry in self._index().entries:
+            candidates.setdefault(entry.descriptor.digest, entry.descriptor)
+            if entry.name == fallback:
+                document = read_manifest(self, entry.descriptor)
                 candidates.update({child.digest: child for child in document.children if child.is_manifest})
-        found = []
+        found: list[Descriptor] = []
         for candidate in candidates.values():
             if candidate.digest == subject.digest or not candidate.is_manifest or not self.exists(candidate):
                 continue
             raw = read_all(self.fetch(candidate), candidate, MANIFEST_MAX)
-            listed = referrer_descriptor(candidate, raw, subject)
-            if listed is not None and artifact_type in (None, listed.artifact_type):
+            listed = listed_as_referrer(candidate.digest, candidate.media_type, raw, subject.digest)
+            if listed is not None:
                 found.append(listed)
-        return found
+        return of_type(found, artifact_type)
 
     def delete(self, descriptor: Descriptor) -> None:
         """Remove a manifest with its names, or a blob; see `Deleter`. Blobs that it named stay."""
         if descriptor.is_manifest:
-            digest = str(descriptor.digest)
-            with self._editing() as entries:
-                entries[:] = [entry for entry in entries if entry["digest"] != digest]
+            with self._editing() as index:
+                index.remove(descriptor.digest)
         path = self._path(descriptor.digest)
         try:
             path.unlink()
@@ -224,33 +217,28 @@ class OciLayout:
 
     def untag(self, tag: str) -> None:
         """Take a name from its manifest, which stays listed; see `Deleter`."""
-        with self._editing() as entries:
-            named = [entry for entry in entries if _name_of(entry) == tag]
-            if not named:
+        with self._editing() as index:
+            if not index.untag(tag):
                 raise ContentNotFoundError(f"{self} has no tag {tag}")
-            for entry in named:
-                _rename(entry, None)
-            _drop_doubles(entries)
 
     def _path(self, digest: Digest) -> "Path":
         # A Digest is an algorithm we know and its hex: no other path can come of it.
         return self.folder / "blobs" / digest.algorithm / digest.encoded
 
-    def _index(self) -> Index:
-        raw = _read_small(self.folder / "index.json", f"{self} lacks its index.json")
-        document = parse_manifest(raw, mt.OCI_INDEX)
-        if not isinstance(document, Index):
-            raise InvalidLayoutError(f"index.json of {self} is not an index")
-        return document
+    def _index(self) -> LayoutIndex:
+        return LayoutIndex.decode(self._read_index(), strict=True)
+
+    def _read_index(self) -> bytes:
+        return _read_small(self.folder / "index.json", f"{self} lacks its index.json")
 
     def _names(self) -> str | None:
-        names = [entry.annotations.get(REF_NAME) or f"@{entry.digest}" for entry in self._index().manifests[:10]]
+        names = [entry.name or f"@{entry.descriptor.digest}" for entry in self._index().entries[:10]]
         return f"it has {', '.join(names)}" if names else None
 
     def _resolve_digest(self, digest: Digest) -> Descriptor:
-        for entry in self._index().manifests:
-            if entry.digest == digest:
-                return _plain(entry)
+        for entry in self._index().entries:
+            if entry.descriptor.digest == digest:
+                return entry.descriptor
         # A manifest inside of an index is a blob like any other here; its own bytes say what it is.
         path = self._path(digest)
         try:
@@ -275,38 +263,15 @@ class OciLayout:
         make_folder(path.parent)
         replace_file(path, verified(content, descriptor))
 
-    def _list(self, descriptor: Descriptor, tag: str | None, contained: set[Digest]) -> None:
-        """Put a manifest into index.json, under this name if it has one."""
-        digest, inside = str(descriptor.digest), {str(digest) for digest in contained}
-        with self._editing() as entries:
-            entries[:] = [entry for entry in entries if entry["digest"] not in inside or _name_of(entry)]
-            if tag is None:
-                if not any(entry["digest"] == digest for entry in entries):
-                    entries.append(descriptor.to_json())
-                return
-            if any(entry["digest"] == digest and _name_of(entry) == tag for entry in entries):
-                return
-            for entry in entries:
-                if _name_of(entry) == tag:
-                    _rename(entry, None)
-            unnamed = next((e for e in entries if e["digest"] == digest and _name_of(e) is None), None)
-            if unnamed is None:
-                unnamed = descriptor.to_json()
-                entries.append(unnamed)
-            _rename(unnamed, tag)
-            _drop_doubles(entries)
-
     @contextmanager
-    def _editing(self) -> "Iterator[list[dict[str, Any]]]":
-        """The entries of index.json, to be changed in place; written back when they were."""
+    def _editing(self) -> "Iterator[LayoutIndex]":
+        """The index of the layout, to be changed; written back if it was."""
         with _locked(self.folder):
-            before = self._index()
-            value = load_object(before.raw, "index.json")
-            entries = value.get("manifests") or []
-            value["manifests"] = entries
-            yield entries
-            after = _encode(value)
-            if after != before.raw:
+            before = self._read_index()
+            index = LayoutIndex.decode(before, strict=True)
+            yield index
+            after = index.encode()
+            if after != before:
                 replace_file(self.folder / "index.json", [after])
 
 
@@ -331,43 +296,6 @@ class _BlobFile(FileContent):
         if size != self._descriptor.size:
             raise SizeMismatchError(f"{digest} is {size:,} bytes here, not {self._descriptor.size:,}")
         yield from super().__iter__()
-
-
-def _plain(entry: Descriptor) -> Descriptor:
-    """An entry without what `index.json` says about it there: its name and platform."""
-    return Descriptor(entry.media_type, entry.digest, entry.size)
-
-
-def _name_of(entry: dict[str, Any]) -> str | None:
-    return annotations_from(entry.get("annotations"), "entry").get(REF_NAME) or None
-
-
-def _rename(entry: dict[str, Any], name: str | None) -> None:
-    annotations = {key: value for key, value in (entry.get("annotations") or {}).items() if key != REF_NAME}
-    if name is not None:
-        annotations[REF_NAME] = name
-    if annotations:
-        entry["annotations"] = annotations
-    else:
-        entry.pop("annotations", None)
-
-
-def _drop_doubles(entries: list[dict[str, Any]]) -> None:
-    """Drop entries without a name whose manifest is listed elsewhere."""
-    named = {entry["digest"] for entry in entries if _name_of(entry)}
-    seen: set[str] = set()
-    kept = []
-    for entry in entries:
-        if _name_of(entry) is None:
-            if entry["digest"] in named or entry["digest"] in seen:
-                continue
-            seen.add(entry["digest"])
-        kept.append(entry)
-    entries[:] = kept
-
-
-def _encode(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _read_small(path: "Path", absent: str) -> bytes:

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 
 from wasm2oci.content.target import ContentNotFoundError
 from wasm2oci.content.verify import CheckedBytes, SelfVerifying, verified
-from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.digest import Digest
-from wasm2oci.oci.manifest import parse_manifest
-from wasm2oci.oci.reference import check_tag
+from wasm2oci.oci.reference import check_tag, parse_name
+from wasm2oci.oci.referrers import listed_as_referrer, of_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wasm2oci.content.target import Content
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Name
 
-__all__ = ["MemoryTarget", "referrer_descriptor"]
+__all__ = ["MemoryTarget"]
 
 
 class MemoryTarget:
@@ -43,15 +43,17 @@ class MemoryTarget:
             if tag is not None:
                 self._tags[tag] = descriptor
 
-    def resolve(self, reference: str) -> "Descriptor":
+    def resolve(self, name: "Name") -> "Descriptor":
         """The manifest that a tag or a digest names; see `ReadTarget.resolve`."""
+        name = parse_name(name)
         with self._lock:
-            found = self._tags.get(reference)
-            if found is None and ":" in reference:
-                kept = self._contents.get((Digest.parse(reference), True))
+            if isinstance(name, Digest):
+                kept = self._contents.get((name, True))
                 found = kept[0] if kept else None
+            else:
+                found = self._tags.get(name)
         if found is None:
-            raise ContentNotFoundError(f"nothing here is named {reference}")
+            raise ContentNotFoundError(f"nothing here is named {name}")
         return found
 
     def exists(self, descriptor: "Descriptor") -> bool:
@@ -89,12 +91,10 @@ class MemoryTarget:
         """Manifests here whose subject this is; see `ReferrerLister`."""
         with self._lock:
             kept = [descriptor for (_, is_manifest), (descriptor, _) in self._contents.items() if is_manifest]
-        found = (referrer_descriptor(descriptor, b"".join(self.fetch(descriptor)), subject) for descriptor in kept)
-        return [
-            descriptor
-            for descriptor in found
-            if descriptor is not None and artifact_type in (None, descriptor.artifact_type)
-        ]
+        found = (
+            listed_as_referrer(one.digest, one.media_type, b"".join(self.fetch(one)), subject.digest) for one in kept
+        )
+        return of_type((one for one in found if one is not None), artifact_type)
 
     def delete(self, descriptor: "Descriptor") -> None:
         """Forget a manifest with its tags, or a blob; see `Deleter`."""
@@ -133,22 +133,3 @@ class _Kept(SelfVerifying):
 
 def _key(descriptor: "Descriptor") -> tuple[Digest, bool]:
     return descriptor.digest, descriptor.is_manifest
-
-
-def referrer_descriptor(descriptor: "Descriptor", raw: bytes, subject: "Descriptor") -> "Descriptor | None":
-    """How a listing of referrers shows a manifest, or None if this is not its subject.
-
-    Args:
-        descriptor: the manifest's own descriptor.
-        raw: its bytes.
-        subject: whose referrers are listed.
-
-    Spec: distribution-spec, Listing Referrers: artifact type and annotations are those of the manifest.
-    """
-    try:
-        document = parse_manifest(raw, descriptor.media_type)
-    except InvalidInputError:
-        return None
-    if document.subject is None or document.subject.digest != subject.digest:
-        return None
-    return document.as_referrer(descriptor.digest.algorithm)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Name
 
 __all__ = [
     "ChildMissingError",
@@ -58,8 +59,8 @@ class Content(Protocol):
 class ReadTarget(Protocol):
     """A place that content can be read from."""
 
-    def resolve(self, reference: str) -> "Descriptor":
-        """The descriptor of the manifest that a tag or a digest (as text) names here.
+    def resolve(self, name: "Name") -> "Descriptor":
+        """The descriptor of the manifest that a tag or a digest names here; a digest may be given as text.
 
         Raises:
             NotFoundError: nothing is named so.

@@ -25,11 +25,20 @@ __all__ = [
     "InvalidReferenceError",
     "LayoutReference",
     "Location",
+    "Name",
     "Reference",
+    "Tag",
     "check_repository",
     "check_tag",
+    "join_name",
     "parse_location",
+    "parse_name",
 ]
+
+Tag = str
+"""A tag as text; `check_tag` says whether it is one."""
+Name = Tag | Digest
+"""What names a manifest in a repository or in a layout. Spec: distribution-spec, `<reference>`."""
 
 LAYOUT_PREFIX: Final = "oci-layout:"
 _COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*\Z")
@@ -124,9 +133,9 @@ class Reference:
         return cls(host, name, tag if colon else None, digest)
 
     @property
-    def identifier(self) -> str | None:
+    def identifier(self) -> Name | None:
         """What the registry is asked for: the digest, else the tag, else None."""
-        return str(self.digest) if self.digest is not None else self.tag
+        return self.digest or self.tag
 
     @property
     def name(self) -> str:
@@ -183,9 +192,9 @@ class LayoutReference:
         return cls(Path(folder), tag or None, digest)
 
     @property
-    def identifier(self) -> str | None:
+    def identifier(self) -> Name | None:
         """What the layout is asked for: the digest, else the tag, else None."""
-        return str(self.digest) if self.digest is not None else self.tag
+        return self.digest or self.tag
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag is not None else ""
@@ -203,6 +212,23 @@ def parse_location(text: str) -> Location:
         InvalidReferenceError: it is neither.
     """
     return LayoutReference.parse(text) if text.startswith(LAYOUT_PREFIX) else Reference.parse(text)
+
+
+def parse_name(text: Name) -> Name:
+    """The digest or the tag that a text is; a tag has no colon, and a digest has one. A `Digest` stays what it is.
+
+    Raises:
+        InvalidDigestError: there is a colon, and it is not a digest.
+        InvalidReferenceError: there is none, and it is not a tag.
+    """
+    if isinstance(text, Digest):
+        return text
+    return Digest.parse(text) if ":" in text else check_tag(text)
+
+
+def join_name(place: object, name: Name) -> str:
+    """A name behind the place that it belongs to, as references have it: `place@digest` or `place:tag`."""
+    return f"{place}{'@' if isinstance(name, Digest) else ':'}{name}"
 
 
 def check_tag(tag: str, source: str | None = None, offset: int = 0) -> str:

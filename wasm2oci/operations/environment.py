@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from wasm2oci.errors import UsageError
-from wasm2oci.oci.reference import LayoutReference, Location, Reference
+from wasm2oci.oci.reference import LayoutReference, Location, Name, Reference
 from wasm2oci.registry.options import ConnectOptions
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Places:
 
                 return OciLayout.create(folder) if writes else OciLayout(folder)
 
-    def identifier(self, location: Location) -> str:
+    def identifier(self, location: Location) -> Name:
         """What to ask the opened place for: the digest, the tag, or the only entry of a layout.
 
         Raises:
@@ -125,7 +125,7 @@ class Places:
         if isinstance(location, LayoutReference):
             from wasm2oci.content.layout import OciLayout
 
-            return str(OciLayout(location.folder).sole().digest)
+            return OciLayout(location.folder).sole().digest
         raise missing_tag(location)
 
 

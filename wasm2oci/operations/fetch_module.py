@@ -20,6 +20,7 @@ from wasm2oci.oci.reference import LayoutReference, Location, Reference
 if TYPE_CHECKING:
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Name
     from wasm2oci.operations.environment import Environment
 
 __all__ = [
@@ -176,9 +177,9 @@ class _NotHereError(NotFoundError):
 class _Nowhere:
     """A place that has nothing: behind the cache when the registry is not asked."""
 
-    def resolve(self, reference: str) -> "Descriptor":
+    def resolve(self, name: "Name") -> "Descriptor":
         """Nothing is there."""
-        raise _NotHereError(reference)
+        raise _NotHereError(str(name))
 
     def fetch(self, descriptor: "Descriptor") -> "Content":
         """Nothing is there; said when it is read, for the cache may have it."""

@@ -9,12 +9,13 @@ from wasm2oci.content.target import ContentNotFoundError
 from wasm2oci.content.verify import verified
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.digest import Digest
 from wasm2oci.server.access import Everyone
 from wasm2oci.server.site import ArtifactFacts, Site
 
 if TYPE_CHECKING:
     from wasm2oci.content.verify import SelfVerifying
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.reference import Name
     from wasm2oci.server.access import Access
     from wasm2oci.server.storage import Storage, StoredManifest
 
@@ -69,10 +70,10 @@ class _Repository:
     def __init__(self, storage: "Storage", name: str) -> None:
         self._storage, self._name = storage, name
 
-    def resolve(self, reference: str) -> Descriptor:
-        stored = self._storage.manifest(self._name, Digest.parse(reference) if ":" in reference else reference)
+    def resolve(self, name: "Name") -> Descriptor:
+        stored = self._storage.manifest(self._name, name)
         if stored is None:
-            raise ContentNotFoundError(f"{self._name} has no {reference}")
+            raise ContentNotFoundError(f"{self._name} has no {name}")
         return Descriptor(stored.media_type, stored.digest, len(stored.raw))
 
     def exists(self, descriptor: Descriptor) -> bool:

@@ -14,13 +14,14 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import Index, InvalidManifestError, Manifest, ManifestTooLargeError, parse_manifest
-from wasm2oci.oci.reference import check_tag
+from wasm2oci.oci.reference import join_name
 from wasm2oci.oci.wire import MANIFEST_MAX
 from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.messages import BodyTooLargeError
 from wasm2oci.registry.problems import ResponseError, is_markup
 
 if TYPE_CHECKING:
+    from wasm2oci.oci.reference import Name
     from wasm2oci.registry.messages import Headers, Response
     from wasm2oci.registry.scope import Scope
     from wasm2oci.registry.session import Session
@@ -67,7 +68,7 @@ def said_digest(headers: "Headers") -> Digest | None:
 
 
 def head_manifest(
-    session: "Session", name: str, reference: str, scopes: "tuple[Scope, ...]"
+    session: "Session", name: str, reference: "Name", scopes: "tuple[Scope, ...]"
 ) -> "tuple[Response, Descriptor | None]":
     """Ask for a manifest's headers.
 
@@ -78,9 +79,9 @@ def head_manifest(
     Raises:
         ManifestDigestError: the registry says another digest than the one that was asked for.
     """
-    asked = _asked(reference)
+    asked = reference if isinstance(reference, Digest) else None
     request = endpoint("end-3h").request(
-        session.origin, headers={"Accept": mt.ACCEPT_MANIFESTS}, name=name, target=reference
+        session.origin, headers={"Accept": mt.ACCEPT_MANIFESTS}, name=name, target=str(reference)
     )
     response = session.send(request, scopes)
     response.drain()
@@ -103,7 +104,7 @@ def head_manifest(
 def get_manifest(
     session: "Session",
     name: str,
-    reference: str,
+    reference: "Name",
     scopes: "tuple[Scope, ...]",
     *,
     expected: Descriptor | None = None,
@@ -123,12 +124,12 @@ def get_manifest(
         ManifestDigestError: it is not what the digest names.
         InvalidManifestError: it is not what it says it is.
     """
-    asked = expected.digest if expected is not None else _asked(reference)
+    asked = expected.digest if expected is not None else reference if isinstance(reference, Digest) else None
     accept = mt.ACCEPT_MANIFESTS
     if expected is not None and expected.media_type not in accept:
         accept = f"{expected.media_type}, {accept}"
-    request = endpoint("end-3").request(session.origin, headers={"Accept": accept}, name=name, target=reference)
-    where = _shown(session, name, reference)
+    request = endpoint("end-3").request(session.origin, headers={"Accept": accept}, name=name, target=str(reference))
+    where = join_name(f"{session.host}/{name}", reference)
     try:
         response, body = session.read(request, scopes, MANIFEST_MAX, "manifest")
     except BodyTooLargeError as error:
@@ -154,7 +155,7 @@ def get_manifest(
 def put_manifest(
     session: "Session",
     name: str,
-    reference: str,
+    reference: "Name",
     scopes: "tuple[Scope, ...]",
     *,
     media_type: str,
@@ -175,26 +176,18 @@ def put_manifest(
     headers = {"Content-Type": media_type, "Content-Length": str(len(raw))}
     if if_match is not None:
         headers["If-Match"] = if_match
-    request = endpoint("end-7").request(session.origin, headers=headers, body=raw, name=name, target=reference)
+    request = endpoint("end-7").request(session.origin, headers=headers, body=raw, name=name, target=str(reference))
     response = session.send(request, scopes)
     body = response.peek(64 * 1024)
+    where = join_name(f"{session.host}/{name}", reference)
     if response.status == 412 and if_match is not None:
-        raise ConflictError(f"{_shown(session, name, reference)} was changed by somebody else")
+        raise ConflictError(f"{where} was changed by somebody else")
     if response.status not in endpoint("end-7").done:
-        where = _shown(session, name, reference)
         raise session.refusal(response, body, where, name=name, kind="manifest", pushing=True)
     said = said_digest(response.headers)
     if said is not None and said != Digest.of(raw, said.algorithm):
-        raise ManifestDigestError(f"{_shown(session, name, reference)}: the registry says it stored {said}")
+        raise ManifestDigestError(f"{where}: the registry says it stored {said}")
     return response
-
-
-def _asked(reference: str) -> Digest | None:
-    # Checked before it gets into a URL: the digest, or None for a tag.
-    if ":" in reference:
-        return Digest.parse(reference)
-    check_tag(reference)
-    return None
 
 
 def _compare(session: "Session", name: str, digest: Digest, said: Digest | None) -> None:
@@ -213,7 +206,3 @@ def _content_type(session: "Session", response: "Response", body: bytes) -> str 
     if not body:
         raise ResponseError(f"{session.host} answers with an empty manifest")
     return content_type
-
-
-def _shown(session: "Session", name: str, reference: str) -> str:
-    return f"{session.host}/{name}{'@' if ':' in reference else ':'}{reference}"

@@ -13,15 +13,15 @@ Spec: distribution-spec, Listing Referrers, Pushing Manifests with Subject, Unav
 """
 
 import contextlib
-import json
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import InvalidInputError, NotFoundError, RegistryError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import Index
+from wasm2oci.oci.referrers import fallback_tag, of_type, with_referrer, without_referrer
 from wasm2oci.oci.wire import MANIFEST_MAX, load_object
 from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.manifests import ConflictError, RemoteManifest, get_manifest, put_manifest
@@ -34,22 +34,16 @@ if TYPE_CHECKING:
     from wasm2oci.registry.scope import Scope
     from wasm2oci.registry.session import Session
 
-__all__ = ["FallbackTagError", "Referrers", "fallback_tag"]
+__all__ = ["FallbackTagError", "Referrers"]
 
 _NO_API: Final = frozenset({400, 404, 405, 406, 501, 301, 302, 303, 307, 308})
 _ZERO: Final = Digest("sha256", "0" * 64)
 _TRIES: Final = 3
 _PAUSE: Final = 0.5
-Entries = list[dict[str, Any]]
 
 
 class FallbackTagError(RegistryError):
     """The tag that should list referrers holds something else, or others keep writing over it."""
-
-
-def fallback_tag(subject: Digest) -> str:
-    """The tag under which a subject's referrers are listed by registries without the API."""
-    return f"{subject.algorithm[:32]}-{subject.encoded[:64]}"
 
 
 class Referrers:
@@ -77,8 +71,7 @@ class Referrers:
             if found is not None:
                 return found
         index = self._read_fallback(subject, scopes)
-        entries = list(index.document.children) if index is not None else []
-        return [entry for entry in entries if artifact_type is None or entry.artifact_type == artifact_type]
+        return of_type(index.document.children if index is not None else (), artifact_type)
 
     def added(self, subject: Digest, referrer: Descriptor, scopes: "tuple[Scope, ...]", *, handled: bool) -> None:
         """See to it that a manifest that was just pushed is listed.
@@ -94,14 +87,7 @@ class Referrers:
         """
         if handled and self._api_answers(scopes):
             return
-        entry = referrer.to_json()
-
-        def add(entries: Entries) -> Entries | None:
-            if any(other.get("digest") == entry["digest"] for other in entries):
-                return None
-            return [*entries, entry]
-
-        self._update(subject, scopes, add)
+        self._update(subject, scopes, lambda index: with_referrer(index, referrer))
 
     def removed(self, subject: Digest, referrer: Digest, scopes: "tuple[Scope, ...]") -> None:
         """See to it that a manifest that goes away is listed no longer.
@@ -111,12 +97,7 @@ class Referrers:
         """
         if self._api_answers(scopes):
             return
-
-        def remove(entries: Entries) -> Entries | None:
-            left = [other for other in entries if other.get("digest") != str(referrer)]
-            return left if len(left) != len(entries) else None
-
-        self._update(subject, scopes, remove)
+        self._update(subject, scopes, lambda index: without_referrer(index, referrer))
 
     def _may_have_api(self) -> bool:
         return self._has_api is not False
@@ -152,7 +133,7 @@ class Referrers:
             self._has_api = True
             applied = {word.strip() for word in ",".join(response.headers.all("oci-filters-applied")).split(",")}
             if artifact_type is not None and "artifactType" not in applied:
-                page = [entry for entry in page if entry.artifact_type == artifact_type]
+                page = of_type(page, artifact_type)
             found += page
             following = pages.after(request.url, response.headers.all("link"))
             if following is None:
@@ -173,25 +154,20 @@ class Referrers:
         return found
 
     def _update(
-        self, subject: Digest, scopes: "tuple[Scope, ...]", change: "Callable[[Entries], Entries | None]"
+        self, subject: Digest, scopes: "tuple[Scope, ...]", change: "Callable[[bytes | None], bytes | None]"
     ) -> None:
         # `change` returns None when there is nothing to change, which after a write is the proof that it lasted.
         tag = fallback_tag(subject)
         with self._writing:
             for tried in range(_TRIES + 1):
                 found = self._read_fallback(subject, scopes)
-                value: dict[str, Any] = {"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": []}
-                if found is not None:
-                    value = load_object(found.document.raw, "index")
-                entries = change(list(value.get("manifests") or []))
-                if entries is None:
+                raw = change(found.document.raw if found is not None else None)
+                if raw is None:
                     return
                 if tried == _TRIES:
                     break
                 if tried:
                     self._session.world.sleep(_PAUSE * self._session.world.random())
-                value["manifests"] = entries
-                raw = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
                 etag = found.etag if found is not None else None
                 media_type = found.descriptor.media_type if found is not None else mt.OCI_INDEX
                 with contextlib.suppress(ConflictError):  # somebody was faster: read again

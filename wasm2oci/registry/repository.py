@@ -14,8 +14,9 @@ from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_a
 from wasm2oci.errors import AccessError, InvalidInputError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import parse_manifest
-from wasm2oci.oci.reference import check_tag
+from wasm2oci.oci.reference import check_tag, join_name, parse_name
 from wasm2oci.oci.wire import ERROR_BODY_MAX, MANIFEST_MAX, load_object
 from wasm2oci.registry.endpoints import Endpoint, endpoint
 from wasm2oci.registry.manifests import (
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wasm2oci.content.target import Content
-    from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.reference import Name
     from wasm2oci.registry.ahead import UploadAhead
     from wasm2oci.registry.download import RemoteBlob
     from wasm2oci.registry.messages import Response
@@ -67,7 +68,7 @@ class Repository:
         self._guard = Lock()
         self._uploads: dict[Digest, str] = {}
         self._read: RemoteManifest | None = None
-        self._promised = ("", "")
+        self._promised: tuple[Digest, Name] | None = None
         self._known_referrers: Referrers | None = None
         self._ahead: UploadAhead | None = None
 
@@ -81,7 +82,7 @@ class Repository:
 
     # --- reading ---------------------------------------------------------------------------------
 
-    def resolve(self, reference: str) -> Descriptor:
+    def resolve(self, name: "Name") -> Descriptor:
         """The descriptor of the manifest that a tag or digest names. Asks for headers only, when those say enough.
 
         Raises:
@@ -89,17 +90,18 @@ class Repository:
             NotFoundError: nothing is named so.
             AccessError: the registry does not let us look.
         """
-        response, descriptor = head_manifest(self.session, self.name, reference, self._pull)
+        name = parse_name(name)
+        response, descriptor = head_manifest(self.session, self.name, name, self._pull)
         if descriptor is not None:
             with self._guard:
-                self._promised = str(descriptor.digest), reference
+                self._promised = descriptor.digest, name
             return descriptor
         if response.status == 429 or response.status >= 500:
-            raise self.session.refusal(response, b"", f"{self}:{reference}", name=self.name, kind="manifest")
+            raise self.session.refusal(response, b"", join_name(self, name), name=self.name, kind="manifest")
         # An error without a body says too little, and some registries leave out headers: the GET says it all.
-        return self.fetch_manifest(reference)[0]
+        return self.fetch_manifest(name)[0]
 
-    def fetch_manifest(self, reference: str) -> tuple[Descriptor, bytes]:
+    def fetch_manifest(self, name: "Name") -> tuple[Descriptor, bytes]:
         """The manifest that a tag or digest names, verified, in one request.
 
         Raises:
@@ -107,7 +109,7 @@ class Repository:
             IntegrityError: it is not what its digest says.
             InvalidInputError: it is not a manifest, or the reference is neither a tag nor a digest.
         """
-        found = self._manifest(reference)
+        found = self._manifest(parse_name(name))
         return found.descriptor, found.document.raw
 
     def exists(self, descriptor: Descriptor) -> bool:
@@ -116,11 +118,11 @@ class Repository:
         Raises:
             AccessError: the registry does not let us look.
         """
-        digest = str(descriptor.digest)
         if descriptor.is_manifest:
-            response, _ = head_manifest(self.session, self.name, digest, self._pull)
+            response, _ = head_manifest(self.session, self.name, descriptor.digest, self._pull)
         else:
-            request = endpoint("end-2h").request(self.session.origin, name=self.name, target=digest)
+            row = endpoint("end-2h")
+            request = row.request(self.session.origin, name=self.name, target=str(descriptor.digest))
             response = self.session.send(request, self._pull)
             response.drain()
             if response.status in {403, 405} and Origin.of(response.url) != self.session.origin:
@@ -144,11 +146,7 @@ class Repository:
         if descriptor.is_manifest:
             return Verified(descriptor, _ManifestContent(self, descriptor))
         # `urls` of a descriptor are never asked: the content is in the repository, or it is nowhere.
-        return Verified(descriptor, self._download(descriptor, 0))
-
-    def fetch_from(self, descriptor: Descriptor, start: int) -> "Iterator[bytes]":
-        """The bytes of a blob from an offset on. They are not verified: the caller has the ones before."""
-        return iter(self._download(descriptor, start))
+        return Verified(descriptor, self._download(descriptor))
 
     def tags(self) -> "Iterator[str]":
         """Every tag, page by page, in the order of the registry.
@@ -233,7 +231,7 @@ class Repository:
             NotFoundError: it is not here.
         """
         check_tag(tag)
-        found = self._manifest(str(descriptor.digest), descriptor)
+        found = self._manifest(descriptor.digest, descriptor)
         raw = found.document.raw
         put_manifest(self.session, self.name, tag, self._push, media_type=found.document.media_type, raw=raw)
 
@@ -272,13 +270,13 @@ class Repository:
             UnsupportedError: the registry does not delete.
         """
         if descriptor.is_manifest:
-            found = self._manifest(str(descriptor.digest), descriptor)
+            found = self._manifest(descriptor.digest, descriptor)
             subject = found.document.subject
-            self._remove(endpoint("end-9"), str(descriptor.digest))
+            self._remove(endpoint("end-9"), descriptor.digest)
             if subject is not None:
                 self._referrers.removed(subject.digest, descriptor.digest, self._push)
         else:
-            self._remove(endpoint("end-10"), str(descriptor.digest))
+            self._remove(endpoint("end-10"), descriptor.digest)
 
     def untag(self, tag: str) -> None:
         """Remove one tag and nothing else.
@@ -309,34 +307,35 @@ class Repository:
             self._ahead = None
         return ahead.finish(descriptor, verified(content, descriptor).moved)
 
-    def _download(self, descriptor: Descriptor, start: int) -> "RemoteBlob":
+    def _download(self, descriptor: Descriptor) -> "RemoteBlob":
         from wasm2oci.registry.download import RemoteBlob
 
-        return RemoteBlob(self.session, self.name, descriptor, self._pull, start)
+        return RemoteBlob(self.session, self.name, descriptor, self._pull)
 
-    def _manifest(self, reference: str, expected: Descriptor | None = None) -> RemoteManifest:
+    def _manifest(self, name: "Name", expected: Descriptor | None = None) -> RemoteManifest:
         with self._guard:
             read = self._read
-        if read is not None and str(read.descriptor.digest) == reference:
+        if read is not None and read.descriptor.digest == name:
             known = (read.descriptor.media_type, read.descriptor.size)
             if expected is None or (expected.media_type, expected.size) == known:
                 return read
         try:
-            found = get_manifest(self.session, self.name, reference, self._pull, expected=expected)
+            found = get_manifest(self.session, self.name, name, self._pull, expected=expected)
         except ManifestUnknownError as error:
-            found = self._promised_manifest(reference, error)
+            found = self._promised_manifest(name, error)
         with self._guard:
             self._read = found  # what was just resolved is mostly fetched next
         return found
 
-    def _promised_manifest(self, digest: str, error: ManifestUnknownError) -> RemoteManifest:
+    def _promised_manifest(self, digest: "Name", error: ManifestUnknownError) -> RemoteManifest:
         """A manifest that the headers of a tag promised, and that is not there by its digest: what the tag gives."""
         with self._guard:
-            promised, tag = self._promised
-        if promised != digest or tag == digest:
+            promised = self._promised
+        if promised is None or promised[0] != digest or promised[1] == digest:
             raise error
+        tag = promised[1]
         found = get_manifest(self.session, self.name, tag, self._pull)
-        if str(found.descriptor.digest) != digest:
+        if found.descriptor.digest != digest:
             raise ManifestDigestError(
                 f"{self}:{tag} is {found.descriptor.digest}, and the registry said that it is {digest}",
                 hint="unless the tag moved at this moment, ask who runs the registry",
@@ -345,9 +344,9 @@ class Repository:
 
     def _put(self, descriptor: Descriptor, raw: bytes, tag: str | None) -> None:
         document = parse_manifest(raw, descriptor.media_type)
-        references = [str(descriptor.digest)] if tag is None else [check_tag(tag)]
+        references: list[Name] = [descriptor.digest] if tag is None else [check_tag(tag)]
         if tag is not None and descriptor.digest.algorithm != "sha256":
-            references.insert(0, str(descriptor.digest))  # by tag alone the registry would file it under its sha256
+            references.insert(0, descriptor.digest)  # by tag alone the registry would file it under its sha256
         for reference in references:
             response = put_manifest(
                 self.session, self.name, reference, self._push, media_type=descriptor.media_type, raw=raw
@@ -357,18 +356,18 @@ class Repository:
                 handled = "oci-subject" in response.headers
                 self._referrers.added(document.subject.digest, referrer, self._push, handled=handled)
 
-    def _remove(self, row: Endpoint, reference: str) -> None:
-        request = row.request(self.session.origin, name=self.name, target=reference)
+    def _remove(self, row: Endpoint, reference: "Name") -> None:
+        request = row.request(self.session.origin, name=self.name, target=str(reference))
         response = self.session.send(request, (Scope.repository(self.name, "delete", "pull"),))
         body = response.peek(ERROR_BODY_MAX)
         if response.status in row.done:
             with self._guard:
                 self._read = None
             return
-        what = f"{self}{'@' if ':' in reference else ':'}{reference}"
-        if response.status == 405 or (response.status == 400 and ":" not in reference):
+        what, by_digest = join_name(self, reference), isinstance(reference, Digest)
+        if response.status == 405 or (response.status == 400 and not by_digest):
             raise NotSupportedError(
-                f"{what}: the registry does not {'delete' if ':' in reference else 'remove a tag alone'}",
+                f"{what}: the registry does not {'delete' if by_digest else 'remove a tag alone'}",
                 hint="deleting is off by default in many registries; ask who runs it",
             )
         kind = "blob" if row.id == "end-10" else "manifest"
@@ -398,7 +397,7 @@ class _ManifestContent:
         self._descriptor = descriptor
 
     def __iter__(self) -> "Iterator[bytes]":
-        yield self._repository._manifest(str(self._descriptor.digest), self._descriptor).document.raw  # noqa: SLF001 - same file
+        yield self._repository._manifest(self._descriptor.digest, self._descriptor).document.raw  # noqa: SLF001 - same file
 
 
 def _is_tag(text: str) -> bool:

@@ -20,7 +20,7 @@ import os
 import secrets
 import shutil
 import threading
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,15 +28,17 @@ from wasm2oci.base.files import TEMPORARY, ReadableFile, local_errors, open_file
 from wasm2oci.base.folders import FolderLock
 from wasm2oci.errors import InvalidInputError, LocalIOError
 from wasm2oci.oci.digest import ALGORITHMS, Digest
+from wasm2oci.oci.layout_index import LAYOUT_MARKER, LayoutIndex, layout_marker
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import InvalidReferenceError, check_repository
-from wasm2oci.server.layout_index import LayoutIndex
+from wasm2oci.server.layout_repository import LayoutRepository
 from wasm2oci.server.messages import FileBody
 from wasm2oci.server.storage import StoredManifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wasm2oci.oci.reference import Name
     from wasm2oci.server.messages import Body, Buffer
 
 __all__ = ["DiskStorage", "NotARegistryError", "RegistryInUseError", "folder_name"]
@@ -44,7 +46,6 @@ __all__ = ["DiskStorage", "NotARegistryError", "RegistryInUseError", "folder_nam
 MARKER: Final = "wasm2oci-registry.json"
 _POOL: Final = "_blobs"
 _UPLOADS: Final = "_uploads"
-_LAYOUT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _PIECE: Final = 1 << 20
 
 
@@ -76,7 +77,7 @@ class DiskStorage:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._pool, self._uploads = root / _POOL, root / _UPLOADS
-        self._repositories: dict[str, _Repository] = {}
+        self._repositories: dict[str, LayoutRepository] = {}
         self._closed = False
         self._lock = threading.Lock()
         # Taken for the moments in which links come and go, so that a count that was read still is true.
@@ -146,12 +147,12 @@ class DiskStorage:
             return False
         return self._unlink(repository, digest)
 
-    def manifest(self, repository: str, reference: "Digest | str") -> StoredManifest | None:
+    def manifest(self, repository: str, reference: "Name") -> StoredManifest | None:
         """The manifest that a digest or a tag names, or None."""
         found = self._open(repository)
         if found is None:
             return None
-        digest = found.tags().get(reference) if isinstance(reference, str) else reference
+        digest = reference if isinstance(reference, Digest) else found.tags().get(reference)
         media_type = None if digest is None else found.media_type(digest)
         if digest is None or media_type is None:
             return None
@@ -172,8 +173,7 @@ class DiskStorage:
             # File and entry under one lock: a delete of the same manifest comes before both or after both.
             with found.lock:
                 writer.commit(repository, manifest.digest)
-                with found.changing() as index:
-                    index.put(descriptor, tags)
+                found.put(descriptor, tags)
         finally:
             writer.discard()
 
@@ -185,17 +185,13 @@ class DiskStorage:
         with found.lock:
             if found.media_type(digest) is None:
                 return False
-            with found.changing() as index:
-                done = index.remove(digest)
+            done = found.remove(digest)
             return self._unlink(repository, digest) or done
 
     def delete_tag(self, repository: str, tag: str) -> bool:
         """Forget one tag, keep its manifest; False when there is no such tag."""
         found = self._open(repository)
-        if found is None:
-            return False
-        with found.changing() as index:
-            return index.untag(tag)
+        return found is not None and found.untag(tag)
 
     def tags(self, repository: str) -> dict[str, Digest]:
         """Every tag and the digest it names."""
@@ -276,11 +272,13 @@ class DiskStorage:
     def _path(self, repository: str, digest: Digest) -> Path:
         return self.root / folder_name(repository) / "blobs" / digest.algorithm / digest.encoded
 
-    def _open(self, repository: str) -> "_Repository | None":
+    def _open(self, repository: str) -> "LayoutRepository | None":
         with self._lock:
             found = self._repositories.get(repository)
             if found is None and self.has_repository(repository):
-                found = self._repositories[repository] = _Repository(self, self.root / folder_name(repository))
+                found = self._repositories[repository] = LayoutRepository(
+                    self.root / folder_name(repository), self._uploads
+                )
             return found
 
     def _make(self, repository: str) -> None:
@@ -291,7 +289,7 @@ class DiskStorage:
         for algorithm in ALGORITHMS:
             (aside / "blobs" / algorithm).mkdir(parents=True)
         self.write(aside / "index.json", LayoutIndex.empty().encode())
-        self.write(aside / "oci-layout", _LAYOUT)
+        self.write(aside / LAYOUT_MARKER, layout_marker())
         try:
             aside.rename(self.root / folder_name(repository))
             sync_folder(self.root)
@@ -323,75 +321,6 @@ class DiskStorage:
                 raise
             target.parent.mkdir(parents=True)
             os.link(source, target)
-
-
-class _Repository:
-    """One layout: `index.json` as it is on disk now, read again when it changed."""
-
-    def __init__(self, storage: DiskStorage, folder: Path) -> None:
-        self._storage, self._folder = storage, folder
-        self.lock = threading.RLock()
-        self._index = LayoutIndex.empty()
-        self._stamp: tuple[int, int, int] | None = None
-        # What a manifest is about never changes, so this is never wrong, only incomplete.
-        self._subjects: dict[Digest, Digest | None] = {}
-
-    def tags(self) -> dict[str, Digest]:
-        return self._current().tags
-
-    def media_type(self, digest: Digest) -> str | None:
-        return self._current().types.get(digest)
-
-    def manifests(self) -> list[Digest]:
-        return sorted(self._current().types)
-
-    def referring(self, subject: Digest) -> list[Digest]:
-        types = dict(self._current().types)
-        for digest, media_type in types.items():
-            if digest not in self._subjects:
-                raw = self.read(digest)
-                about = None if raw is None else parse_manifest(raw, media_type).subject
-                self._subjects[digest] = None if about is None else about.digest
-        return sorted(digest for digest in types if self._subjects[digest] == subject)
-
-    def read(self, digest: Digest) -> bytes | None:
-        try:
-            return (self._folder / "blobs" / digest.algorithm / digest.encoded).read_bytes()
-        except FileNotFoundError:
-            return None
-
-    @contextmanager
-    def changing(self) -> "Iterator[LayoutIndex]":
-        """The index to be changed; what was changed is on disk afterwards."""
-        # Other tools that write layouts lock the folder as well.
-        with self.lock, local_errors(self._folder), FolderLock(self._folder):
-            before = self._current()
-            index = before.copy()
-            yield index
-            if index.encode() == before.encode():
-                return
-            for algorithm in ALGORITHMS:
-                sync_folder(self._folder / "blobs" / algorithm)
-            self._storage.write(self._folder / "index.json", index.encode())
-            self._index, self._stamp = index, self._stat()
-
-    def _current(self) -> LayoutIndex:
-        with self.lock:
-            try:
-                stamp = self._stat()
-                if stamp != self._stamp:
-                    index = LayoutIndex.decode((self._folder / "index.json").read_bytes())
-                    index.refresh(self.read)
-                    self._index, self._stamp = index, stamp
-            except InvalidInputError as error:
-                raise LocalIOError(f"index.json of {self._folder.name} is damaged: {error.message}") from error
-            except OSError as error:
-                raise LocalIOError(f"cannot read {self._folder.name}: {error.strerror}") from error
-            return self._index
-
-    def _stat(self) -> tuple[int, int, int]:
-        status = (self._folder / "index.json").stat()
-        return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 class _Writer:

@@ -4,12 +4,12 @@ Spec: distribution-spec, Content Discovery, end-1, end-8 and end-12.
 """
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from wasm2oci.oci.digest import Digest
-from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.media_type import OCI_INDEX
+from wasm2oci.oci.referrers import listed_as_referrer, of_type, referrers_index
 from wasm2oci.server.call import page_size
 from wasm2oci.server.messages import BytesBody, Response
 from wasm2oci.server.problems import ProblemError
@@ -17,10 +17,10 @@ from wasm2oci.server.problems import ProblemError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.server.call import Call
-    from wasm2oci.server.storage import StoredManifest
 
-__all__ = ["base", "catalog", "descriptor_of_referrer", "referrers", "tags"]
+__all__ = ["base", "catalog", "referrers", "tags"]
 
 _REFERRERS_BYTES: Final = 2 * 1024 * 1024
 """A page of referrers ends before it gets larger: clients cap manifests at 4 MiB."""
@@ -55,24 +55,19 @@ def referrers(call: "Call") -> Response:
     if last is not None:
         found = [stored for stored in found if str(stored.digest) > last]
     wanted = call.parameter("artifactType")
-    listed: list[dict[str, Any]] = []
+    listed: list[Descriptor] = []
     size, headers = 0, [("OCI-Filters-Applied", "artifactType")] if wanted else []
     for number, stored in enumerate(found):
-        value = descriptor_of_referrer(stored)
-        if wanted and value.get("artifactType") != wanted:
+        entry = listed_as_referrer(stored.digest, stored.media_type, stored.raw)
+        if entry is None or not of_type([entry], wanted or None):
             continue
-        size += len(json.dumps(value))
+        size += len(json.dumps(entry.to_json()))
         if listed and (size > _REFERRERS_BYTES or len(listed) >= call.rules.page):
             rest = urlencode({"last": str(found[number - 1].digest), **({"artifactType": wanted} if wanted else {})})
             headers.append(("Link", f'</v2/{call.repository}/referrers/{subject}?{rest}>; rel="next"'))
             break
-        listed.append(value)
-    return _json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}, tuple(headers), OCI_INDEX)
-
-
-def descriptor_of_referrer(stored: "StoredManifest") -> dict[str, Any]:
-    """The entry of one referrer: its descriptor, artifact type (an index may have none) and all annotations."""
-    return parse_manifest(stored.raw, stored.media_type).as_referrer(stored.digest.algorithm).to_json()
+        listed.append(entry)
+    return _json(referrers_index(listed), tuple(headers), OCI_INDEX)
 
 
 def _page(call: "Call", names: "Sequence[str]", path: str) -> tuple[list[str], tuple[tuple[str, str], ...]]:

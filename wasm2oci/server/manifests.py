@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
 from wasm2oci.oci.media_type import essence
-from wasm2oci.oci.reference import InvalidReferenceError, check_tag
+from wasm2oci.oci.reference import InvalidReferenceError, check_tag, parse_name
 from wasm2oci.server.messages import BytesBody, Response
 from wasm2oci.server.problems import ProblemError
 from wasm2oci.server.storage import StoredManifest
 
 if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Name
     from wasm2oci.server.call import Call
 
 __all__ = ["delete", "get", "put"]
@@ -43,7 +44,7 @@ def put(call: "Call") -> Response:
     digest = Digest.of(raw, algorithm)
     if isinstance(reference, Digest) and digest != reference:
         raise ProblemError("DIGEST_INVALID", f"manifest has digest {digest}, not {reference}")
-    tags = [reference] if isinstance(reference, str) else _tag_parameters(call)
+    tags = _tag_parameters(call) if isinstance(reference, Digest) else [reference]
     said = call.request.headers.get("Content-Type")
     manifest = parse_manifest(raw, None if said is None or essence(said) == "application/json" else said)
     if not call.rules.sparse:
@@ -73,11 +74,9 @@ def delete(call: "Call") -> Response:
     return Response(202)
 
 
-def _reference(call: "Call", status: int = 404) -> Digest | str:
-    if ":" in call.reference:
-        return Digest.parse(call.reference)
+def _reference(call: "Call", status: int = 404) -> "Name":
     try:
-        return check_tag(call.reference)
+        return parse_name(call.reference)
     except InvalidReferenceError as error:
         code = "MANIFEST_UNKNOWN" if status == 404 else "MANIFEST_INVALID"
         raise ProblemError(code, error.message, status=status) from error

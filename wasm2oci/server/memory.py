@@ -4,13 +4,14 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.server.messages import BytesBody
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.reference import Name
     from wasm2oci.server.messages import Body, Buffer
     from wasm2oci.server.storage import StoredManifest
 
@@ -99,13 +100,13 @@ class MemoryStorage:
             found = self._repositories.get(repository)
             return found is not None and found.blobs.pop(digest, None) is not None
 
-    def manifest(self, repository: str, reference: "Digest | str") -> "StoredManifest | None":
+    def manifest(self, repository: str, reference: "Name") -> "StoredManifest | None":
         """The manifest that a digest or a tag names, or None."""
         with self._lock:
             found = self._repositories.get(repository)
             if found is None:
                 return None
-            digest = found.tags.get(reference) if isinstance(reference, str) else reference
+            digest = reference if isinstance(reference, Digest) else found.tags.get(reference)
             return None if digest is None else found.manifests.get(digest)
 
     def put_manifest(self, repository: str, manifest: "StoredManifest", tags: "Sequence[str]") -> None:

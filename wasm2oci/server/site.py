@@ -14,8 +14,8 @@ from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
 from wasm2oci.oci.reference import check_repository, check_tag
+from wasm2oci.oci.referrers import COSIGN_ENDINGS, cosign_tag, listed_as_referrer, names_a_subject
 from wasm2oci.server.html import Markup, document, element, shown_size
-from wasm2oci.server.listing import descriptor_of_referrer
 from wasm2oci.server.messages import BytesBody, Response
 from wasm2oci.server.style import POLICY, STYLE
 
@@ -32,7 +32,6 @@ __all__ = ["ArtifactFacts", "Site", "nothing_known"]
 
 _ROWS_MAX: Final = 500
 _PATH: Final = "/r/"
-_FALLBACK: Final = ("sig", "att", "sbom")
 """Endings of the tags that cosign gives to what belongs to a digest: `sha256-<hex>.sig`."""
 
 
@@ -97,7 +96,7 @@ class Site:
         stored = self._storage.manifest(repository, reference)
         if stored is None:
             return None
-        tag = reference if isinstance(reference, str) else None
+        tag = None if isinstance(reference, Digest) else reference
         title = f"{repository}:{tag}" if tag else f"{repository}@{stored.digest.short}"
         return _page(title, host, *self._artifact(repository, stored, tag, host))
 
@@ -191,13 +190,14 @@ class Site:
     def _referrers(self, repository: str, stored: "StoredManifest") -> Markup:
         rows: list[list[str]] = []
         for referrer in self._storage.referrers(repository, stored.digest):
-            value = descriptor_of_referrer(referrer)
-            annotations = ", ".join(f"{key}={text}" for key, text in sorted(value.get("annotations", {}).items()))
-            kind = value.get("artifactType") or value["mediaType"]
-            rows.append([_pill(kind), _link(repository, referrer.digest), annotations])
+            entry = listed_as_referrer(referrer.digest, referrer.media_type, referrer.raw)
+            if entry is not None:
+                annotations = ", ".join(f"{key}={text}" for key, text in sorted(entry.annotations.items()))
+                kind = entry.artifact_type or entry.media_type
+                rows.append([_pill(kind), _link(repository, referrer.digest), annotations])
         tags = self._storage.tags(repository)
-        for ending in _FALLBACK:
-            tag = f"{stored.digest.algorithm}-{stored.digest.encoded}.{ending}"
+        for ending in COSIGN_ENDINGS:
+            tag = cosign_tag(stored.digest, ending)
             if tag in tags:
                 rows.append([_pill(f"cosign {ending}"), _link(repository, tags[tag]), "by tag"])
         if not rows:
@@ -206,7 +206,7 @@ class Site:
 
     def _visible_tags(self, repository: str) -> list[str]:
         # Tags that stand for another manifest's referrers are shown with that manifest.
-        return [tag for tag in self._storage.tags(repository) if not tag.startswith(("sha256-", "sha512-"))]
+        return [tag for tag in self._storage.tags(repository) if not names_a_subject(tag)]
 
 
 def _parse(text: str) -> tuple[str, Digest | str | None]:

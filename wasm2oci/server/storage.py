@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.reference import Name
     from wasm2oci.server.messages import Body, Buffer
 
 __all__ = ["BlobWriter", "Storage", "StoredManifest"]
@@ -93,7 +94,7 @@ class Storage(Protocol):
         """Take a blob out of the repository; False when it was not there."""
         ...
 
-    def manifest(self, repository: str, reference: "Digest | str") -> StoredManifest | None:
+    def manifest(self, repository: str, reference: "Name") -> StoredManifest | None:
         """The manifest that a digest or a tag names, or None."""
         ...
 

@@ -16,6 +16,7 @@ from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import IntegrityError, LocalIOError, NotFoundError, RegistryError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.reference import Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,9 +198,9 @@ class Broken(Watching):
         if self.verb == verb:
             raise self.error
 
-    def resolve(self, reference: str) -> Descriptor:
+    def resolve(self, name: Name) -> Descriptor:
         self._fail("resolve")
-        return super().resolve(reference)
+        return super().resolve(name)
 
     def exists(self, descriptor: Descriptor) -> bool:
         self._fail("exists")

@@ -197,7 +197,7 @@ def test_a_name_is_taken_away_and_the_manifest_stays(layout: OciLayout) -> None:
     assert layout.tags() == ["v2"]
     layout.untag("v2")
     assert names_of(layout) == [None]
-    assert layout.resolve(str(root.digest)).digest == root.digest
+    assert layout.resolve(root.digest).digest == root.digest
     with pytest.raises(NotFoundError, match="has no tag v2"):
         layout.untag("v2")
 
@@ -266,7 +266,7 @@ def test_a_digest_that_names_no_manifest_is_not_found(layout: OciLayout) -> None
     stash = Stash(layout)
     for data in (b"\0asm", b"[]", bytes(5 << 20)):
         with pytest.raises(NotFoundError, match="is not a manifest"):
-            layout.resolve(str(stash.put(mt.OCTET_STREAM, data).digest))
+            layout.resolve(stash.put(mt.OCTET_STREAM, data).digest)
 
 
 def test_what_the_system_refuses_is_local(layout: OciLayout, monkeypatch: pytest.MonkeyPatch) -> None:

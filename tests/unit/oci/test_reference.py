@@ -33,7 +33,7 @@ def test_a_reference_reads_what_it_writes(host: str, name: str, tag: str | None,
     assert Reference.parse(str(reference)) == reference
     assert parse_location(str(reference)) == reference
     assert reference.name == f"{host}/{name}"
-    assert reference.identifier == (str(digest) if digest else tag)
+    assert reference.identifier == (digest or tag)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_hint_says_what_to_write(text: str, hint: str) -> None:
 
 def test_tag_and_digest_are_both_kept_and_the_digest_rules() -> None:
     reference = Reference.parse(f"ghcr.io/a/b:v1@sha256:{HEX}")
-    assert (reference.tag, reference.identifier) == ("v1", f"sha256:{HEX}")
+    assert (reference.tag, reference.identifier) == ("v1", Digest("sha256", HEX))
     assert str(reference.with_tag("v2")) == "ghcr.io/a/b:v2"
     assert reference.with_tag("v2").with_digest(Digest.parse(f"sha256:{HEX}")).tag == "v2"
     assert Reference.parse("ghcr.io/a/b").identifier is None
@@ -133,7 +133,7 @@ def test_a_layout_is_a_folder_and_a_tag(text: str, folder: str, tag: str | None,
     location = parse_location(text)
     assert isinstance(location, LayoutReference)
     assert (location.folder, location.tag) == (Path(folder), tag)
-    assert location.identifier == (digest or tag)
+    assert location.identifier == (Digest.parse(digest) if digest else tag)
     assert str(location) == text
 
 

@@ -195,9 +195,9 @@ def test_cve_2025_24882_regclient_a_pinned_digest_is_enforced() -> None:
     network = served(other, **{"Docker-Content-Digest": str(Digest.of(other)), "Content-Length": str(len(other))})
     repository = network.repository("registry.example/a")
     with pytest.raises(IntegrityError):
-        repository.resolve(str(pinned))
+        repository.resolve(pinned)
     with pytest.raises(IntegrityError):
-        repository.fetch_manifest(str(pinned))
+        repository.fetch_manifest(pinned)
     with pytest.raises(IntegrityError):
         list(repository.fetch(Descriptor(mt.OCI_MANIFEST, pinned, len(other))))
 

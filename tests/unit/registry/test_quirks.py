@@ -14,10 +14,10 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Reference
+from wasm2oci.oci.referrers import fallback_tag
 from wasm2oci.registry.auth import AZURE_NULL_USER
 from wasm2oci.registry.credentials import Basic, IdentityToken
 from wasm2oci.registry.problems import NameUnknownError, TooManyRequestsError
-from wasm2oci.registry.referrers import fallback_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -488,8 +488,8 @@ class TestOthers:
         repository.push(wide, BytesContent(RAW), tag="wide")
         puts = [sent.path for sent in network.sent if sent.method == "PUT" and "/manifests/" in sent.path]
         assert puts[-2:] == [f"/v2/me/app/manifests/{digest}", "/v2/me/app/manifests/wide"]
-        assert repository.resolve(str(digest)).digest == digest
-        assert repository.fetch_manifest(str(digest))[1] == RAW
+        assert repository.resolve(digest).digest == digest
+        assert repository.fetch_manifest(digest)[1] == RAW
 
     def test_distribution_removes_no_tag_alone(self) -> None:
         network = simulated(

@@ -1,0 +1,173 @@
+"""`index.json` of an OCI image layout, as a document that is read, changed and written again.
+
+An entry is a descriptor, and its annotation `org.opencontainers.image.ref.name` is its name: mostly a tag. A manifest
+has one entry for each of its names, or one without a name. What other tools wrote stays: fields, annotations, entries
+that are not descriptors, names that are not tags.
+
+Spec: image-spec, image-layout.md, index.json file; annotations.md.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+from wasm2oci.errors import InvalidInputError
+from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.manifest import Index, InvalidManifestError, parse_manifest
+from wasm2oci.oci.wire import load_object
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wasm2oci.oci.digest import Digest
+
+__all__ = ["LAYOUT_MARKER", "LAYOUT_VERSION", "REF_NAME", "LayoutEntry", "LayoutIndex", "layout_marker"]
+
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+LAYOUT_MARKER: Final = "oci-layout"
+"""The file that says that a folder is an image layout, and of which version."""
+LAYOUT_VERSION: Final = "1.0.0"
+
+
+class LayoutEntry(NamedTuple):
+    """One entry: type, digest and size of a manifest, and its name there, if it has one."""
+
+    descriptor: Descriptor
+    name: str | None
+
+
+class LayoutIndex:
+    """The document. Changes are made to this object; `encode` gives the bytes to write."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self._document = document
+
+    @classmethod
+    def empty(cls) -> Self:
+        """An index that lists nothing."""
+        return cls({"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": []})
+
+    @classmethod
+    def decode(cls, raw: bytes, *, strict: bool) -> Self:
+        """Read `index.json`.
+
+        Args:
+            raw: its bytes.
+            strict: whether an entry that is not a valid descriptor is an error; otherwise `entries` leaves it out.
+
+        Raises:
+            InvalidInputError: it is not an index.
+        """
+        if strict and not isinstance(parse_manifest(raw, mt.OCI_INDEX), Index):
+            raise InvalidManifestError("index.json is not an index")
+        document = load_object(raw, "index.json")
+        if document.get("manifests") is None:
+            document["manifests"] = []
+        if not isinstance(document["manifests"], list):
+            raise InvalidManifestError("manifests of index.json is not a list")
+        return cls(document)
+
+    def encode(self) -> bytes:
+        """The bytes of `index.json`."""
+        return json.dumps(self._document, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def copy(self) -> LayoutIndex:
+        """Another one with the same entries; changing one does not change the other."""
+        return LayoutIndex(dict(self._document))
+
+    @property
+    def entries(self) -> list[LayoutEntry]:
+        """The entries that are descriptors, in order."""
+        found: list[LayoutEntry] = []
+        for entry in self._entries:
+            try:
+                said = Descriptor.from_json(entry)
+            except InvalidInputError:
+                continue
+            found.append(LayoutEntry(Descriptor(said.media_type, said.digest, said.size), _name(entry)))
+        return found
+
+    def put(self, descriptor: Descriptor, tags: Iterable[str] = (), contained: Iterable[Digest] = ()) -> None:
+        """List a manifest under these tags. A manifest that had one of them stays listed, without it.
+
+        Args:
+            descriptor: of the manifest.
+            tags: its further names; without any it is listed once in all.
+            contained: manifests that are found through this one from now on: their entries without a name go.
+        """
+        plain = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size).to_json()
+        inside = {str(digest) for digest in contained}
+        entries = [entry for entry in self._entries if _digest(entry) not in inside or _name(entry) is not None]
+        for tag in tags:
+            entries = [
+                _named(entry, None) if _name(entry) == tag and _digest(entry) != plain["digest"] else entry
+                for entry in entries
+            ]
+            names = {_name(entry) for entry in entries if _digest(entry) == plain["digest"]}
+            if tag in names:
+                continue
+            if None in names:  # an entry without a name takes it, with all that another tool wrote there
+                at = next(i for i, e in enumerate(entries) if _digest(e) == plain["digest"] and _name(e) is None)
+                entries[at] = _named(entries[at], tag)
+            else:
+                entries.append(_named(plain, tag))
+        if not any(_digest(entry) == plain["digest"] for entry in entries):
+            entries.append(plain)
+        self._store(entries)
+
+    def untag(self, name: str) -> bool:
+        """Take a name away; its manifest stays listed. False when nothing has this name."""
+        found = any(_name(entry) == name for entry in self._entries)
+        self._store([_named(entry, None) if _name(entry) == name else entry for entry in self._entries])
+        return found
+
+    def remove(self, digest: Digest) -> bool:
+        """Take a manifest away with all its names; False when it is not listed."""
+        before = self._entries
+        self._document["manifests"] = [entry for entry in before if _digest(entry) != str(digest)]
+        return len(self._entries) < len(before)
+
+    @property
+    def _entries(self) -> list[Any]:
+        entries: list[Any] = self._document["manifests"]
+        return entries
+
+    def _store(self, entries: list[Any]) -> None:
+        # Of a manifest's entries without a name, one stays, and none when it is listed under a name.
+        listed = {_digest(entry) for entry in entries if _name(entry) is not None}
+        kept: list[Any] = []
+        for entry in entries:
+            digest = _digest(entry)
+            if digest is not None and _name(entry) is None:
+                if digest in listed:
+                    continue
+                listed.add(digest)
+            kept.append(entry)
+        self._document["manifests"] = kept
+
+
+def layout_marker() -> bytes:
+    """The bytes of `oci-layout`."""
+    return json.dumps({"imageLayoutVersion": LAYOUT_VERSION}, separators=(",", ":")).encode()
+
+
+def _digest(entry: Any) -> str | None:
+    digest = entry.get("digest") if isinstance(entry, dict) else None
+    return digest if isinstance(digest, str) else None
+
+
+def _name(entry: Any) -> str | None:
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
+def _named(entry: dict[str, Any], name: str | None) -> dict[str, Any]:
+    """The entry under another name, or without one."""
+    annotations = {key: value for key, value in (entry.get("annotations") or {}).items() if key != REF_NAME}
+    if name is not None:
+        annotations[REF_NAME] = name
+    renamed = {key: value for key, value in entry.items() if key != "annotations"}
+    return {**renamed, "annotations": annotations} if annotations else renamed
