@@ -33,6 +33,7 @@ __all__ = [
     "fetch",
 ]
 
+
 _MAGIC: Final = b"\0asm"
 
 
@@ -123,7 +124,9 @@ def _from_file(path: Path, policy: FetchPolicy) -> FetchedModule:
         raise LocalIOError(f"{path}: {error.strerror}") from error
     digest = Digest.of(data)
     _check(policy, digest)
-    assembled = not data.startswith(_MAGIC) and (path.suffix == ".wat" or data.lstrip()[:1] in {b"(", b";"})
+    from wasm2oci.engine.text import is_text
+
+    assembled = not data.startswith(_MAGIC) and is_text(data)
     if assembled:
         from wasm2oci.runtime.text import assemble
 

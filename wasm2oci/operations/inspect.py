@@ -44,7 +44,7 @@ class Inspected(NamedTuple):
 
 
 def inspect_file(path: Path) -> "ModuleInfo":
-    """Look at a module file.
+    """Look at a module file; one in the text format is assembled first, and its digest is that of the text.
 
     Raises:
         NotFoundError: there is no such file.
@@ -54,11 +54,12 @@ def inspect_file(path: Path) -> "ModuleInfo":
     from wasm2oci.content.verify import FileContent
     from wasm2oci.engine.errors import ModuleError
     from wasm2oci.engine.facts import outline
+    from wasm2oci.engine.text import binary
     from wasm2oci.oci.digest import Digest
 
     try:
         data = _joined(FileContent(path), str(path))
-        return ModuleInfo(Digest.of(data), len(data), outline(data))
+        return ModuleInfo(Digest.of(data), len(data), outline(binary(data)))
     except ModuleError as error:
         error.message = f"{path} cannot be looked into: {error.message}"
         raise

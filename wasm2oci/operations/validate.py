@@ -62,11 +62,12 @@ def validate(request: ValidateRequest, environment: Environment) -> Validated:
         Wasm2OciError: it cannot be read or fetched.
     """
     from wasm2oci.engine.facts import validated
+    from wasm2oci.engine.text import binary
     from wasm2oci.oci.digest import Digest
     from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
 
     if isinstance(request.subject, bytes):
-        name, data, digest = "standard input", request.subject, Digest.of(request.subject)
+        name, data, digest = "standard input", binary(request.subject), Digest.of(request.subject)
     else:
         policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
         fetched = fetch(request.subject, policy, environment)

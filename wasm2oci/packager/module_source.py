@@ -27,11 +27,18 @@ _KEPT: Final = 8 << 20
 LARGE: Final = 64 << 20
 """Bytes up to which hashing a file takes no time worth using."""
 
+_TEXT_MAX: Final = 256 << 20
+"""Bytes of a module in text form."""
+
 _CORE: Final = b"\0asm\x01\0\0\0"
 
 
 class NotWasmError(InvalidInputError):
     """A file is empty, or does not begin as a WebAssembly binary does."""
+
+
+class TextTooLargeError(InvalidInputError):
+    """A module in text form is too large to be assembled in memory."""
 
 
 class Kind(StrEnum):
@@ -61,16 +68,21 @@ class ModuleSource(NamedTuple):
 
     @classmethod
     def of_bytes(cls, data: bytes, *, force: bool = False) -> "ModuleSource":
-        """Look at a module in memory.
+        """Look at a module in memory; one in the text format is assembled first.
 
         Args:
             data: all of it.
-            force: take it even if it is not WebAssembly.
+            force: take it as it is, even if it is not WebAssembly.
 
         Raises:
             NotWasmError: it is not, and `force` is off.
+            TextError: it is text and no module, and `force` is off.
             MalformedError: it is a component whose outline cannot be read.
         """
+        if not force and _may_be_text(data):
+            from wasm2oci.engine.text import binary  # noqa: PLC0415 - most pushes need no engine
+
+            data = binary(data)
         return cls._of(data, Descriptor.of(mt.OCTET_STREAM, data), _kind(data[:8], force=force))
 
     @classmethod
@@ -84,9 +96,11 @@ class ModuleSource(NamedTuple):
     ) -> "ModuleSource":
         """Look at a module in a file; one that is large and no component is never in memory as a whole.
 
+        One in the text format is assembled first.
+
         Args:
             path: the file.
-            force: take it even if it is not WebAssembly.
+            force: take it as it is, even if it is not WebAssembly.
             large: called once, with the content and its size in bytes, when more than `LARGE` were read of a file that
                 is taken.
 
@@ -94,10 +108,13 @@ class ModuleSource(NamedTuple):
             NotFoundError: there is no such file.
             LocalIOError: it cannot be read, or is a folder.
             NotWasmError: it is not WebAssembly, and `force` is off.
+            TextError: it is text and no module, and `force` is off.
             MalformedError: it is a component whose outline cannot be read.
         """
         content, hasher, kept, kind = FileContent(path), Hasher(), list[bytes](), None
         for chunk in content:
+            if kind is None and not force and _may_be_text(chunk):
+                return cls.of_bytes(_joined(content, path))
             if kind is None:
                 # Before the rest of a large file is read for nothing.
                 kind = _kind(chunk[:8], force=force)
@@ -116,6 +133,25 @@ class ModuleSource(NamedTuple):
         if hasher.size <= _KEPT or kind is Kind.COMPONENT:
             return cls._of(b"".join(kept), descriptor, kind)
         return cls(content, descriptor, kind)
+
+
+def _may_be_text(head: bytes) -> bool:
+    """Whether a file that begins like this has to be assembled."""
+    if head[: len(_CORE)] == _CORE:
+        return False
+    from wasm2oci.engine.text import is_text  # noqa: PLC0415 - most pushes need no engine
+
+    return is_text(head)
+
+
+def _joined(content: "Content", path: "Path") -> bytes:
+    """A text, which is assembled in memory."""
+    out = bytearray()
+    for chunk in content:
+        out += chunk
+        if len(out) > _TEXT_MAX:
+            raise TextTooLargeError(f"{path}: a module in text form may have {_TEXT_MAX >> 20} MiB")
+    return bytes(out)
 
 
 def component_names(data: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:

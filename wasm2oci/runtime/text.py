@@ -1,8 +1,15 @@
-"""WebAssembly text to binary, by wasmtime's assembler."""
+"""WebAssembly text to binary: core modules by our own assembler, components still by wasmtime's."""
 
+import re
+from typing import Final
+
+from wasm2oci.engine.text import assemble as assemble_module
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 
 __all__ = ["AssemblerMissingError", "TextSyntaxError", "assemble"]
+
+
+_COMPONENT: Final = re.compile(r"\s*\(\s*component\b")
 
 
 class AssemblerMissingError(UnsupportedError):
@@ -14,18 +21,20 @@ class TextSyntaxError(InvalidInputError):
 
 
 def assemble(text: str) -> bytes:
-    """The binary of a module in the text format.
+    """The binary of a module or component in the text format.
 
     Raises:
-        AssemblerMissingError: wasmtime is not installed.
+        AssemblerMissingError: it is a component, and wasmtime is not installed.
         TextSyntaxError: the text is malformed.
     """
+    if not _COMPONENT.match(text):
+        return assemble_module(text)
     try:
         import wasmtime  # noqa: PLC0415 - slow, and only for text
     except ImportError as error:
         raise AssemblerMissingError(
-            "a module in text form needs wasmtime's assembler, which is not installed",
-            hint="pip install 'wasm2oci[wasmtime]', or assemble it first with wat2wasm",
+            "a component in text form needs wasmtime's assembler, which is not installed",
+            hint="pip install 'wasm2oci[wasmtime]', or assemble it first with wasm-tools parse",
         ) from error
     try:
         return bytes(wasmtime.wat2wasm(text))

@@ -5,6 +5,7 @@ import pytest
 from tests.support.artifacts import WASM, component
 from wasm2oci.content.verify import DigestMismatchError, FileContent, verified
 from wasm2oci.engine.errors import MalformedError
+from wasm2oci.engine.text import TextError, assemble
 from wasm2oci.errors import LocalIOError, NotFoundError
 from wasm2oci.oci.digest import Digest
 from wasm2oci.packager.module_source import Kind, ModuleSource, NotWasmError
@@ -58,8 +59,6 @@ def test_a_large_component_is_read_whole(tmp_path: Path) -> None:
         (b"\0as", "the magic header is cut short", "--force"),
         (b"\0asm\x01", "the version is cut short", "--force"),
         (b"\0asm\x02\0\0\0", "unknown binary version 2", "--force"),
-        (b"(module)", "magic header not detected", "wat2wasm"),
-        (b"\n (component)", "magic header not detected", "wat2wasm"),
         (b"\x1f\x8b\x08", "magic header not detected", "gzip"),
         (b"\x28\xb5\x2f\xfd", "magic header not detected", "zstd"),
         (b"PK\x03\x04", "magic header not detected", "zip"),
@@ -97,3 +96,15 @@ def test_what_is_no_file_is_said_so(tmp_path: Path) -> None:
         ModuleSource.of_file(tmp_path / "absent.wasm")
     with pytest.raises(LocalIOError, match="is a folder"):
         ModuleSource.of_file(tmp_path)
+
+
+def test_text_is_assembled_unless_it_is_forced(tmp_path: Path) -> None:
+    text = b';; text\n(module (func (export "f")))'
+    (tmp_path / "f.wat").write_bytes(text)
+    for module in (ModuleSource.of_bytes(text), ModuleSource.of_file(tmp_path / "f.wat")):
+        assert (module.kind, b"".join(module.content)) == (Kind.MODULE, assemble(text))
+    forced = ModuleSource.of_file(tmp_path / "f.wat", force=True)
+    assert (forced.kind, b"".join(forced.content)) == (Kind.UNKNOWN, text)
+    (tmp_path / "f.wat").write_bytes(b"(module (nonsense))")
+    with pytest.raises(TextError, match=r"unexpected token nonsense"):
+        ModuleSource.of_file(tmp_path / "f.wat")

@@ -1,0 +1,66 @@
+"""The text format against the specification's suite and wasm-tools: bytes, refusals, places.
+
+What is listed here as an exception is one for a reason that the specification gives.
+"""
+
+import pytest
+
+from tests.support.text_suite import ParseFailure, TextCommand, commands, missing, parse_failures
+from wasm2oci.engine.text import TextError, assemble
+
+pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
+
+SAMPLE = 29
+"""In the fast tests, one text of so many."""
+TEXTS, MALFORMED, PARSED, FAILURES = 5_652, 1_290, 15, 58
+
+# These were malformed before 64-bit memories; WebAssembly 3.0 calls the same texts invalid (memory.wast).
+OUTDATED = {("proposals_threads_memory", line) for line in (84, 88, 92)}
+
+
+def check(found: list[TextCommand]) -> tuple[int, int, int]:
+    """Counts of texts that became the same bytes, of texts refused, and of quoted texts that are modules."""
+    same = refused = parsed = 0
+    for command in found:
+        place = f"{command.file}:{command.line}"
+        wrong = "malformed" in command.type and command.quoted
+        if wrong and (command.file, command.line) not in OUTDATED:
+            with pytest.raises(TextError):
+                pytest.fail(f"{place} is not refused: {assemble(command.text, confusing=True)!r}")
+            refused += 1
+            continue
+        # names.wast has texts that run from right to left.
+        binary = assemble(command.text, confusing=True)
+        if wrong:
+            refused += 1
+        elif command.quoted:
+            parsed += 1
+        else:
+            assert binary == command.binary, place
+            same += 1
+    return same, refused, parsed
+
+
+@pytest.mark.spec
+def test_every_text_of_the_core_suite_becomes_the_bytes_of_wasm_tools_or_is_refused() -> None:
+    assert check(commands()) == (TEXTS, MALFORMED, PARSED)
+
+
+def test_one_text_of_many_becomes_the_bytes_of_wasm_tools_or_is_refused() -> None:
+    same, refused, _ = check(commands(SAMPLE))
+    assert same > TEXTS // SAMPLE // 2
+    assert refused > MALFORMED // SAMPLE // 2
+
+
+CORE_FAILURES = [case for case in parse_failures() if b"component" not in case.text]
+
+
+def test_there_are_as_many_parse_failures_as_wasm_tools_has() -> None:
+    assert len(parse_failures()) == FAILURES
+
+
+@pytest.mark.parametrize("case", CORE_FAILURES, ids=lambda case: case.name)
+def test_a_text_is_refused_where_wasm_tools_refuses_it(case: ParseFailure) -> None:
+    with pytest.raises(TextError) as caught:
+        assemble(case.text)
+    assert (caught.value.line, caught.value.column) == (case.line, case.column)
