@@ -10,13 +10,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from wasm2oci.base.budget import Budget
 from wasm2oci.content.verify import SelfVerifying, Verified, read_all, verified
 from wasm2oci.errors import InvalidInputError, NotFoundError
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.digest import Hasher
+from wasm2oci.oci.digest import Digest, Hasher
 from wasm2oci.oci.wire import CONFIG_MAX, load_object
 from wasm2oci.packager.choice import MAGIC, ChoiceNeededError, NoModuleError
-from wasm2oci.packager.tarball import EntryKind, InvalidArchiveError, decompressed, normal_path, read_tar
+from wasm2oci.packager.tarball import (
+    EntryKind,
+    InvalidArchiveError,
+    archive_budget,
+    decompressed,
+    normal_path,
+    read_tar,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +40,7 @@ SEARCH_MAX: Final = 64 << 20
 NAMES_MAX: Final = 128 << 20
 """Bytes that the file names of an image may take together while it is searched (128 MiB: more than a million files)."""
 _NAME_COST: Final = 64
+_FOLDER_COST: Final = 400
 
 _COMPAT: Final = ("module.wasm.image/variant", "run.oci.handler")
 _WHITEOUT: Final = ".wh."
@@ -48,13 +57,51 @@ class _Candidate:
     """Number of the entry in its layer: a path may come twice there."""
 
 
+class _Tree:
+    """A set of folders that can be asked whether a path lies below one of them, in a step for each part of the path."""
+
+    __slots__ = ("children", "member")
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Tree] = {}
+        self.member = False
+
+    def add(self, path: str) -> None:
+        node = self
+        for part in path.split("/") if path else ():
+            node = node.children.setdefault(part, _Tree())
+        node.member = True
+
+    def covers(self, path: str) -> bool:
+        """Whether a proper part of the path, from its start, is a member."""
+        node = self
+        for part in path.split("/"):
+            if node.member:
+                return True
+            following = node.children.get(part)
+            if following is None:
+                return False
+            node = following
+        return False
+
+
 @dataclass(slots=True)
 class _Search:
-    """What was seen in the layers so far."""
+    """What was seen in the layers so far.
 
-    found: list[_Candidate] = field(default_factory=list)
+    Attributes:
+        budget: for the content of all layers.
+        found: candidates by their layer's digest and their path there (None for a bare module).
+        hidden: paths that an upper layer has or takes away.
+        opaque: folders of whose content below nothing counts.
+        links: the first link that is named like a module.
+        room: bytes that file names may still take.
+    """
+
+    budget: Budget
+    found: dict[tuple[Digest, str | None], _Candidate] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
-    opaque: set[str] = field(default_factory=set)
+    opaque: _Tree = field(default_factory=_Tree)
     links: list[str] = field(default_factory=list)
     room: int = field(default_factory=lambda: NAMES_MAX)
 
@@ -69,13 +116,12 @@ class _Search:
             raise InvalidArchiveError(f"image has file names of more than {NAMES_MAX:,} bytes")
 
     def is_hidden(self, path: str) -> bool:
-        if path in self.hidden:
-            return True
-        if not self.opaque:
-            return False
-        parts = path.split("/")
-        above = {"/".join(parts[:depth]) for depth in range(len(parts))}
-        return not above.isdisjoint(self.opaque)
+        return path in self.hidden or self.opaque.covers(path)
+
+    def add_opaque(self, path: str) -> None:
+        self.room -= _FOLDER_COST * (path.count("/") + 1)
+        self.charge(path)
+        self.opaque.add(path)
 
 
 def search(
@@ -105,8 +151,9 @@ def search(
             f"this is a container image{platform} of {total:,} bytes, and nothing in it speaks of WebAssembly",
             hint="if there is a module in it, say its path",
         )
-    seen = _Search()
-    for layer in reversed(archives):
+    seen = _Search(archive_budget())
+    # A layer that comes again further down holds nothing that the upper one did not have or hide.
+    for layer in {(layer.digest, layer.size): layer for layer in reversed(archives)}.values():
         _look_into(target, layer, seen)
     candidate = _choose(seen, entrypoint, wanted, platform)
     content = Verified(candidate.module, _Extract(target, candidate))
@@ -152,8 +199,9 @@ def _promises_wasm(manifest: "Manifest", config: dict[str, Any], entrypoint: str
 
 def _look_into(target: "ReadTarget", layer: Descriptor, seen: _Search) -> None:
     """Add the modules of a layer that no layer above it hides."""
-    hidden, opaque = set[str](), set[str]()
-    with _opened(target, layer) as entries:
+    hidden: set[str] = set()
+    opaque: list[str] = []
+    with _opened(target, layer, seen.budget) as entries:
         for position, (path, kind, body) in enumerate(entries):
             if path is None:
                 _add(seen, layer, None, position, body)
@@ -161,21 +209,22 @@ def _look_into(target: "ReadTarget", layer: Descriptor, seen: _Search) -> None:
             seen.charge(path)
             folder, slash, base = path.rpartition("/")
             if base == _OPAQUE:
-                opaque.add(folder)
+                opaque.append(folder)
             elif base.startswith(_WHITEOUT):
                 gone = f"{folder}{slash}{base.removeprefix(_WHITEOUT)}"
                 hidden.add(gone)
-                opaque.add(gone)
+                opaque.append(gone)
             elif not seen.is_hidden(path):
                 hidden.add(path)
                 # The last of two entries with one path is the one that would be unpacked.
-                seen.found = [one for one in seen.found if one.layer is not layer or one.path != path]
+                seen.found.pop((layer.digest, path), None)
                 if kind is EntryKind.FILE:
                     _add(seen, layer, path, position, body)
                 elif kind is EntryKind.LINK and path.lower().endswith(".wasm") and not seen.links:
                     seen.links.append(path)
     seen.hidden |= hidden
-    seen.opaque |= opaque
+    for folder in opaque:
+        seen.add_opaque(folder)
 
 
 def _add(seen: _Search, layer: Descriptor, path: str | None, position: int, body: "Iterable[bytes]") -> None:
@@ -189,14 +238,14 @@ def _add(seen: _Search, layer: Descriptor, path: str | None, position: int, body
         hasher.update(piece)
     if head.startswith(MAGIC):
         module = Descriptor("application/wasm", hasher.digest(), hasher.size)
-        seen.found.append(_Candidate(layer, module, path, position))
+        seen.found[layer.digest, path] = _Candidate(layer, module, path, position)
 
 
 _Entries = Iterator[tuple[str | None, EntryKind, Iterable[bytes]]]
 
 
 @contextmanager
-def _opened(target: "ReadTarget", layer: Descriptor) -> Iterator[_Entries]:
+def _opened(target: "ReadTarget", layer: Descriptor, budget: Budget) -> Iterator[_Entries]:
     """The entries of a layer; a single one without a path when the layer is a bare module.
 
     Whatever happens, the layer is then read to its end: so all of it is verified, and damage shows as damage rather
@@ -204,7 +253,7 @@ def _opened(target: "ReadTarget", layer: Descriptor) -> Iterator[_Entries]:
     """
     chunks = iter(verified(target.fetch(layer), layer))
     try:
-        yield _entries(chunks)
+        yield _entries(chunks, budget)
     except InvalidArchiveError:
         for _ in chunks:
             pass
@@ -213,8 +262,8 @@ def _opened(target: "ReadTarget", layer: Descriptor) -> Iterator[_Entries]:
         pass
 
 
-def _entries(chunks: Iterator[bytes]) -> _Entries:
-    plain = decompressed(chunks)
+def _entries(chunks: Iterator[bytes], budget: Budget) -> _Entries:
+    plain = decompressed(chunks, budget)
     head = next(plain, b"")
     while 0 < len(head) < len(MAGIC) and (more := next(plain, b"")):
         head += more
@@ -222,37 +271,37 @@ def _entries(chunks: Iterator[bytes]) -> _Entries:
     if head.startswith(MAGIC):
         yield None, EntryKind.FILE, whole
         return
-    for entry, body in read_tar(whole):
+    for entry, body in read_tar(whole, budget):
         yield entry.path, entry.kind, body
 
 
 def _choose(seen: _Search, entrypoint: str | None, wanted: str | None, platform: str) -> _Candidate:
-    names = [str(one.path or one.module.digest) for one in seen.found]
-    listed = ", ".join(names[:8])
+    found = list(seen.found.values())
+    listed = ", ".join(str(one.path or one.module.digest) for one in found[:8])
     if wanted is not None:
         words = {normal_path(wanted), wanted}
         fitting = [
             one
-            for one in seen.found
+            for one in found
             if str(one.module.digest) == wanted
             or (one.path is not None and (one.path in words or one.path.rpartition("/")[2] in words))
         ]
         if not fitting:
             raise NoModuleError(f"there is no module {wanted!r} in it", hint=f"it has {listed or 'none at all'}")
         return _only(fitting, listed)
-    if not seen.found:
+    if not found:
         link = f"; {seen.links[0]} is a link, which is not followed" if seen.links else ""
         raise NoModuleError(
             f"this is a container image{platform} with no WebAssembly module in it{link}",
             hint="`wasm2oci inspect` shows what it holds",
         )
-    started = [one for one in seen.found if one.path is not None and one.path == entrypoint]
+    started = [one for one in found if one.path is not None and one.path == entrypoint]
     if started:
         return started[0]
-    if len({one.module.digest for one in seen.found}) > 1:
-        plugins = [one for one in seen.found if one.path is not None and one.path.rpartition("/")[2] == _PLUGIN]
-        return _only(plugins or seen.found, listed)
-    return seen.found[0]
+    if len({one.module.digest for one in found}) > 1:
+        plugins = [one for one in found if one.path is not None and one.path.rpartition("/")[2] == _PLUGIN]
+        return _only(plugins or found, listed)
+    return found[0]
 
 
 def _only(candidates: "Sequence[_Candidate]", listed: str) -> _Candidate:
@@ -272,7 +321,7 @@ class _Extract:
 
     def __iter__(self) -> "Iterator[bytes]":
         wanted = self._candidate
-        with _opened(self._target, wanted.layer) as entries:
+        with _opened(self._target, wanted.layer, archive_budget()) as entries:
             for position, (_, _, body) in enumerate(entries):
                 if position == wanted.position:
                     yield from body

@@ -5,7 +5,7 @@ The rules:
 * One pass, in pieces: nothing is unpacked, no path of an archive ever becomes a path on this machine, memory does not
   depend on what the archive claims.
 * What the bytes are is told by the bytes: layers are labelled wrongly in the wild, and a bare module may be among them.
-* Compressed data may grow by a fixed ratio and no more.
+* Compressed data may grow by a fixed ratio and no more, and what all layers together hold is charged to one budget.
 * Only regular files are files: links lead elsewhere, and are reported, not followed; sparse files are passed over.
 
 Formats: POSIX ustar and pax, GNU long names. Spec: POSIX pax, Interchange Format; image-spec, layer.md (whiteouts).
@@ -16,16 +16,20 @@ import zlib
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from wasm2oci.base.budget import Budget
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
+    "ENTRIES_MAX",
+    "SIZE_MAX",
     "Entry",
     "EntryKind",
     "InvalidArchiveError",
     "UnsupportedCompressionError",
+    "archive_budget",
     "decompressed",
     "normal_path",
     "read_tar",
@@ -37,10 +41,17 @@ _EXTENSION_MAX: Final = 1 << 20
 """Bytes of a pax header or of a GNU long name."""
 _PATH_MAX: Final = 4096
 """Characters of a path: no system that images are made for can unpack a longer one."""
-_ENTRIES_MAX: Final = 500_000
+_DEPTH_MAX: Final = 512
+"""Folders within folders of a path."""
+ENTRIES_MAX: Final = 2_000_000
+"""Entries, header records and compressed members of all layers of one artifact."""
+SIZE_MAX: Final = 16 << 30
+"""Decompressed bytes of all layers of one artifact (16 GiB)."""
 _GROWTH_BASE: Final = 64 << 20
 _GROWTH_RATIO: Final = 200
 """Decompressed bytes may be 64 MiB plus 200 times what came in; gzip at its worst does 1032."""
+_FED: Final = 16 << 10
+"""Bytes a decompressor is given at once: what it does not use it copies, and it may use very little each time."""
 
 _WITHOUT_CONTENT: Final = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
 """Type flags of links, devices, folders and pipes: no content follows, whatever the size field says."""
@@ -84,14 +95,20 @@ def normal_path(path: str) -> str:
     return "/".join(part for part in path.split("/") if part not in {"", ".", ".."})
 
 
-def decompressed(chunks: "Iterable[bytes]") -> "Iterator[bytes]":
+def archive_budget(*, size: int = SIZE_MAX, entries: int = ENTRIES_MAX, seconds: float | None = None) -> Budget:
+    """What looking into all layers of one artifact may cost."""
+    return Budget("layers are too large to look into", InvalidArchiveError, size=size, entries=entries, seconds=seconds)
+
+
+def decompressed(chunks: "Iterable[bytes]", budget: Budget) -> "Iterator[bytes]":
     """These bytes, decompressed if they begin as gzip or zstd does.
 
     Args:
         chunks: the bytes of a layer.
+        budget: is charged with decompressed bytes and with the members they come in.
 
     Raises (when iterated):
-        InvalidArchiveError: the compressed data is damaged, cut short, or a bomb.
+        InvalidArchiveError: the compressed data is damaged, cut short, or a bomb; or over the budget.
         UnsupportedCompressionError: it is zstd, and there is no decompressor for that here.
     """
     stream = iter(chunks)
@@ -102,29 +119,39 @@ def decompressed(chunks: "Iterable[bytes]") -> "Iterator[bytes]":
             break
     whole = itertools.chain((head,), stream) if head else stream
     if head.startswith(_GZIP):
-        return _limited(whole, _gunzip)
+        return _limited(whole, _gunzip, budget)
     if head.startswith(_ZSTD):
-        return _limited(whole, _unzstd)
-    return whole
+        return _limited(whole, _unzstd, budget)
+    return _charged(whole, budget)
 
 
-def _limited(chunks: "Iterator[bytes]", expand: "Callable[[Iterator[bytes]], Iterator[bytes]]") -> "Iterator[bytes]":
+def _charged(chunks: "Iterator[bytes]", budget: Budget) -> "Iterator[bytes]":
+    for chunk in chunks:
+        budget.charge(size=len(chunk))
+        yield chunk
+
+
+def _limited(
+    chunks: "Iterator[bytes]", expand: "Callable[[Iterator[bytes], Budget], Iterator[bytes]]", budget: Budget
+) -> "Iterator[bytes]":
     taken = given = 0
 
     def counted() -> "Iterator[bytes]":
         nonlocal taken
         for chunk in chunks:
             taken += len(chunk)
-            yield chunk
+            for start in range(0, len(chunk), _FED):
+                yield chunk[start : start + _FED]
 
-    for piece in expand(counted()):
+    for piece in expand(counted(), budget):
         given += len(piece)
+        budget.charge(size=len(piece))
         if given > _GROWTH_BASE + _GROWTH_RATIO * taken:
             raise InvalidArchiveError(f"layer grows from {taken:,} to more than {given:,} bytes when it is unpacked")
         yield piece
 
 
-def _gunzip(chunks: "Iterator[bytes]") -> "Iterator[bytes]":
+def _gunzip(chunks: "Iterator[bytes]", budget: Budget) -> "Iterator[bytes]":
     expander = zlib.decompressobj(wbits=31)
     fresh = True
     for chunk in chunks:
@@ -141,6 +168,7 @@ def _gunzip(chunks: "Iterator[bytes]") -> "Iterator[bytes]":
                 yield piece
             data = expander.unconsumed_tail
             if expander.eof:
+                budget.charge(entries=1)
                 data, expander, fresh = expander.unused_data, zlib.decompressobj(wbits=31), True
     while not fresh and (piece := expander.decompress(b"", _PIECE)):
         yield piece
@@ -148,7 +176,7 @@ def _gunzip(chunks: "Iterator[bytes]") -> "Iterator[bytes]":
         raise InvalidArchiveError("gzip data of the layer ends too early")
 
 
-def _unzstd(chunks: "Iterator[bytes]") -> "Iterator[bytes]":
+def _unzstd(chunks: "Iterator[bytes]", budget: Budget) -> "Iterator[bytes]":
     zstd = _zstd_module()
     expander = zstd.ZstdDecompressor()
     fresh = True
@@ -163,6 +191,7 @@ def _unzstd(chunks: "Iterator[bytes]") -> "Iterator[bytes]":
             if piece:
                 yield piece
             if expander.eof:
+                budget.charge(entries=1)
                 data, expander, fresh = expander.unused_data, zstd.ZstdDecompressor(), True
                 if not data:
                     break
@@ -239,25 +268,24 @@ class _Body:
         self._left = self._padding = 0
 
 
-def read_tar(chunks: "Iterable[bytes]") -> "Iterator[tuple[Entry, Iterable[bytes]]]":
+def read_tar(chunks: "Iterable[bytes]", budget: Budget) -> "Iterator[tuple[Entry, Iterable[bytes]]]":
     """The entries of a tar archive, each with its content.
 
     Args:
         chunks: the archive, decompressed.
+        budget: is charged with entries, records of headers, and parts of sparse maps.
 
     Yields:
         An entry, and its bytes: to be read before the next entry is asked for, or not at all.
 
     Raises (when iterated):
-        InvalidArchiveError: it is no tar archive, or is cut short.
+        InvalidArchiveError: it is no tar archive, or is cut short, or over the budget.
     """
     blocks = _Blocks(iter(chunks))
     long_name: str | None = None
     pax: dict[str, str] = {}
-    for _ in range(_ENTRIES_MAX):
-        header = blocks.exactly(_BLOCK)
-        if not header.strip(b"\0"):
-            return
+    while (header := blocks.exactly(_BLOCK)).strip(b"\0"):
+        budget.charge(entries=1)
         kind, size, path = _header(header)
         if kind in b"xLgK":
             if size > _EXTENSION_MAX:
@@ -267,7 +295,7 @@ def read_tar(chunks: "Iterable[bytes]") -> "Iterator[tuple[Entry, Iterable[bytes
             if kind == b"L":
                 long_name = _text(data)
             elif kind == b"x":
-                pax = _pax(data)
+                pax = _pax(data, budget)
             continue
         sparse = kind == b"S" or any(key.startswith("GNU.sparse.") for key in pax)
         is_file = kind in {b"0", b"\0", b"7"} and not sparse
@@ -276,9 +304,11 @@ def read_tar(chunks: "Iterable[bytes]") -> "Iterator[tuple[Entry, Iterable[bytes
         path = pax.get("path") or long_name or path
         if len(path) > _PATH_MAX:
             raise InvalidArchiveError(f"layer has a file name of {len(path):,} characters")
+        if path.count("/") > _DEPTH_MAX:
+            raise InvalidArchiveError(f"layer has a path of {path.count('/'):,} folders")
         if kind == b"S" and header[482]:
             while (more := blocks.exactly(_BLOCK)) and more[504:505] not in {b"\0", b""}:
-                pass
+                budget.charge(entries=1)
         long_name, pax = None, {}
         entry_kind = EntryKind.FILE if is_file else EntryKind.LINK if kind in {b"1", b"2"} else EntryKind.OTHER
         if path.endswith("/") and entry_kind is EntryKind.FILE:
@@ -286,7 +316,6 @@ def read_tar(chunks: "Iterable[bytes]") -> "Iterator[tuple[Entry, Iterable[bytes
         body = _Body(blocks, 0 if kind in _WITHOUT_CONTENT else size)
         yield Entry(normal_path(path), entry_kind, size if is_file else 0), body
         body.finish()
-    raise InvalidArchiveError(f"layer has more than {_ENTRIES_MAX:,} entries")
 
 
 def _header(header: bytes) -> tuple[bytes, int, str]:
@@ -321,11 +350,12 @@ def _text(field: bytes) -> str:
     return field.split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
-def _pax(data: bytes) -> dict[str, str]:
+def _pax(data: bytes, budget: Budget) -> dict[str, str]:
     """The records of a pax header: `LENGTH KEY=VALUE` and a newline, the length counting all of that."""
     records: dict[str, str] = {}
     start = 0
     while start < len(data):
+        budget.charge(entries=1)
         space = data.find(b" ", start, start + 20)
         digits = data[start:space] if space > 0 else b""
         if not digits.isdigit():

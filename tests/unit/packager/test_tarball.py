@@ -20,6 +20,7 @@ from wasm2oci.packager.tarball import (
     EntryKind,
     InvalidArchiveError,
     UnsupportedCompressionError,
+    archive_budget,
     decompressed,
     normal_path,
     read_tar,
@@ -32,7 +33,8 @@ NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 
 def listing(chunks: "Iterable[bytes]") -> list[tuple[Entry, bytes]]:
-    return [(entry, b"".join(body)) for entry, body in read_tar(decompressed(chunks))]
+    budget = archive_budget()
+    return [(entry, b"".join(body)) for entry, body in read_tar(decompressed(chunks, budget), budget)]
 
 
 @given(st.data())
@@ -61,7 +63,7 @@ def test_any_damage_is_an_error_of_ours_or_harmless(data: st.DataObject) -> None
 
 def test_a_body_that_is_not_read_is_passed_over() -> None:
     raw = tar({"a": bytes(2_000_000), "b": b"here"}, compress=False)
-    names = {entry.path: b"".join(body) for entry, body in read_tar([raw]) if entry.path == "b"}
+    names = {entry.path: b"".join(body) for entry, body in read_tar([raw], archive_budget()) if entry.path == "b"}
     assert names == {"b": b"here"}
 
 
@@ -176,10 +178,79 @@ def test_a_huge_header_is_not_read_into_memory() -> None:
             listing([raw])
 
 
-def test_entries_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tarball, "_ENTRIES_MAX", 3)
-    with pytest.raises(InvalidArchiveError, match="more than 3 entries"):
-        listing([tar({str(number): b"" for number in range(4)})])
+def test_entries_without_end_are_refused() -> None:
+    raw = tar({str(number): b"" for number in range(4)})
+    for entries, fits in ((4, True), (3, False)):
+        budget = archive_budget(entries=entries)
+        if fits:
+            assert len(list(read_tar(decompressed([raw], budget), budget))) == 4
+        else:
+            with pytest.raises(InvalidArchiveError, match="more than 3 entries"):
+                list(read_tar(decompressed([raw], budget), budget))
+
+
+def records(number: int) -> bytes:
+    header = b"5 a=\n" * number
+    info = tar_entry("x", kind=b"x", size=len(header))
+    return info.tobuf(tarfile.USTAR_FORMAT) + header + bytes(-len(header) % 512) + tar({"a": b""}, compress=False)
+
+
+def gnu_sparse(parts: int) -> bytes:
+    head = bytearray(tar_entry("x", kind=b"S", size=0).tobuf(tarfile.GNU_FORMAT))
+    head[482] = 1
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    more = bytearray(512)
+    more[504] = 1
+    return bytes(head) + bytes(more) * parts + bytes(1024)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        gzip.compress(b"", mtime=0) * 2000,
+        b"".join(gzip.compress(bytes([byte]), mtime=0) for byte in tar({"a": bytes(5000)}, compress=False)),
+        records(2000),
+        gnu_sparse(2000),
+        tar({str(number): b"" for number in range(1001)}, compress=False),
+    ],
+    ids=["empty members", "members", "pax records", "sparse maps", "files"],
+)
+def test_whatever_costs_time_is_an_entry(raw: bytes) -> None:
+    budget = archive_budget(entries=1000)
+    with pytest.raises(InvalidArchiveError, match="more than 1,000 entries"):
+        deque(read_tar(decompressed([raw], budget), budget), maxlen=0)
+
+
+def test_a_member_costs_no_copy_of_all_that_follow() -> None:
+    """50,000 members in one piece of 1 MiB were 50,000 copies of up to 1 MiB."""
+    fed: list[int] = []
+    original = zlib.decompressobj
+
+    class Engine:
+        def __init__(self, wbits: int) -> None:
+            self.inner = original(wbits)
+
+        def decompress(self, data: bytes, size: int) -> bytes:
+            fed.append(len(data))
+            return self.inner.decompress(data, size)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.inner, name)
+
+    raw = gzip.compress(b"", mtime=0) * 5000
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tarball.zlib, "decompressobj", Engine)
+        assert b"".join(decompressed([raw], archive_budget())) == b""
+    assert max(fed) <= 16 << 10
+
+
+def test_bytes_of_all_layers_are_charged_to_one_budget() -> None:
+    budget = archive_budget(size=3000)
+    list(decompressed([bytes(1400)], budget))
+    list(decompressed([gzip.compress(bytes(1400))], budget))
+    with pytest.raises(InvalidArchiveError, match="more than 3,000 bytes"):
+        list(decompressed([gzip.compress(bytes(1400))], budget))
 
 
 @pytest.mark.parametrize(
@@ -199,14 +270,23 @@ def test_cve_2021_21272_paths_lead_nowhere(path: str, normal: str) -> None:
 
 
 def test_a_file_name_without_end_is_refused() -> None:
-    # With an opaque folder above it, every part of it would be looked at: megabytes, a million times.
     for length in (4096, 4097):
-        raw = tar({"a/" * (length // 2) + "b" * (length % 2): b""}, compress=False)
+        raw = tar({"a" * length: b""}, compress=False)
         if length == 4096:
-            assert [entry.path for entry, _ in read_tar([raw])] == ["/".join("a" * 2048)]
+            assert [entry.path for entry, _ in read_tar([raw], archive_budget())] == ["a" * 4096]
         else:
             with pytest.raises(InvalidArchiveError, match="a file name of 4,097 characters"):
-                list(read_tar([raw]))
+                list(read_tar([raw], archive_budget()))
+
+
+def test_a_path_of_too_many_folders_is_refused() -> None:
+    for depth in (512, 513):
+        raw = tar({"a/" * depth + "b": b""}, compress=False)
+        if depth == 512:
+            assert len(list(read_tar([raw], archive_budget()))) == 1
+        else:
+            with pytest.raises(InvalidArchiveError, match="a path of 513 folders"):
+                list(read_tar([raw], archive_budget()))
 
 
 def test_a_gzip_bomb_is_stopped_and_takes_no_memory() -> None:
@@ -218,7 +298,7 @@ def test_a_gzip_bomb_is_stopped_and_takes_no_memory() -> None:
 
     def unpack() -> None:
         nonlocal taken
-        for piece in decompressed([bomb]):
+        for piece in decompressed([bomb], archive_budget()):
             taken += len(piece)
 
     tracemalloc.start()
@@ -235,7 +315,7 @@ def test_gzip_in_several_members_with_padding_is_one_stream() -> None:
     raw = gzip.compress(b"a" * 1000, mtime=0) + gzip.compress(b"", mtime=0) + gzip.compress(b"b") + bytes(100)
     for size in (1, 7, 1000):
         chunks = [raw[start : start + size] for start in range(0, len(raw), size)]
-        assert b"".join(decompressed(chunks)) == b"a" * 1000 + b"b"
+        assert b"".join(decompressed(chunks, archive_budget())) == b"a" * 1000 + b"b"
 
 
 @pytest.mark.parametrize(
@@ -251,12 +331,12 @@ def test_gzip_in_several_members_with_padding_is_one_stream() -> None:
 def test_damaged_gzip_is_refused(raw: bytes, message: str) -> None:
     for chunks in ([raw], [raw[:3], raw[3:]]):
         with pytest.raises(InvalidArchiveError, match=message):
-            b"".join(decompressed(chunks))
+            b"".join(decompressed(chunks, archive_budget()))
 
 
 def test_what_is_not_compressed_passes() -> None:
     for raw in (b"", b"\x1f", b"plain text", b"\0asm"):
-        assert b"".join(decompressed([raw[:1], b"", raw[1:]])) == raw
+        assert b"".join(decompressed([raw[:1], b"", raw[1:]], archive_budget())) == raw
 
 
 def test_zstd_is_unpacked_where_python_can() -> None:
@@ -265,19 +345,19 @@ def test_zstd_is_unpacked_where_python_can() -> None:
     raw = zstd.compress(data) + zstd.compress(b"more")
     for size in (1000, len(raw)):
         chunks: Iterator[bytes] = (raw[start : start + size] for start in range(0, len(raw), size))
-        assert b"".join(decompressed(chunks)) == data + b"more"
+        assert b"".join(decompressed(chunks, archive_budget())) == data + b"more"
     with pytest.raises(InvalidArchiveError, match="ends too early"):
-        b"".join(decompressed([raw[:-3]]))
+        b"".join(decompressed([raw[:-3]], archive_budget()))
     with pytest.raises(InvalidArchiveError, match="not valid zstd data"):
-        b"".join(decompressed([raw[:4] + b"\xff" * 20]))
+        b"".join(decompressed([raw[:4] + b"\xff" * 20], archive_budget()))
     bomb = zstd.compress(bytes(300 << 20))
     with pytest.raises(InvalidArchiveError, match="when it is unpacked"):
-        deque(decompressed([bomb]), maxlen=0)
+        deque(decompressed([bomb], archive_budget()), maxlen=0)
 
 
 def test_without_a_decompressor_zstd_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("compression.zstd", "backports.zstd"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(UnsupportedCompressionError, match="zstd") as caught:
-        b"".join(decompressed([b"\x28\xb5\x2f\xfd" + bytes(20)]))
+        b"".join(decompressed([b"\x28\xb5\x2f\xfd" + bytes(20)], archive_budget()))
     assert "Python 3.14" in str(caught.value.hint)
