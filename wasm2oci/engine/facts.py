@@ -18,8 +18,11 @@ from wasm2oci.engine.binary import (
     decode_target_features,
     preamble,
 )
-from wasm2oci.engine.errors import ModuleError
+from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE
+from wasm2oci.engine.binary.reader import Reader
+from wasm2oci.engine.errors import MalformedError, ModuleError
 from wasm2oci.engine.syntax.features import DEFAULT, feature_names
+from wasm2oci.engine.syntax.limits import MAX_STRING_SIZE
 from wasm2oci.engine.syntax.types import extern_text
 
 if TYPE_CHECKING:
@@ -29,12 +32,29 @@ if TYPE_CHECKING:
     from wasm2oci.engine.syntax.module import Module
     from wasm2oci.engine.syntax.types import ExternKind, ExternType
 
-__all__ = ["TYPES_MAX", "TYPE_MAX", "CoreModule", "Extern", "ModuleFacts", "ValidModule", "outline", "validated"]
+__all__ = [
+    "TYPES_MAX",
+    "TYPE_MAX",
+    "CoreModule",
+    "Extern",
+    "ModuleFacts",
+    "ValidModule",
+    "declared_size",
+    "outline",
+    "validated",
+]
 
 TYPE_MAX: Final = 1_000
 """Characters of the text of one type; a longer one ends in `...`."""
 TYPES_MAX: Final = 4 << 20
 """Characters of the texts of all types of one module together; what follows has the type None."""
+
+
+_SECTION_COST: Final = 8
+_CUSTOM, _NESTED_COMPONENT = 0, 4
+_DECODED_CUSTOMS: Final = {"producers", "target_features"}
+_PASSED_OVER: Final = {ModuleKind.MODULE: {9, 10, 11}, ModuleKind.COMPONENT: {1}}
+"""Sections by number: element, code and data of a module; the core modules of a component."""
 
 
 class Extern(NamedTuple):
@@ -133,6 +153,36 @@ def outline(data: bytes) -> ModuleFacts:
     seen = feature_names(sum(module.features))
     named = sorted(name for name, mark in decode_target_features(module).items() if mark in "+=")
     return _facts(module, tuple(dict.fromkeys((*seen, *named))))
+
+
+def declared_size(data: bytes) -> int:
+    """About how many bytes `outline` decodes one by one: what bounds its time and memory, found in a moment.
+
+    Code, data, elements, most custom sections and core modules within a component are passed over; each section counts
+    some bytes of its own.
+
+    Raises:
+        MalformedError: the sections are not as long as they say.
+    """
+    size, spans = 0, [(PREAMBLE_SIZE, len(data), preamble(data))]
+    while spans:
+        pos, end, kind = spans.pop()
+        while pos < end:
+            reader = Reader(data, pos)
+            reader.end = end
+            section, length = reader.byte(), reader.u32()
+            start, pos = reader.pos, reader.pos + length
+            if pos > end:
+                raise MalformedError("length out of bounds: the section is longer than what holds it", start)
+            size += _SECTION_COST
+            if section == _CUSTOM:
+                name = reader.name(MAX_STRING_SIZE)
+                size += length if name in _DECODED_CUSTOMS else reader.pos - start
+            elif kind is ModuleKind.COMPONENT and section == _NESTED_COMPONENT:
+                spans.append((min(start + PREAMBLE_SIZE, pos), pos, kind))
+            elif section not in _PASSED_OVER[kind]:
+                size += length
+    return size
 
 
 def validated(data: bytes, features: Feature = DEFAULT) -> ValidModule:

@@ -18,6 +18,7 @@ __all__ = [
     "NESTING_MAX",
     "PAGES_MAX",
     "TOKEN_BODY_MAX",
+    "VALUES_MAX",
     "MalformedJsonError",
     "load_object",
 ]
@@ -42,6 +43,11 @@ GRAPH_BYTES_MAX = 64 * 1024 * 1024
 """Bytes of all manifests of one artifact graph together, which a copy holds in memory."""
 
 
+VALUES_MAX = 400_000
+"""Values of one JSON document, about: a manifest of 4 MiB that is made of descriptors has a third of that, while one
+that is made of empty lists takes seconds to read, and a hundred times its size in memory."""
+
+
 class MalformedJsonError(InvalidInputError):
     """Bytes that should be a JSON object are not."""
 
@@ -54,8 +60,10 @@ def load_object(raw: bytes, what: str) -> dict[str, Any]:
         what: what they are, for the message ("manifest", "config").
 
     Raises:
-        MalformedJsonError: not UTF-8, not JSON, a duplicated key, too deep, or not an object.
+        MalformedJsonError: not UTF-8, not JSON, a duplicated key, too deep, too many values, or not an object.
     """
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > VALUES_MAX:
+        raise MalformedJsonError(f"{what} has more than {VALUES_MAX:,} values")
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError as error:

@@ -125,7 +125,11 @@ class _Search:
 
 
 def search(
-    target: "ReadTarget", manifest: "Manifest", archives: "Sequence[Descriptor]", wanted: str | None
+    target: "ReadTarget",
+    manifest: "Manifest",
+    archives: "Sequence[Descriptor]",
+    wanted: str | None,
+    budget: Budget | None = None,
 ) -> tuple[Descriptor, Descriptor, str | None, SelfVerifying]:
     """Look for the module in the archives of an image.
 
@@ -134,6 +138,7 @@ def search(
         manifest: its manifest.
         archives: its layers, the lowest first.
         wanted: a path in it, the last part of one, or a digest; None when there should be one module only.
+        budget: what looking into it may cost, and reading the module again after that.
 
     Returns:
         The layer, the module's own descriptor, its path (None when the layer is a bare module), and its content.
@@ -151,12 +156,12 @@ def search(
             f"this is a container image{platform} of {total:,} bytes, and nothing in it speaks of WebAssembly",
             hint="if there is a module in it, say its path",
         )
-    seen = _Search(archive_budget())
+    seen = _Search(budget or archive_budget())
     # A layer that comes again further down holds nothing that the upper one did not have or hide.
     for layer in {(layer.digest, layer.size): layer for layer in reversed(archives)}.values():
         _look_into(target, layer, seen)
     candidate = _choose(seen, entrypoint, wanted, platform)
-    content = Verified(candidate.module, _Extract(target, candidate))
+    content = Verified(candidate.module, _Extract(target, candidate, budget))
     return candidate.layer, candidate.module, candidate.path, content
 
 
@@ -315,13 +320,14 @@ def _only(candidates: "Sequence[_Candidate]", listed: str) -> _Candidate:
 class _Extract:
     """The bytes of one file of a layer, which is read to its end so that it is verified as a whole."""
 
-    def __init__(self, target: "ReadTarget", candidate: _Candidate) -> None:
+    def __init__(self, target: "ReadTarget", candidate: _Candidate, budget: Budget | None) -> None:
         self._target = target
         self._candidate = candidate
+        self._budget = budget
 
     def __iter__(self) -> "Iterator[bytes]":
         wanted = self._candidate
-        with _opened(self._target, wanted.layer, archive_budget()) as entries:
+        with _opened(self._target, wanted.layer, self._budget or archive_budget()) as entries:
             for position, (_, _, body) in enumerate(entries):
                 if position == wanted.position:
                     yield from body

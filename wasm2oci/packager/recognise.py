@@ -23,6 +23,7 @@ from wasm2oci.packager.profiles import PROFILES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wasm2oci.base.budget import Budget
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
 
@@ -128,6 +129,7 @@ def recognise(
     platform: str | None = None,
     wanted: str | None = None,
     force: bool = False,
+    budget: "Budget | None" = None,
 ) -> Found:
     """Find the module of an artifact. Archives are read once here, to look what is in them.
 
@@ -137,6 +139,7 @@ def recognise(
         platform: `OS/ARCHITECTURE` of the entry to take from an index.
         wanted: which module, where there are several: a title, a path in an archive, or a digest.
         force: give out bytes that are no module, if a raw layer says that they are.
+        budget: what looking into archives may cost (`tarball.archive_budget`); the usual if None.
 
     Raises:
         NoModuleError: there is none.
@@ -154,7 +157,7 @@ def recognise(
     if archives:
         from wasm2oci.packager.image import search  # noqa: PLC0415 - images are the rare case
 
-        layer, module, entry, inside = search(target, manifest, archives, wanted)
+        layer, module, entry, inside = search(target, manifest, archives, wanted, budget)
         return Found(root, manifest, format_name(manifest), layer, module, entry, inside)
     raise _nothing(manifest)
 

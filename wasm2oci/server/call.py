@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wasm2oci.server.access import Access
+    from wasm2oci.server.fairness import Effort
     from wasm2oci.server.messages import Request
     from wasm2oci.server.storage import Storage
     from wasm2oci.server.uploads import Uploads
@@ -44,7 +45,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request on its way to its endpoint; `repository` is checked, `reference` is not."""
+    """One request on its way to its endpoint; `repository` is checked, `reference` is not.
+
+    Work that may take long without waiting for the client (parsing a large manifest) is told to `effort` before.
+    """
 
     request: "Request"
     query: "Mapping[str, list[str]]"
@@ -55,6 +59,7 @@ class Call:
     uploads: "Uploads"
     access: "Access"
     rules: Rules
+    effort: "Effort"
 
     def parameter(self, name: str) -> str | None:
         """The last value of a query parameter, or None."""

@@ -203,13 +203,13 @@ class DiskStorage:
         found = self._open(repository)
         return [] if found is None else found.manifests()
 
-    def referrers(self, repository: str, subject: Digest) -> list[StoredManifest]:
-        """The manifests whose `subject` has this digest, sorted by digest."""
+    def referrers(self, repository: str, subject: Digest, after: str = "") -> "Iterator[StoredManifest]":
+        """The manifests whose `subject` has this digest, sorted by digest, each read when it is asked for."""
         found = self._open(repository)
-        if found is None:
-            return []
-        stored = [self.manifest(repository, digest) for digest in found.referring(subject)]
-        return [manifest for manifest in stored if manifest is not None]
+        for digest in [] if found is None else found.referring(subject):
+            stored = self.manifest(repository, digest) if str(digest) > after else None
+            if stored is not None:
+                yield stored
 
     def close(self) -> None:
         """Let others serve the folder."""

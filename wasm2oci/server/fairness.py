@@ -10,15 +10,15 @@ from __future__ import annotations
 import ipaddress
 import threading
 from collections import OrderedDict, deque
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wasm2oci.server.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Client", "Turns"]
+__all__ = ["Client", "Effort", "Turns"]
 
 _NETWORK_BITS: Final = 64
 
@@ -136,6 +136,50 @@ class Turns:
             del callers[client.caller]
         if not callers:
             del self._queues[client.address]
+
+
+class Effort:
+    """The work of one request: what is little is done at once, what is more waits for its turn first.
+
+    A context manager: the turn, if there was one, ends with the block.
+
+    Args:
+        turns: shared with other requests.
+        client: who made the request.
+        free: bytes that may be worked through before that.
+    """
+
+    __slots__ = ("_client", "_left", "_stack", "_taken", "_turns")
+
+    def __init__(self, turns: Turns, client: Client, *, free: int = 256 << 10) -> None:
+        self._turns, self._client, self._left = turns, client, free
+        self._stack, self._taken = ExitStack(), False
+
+    def spend(self, size: int) -> None:
+        """So many bytes are going to be worked through.
+
+        Raises:
+            ProblemError: that needs a turn, and too many wait for theirs.
+        """
+        self._left -= size
+        if self._left < 0:
+            self.take_turn()
+
+    def take_turn(self) -> None:
+        """Wait for a turn, unless this request has it already.
+
+        Raises:
+            ProblemError: too many wait for theirs.
+        """
+        if not self._taken:
+            self._stack.enter_context(self._turns.turn(self._client))
+            self._taken = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self._stack.close()
 
 
 def _busy() -> ProblemError:

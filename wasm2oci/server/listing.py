@@ -24,6 +24,8 @@ __all__ = ["base", "catalog", "referrers", "tags"]
 
 _REFERRERS_BYTES: Final = 2 * 1024 * 1024
 """A page of referrers ends before it gets larger: clients cap manifests at 4 MiB."""
+_READ_BYTES: Final = 16 * 1024 * 1024
+"""Bytes of manifests that are read for one page; a page may then be short, or empty, and have another one after it."""
 
 
 def base(call: "Call") -> Response:
@@ -50,23 +52,26 @@ def tags(call: "Call") -> Response:
 def referrers(call: "Call") -> Response:
     """end-12: the manifests whose subject this is; an empty index when there are none, 404 never."""
     subject = Digest.parse(call.reference)
-    found = call.storage.referrers(call.repository, subject)
-    last = call.parameter("last")
-    if last is not None:
-        found = [stored for stored in found if str(stored.digest) > last]
-    wanted = call.parameter("artifactType")
+    wanted, last = call.parameter("artifactType"), call.parameter("last") or ""
     listed: list[Descriptor] = []
-    size, headers = 0, [("OCI-Filters-Applied", "artifactType")] if wanted else []
-    for number, stored in enumerate(found):
+    size = read = 0
+    headers = [("OCI-Filters-Applied", "artifactType")] if wanted else []
+    for stored in call.storage.referrers(call.repository, subject, last):
+        call.effort.spend(len(stored.raw))
         entry = listed_as_referrer(stored.digest, stored.media_type, stored.raw)
-        if entry is None or not of_type([entry], wanted or None):
-            continue
-        size += len(json.dumps(entry.to_json()))
-        if listed and (size > _REFERRERS_BYTES or len(listed) >= call.rules.page):
-            rest = urlencode({"last": str(found[number - 1].digest), **({"artifactType": wanted} if wanted else {})})
+        fits = entry is not None and bool(of_type([entry], wanted or None))
+        size += len(json.dumps(entry.to_json())) if entry is not None and fits else 0
+        read += len(stored.raw)
+        full = bool(listed) and (size > _REFERRERS_BYTES or len(listed) >= call.rules.page)
+        if full or read > _READ_BYTES:
+            # What was read and does not fit is read again for the next page; what was looked at only is not.
+            at = last if full or fits else str(stored.digest)
+            rest = urlencode({"last": at, **({"artifactType": wanted} if wanted else {})})
             headers.append(("Link", f'</v2/{call.repository}/referrers/{subject}?{rest}>; rel="next"'))
             break
-        listed.append(entry)
+        last = str(stored.digest)
+        if entry is not None and fits:
+            listed.append(entry)
     return _json(referrers_index(listed), tuple(headers), OCI_INDEX)
 
 

@@ -3,6 +3,7 @@
 Spec: distribution-spec, Pulling manifests (end-3), Pushing manifests (end-7), Deleting manifests (end-9).
 """
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.oci.digest import Digest
@@ -14,13 +15,18 @@ from wasm2oci.server.problems import ProblemError
 from wasm2oci.server.storage import StoredManifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Name
     from wasm2oci.server.call import Call
+    from wasm2oci.server.storage import BlobWriter
 
 __all__ = ["delete", "get", "put"]
 
 _TAGS_MAX: Final = 64
+_IN_MEMORY: Final = 64 << 10
+"""Bytes of a manifest that comes in slowly, perhaps with hundreds of others."""
 _NONDISTRIBUTABLE: Final = (".nondistributable.", ".foreign.")
 
 
@@ -39,17 +45,19 @@ def get(call: "Call") -> Response:
 def put(call: "Call") -> Response:
     """end-7: keep a manifest and name it."""
     reference = _reference(call, status=400)
-    raw = _read(call)
-    algorithm = reference.algorithm if isinstance(reference, Digest) else "sha256"
-    digest = Digest.of(raw, algorithm)
-    if isinstance(reference, Digest) and digest != reference:
-        raise ProblemError("DIGEST_INVALID", f"manifest has digest {digest}, not {reference}")
-    tags = _tag_parameters(call) if isinstance(reference, Digest) else [reference]
     said = call.request.headers.get("Content-Type")
-    manifest = parse_manifest(raw, None if said is None or essence(said) == "application/json" else said)
-    if not call.rules.sparse:
-        _check_children(call, manifest)
-    call.storage.put_manifest(call.repository, StoredManifest(digest, manifest.media_type, raw), tags)
+    with _received(call) as received:
+        # Read by one request at a time when it is large: a hostile one takes long, and many times its size.
+        raw = received()
+        algorithm = reference.algorithm if isinstance(reference, Digest) else "sha256"
+        digest = Digest.of(raw, algorithm)
+        if isinstance(reference, Digest) and digest != reference:
+            raise ProblemError("DIGEST_INVALID", f"manifest has digest {digest}, not {reference}")
+        tags = _tag_parameters(call) if isinstance(reference, Digest) else [reference]
+        manifest = parse_manifest(raw, None if said is None or essence(said) == "application/json" else said)
+        if not call.rules.sparse:
+            _check_children(call, manifest)
+        call.storage.put_manifest(call.repository, StoredManifest(digest, manifest.media_type, raw), tags)
     headers = [
         ("Location", f"/v2/{call.repository}/manifests/{digest}"),
         ("Docker-Content-Digest", str(digest)),
@@ -94,17 +102,39 @@ def _tag_parameters(call: "Call") -> list[str]:
     return tags
 
 
-def _read(call: "Call") -> bytes:
+@contextmanager
+def _received(call: "Call") -> "Iterator[Callable[[], bytes]]":
+    """The request's body: kept aside while it comes in when it is large, and given out as a whole in turn."""
     most = call.rules.manifest_max
     too_large = ProblemError("SIZE_INVALID", f"manifest is larger than {most:,} bytes", status=413)
     if call.request.length is not None and call.request.length > most:
         raise too_large
-    raw = bytearray()
-    for piece in call.request.body:
-        raw += piece
-        if len(raw) > most:
-            raise too_large
-    return bytes(raw)
+    start = bytearray()
+    aside: BlobWriter | None = None
+    try:
+        for piece in call.request.body:
+            if aside is None and len(start) + len(piece) > _IN_MEMORY:
+                aside = call.storage.new_blob()
+                aside.write(start)
+                start.clear()
+            if aside is None:
+                start += piece
+            else:
+                aside.write(piece)
+            if len(start) > most or (aside is not None and aside.size > most):
+                raise too_large
+
+        def whole() -> bytes:
+            if aside is None:
+                return bytes(start)
+            aside.rest()
+            call.effort.take_turn()
+            return b"".join(aside.read_back())
+
+        yield whole
+    finally:
+        if aside is not None:
+            aside.discard()
 
 
 def _check_children(call: "Call", manifest: Manifest | Index) -> None:

@@ -148,13 +148,13 @@ class MemoryStorage:
             found = self._repositories.get(repository)
             return [] if found is None else sorted(found.manifests)
 
-    def referrers(self, repository: str, subject: "Digest") -> "list[StoredManifest]":
+    def referrers(self, repository: str, subject: "Digest", after: str = "") -> "Iterator[StoredManifest]":
         """The manifests whose `subject` has this digest, sorted by digest."""
         with self._lock:
             found = self._repositories.get(repository)
-            if found is None:
-                return []
-            return [found.manifests[digest] for digest, about in sorted(found.subjects.items()) if about == subject]
+            about = {} if found is None else found.subjects
+            referring = sorted(digest for digest, named in about.items() if named == subject and str(digest) > after)
+            return iter([] if found is None else [found.manifests[digest] for digest in referring])
 
     def close(self) -> None:
         """Forget everything."""

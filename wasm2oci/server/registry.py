@@ -17,6 +17,7 @@ from wasm2oci.oci.reference import InvalidReferenceError, check_repository
 from wasm2oci.server import blobs, listing, manifests
 from wasm2oci.server.access import ANONYMOUS, Everyone
 from wasm2oci.server.call import Call, Rules
+from wasm2oci.server.fairness import Client, Effort, Turns
 from wasm2oci.server.problems import ProblemError, problem_response
 from wasm2oci.server.routes import Match, find
 from wasm2oci.server.uploads import Uploads
@@ -79,6 +80,7 @@ class Registry:
         self._access = access or Everyone()
         self._rules = rules or Rules()
         self._site = site
+        self._turns = Turns(1)
         self._uploads = Uploads(storage, now, new_id, idle=self._rules.upload_idle, most=self._rules.uploads_max)
 
     def handle(self, request: "Request") -> "Response":
@@ -138,18 +140,20 @@ class Registry:
         except ValueError as error:
             raise ProblemError("UNSUPPORTED", "too many query parameters", status=400) from error
         method = "GET" if request.method == "HEAD" else request.method
-        call = Call(
-            request=request,
-            query=query,
-            repository=repository,
-            reference=match.reference,
-            user=user,
-            storage=self.storage,
-            uploads=self._uploads,
-            access=self._access,
-            rules=self._rules,
-        )
-        return HANDLERS[match.route.name, method](call)
+        with Effort(self._turns, Client.of(request.peer)) as effort:
+            call = Call(
+                request=request,
+                query=query,
+                repository=repository,
+                reference=match.reference,
+                user=user,
+                storage=self.storage,
+                uploads=self._uploads,
+                access=self._access,
+                rules=self._rules,
+                effort=effort,
+            )
+            return HANDLERS[match.route.name, method](call)
 
 
 def _comes_from_elsewhere(request: "Request", user: str) -> bool:

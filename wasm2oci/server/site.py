@@ -7,6 +7,7 @@
 What a module is made of is not this package's knowledge: whoever makes a `Site` hands in `describe`.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
 from wasm2oci.oci.reference import check_repository, check_tag
 from wasm2oci.oci.referrers import COSIGN_ENDINGS, cosign_tag, listed_as_referrer, names_a_subject
+from wasm2oci.server.fairness import Client, Effort, Turns
 from wasm2oci.server.html import Markup, document, element, shown_size
 from wasm2oci.server.messages import BytesBody, Response
 from wasm2oci.server.style import POLICY, STYLE
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["ArtifactFacts", "Site", "nothing_known"]
 
 _ROWS_MAX: Final = 500
+_READ_MAX: Final = 16 << 20
+"""Bytes of manifests that one page reads to say something about each; the rest are named only."""
 _PATH: Final = "/r/"
 """Endings of the tags that cosign gives to what belongs to a digest: `sha256-<hex>.sig`."""
 
@@ -44,17 +48,19 @@ class ArtifactFacts:
         digest: of the module's bytes; None when there is no module to look into.
         module: what the module declares; None when there is none to look into.
         problem: why not, None when there is.
+        counts: how many imports and exports the module has; `module` may hold the first of them only.
     """
 
     profile: str | None = None
     digest: "Digest | None" = None
     module: "ModuleFacts | None" = None
     problem: str | None = None
+    counts: tuple[int, int] = (0, 0)
 
 
-def nothing_known(repository: str, stored: "StoredManifest") -> ArtifactFacts:
+def nothing_known(repository: str, stored: "StoredManifest", effort: Effort) -> ArtifactFacts:
     """A `describe` that looks into nothing."""
-    del repository, stored
+    del repository, stored, effort
     return ArtifactFacts()
 
 
@@ -64,19 +70,29 @@ class Site:
     Args:
         storage: of the registry.
         access: its rules: nobody sees here what he may not pull.
-        describe: what a manifest's module is made of; must not raise.
+        describe: what a manifest's module is made of; takes a turn of the effort before what takes long. Raises nothing
+            but the `ProblemError` of that.
     """
 
     def __init__(
         self,
         storage: "Storage",
         access: "Access",
-        describe: "Callable[[str, StoredManifest], ArtifactFacts]" = nothing_known,
+        describe: "Callable[[str, StoredManifest, Effort], ArtifactFacts]" = nothing_known,
     ) -> None:
         self._storage, self._access, self._describe = storage, access, describe
+        self._turns = Turns(1)
 
     def answer(self, request: "Request", user: str) -> Response | None:
-        """The page at a path, or None when there is none."""
+        """The page at a path, or None when there is none.
+
+        Raises:
+            ProblemError: it takes long, and too many wait for their turn.
+        """
+        with Effort(self._turns, Client.of(request.peer)) as effort:
+            return self._answer(request, user, effort)
+
+    def _answer(self, request: "Request", user: str, effort: Effort) -> Response | None:
         path = request.path
         if request.method not in ("GET", "HEAD"):
             return None
@@ -92,13 +108,13 @@ class Site:
         if not self._access.allows(user, "pull", repository) or not self._storage.has_repository(repository):
             return None
         if reference is None:
-            return _page(repository, host, *self._repository(repository))
+            return _page(repository, host, *self._repository(repository, effort))
         stored = self._storage.manifest(repository, reference)
         if stored is None:
             return None
         tag = None if isinstance(reference, Digest) else reference
         title = f"{repository}:{tag}" if tag else f"{repository}@{stored.digest.short}"
-        return _page(title, host, *self._artifact(repository, stored, tag, host))
+        return _page(title, host, *self._artifact(repository, stored, tag, host, effort))
 
     def _repositories(self, user: str) -> "Iterator[Markup]":
         names = [name for name in self._storage.repositories() if self._access.allows(user, "pull", name)]
@@ -119,33 +135,44 @@ class Site:
             rows.append([element("a", name, href=f"{_PATH}{name}"), element("span", *pills, more), str(len(tags))])
         yield element("section", _table(("Repository", "Tags", "#Count"), rows), _more(len(names)))
 
-    def _repository(self, repository: str) -> "Iterator[Markup]":
+    def _repository(self, repository: str, effort: Effort) -> "Iterator[Markup]":
         tags = self._storage.tags(repository)
         yield element("div", element("a", "Repositories", href="/"), " / ", class_="crumbs")
         yield element("h1", repository)
-        yield element("p", _count(len(self._visible_tags(repository)), "tag", "tags"), class_="lead")
-        rows = []
-        for tag in sorted(self._visible_tags(repository))[:_ROWS_MAX]:
-            stored = self._storage.manifest(repository, tag)
-            if stored is not None:
-                rows.append(
-                    [element("a", tag, href=f"{_PATH}{repository}:{tag}", class_="pill"), *_summary(repository, stored)]
-                )
+        visible = sorted(tag for tag in tags if not names_a_subject(tag))
+        yield element("p", _count(len(visible), "tag", "tags"), class_="lead")
+        shown = visible[:_ROWS_MAX]
+        summaries = self._summaries(repository, [tags[tag] for tag in shown], effort)
+        rows = [
+            [element("a", tag, href=f"{_PATH}{repository}:{tag}", class_="pill"), *summary]
+            for tag, summary in zip(shown, summaries, strict=True)
+        ]
         columns = ("Tag", "Type", "Manifest", "#Size")
         yield element("section", _table(columns, rows) if rows else element("p", "No tags.", class_="empty"))
         tagged = set(tags.values())
         untagged = [digest for digest in self._storage.manifests(repository) if digest not in tagged]
-        rows = []
-        for digest in untagged[:_ROWS_MAX]:
-            stored = self._storage.manifest(repository, digest)
-            if stored is not None:
-                rows.append(_summary(repository, stored))
+        rows = list(self._summaries(repository, untagged[:_ROWS_MAX], effort))
         if rows:
             yield element("section", element("h2", "Without a tag"), _table(columns[1:], rows), _more(len(untagged)))
 
-    def _artifact(self, repository: str, stored: "StoredManifest", tag: str | None, host: str) -> "Iterator[Markup]":
+    def _summaries(self, repository: str, digests: list[Digest], effort: Effort) -> "Iterator[list[str]]":
+        """A row for each manifest; when enough bytes were read, with its digest only."""
+        left = _READ_MAX
+        for digest in digests:
+            stored = self._storage.manifest(repository, digest) if left > 0 else None
+            if stored is None:
+                yield ["", _link(repository, digest), ""]
+                continue
+            left -= len(stored.raw)
+            effort.spend(len(stored.raw))
+            yield _summary(repository, stored)
+
+    def _artifact(
+        self, repository: str, stored: "StoredManifest", tag: str | None, host: str, effort: Effort
+    ) -> "Iterator[Markup]":
+        effort.spend(len(stored.raw))
         manifest = parse_manifest(stored.raw, stored.media_type)
-        facts = self._describe(repository, stored)
+        facts = self._describe(repository, stored, effort)
         yield element(
             "div",
             element("a", "Repositories", href="/"),
@@ -176,8 +203,8 @@ class Site:
             class_="grid",
         )
         if facts.module is not None:
-            yield from _externs("Imports", facts.module.imports)
-            yield from _externs("Exports", facts.module.exports)
+            yield from _externs("Imports", facts.module.imports, facts.counts[0])
+            yield from _externs("Exports", facts.module.exports, facts.counts[1])
         yield element("section", element("h2", "Content"), _parts(repository, manifest))
         if manifest.annotations:
             rows: list[list[str]] = [
@@ -185,11 +212,18 @@ class Site:
             ]
             table = _table(("Annotation", "Value"), rows[:_ROWS_MAX])
             yield element("section", element("h2", "Annotations"), table, _more(len(rows)))
-        yield element("section", element("h2", "Signatures and other referrers"), self._referrers(repository, stored))
+        yield element(
+            "section", element("h2", "Signatures and other referrers"), self._referrers(repository, stored, effort)
+        )
 
-    def _referrers(self, repository: str, stored: "StoredManifest") -> Markup:
+    def _referrers(self, repository: str, stored: "StoredManifest", effort: Effort) -> Markup:
         rows: list[list[str]] = []
-        for referrer in self._storage.referrers(repository, stored.digest):
+        left = _READ_MAX
+        for referrer in itertools.islice(self._storage.referrers(repository, stored.digest), _ROWS_MAX):
+            left -= len(referrer.raw)
+            if left < 0:
+                break
+            effort.spend(len(referrer.raw))
             entry = listed_as_referrer(referrer.digest, referrer.media_type, referrer.raw)
             if entry is not None:
                 annotations = ", ".join(f"{key}={text}" for key, text in sorted(entry.annotations.items()))
@@ -279,14 +313,14 @@ def _module(facts: ArtifactFacts) -> "Iterator[Markup]":
     yield _facts(rows)
 
 
-def _externs(title: str, externs: "tuple[Extern, ...]") -> "Iterator[Markup]":
+def _externs(title: str, externs: "tuple[Extern, ...]", count: int) -> "Iterator[Markup]":
     if externs:
         rows: list[list[str]] = [
             [element("code", item.full_name), _pill(item.kind), element("code", item.type or "")]
             for item in externs[:_ROWS_MAX]
         ]
         table = _table(("Name", "Kind", "Type"), rows)
-        yield element("section", element("h2", f"{title} ({len(externs):,})"), table, _more(len(externs)))
+        yield element("section", element("h2", f"{title} ({count:,})"), table, _more(count))
 
 
 def _parts(repository: str, manifest: Manifest | Index) -> Markup:

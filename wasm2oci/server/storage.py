@@ -118,8 +118,14 @@ class Storage(Protocol):
         """Digests of every manifest in the repository."""
         ...
 
-    def referrers(self, repository: str, subject: "Digest") -> list[StoredManifest]:
-        """The manifests whose `subject` has this digest, sorted by digest."""
+    def referrers(self, repository: str, subject: "Digest", after: str = "") -> "Iterator[StoredManifest]":
+        """The manifests whose `subject` has this digest, sorted by digest, each read when it is asked for.
+
+        Args:
+            repository: its name.
+            subject: what they are about.
+            after: only those whose digest, as text, is greater.
+        """
         ...
 
     def close(self) -> None:

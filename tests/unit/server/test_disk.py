@@ -184,7 +184,7 @@ def test_a_manifest_whose_file_went_away_is_unknown(storage: DiskStorage, root: 
     digest = manifest(storage, "a", "v1")
     (root / "a" / "blobs" / "sha256" / digest.encoded).unlink()
     assert storage.manifest("a", "v1") is None
-    assert storage.referrers("a", DIGEST) == []
+    assert list(storage.referrers("a", DIGEST)) == []
 
 
 def test_a_manifest_is_not_deleted_as_a_blob(storage: DiskStorage) -> None:
