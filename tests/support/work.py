@@ -110,6 +110,7 @@ class _Matcher:
         self.tree, self.text, self.flags, self.most = list(tree), text, flags, most
         self.steps = 0
         self.known: dict[tuple[int, str], bool] = {}
+        self.groups: dict[int | None, str] = {}
 
     def sequence(self, nodes: list[Any], index: int, at: int) -> Iterator[int]:
         if index == len(nodes):
@@ -136,7 +137,14 @@ class _Matcher:
             for branch in argument[1]:
                 yield from self.sequence(list(branch), 0, at)
         elif op is c.SUBPATTERN:
-            yield from self.sequence(list(argument[3]), 0, at)
+            for end in self.sequence(list(argument[3]), 0, at):
+                self.groups[argument[0]] = self.text[at:end]
+                yield end
+        elif op is c.GROUPREF:
+            seen = self.groups.get(argument, "")
+            self.steps += len(seen)
+            if self.text.startswith(seen, at):
+                yield at + len(seen)
         elif op is c.ATOMIC_GROUP:
             yield from self.first(self.sequence(list(argument), 0, at))
         elif op in (c.MAX_REPEAT, c.MIN_REPEAT):

@@ -40,6 +40,7 @@ _HOUSEKEEPING: Final = 30.0
 _RETRY: Final = 0.02
 _ROOM: Final = 0.1
 """Seconds until it is looked again which connection may make room."""
+_TRIES: Final = 5
 
 
 class CannotListenError(LocalIOError):
@@ -181,6 +182,7 @@ class Server:
         """
         most = self._limits.connections
         with self._lock:
+            tried = 0
             while not self._stopping.is_set():
                 share = sum(connection.client.address == newcomer.client.address for connection in self._connections)
                 greedy = share >= max(1, most * 3 // 4)
@@ -193,9 +195,10 @@ class Server:
                     self._connections.discard(least)
                     self._leaving.add(least)
                     least.cut()
-                elif greedy:
+                elif greedy and tried >= _TRIES:
                     return False
                 else:
+                    tried += 1
                     self._gone.wait(_ROOM)
         return False
 

@@ -58,28 +58,38 @@ class _Waiter:
         self.decided, self.granted = threading.Event(), False
 
 
+class _Key(NamedTuple):
+    late: bool
+    caller: str
+
+
 class Turns:
     """Slots for costly work. Those that wait get them in turn: one of each address, and one of each of its callers.
 
     Args:
         slots: how much is done at once.
-        waiting: how many of one address may wait. Beyond that the caller who waits most often loses one of its places.
+        waiting: how many of one address may wait. Beyond that the caller who waits most often, and late ones before
+            others, loses one of its places.
         patience: seconds that one of them waits at most.
     """
 
     def __init__(self, slots: int, *, waiting: int = 64, patience: float = 20.0) -> None:
         self._free, self._most, self._patience = slots, waiting, patience
         self._lock = threading.Lock()
-        self._queues: OrderedDict[str, OrderedDict[str, deque[_Waiter]]] = OrderedDict()
+        self._queues: OrderedDict[str, OrderedDict[_Key, deque[_Waiter]]] = OrderedDict()
 
     @contextmanager
-    def turn(self, client: Client) -> Iterator[None]:
+    def turn(self, client: Client, *, late: bool = False) -> Iterator[None]:
         """A slot for as long as the block runs.
+
+        Args:
+            client: who wants it.
+            late: whether it comes after all others of its address.
 
         Raises:
             ProblemError: too many of this address wait already, or it took too long.
         """
-        self._enter(client)
+        self._enter(client, _Key(late, client.caller))
         try:
             yield
         finally:
@@ -89,27 +99,27 @@ class Turns:
         """The callers that wait, by address, each as often as it waits."""
         with self._lock:
             return {
-                address: [caller for caller, queue in callers.items() for _ in queue]
+                address: [key.caller for key, queue in callers.items() for _ in queue]
                 for address, callers in self._queues.items()
             }
 
-    def _enter(self, client: Client) -> None:
+    def _enter(self, client: Client, key: _Key) -> None:
         with self._lock:
             if self._free and not self._queues:
                 self._free -= 1
                 return
             waiter = _Waiter()
-            self._queues.setdefault(client.address, OrderedDict()).setdefault(client.caller, deque()).append(waiter)
-            callers = self._queues[client.address]
+            callers = self._queues.setdefault(client.address, OrderedDict())
+            callers.setdefault(key, deque()).append(waiter)
             if sum(map(len, callers.values())) > self._most:
-                most = max(callers, key=lambda caller: len(callers[caller]))
+                most = max(callers, key=lambda other: (other.late, len(callers[other])))
                 loser = callers[most][-1]
-                self._remove(Client(client.address, most), loser)
+                self._remove(client.address, most, loser)
                 loser.decided.set()
         if not waiter.decided.wait(self._patience):
             with self._lock:
                 if not waiter.decided.is_set():  # else just now
-                    self._remove(client, waiter)
+                    self._remove(client.address, key, waiter)
         if not waiter.granted:
             raise _busy()
 
@@ -119,23 +129,24 @@ class Turns:
                 self._free += 1
                 return
             address, callers = self._queues.popitem(last=False)
-            caller, queue = callers.popitem(last=False)
+            key = next((key for key in callers if not key.late), next(iter(callers)))
+            queue = callers.pop(key)
             waiter = queue.popleft()
             waiter.granted = True
             waiter.decided.set()
             # Those that go on waiting are last in the next round.
             if queue:
-                callers[caller] = queue
+                callers[key] = queue
             if callers:
                 self._queues[address] = callers
 
-    def _remove(self, client: Client, waiter: _Waiter) -> None:
-        callers = self._queues[client.address]
-        callers[client.caller].remove(waiter)
-        if not callers[client.caller]:
-            del callers[client.caller]
+    def _remove(self, address: str, key: _Key, waiter: _Waiter) -> None:
+        callers = self._queues[address]
+        callers[key].remove(waiter)
+        if not callers[key]:
+            del callers[key]
         if not callers:
-            del self._queues[client.address]
+            del self._queues[address]
 
 
 class Effort:

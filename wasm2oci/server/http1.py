@@ -77,7 +77,7 @@ class Limits:
     body_rate: float = 1024.0
     body_grace: float = 60.0
     request_seconds: float = 6 * 3600.0
-    connections: int = 512
+    connections: int = 640
     piece: int = 256 * 1024
 
 

@@ -53,7 +53,7 @@ class HtpasswdFile:
 
     What was right is remembered (as a keyed hash, in memory) since bcrypt is slow on purpose and a push is dozens of
     requests. What was wrong is computed each time, in turn (`Turns`): by address, by user, and connections that gave a
-    wrong password before have a turn of their own. A check takes the same time for every name, known or not: that of
+    wrong password before come last. A check takes the same time for every name, known or not: that of
     the highest cost in the file.
 
     Args:
@@ -104,7 +104,7 @@ class HtpasswdFile:
         secret = password.encode()[:_SIGNIFICANT]
         if b"\0" in secret:
             return False
-        with self.turns.turn(Client(Client.of(peer).address, f"{user}\0{again}")):
+        with self.turns.turn(Client(Client.of(peer).address, user), late=again):
             right = self._compare(user, secret)
         with self._lock:
             if right:

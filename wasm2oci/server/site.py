@@ -35,6 +35,8 @@ __all__ = ["ArtifactFacts", "Site", "nothing_known"]
 _ROWS_MAX: Final = 500
 _READ_MAX: Final = 16 << 20
 """Bytes of manifests that one page reads to say something about each; the rest are named only."""
+_ROW_COST: Final = 1000
+"""What writing a row of a table counts as, in bytes that are worked through."""
 _PATH: Final = "/r/"
 """Endings of the tags that cosign gives to what belongs to a digest: `sha256-<hex>.sig`."""
 
@@ -98,7 +100,7 @@ class Site:
             return None
         host = request.headers.get("Host") or "localhost"
         if path == "/":
-            return _page("Registry", host, *self._repositories(user))
+            return _page("Registry", host, *self._repositories(user, effort))
         if not path.startswith(_PATH):
             return None
         try:
@@ -116,7 +118,7 @@ class Site:
         title = f"{repository}:{tag}" if tag else f"{repository}@{stored.digest.short}"
         return _page(title, host, *self._artifact(repository, stored, tag, host, effort))
 
-    def _repositories(self, user: str) -> "Iterator[Markup]":
+    def _repositories(self, user: str, effort: Effort) -> "Iterator[Markup]":
         names = [name for name in self._storage.repositories() if self._access.allows(user, "pull", name)]
         yield element("h1", "Repositories")
         yield element("p", _count(len(names), "repository", "repositories"), class_="lead")
@@ -130,6 +132,7 @@ class Site:
         rows = []
         for name in names[:_ROWS_MAX]:
             tags = sorted(self._visible_tags(name))
+            effort.spend(_ROW_COST + 10 * len(tags))
             pills = [element("a", tag, href=f"{_PATH}{name}:{tag}", class_="pill") for tag in tags[:6]]
             more = element("span", f"and {len(tags) - 6} more", class_="what") if len(tags) > 6 else None
             rows.append([element("a", name, href=f"{_PATH}{name}"), element("span", *pills, more), str(len(tags))])
@@ -160,6 +163,7 @@ class Site:
         left = _READ_MAX
         for digest in digests:
             stored = self._storage.manifest(repository, digest) if left > 0 else None
+            effort.spend(_ROW_COST)
             if stored is None:
                 yield ["", _link(repository, digest), ""]
                 continue
@@ -173,6 +177,8 @@ class Site:
         effort.spend(len(stored.raw))
         manifest = parse_manifest(stored.raw, stored.media_type)
         facts = self._describe(repository, stored, effort)
+        if facts.module is not None:
+            effort.spend(_ROW_COST * (len(facts.module.imports) + len(facts.module.exports)))
         yield element(
             "div",
             element("a", "Repositories", href="/"),

@@ -79,6 +79,9 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 """Kind of requirement -> the keys it has besides `_COMMON`."""
 
+_OWNER: Final = re.compile(r"[A-Za-z0-9-]+")
+_REPOSITORY: Final = re.compile(r"[A-Za-z0-9._-]*")
+
 
 class InvalidPolicyError(InvalidInputError):
     """A policy file is malformed, contradicts itself, or has a word that means nothing."""
@@ -321,7 +324,7 @@ class _Reader:
     ) -> IdentityRequirement:
         owner = self._text(one, "owner", place)
         repo = self._text(one, "repo", place) if "repo" in one else ""
-        if not re.fullmatch(r"[A-Za-z0-9-]+", owner) or not re.fullmatch(r"[A-Za-z0-9._-]*", repo):
+        if not _OWNER.fullmatch(owner) or not _REPOSITORY.fullmatch(repo):
             raise self._error(f"{place}: owner or repo is not a name on GitHub")
         reference = self._text(one, "ref", place) if "ref" in one else None
         return IdentityRequirement(

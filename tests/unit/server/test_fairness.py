@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from wasm2oci.server.fairness import Client, Turns
+from wasm2oci.server.fairness import Client, Effort, Turns
 from wasm2oci.server.problems import ProblemError
 
 
@@ -38,10 +38,10 @@ class Crowd:
         self.holder = self.turns.turn(Client("holder"))
         self.holder.__enter__()
 
-    def come(self, address: str, caller: str = "") -> None:
+    def come(self, address: str, caller: str = "", *, late: bool = False) -> None:
         client = Client(address, caller)
         before = self.count()
-        thread = threading.Thread(target=self.work, args=(client,))
+        thread = threading.Thread(target=self.work, args=(client, late))
         thread.start()
         self.threads.append(thread)
         while self.count() == before:
@@ -50,9 +50,9 @@ class Crowd:
     def count(self) -> int:
         return sum(map(len, self.turns.waiting().values())) + 1000 * len(self.refused)
 
-    def work(self, client: Client) -> None:
+    def work(self, client: Client, late: bool) -> None:  # noqa: FBT001 - a thread's argument
         try:
-            with self.turns.turn(client):
+            with self.turns.turn(client, late=late):
                 self.done.append(client)
         except ProblemError as problem:
             self.problems.append(problem)
@@ -91,6 +91,33 @@ def test_a_crowd_loses_places_to_those_who_wait_less() -> None:
     assert crowd.refused == [Client("a", "1")] * 2
     assert {(problem.status, problem.headers) for problem in crowd.problems} == {(429, (("Retry-After", "1"),))}
     assert sorted(crowd.go()) == ["a1", "a1", "a2", "b9"]
+
+
+def test_late_callers_come_after_all_others_of_their_address_and_lose_their_places_first() -> None:
+    crowd = Crowd(waiting=5)
+    for caller in "123":
+        crowd.come("a", caller, late=True)
+    crowd.come("b", "late", late=True)
+    crowd.come("a", "4")
+    crowd.come("a", "5")
+    crowd.come("a", "6")
+    assert [client.caller for client in crowd.refused] == ["1"]
+    assert crowd.go() == ["a4", "blate", "a5", "a6", "a2", "a3"]
+
+
+def test_an_effort_takes_one_turn_when_it_needs_one() -> None:
+    turns = Turns(1, patience=0.05)
+    with Effort(turns, Client("a"), free=100) as effort:
+        effort.spend(100)
+        with turns.turn(Client("b")):
+            pass
+        effort.spend(1)
+        effort.spend(1000)
+        effort.take_turn()
+        with pytest.raises(ProblemError), turns.turn(Client("b")):
+            pass
+    with turns.turn(Client("b")):
+        pass
 
 
 def test_a_slot_is_free_again_after_an_error_and_after_waiting_in_vain() -> None:
