@@ -121,6 +121,7 @@ def spectest(linker: Linker) -> None:
     linker.define("spectest", "table", new_table("funcref", 10, 20))
     linker.define("spectest", "table64", new_table("funcref", 10, 20, is64=True))
     linker.define("spectest", "memory", new_memory(1, 2))
+    linker.define("spectest", "shared_memory", new_memory(1, 2, shared=True))
 
 
 # --- scripts -----------------------------------------------------------------------------------

@@ -87,8 +87,8 @@ class Engine:
     """Settings that modules and instances share.
 
     Args:
-        features: what modules may use: all of 3.0, or less. What lies beyond (legacy exceptions, threads) is for
-            validation only.
+        features: what modules may use: all of 3.0 and atomics (on one thread), or less. What lies beyond, such as
+            legacy exceptions, is for validation only.
         cache: a folder for generated code, or None to generate it anew in every process.
         fuel: count instructions, and trap when what `Linker.fuel` grants is used up. Costs speed.
         interruptible: let `Linker.interrupt` stop running code. Costs a little speed.
@@ -429,15 +429,16 @@ class Linker:
 
 
 # --- items of the host's own -------------------------------------------------------------------
-def new_memory(minimum: int, maximum: int | None = None, *, is64: bool = False) -> Memory:
+def new_memory(minimum: int, maximum: int | None = None, *, is64: bool = False, shared: bool = False) -> Memory:
     """A memory of the host's, to be imported.
 
     Args:
         minimum: its size in pages of 64 KiB.
         maximum: pages it may grow to.
         is64: addressed by i64.
+        shared: of the type that threads share, which some modules import; all code still runs in one thread.
     """
-    return Memory(MemoryType(_limits(minimum, maximum, is64=is64)))
+    return Memory(MemoryType(_limits(minimum, maximum, is64=is64), shared))
 
 
 def new_table(

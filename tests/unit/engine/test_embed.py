@@ -144,8 +144,8 @@ def test_f32_is_rounded_on_the_way_in() -> None:
 
 
 def test_an_engine_takes_no_features_it_cannot_run() -> None:
-    with pytest.raises(UsageError, match="does not run legacy-exceptions, atomics"):
-        Engine(features=WASM_2 | Feature.LEGACY_EXCEPTIONS | Feature.THREADS)
+    with pytest.raises(UsageError, match="does not run legacy-exceptions, wide-arithmetic"):
+        Engine(features=WASM_2 | Feature.LEGACY_EXCEPTIONS | Feature.WIDE_ARITHMETIC)
     Engine(features=WASM_3)
 
 

@@ -24,6 +24,8 @@ class TrapKind(Enum):
 
     UNREACHABLE = "unreachable"
     MEMORY = "out of bounds memory access"
+    UNALIGNED = "unaligned atomic"
+    UNSHARED = "expected shared memory"
     TABLE = "out of bounds table access"
     ARRAY = "out of bounds array access"
     DIVIDE_BY_ZERO = "integer divide by zero"

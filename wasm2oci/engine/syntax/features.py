@@ -12,6 +12,7 @@ __all__ = [
     "DEFAULT",
     "EXECUTED",
     "FEATURE_NAMES",
+    "PROPOSALS",
     "VERSIONS",
     "WASM_1",
     "WASM_2",
@@ -90,14 +91,26 @@ WASM_3 = (
     | Feature.MEMORY64
     | Feature.MULTI_MEMORY
 )
-EXECUTED = WASM_3
+EXECUTED = WASM_3 | Feature.THREADS
 """What the engine runs; of the rest it only knows whether it is valid."""
-DEFAULT = WASM_3 | Feature.LEGACY_EXCEPTIONS
-"""What is accepted unless the caller says otherwise: all of 3.0, and the exceptions LLVM still emits."""
+DEFAULT = EXECUTED | Feature.LEGACY_EXCEPTIONS
+"""What is accepted unless the caller says otherwise: all of 3.0, atomics, and the exceptions LLVM still emits."""
 
 VERSIONS: dict[str, Feature] = {"wasm1": WASM_1, "wasm2": WASM_2, "wasm3": WASM_3}
 
-_BY_NAME = {name: feature for feature, name in FEATURE_NAMES.items()} | VERSIONS
+PROPOSALS: dict[str, Feature] = {
+    "sign-extension": Feature.SIGN_EXT,
+    "saturating-float-to-int": Feature.NONTRAPPING_FPTOINT,
+    "multi-value": Feature.MULTIVALUE,
+    "bulk-memory-opt": Feature.BULK_MEMORY,
+    "simd": Feature.SIMD,
+    "exceptions": Feature.EXCEPTIONS,
+    "multi-memory": Feature.MULTI_MEMORY,
+    "threads": Feature.THREADS,
+}
+"""Other names they go by: those of proposals and of other tools, accepted and never written."""
+
+_BY_NAME = PROPOSALS | {name: feature for feature, name in FEATURE_NAMES.items()} | VERSIONS
 _BY_NAME |= {"all": Feature(sum(FEATURE_NAMES)), "default": DEFAULT}
 
 
@@ -122,6 +135,7 @@ def parse_features(text: str) -> Feature:
     for item in items:
         name = item.lstrip("+-").lower()
         if name not in _BY_NAME:
-            raise UsageError(f"unknown feature: {name}", hint=f"one of {', '.join(_BY_NAME)}")
+            known = [other for other in _BY_NAME if other not in PROPOSALS]
+            raise UsageError(f"unknown feature: {name}", hint=f"one of {', '.join(known)}")
         features = features & ~_BY_NAME[name] if item[0] == "-" else features | _BY_NAME[name]
     return features

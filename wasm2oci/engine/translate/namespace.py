@@ -8,7 +8,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final, NoReturn
 
-from wasm2oci.engine.runtime import gc, memory, table
+from wasm2oci.engine.runtime import atomics, gc, memory, table
 from wasm2oci.engine.runtime.function import Function
 from wasm2oci.engine.runtime.instance import ModuleInstance
 from wasm2oci.engine.runtime.numeric import NUMERIC, f32_bits, f32_from_bits
@@ -99,6 +99,7 @@ def _by_mnemonic(*groups: dict[str, Callable[..., Any]]) -> dict[str, Callable[.
 NAMES: Final[dict[str, Any]] = {
     **_by_mnemonic(NUMERIC, SIMD_FLOAT, SIMD_INTEGER, SIMD_LANES, SIMD_MEMORY),
     **{name: getattr(gc, name) for name in gc.__all__ if name.startswith(("array_", "ref_", "i31_"))},
+    **{name: getattr(atomics, name) for name in atomics.__all__},
     **{name: getattr(memory, name) for name in memory.__all__ if name.startswith("memory_")},
     **{name: getattr(table, name) for name in table.__all__ if name.startswith("table_")},
     "any_convert_extern": gc.any_convert_extern,

@@ -42,6 +42,8 @@ _INDIRECT: Final = _holding("call_indirect")
 _CAN: Final[dict[TrapKind, _Test]] = {
     TrapKind.UNREACHABLE: _named("unreachable"),
     TrapKind.MEMORY: _memory,
+    TrapKind.UNALIGNED: _holding("atomic."),
+    TrapKind.UNSHARED: _named("memory.atomic.wait"),
     TrapKind.TABLE: _holding("table.", "array.new_elem", "array.init_elem"),
     TrapKind.ARRAY: _named("array."),
     TrapKind.DIVIDE_BY_ZERO: _holding(".div_", ".rem_"),

@@ -36,9 +36,17 @@ def test_parse(text: str, features: Feature) -> None:
 
 
 def test_an_unknown_name_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="unknown feature: simd") as caught:
-        parse_features("wasm1,simd")
+    with pytest.raises(UsageError, match="unknown feature: simd256") as caught:
+        parse_features("wasm1,simd256")
     assert "simd128" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("other", "name"), [("threads", "atomics"), ("simd", "simd128"), ("multi-value", "multivalue")]
+)
+def test_features_go_by_the_names_of_their_proposals_too(other: str, name: str) -> None:
+    assert parse_features(f"wasm1,{other}") == parse_features(f"wasm1,{name}")
+    assert parse_features(f"-{other}") == parse_features(f"-{name}")
 
 
 def test_names_of_all_bits() -> None:

@@ -1,7 +1,7 @@
 """How each instruction becomes Python: one table, total over `OPCODES` (a test fails where a row is missing).
 
 Control instructions are absent on purpose: they are `structured`'s and `machine`'s, listed in `CONTROL`. What lies
-beyond 3.0 is validated and not executed: `VALIDATED_ONLY`.
+beyond 3.0 and atomics is validated and not executed: `VALIDATED_ONLY`.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import Any, Final
 from wasm2oci.engine.syntax.features import EXECUTED
 from wasm2oci.engine.syntax.opcodes import BY_MNEMONIC, OPCODES
 from wasm2oci.engine.translate.emitter import Emitter
+from wasm2oci.engine.translate.lowering.atomics import ATOMICS
 from wasm2oci.engine.translate.lowering.calls import CALLS
 from wasm2oci.engine.translate.lowering.floats import FLOATS
 from wasm2oci.engine.translate.lowering.integers import INTEGERS
@@ -40,11 +41,11 @@ CONTROL: Final = frozenset(
 """Mnemonics of what control flow is made of."""
 
 VALIDATED_ONLY: Final = frozenset(row.mnemonic for row in OPCODES.values() if row.feature & ~EXECUTED)
-"""What lies beyond 3.0: a module that uses it validates where that is allowed, and is refused when it is to run."""
+"""What lies beyond that: a module that uses it validates where that is allowed, and is refused when it is to run."""
 
 LOWERING: Final[dict[int, Callable[[Emitter, Any], None]]] = {
     BY_MNEMONIC[mnemonic].code: lowering
-    for table in (INTEGERS, FLOATS, MEMORY, REFERENCES, VECTORS, CALLS)
+    for table in (INTEGERS, FLOATS, MEMORY, REFERENCES, VECTORS, CALLS, ATOMICS)
     for mnemonic, lowering in table.items()
 }
 """Opcode to lowering."""

@@ -17,7 +17,7 @@ from wasm2oci.engine.translate.emitter import LOW2, LOW4, LOW8, Emitter
 from wasm2oci.engine.translate.lowering.integers import call
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, mask, paren
 
-__all__ = ["MEMORY"]
+__all__ = ["MEMORY", "effective_address", "statement_call"]
 
 Lowering = Callable[[Emitter, Any], None]
 
@@ -68,6 +68,12 @@ def _sum(v: V, offset: int) -> str:
         total = v.add + offset
         return f"l{v.loc}+{total}" if total > 0 else f"l{v.loc}-{-total}" if total else f"l{v.loc}"
     return f"{paren(v, 4)}+{offset}"
+
+
+def effective_address(e: Emitter, v: V, memory: int, offset: int) -> V:
+    """An address plus the offset of the instruction, as an argument of a call: not wrapped around."""
+    v = _address(e, v, memory)
+    return V(_sum(v, offset), 4, 0, 1 << 65, v.deps, v.cls, v.d + 1)
 
 
 def _element(e: Emitter, view: str, v: V, offset: int, size: int, memory: int) -> str:  # noqa: PLR0917 - as V's
