@@ -58,6 +58,9 @@ class ExchangeClock:
                 self._guard.wait()
         return self.network.send(request, home=home)
 
+    def expect(self, origin: Origin, connections: int) -> None:
+        """Nothing is opened."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -124,6 +124,9 @@ class Network:
         stream = data if isinstance(data, bytes) else _Pieces(data)
         return Response(answer.status, Headers(answer.pairs()), stream, request=request)
 
+    def expect(self, origin: Origin, connections: int) -> None:
+        """Nothing is opened."""
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -3,23 +3,26 @@
 The rules:
 
 1. The graph of the artifact is read from the source first (`graph.explore`, which bounds it).
-2. Blobs move in parallel, the largest first: skipped when they exist, mounted when the destination can do that, else
-   transferred.
-3. Manifests follow one after another, children first and the root last, with its tags. One after another, because two
+2. A destination where every question is a round trip is asked for authorization while another such source is read.
+   Then it is asked for the root first: if that is there, so is all that it names. Meanwhile small blobs are read.
+3. Blobs move in parallel, the largest first: skipped when they exist, mounted when the destination can do that, else
+   transferred. Small ones are sent unasked where that costs no more than asking.
+4. Manifests follow one after another, children first and the root last, with its tags. One after another, because two
    referrers pushed at once would overwrite each other's line in a fallback tag's index.
-4. A destination that refuses a manifest because something it names is missing gets those children again, once,
+5. A destination that refuses a manifest because something it names is missing gets those children again, once,
    whatever it said before: registries have been seen to claim blobs that they then could not find.
-5. Every error says which side it came from.
+6. Every error says which side it came from.
 """
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.graph import explore
 from wasm2oci.content.pool import never_stops, run_all
 from wasm2oci.content.progress import SILENT, Outcome
-from wasm2oci.content.target import ChildMissingError, Mounter
-from wasm2oci.content.verify import BytesContent, SelfVerifying, Verified, verified
+from wasm2oci.content.target import ChildMissingError, Distant, Mounter, open_manifest
+from wasm2oci.content.verify import BytesContent, DigestMismatchError, SelfVerifying, Verified, read_all, verified
 from wasm2oci.errors import InvalidInputError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 
@@ -38,8 +41,8 @@ WORKERS: Final = 4
 """Transfers at once, each on a thread and a connection of its own."""
 
 
-_SMALL: Final = 64 * 1024
-_SMALL_PER_WORKER: Final = 4
+_SMALL_MANY: Final = 6
+"""Small blobs that are sent unasked, each on a connection of its own; where there are more, asking is cheaper."""
 
 
 class NotAManifestError(InvalidInputError):
@@ -69,6 +72,7 @@ def copy(
     destination: "Target",
     tag: "str | Iterable[str] | None" = None,
     *,
+    pinned: "Digest | None" = None,
     recursive: bool = False,
     workers: int = WORKERS,
     progress: "Progress" = SILENT,
@@ -80,25 +84,42 @@ def copy(
         reference: its tag or digest, or the descriptor of its manifest.
         destination: where it goes.
         tag: what it is called there: one tag, several, or none (then only its digest names it).
+        pinned: the digest that the root has to have, or None for any.
         recursive: take along what refers to it: signatures, attestations, and what refers to those.
         workers: transfers at once.
         progress: who is told about it.
 
     Raises:
+        DigestMismatchError: the root is not the pinned one; nothing was written.
         NotAManifestError: the root is of a media type that is not understood.
         GraphError: the artifact is too deep, too large or circular.
         Wasm2OciError: what either side raised, with `side` set to "source" or "destination".
     """
     tags = (tag,) if isinstance(tag, str) else tuple(tag or ())
-    with _blame("source", source):
-        root = reference if isinstance(reference, Descriptor) else source.resolve(reference)
-        if not root.is_manifest:
-            raise NotAManifestError(
-                f"{root.digest} is of type {root.media_type}, not a manifest or an index",
-                hint="old image formats are not read; push it again with a current tool",
-            )
-        graph = explore(source, root, recursive=recursive)
-    return _Copy(source, destination, graph, tags, progress).run(workers)
+    graphs: list[Graph] = []
+
+    def read() -> None:
+        with _blame("source", source):
+            root = reference if isinstance(reference, Descriptor) else open_manifest(source, reference)
+            if not root.is_manifest:
+                raise NotAManifestError(
+                    f"{root.digest} is of type {root.media_type}, not a manifest or an index",
+                    hint="old image formats are not read; push it again with a current tool",
+                )
+            if pinned is not None and root.digest != pinned:
+                raise DigestMismatchError(
+                    f"{source} has {root.digest}, not {pinned}", hint="nothing was copied; leave the digest out"
+                )
+            graphs.append(explore(source, root, recursive=recursive))
+
+    def authorize() -> None:
+        if isinstance(source, Distant) and isinstance(destination, Distant):
+            with _blame("destination", destination):
+                destination.authorize()
+
+    both = isinstance(source, Distant) and isinstance(destination, Distant)
+    run_all(lambda job, _: job(), [read, authorize], 2 if both else 1)
+    return _Copy(source, destination, graphs[0], tags, progress, recursive=recursive).run(workers)
 
 
 class _Copy:
@@ -111,13 +132,19 @@ class _Copy:
         graph: "Graph",
         tags: tuple[str, ...],
         progress: "Progress",
+        *,
+        recursive: bool,
     ) -> None:
         self.source = source
         self.destination = destination
         self.graph = graph
         self.tags = tags
         self.progress = progress
+        self.recursive = recursive
         self.outcomes: dict[tuple[Digest, bool], Outcome] = {}
+        self.complete = False
+        self.unasked: frozenset[Digest] = frozenset()
+        self.read: dict[Digest, bytes] = {}
         self.mounter = destination if isinstance(destination, Mounter) else None
 
     def run(self, workers: int) -> CopyResult:
@@ -126,17 +153,46 @@ class _Copy:
         for node in self.graph.manifests:
             self.progress.planned(node.descriptor)
         blobs = sorted(self.graph.blobs, key=lambda descriptor: -descriptor.size)
-        run_all(self._blob, blobs, min(workers, _worthwhile(blobs)))
+        self._look(blobs, workers)
+        if self.complete:
+            for descriptor in blobs:
+                self._finish(descriptor, Outcome.EXISTED)
+        else:
+            run_all(self._blob, blobs, workers)
         for node in self.graph.manifests:
             self._manifest(node)
         everything = (*self.graph.blobs, *(node.descriptor for node in self.graph.manifests))
         nodes = tuple((one, self.outcomes[one.digest, one.is_manifest]) for one in everything)
         return CopyResult(self.graph.root.descriptor, nodes)
 
+    def _look(self, blobs: "Sequence[Descriptor]", workers: int) -> None:
+        """Ask whether the root is there, and read small blobs meanwhile; see the second rule."""
+        if not isinstance(self.destination, Distant):
+            return
+        small = [blob for blob in blobs if self.destination.takes_unasked(blob)]
+        if len(small) > _SMALL_MANY:
+            small = []
+        self.unasked = frozenset(blob.digest for blob in small)
+        self.destination.prepare(min(workers, len(blobs)))
+        jobs: list[Callable[[], None]] = [] if self.recursive else [self._ask_for_root]
+        if isinstance(self.source, Distant):
+            self.source.prepare(len(small) - 1)
+            jobs += [partial(self._read_small, blob) for blob in small]
+        run_all(lambda job, _: job(), jobs, max(workers, len(jobs)))
+
+    def _ask_for_root(self) -> None:
+        with _blame("destination", self.destination):
+            self.complete = self.destination.exists(self.graph.root.descriptor)
+
+    def _read_small(self, blob: "Descriptor") -> None:
+        with _blame("source", self.source):
+            self.read[blob.digest] = read_all(self.source.fetch(blob), blob, blob.size)
+
     def _blob(self, descriptor: "Descriptor", check: "Callable[[], None]") -> None:
         check()
         with _blame("destination", self.destination):
-            if self.destination.exists(descriptor):
+            unasked = descriptor.digest in self.unasked
+            if not unasked and self.destination.exists(descriptor):
                 outcome = Outcome.EXISTED
             elif self.mounter is not None and self.mounter.mount(descriptor, self.source):
                 outcome = Outcome.MOUNTED
@@ -150,14 +206,15 @@ class _Copy:
         self.progress.finished(descriptor, outcome)
 
     def _transfer(self, descriptor: "Descriptor", check: "Callable[[], None]") -> None:
+        read = self.read.get(descriptor.digest)
         with _blame("source", self.source):
-            content = verified(self.source.fetch(descriptor), descriptor)
+            content = verified(self.source.fetch(descriptor) if read is None else BytesContent(read), descriptor)
         self.destination.push(descriptor, _Watched(content, self.source, self.progress, check))
 
     def _manifest(self, node: "Node") -> None:
         tags = self.tags if node is self.graph.root else ()
         with _blame("destination", self.destination):
-            if not tags and self.destination.exists(node.descriptor):
+            if not tags and (self.complete or self.destination.exists(node.descriptor)):
                 outcome = Outcome.EXISTED
             else:
                 for tag in tags or (None,):
@@ -179,12 +236,6 @@ class _Copy:
                     self._transfer(child, never_stops)
                 self.outcomes[child.digest, child.is_manifest] = Outcome.COPIED
             self.destination.push(node.descriptor, content, tag=tag)
-
-
-def _worthwhile(blobs: "Sequence[Descriptor]") -> int:
-    """How many transfers at once pay: a connection of its own costs as many round trips as a small blob itself."""
-    small = sum(1 for blob in blobs if blob.size <= _SMALL)
-    return max(1, len(blobs) - small + small // _SMALL_PER_WORKER)
 
 
 class _Watched(SelfVerifying):

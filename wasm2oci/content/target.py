@@ -25,12 +25,15 @@ __all__ = [
     "Content",
     "ContentNotFoundError",
     "Deleter",
+    "Distant",
     "EarlyTaker",
+    "ManifestOpener",
     "Mounter",
     "ReadTarget",
     "ReferrerLister",
     "TagLister",
     "Target",
+    "open_manifest",
 ]
 
 
@@ -103,6 +106,47 @@ class Target(ReadTarget, Protocol):
         Raises:
             NotFoundError: it is not here.
         """
+        ...
+
+
+@runtime_checkable
+class ManifestOpener(Protocol):
+    """A place that can resolve a name and read the manifest in one exchange."""
+
+    def open_manifest(self, name: "Name") -> "Descriptor":
+        """What `resolve` gives; the next `fetch` of that manifest asks for nothing.
+
+        Raises:
+            NotFoundError: nothing is named so.
+            IntegrityError: the bytes are not what the digest says.
+        """
+        ...
+
+
+def open_manifest(place: ReadTarget, name: "Name") -> "Descriptor":
+    """The descriptor of a manifest that is about to be read, in the fewest exchanges. See `ReadTarget.resolve`."""
+    return place.open_manifest(name) if isinstance(place, ManifestOpener) else place.resolve(name)
+
+
+@runtime_checkable
+class Distant(Protocol):
+    """A place where each question is a round trip on a network."""
+
+    def prepare(self, connections: int) -> None:
+        """So many exchanges are about to go on at once: begin to open connections for them."""
+        ...
+
+    def authorize(self) -> None:
+        """Find out how the place wants to be authorized, and do it, before there is anything to ask.
+
+        Raises:
+            AccessError: the credentials are refused.
+            RegistryError: the place cannot be reached.
+        """
+        ...
+
+    def takes_unasked(self, descriptor: "Descriptor") -> bool:
+        """Whether sending this content costs no more than asking whether it is there."""
         ...
 
 

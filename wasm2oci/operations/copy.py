@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.progress import SILENT, Outcome
-from wasm2oci.content.verify import DigestMismatchError
 
 if TYPE_CHECKING:
     from wasm2oci.content.progress import Progress
@@ -59,12 +58,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
         tag = request.source.tag
     with environment.places() as places:
         source = places.read(request.source)
-        root = source.resolve(places.identifier(request.source))
-        pinned = request.destination.digest
-        if pinned is not None and root.digest != pinned:
-            raise DigestMismatchError(
-                f"{request.source} is {root.digest}, not {pinned}", hint="nothing was copied; leave the digest out"
-            )
+        root, pinned = places.identifier(request.source), request.destination.digest
         if other is None or other == environment.options:
             # One client for both sides: only so can blobs be mounted.
             result = copy_content(
@@ -72,13 +66,16 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
                 root,
                 places.write(request.destination),
                 tag,
+                pinned=pinned,
                 recursive=request.recursive,
                 progress=progress,
             )
         else:
             with environment._replace(options=other).places() as elsewhere:
                 destination = elsewhere.write(request.destination)
-                result = copy_content(source, root, destination, tag, recursive=request.recursive, progress=progress)
+                result = copy_content(
+                    source, root, destination, tag, pinned=pinned, recursive=request.recursive, progress=progress
+                )
     outcomes = [outcome for _, outcome in result.nodes]
     return Copied(
         destination=request.destination,

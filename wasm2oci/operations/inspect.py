@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.content.target import ReferrerLister
+from wasm2oci.content.target import ReferrerLister, open_manifest
 from wasm2oci.errors import InvalidInputError, NotFoundError, UnsupportedError
 from wasm2oci.oci.reference import LayoutReference
 from wasm2oci.operations.module_info import ModuleInfo
@@ -84,7 +84,7 @@ def inspect(source: "Location", environment: "Environment", *, look_inside: bool
 
     with environment.places() as places:
         target: ReadTarget = places.read(source)
-        root = target.resolve(places.identifier(source))
+        root = open_manifest(target, places.identifier(source))
         document = read_manifest(target, root)
         referrers = _referrers(target, root)
         if not isinstance(source, LayoutReference):

@@ -88,11 +88,12 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
         RegistryError: the registry failed.
     """
     from wasm2oci.content.cache import CachedTarget
+    from wasm2oci.content.target import open_manifest
     from wasm2oci.packager.recognise import recognise
 
     with environment.places() as places:
         target: ReadTarget = places.read(request.source)
-        root = target.resolve(places.identifier(request.source))
+        root = open_manifest(target, places.identifier(request.source))
         cache = None
         if request.cached and not isinstance(request.source, LayoutReference):
             cache = environment.cache()

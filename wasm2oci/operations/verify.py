@@ -76,6 +76,7 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
         Wasm2OciError: the place or the file cannot be read.
     """
     from wasm2oci.content.graph import explore
+    from wasm2oci.content.target import open_manifest
     from wasm2oci.content.verify import FileContent
     from wasm2oci.content.verify import verified as checked
     from wasm2oci.errors import InvalidInputError, UnsupportedError
@@ -86,7 +87,7 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
     local = Hasher().consume(FileContent(request.path)).digest() if request.path is not None else None
     with environment.places() as places:
         target = places.read(request.source)
-        root = target.resolve(places.identifier(request.source))
+        root = open_manifest(target, places.identifier(request.source))
         graph = explore(target, root)
         for blob in graph.blobs:
             progress.planned(blob)

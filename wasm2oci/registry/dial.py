@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     import ssl
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from wasm2oci.registry.urls import Origin
 
 __all__ = ["Dialed", "Dialer", "connect"]
+
+
+_FRESH: Final = 10.0
+"""Seconds that an open connection is kept unused; a server may close it some time after that."""
 
 
 class Dialed(NamedTuple):
@@ -72,6 +77,8 @@ class Dialer:
             if self._closed:
                 return
             waiting = self._dials.setdefault((origin.name, origin.port), deque())
+            while waiting and not waiting[0].fresh:
+                waiting.popleft().drop()
             for _ in range(count - len(waiting)):
                 dial = _Dial(origin, self._timeout, context)
                 waiting.append(dial)
@@ -83,10 +90,15 @@ class Dialer:
         Raises:
             OSError: it could not be opened.
         """
-        with self._guard:
-            waiting = self._dials.get((host, port))
-            dial = waiting.popleft() if waiting else None
-        return dial.result() if dial is not None else None
+        while True:
+            with self._guard:
+                waiting = self._dials.get((host, port))
+                dial = waiting.popleft() if waiting else None
+            if dial is None:
+                return None
+            if dial.fresh:
+                return dial.result()
+            dial.drop()
 
     def close(self) -> None:
         """Close what was not taken; what is still being opened is closed once it is open."""
@@ -109,7 +121,13 @@ class _Dial:
         self._dropped = False
         self._dialed: Dialed | None = None
         self._error: BaseException | None = None
+        self._begun = time.monotonic()
         self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the other side can be relied on to hold the connection open still."""
+        return time.monotonic() - self._begun < _FRESH
 
     def start(self) -> None:
         self._thread.start()

@@ -89,6 +89,7 @@ ENDPOINTS: Final["Mapping[str, Endpoint]"] = MappingProxyType(
             _row("end-3", "GET", _MANIFEST, (200,), _PULL),
             _row("end-3h", "HEAD", _MANIFEST, (200,), _PULL),
             _row("end-4a", "POST", _UPLOADS, (202,), _PUSH),
+            _row("end-4b", "POST", _UPLOADS, (201, 202), _PUSH),
             _row("end-5", "PATCH", "", (200, 201, 202, 204), _PUSH, repeatable=False),
             _row("end-6", "PUT", "", (200, 201, 204), _PUSH, repeatable=False),
             _row("end-7", "PUT", _MANIFEST, (200, 201, 202), _PUSH),

@@ -216,6 +216,10 @@ class Sender(Protocol):
         """
         ...
 
+    def expect(self, origin: "Origin", connections: int) -> None:
+        """So many connections to a registry are about to be needed at once: begin to open them."""
+        ...
+
     def close(self) -> None:
         """Let go of every connection."""
         ...

@@ -29,6 +29,7 @@ from wasm2oci.registry.manifests import (
 from wasm2oci.registry.messages import Request
 from wasm2oci.registry.problems import ManifestUnknownError, NotSupportedError, ResponseError
 from wasm2oci.registry.scope import Scope
+from wasm2oci.registry.upload import UNASKED_MAX
 from wasm2oci.registry.urls import Origin, join
 
 if TYPE_CHECKING:
@@ -96,10 +97,20 @@ class Repository:
             with self._guard:
                 self._promised = descriptor.digest, name
             return descriptor
-        if response.status == 429 or response.status >= 500:
+        if response.status == 429:
             raise self.session.refusal(response, b"", join_name(self, name), name=self.name, kind="manifest")
         # An error without a body says too little, and some registries leave out headers: the GET says it all.
         return self.fetch_manifest(name)[0]
+
+    def open_manifest(self, name: "Name") -> Descriptor:
+        """What `resolve` gives, from the manifest itself: one GET, and the next `fetch` of it costs none.
+
+        Raises:
+            InvalidInputError: what it names is not a manifest.
+            NotFoundError: nothing is named so.
+            IntegrityError: the bytes are not what the digest says.
+        """
+        return self._manifest(name).descriptor
 
     def fetch_manifest(self, name: "Name") -> tuple[Descriptor, bytes]:
         """The manifest that a tag or digest names, verified, in one request.
@@ -207,6 +218,18 @@ class Repository:
         with self._guard:
             location = self._uploads.pop(descriptor.digest, None)
         push_blob(self.session, self.name, self._push, descriptor, content, location=location)
+
+    def prepare(self, connections: int) -> None:
+        """Begin to open connections; see `content.target.Distant`."""
+        self.session.prepare(connections)
+
+    def authorize(self) -> None:
+        """Get the token for what is going to be done here; see `content.target.Distant`. Spec: end-1."""
+        self.session.send(endpoint("end-1").request(self.session.origin), self._pull).drain()
+
+    def takes_unasked(self, descriptor: Descriptor) -> bool:
+        """Whether this blob is sent in the request that would open its upload (end-4b)."""
+        return not descriptor.is_manifest and descriptor.size <= UNASKED_MAX
 
     def send_ahead(self, content: "Content", size: int) -> None:
         """Begin to take this content, whose digest is not known yet; see `ahead.UploadAhead`."""

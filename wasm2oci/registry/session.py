@@ -150,6 +150,15 @@ class Session:
                 self._auth = self._make_auth(origin)
             return self._auth
 
+    def prepare(self, connections: int) -> None:
+        """Begin to open connections to the registry.
+
+        Raises:
+            ExchangeError: where it is had to be found out, and could not.
+        """
+        if connections > 0:
+            self._sender.expect(self.origin, connections)
+
     def send(self, request: "Request", scopes: "Sequence[Scope]" = (), *, roam: bool = True) -> "Response":
         """Send a request and return the answer, whatever its status; its body is not read yet.
 

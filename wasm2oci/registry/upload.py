@@ -1,5 +1,9 @@
 """Pushing one blob, as a state machine: which request comes next, decided from what the last one brought.
 
+    POST    POST uploads/?digest=    all bytes of a small blob at once, where nothing was asked before
+      201                            -> done
+      202                            -> WHOLE: it opened a session and left the bytes
+      else                           -> OPEN
     OPEN    POST uploads/            -> a session (or 201: the registry has it already)
     WHOLE   PUT location?digest=     all bytes in one request; the normal way, and the only one that GHCR likes
       201                            -> done
@@ -39,11 +43,24 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.registry.urls import Origin
 
-__all__ = ["CHUNK_SIZES", "COMMIT", "OCTETS", "Ask", "BlobUpload", "Refused", "Step", "Wait", "chunk_size"]
+__all__ = [
+    "CHUNK_SIZES",
+    "COMMIT",
+    "OCTETS",
+    "UNASKED_MAX",
+    "Ask",
+    "BlobUpload",
+    "Refused",
+    "Step",
+    "Wait",
+    "chunk_size",
+]
 
 _MIB: Final = 1 << 20
 CHUNK_SIZES: Final = (("ghcr.io", 3 * _MIB + _MIB // 2), (".amazonaws.com", 10 * _MIB), ("", 8 * _MIB))
 """Bytes of a chunk by the end of the registry's host: GHCR refuses more than 4 MiB, ECR less than 5 MB."""
+UNASKED_MAX: Final = 128 * 1024
+"""Bytes of a blob up to which sending it twice is faster than one more round trip."""
 _CHUNK_MIN: Final = 256 * 1024
 _CHUNK_MAX: Final = 64 * _MIB
 COMMIT: Final = 300.0
@@ -102,6 +119,7 @@ class BlobUpload:
         random: the jitter, from 0 to 1.
         now: seconds since 1970.
         location: of a session that is open already (an unfinished mount), or None.
+        unasked: whether all bytes are offered with the first POST; for blobs of up to `UNASKED_MAX` bytes.
     """
 
     def __init__(
@@ -116,6 +134,7 @@ class BlobUpload:
         random: "Callable[[], float]",
         now: "Callable[[], float]",
         location: str | None = None,
+        unasked: bool = False,
     ) -> None:
         self._origin = origin
         self._name = name
@@ -134,6 +153,7 @@ class BlobUpload:
         self._restarts = 0
         self._last: Response | ExchangeError | None = None
         self.location = location
+        self._unasked = unasked
 
     def run(self) -> "Generator[Step, Response | ExchangeError | None, Refused | None]":
         """The steps of the upload.
@@ -147,8 +167,12 @@ class BlobUpload:
             ExchangeError: the connection kept breaking.
             ResponseError: the registry's protocol made no sense.
         """
+        unasked = self._unasked and self.location is None
         while True:
-            if self.location is None:
+            if unasked:
+                unasked = False
+                state = yield from self._post()
+            elif self.location is None:
                 state = yield from self._open()
             elif not self._chunked:
                 state = yield from self._put((0, self._size))
@@ -165,6 +189,22 @@ class BlobUpload:
         """The request that drops the session, if one is open; its answer does not matter. Spec: end-14."""
         return None if self.location is None else Request("DELETE", self.location)
 
+    def _post(self) -> "Moves":
+        request = endpoint("end-4b").request(
+            self._origin,
+            query=[("digest", str(self._digest))],
+            headers={**OCTETS, "Content-Length": str(self._size)},
+            name=self._name,
+        )
+        reply = yield Ask(request, (0, self._size))
+        if isinstance(reply, Response):
+            reply.drain()
+            if reply.status == 201:
+                return _State.DONE
+            if reply.status == 202 and reply.headers.get("location") is not None:
+                self._begin(reply)
+        return _State.GOING
+
     def _open(self) -> "Moves":
         self._offset = 0
         reply = yield Ask(endpoint("end-4a").request(self._origin, headers={"Content-Length": "0"}, name=self._name))
@@ -175,15 +215,18 @@ class BlobUpload:
             return _State.DONE
         if reply.status != 202:
             return Refused(_settled(reply))
+        reply.drain()
+        self._begin(reply)
+        if self.location is None:
+            raise ResponseError(f"{self._origin.authority} opened an upload and did not say where")
+        return _State.GOING
+
+    def _begin(self, reply: Response) -> None:
         floor = reply.headers.get("oci-chunk-min-length")
         if floor is not None and floor.isascii() and floor.isdigit() and len(floor) < 12:
             self._chunk_floor = max(_CHUNK_MIN, min(int(floor), _CHUNK_MAX))
             self._chunk = max(self._chunk, self._chunk_floor)
-        reply.drain()
         self._move(reply)
-        if self.location is None:
-            raise ResponseError(f"{self._origin.authority} opened an upload and did not say where")
-        return _State.GOING
 
     def _put(self, part: tuple[int, int] | None) -> "Moves":
         start, end = part or (0, 0)

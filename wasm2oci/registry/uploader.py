@@ -6,7 +6,7 @@ from wasm2oci.content.verify import verified
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.registry.messages import Request, Response
 from wasm2oci.registry.problems import ExchangeError
-from wasm2oci.registry.upload import Ask, BlobUpload, Wait
+from wasm2oci.registry.upload import UNASKED_MAX, Ask, BlobUpload, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -57,6 +57,7 @@ def push_blob(
         random=session.world.random,
         now=session.world.now,
         location=location,
+        unasked=descriptor.size <= UNASKED_MAX,
     )
     source = _Source(verified(content, descriptor), descriptor.size)
     run = upload.run()

@@ -16,6 +16,7 @@ from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import IntegrityError, LocalIOError, NotFoundError, RegistryError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Name
 
 if TYPE_CHECKING:
@@ -339,17 +340,72 @@ def test_one_failure_ends_the_other_transfers() -> None:
     failed.set()
 
 
-def test_a_small_blob_is_not_worth_a_connection_of_its_own() -> None:
-    threads = set()
+class Distant:
+    """A place on a network, which notes what it is asked."""
 
-    class Noting(MemoryTarget):
-        def push(self, descriptor: Descriptor, content: "Content", *, tag: str | None = None) -> None:
-            threads.add(threading.current_thread())
-            super().push(descriptor, content, tag=tag)
+    def __init__(self) -> None:
+        self.inner = MemoryTarget()
+        self.resolve, self.fetch, self.push, self.tag = (
+            self.inner.resolve,
+            self.inner.fetch,
+            self.inner.push,
+            self.inner.tag,
+        )
+        self.asked: list[str] = []
+        self.prepared: list[int] = []
 
+    def prepare(self, connections: int) -> None:
+        self.prepared.append(connections)
+
+    def authorize(self) -> None:
+        self.asked.append("authorize")
+
+    def takes_unasked(self, descriptor: Descriptor) -> bool:
+        return descriptor.size < 1000
+
+    def exists(self, descriptor: Descriptor) -> bool:
+        self.asked.append("manifest" if descriptor.is_manifest else "blob")
+        return self.inner.exists(descriptor)
+
+
+def test_a_distant_place_is_asked_for_the_root_and_for_large_blobs_only() -> None:
     stash = Stash()
-    copy(stash.target, stash.manifest(stash.put("application/wasm", bytes(1 << 20))), Noting())
-    assert threads == {threading.current_thread()}
+    root = stash.manifest(stash.put("application/wasm", b"small"), stash.put("application/wasm", bytes(5000)))
+    there = Distant()
+    copy(stash.target, root, there)
+    assert there.asked.count("blob") == 1
+    assert there.prepared == [3]  # the configuration is a blob too
+    assert "authorize" not in there.asked  # nothing else is asked meanwhile, so the first question does it
+    there.asked.clear()
+    copy(stash.target, root, there, "again")
+    assert there.asked == ["manifest"]
+
+
+def test_many_small_blobs_are_asked_for() -> None:
+    stash = Stash()
+    there = Distant()
+    copy(stash.target, stash.manifest(*(stash.put("application/wasm", bytes([n])) for n in range(8))), there)
+    assert there.asked.count("blob") == 9
+
+
+def test_a_destination_is_asked_for_authorization_while_the_source_is_read() -> None:
+    here, there = Distant(), Distant()
+    stash = Stash()
+    root = stash.manifest(stash.put("application/wasm", b"small"))
+    copy(stash.target, root, here)
+    copy(here, root, there)
+    assert there.asked.count("authorize") == 1
+    assert "authorize" not in here.asked
+
+
+def test_a_pinned_digest_is_the_only_one_that_is_copied() -> None:
+    stash, there = Stash(), MemoryTarget()
+    root = stash.manifest(stash.put("application/wasm", b"small"))
+    with pytest.raises(IntegrityError, match="not sha256"):
+        copy(stash.target, root, there, "v1", pinned=Digest.of(b"else"))
+    with pytest.raises(NotFoundError):
+        there.resolve("v1")
+    copy(stash.target, root, there, "v1", pinned=root.digest)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

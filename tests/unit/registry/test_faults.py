@@ -242,8 +242,9 @@ def test_a_wrong_docker_content_digest_is_an_error(bench: Bench, method: str) ->
         return Response(response.status, (*kept, ("Docker-Content-Digest", wrong)), BytesBody(body))
 
     bench.faults.add(rf"^{method} .*/manifests/v1", altered(lie))
+    repository = bench.repository()
     with pytest.raises(IntegrityError, match=ROOT.digest.encoded):
-        bench.pull() if method == "HEAD" else bench.repository().fetch_manifest("v1")
+        b"".join(repository.fetch(repository.resolve("v1"))) if method == "HEAD" else bench.pull()
 
 
 def test_a_manifest_that_is_only_known_by_its_tag_is_pulled_by_that(bench: Bench) -> None:
@@ -275,7 +276,7 @@ def test_a_busy_registry_is_asked_again_in_a_push(bench: Bench, stage: str, stat
     bench.assert_whole()
 
 
-@pytest.mark.parametrize("stage", ["^HEAD .*/manifests/", "^GET .*/manifests/", "^GET .*/blobs/"])
+@pytest.mark.parametrize("stage", ["^GET .*/manifests/", "^GET .*/blobs/"])
 def test_a_busy_registry_is_asked_again_in_a_pull(bench: Bench, stage: str) -> None:
     bench.seed()
     bench.faults.add(stage, answer(503, (("Retry-After", "3"),), b"busy"))
