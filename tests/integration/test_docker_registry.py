@@ -148,7 +148,7 @@ def test_a_login_is_checked(case: Case, connector: Connector) -> None:
 
 
 def test_without_credentials(case: Case, tmp_path: "Path") -> None:
-    options = {name: value for name, value in case.options.items() if name != "credential"}
+    options = {name: value for name, value in case.options.items() if name not in {"username", "password"}}
     with Connector(ConnectOptions(environ={}, home=tmp_path, **options)) as connector:
         repository = connector.repository(reference(case, "not/mine"), writes=True)
         if case.setup in {"plain", "tls"}:

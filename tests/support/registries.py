@@ -14,7 +14,6 @@ from typing import Any
 from tests.support.certificates import make_authority
 from tests.support.docker_registry import PASSWORD, USERNAME, DockerRegistry, docker_registry
 from tests.support.token_server import TokenServer, token_server
-from wasm2oci.registry.credentials import Basic
 
 __all__ = ["SETUPS", "Case", "open_registry"]
 
@@ -39,7 +38,7 @@ class Case:
 @contextmanager
 def open_registry(setup: str, folder: Path, *, life: float = 300.0) -> Iterator[Case]:
     """Run one of `SETUPS` while the block lasts; tokens of `bearer` live so many seconds."""
-    login = {"credential": Basic(USERNAME, PASSWORD)}
+    login = {"username": USERNAME, "password": PASSWORD}
     flags = ("-u", USERNAME, "-p", PASSWORD)
     with ExitStack() as stack:
         if setup == "plain":
