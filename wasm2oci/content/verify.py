@@ -8,10 +8,11 @@ The rules:
 * Bytes are hashed once: content that verifies itself is recognised by its type, and is not wrapped again.
 """
 
+import io
 from typing import TYPE_CHECKING, Final, Self
 
 from wasm2oci.base.files import ReadableFile, local_errors
-from wasm2oci.errors import IntegrityError
+from wasm2oci.errors import IntegrityError, InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ class DigestMismatchError(IntegrityError):
     """The bytes are not those that the digest names."""
 
 
-class ContentTooLargeError(IntegrityError):
+class ContentTooLargeError(InvalidInputError):
     """A descriptor claims more bytes than its reader is ready to hold in memory."""
 
 
@@ -194,7 +195,7 @@ def verified(content: "Content", descriptor: "Descriptor") -> SelfVerifying:
 
 
 def read_all(content: "Content", descriptor: "Descriptor", limit: int) -> bytes:
-    """The bytes of small content, verified.
+    """The bytes of content that fits into memory, verified.
 
     Args:
         content: where they come from.
@@ -207,4 +208,7 @@ def read_all(content: "Content", descriptor: "Descriptor", limit: int) -> bytes:
     """
     if descriptor.size > limit:
         raise ContentTooLargeError(f"{descriptor.digest} is {descriptor.size:,} bytes; the limit here is {limit:,}")
-    return b"".join(verified(content, descriptor))
+    buffer = io.BytesIO()  # whose value is not a copy, as a joined list of pieces would be
+    for chunk in verified(content, descriptor):
+        buffer.write(chunk)
+    return buffer.getvalue()

@@ -14,7 +14,10 @@ __all__ = [
     "ERROR_BODY_MAX",
     "GRAPH_BYTES_MAX",
     "GRAPH_NODES_MAX",
+    "LISTING_BYTES_MAX",
+    "LISTING_ENTRIES_MAX",
     "MANIFEST_MAX",
+    "MODULE_MAX",
     "NESTING_MAX",
     "PAGES_MAX",
     "TOKEN_BODY_MAX",
@@ -31,10 +34,16 @@ ERROR_BODY_MAX = 64 * 1024
 """Bytes of an error response that are read for its message."""
 TOKEN_BODY_MAX = 128 * 1024
 """Bytes of a token server's answer."""
+MODULE_MAX = 512 * 1024 * 1024
+"""Bytes of a module that is read into memory, to be run or looked into."""
 BLOB_MAX = 1 << 43
 """Bytes a descriptor may claim (8 TiB): above it, arithmetic elsewhere is not worth trusting."""
 PAGES_MAX = 10_000
 """Pages followed by `Link` before a listing is called endless."""
+LISTING_BYTES_MAX = 64 * 1024 * 1024
+"""Bytes of all pages of a listing."""
+LISTING_ENTRIES_MAX = 500_000
+"""Entries of all pages of a listing."""
 NESTING_MAX = 64
 """Depth of an artifact graph (index in index, referrer of referrer)."""
 GRAPH_NODES_MAX = 20_000

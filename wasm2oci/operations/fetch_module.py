@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wasm2oci.errors import IntegrityError, InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import LayoutReference, Location, Reference
+from wasm2oci.oci.wire import MODULE_MAX
 
 if TYPE_CHECKING:
     from wasm2oci.content.target import Content, ReadTarget
@@ -159,11 +160,13 @@ def _from_registry(reference: Reference, policy: FetchPolicy, environment: "Envi
 
 
 def _read(target: "ReadTarget", root: "Descriptor", name: str, policy: FetchPolicy) -> FetchedModule:
+    from wasm2oci.content.verify import read_all
     from wasm2oci.packager.recognise import recognise
 
     found = recognise(target, root, platform=policy.platform, wanted=policy.wanted)
     _check(policy, found.module.digest, found.root.digest, root.digest)
-    return FetchedModule(b"".join(found.content), name, found.module.digest)
+    data = read_all(found.content, found.module, MODULE_MAX)
+    return FetchedModule(data, name, found.module.digest)
 
 
 def _check(policy: FetchPolicy, *digests: Digest) -> None:

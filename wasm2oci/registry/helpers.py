@@ -6,13 +6,20 @@
 
 A helper that knows nothing ends with an error and `credentials not found` on its standard output. Answers are read as
 docker's client reads them: member names in any case, and nothing behind the object counts.
+
+A helper gets so many seconds and may print so many bytes. It has answered when it ends: a child that it leaves
+behind may hold its output open (an agent, a window), and is not waited for.
 """
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
-from typing import TYPE_CHECKING, Final
+import threading
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from wasm2oci.base.text import one_line
 from wasm2oci.errors import LocalIOError
@@ -24,6 +31,9 @@ __all__ = ["HelperError", "HelperMissingError", "erase_with_helper", "get_from_h
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,100}\Z")
 _PATIENCE: Final = 60.0
+_AFTERWARDS: Final = 0.5
+"""Seconds to find the end of what a helper printed that has ended itself."""
+_OUTPUT_MAX: Final = 1 << 20
 _UNKNOWN: Final = re.compile(r"credentials not found|no credentials|missing (?:server url|username)", re.IGNORECASE)
 
 
@@ -100,16 +110,70 @@ def _run(helper: str, verb: str, text: str, environ: "Mapping[str, str]") -> tup
             hint="install it, or take it out of the docker configuration (credsStore, credHelpers)",
         )
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [path, verb],
-            input=text.encode(),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=dict(environ),
-            timeout=_PATIENCE,
-            check=False,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired as error:
-        raise HelperError(f"{program} did not answer within {_PATIENCE:.0f} s") from error
     except OSError as error:
         raise HelperError(f"{program} cannot be started: {error.strerror}") from error
-    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    output, complaint = (_Pipe(process, cast("IO[bytes]", pipe)) for pipe in (process.stdout, process.stderr))
+    writer = threading.Thread(target=_give, args=(cast("IO[bytes]", process.stdin), text.encode()), daemon=True)
+    for thread in (writer, output.thread, complaint.thread):
+        thread.start()
+    try:
+        code = process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired as error:
+        _end(process)
+        raise HelperError(f"{program} did not answer within {_PATIENCE:.0f} s") from error
+    except BaseException:
+        _end(process)
+        raise
+    for pipe in (output, complaint):
+        # What it printed is in the pipe by now; only a child that it left behind could hold that open.
+        pipe.thread.join(_AFTERWARDS)
+    if output.too_much or complaint.too_much:
+        raise HelperError(f"{program} prints more than {_OUTPUT_MAX:,} bytes")
+    return code, output.text(), complaint.text()
+
+
+class _Pipe:
+    """What a helper prints to one of its outputs, read by a thread up to a bound."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", stream: "IO[bytes]") -> None:
+        self._process, self._stream = process, stream
+        self._data = bytearray()
+        self.too_much = False
+        self.thread = threading.Thread(target=self._read, daemon=True)
+
+    def text(self) -> str:
+        return bytes(self._data).decode("utf-8", "replace")
+
+    def _read(self) -> None:
+        descriptor = self._stream.fileno()
+        with self._stream, suppress(OSError):
+            while data := os.read(descriptor, 65536):
+                self._data += data
+                if len(self._data) > _OUTPUT_MAX:
+                    self.too_much = True
+                    _end(self._process)
+                    return
+
+
+def _give(stream: "IO[bytes]", data: bytes) -> None:
+    # A helper may end without reading.
+    with suppress(OSError), stream:
+        stream.write(data)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a helper and its children, which are in a group of their own."""
+    with suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()

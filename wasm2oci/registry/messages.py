@@ -70,6 +70,7 @@ class Request(NamedTuple):
         body: bytes, a re-iterable body, or None.
         repeatable: whether sending it again after an unknown outcome does no harm.
         patience: seconds to wait for the answer beyond the usual, for requests that make the registry work.
+        within: seconds that the body of the answer may take in all; None for as long as it comes steadily.
         secret: whether the body is a secret, which may not follow a redirect to another origin.
     """
 
@@ -79,6 +80,7 @@ class Request(NamedTuple):
     body: "Body | bytes | None" = None
     repeatable: bool = True
     patience: float = 0.0
+    within: float | None = None
     secret: bool = False
 
     def with_header(self, name: str, value: str) -> Self:

@@ -9,8 +9,9 @@ Spec: distribution-spec, Listing Tags (end-8) and Listing Referrers (end-12); RF
 
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.budget import Budget
 from wasm2oci.errors import RegistryError
-from wasm2oci.oci.wire import PAGES_MAX
+from wasm2oci.oci.wire import LISTING_BYTES_MAX, LISTING_ENTRIES_MAX, PAGES_MAX
 from wasm2oci.registry.urls import Origin, UntrustedUrlError, join
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _BLANKS: Final = " \t"
 
 
 class EndlessListingError(RegistryError):
-    """A listing leads in a circle, or has more pages than a listing can have."""
+    """A listing leads in a circle, or has more pages, bytes or entries than a listing can have."""
 
 
 def next_link(headers: "Iterable[str]") -> str | None:
@@ -90,12 +91,35 @@ class Pages:
     Args:
         url: of the first page.
         limit: pages that may be read.
+        size: bytes of all pages together.
+        entries: of all pages together.
     """
 
-    def __init__(self, url: str, limit: int = PAGES_MAX) -> None:
+    def __init__(
+        self,
+        url: str,
+        limit: int = PAGES_MAX,
+        *,
+        size: int = LISTING_BYTES_MAX,
+        entries: int = LISTING_ENTRIES_MAX,
+    ) -> None:
         self._origin = Origin.of(url)
+        self._budget = Budget(
+            f"the listing of {self._origin.authority}",
+            EndlessListingError,
+            size=size,
+            entries=entries,
+        )
         self._seen = {url}
         self._limit = limit
+
+    def charge(self, page: bytes, entries: int) -> None:
+        """Count a page that was read, before its entries are kept.
+
+        Raises:
+            EndlessListingError: all pages together are more than a listing can be.
+        """
+        self._budget.charge(size=len(page), entries=entries)
 
     def after(self, url: str, links: "Iterable[str]") -> str | None:
         """The URL of the page that follows the one at `url`, whose `Link` headers these are, or None at the end.

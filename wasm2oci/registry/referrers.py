@@ -22,7 +22,7 @@ from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import Index
 from wasm2oci.oci.referrers import fallback_tag, of_type, with_referrer, without_referrer
-from wasm2oci.oci.wire import MANIFEST_MAX, load_object
+from wasm2oci.oci.wire import GRAPH_BYTES_MAX, GRAPH_NODES_MAX, MANIFEST_MAX, load_object
 from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.manifests import ConflictError, RemoteManifest, get_manifest, put_manifest
 from wasm2oci.registry.paging import Pages
@@ -116,7 +116,7 @@ class Referrers:
             name=self._name,
             target=str(subject),
         )
-        pages = Pages(request.url)
+        pages = Pages(request.url, size=GRAPH_BYTES_MAX, entries=GRAPH_NODES_MAX)
         found: list[Descriptor] = []
         while True:
             response, body = self._session.read(request, scopes, MANIFEST_MAX, "a page of referrers", roam=False)
@@ -134,6 +134,7 @@ class Referrers:
             applied = {word.strip() for word in ",".join(response.headers.all("oci-filters-applied")).split(",")}
             if artifact_type is not None and "artifactType" not in applied:
                 page = of_type(page, artifact_type)
+            pages.charge(body, len(page))
             found += page
             following = pages.after(request.url, response.headers.all("link"))
             if following is None:

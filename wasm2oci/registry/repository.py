@@ -186,6 +186,7 @@ class Repository:
                 raise ResponseError(f"{self.host}: {error.message}") from error
             if not isinstance(tags, list):
                 raise ResponseError(f"{self.host} answers with something that is no list of tags")
+            pages.charge(body, len(tags))
             for tag in tags:
                 if isinstance(tag, str) and _is_tag(tag):  # what is not a tag can neither be shown nor pulled
                     yield tag

@@ -45,12 +45,14 @@ class RetryPolicy(NamedTuple):
         base: bound of the first wait.
         ceiling: bound of every wait that we choose.
         patience: bound of every wait that the registry chooses.
+        total: bound of all waits of one session together.
     """
 
     tries: int = 5
     base: float = 0.5
     ceiling: float = 30.0
     patience: float = 120.0
+    total: float = 600.0
 
     def delay(self, tried: int, random: float, asked: float | None = None) -> float | None:
         """How long to wait before the next try, or None to give up.

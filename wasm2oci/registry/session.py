@@ -36,6 +36,8 @@ __all__ = ["Session", "World"]
 
 _WARNING: Final = re.compile(r'\s*299\s+\S+\s+"((?:[^"\\]|\\.)*)"')
 _ESCAPE: Final = re.compile(r"\\(.)")
+_WITHIN: Final = 300.0
+"""Seconds for an answer that is read as a whole."""
 _WARNING_MAX: Final = 4096
 _SHOWN: Final = frozenset(
     {
@@ -127,6 +129,7 @@ class Session:
         self._origin: Origin | None = None
         self._auth: TokenAuth | None = None
         self._reached = False
+        self._waited = 0.0
         self._warned: set[str] = set()
 
     @property
@@ -221,6 +224,7 @@ class Session:
             RegistryError: see `send`.
         """
         tried = 0
+        request = request._replace(within=_WITHIN)
         while True:
             response = self.send(request, scopes, roam=roam)
             if not 200 <= response.status < 300:
@@ -239,7 +243,7 @@ class Session:
             error: what went wrong the last time.
             asked: seconds that the registry asked for.
         """
-        delay = self.policy.delay(tried, self.world.random(), asked)
+        delay = self._delay(tried, asked)
         if delay is None:
             raise error
         self.log(f"* {error.message}; again in {delay:.1f} s")
@@ -315,12 +319,21 @@ class Session:
             if not is_retried(response.status) or not request.repeatable:
                 return response
             asked = retry_after(response.headers.get("retry-after"), self.world.now())
-            delay = self.policy.delay(tried, self.world.random(), asked)
+            delay = self._delay(tried, asked)
             if delay is None:
                 return response
             response.drain()
             self.log(f"* answer {response.status}; again in {delay:.1f} s")
             self.world.sleep(delay)
+
+    def _delay(self, tried: int, asked: float | None) -> float | None:
+        """Seconds to wait before the next try; None when there were enough tries, or waits together are too long."""
+        delay = self.policy.delay(tried, self.world.random(), asked)
+        with self._guard:
+            if delay is None or self._waited + delay > self.policy.total:
+                return None
+            self._waited += delay
+            return delay
 
     def _may_repeat(self, request: "Request", error: ExchangeError) -> bool:
         if isinstance(error, ConnectionFailedError):

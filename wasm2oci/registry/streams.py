@@ -1,4 +1,8 @@
-"""The sockets below httpx: connections that were opened early, and pieces that suit large blobs.
+"""The sockets below httpx: connections that were opened early, pieces that suit large blobs, and bounds on an answer.
+
+httpx bounds the time between two pieces of an answer, and not their number: a head of a byte each minute, or without
+end (`103 Early Hints` again and again), would be read for ever. So whoever sends a request says what its head may cost
+(`head_budget`), and every piece that is received on that thread meanwhile is charged to it.
 
 Imported with httpx, and only then.
 """
@@ -7,6 +11,7 @@ from __future__ import annotations
 
 import select
 import ssl
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,18 +21,35 @@ from wasm2oci.registry.dial import Dialed, connect
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from wasm2oci.base.budget import Budget
     from wasm2oci.registry.dial import Dialer
 
-__all__ = ["Backend"]
+__all__ = ["Backend", "head_budget"]
 
 _PIECE: Final = 256 * 1024
 """Bytes that are received at once; httpcore asks for 64 KiB, which makes four times as many steps of a large blob."""
 
 
+class _Reading(threading.local):
+    """The budget of the answer that this thread waits for."""
+
+    begin: Callable[[], Budget] | None = None
+    budget: Budget | None = None
+
+    def current(self) -> Budget | None:
+        """It begins with the first piece: sending a large body may take long before."""
+        if self.budget is None and self.begin is not None:
+            self.budget = self.begin()
+        return self.budget
+
+
+_reading: Final = _Reading()
+
+
 class Backend(httpcore.SyncBackend):
-    """Opens connections for httpx, to registries themselves and not through proxies.
+    """Opens connections for httpx: to registries, and to proxies that are spoken to in the clear.
 
     Args:
         dialer: has those that were opened early.
@@ -58,9 +80,16 @@ class _Stream(httpcore.NetworkStream):
         self._tls_error = dialed.tls_error
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        budget = _reading.current()
+        left = None if budget is None else budget.left()
+        if left is not None:
+            timeout = left if timeout is None else min(timeout, left)
         with _renamed(httpcore.ReadTimeout, httpcore.ReadError):
-            self._socket.settimeout(timeout)
-            return self._socket.recv(max(max_bytes, _PIECE))
+            self._socket.settimeout(None if timeout is None else max(timeout, 0.001))
+            data = self._socket.recv(max(max_bytes, _PIECE))
+        if budget is not None:
+            budget.charge(size=len(data))
+        return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         view = memoryview(buffer)
@@ -114,6 +143,20 @@ def _readable(connection: socket.socket) -> bool:
         poll.register(connection, select.POLLIN)
         return bool(poll.poll(0))
     return bool(select.select([connection], [], [], 0)[0])
+
+
+@contextmanager
+def head_budget(begin: Callable[[], Budget]) -> Iterator[None]:
+    """Charge what is received on this thread while the block runs, from its first piece on.
+
+    Args:
+        begin: makes the budget.
+    """
+    _reading.begin = begin
+    try:
+        yield
+    finally:
+        _reading.begin = _reading.budget = None
 
 
 @contextmanager

@@ -8,10 +8,12 @@ is sent.
 import socket
 import ssl
 import sys
+import time
 from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from wasm2oci.base.budget import Budget
 from wasm2oci.base.text import one_line
 from wasm2oci.registry.dial import Dialer
 from wasm2oci.registry.messages import Headers, Request, Response
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpTransport", "ProxySettingError"]
 
+_HEAD_MAX: Final = 1 << 20
+"""Bytes that are received until a head is whole, the first of its body and all informational answers included."""
+_HEADS: Final = 5
+_RATE: Final = 1024.0
+"""Bytes a second that a body has to reach on average, after the time that one piece of it may take."""
 _KEPT_ALIVE: Final = 30.0
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
@@ -61,7 +68,9 @@ class HttpTransport:
         tls: what to trust and show.
         environ: for the proxy variables.
         connect_timeout: seconds until a connection stands.
-        read_timeout: seconds between two pieces of an answer, and between two pieces that are sent.
+        read_timeout: seconds between two pieces of an answer, and between two pieces that are sent; five times that
+            for a head.
+        clock: seconds that only grow.
         resolve: the addresses of a host's name; the system's if None.
     """
 
@@ -72,12 +81,14 @@ class HttpTransport:
         *,
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
+        clock: "Callable[[], float]" = time.monotonic,
         resolve: "Callable[[str, int], list[str]] | None" = None,
     ) -> None:
         self._tls = tls
         self._environ = environ
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        self._clock = clock
         self._resolve = resolve or _resolve
         self._resolved: dict[Origin, list[str]] = {}
         self._pools: dict[tuple[Origin, bool], HTTPTransport] = {}
@@ -99,6 +110,8 @@ class HttpTransport:
         if origin == home and "httpx" not in sys.modules:
             self.expect(origin, 1)  # the import takes as long as a handshake
         httpx = import_httpx()
+        from wasm2oci.registry.streams import head_budget
+
         pool = self._pool(origin, certificate=origin == home and self._tls.cert_file is not None)
         extensions: dict[str, Any] = {
             "timeout": {
@@ -109,18 +122,30 @@ class HttpTransport:
             }
         }
         headers = dict(request.headers)
+
+        def head() -> Budget:
+            return Budget(
+                f"{origin.authority}: the head of an answer",
+                ResponseError,
+                size=_HEAD_MAX,
+                seconds=_HEADS * self._read_timeout + request.patience,
+                clock=self._clock,
+            )
+
         try:
-            if origin.host == home.host:
-                outgoing = httpx.Request(
-                    request.method, request.url, headers=headers, content=request.body, extensions=extensions
-                )
-                answer = pool.handle_request(outgoing)
-            else:
-                answer = self._send_away(pool, request, origin, home, extensions)
+            with head_budget(head):
+                if origin.host == home.host:
+                    outgoing = httpx.Request(
+                        request.method, request.url, headers=headers, content=request.body, extensions=extensions
+                    )
+                    answer = pool.handle_request(outgoing)
+                else:
+                    answer = self._send_away(pool, request, origin, home, extensions)
         except (httpx.TransportError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
             raise translated(error, origin, proxied=proxy_for(origin, self._environ) is not None) from error
         said = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw)
-        return Response(answer.status_code, said, _Incoming(answer.stream, origin), request=request)
+        incoming = _Incoming(answer.stream, origin, self._clock, self._read_timeout, request.within)
+        return Response(answer.status_code, said, incoming, request=request)
 
     def _send_away(
         self, pool: "HTTPTransport", request: Request, origin: Origin, home: Origin, extensions: dict[str, Any]
@@ -203,7 +228,7 @@ class HttpTransport:
             raise ProxySettingError(
                 "the proxy in the environment is a SOCKS proxy", hint="pip install 'httpx[socks]'"
             ) from error
-        if proxy is None:
+        if proxy is None or proxy.url.scheme == "http":
             from wasm2oci.registry.streams import Backend
 
             # httpx has no way to say where its connections come from; its pool, which is httpcore's, has.
@@ -220,24 +245,42 @@ class HttpTransport:
 
 
 class _Incoming:
-    """A response's body, with httpx's errors made ours where the bytes are consumed."""
+    """A response's body, with httpx's errors made ours where the bytes are consumed.
 
-    __slots__ = ("_closed", "_origin", "_stream")
+    It has to come steadily: only the time that is spent waiting for it counts.
+    """
 
-    def __init__(self, stream: Any, origin: Origin) -> None:
+    __slots__ = ("_clock", "_closed", "_grace", "_origin", "_stream", "_within")
+
+    def __init__(
+        self, stream: Any, origin: Origin, clock: "Callable[[], float]", grace: float, within: float | None
+    ) -> None:
         self._closed = False
         self._stream = stream
         self._origin = origin
+        self._clock, self._grace, self._within = clock, grace, within
 
     def __iter__(self) -> "Iterator[bytes]":
         if self._closed:  # the library would look for an end that never comes
             return
         httpx = import_httpx()
-        try:
-            # No size is asked for: cutting pieces anew would copy every byte once more.
-            yield from self._stream
-        except (httpx.TransportError, ssl.SSLError) as error:
-            raise translated(error, self._origin) from error
+        # No size is asked for: cutting pieces anew would copy every byte once more.
+        pieces = iter(self._stream)
+        received, waited = 0, 0.0
+        while True:
+            begun = self._clock()
+            try:
+                piece = next(pieces, None)
+            except (httpx.TransportError, ssl.SSLError) as error:
+                raise translated(error, self._origin) from error
+            if piece is None:
+                return
+            waited += self._clock() - begun
+            received += len(piece)
+            if waited > self._grace + received / _RATE or (self._within is not None and waited > self._within):
+                where = self._origin.authority
+                raise TimedOutError(f"{where}: an answer comes too slowly: {received:,} bytes in {waited:.0f} s")
+            yield piece
 
     def close(self) -> None:
         self._closed = True

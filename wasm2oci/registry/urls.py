@@ -42,7 +42,16 @@ __all__ = [
 HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])\Z")
-_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_EMBEDDING: Final = tuple(
+    map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
+)
+"""IPv6 networks whose addresses end in an IPv4 address, which is what is reached."""
+_LOOPBACK6: Final = ipaddress.IPv6Address("::1")
+_CLOUD: "Final[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]]" = (
+    *map(ipaddress.IPv4Network, ("192.0.0.0/24", "100.100.100.200/32", "168.63.129.16/32")),
+    *map(ipaddress.IPv6Network, ("fd00:ec2::/32", "fd20:ce::/32")),
+)
+"""Where clouds keep their secrets outside of the link-local networks: Oracle, Alibaba, Azure; AWS, Google."""
 _UNSAFE: Final = re.compile(r"[^\x21-\x5b\x5d-\x7e]")
 """Blanks, controls, backslashes, and all that is not ASCII. (A class that lists all of those compiles in 8 ms.)"""
 _PLACE: Final = {
@@ -119,8 +128,14 @@ def _inside(host: str) -> str | None:
             address = ipaddress.IPv6Address(name)
         except ValueError:
             return None
-        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
-        address = address.ipv4_mapped or address.sixtofour or inner or address
+        if address.is_unspecified or address == _LOOPBACK6:
+            return "unspecified" if address.is_unspecified else "loopback"
+        inner = address.sixtofour
+        if any(address in network for network in _EMBEDDING):
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if address in _EMBEDDING[-1] and inner is not None and inner.is_global:
+            return "private"  # a translator of the own network, wherever it leads
+        address = inner or address
     else:
         try:
             # inet_aton also reads 127.1, 2130706433 and 0x7f000001, as the resolver will.
@@ -131,8 +146,10 @@ def _inside(host: str) -> str | None:
         return "unspecified"
     if address.is_loopback:
         return "loopback"
-    if address.is_link_local:
+    if address.is_link_local or any(address in network for network in _CLOUD if network.version == address.version):
         return "link-local"
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return "private"
     return None if address.is_global or address.is_multicast else "private"
 
 

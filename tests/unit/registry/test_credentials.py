@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import signal
 import stat
 from pathlib import Path
 from typing import Any
@@ -348,6 +349,47 @@ class TestHelpers:
         path.chmod(0o700)
         with pytest.raises(HelperError, match="cannot be started"):
             get_from_helper("broken", HOST, environ)
+
+    @pytest.mark.parametrize("script", ["exec yes", "yes >&2", "yes | cat"])
+    def test_a_helper_that_prints_without_end_is_ended(
+        self, bin_: Path, environ: dict[str, str], script: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its output was read until the memory was full: "internal error, a bug"."""
+        monkeypatch.setitem(environ, "PATH", f"{environ['PATH']}:/usr/bin:/bin")
+        helper(bin_, "endless", script)
+        with pytest.raises(HelperError, match="prints more than"):
+            get_from_helper("endless", HOST, environ)
+
+    def test_a_child_that_a_helper_leaves_behind_does_not_cost_its_answer(
+        self, bin_: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It held the output open, which cost 60 s and a valid credential."""
+        monkeypatch.setitem(environ, "PATH", f"{environ['PATH']}:/usr/bin:/bin")
+        answer = json.dumps({"ServerURL": HOST, "Username": "bob", "Secret": "x"})
+        helper(bin_, "agent", f"sleep 600 & echo $! > {tmp_path}/child; echo '{answer}'")
+        try:
+            assert get_from_helper("agent", HOST, environ) == ("bob", "x")
+        finally:
+            os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+
+    def test_a_helper_that_does_not_answer_is_ended_with_its_children(
+        self, bin_: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("wasm2oci.registry.helpers._PATIENCE", 0.3)
+        monkeypatch.setitem(environ, "PATH", f"{environ['PATH']}:/usr/bin:/bin")
+        lives = tmp_path / "lives"
+        os.mkfifo(lives)
+        helper(bin_, "stuck", f"sleep 600 > {lives} & sleep 600")
+        reader = os.open(lives, os.O_RDONLY | os.O_NONBLOCK)
+        with pytest.raises(HelperError, match="did not answer"):
+            get_from_helper("stuck", HOST, environ)
+        os.set_blocking(reader, True)
+        assert os.read(reader, 1) == b"", "its child has ended too"
+        os.close(reader)
+
+    def test_a_helper_that_reads_nothing_is_not_waited_for(self, bin_: Path, environ: dict[str, str]) -> None:
+        helper(bin_, "deaf", 'exec 0<&-; echo \'{"Username":"a","Secret":"b"}\'')
+        store_with_helper("deaf", HOST, "bob", "x" * 1_000_000, environ)
 
     def test_storing_and_erasing(self, bin_: Path, environ: dict[str, str], tmp_path: Path) -> None:
         kept = tmp_path / "kept"

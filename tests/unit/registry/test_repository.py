@@ -1,6 +1,7 @@
 """What the verbs of a repository do beyond the contract that every place of content keeps."""
 
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import fallback_tag
+from wasm2oci.oci.wire import LISTING_BYTES_MAX
 from wasm2oci.registry.connect import ConnectOptions, Connector
+from wasm2oci.registry.paging import EndlessListingError
 from wasm2oci.registry.problems import ConnectionLostError, ResponseError, TooManyRequestsError
 from wasm2oci.registry.referrers import FallbackTagError
 
@@ -445,3 +448,52 @@ def test_pages_of_tags_are_followed_over_real_connections(tmp_path: Path, monkey
         before = len(running.seen)
         assert list(repository.tags()) == names
         assert len([line for line in running.seen[before:] if "/tags/list" in line]) == 3
+
+
+def test_tags_are_bounded_over_all_pages() -> None:
+    """26 pages of 15 MiB were 3 GB, and then a MemoryError."""
+    page = json.dumps({"name": "a", "tags": ["t" * 1000] * 4_000}).encode()
+    read = 0
+
+    def endless(sent: Sent) -> Answer:
+        nonlocal read
+        read += len(page)
+        assert read < 2 * LISTING_BYTES_MAX
+        following = f'<{sent.path}?last={read}>; rel="next"'
+        return Answer(200, {"Content-Type": "application/json", "Link": following}, page)
+
+    with pytest.raises(EndlessListingError, match="bytes"):
+        deque(Network({HOME: endless}).repository("r.example/a").tags(), maxlen=0)
+
+
+def test_many_small_tags_are_bounded_too() -> None:
+    page = json.dumps({"name": "a", "tags": ["t"] * 100_000}).encode()
+    pages = 0
+
+    def endless(sent: Sent) -> Answer:
+        nonlocal pages
+        pages += 1
+        assert pages < 10
+        following = f'<{sent.path}?last={pages}>; rel="next"'
+        return Answer(200, {"Content-Type": "application/json", "Link": following}, page)
+
+    with pytest.raises(EndlessListingError, match="entries"):
+        deque(Network({HOME: endless}).repository("r.example/a").tags(), maxlen=0)
+
+
+def test_referrers_are_bounded_over_all_pages() -> None:
+    """152 pages of referrers were 2 GB."""
+    subject = Descriptor.of(mt.OCI_MANIFEST, b"subject")
+    entry = {**subject.to_json(), "annotations": {"a": "x" * 4000}}
+    page = json.dumps({"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": [entry] * 900}).encode()
+    pages = 0
+
+    def endless(sent: Sent) -> Answer:
+        nonlocal pages
+        pages += 1
+        assert pages < 40
+        following = f'<{sent.path}?last={pages}>; rel="next"'
+        return Answer(200, {"Content-Type": mt.OCI_INDEX, "Link": following}, page)
+
+    with pytest.raises(EndlessListingError):
+        list(Network({HOME: endless}).repository("r.example/a").referrers(subject))

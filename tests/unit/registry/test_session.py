@@ -7,7 +7,7 @@ import pytest
 from tests.support.network import Answer, Network, Sent, broken, fresh_core
 from wasm2oci.errors import NotFoundError, RegistryError
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.reference import Reference
+from wasm2oci.oci.reference import Reference, check_tag
 from wasm2oci.registry.messages import BodyTooLargeError, Headers, Request, Response
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
@@ -214,3 +214,13 @@ def test_an_answer_compressed_against_our_will_is_refused() -> None:
         list(network.repository("r.example/a").fetch(BLOB))
     network = Network({HOME: lambda _: Answer(200, {"Content-Encoding": "Identity"}, b"some wasm")})
     assert b"".join(network.repository("r.example/a").fetch(BLOB)) == b"some wasm"
+
+
+def test_all_waits_of_a_session_are_bounded_together() -> None:
+    """`Retry-After: 119` cost four times two minutes for each request."""
+    network = Network({HOME: lambda _: Answer(429, {"Retry-After": "119"})})
+    repository = network.repository("r.example/a")
+    for _ in range(10):
+        with pytest.raises(RegistryError):
+            repository.fetch_manifest(check_tag("v1"))
+    assert 400 < sum(network.slept) <= 600

@@ -555,3 +555,96 @@ assert import_httpx() is httpx
 assert sys.modules["httpx._main"] is main is not None
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+@contextmanager
+def dripping(first: bytes, piece: bytes, pause: float = 0.0) -> Iterator[str]:
+    """A server that answers with a piece again and again, until the client has enough."""
+    over = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            connection, _ = listener.accept()
+            with connection:
+                connection.settimeout(10)
+                connection.recv(65536)
+                connection.sendall(first)
+                while not over.wait(pause):
+                    connection.sendall(piece)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        over.set()
+        listener.close()
+        thread.join(10)
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "piece", "pause", "error"),
+    [
+        (b"", HINTS * 1000, 0.0, ResponseError),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, 0.0, ResponseError),
+        (b"", HINTS, 0.05, TimedOutError),
+        (OK + b"X: ", b"a", 0.05, TimedOutError),
+        (OK, b"X: a\r\n" * 1000, 0.0, ExchangeError),
+        (b"", b"a", 0.05, TimedOutError),
+        (b"", b"\r\n", 0.05, ExchangeError),
+    ],
+)
+def test_a_head_without_end_ends(first: bytes, piece: bytes, pause: float, error: type[Exception]) -> None:
+    """A header at a byte a second, or `103 Early Hints` again and again, was read for ever."""
+    with dripping(first, piece, pause) as address:
+        transport = HttpTransport(TlsSettings(), {}, read_timeout=0.2)
+        origin = Origin.at("http", address)
+        with pytest.raises(error) as raised:
+            transport.send(Request("GET", f"http://{address}/v2/"), home=origin)
+        assert isinstance(raised.value, RegistryError)
+        transport.close()
+
+
+def test_a_head_without_end_through_a_proxy_ends() -> None:
+    with dripping(b"", HINTS, 0.05) as address:
+        transport = HttpTransport(TlsSettings(), {"HTTP_PROXY": f"http://{address}"}, read_timeout=0.2)
+        with pytest.raises(TimedOutError):
+            transport.send(Request("GET", "http://registry.example/v2/"), home=Origin("http", "registry.example", 80))
+        transport.close()
+
+
+@pytest.mark.parametrize("within", [None, 30.0])
+def test_a_body_that_drips_ends(within: float | None) -> None:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 10.0  # each look, so each piece takes 10 s
+        return now
+
+    with dripping(OK + b"Content-Length: 100000\r\n\r\n", b"aa", 0.0) as address:
+        transport = HttpTransport(TlsSettings(), {}, read_timeout=60, clock=clock)
+        origin = Origin.at("http", address)
+        response = transport.send(Request("GET", f"http://{address}/v2/", within=within), home=origin)
+        with pytest.raises(TimedOutError, match="too slowly"):
+            list(response.stream)
+        response.close()
+        transport.close()
+    # 1 KiB/s, after the 60 s that one piece may take; or what all of it may take.
+    assert now < (400 if within is None else 200)
+
+
+def test_a_reader_that_takes_its_time_is_not_a_slow_registry() -> None:
+    now = 0.0
+    with registry_server() as registry:
+        transport = HttpTransport(TlsSettings(), {}, clock=lambda: now)
+        origin = Origin.at("http", registry.address)
+        response = transport.send(Request("GET", f"{registry.url}/v2/", within=10.0), home=origin)
+        for _ in response.stream:
+            now += 1e6
+        transport.close()

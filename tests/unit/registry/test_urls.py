@@ -236,3 +236,52 @@ def test_what_a_name_stands_for_is_looked_at(
 def test_hosts_that_say_their_address(host: str) -> None:
     assert is_literal(host)
     assert not is_literal("auth.example")
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("192.0.0.192", False),
+        ("192.0.0.8", False),
+        ("100.100.100.200", False),
+        ("168.63.129.16", False),
+        ("[::127.0.0.1]", False),
+        ("[::7f00:1]", False),
+        ("[::ffff:127.0.0.1]", False),
+        ("[::ffff:0:127.0.0.1]", False),
+        ("[64:ff9b::127.0.0.1]", False),
+        ("[64:ff9b::169.254.169.254]", False),
+        ("[64:ff9b:1::127.0.0.1]", False),
+        ("[64:ff9b:1::8.8.8.8]", False),
+        ("[2002:7f00:1::]", False),
+        ("[2002:a9fe:a9fe::1]", False),
+        ("[fec0::1]", False),
+        ("[fd00:ec2::254]", False),
+        ("[fd20:ce::254]", False),
+        ("[fe80::1%25eth0]", False),
+        ("[::]", False),
+        ("0.0.0.0", False),
+        ("0", False),
+        ("[64:ff9b::8.8.8.8]", True),
+        ("[2002:808:808::1]", True),
+        ("[2606:4700::1111]", True),
+        ("8.8.8.8", True),
+    ],
+)
+def test_every_spelling_of_an_inner_address_is_one(host: str, allowed: bool) -> None:  # noqa: FBT001 - parametrised
+    name = host.strip("[]").replace("%25", "%")
+    there = Origin("https", "storage.example", 443)
+    if allowed:
+        check_step(PUBLIC, Origin("https", host, 443), "redirect")
+        assert reachable(there, [name], [], careful=True) == [name]
+    else:
+        with pytest.raises(UntrustedUrlError):
+            check_step(PUBLIC, Origin("https", host, 443), "redirect")
+        with pytest.raises(UntrustedUrlError):
+            reachable(there, [name], [], careful=True)
+
+
+@pytest.mark.parametrize("address", ["192.0.0.192", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "::a9fe:a9fe"])
+def test_where_clouds_keep_their_secrets_is_not_even_read(address: str) -> None:
+    with pytest.raises(UntrustedUrlError):
+        reachable(Origin("https", "storage.example", 443), [address], [], careful=False)
