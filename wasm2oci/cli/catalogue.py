@@ -34,7 +34,7 @@ class Command(NamedTuple):
         return self.home.partition(":")[2] or "command"
 
 
-SECTIONS: Final = ("Modules", "Repositories", "Registries", "This tool")
+SECTIONS: Final = ("Modules", "Signatures", "Repositories", "Registries", "This tool")
 """In the order that the help shows them."""
 
 COMMANDS: Final = (
@@ -44,6 +44,13 @@ COMMANDS: Final = (
     Command("verify", "Modules", "Check that an artifact is whole, and that a file is its module"),
     Command("validate", "Modules", "Check that a module is valid WebAssembly, every function of it"),
     Command("inspect", "Modules", "Show what an artifact or a module file holds"),
+    Command("sign", "Signatures", "Sign an artifact with a key"),
+    Command("attest", "Signatures", "Sign a statement about an artifact: an SBOM, a provenance"),
+    Command("attestations", "Signatures", "Show the statements about an artifact"),
+    Command("sbom", "Signatures", "Print or attach the bill of materials of a module"),
+    Command("provenance", "Signatures", "Print or attach the provenance of this CI job"),
+    Command("policy", "Signatures", "Check an artifact against policy files, or explain them"),
+    Command("key", "Signatures", "Make, import or show the keys that sign"),
     Command("resolve", "Repositories", "Print the digest that a tag names"),
     Command("tags", "Repositories", "List the tags of a repository"),
     Command("tag", "Repositories", "Give an artifact further tags"),
@@ -66,7 +73,7 @@ DROP_IN: Final = (
 
 _OTHER_WORDS: Final = {
     # What other tools call it; None: this tool has no such command, and none that is like it.
-    "attach": None,
+    "attach": "attest",
     "cat": "inspect",
     "catalog": None,
     "check": "validate",

@@ -5,14 +5,16 @@ connection options: `cli.app` makes the values from them.
 """
 
 from enum import StrEnum
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 from wasm2oci.cli.declare import Argument, Group, Option
+from wasm2oci.operations.trust import SignatureFormat, TrustOptions
 from wasm2oci.registry.options import ConnectOptions
 
 __all__ = [
     "DESTINATION",
     "REGISTRY_CONFIG",
+    "VERIFY_GROUP",
     "ConnectGroup",
     "Format",
     "HostArgument",
@@ -21,6 +23,9 @@ __all__ = [
     "ReferenceArgument",
     "Reporting",
     "ReportingGroup",
+    "SignKeyOption",
+    "SignatureFormatOption",
+    "TrustGroup",
 ]
 
 
@@ -75,6 +80,44 @@ _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
     "identity_token": Option("--identity-token", help="The password is an identity (refresh) token."),
     "registry_config": REGISTRY_CONFIG,
 }
+
+_IDENTITY: Final[dict[str, Any]] = {
+    "identity": Option("--certificate-identity", metavar="NAME", help="Who signed (keyless): the whole subject."),
+    "identity_regexp": Option(
+        "--certificate-identity-regexp", metavar="REGEXP", help="The same as a pattern for all of the subject."
+    ),
+    "issuer": Option("--certificate-oidc-issuer", metavar="URL", help="Who vouched for that identity."),
+    "issuer_regexp": Option("--certificate-oidc-issuer-regexp", metavar="REGEXP", help="The same as a pattern."),
+}
+_POLICY: Final[dict[str, Any]] = {
+    "policy": Option("--policy", metavar="FILE", help="Policy file, instead of the user's and the project's."),
+    "trusted_root": Option("--trusted-root", metavar="FILE", help="Sigstore's trusted_root.json to use."),
+}
+
+TrustGroup = Annotated[
+    TrustOptions,
+    Group(
+        "Signature options",
+        key=Option("--verify-key", metavar="KEY", help="Only with a signature by this public key."),
+        **_IDENTITY,
+        annotations=Option("--verify-annotation", metavar="KEY=VALUE", help="That the signer must have added."),
+        **_POLICY,
+    ),
+]
+VERIFY_GROUP = Group(
+    "Signature options",
+    key=Option("--key", "-k", metavar="KEY", help="With a signature by this public key: FILE or env://NAME."),
+    **_IDENTITY,
+    annotations=Option("--annotation", "-a", metavar="KEY=VALUE", help="That the signer must have added."),
+    type=Option("--type", metavar="TYPE", help="An attestation of this type, instead of a signature."),
+    **_POLICY,
+)
+"""The same options where signatures are what the command is about."""
+
+SignKeyOption = Annotated[str, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")]
+SignatureFormatOption = Annotated[
+    SignatureFormat, Option("--signature-format", help="How it is kept: for new tools, for old ones, for both.")
+]
 
 ConnectGroup = Annotated[ConnectOptions, Group("Connection options", **_CONNECT)]
 DESTINATION = Group("Connection options", "to", **_CONNECT)

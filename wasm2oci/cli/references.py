@@ -1,8 +1,13 @@
 """References as the command line writes them: several tags at once, and pinned names in results."""
 
+from typing import TYPE_CHECKING
+
 from wasm2oci.oci.reference import Location, Reference, check_tag, parse_location
 
-__all__ = ["pinned_name", "split_tags", "tagged_name"]
+if TYPE_CHECKING:
+    from wasm2oci.operations.attach_signatures import Attached
+
+__all__ = ["attached_document", "pinned_name", "split_tags", "tagged_name"]
 
 
 def split_tags(text: str) -> tuple[Location, tuple[str, ...]]:
@@ -35,3 +40,11 @@ def tagged_name(location: Location, tag: str) -> str:
     if isinstance(location, Reference):
         return f"{location.name}:{tag}"
     return f"oci-layout:{location.folder}:{tag}"
+
+
+def attached_document(attached: "Attached | None") -> dict[str, str | None] | None:
+    """The JSON form of where a signature is: the manifest with its bundle, and its legacy tag."""
+    if attached is None:
+        return None
+    referrer = attached.referrer
+    return {"referrer": None if referrer is None else str(referrer.digest), "tag": attached.tag}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Terminal"]
 
+_PASSWORD_MAX = 64 * 1024
+
 
 class Terminal(NamedTuple):
     """The streams and environment variables of this process (or of a test), and what is made from them.
@@ -80,6 +82,16 @@ class Terminal(NamedTuple):
         except EOFError as error:
             self.stderr.write("\n")
             raise UsageError(f"no answer to {question.strip()!r}") from error
+
+    def ask_password(self, question: str) -> str:
+        """The password of a key: asked for on a terminal, else all of standard input.
+
+        Raises:
+            UsageError: see `ask_secret`.
+        """
+        if self.interactive:
+            return self.ask_secret(question)
+        return self.stdin.read(_PASSWORD_MAX).decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
 
     def confirm(self, question: str) -> bool:
         """Whether a person answers yes; False when there is no person to ask."""

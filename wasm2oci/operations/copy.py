@@ -4,12 +4,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.progress import SILENT, Outcome
+from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
+    from wasm2oci.content.copy import CopyResult
     from wasm2oci.content.progress import Progress
-    from wasm2oci.oci.descriptor import Descriptor
-    from wasm2oci.oci.reference import Location
-    from wasm2oci.operations.environment import Environment
+    from wasm2oci.content.target import ReadTarget, Target
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.reference import Location, Name
+    from wasm2oci.operations.environment import Environment, Places
+    from wasm2oci.operations.guard import Guard
     from wasm2oci.registry.options import ConnectOptions
 
 __all__ = ["Copied", "CopyRequest", "copy"]
@@ -23,12 +28,14 @@ class CopyRequest(NamedTuple):
         destination: without a tag, the source's tag is kept.
         recursive: take signatures and everything else that refers to it along.
         destination_options: how the destination is reached, when not like the source.
+        trust: whose signature it must have, besides what policy files ask for.
     """
 
     source: "Location"
     destination: "Location"
     recursive: bool = False
     destination_options: "ConnectOptions | None" = None
+    trust: TrustOptions = TrustOptions()
 
 
 class Copied(NamedTuple):
@@ -48,20 +55,25 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
 
     Raises:
         NotFoundError: the source names nothing.
-        IntegrityError: bytes are not what the manifest says, or the destination names another digest than the source
-            has; the destination's tag was not touched.
+        IntegrityError: bytes are not what the manifest says, a signature that is asked for is missing, or the
+            destination names another digest than the source has; the destination's tag was not touched.
         Wasm2OciError: either place failed; `side` says which.
     """
     other = request.destination_options
     tag = request.destination.tag
     if tag is None and request.destination.digest is None:
         tag = request.source.tag
+    guard = guard_for(request.trust, environment)
     with environment.places() as places:
         source = places.read(request.source)
+        root: Name | Descriptor
         root, pinned = places.identifier(request.source), request.destination.digest
+        if guard is not None:
+            root = source.resolve(root)
+            _check(guard, places, request.source, root)
         if other is None or other == environment.options:
             # One client for both sides: only so can blobs be mounted.
-            result = copy_content(
+            result = _copied(
                 source,
                 root,
                 places.write(request.destination),
@@ -73,7 +85,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
         else:
             with environment._replace(options=other).places() as elsewhere:
                 destination = elsewhere.write(request.destination)
-                result = copy_content(
+                result = _copied(
                     source, root, destination, tag, pinned=pinned, recursive=request.recursive, progress=progress
                 )
     outcomes = [outcome for _, outcome in result.nodes]
@@ -86,3 +98,31 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
         mounted=outcomes.count(Outcome.MOUNTED),
         transferred=result.transferred,
     )
+
+
+def _copied(
+    source: "ReadTarget",
+    root: "Name | Descriptor",
+    destination: "Target",
+    tag: str | None,
+    *,
+    pinned: "Digest | None",
+    recursive: bool,
+    progress: "Progress",
+) -> "CopyResult":
+    if recursive:
+        from wasm2oci.operations.copy_legacy import copy_legacy_signatures
+
+        if not isinstance(root, Descriptor):
+            root = source.resolve(root)
+        copy_legacy_signatures(source, root, destination, pinned)
+    return copy_content(source, root, destination, tag, pinned=pinned, recursive=recursive, progress=progress)
+
+
+def _check(guard: "Guard", places: "Places", location: "Location", root: Descriptor) -> None:
+    guard.begin(places, location, root).wait()
+    if guard.limits_modules(location):
+        from wasm2oci.packager.recognise import recognise
+
+        found = recognise(places.read(location), root)
+        guard.check_module(location, b"".join(found.content))

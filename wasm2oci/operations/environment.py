@@ -70,13 +70,20 @@ class Places:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self._connector: Connector | None = None
+        self._ending: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for end in self._ending:
+            end()
         if self._connector is not None:
             self._connector.close()
+
+    def before_closing(self, end: Callable[[], None]) -> None:
+        """Call this before connections are closed: it ends what still uses them on another thread."""
+        self._ending.append(end)
 
     @property
     def connector(self) -> "Connector":
@@ -104,6 +111,17 @@ class Places:
             InvalidInputError: the folder is something else.
         """
         return self._open(location, writes=True)
+
+    def apart(self, location: Location) -> "ReadTarget":
+        """The same place as `read` gives, for another thread: what one has read last does not disturb the other.
+
+        Raises:
+            NotFoundError: there is no such layout.
+            InvalidInputError: the folder is not a layout.
+        """
+        if isinstance(location, Reference):
+            return self.connector.repository(location, apart=True)
+        return self._open(location, writes=False)
 
     def _open(self, location: Location, *, writes: bool) -> "Target":
         match location:

@@ -13,16 +13,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.errors import IntegrityError, InvalidInputError, LocalIOError, NotFoundError
+from wasm2oci.errors import IntegrityError, InvalidInputError, LocalIOError, NotFoundError, UsageError
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import LayoutReference, Location, Reference
 from wasm2oci.oci.wire import MODULE_MAX
+from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Name
-    from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.environment import Environment, Places
+    from wasm2oci.operations.guard import Guard
 
 __all__ = [
     "FetchPolicy",
@@ -30,6 +32,7 @@ __all__ = [
     "ModuleFileError",
     "NotCachedError",
     "Pull",
+    "SignaturesNotAskedForError",
     "UnexpectedDigestError",
     "fetch",
 ]
@@ -48,6 +51,10 @@ class Pull(StrEnum):
 
 class NotCachedError(NotFoundError):
     """The registry must not be asked, and the module was not fetched before."""
+
+
+class SignaturesNotAskedForError(IntegrityError):
+    """A signature is required, and the registry, which has the signatures, must not be asked."""
 
 
 class ModuleFileError(NotFoundError):
@@ -70,12 +77,15 @@ class FetchPolicy(NamedTuple):
         digest: the only digest to accept, of the module or of the manifest that names it.
         wanted: which module, when the artifact holds several.
         platform: which entry of an index.
+        trust: whose signature an artifact must have, besides what policy files ask for; None does not ask, not even
+            policy files.
     """
 
     pull: Pull = Pull.MISSING
     digest: Digest | None = None
     wanted: str | None = None
     platform: str | None = None
+    trust: TrustOptions | None = None
 
 
 class FetchedModule(NamedTuple):
@@ -108,12 +118,16 @@ def fetch(subject: Path | Location, policy: FetchPolicy, environment: "Environme
         Wasm2OciError: as pulling raises.
     """
     if isinstance(subject, Path):
+        if policy.trust is not None and policy.trust.asks:
+            raise UsageError(f"{subject} is a file: only an artifact in a registry or layout has signatures")
         return _from_file(subject, policy)
+    guard = None if policy.trust is None else guard_for(policy.trust, environment)
     if isinstance(subject, LayoutReference):
         with environment.places() as places:
             target = places.read(subject)
-            return _read(target, target.resolve(places.identifier(subject)), subject.folder.name, policy)
-    return _from_registry(subject, policy, environment)
+            root = target.resolve(places.identifier(subject))
+            return _guarded(_Source(subject, target, root, subject.folder.name), policy, guard, places)
+    return _from_registry(subject, policy, guard, environment)
 
 
 def _from_file(path: Path, policy: FetchPolicy) -> FetchedModule:
@@ -138,22 +152,49 @@ def _from_file(path: Path, policy: FetchPolicy) -> FetchedModule:
     return FetchedModule(data, path.name, digest, assembled)
 
 
-def _from_registry(reference: Reference, policy: FetchPolicy, environment: "Environment") -> FetchedModule:
+class _Source(NamedTuple):
+    """An artifact that is about to be read: where it is, and which manifest."""
+
+    location: Location
+    target: "ReadTarget"
+    root: "Descriptor"
+    name: str
+
+
+def _guarded(source: _Source, policy: FetchPolicy, guard: "Guard | None", places: "Places") -> FetchedModule:
+    """The module, after what is asked of the artifact was met."""
+    if guard is None:
+        return _read(source.target, source.root, source.name, policy)
+    pending = guard.begin(places, source.location, source.root)
+    fetched = _read(source.target, source.root, source.name, policy)
+    pending.wait()
+    guard.check_module(source.location, fetched.data)
+    return fetched
+
+
+def _from_registry(
+    reference: Reference, policy: FetchPolicy, guard: "Guard | None", environment: "Environment"
+) -> FetchedModule:
     from wasm2oci.content.cache import CachedTarget
 
     name = reference.repository.rpartition("/")[2]
     cache = environment.cache()
-    if policy.pull is not Pull.ALWAYS:
+    signed = guard is not None and guard.asks_for_signatures(reference)
+    if policy.pull is not Pull.ALWAYS and not signed:
         known = cache.recall(reference)
         if known is not None:
-            with suppress(_NotHereError):
-                return _read(CachedTarget(_Nowhere(), cache), known, name, policy)
+            with suppress(_NotHereError), environment.places() as places:
+                source = _Source(reference, CachedTarget(_Nowhere(), cache), known, name)
+                return _guarded(source, policy, guard, places)
         if policy.pull is Pull.NEVER:
             raise NotCachedError(f"{reference} was not fetched before", hint="allow it with --pull missing")
+    if policy.pull is Pull.NEVER:
+        raise SignaturesNotAskedForError(f"{reference} needs a signature, and the registry must not be asked for it")
     with environment.places() as places:
-        source = places.read(reference)
-        root = source.resolve(places.identifier(reference))
-        fetched = _read(CachedTarget(source, cache), root, name, policy)
+        target = places.read(reference)
+        root = cache.recall(reference) if policy.pull is Pull.MISSING else None
+        root = root or target.resolve(places.identifier(reference))
+        fetched = _guarded(_Source(reference, CachedTarget(target, cache), root, name), policy, guard, places)
     with suppress(LocalIOError):  # a cache that cannot be written is done without
         cache.remember(reference, root)
     return fetched

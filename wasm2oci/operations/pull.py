@@ -7,6 +7,7 @@ from wasm2oci.base.files import local_errors, write_file
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import LocalIOError
 from wasm2oci.oci.reference import LayoutReference
+from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.guard import Guard, PendingCheck
     from wasm2oci.packager.recognise import Found
 
 __all__ = ["FileInTheWayError", "OutputStreamError", "PullRequest", "Pulled", "pull"]
@@ -44,6 +46,7 @@ class PullRequest(NamedTuple):
         cached: read blobs through the cache.
         force: take what is no module, too.
         mode: permission bits of the file, before the umask.
+        trust: whose signature it must have, besides what policy files ask for.
     """
 
     source: "Location"
@@ -54,6 +57,7 @@ class PullRequest(NamedTuple):
     cached: bool = True
     force: bool = False
     mode: int = 0o666
+    trust: TrustOptions = TrustOptions()
 
 
 class Pulled(NamedTuple):
@@ -65,6 +69,7 @@ class Pulled(NamedTuple):
         module: the digest and size of the module itself, also when it came in an archive.
         format: what the artifact was recognised as.
         path: the file, or None when it went to a stream.
+        signers: whose signatures counted; empty when none was asked for.
     """
 
     source: "Location"
@@ -72,6 +77,7 @@ class Pulled(NamedTuple):
     module: "Descriptor"
     format: str
     path: Path | None
+    signers: tuple[str, ...] = ()
 
 
 def pull(request: PullRequest, environment: "Environment", progress: "Progress" = SILENT) -> Pulled:
@@ -82,7 +88,8 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
 
     Raises:
         NotFoundError: the source names nothing.
-        IntegrityError: bytes are not what the manifest says; nothing was written.
+        IntegrityError: bytes are not what the manifest says, or a signature that is asked for is missing; nothing was
+            written.
         InvalidInputError: the artifact holds no module, or several.
         LocalIOError: the output cannot be written; nothing is left of it.
         RegistryError: the registry failed.
@@ -91,16 +98,19 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
     from wasm2oci.content.target import open_manifest
     from wasm2oci.packager.recognise import recognise
 
+    guard = guard_for(request.trust, environment)
     with environment.places() as places:
         target: ReadTarget = places.read(request.source)
         root = open_manifest(target, places.identifier(request.source))
+        pending = guard.begin(places, request.source, root) if guard is not None else None
         cache = None
         if request.cached and not isinstance(request.source, LayoutReference):
             cache = environment.cache()
             target = CachedTarget(target, cache)
         found = recognise(target, root, platform=request.platform, wanted=request.wanted, force=request.force)
         known = cache is not None and cache.holds(found.layer)
-        content = _Watched(found, progress)
+        gate = _Gate(guard, pending, request.source) if guard is not None and pending is not None else None
+        content = _Watched(found, progress, gate)
         path: Path | None = None
         if request.output is None or isinstance(request.output, Path):
             path = request.output or request.folder / found.file_name(_repository(request.source))
@@ -110,7 +120,8 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
         else:
             _deliver(content, request.output)
     progress.finished(found.module, Outcome.EXISTED if known else Outcome.COPIED)
-    return Pulled(request.source, found.root, found.module, found.format, path)
+    signers = tuple(signer.name for signer in pending.wait().signers) if pending is not None else ()
+    return Pulled(request.source, found.root, found.module, found.format, path, signers)
 
 
 def _repository(source: "Location") -> str:
@@ -162,16 +173,44 @@ def _deliver(content: "Content", stream: BinaryIO) -> None:
             raise OutputStreamError(f"cannot write the module: {error.strerror}") from error
 
 
-class _Watched:
-    """The module on its way, told to the progress."""
+class _Gate(NamedTuple):
+    """What all bytes of a module have to pass before the last one is given out."""
 
-    def __init__(self, found: "Found", progress: "Progress") -> None:
+    guard: "Guard"
+    pending: "PendingCheck"
+    source: "Location"
+
+    def keeps(self) -> bool:
+        """Whether the bytes themselves are looked at."""
+        return self.guard.limits_modules(self.source)
+
+    def pass_through(self, data: bytes | None) -> None:
+        """Wait for the verdict about the artifact, and look at the bytes.
+
+        Raises:
+            IntegrityError: it must not be used.
+        """
+        self.pending.wait()
+        if data is not None:
+            self.guard.check_module(self.source, data)
+
+
+class _Watched:
+    """The module on its way: the progress is told, and the end comes only when the module may be used."""
+
+    def __init__(self, found: "Found", progress: "Progress", gate: "_Gate | None") -> None:
         self._found = found
         self._progress = progress
+        self._gate = gate
 
     def __iter__(self) -> "Iterator[bytes]":
         module = self._found.module
         self._progress.planned(module)
+        kept: list[bytes] | None = [] if self._gate is not None and self._gate.keeps() else None
         for chunk in self._found.content:
+            if kept is not None:
+                kept.append(chunk)
             yield chunk
             self._progress.advanced(module, len(chunk))
+        if self._gate is not None:
+            self._gate.pass_through(b"".join(kept) if kept is not None else None)

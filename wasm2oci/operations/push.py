@@ -8,16 +8,20 @@ from wasm2oci.content.target import EarlyTaker
 from wasm2oci.content.verify import DigestMismatchError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.environment import missing_tag
+from wasm2oci.operations.trust import SignatureFormat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wasm2oci.content.progress import Progress
-    from wasm2oci.content.target import Content
+    from wasm2oci.content.target import Content, Target
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.attach_signatures import Attached
     from wasm2oci.operations.environment import Environment, Places
+    from wasm2oci.operations.push_signed import Attaching
     from wasm2oci.packager.annotations import Annotations
+    from wasm2oci.signing.keys import PrivateKey
 
 __all__ = ["PushRequest", "Pushed", "push"]
 
@@ -36,6 +40,9 @@ class PushRequest(NamedTuple):
         created: when it was made (RFC 3339), else `SOURCE_DATE_EPOCH` rules, else nothing is said.
         author: who made it.
         force: push it even if it is not WebAssembly.
+        key: signs it, if one is given.
+        signature_format: how the signature is kept.
+        signature_annotations: what the signer says besides, as `KEY=VALUE`.
     """
 
     module: Path | bytes
@@ -48,6 +55,9 @@ class PushRequest(NamedTuple):
     created: str | None = None
     author: str | None = None
     force: bool = False
+    key: "PrivateKey | None" = None
+    signature_format: SignatureFormat = SignatureFormat.BOTH
+    signature_annotations: tuple[str, ...] = ()
 
 
 class Pushed(NamedTuple):
@@ -61,6 +71,7 @@ class Pushed(NamedTuple):
         manifest: the artifact's descriptor.
         module: the layer's descriptor: the digest of the file itself.
         transferred: bytes that moved; what was there already did not.
+        signature: what was attached, or None.
     """
 
     destination: "Location"
@@ -70,6 +81,7 @@ class Pushed(NamedTuple):
     manifest: "Descriptor"
     module: "Descriptor"
     transferred: int
+    signature: "Attached | None" = None
 
 
 def push(request: PushRequest, environment: "Environment", progress: "Progress" = SILENT) -> Pushed:
@@ -113,8 +125,32 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
                 f"the artifact is {artifact.root.digest}, not {destination.digest}",
                 hint="push to a tag, or build the same bytes with the same profile, title and annotations",
             )
-        result = copy(artifact.target(), artifact.root, places.write(destination), tags, progress=progress)
-    return Pushed(destination, tags, profile.name, source.kind.value, result.root, artifact.module, result.transferred)
+        target = places.write(destination)
+        attaching = None
+        if request.key is not None:
+            from wasm2oci.operations.push_signed import SignedFirst
+
+            attaching = _begin_to_sign(request, request.key, artifact.root, target, environment)
+            places.before_closing(attaching.end)
+            target = SignedFirst(target, artifact.root, attaching)
+        result = copy(artifact.target(), artifact.root, target, tags, progress=progress)
+        signature = attaching.wait() if attaching is not None else None
+    return Pushed(
+        destination, tags, profile.name, source.kind.value, result.root, artifact.module, result.transferred, signature
+    )
+
+
+def _begin_to_sign(
+    request: PushRequest, key: "PrivateKey", root: "Descriptor", target: "Target", environment: "Environment"
+) -> "Attaching":
+    from wasm2oci.operations.push_signed import Attaching
+    from wasm2oci.operations.sign import SignRequest, prepare_signature
+    from wasm2oci.packager.annotations import parse_annotation
+
+    annotations = dict(parse_annotation(text) for text in request.signature_annotations)
+    signing = SignRequest(request.destination, key, annotations, request.signature_format)
+    prepared = prepare_signature(signing, root, environment)
+    return Attaching(lambda: prepared.attach(target, root))
 
 
 def _ahead(places: "Places", destination: "Location") -> "Callable[[Content, int], None] | None":

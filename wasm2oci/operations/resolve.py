@@ -1,5 +1,6 @@
 """Resolve: which manifest a tag names now."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -7,7 +8,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["Resolved", "resolve"]
+__all__ = ["Resolved", "pin", "resolve"]
 
 
 class Resolved(NamedTuple):
@@ -26,3 +27,17 @@ def resolve(location: "Location", environment: "Environment") -> Resolved:
     """
     with environment.places() as places:
         return Resolved(location, places.read(location).resolve(places.identifier(location)))
+
+
+def pin(location: "Location", environment: "Environment") -> "Location":
+    """The same location with the digest that its tag names now: what comes after means one artifact.
+
+    Raises:
+        NotFoundError: nothing is named so.
+        Wasm2OciError: the place cannot be read.
+    """
+    return (
+        location
+        if location.digest is not None
+        else replace(location, digest=resolve(location, environment).manifest.digest)
+    )

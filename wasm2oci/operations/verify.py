@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import IntegrityError
+from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
     from wasm2oci.content.progress import Progress
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.guard import Checked, Guard
+    from wasm2oci.packager.recognise import Found
 
 __all__ = ["FileMismatchError", "Verified", "VerifyRequest", "verify"]
 
@@ -38,12 +41,16 @@ class VerifyRequest(NamedTuple):
         path: a local file that should be its module, or None.
         wanted: which module, when the artifact holds several: a title, a path in an archive, or a digest.
         platform: which entry of an index.
+        trust: whose signature it must have, besides what policy files ask for.
+        module_key: a public key whose signature the module itself must hold, or None.
     """
 
     source: "Location"
     path: Path | None = None
     wanted: str | None = None
     platform: str | None = None
+    trust: TrustOptions = TrustOptions()
+    module_key: Path | None = None
 
 
 class Verified(NamedTuple):
@@ -56,6 +63,8 @@ class Verified(NamedTuple):
         module: digest of the module, or None when the artifact holds no single one.
         format: what the artifact was recognised as, or None.
         path: the local file that is the module, if one was given.
+        signers: whose signatures counted.
+        refused: signatures that do not count: where each was found, and why; empty when none was asked for.
     """
 
     source: "Location"
@@ -64,6 +73,8 @@ class Verified(NamedTuple):
     module: "Digest | None"
     format: str | None
     path: Path | None
+    signers: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 def verify(request: VerifyRequest, environment: "Environment", progress: "Progress" = SILENT) -> Verified:
@@ -85,9 +96,11 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
 
     # The file first: a wrong path should not cost a download.
     local = Hasher().consume(FileContent(request.path)).digest() if request.path is not None else None
+    guard = guard_for(request.trust, environment)
     with environment.places() as places:
         target = places.read(request.source)
         root = open_manifest(target, places.identifier(request.source))
+        pending = guard.begin(places, request.source, root) if guard is not None else None
         graph = explore(target, root)
         for blob in graph.blobs:
             progress.planned(blob)
@@ -100,14 +113,39 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
         try:
             found = recognise(target, root, platform=request.platform, wanted=request.wanted, force=True)
         except (InvalidInputError, UnsupportedError):
-            if local is not None:
+            if local is not None or request.module_key is not None:
                 raise
         else:
             module = found.module.digest
             found_format = found.format
             if local is not None and local.algorithm != module.algorithm and request.path is not None:
                 local = module.hasher().consume(FileContent(request.path)).digest()
+            _check_module(request, guard, found)
+        outcome = pending.wait() if pending is not None else None
     if local is not None and request.path is not None and module is not None and local != module:
         raise FileMismatchError(request.path, local, module)
     parts = tuple(node.descriptor for node in graph.manifests) + graph.blobs
-    return Verified(request.source, root, parts, module, found_format, request.path)
+    signers, refused = _shown(outcome)
+    return Verified(request.source, root, parts, module, found_format, request.path, signers, refused)
+
+
+def _check_module(request: VerifyRequest, guard: "Guard | None", found: "Found") -> None:
+    """What policies say about the module, and the signature that it holds itself."""
+    limited = guard is not None and guard.limits_modules(request.source)
+    if not limited and request.module_key is None:
+        return
+    data = b"".join(found.content)
+    if guard is not None and limited:
+        guard.check_module(request.source, data)
+    if request.module_key is not None:
+        from wasm2oci.operations.embedded_signature import check_embedded
+
+        check_embedded(data, request.module_key)
+
+
+def _shown(checked: "Checked | None") -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    if checked is None:
+        return (), ()
+    refusals = {one for _, decision in checked.decisions for verdict in decision.verdicts for one in verdict.refusals}
+    refusals.update(checked.found.refusals)
+    return tuple(signer.name for signer in checked.signers), tuple(sorted((one.origin, one.reason) for one in refusals))

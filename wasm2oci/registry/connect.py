@@ -53,17 +53,20 @@ class Connector:
         self._repositories: dict[tuple[str, str, bool], Repository] = {}
         self._told: set[str] = set()
 
-    def repository(self, reference: "Reference", *, writes: bool = False) -> Repository:
+    def repository(self, reference: "Reference", *, writes: bool = False, apart: bool = False) -> Repository:
         """The repository of a reference. Nothing is sent yet.
 
         Args:
             reference: its host and repository count.
             writes: whether it is going to be written to.
+            apart: do not share what was read last with who else asks for this repository.
         """
         host, name = reference.host, reference.repository
         if is_hub(host) and "/" not in name:
             name = f"library/{name}"
         session = self.session(host, name)
+        if apart:
+            return Repository(session, name, writes=writes, shown=reference.repository)
         with self._guard:
             key = (host, name, writes)
             if key not in self._repositories:

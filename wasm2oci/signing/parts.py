@@ -56,6 +56,12 @@ class Part(NamedTuple):
     exports: tuple[str, ...]
     children: tuple[Part, ...]
 
+    @property
+    def crates(self) -> int:
+        """How many crates are listed in it and in what is nested."""
+        own = len(self.dependencies.packages) if self.dependencies is not None else 0
+        return own + sum(child.crates for child in self.children)
+
 
 def read_parts(data: bytes) -> Part:
     """Reads a module or component.

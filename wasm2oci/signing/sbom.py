@@ -69,10 +69,6 @@ def _items(part: Part, ref: str = "module") -> Iterator[_Item]:
             yield _Item(f"{ref}/crate-{number}", None, package, used)
 
 
-def _has_crates(part: Part) -> bool:
-    return part.dependencies is not None or any(_has_crates(child) for child in part.children)
-
-
 def _purl(package: Package) -> str | None:
     if package.source != "CratesIo":
         return None
@@ -111,7 +107,7 @@ def cyclonedx(part: Part, name: str, version: str, created: str | None) -> bytes
         "components": entries[1:],
         "dependencies": [{"ref": item.ref, "dependsOn": list(item.uses)} for item in items],
         "compositions": [
-            {"aggregate": "unknown" if _has_crates(part) else "incomplete", "assemblies": [items[0].ref]},
+            {"aggregate": "unknown" if part.crates else "incomplete", "assemblies": [items[0].ref]},
         ],
     }
     return _encoded({**value, "serialNumber": _urn(value)})

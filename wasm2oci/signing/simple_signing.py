@@ -33,7 +33,7 @@ from wasm2oci.signing.strict import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.manifest import Manifest
@@ -47,12 +47,11 @@ __all__ = [
     "LAYER_TYPE",
     "SIGNATURE",
     "Appended",
-    "append_layer",
+    "append_layers",
     "read_manifest",
     "read_payload",
     "sign",
     "signature_of",
-    "signature_tag",
     "verify",
 ]
 
@@ -65,15 +64,7 @@ LAYERS_MAX: Final = 1000
 """Signatures of one manifest; cosign's own limit."""
 _TYPE: Final = "cosign container image signature"
 _TYPES: Final = frozenset({_TYPE, "atomic container signature"})
-_SUFFIXES: Final = ("sig", "att", "sbom")
 _EPOCH: Final = "0001-01-01T00:00:00Z"
-
-
-def signature_tag(subject: Digest, suffix: str = "sig") -> str:
-    """The tag under which signatures (`sig`), attestations (`att`) or SBOMs (`sbom`) of a manifest lie."""
-    if suffix not in _SUFFIXES:
-        raise InvalidInputError(f"no such kind of tag: {suffix!r}")
-    return f"{subject.algorithm}-{subject.encoded}.{suffix}"
 
 
 def sign(key: PrivateKey, subject: Digest, repository: str, annotations: Mapping[str, str]) -> tuple[bytes, Descriptor]:
@@ -109,12 +100,12 @@ class Appended(NamedTuple):
     config: bytes
 
 
-def append_layer(existing: Manifest | None, layer: Descriptor) -> Appended:
-    """Adds a layer to the manifest under the tag, and keeps every layer that is there.
+def append_layers(existing: Manifest | None, new: Sequence[Descriptor]) -> Appended:
+    """Adds layers to the manifest under the tag, and keeps every layer that is there.
 
     Args:
         existing: what is under the tag, or None.
-        layer: of a signature or attestation.
+        new: layers of signatures or attestations.
 
     Raises:
         SignatureRefusedError: the manifest holds `LAYERS_MAX` layers.
@@ -124,7 +115,7 @@ def append_layer(existing: Manifest | None, layer: Descriptor) -> Appended:
     if existing is not None:
         value = load_object(existing.raw, "manifest")
         media_type, config_type = existing.media_type, existing.config.media_type
-    layers = [*value["layers"], layer.to_json()]
+    layers = [*value["layers"], *(layer.to_json() for layer in new)]
     if len(layers) > LAYERS_MAX:
         raise SignatureRefusedError(f"there are {LAYERS_MAX} signatures already, and no more fit")
     config = {

@@ -110,13 +110,13 @@ def test_the_config_of_a_signature_manifest_is_the_one_that_cosign_writes() -> N
         Digest.parse("sha256:3af4414d20c9e1cb76ccc72aae8b242166dabe6af531a4a790db8e2f0e5ee7c9"),
         243,
     )
-    made = simple_signing.append_layer(None, layer)
+    made = simple_signing.append_layers(None, [layer])
     assert str(Digest.of(made.config)) == "sha256:6be03ee91610ddcd1b1c5b664bb2ef319a85b4ca9ebee1d64d87729c5fd83a91"
     assert len(made.config) == 233
 
 
 def test_a_signature_is_added_beside_those_that_are_there() -> None:
-    first = simple_signing.append_layer(None, legacy()[1])
+    first = simple_signing.append_layers(None, [legacy()[1]])
     document = parse_manifest(first.manifest, first.media_type)
     assert isinstance(document, Manifest)
     foreign = json.loads(document.raw)
@@ -124,7 +124,7 @@ def test_a_signature_is_added_beside_those_that_are_there() -> None:
     foreign["unknown"] = {"kept": True}
     kept = parse_manifest(json.dumps(foreign).encode(), mt.OCI_MANIFEST)
     assert isinstance(kept, Manifest)
-    second = simple_signing.append_layer(kept, legacy(OTHER_KEY)[1])
+    second = simple_signing.append_layers(kept, [legacy(OTHER_KEY)[1]])
     value = json.loads(second.manifest)
     assert [layer["digest"] for layer in value["layers"]] == [foreign["layers"][0]["digest"]] * 2
     assert value["layers"][0] == foreign["layers"][0]
@@ -132,11 +132,6 @@ def test_a_signature_is_added_beside_those_that_are_there() -> None:
     config = json.loads(second.config)
     assert len(config["history"]) == len(config["rootfs"]["diff_ids"]) == 2
     assert value["config"]["digest"] == str(Digest.of(second.config))
-
-
-def test_the_tags_are_those_that_cosign_uses() -> None:
-    assert simple_signing.signature_tag(SUBJECT) == f"sha256-{SUBJECT.encoded}.sig"
-    assert simple_signing.signature_tag(SUBJECT, "att") == f"sha256-{SUBJECT.encoded}.att"
 
 
 def test_a_bundle_has_the_fields_that_cosign_writes_and_no_key_id() -> None:
@@ -311,7 +306,7 @@ def test_a_signed_payload_that_says_something_else_is_refused(
 
 
 def test_what_lies_under_a_signature_tag_is_read_strictly() -> None:
-    made = simple_signing.append_layer(None, legacy()[1])
+    made = simple_signing.append_layers(None, [legacy()[1]])
     assert len(simple_signing.read_manifest(made.manifest, made.media_type).layers) == 1
     index = json.dumps({"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": []}).encode()
     with pytest.raises(SignatureRefusedError, match="an index"):
@@ -324,10 +319,10 @@ def test_what_lies_under_a_signature_tag_is_read_strictly() -> None:
 
 
 def test_a_full_signature_manifest_takes_no_more() -> None:
-    made = simple_signing.append_layer(None, legacy()[1])
+    made = simple_signing.append_layers(None, [legacy()[1]])
     full = changed(made.manifest, lambda value: value.update(layers=value["layers"] * 1000))
     with pytest.raises(SignatureRefusedError, match="no more fit"):
-        simple_signing.append_layer(simple_signing.read_manifest(full, mt.OCI_MANIFEST), legacy()[1])
+        simple_signing.append_layers(simple_signing.read_manifest(full, mt.OCI_MANIFEST), [legacy()[1]])
 
 
 def test_base64_is_read_in_its_canonical_form_only() -> None:

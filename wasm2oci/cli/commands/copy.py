@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import DESTINATION
+from wasm2oci.cli.options import DESTINATION, TrustGroup
 from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.operations.environment import Environment
@@ -26,6 +26,7 @@ def command(
     recursive: Annotated[
         bool, Option("--recursive", "-r", help="Take along signatures and all else that refers to it.")
     ] = False,
+    trust: TrustGroup,
     environment: Environment,
     destination_options: Annotated[ConnectOptions, DESTINATION],
 ) -> None:
@@ -42,6 +43,7 @@ def command(
         parse_location(source),
         parse_location(destination),
         recursive=recursive,
+        trust=trust,
         destination_options=None if destination_options == ConnectOptions() else destination_options,
     )
     with transfer(output, "Copied", "Copying") as progress:

@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.options import SignatureFormatOption
 from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.terminal import Terminal
+from wasm2oci.errors import UsageError
 from wasm2oci.operations.environment import Environment
+from wasm2oci.operations.trust import SignatureFormat
 from wasm2oci.packager.profiles import PROFILES
 
 __all__ = ["command"]
@@ -44,6 +47,15 @@ def command(
     ] = None,
     author: Annotated[str | None, Option("--author", metavar="NAME", help=_AUTHOR)] = None,
     force: Annotated[bool, Option("--force", help="Push it even if it is not WebAssembly.")] = False,
+    sign: Annotated[bool, Option("--sign", help="Sign it with --key, before it gets its tags.")] = False,
+    key: Annotated[
+        str | None, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")
+    ] = None,
+    signature_format: SignatureFormatOption = SignatureFormat.BOTH,
+    signature_annotation: Annotated[
+        list[str] | None,
+        Option("--signature-annotation", metavar="KEY=VALUE", help="What the signer says besides; repeatable."),
+    ] = None,
     environment: Environment,
 ) -> None:
     """Put a WebAssembly module or component into a registry.
@@ -54,10 +66,17 @@ def command(
       wasm2oci push hello.wasm registry.example/hello:1.2.3,1.2,latest
       cargo-output | wasm2oci push - localhost:5000/hello:dev
     """
-    from wasm2oci.cli.references import pinned_name, split_tags, tagged_name
+    from wasm2oci.cli.references import attached_document, pinned_name, split_tags, tagged_name
     from wasm2oci.operations.push import PushRequest, push
 
     destination, further = split_tags(ref)
+    private = None
+    if sign and key is not None:
+        from wasm2oci.operations.keys import load_private_key
+
+        private = load_private_key(key, environment, terminal.ask_password)
+    elif sign or key is not None:
+        raise UsageError("--sign and --key go together", hint="wasm2oci key generate makes a key")
     request = PushRequest(
         module=terminal.stdin.read() if file == "-" else Path(file),
         destination=destination,
@@ -69,6 +88,9 @@ def command(
         created=created,
         author=author,
         force=force,
+        key=private,
+        signature_format=signature_format,
+        signature_annotations=tuple(signature_annotation or ()),
     )
     with transfer(output, "Uploaded", "Uploading") as progress:
         result = push(request, environment, progress)
@@ -81,6 +103,7 @@ def command(
         **descriptor_document(result.manifest),
         "module": descriptor_document(result.module),
         "transferredBytes": result.transferred,
+        "signature": attached_document(result.signature),
     }
     lines = fields(
         ("Pushed", [str(result.destination), *(tagged_name(result.destination, tag) for tag in further)]),
@@ -88,5 +111,6 @@ def command(
         ("Module", result.module.digest),
         ("Size", size_text(result.module.size)),
         ("Profile", f"{result.profile} ({result.kind})"),
+        ("Signed", None if private is None else f"key {private.public.id[:12]}"),
     )
     output.result(document, lines, quiet=pinned)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
 
 from wasm2oci.base.text import printable
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import ModuleOption, PlatformOption
+from wasm2oci.cli.options import ModuleOption, PlatformOption, TrustGroup
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.operations.environment import Environment
@@ -27,6 +27,9 @@ _ENGINE: Final = "Engine options"
 _SHOWN_ROWS: Final = 25
 _SHOWN_CHARACTERS: Final = 500
 _STDERR: Final = "-"
+_TRUST_OPTIONS: Final = frozenset(
+    {"--verify-key", "--certificate-identity", "--certificate-identity-regexp", "--policy"}
+)
 
 
 def command(
@@ -93,6 +96,7 @@ def command(
     no_code_cache: Annotated[
         bool, Option("--no-code-cache", help="Neither keep nor use code made from modules.", title=_ENGINE)
     ] = False,
+    trust: TrustGroup,
 ) -> int:
     """Fetch a module, verify it and run it.
 
@@ -118,6 +122,9 @@ def command(
     from wasm2oci.runtime.request import Limits, RunRequest
 
     words = arguments or []
+    late = next((word for word in words if word.partition("=")[0] in _TRUST_OPTIONS), None)
+    if late is not None:
+        output.warn(f"{late} after {subject} goes to the guest; to ask for a signature, write it before {subject}")
     if invoke is not None and words[:1] == ["--"]:
         words = words[1:]  # no value looks so: a habit of those who give negative ones
     with _trace_lines(trace, output) as write_trace:
@@ -141,7 +148,7 @@ def command(
             trace=write_trace,
             profile=profile,
         )
-        policy = FetchPolicy(pull, None if digest is None else Digest.parse(digest), module, platform)
+        policy = FetchPolicy(pull, None if digest is None else Digest.parse(digest), module, platform, trust)
         ran = run(FetchAndRun(parse_subject(subject), request, policy, cached=not no_code_cache), environment)
     outcome = ran.outcome
     if invoke is not None and not outcome.exit_code:

@@ -1,0 +1,115 @@
+"""Attestations: the statements about an artifact, and which of them are by whom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from wasm2oci.errors import IntegrityError
+from wasm2oci.operations.find_signatures import find_signatures
+from wasm2oci.operations.guard import Guard
+from wasm2oci.signing import bundle, dsse
+from wasm2oci.signing.decision import Refusal
+from wasm2oci.signing.keyless import Keyless
+from wasm2oci.signing.requirement import Verifier
+from wasm2oci.signing.statement import COSIGN_SIGNATURE, PAYLOAD_TYPE, matches_type, predicate_type, read_statement
+from wasm2oci.signing.strict import SignatureRefusedError
+from wasm2oci.signing.trusted_root import read_trusted_root
+
+if TYPE_CHECKING:
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.trust import TrustOptions
+    from wasm2oci.signing.requirement import Candidate, Requirement
+
+__all__ = ["Attestation", "Attestations", "NoAttestationError", "attestations"]
+
+
+class NoAttestationError(IntegrityError):
+    """No attestation of the kind that is asked for is by the key or identity that is asked for."""
+
+
+class Attestation(NamedTuple):
+    """A statement.
+
+    Args:
+        origin: where it was found.
+        type: of its predicate.
+        predicate: as decoded from JSON.
+        signer: by whom, when that was checked; None for a statement that nobody was asked about.
+    """
+
+    origin: str
+    type: str
+    predicate: object
+    signer: str | None
+
+
+class Attestations(NamedTuple):
+    """What was found about an artifact: statements, and what is no statement or does not count."""
+
+    source: Location
+    manifest: Descriptor
+    found: tuple[Attestation, ...]
+    refusals: tuple[Refusal, ...]
+
+
+def attestations(source: Location, trust: TrustOptions, environment: Environment) -> Attestations:
+    """Finds the attestations of an artifact.
+
+    Args:
+        source: the artifact.
+        trust: with a key or an identity, only what it signed is returned, and there has to be something; without, all
+            statements are, and none is checked. `type` leaves out other types.
+        environment: the world.
+
+    Raises:
+        NotFoundError: the source names nothing.
+        NoAttestationError: nothing is by the key or identity that is asked for.
+        Wasm2OciError: the place cannot be read.
+    """
+    wanted = None if trust.type is None else predicate_type(trust.type)
+    guard = Guard.load(trust._replace(type=None), (), environment)
+    with environment.places() as places:
+        target = places.read(source)
+        root = target.resolve(places.identifier(source))
+        candidates, unread = find_signatures(target, root)
+    trusted = None if guard.trusted_root is None else read_trusted_root(guard.trusted_root)
+    verifier = Verifier(root.digest, lambda: Keyless(guard.trusted_root), trusted)
+    found: list[Attestation] = []
+    refusals = list(unread)
+    for candidate in candidates:
+        if candidate.form not in {"bundle", "dsse"}:
+            continue
+        try:
+            one = _read(candidate, root)
+            if one.type == COSIGN_SIGNATURE or (wanted is not None and not matches_type(one.type, wanted)):
+                continue
+            if guard.asked is not None:
+                requirement = _of_type(guard.asked.all_of[0], one.type)
+                one = one._replace(signer=verifier.check(candidate, requirement).name)
+        except SignatureRefusedError as error:
+            refusals.append(Refusal(candidate.origin, error.message))
+        else:
+            found.append(one)
+    if guard.asked is not None and not found:
+        why = f" ({refusals[0].reason})" if refusals else ""
+        raise NoAttestationError(f"{source} has no attestation {guard.asked.all_of[0].text}{why}")
+    return Attestations(source, root, tuple(found), tuple(refusals))
+
+
+def _read(candidate: Candidate, root: Descriptor) -> Attestation:
+    """The statement in a candidate, unchecked but for what it is about."""
+    if candidate.form == "bundle":
+        envelope = bundle.read_bundle(candidate.raw).envelope
+    else:
+        envelope = dsse.read_envelope(candidate.raw)
+    if envelope is None or envelope.payload_type != PAYLOAD_TYPE:
+        raise SignatureRefusedError("this holds no statement")
+    claim = read_statement(envelope.payload).about(root.digest, candidate.form)
+    return Attestation(candidate.origin, claim.predicate_type or "", claim.predicate, None)
+
+
+def _of_type(requirement: Requirement, kind: str) -> Requirement:
+    return replace(requirement, types=(kind,))

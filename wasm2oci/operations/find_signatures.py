@@ -1,0 +1,238 @@
+"""Finding what was signed about a manifest, in each place where signatures are kept.
+
+    referrers             bundles, Notation signatures, and what old experiments of cosign wrote
+    ALGORITHM-HEX.sig     legacy signatures: a manifest, each layer a signature
+    ALGORITHM-HEX.att     legacy attestations: a manifest, each layer an envelope
+
+All of it is asked for at once, then all manifests, then all documents: at most three round trips, whatever is there.
+
+The registry is not trusted. Its listing of referrers may lack artifact types or have wrong ones (GHCR), and may be
+empty although the fallback tag lists some (Docker Hub): so the tag is read too, and an entry is left out only when it
+says that it is something else. What is damaged, missing or too large becomes a refusal beside the others; too many
+entries are an error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
+
+from wasm2oci.content.pool import run_all
+from wasm2oci.content.target import ReferrerLister
+from wasm2oci.content.verify import read_all
+from wasm2oci.errors import IntegrityError, InvalidInputError, NotFoundError
+from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
+from wasm2oci.oci.referrers import cosign_tag, fallback_tag
+from wasm2oci.oci.wire import MANIFEST_MAX
+from wasm2oci.signing import bundle, notation, simple_signing
+from wasm2oci.signing.decision import Refusal
+from wasm2oci.signing.requirement import Candidate
+from wasm2oci.signing.strict import DOCUMENT_MAX, MalformedSignatureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from wasm2oci.content.target import ReadTarget
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.reference import Name
+
+__all__ = ["REFERRERS_MAX", "FoundSignatures", "TooManySignaturesError", "find_signatures", "read_tagged"]
+
+REFERRERS_MAX: Final = 100
+"""Referrers that may be signatures, and layers under a signature tag, that are read of one manifest."""
+_BYTES_MAX: Final = 32 * 1024 * 1024
+"""Bytes of all documents together."""
+_WORKERS: Final = 8
+_DSSE_TYPE: Final = "application/vnd.dsse.envelope.v1+json"
+_IN_TOTO: Final = "application/vnd.in-toto+json"
+_LEGACY_REFERRER: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
+_UNTYPED: Final = frozenset({None, "", "application/vnd.oci.empty.v1+json", "application/vnd.oci.image.config.v1+json"})
+"""What a listing says of a referrer whose type it does not know."""
+_TYPES: Final = frozenset({notation.ARTIFACT_TYPE, _IN_TOTO, _LEGACY_REFERRER})
+_FORMS: Final = {
+    simple_signing.LAYER_TYPE: "simple signing",
+    _DSSE_TYPE: "dsse",
+    _IN_TOTO: "dsse",
+    notation.JWS_TYPE: "notation",
+    notation.COSE_TYPE: "notation",
+}
+"""Media type of a layer -> the form of the signature in it."""
+
+
+class TooManySignaturesError(IntegrityError):
+    """A manifest has more referrers, or more bytes of signatures, than are read."""
+
+
+class FoundSignatures(NamedTuple):
+    """What was found about a manifest.
+
+    Args:
+        candidates: signatures and attestations, not checked.
+        refusals: what could not be read, and why.
+    """
+
+    candidates: tuple[Candidate, ...]
+    refusals: tuple[Refusal, ...]
+
+
+@runtime_checkable
+class _ManifestFetcher(Protocol):
+    """A target that gives the manifest under a tag in one request."""
+
+    def fetch_manifest(self, name: Name) -> tuple[Descriptor, bytes]: ...
+
+
+class _Layer(NamedTuple):
+    form: str
+    origin: str
+    descriptor: Descriptor
+
+
+def read_tagged(target: ReadTarget, tag: str) -> tuple[Descriptor, bytes] | None:
+    """The manifest under a tag, verified; None when there is no such tag."""
+    try:
+        if isinstance(target, _ManifestFetcher):
+            return target.fetch_manifest(tag)
+        found = target.resolve(tag)
+        return found, read_all(target.fetch(found), found, MANIFEST_MAX)
+    except NotFoundError:
+        return None
+
+
+def find_signatures(target: ReadTarget, subject: Descriptor, *, attestations: bool = True) -> FoundSignatures:
+    """Finds signatures and attestations.
+
+    Args:
+        target: where the manifest is.
+        subject: its descriptor.
+        attestations: also those under the legacy tag.
+
+    Raises:
+        TooManySignaturesError: there are too many to read.
+        Wasm2OciError: the place cannot be read.
+    """
+    return _Search(target, subject.digest).run(subject, attestations=attestations)
+
+
+class _Search:
+    def __init__(self, target: ReadTarget, subject: Digest) -> None:
+        self._target = target
+        self._subject = subject
+        self._refusals: list[Refusal] = []
+        self._layers: list[_Layer] = []
+
+    def run(self, subject: Descriptor, *, attestations: bool) -> FoundSignatures:
+        listed: list[Descriptor] = []
+        tagged: list[Descriptor] = []
+        tags = [cosign_tag(self._subject, "sig")]
+        if attestations:
+            tags.append(cosign_tag(self._subject, "att"))
+
+        def list_referrers() -> None:
+            if isinstance(self._target, ReferrerLister):
+                for entry in self._target.referrers(subject):
+                    listed.append(entry)
+                    if len(listed) > _LISTED_MAX:
+                        raise TooManySignaturesError(f"{self._subject} has more than {_LISTED_MAX:,} referrers")
+
+        jobs: list[Callable[[], None]] = [list_referrers, lambda: tagged.extend(self._fallback())]
+        jobs += [lambda tag=tag: self._read_tag(tag) for tag in tags]  # type: ignore[misc]
+        _at_once(jobs)
+        entries = {entry.digest: entry for entry in (*tagged, *listed) if _may_be_signature(entry)}
+        if len(entries) > REFERRERS_MAX:
+            raise TooManySignaturesError(
+                f"{self._subject} has {len(entries):,} referrers that may be signatures; {REFERRERS_MAX} are read"
+            )
+        _at_once([lambda entry=entry: self._read_referrer(entry) for entry in entries.values()])  # type: ignore[misc]
+        return self._read_documents()
+
+    def _fallback(self) -> Iterable[Descriptor]:
+        """The entries under the fallback tag: a registry with the API may not know what was written before."""
+        found = read_tagged(self._target, fallback_tag(self._subject))
+        if found is None:
+            return ()
+        document = parse_manifest(found[1], found[0].media_type)
+        return document.manifests if isinstance(document, Index) else ()
+
+    def _read_tag(self, tag: str) -> None:
+        found = read_tagged(self._target, tag)
+        if found is None:
+            return
+        try:
+            manifest = simple_signing.read_manifest(found[1], found[0].media_type)
+        except MalformedSignatureError as error:
+            self._refusals.append(Refusal(tag, error.message))
+            return
+        if len(manifest.layers) > REFERRERS_MAX:
+            raise TooManySignaturesError(f"{tag} has {len(manifest.layers):,} layers; {REFERRERS_MAX} are read")
+        self._add_layers(tag, manifest)
+
+    def _read_referrer(self, entry: Descriptor) -> None:
+        try:
+            raw = read_all(self._target.fetch(entry), entry, MANIFEST_MAX)
+            document = parse_manifest(raw, entry.media_type)
+        except (InvalidInputError, IntegrityError, NotFoundError) as error:
+            self._refusals.append(Refusal(str(entry.digest), error.message))
+            return
+        if not isinstance(document, Manifest):
+            return
+        if document.subject is None or document.subject.digest != self._subject:
+            self._refusals.append(Refusal(str(entry.digest), "the referrer is about another artifact"))
+            return
+        layer = bundle.bundle_layer(document)
+        if layer is not None:
+            self._layers.append(_Layer("bundle", str(entry.digest), layer))
+        else:
+            self._add_layers(str(entry.digest), document)
+
+    def _add_layers(self, origin: str, manifest: Manifest) -> None:
+        for number, layer in enumerate(manifest.layers):
+            form = _FORMS.get(layer.media_type)
+            if form is not None:
+                self._layers.append(_Layer(form, f"{origin} layer {number}", layer))
+
+    def _read_documents(self) -> FoundSignatures:
+        wanted: dict[Digest, Descriptor] = {}
+        for layer in self._layers:
+            if layer.descriptor.size > DOCUMENT_MAX:
+                reason = f"the signature is {layer.descriptor.size:,} bytes; the limit is {DOCUMENT_MAX:,}"
+                self._refusals.append(Refusal(layer.origin, reason))
+            else:
+                wanted.setdefault(layer.descriptor.digest, layer.descriptor)
+        total = sum(descriptor.size for descriptor in wanted.values())
+        if total > _BYTES_MAX:
+            raise TooManySignaturesError(f"{self._subject} has {total:,} bytes of signatures; {_BYTES_MAX:,} are read")
+        documents: dict[Digest, bytes | str] = {}
+
+        def read(descriptor: Descriptor) -> None:
+            try:
+                documents[descriptor.digest] = read_all(self._target.fetch(descriptor), descriptor, DOCUMENT_MAX)
+            except (IntegrityError, NotFoundError) as error:
+                documents[descriptor.digest] = error.message
+
+        _at_once([lambda one=one: read(one) for one in wanted.values()])  # type: ignore[misc]
+        candidates = []
+        for layer in sorted(self._layers, key=lambda one: one.origin):
+            document = documents.get(layer.descriptor.digest)
+            if isinstance(document, bytes):
+                candidates.append(Candidate(layer.form, layer.origin, document, layer.descriptor))
+            elif document is not None:
+                self._refusals.append(Refusal(layer.origin, document))
+        return FoundSignatures(tuple(candidates), tuple(sorted(self._refusals)))
+
+
+_LISTED_MAX: Final = 10_000
+"""Referrers of any kind that a listing may have."""
+
+
+def _may_be_signature(entry: Descriptor) -> bool:
+    kind = entry.artifact_type
+    return kind in _UNTYPED or kind in _TYPES or str(kind).startswith("application/vnd.dev.sigstore.bundle")
+
+
+def _at_once(jobs: list[Callable[[], None]]) -> None:
+    def work(job: Callable[[], None], check: Any) -> None:
+        check()
+        job()
+
+    run_all(work, jobs, _WORKERS)

@@ -1,0 +1,337 @@
+"""What has to be met before an artifact is used, and whether it is.
+
+The manifest is known by the digest of its bytes when this begins, and everything after goes by that digest: a tag that
+moves meanwhile changes nothing. Signatures are looked for on a thread of their own, while the artifact is fetched; who
+uses the artifact waits for the verdict first.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from wasm2oci.base.files import local_errors
+from wasm2oci.errors import IntegrityError, UsageError, Wasm2OciError
+from wasm2oci.oci.reference import Reference
+from wasm2oci.operations.find_signatures import FoundSignatures, find_signatures
+from wasm2oci.operations.keys import load_public_key, read_key_bytes
+from wasm2oci.packager.annotations import parse_annotation
+from wasm2oci.signing.decision import decide, decide_default
+from wasm2oci.signing.keyless import Keyless
+from wasm2oci.signing.policy import POLICY_MAX, REQUIRE, WARN, Rule, read_policy, scope_of
+from wasm2oci.signing.requirement import SIGNATURE_TYPES, IdentityRequirement, KeyRequirement, Verifier
+from wasm2oci.signing.statement import predicate_type
+from wasm2oci.signing.trusted_root import read_trusted_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wasm2oci.content.target import ReadTarget
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment, Places
+    from wasm2oci.operations.trust import TrustOptions
+    from wasm2oci.signing.claim import Signer
+    from wasm2oci.signing.decision import Decision, Refusal
+    from wasm2oci.signing.policy import Policy
+    from wasm2oci.signing.requirement import Requirement
+
+__all__ = ["Checked", "Guard", "ModuleDeniedError", "NotSignedError", "PendingCheck", "SignaturesRefusedError"]
+
+_TRUSTED_ROOT_MAX = 4 * 1024 * 1024
+_SHOWN = 20
+_GRACE = 2.0
+"""Seconds that a check has to end after its result became pointless."""
+
+
+class NotSignedError(IntegrityError):
+    """A signature is required, and the artifact has none."""
+
+
+class SignaturesRefusedError(IntegrityError):
+    """A signature is required, and none of those that were found counts.
+
+    Args:
+        message: what is missing.
+        refusals: every signature that was found, and why it does not count.
+    """
+
+    def __init__(self, message: str, refusals: tuple[Refusal, ...]) -> None:
+        super().__init__(message)
+        self.refusals = refusals
+
+    @property
+    def detail(self) -> str:
+        """One line for each signature that does not count."""
+        lines = [f"{one.origin}: {one.reason}" for one in self.refusals[:_SHOWN]]
+        more = len(self.refusals) - _SHOWN
+        return "\n".join([*lines, *([f"and {more} more"] if more > 0 else [])])
+
+
+class ModuleDeniedError(IntegrityError):
+    """The policy does not allow what the module imports, uses or weighs."""
+
+
+class Checked(NamedTuple):
+    """What was found about an artifact that may be used.
+
+    Args:
+        decisions: of the caller's requirement and of each policy file, each with its name.
+        found: all signatures.
+    """
+
+    decisions: tuple[tuple[str, Decision], ...]
+    found: FoundSignatures
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """Whoever's signatures counted, without repetition."""
+        signers = {
+            signer.name: signer
+            for _, decision in self.decisions
+            for verdict in decision.verdicts
+            for _, signer in verdict.signers
+        }
+        return tuple(signers.values())
+
+
+class PendingCheck:
+    """A check that is going on.
+
+    Args:
+        run: does it.
+    """
+
+    def __init__(self, run: _Check) -> None:
+        self._checked: Checked | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, args=(run,), daemon=True)
+        self._thread.start()
+
+    def _work(self, run: _Check) -> None:
+        try:
+            self._checked = run()
+        except BaseException as error:  # noqa: BLE001 - carried to who waits, whatever it is
+            self._error = error
+
+    def end(self) -> None:
+        """Wait until it is over, whatever its result, but not for long: a silent registry must not hold us."""
+        self._thread.join(_GRACE)
+
+    def wait(self) -> Checked:
+        """The result.
+
+        Raises:
+            NotSignedError: a signature is required, and there is none.
+            SignaturesRefusedError: no signature fulfils what is required.
+            Wasm2OciError: the place cannot be read.
+        """
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        if self._checked is None:
+            raise AssertionError("a check ends with a result or an error")
+        return self._checked
+
+
+class _Check(NamedTuple):
+    """One artifact to be checked, with all that takes."""
+
+    guard: Guard
+    target: ReadTarget
+    location: Location
+    root: Descriptor
+
+    def __call__(self) -> Checked:
+        return self.guard.check(self.target, self.location, self.root)
+
+
+class Guard(NamedTuple):
+    """Requirements.
+
+    Args:
+        asked: what the caller asks for, or None.
+        policies: the files that count.
+        trusted_root: bytes of a `trusted_root.json`, or None.
+        environment: takes warnings.
+    """
+
+    asked: Rule | None
+    policies: tuple[Policy, ...]
+    trusted_root: bytes | None
+    environment: Environment
+
+    @classmethod
+    def load(cls, options: TrustOptions, files: tuple[Path, ...], environment: Environment) -> Self:
+        """Reads keys and policy files; see `trust.guard_for`."""
+        root = None
+        if options.trusted_root is not None:
+            root = _read(options.trusted_root, _TRUSTED_ROOT_MAX)
+            read_trusted_root(root)
+        asked = None
+        if options.asks:
+            asked = Rule("the command line", REQUIRE, all_of=(_requirement(options, environment),))
+        return cls(asked, tuple(_load_policy(path, environment) for path in files), root, environment)
+
+    def begin(self, places: Places, location: Location, root: Descriptor) -> PendingCheck:
+        """Begins to check an artifact whose manifest is known."""
+        pending = PendingCheck(_Check(self, places.apart(location), location, root))
+        places.before_closing(pending.end)
+        return pending
+
+    def rules(self, location: Location) -> list[tuple[str, Rule | None, Policy | None]]:
+        """For the caller and each policy file its name and the rule that applies, or None for the file's default."""
+        found: list[tuple[str, Rule | None, Policy | None]] = []
+        if self.asked is not None:
+            found.append(("what was asked for", self.asked, None))
+        name = scope_name(location)
+        return found + [(policy.source, policy.rule_for(name), policy) for policy in self.policies]
+
+    def check(self, target: ReadTarget, location: Location, root: Descriptor) -> Checked:
+        """Checks an artifact.
+
+        Raises:
+            NotSignedError: a signature is required, and there is none.
+            SignaturesRefusedError: no signature fulfils what is required.
+            Wasm2OciError: the place cannot be read.
+        """
+        checked = self.look(target, location, root)
+        for source, decision in checked.decisions:
+            if decision.met:
+                continue
+            error = _refusal(location, source, decision, checked.found)
+            if decision.refused:
+                raise error
+            if decision.enforce == WARN:
+                self.environment.warn(f"{error.message} ({source})")
+        return checked
+
+    def look(self, target: ReadTarget, location: Location, root: Descriptor) -> Checked:
+        """Looks for signatures and decides about them, and refuses nothing."""
+        rules = self.rules(location)
+        wanted = [rule for _, rule, _ in rules if rule is not None and rule.wants_signatures]
+        found = FoundSignatures((), ())
+        if wanted:
+            types = {kind for rule in wanted for one in (*rule.all_of, *rule.any_of) for kind in one.types}
+            found = find_signatures(target, root, attestations=bool(types - set(SIGNATURE_TYPES)))
+        trusted = None
+        if self.trusted_root is not None:
+            trusted = read_trusted_root(self.trusted_root)
+        verifier = Verifier(root.digest, lambda: Keyless(self.trusted_root), trusted)
+        decisions = []
+        for source, rule, policy in rules:
+            if rule is not None:
+                decisions.append((source, decide(rule, found.candidates, verifier)))
+            elif policy is not None:
+                decisions.append((source, decide_default(policy)))
+        return Checked(tuple(decisions), found)
+
+    def asks_for_signatures(self, location: Location) -> bool:
+        """Whether signatures have to be looked for, or the artifact is refused anyhow."""
+        return any(
+            rule.wants_signatures if rule is not None else policy is not None and policy.default == REQUIRE
+            for _, rule, policy in self.rules(location)
+        )
+
+    def limits_modules(self, location: Location) -> bool:
+        """Whether a rule says what the module may do, so that all of it has to be looked at."""
+        return any(rule is not None and rule.module.any for _, rule, _ in self.rules(location))
+
+    def check_module(self, location: Location, data: bytes) -> None:
+        """Checks what a module imports, uses and weighs.
+
+        Raises:
+            ModuleDeniedError: a policy does not allow it.
+            ModuleError: it is not valid, so what it uses cannot be known.
+        """
+        enforced = {source: rule for source, rule, _ in self.rules(location) if rule is not None}
+        for source, faults in self.module_faults(location, data):
+            rule = enforced[source]
+            if faults and rule.enforce == REQUIRE:
+                raise ModuleDeniedError(faults[0], hint=f"see the rule for {rule.scope} in {source}")
+            if rule.enforce == WARN:
+                for fault in faults:
+                    self.environment.warn(f"{fault} ({source})")
+
+    def module_faults(self, location: Location, data: bytes) -> list[tuple[str, list[str]]]:
+        """What a module breaks, by the name of the file whose rule says so.
+
+        Raises:
+            ModuleError: it is not valid, so what it uses cannot be known.
+        """
+        from wasm2oci.engine.facts import outline, validated
+
+        found = []
+        for source, rule, _ in self.rules(location):
+            if rule is None or not rule.module.any:
+                continue
+            limits = rule.module
+            features: tuple[str, ...] = ()
+            if limits.deny_features or limits.allow_features is not None:
+                features = validated(data).facts.features
+            imports = [one.full_name for one in outline(data).imports]
+            found.append((source, limits.faults(len(data), imports, features)))
+        return found
+
+
+def scope_name(location: Location) -> str:
+    """What scopes are compared with."""
+    if isinstance(location, Reference):
+        return scope_of(location.host, location.repository)
+    return f"oci-layout:{location.folder.absolute()}"
+
+
+def _refusal(
+    location: Location, source: str, decision: Decision, found: FoundSignatures
+) -> NotSignedError | SignaturesRefusedError:
+    wants = decision.rule is not None and decision.rule.wants_signatures
+    if wants and not found.candidates and not found.refusals:
+        return NotSignedError(f"{location} is not signed", hint=f"required by {source}")
+    refusals = {one: None for verdict in decision.verdicts for one in verdict.refusals}
+    refusals.update(dict.fromkeys(found.refusals))
+    return SignaturesRefusedError(f"{location}: {'; '.join(decision.missing)}", tuple(refusals))
+
+
+def _requirement(options: TrustOptions, environment: Environment) -> Requirement:
+    annotations = dict(parse_annotation(text) for text in options.annotations or ())
+    types = SIGNATURE_TYPES if options.type is None else (predicate_type(options.type),)
+    if options.key is not None:
+        return KeyRequirement(load_public_key(options.key, environment), annotations, types)
+    return IdentityRequirement(
+        issuer=options.issuer,
+        issuer_pattern=_pattern(options.issuer_regexp),
+        subject=options.identity,
+        pattern=_pattern(options.identity_regexp),
+        annotations=annotations,
+        types=types,
+    )
+
+
+def _pattern(text: str | None) -> re.Pattern[str] | None:
+    if text is None:
+        return None
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise UsageError(f"{text!r} is not a regular expression: {error}") from error
+
+
+def _load_policy(path: Path, environment: Environment) -> Policy:
+    def read_key(name: str) -> bytes:
+        return read_key_bytes(name if name.startswith("env://") else str(path.parent / name), environment)
+
+    try:
+        return read_policy(_read(path, POLICY_MAX), str(path), read_key)
+    except Wasm2OciError as error:
+        if str(path) not in error.message:
+            error.message = f"{path}: {error.message}"
+        raise
+
+
+def _read(path: Path, limit: int) -> bytes:
+    with local_errors(path), path.open("rb") as file:
+        raw = file.read(limit + 1)
+    if len(raw) > limit:
+        raise UsageError(f"{path} is larger than {limit:,} bytes")
+    return raw

@@ -1,0 +1,172 @@
+"""Keys: made, imported, shown; and how a key that a user names is read.
+
+A key is named by a file, or as `env://NAME` by a variable that holds the PEM, as cosign has it. The password of an
+encrypted key is in the variable `COSIGN_PASSWORD` (also when it is empty), else it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wasm2oci.base.files import local_errors, write_file
+from wasm2oci.content.verify import BytesContent
+from wasm2oci.errors import LocalIOError, NotFoundError, UsageError
+from wasm2oci.signing.cosign_key import KEY_FILE_MAX, is_encrypted, read_private_key, seal
+from wasm2oci.signing.keys import InvalidKeyError, PrivateKey, PublicKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.operations.environment import Environment
+
+__all__ = [
+    "KeyExistsError",
+    "KeyFiles",
+    "KeyNotFoundError",
+    "generate_key",
+    "import_key",
+    "load_private_key",
+    "load_public_key",
+    "read_key_bytes",
+]
+
+PASSWORD_VARIABLE: Final = "COSIGN_PASSWORD"  # noqa: S105 - the name of a variable
+_ENV: Final = "env://"
+
+
+class KeyExistsError(LocalIOError):
+    """A key would be written over a file that is there."""
+
+
+class KeyNotFoundError(NotFoundError):
+    """A variable that should hold a key is not set."""
+
+
+class KeyFiles(NamedTuple):
+    """A pair of key files.
+
+    Args:
+        private: the encrypted private key.
+        public: the public key.
+        key: the public key itself.
+    """
+
+    private: Path
+    public: Path
+    key: PublicKey
+
+
+def read_key_bytes(name: str, environment: Environment) -> bytes:
+    """The bytes of a key that a user names.
+
+    Raises:
+        KeyNotFoundError: there is no such variable.
+        FileNotThereError: there is no such file.
+        InvalidKeyError: there are more than `KEY_FILE_MAX`.
+    """
+    if name.startswith(_ENV):
+        text = environment.variables.get(name.removeprefix(_ENV))
+        if text is None:
+            raise KeyNotFoundError(f"the variable {name.removeprefix(_ENV)} is not set")
+        return text.encode()
+    path = Path(name)
+    with local_errors(path), path.open("rb") as file:
+        raw = file.read(KEY_FILE_MAX + 1)
+    if len(raw) > KEY_FILE_MAX:
+        raise InvalidKeyError(f"{path} is larger than {KEY_FILE_MAX:,} bytes, and so no key")
+    return raw
+
+
+def load_public_key(name: str, environment: Environment, password: Callable[[str], str] | None = None) -> PublicKey:
+    """A public key; of a private key its public half, where `password` is given.
+
+    Raises:
+        InvalidKeyError: it is no key.
+        Wasm2OciError: it cannot be read.
+    """
+    raw = read_key_bytes(name, environment)
+    if b"PRIVATE KEY-----" in raw and password is not None:
+        return _opened(raw, environment, password).public
+    return PublicKey.from_pem(raw)
+
+
+def load_private_key(name: str, environment: Environment, password: Callable[[str], str]) -> PrivateKey:
+    """A private key.
+
+    Args:
+        name: a file, or `env://NAME`.
+        environment: the world.
+        password: asks for the password with a question, when no variable holds it.
+
+    Raises:
+        InvalidKeyError: it is no private key.
+        WrongPasswordError: the password does not open it.
+        Wasm2OciError: it cannot be read.
+    """
+    return _opened(read_key_bytes(name, environment), environment, password)
+
+
+def _opened(raw: bytes, environment: Environment, password: Callable[[str], str]) -> PrivateKey:
+    return read_private_key(raw, lambda: _password(environment, lambda: password("Password of the private key: ")))
+
+
+def _password(environment: Environment, ask: Callable[[], str]) -> bytes:
+    found = environment.variables.get(PASSWORD_VARIABLE)
+    return (ask() if found is None else found).encode()
+
+
+def generate_key(prefix: Path, environment: Environment, password: Callable[[str], str], *, force: bool) -> KeyFiles:
+    """Makes a new ECDSA P-256 key and writes `PREFIX.key`, readable by its owner only, and `PREFIX.pub`.
+
+    Raises:
+        KeyExistsError: one of the files is there, and `force` is not given.
+        UsageError: the password was entered in two ways.
+        LocalIOError: they cannot be written.
+    """
+    _check_free(prefix, force=force)
+    return _write(PrivateKey.generate(), prefix, _new_password(environment, password))
+
+
+def import_key(
+    name: str, prefix: Path, environment: Environment, password: Callable[[str], str], *, force: bool
+) -> KeyFiles:
+    """Encrypts a private key of another tool (PKCS#8, SEC1 or PKCS#1) in cosign's way.
+
+    Raises:
+        InvalidKeyError: it is no private key.
+        UnsupportedKeyError: it is of a kind that is not used.
+        KeyExistsError: see `generate_key`.
+    """
+    raw = read_key_bytes(name, environment)
+    _check_free(prefix, force=force)
+    if is_encrypted(raw):
+        key = read_private_key(raw, lambda: password("Password of the key to import: ").encode())
+    else:
+        key = PrivateKey.from_plain_pem(raw)
+    return _write(key, prefix, _new_password(environment, password))
+
+
+def _new_password(environment: Environment, password: Callable[[str], str]) -> bytes:
+    found = environment.variables.get(PASSWORD_VARIABLE)
+    if found is not None:
+        return found.encode()
+    first = password("Password for the private key: ")
+    if password("Password for the private key again: ") != first:
+        raise UsageError("the two passwords differ")
+    return first.encode()
+
+
+def _check_free(prefix: Path, *, force: bool) -> None:
+    for suffix in (".key", ".pub"):
+        path = prefix.with_name(prefix.name + suffix)
+        if path.exists() and not force:
+            raise KeyExistsError(f"{path} is there already", hint="choose another prefix")
+
+
+def _write(key: PrivateKey, prefix: Path, password: bytes) -> KeyFiles:
+    private, public = (prefix.with_name(prefix.name + suffix) for suffix in (".key", ".pub"))
+    write_file(private, BytesContent(seal(key, password, os.urandom)), 0o600)
+    write_file(public, BytesContent(key.public.pem), 0o644)
+    return KeyFiles(private, public, key.public)

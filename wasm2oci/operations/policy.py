@@ -1,0 +1,238 @@
+"""Policy: what the policy files decide about an artifact, and why; and Kubewarden's file as one of ours."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from wasm2oci.base.files import local_errors
+from wasm2oci.errors import InvalidInputError, UnsupportedError, UsageError
+from wasm2oci.operations.guard import Guard, scope_name
+from wasm2oci.operations.trust import policy_files
+from wasm2oci.signing.policy import POLICY_MAX, InvalidPolicyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.trust import TrustOptions
+    from wasm2oci.signing.decision import Decision
+
+__all__ = ["ExplainedDecision", "Explanation", "YamlMissingError", "explain", "import_policy"]
+
+_KUBEWARDEN_KINDS: Final = ("pubKey", "genericIssuer", "githubAction")
+
+
+class YamlMissingError(UnsupportedError):
+    """Reading Kubewarden's file needs PyYAML, and it is not installed."""
+
+
+class ExplainedDecision(NamedTuple):
+    """What one file decides.
+
+    Args:
+        source: the file.
+        scope: of the rule that applies, or None where the default does.
+        enforce: `require`, `warn` or `accept-unsigned`.
+        refused: whether the artifact must not be used.
+        missing: what is missing, one sentence each.
+        requirements: each in words, and who fulfils it.
+        module: what the module may do, in words.
+    """
+
+    source: str
+    scope: str | None
+    enforce: str
+    refused: bool
+    missing: tuple[str, ...]
+    requirements: tuple[tuple[str, tuple[str, ...]], ...]
+    module: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object."""
+        return {
+            "policy": self.source,
+            "rule": self.scope,
+            "enforce": self.enforce,
+            "refused": self.refused,
+            "missing": list(self.missing),
+            "requirements": [{"requirement": text, "signers": list(who)} for text, who in self.requirements],
+            "module": list(self.module),
+        }
+
+
+class Explanation(NamedTuple):
+    """What all files decide about an artifact.
+
+    Args:
+        manifest: which manifest was looked at.
+        scope: what scopes were compared with.
+        decisions: of each file.
+        found: signatures and attestations, checked or not: form and origin of each.
+        refusals: why some do not count.
+    """
+
+    manifest: Descriptor
+    scope: str
+    decisions: tuple[ExplainedDecision, ...]
+    found: tuple[tuple[str, str], ...]
+    refusals: tuple[tuple[str, str], ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """For people."""
+        shown = [f"{self.scope} is {self.manifest.digest}"]
+        if not self.decisions:
+            return [*shown, "no policy file applies: unsigned artifacts are accepted"]
+        for one in self.decisions:
+            rule = f"the rule for {one.scope}" if one.scope is not None else "no rule, so the default"
+            shown += ["", f"{one.source}: {rule} applies ({one.enforce})"]
+            shown += [f"  {text}: {', '.join(who) or 'no'}" for text, who in one.requirements]
+            shown += [f"  {text}" for text in one.module]
+            shown += [f"  missing: {text}" for text in one.missing]
+            shown.append(f"  {'refused' if one.refused else 'allowed'}")
+        shown += ["", *(f"found: {form} {origin}" for form, origin in self.found)]
+        shown += [f"does not count: {origin}: {reason}" for origin, reason in self.refusals]
+        return shown if self.found or self.refusals else [*shown, "found: no signatures"]
+
+
+def explain(location: Location, options: TrustOptions, environment: Environment) -> Explanation:
+    """Looks at an artifact with every policy file that counts.
+
+    Raises:
+        NotFoundError: the location names nothing, or a file is not there.
+        InvalidPolicyError: a file is malformed.
+        Wasm2OciError: the place cannot be read.
+    """
+    guard = Guard.load(options, policy_files(options, environment), environment)
+    with environment.places() as places:
+        target = places.read(location)
+        root = target.resolve(places.identifier(location))
+        checked = guard.look(target, location, root)
+        decisions = [_explained(source, decision) for source, decision in checked.decisions]
+        if guard.limits_modules(location):
+            decisions = _with_module(guard, places.read(location), location, root, decisions)
+    refusals = {
+        (one.origin, one.reason) for _, decision in checked.decisions for v in decision.verdicts for one in v.refusals
+    }
+    refusals |= {(one.origin, one.reason) for one in checked.found.refusals}
+    found = tuple((one.form, one.origin) for one in checked.found.candidates)
+    return Explanation(root, scope_name(location), tuple(decisions), found, tuple(sorted(refusals)))
+
+
+def _explained(source: str, decision: Decision) -> ExplainedDecision:
+    rule = decision.rule
+    return ExplainedDecision(
+        source,
+        None if rule is None else rule.scope,
+        decision.enforce,
+        decision.refused,
+        decision.missing,
+        tuple(
+            (verdict.requirement.text, tuple(dict.fromkeys(signer.name for _, signer in verdict.signers)))
+            for verdict in decision.verdicts
+        ),
+        () if rule is None else tuple(rule.module.lines),
+    )
+
+
+def _with_module(
+    guard: Guard, target: Any, location: Location, root: Descriptor, decisions: list[ExplainedDecision]
+) -> list[ExplainedDecision]:
+    from wasm2oci.packager.recognise import recognise
+
+    data = b"".join(recognise(target, root).content)
+    faults = dict(guard.module_faults(location, data))
+    shown = []
+    for one in decisions:
+        broken = tuple(faults.get(one.source, ()))
+        refused = one.refused or (bool(broken) and one.enforce == "require")
+        shown.append(one._replace(missing=(*one.missing, *broken), refused=refused))
+    return shown
+
+
+def import_policy(path: Path) -> str:
+    """Kubewarden's verification file (YAML, `apiVersion: v1`) as a policy for every repository.
+
+    Raises:
+        YamlMissingError: PyYAML is not installed.
+        InvalidPolicyError: the file is malformed, or has what cannot be said in a policy.
+        NotFoundError: there is no such file.
+    """
+    try:
+        import yaml
+    except ImportError as error:
+        raise YamlMissingError("Kubewarden's file is YAML, and PyYAML is missing", hint="pip install PyYAML") from error
+    with local_errors(path), path.open("rb") as file:
+        raw = file.read(POLICY_MAX + 1)
+    if len(raw) > POLICY_MAX:
+        raise UsageError(f"{path} is larger than {POLICY_MAX:,} bytes")
+    try:
+        value = yaml.safe_load(raw)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InvalidPolicyError(f"{path} is not YAML") from error
+    try:
+        return _kubewarden(value)
+    except InvalidInputError as error:
+        raise InvalidPolicyError(f"{path}: {error.message}") from error
+
+
+def _kubewarden(value: Any) -> str:
+    if not isinstance(value, dict) or value.get("apiVersion") != "v1":
+        raise InvalidPolicyError("apiVersion: v1 is missing")
+    unknown = set(value) - {"apiVersion", "allOf", "anyOf"}
+    if unknown:
+        raise InvalidPolicyError(f"{min(map(str, unknown))!r} means nothing")
+    all_of = value.get("allOf") or []
+    any_of = value.get("anyOf") or {}
+    if not isinstance(all_of, list) or not isinstance(any_of, dict):
+        raise InvalidPolicyError("allOf is a list, and anyOf has minimumMatches and signatures")
+    options = any_of.get("signatures") or []
+    if not isinstance(options, list) or not (all_of or options):
+        raise InvalidPolicyError("there are no signatures to ask for")
+    lines = ["version = 1", "", "[[rule]]", 'scope = "*"']
+    if options:
+        minimum = any_of.get("minimumMatches", 1)
+        if not isinstance(minimum, int) or isinstance(minimum, bool):
+            raise InvalidPolicyError("minimumMatches is not a number")
+        lines.append(f"minimum = {minimum}")
+    for entry in all_of:
+        lines += ["", "[[rule.all_of]]", *_signature(entry)]
+    for entry in options:
+        lines += ["", "[[rule.any_of]]", *_signature(entry)]
+    return "\n".join(lines) + "\n"
+
+
+def _signature(entry: Any) -> list[str]:
+    kind = entry.get("kind") if isinstance(entry, dict) else None
+    if kind not in _KUBEWARDEN_KINDS:
+        raise InvalidPolicyError(f"a signature is of none of the kinds {', '.join(_KUBEWARDEN_KINDS)}")
+    annotations = entry.get("annotations") or {}
+    if not isinstance(annotations, dict):
+        raise InvalidPolicyError("annotations are not texts")
+    extra = []
+    if annotations:
+        texts = ", ".join(f"{json.dumps(str(name))} = {json.dumps(str(text))}" for name, text in annotations.items())
+        extra = [f"annotations = {{ {texts} }}"]
+    match kind:
+        case "pubKey":
+            return ['kind = "key"', _text(entry, "key", "key"), *extra]
+        case "githubAction":
+            repo = [_text(entry, "repo", "repo")] if entry.get("repo") else []
+            return ['kind = "github"', _text(entry, "owner", "owner"), *repo, *extra]
+        case _:
+            subject = entry.get("subject")
+            ways = {"equal": "subject", "urlPrefix": "subject_prefix"}
+            if not isinstance(subject, dict) or len(subject) != 1 or next(iter(subject)) not in ways:
+                raise InvalidPolicyError("a genericIssuer has a subject that is equal, or has a urlPrefix")
+            way = next(iter(subject))
+            return ['kind = "oidc"', _text(entry, "issuer", "issuer"), _text(subject, way, ways[way]), *extra]
+
+
+def _text(entry: dict[str, Any], name: str, key: str) -> str:
+    found = entry.get(name)
+    if not isinstance(found, str) or not found:
+        raise InvalidPolicyError(f"{name} is missing")
+    return f"{key} = {json.dumps(found, ensure_ascii=False)}"

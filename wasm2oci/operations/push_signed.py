@@ -1,0 +1,117 @@
+"""Pushing with a signature: both at once, and the artifact gets its tags when the signature is there.
+
+The manifest's digest is known before anything is sent, so its signature is made and attached while the blobs move. Who
+requires a signature never sees the tag without it.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.target import Distant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.content.target import Content, Target
+    from wasm2oci.content.verify import SelfVerifying
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Name
+    from wasm2oci.operations.attach_signatures import Attached
+
+__all__ = ["Attaching", "SignedFirst"]
+
+_GRACE: Final = 2.0
+"""Seconds that attaching has to end after the push failed."""
+
+
+class Attaching:
+    """A signature that is being attached, on a thread of its own.
+
+    Args:
+        attach: does it.
+    """
+
+    def __init__(self, attach: Callable[[], Attached]) -> None:
+        self._attached: Attached | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, args=(attach,), daemon=True)
+        self._thread.start()
+
+    def _work(self, attach: Callable[[], Attached]) -> None:
+        try:
+            self._attached = attach()
+        except BaseException as error:  # noqa: BLE001 - carried to who waits, whatever it is
+            self._error = error
+
+    def end(self) -> None:
+        """Wait until it is over, whatever its result, but not for long."""
+        self._thread.join(_GRACE)
+
+    def wait(self) -> Attached:
+        """What was attached.
+
+        Raises:
+            Wasm2OciError: the place failed.
+        """
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        if self._attached is None:
+            raise AssertionError("attaching ends with a result or an error")
+        return self._attached
+
+
+class SignedFirst:
+    """A target that takes one manifest only when its signature is attached; all else goes through.
+
+    Args:
+        target: takes everything.
+        root: the manifest that waits.
+        attaching: what it waits for.
+    """
+
+    def __init__(self, target: Target, root: Descriptor, attaching: Attaching) -> None:
+        self._target = target
+        self._root = root
+        self._attaching = attaching
+
+    def __str__(self) -> str:
+        return str(self._target)
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `Target`."""
+        return self._target.resolve(name)
+
+    def exists(self, descriptor: Descriptor) -> bool:
+        """See `Target`."""
+        return self._target.exists(descriptor)
+
+    def fetch(self, descriptor: Descriptor) -> Content | SelfVerifying:
+        """See `Target`."""
+        return self._target.fetch(descriptor)
+
+    def push(self, descriptor: Descriptor, content: Content, *, tag: str | None = None) -> None:
+        """See `Target`; the root waits for its signature."""
+        if descriptor.is_manifest and descriptor.digest == self._root.digest:
+            self._attaching.wait()
+        self._target.push(descriptor, content, tag=tag)
+
+    def prepare(self, connections: int) -> None:
+        """See `Distant`."""
+        if isinstance(self._target, Distant):
+            self._target.prepare(connections)
+
+    def authorize(self) -> None:
+        """See `Distant`."""
+        if isinstance(self._target, Distant):
+            self._target.authorize()
+
+    def takes_unasked(self, descriptor: Descriptor) -> bool:
+        """See `Distant`."""
+        return isinstance(self._target, Distant) and self._target.takes_unasked(descriptor)
+
+    def tag(self, descriptor: Descriptor, tag: str) -> None:
+        """See `Target`."""
+        self._target.tag(descriptor, tag)
