@@ -3,16 +3,21 @@
 What is listed here as an exception is one for a reason that the specification gives.
 """
 
+from collections import Counter
+
 import pytest
 
-from tests.support.text_suite import ParseFailure, TextCommand, commands, missing, parse_failures
-from wasm2oci.engine.text import TextError, assemble
+from tests.support.spec_suite import core_files
+from tests.support.text_suite import ParseFailure, TextCommand, commands, missing, parse_failures, snapshots
+from wasm2oci.engine.errors import MalformedError
+from wasm2oci.engine.text import TextError, assemble, print_text
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 SAMPLE = 29
 """In the fast tests, one text of so many."""
 TEXTS, MALFORMED, PARSED, FAILURES = 5_652, 1_290, 15, 58
+PRINTED, AS_PRINTED = 2_745, 2_550
 
 # These were malformed before 64-bit memories; WebAssembly 3.0 calls the same texts invalid (memory.wast).
 OUTDATED = {("proposals_threads_memory", line) for line in (84, 88, 92)}
@@ -50,6 +55,53 @@ def test_one_text_of_many_becomes_the_bytes_of_wasm_tools_or_is_refused() -> Non
     same, refused, _ = check(commands(SAMPLE))
     assert same > TEXTS // SAMPLE // 2
     assert refused > MALFORMED // SAMPLE // 2
+
+
+def check_prints(printed: dict[str, str]) -> int:
+    """How many printed modules assemble, print and assemble to the same bytes and the same text."""
+    same = 0
+    for name, text in printed.items():
+        binary = assemble(text, confusing=True)
+        for folded in (False, True):
+            again = "".join(print_text(binary, folded=folded))
+            assert assemble(again) == binary, name
+            assert "".join(print_text(assemble(again), folded=folded)) == again, name
+        same += 1
+    return same
+
+
+@pytest.mark.spec
+def test_every_module_that_wasm_tools_printed_is_read_and_printed_without_a_change() -> None:
+    assert check_prints(snapshots("testsuite")) == PRINTED
+
+
+def test_one_printed_module_of_many_is_read_and_printed_without_a_change() -> None:
+    printed = dict(sorted(snapshots("testsuite").items())[::SAMPLE])
+    assert check_prints(printed) > PRINTED // SAMPLE // 2
+
+
+@pytest.mark.spec
+def test_modules_of_the_suite_print_as_wasm_tools_prints_them() -> None:
+    printed = snapshots("testsuite")
+    same = sum("".join(print_text(assemble(text, confusing=True))) == text for text in printed.values())
+    # The others: names where wasm-tools gives an export's index, and a point in every subnormal number.
+    assert same >= AS_PRINTED
+
+
+@pytest.mark.spec
+def test_every_binary_of_the_suite_is_printed_or_refused() -> None:
+    counts = Counter[str]()
+    for file in core_files():
+        for path in sorted(file.folder.glob("*.wasm")):
+            data = path.read_bytes()
+            try:
+                printed = "".join(print_text(data))
+            except MalformedError:
+                counts["malformed"] += 1
+                continue
+            counts["same" if assemble(printed) == data else "written otherwise"] += 1
+            assert "".join(print_text(assemble(printed))) == printed, path
+    assert counts["same"] > counts["written otherwise"] * 40
 
 
 CORE_FAILURES = [case for case in parse_failures() if b"component" not in case.text]

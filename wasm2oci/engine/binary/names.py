@@ -11,7 +11,7 @@ from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax.module import CustomSection, Module, Names
 
-__all__ = ["decode_names", "decode_producers", "decode_target_features"]
+__all__ = ["decode_names", "decode_producers", "decode_target_features", "names_in"]
 
 _MAX_NAMES = 1_000_000  # as many as there may be functions
 
@@ -19,15 +19,18 @@ _MAX_NAMES = 1_000_000  # as many as there may be functions
 def decode_names(module: Module) -> Names:
     """Reads the `name` section, as far as it is well-formed; without one all names are absent."""
     section = _find(module, "name")
+    return Names() if section is None else names_in(module.data, section.start, section.end)
+
+
+def names_in(data: bytes, start: int, end: int) -> Names:
+    """Reads the contents of a `name` section, as far as they are well-formed."""
     found: dict[str, Any] = {}
-    if section is None:
-        return Names()
-    reader = Reader(module.data, section.start, section.end)
+    reader = Reader(data, start, end)
     try:
         while reader.pos < reader.end:
             id_ = reader.byte()
             size = reader.count(1 << 32, "bytes")
-            inner = Reader(module.data, reader.pos, reader.pos + size)
+            inner = Reader(data, reader.pos, reader.pos + size)
             reader.pos += size
             if id_ in _SUBSECTIONS:
                 field, read = _SUBSECTIONS[id_]
@@ -108,10 +111,14 @@ _SUBSECTIONS: dict[int, tuple[str, Callable[[Reader], object]]] = {
     0: ("module", _text),
     1: ("functions", _map),
     2: ("locals", _indirect),
+    3: ("labels", _indirect),
     4: ("types", _map),
     5: ("tables", _map),
     6: ("memories", _map),
     7: ("globals", _map),
+    8: ("elements", _map),
+    9: ("datas", _map),
     10: ("fields", _indirect),
     11: ("tags", _map),
+    12: ("params", _indirect),
 }

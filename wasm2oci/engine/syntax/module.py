@@ -242,6 +242,10 @@ class Names:
     globals: Mapping[int, str] = field(default_factory=dict)
     tags: Mapping[int, str] = field(default_factory=dict)
     fields: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
+    labels: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
+    elements: Mapping[int, str] = field(default_factory=dict)
+    datas: Mapping[int, str] = field(default_factory=dict)
+    params: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.engine.syntax.features import Feature
-from wasm2oci.engine.syntax.opcodes import BY_MNEMONIC, OPCODES, Immediate, Opcode
+from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate, Opcode
 from wasm2oci.engine.text.encode import sleb, uleb, vector
 from wasm2oci.engine.text.numbers import F32, F64, FloatFormat
+from wasm2oci.engine.text.opcodes import BINARY_ONLY, BY_MNEMONIC
 
 if TYPE_CHECKING:
     from wasm2oci.engine.text.code import Code
@@ -21,29 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["CONTROL", "PLAIN", "block_opcode", "instruction"]
 
 CONTROL: Final = frozenset({"block", "loop", "if", "else", "end", "try_table", "try", "catch", "catch_all", "delegate"})
-_BINARY_ONLY: Final = frozenset({"select_t", "ref.test_null", "ref.cast_null", "ref.cast_desc_eq_null"})
-"""Rows of `OPCODES` that the text format has no name for: the operands of another instruction choose them."""
 
 
 def _opcode(row: Opcode) -> bytes:
     return bytes([row.code]) if row.code < 0x100 else bytes([row.code >> 16]) + uleb(row.code & 0xFFFF)
 
 
-_DESCRIPTORS: Final = {
-    row.mnemonic: row
-    for row in (
-        Opcode(0xFB0020, "struct.new_desc", (Immediate.TYPE,), None, None, Feature.GC),
-        Opcode(0xFB0021, "struct.new_default_desc", (Immediate.TYPE,), None, None, Feature.GC),
-        Opcode(0xFB0022, "ref.get_desc", (Immediate.TYPE,), None, None, Feature.GC),
-        Opcode(0xFB0023, "ref.cast_desc_eq", (), None, None, Feature.GC),
-        Opcode(0xFB0024, "ref.cast_desc_eq_null", (), None, None, Feature.GC),
-        Opcode(0xFB0025, "br_on_cast_desc_eq", (), None, None, Feature.GC),
-        Opcode(0xFB0026, "br_on_cast_desc_eq_fail", (), None, None, Feature.GC),
-    )
-}
-"""Instructions of the custom descriptors proposal: only the assembler knows them."""
-_ROWS: Final = BY_MNEMONIC | _DESCRIPTORS
-_ENCODED: Final = {mnemonic: _opcode(row) for mnemonic, row in _ROWS.items()}
+_ENCODED: Final = {mnemonic: _opcode(row) for mnemonic, row in BY_MNEMONIC.items()}
 PLAIN: Final[dict[str, bytes]] = {
     row.mnemonic: _ENCODED[row.mnemonic]
     for row in OPCODES.values()
@@ -63,8 +47,8 @@ def instruction(code: Code, mnemonic: str) -> bytes:
     Raises:
         TextError: there is no such instruction, or an immediate is missing or wrong.
     """
-    row = _ROWS.get(mnemonic)
-    if row is None or mnemonic in CONTROL or mnemonic in _BINARY_ONLY:
+    row = BY_MNEMONIC.get(mnemonic)
+    if row is None or mnemonic in CONTROL or mnemonic in BINARY_ONLY:
         what = "unexpected token" if mnemonic[:1] in {"$", '"', "(", ")", ""} else "unknown operator"
         raise code.cursor.error_before(f"{what} {mnemonic}" if mnemonic else "unexpected end-of-file")
     special = _SPECIAL.get(mnemonic)

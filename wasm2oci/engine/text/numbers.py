@@ -13,7 +13,17 @@ from typing import Final, NamedTuple
 
 from wasm2oci.engine.text.patterns import DIGITS, HEX_DIGITS
 
-__all__ = ["F32", "F64", "FloatFormat", "NumberError", "float_bits", "float_text", "integer", "unsigned"]
+__all__ = [
+    "F32",
+    "F64",
+    "FloatFormat",
+    "NumberError",
+    "decimal_text",
+    "float_bits",
+    "float_text",
+    "integer",
+    "unsigned",
+]
 
 _INTEGER: Final = re.compile(rf"([+-]?)(?:0x({HEX_DIGITS})|({DIGITS}))")
 _FLOAT: Final = re.compile(
@@ -200,3 +210,26 @@ def float_text(bits: int, form: FloatFormat) -> str:
     digits = -(-form.significand // 4)
     written = f"{fraction << 4 * digits - form.significand:0{digits}x}".rstrip("0")
     return f"{sign}0x1{'.' if written else ''}{written}p{exponent:+d}"
+
+
+def decimal_text(bits: int, form: FloatFormat) -> str:
+    """The shortest decimal number that is this value, without an exponent; for readers."""
+    if bits & form.infinity == form.infinity and bits & (1 << form.significand) - 1:
+        return "NaN"
+    if form is F64:
+        shown = repr(struct.unpack("<d", bits.to_bytes(8, "little"))[0])
+    else:
+        value = struct.unpack("<f", bits.to_bytes(4, "little"))[0]
+        digits = (f"{value:.{count}e}" for count in range(9))
+        shown = next((text for text in digits if bits == _single(text)), repr(value))
+    if shown.endswith("inf"):
+        return shown
+    text = f"{Decimal(shown):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _single(text: str) -> int:
+    try:
+        return float_bits(text, F32) if text.lstrip("-")[0].isdigit() else -1
+    except NumberError:
+        return -1

@@ -1,0 +1,82 @@
+"""A binary file as text, line by line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.engine.binary.preamble import ModuleKind, preamble
+from wasm2oci.engine.text.printing.line import Line
+from wasm2oci.engine.text.printing.module import ModulePrinter
+from wasm2oci.errors import NotFoundError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ComponentPrintError", "NoSuchFunctionError", "print_text"]
+
+_DEEPEST: Final = 50
+"""Levels that are indented: blocks may nest a million deep."""
+_INDENT: Final = tuple("  " * depth for depth in range(_DEEPEST + 1))
+
+
+class NoSuchFunctionError(NotFoundError):
+    """The module has no function of this name that has a body."""
+
+
+class ComponentPrintError(UnsupportedError):
+    """Components are not printed."""
+
+
+def print_text(
+    data: bytes, *, folded: bool = False, offsets: bool = False, function: str | None = None
+) -> Iterator[str]:
+    """The text of a module, in pieces.
+
+    Args:
+        data: the binary.
+        folded: whether instructions hold their operands in parentheses.
+        offsets: whether each line says where in the binary it comes from.
+        function: only the function of this name, export or index.
+
+    Raises:
+        MalformedError: it does not decode; what is merely invalid is printed.
+        ComponentPrintError: it is a component.
+        NoSuchFunctionError: there is no function of that name.
+    """
+    if preamble(data) is not ModuleKind.MODULE:
+        raise ComponentPrintError("this is a component, and only core modules are printed")
+    printer = ModulePrinter(data, 0, len(data), folded=folded)
+    if function is None:
+        lines = _whole(printer)
+    else:
+        lines = printer.function(function)
+        first = next(lines, None)
+        if first is None:
+            raise NoSuchFunctionError(f"there is no function {function} with a body in the module")
+        lines = _after(first, lines)
+    for depth, text, offset in lines:
+        indent = _INDENT[min(depth, _DEEPEST)]
+        if offsets:
+            place = " " * 13 if offset is None else f"(;@{offset:<6x};)  "
+            yield f"{place}{indent}{text}\n"
+        else:
+            yield f"{indent}{text}\n"
+
+
+def _whole(printer: ModulePrinter) -> Iterator[Line]:
+    fields = printer.fields()
+    first = next(fields, None)
+    if first is None:
+        yield Line(0, f"(module{printer.head})")
+        return
+    yield Line(0, f"(module{printer.head}", 0)
+    yield first
+    yield from fields
+    yield Line(0, ")")
+
+
+def _after(first: Line, rest: Iterator[Line]) -> Iterator[Line]:
+    """One function, as far out as a module would be."""
+    yield Line(0, first.text, first.offset)
+    for depth, text, offset in rest:
+        yield Line(depth - 1, text, offset)
