@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -146,7 +147,8 @@ def used(path: Path) -> None:
 class FolderLock:
     """An exclusive lock on a folder, against other processes and threads, from now until `close`.
 
-    Other tools that write image layouts lock the folder in the same way (`flock`), and no file is left in it.
+    Other tools that write image layouts lock the folder in the same way (`flock`), and no file is left in it. On a
+    platform that has neither `flock` nor Windows' locks (WebAssembly's run one process) it excludes threads only.
 
     Args:
         folder: which exists.
@@ -158,9 +160,10 @@ class FolderLock:
         OSError: the folder cannot be opened.
     """
 
-    __slots__ = ("_descriptor",)
+    __slots__ = ("_descriptor", "_held")
 
     def __init__(self, folder: Path, *, wait: bool = True) -> None:
+        self._held: threading.Lock | None = None
         try:
             self._descriptor = open_folder(folder)
         except PermissionError:
@@ -168,7 +171,8 @@ class FolderLock:
                 raise
             self._descriptor = open_file(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            _lock(self._descriptor, wait=wait)
+            if not _lock(self._descriptor, wait=wait):
+                self._lock_in_process(folder, wait=wait)
         except BaseException as error:
             self.close()
             if isinstance(error, OSError) and error.errno in _NO_LOCKS:
@@ -180,6 +184,16 @@ class FolderLock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
+
+    def _lock_in_process(self, folder: Path, *, wait: bool) -> None:
+        with _guard:
+            lock = _locks.setdefault(os.path.realpath(folder), threading.Lock())
+        if not lock.acquire(blocking=wait):
+            raise BlockingIOError(errno.EWOULDBLOCK, "locked by another thread")
+        self._held = lock
 
     def __enter__(self) -> Self:
         return self
@@ -190,18 +204,24 @@ class FolderLock:
         self.close()
 
 
-def _lock(descriptor: int, *, wait: bool) -> None:
+_guard: Final = threading.Lock()
+_locks: Final[dict[str, threading.Lock]] = {}
+"""By folder, where the platform has no locks; a process locks few folders."""
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    """Lock an open file, by what the platform has; whether it has anything."""
     unix = _module("fcntl")
     if unix is not None:
         unix.flock(descriptor, unix.LOCK_EX | (0 if wait else unix.LOCK_NB))
-        return
+        return True
     windows = _module("msvcrt")
     if windows is None:
-        raise LocksUnavailableError(errno.ENOSYS, "this platform has no file locks")
+        return False
     while True:
         try:
             windows.locking(descriptor, windows.LK_LOCK if wait else windows.LK_NBLCK, 1)
-            return
+            return True
         except OSError as error:
             if not wait:
                 raise BlockingIOError(errno.EWOULDBLOCK, "locked by another process") from error

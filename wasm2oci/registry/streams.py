@@ -9,7 +9,7 @@ Imported with httpx, and only then.
 
 from __future__ import annotations
 
-import select
+import selectors
 import ssl
 import threading
 from contextlib import contextmanager
@@ -138,11 +138,9 @@ class _Stream(httpcore.NetworkStream):
 
 def _readable(connection: socket.socket) -> bool:
     # Whether an idle connection has something to say, which can only be that it ends.
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(connection, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([connection], [], [], 0)[0])
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 @contextmanager

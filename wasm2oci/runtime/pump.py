@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
+from wasm2oci.base.descriptors import set_blocking
 from wasm2oci.wasi.endings import Interrupted
 
 __all__ = ["Pump"]
@@ -31,7 +32,7 @@ class Pump:
         self._take = take
         self._read, self._write = os.pipe()
         self._stop_read, self._stop = os.pipe()
-        os.set_blocking(self._read, False)
+        set_blocking(self._read, False)
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
 
     @property

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import wasmtime
 
+from wasm2oci.base.descriptors import DIRECTORY
 from wasm2oci.errors import ExitCode, InvalidInputError
 from wasm2oci.runtime.compiled import CompiledCode
 from wasm2oci.runtime.pump import Pump
@@ -126,7 +127,7 @@ class Session:
         config.env = [(name.decode(), value.decode()) for name, value in request.environment]
         for preopen in request.preopens:
             try:
-                os.close(os.open(preopen.host, os.O_RDONLY | os.O_DIRECTORY))  # wasmtime does not say what is wrong
+                os.close(os.open(preopen.host, os.O_RDONLY | DIRECTORY))  # wasmtime does not say what is wrong
                 config.preopen_dir(str(preopen.host), preopen.guest, not preopen.read_only)
             except (OSError, wasmtime.WasmtimeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
+from wasm2oci.base import descriptors as host
+from wasm2oci.errors import UnsupportedError
 from wasm2oci.wasi.abi import (
     ALL_RIGHTS,
     NO_FLAGS,
@@ -449,7 +451,12 @@ def open_preopen(preopen: Preopen) -> DirectoryDescriptor:
     Raises:
         OSError: it is not there, no directory, or may not be read.
     """
-    fd = os.open(preopen.host, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if not host.CAN_CONFINE:
+        raise UnsupportedError(
+            "on this platform the embedded engine cannot keep a program inside a directory",
+            hint="run it with --engine wasmtime, or without --dir",
+        )
+    fd = os.open(preopen.host, os.O_RDONLY | host.DIRECTORY | host.CLOEXEC)
     return DirectoryDescriptor(
         fd=fd, read_only=preopen.read_only, guest=preopen.guest.encode("utf-8", "surrogateescape")
     )

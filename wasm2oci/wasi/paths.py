@@ -27,12 +27,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from wasm2oci.base import descriptors
 from wasm2oci.wasi.abi import PATH_MAX, Errno, WasiError
 
 __all__ = ["Place", "check_path", "locate"]
 
 _MAX_LINKS: Final = 40
-_STEP: Final = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_STEP: Final = descriptors.PATH | descriptors.DIRECTORY | descriptors.NOFOLLOW | descriptors.CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)

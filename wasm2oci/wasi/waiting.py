@@ -7,29 +7,34 @@ Ctrl-C ends it at once, whichever thread it blocks.
 
 import contextlib
 import os
-import select
+import threading
 import time
 from collections.abc import Collection
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from wasm2oci.base.descriptors import set_blocking, wait_ready
 from wasm2oci.wasi.endings import Interrupted
 
 __all__ = ["Interrupt", "SystemWaiter", "Waiter"]
 
-_SELECT_LIMIT: Final = 1024
 _BLOCK_NS: Final = 3600 * 10**9
 
 
 class Interrupt:
     """A switch thrown once, from any thread, that ends every wait. A context manager: it holds two descriptors."""
 
-    __slots__ = ("_read", "_write", "fired")
+    __slots__ = ("_read", "_write", "thrown")
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
-        os.set_blocking(self._write, False)
-        self.fired = False
+        set_blocking(self._write, False)
+        self.thrown = threading.Event()
+
+    @property
+    def fired(self) -> bool:
+        """Whether the switch was thrown."""
+        return self.thrown.is_set()
 
     def fileno(self) -> int:
         """A host descriptor that becomes readable when the switch is thrown."""
@@ -37,8 +42,8 @@ class Interrupt:
 
     def fire(self) -> None:
         """Throw the switch."""
-        if not self.fired:
-            self.fired = True
+        if not self.thrown.is_set():
+            self.thrown.set()
             with contextlib.suppress(OSError):
                 os.write(self._write, b"!")
 
@@ -75,7 +80,7 @@ class Waiter(Protocol):
 
 
 class SystemWaiter:
-    """Waits with `select` (microseconds), or `poll` (milliseconds, rounded up) where a descriptor is too large for it.
+    """Waits as the system does.
 
     Args:
         interrupt: what ends every wait.
@@ -100,17 +105,5 @@ class SystemWaiter:
                 return found
 
     def _once(self, readable: Collection[int], writable: Collection[int], left_ns: int) -> tuple[set[int], set[int]]:
-        stop = self._interrupt.fileno()
-        if max((stop, *readable, *writable)) < _SELECT_LIMIT:
-            ready, free, _ = select.select([stop, *readable], list(writable), [], left_ns / 1e9)
-            return set(ready) - {stop}, set(free)
-        poller = select.poll()
-        for fd in {stop, *readable, *writable}:
-            events = (select.POLLIN if fd == stop or fd in readable else 0) | (select.POLLOUT if fd in writable else 0)
-            poller.register(fd, events)
-        answers = dict(poller.poll(-(-left_ns // 1_000_000)))
-        gone = select.POLLHUP | select.POLLERR
-        return (
-            {fd for fd in readable if answers.get(fd, 0) & (select.POLLIN | gone)},
-            {fd for fd in writable if answers.get(fd, 0) & (select.POLLOUT | gone)},
-        )
+        interrupt = self._interrupt
+        return wait_ready(readable, writable, interrupt.fileno(), interrupt.thrown, left_ns / 1e9)

@@ -178,12 +178,14 @@ files.sync_folder(folder)
 assert folders.private_folder(folder) and folders.read_private(folder / "x", secret=True) == b"0123456789"
 files.claim_file(folder / "key", b"1"); files.claim_file(folder / "key", b"2")
 assert (folder / "key").read_bytes() == b"1"
-try:
-    folders.FolderLock(folder)
-except folders.LocksUnavailableError:
-    pass
-else:
-    raise AssertionError("there is neither fcntl nor msvcrt here")
+for _ in range(2):
+    with folders.FolderLock(folder):  # there is neither fcntl nor msvcrt here
+        try:
+            folders.FolderLock(folder, wait=False)
+        except BlockingIOError:
+            pass
+        else:
+            raise AssertionError("two hold one lock")
 assert folders.evict(folder.iterdir(), 0) == 11
 """
 

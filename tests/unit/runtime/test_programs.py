@@ -72,7 +72,8 @@ def test_rust_loop_streams_until_the_time_is_over(engine: EngineChoice, code: Pa
     loop(1.0)  # fills the code cache
     ending, lines = loop(0.8)
     assert ending is Ending.TIMED_OUT
-    assert lines[:3] == ["turn 0", "turn 1", "turn 2"]
+    assert lines  # how many depends on the machine
+    assert lines == [f"turn {number}" for number in range(len(lines))]
 
 
 @each_engine

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
+from wasm2oci.base import descriptors as host
 from wasm2oci.wasi.abi import (
     DIRENT,
     FDSTAT,
@@ -108,7 +109,7 @@ def fd_pread(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs, offset: int) -
     """Read at an offset given; how many bytes."""
     wasi.table.readable(fd)
     file = wasi.table.seekable(fd)
-    return scatter(memory, iovecs, os.pread(file.fd, room(iovecs), _offset(offset)))
+    return scatter(memory, iovecs, host.pread(file.fd, room(iovecs), _offset(offset)))
 
 
 def fd_write(wasi: Wasi, _memory: Memory, fd: int, data: bytes) -> int:
@@ -119,7 +120,7 @@ def fd_write(wasi: Wasi, _memory: Memory, fd: int, data: bytes) -> int:
 def fd_pwrite(wasi: Wasi, _memory: Memory, fd: int, data: bytes, offset: int) -> int:
     """Write at an offset given; how many bytes. The kernel appends instead where APPEND is set."""
     wasi.table.writable(fd)
-    return os.pwrite(wasi.table.seekable(fd).fd, data, _offset(offset))
+    return host.pwrite(wasi.table.seekable(fd).fd, data, _offset(offset))
 
 
 def fd_seek(wasi: Wasi, _memory: Memory, fd: int, delta: int, whence: Whence) -> int:
@@ -181,10 +182,7 @@ def fd_fdstat_set_flags(wasi: Wasi, _memory: Memory, fd: int, flags: FdFlags) ->
     if flags & SYNC_FLAGS:
         raise WasiError(Errno.INVAL)
     if isinstance(descriptor, FileDescriptor):
-        import fcntl  # noqa: PLC0415 - few guests change flags
-
-        host = fcntl.fcntl(descriptor.fd, fcntl.F_GETFL) & ~os.O_APPEND
-        fcntl.fcntl(descriptor.fd, fcntl.F_SETFL, host | (os.O_APPEND if flags & FdFlags.APPEND else 0))
+        host.set_append(descriptor.fd, bool(flags & FdFlags.APPEND))
     descriptor.flags = flags
 
 

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
+from wasm2oci.base import descriptors
 from wasm2oci.wasi.abi import (
     Errno,
     FdFlags,
@@ -40,7 +41,7 @@ __all__ = [
     "path_unlink_file",
 ]
 
-_OPEN: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_OPEN: Final = descriptors.NOFOLLOW | descriptors.NONBLOCK | descriptors.NOCTTY | descriptors.CLOEXEC
 """NONBLOCK: opening a pipe must not wait for its other end; it is taken off again."""
 
 
@@ -106,7 +107,7 @@ def path_open(
         if stat.S_ISDIR(mode):
             return wasi.table.add(DirectoryDescriptor(read_only=read_only, fd=host))
         if not stat.S_ISREG(mode):
-            os.set_blocking(host, True)
+            descriptors.set_blocking(host, True)
         return wasi.table.add(
             FileDescriptor(
                 flags=flags, read_only=read_only, fd=host, type=file_type(mode), readable=reads, writable=writes
@@ -135,7 +136,7 @@ def _host_flags(oflags: OFlags, flags: FdFlags, *, slash: bool) -> int:
     if oflags & OFlags.TRUNC:
         host |= os.O_TRUNC
     if oflags & OFlags.DIRECTORY or slash:
-        host |= os.O_DIRECTORY
+        host |= descriptors.DIRECTORY
     if flags & FdFlags.APPEND:
         host |= os.O_APPEND
     return host

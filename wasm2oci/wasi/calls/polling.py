@@ -5,11 +5,11 @@ Spec: WASI preview 1, poll_oneoff.
 
 # ruff: noqa: PLR0917 - preview 1's parameters are positional
 
-import contextlib
 import os
 from dataclasses import dataclass
 from typing import Final
 
+from wasm2oci.base.descriptors import bytes_waiting
 from wasm2oci.wasi.abi import (
     EVENT,
     SUBSCRIPTION,
@@ -131,12 +131,5 @@ def _wait(wasi: Wasi, waiting: list[_Subscription]) -> None:
 
 def _available(fd: int) -> int:
     """How many bytes wait in a pipe, terminal or socket; 1 where the host does not say."""
-    import array  # noqa: PLC0415 - few guests poll
-    import fcntl  # noqa: PLC0415
-    import termios  # noqa: PLC0415
-
-    size = array.array("i", [0])
-    with contextlib.suppress(OSError):
-        fcntl.ioctl(fd, termios.FIONREAD, size)
-        return size[0]
-    return 1
+    size = bytes_waiting(fd)
+    return 1 if size is None else size

@@ -1,10 +1,10 @@
 """Arguments, environment, clocks, randomness, and the end of the process."""
 
-import os
 import struct
 from collections.abc import Sequence
 from typing import Final
 
+from wasm2oci.base.descriptors import yield_processor
 from wasm2oci.wasi.abi import ClockId, Errno, Signal, WasiError
 from wasm2oci.wasi.endings import ProcExit
 from wasm2oci.wasi.memory import Memory
@@ -110,4 +110,4 @@ def proc_raise(_wasi: Wasi, _memory: Memory, signal: Signal) -> None:
 
 def sched_yield(_wasi: Wasi, _memory: Memory) -> None:
     """Let others run."""
-    os.sched_yield()
+    yield_processor()

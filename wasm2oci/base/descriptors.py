@@ -1,0 +1,142 @@
+"""What can be done with open file descriptors of the host, where platforms differ.
+
+Flags that a platform lacks are 0. What it cannot do at all is None or False, or raises `OSError` (ENOTSUP).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import sys
+import time
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from threading import Event
+
+__all__ = [
+    "CAN_CONFINE",
+    "CLOEXEC",
+    "DIRECTORY",
+    "NOCTTY",
+    "NOFOLLOW",
+    "NONBLOCK",
+    "PATH",
+    "bytes_waiting",
+    "path_of",
+    "pread",
+    "pwrite",
+    "set_append",
+    "set_blocking",
+    "wait_ready",
+    "yield_processor",
+]
+
+CLOEXEC: Final[int] = getattr(os, "O_CLOEXEC", 0)
+DIRECTORY: Final[int] = getattr(os, "O_DIRECTORY", 0)
+NOCTTY: Final[int] = getattr(os, "O_NOCTTY", 0)
+NOFOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
+NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
+PATH: Final[int] = getattr(os, "O_PATH", os.O_RDONLY)
+CAN_CONFINE: Final = bool(DIRECTORY and NOFOLLOW) and os.open in os.supports_dir_fd
+"""Whether paths can be resolved below a directory descriptor, step by step and without following links."""
+
+_POLL: Final[Any] = getattr(select, "poll", None)
+_SELECT_LIMIT: Final = 1024
+
+
+def set_blocking(fd: int, blocking: bool) -> None:  # noqa: FBT001 - as `os.set_blocking`
+    """Make calls on a descriptor wait or not; where the platform cannot, they wait."""
+    change = getattr(os, "set_blocking", None)
+    if change is not None:
+        change(fd, blocking)
+
+
+def pread(fd: int, size: int, offset: int) -> bytes:
+    """Read at an offset, leaving the descriptor's own where it is."""
+    read = getattr(os, "pread", None)
+    if read is None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+    data: bytes = read(fd, size, offset)
+    return data
+
+
+def pwrite(fd: int, data: bytes, offset: int) -> int:
+    """Write at an offset, leaving the descriptor's own where it is; how many bytes."""
+    write = getattr(os, "pwrite", None)
+    if write is None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+    count: int = write(fd, data, offset)
+    return count
+
+
+def set_append(fd: int, append: bool) -> None:  # noqa: FBT001 - as `set_blocking`
+    """Make every write of a descriptor go to the end of its file, or not."""
+    fcntl = _module("fcntl")
+    if fcntl is None:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_APPEND
+    fcntl.fcntl(fd, fcntl.F_SETFL, flags | (os.O_APPEND if append else 0))
+
+
+def bytes_waiting(fd: int) -> int | None:
+    """How many bytes wait in a pipe, terminal or socket; None where the host does not say."""
+    fcntl, termios = _module("fcntl"), _module("termios")
+    if fcntl is None or termios is None:
+        return None
+    answer = bytearray(4)
+    try:
+        fcntl.ioctl(fd, termios.FIONREAD, answer)
+    except OSError:
+        return None
+    return int.from_bytes(answer, sys.byteorder)
+
+
+def path_of(fd: int) -> str | None:
+    """A path that opens this descriptor's file anew, or None."""
+    return f"/dev/fd/{fd}" if os.path.exists("/dev/fd") else None  # noqa: PTH110 - a path object costs an import
+
+
+def wait_ready(
+    readable: Collection[int], writable: Collection[int], stop: int, stopped: Event, seconds: float
+) -> tuple[set[int], set[int]]:
+    """Wait for descriptors, or until something can be read from `stop`, or for so many seconds.
+
+    On Windows nothing but sockets can be waited for. There every descriptor counts as ready, so that the call on it
+    waits, and without one the time passes until `stopped` is set.
+
+    Returns:
+        Which can be read and which written; `stop` is in neither.
+    """
+    if _POLL is None:
+        if not readable and not writable:
+            stopped.wait(seconds)
+        return set(readable), set(writable)
+    if max((stop, *readable, *writable)) < _SELECT_LIMIT:
+        ready, free, _ = select.select([stop, *readable], list(writable), [], seconds)
+        return set(ready) - {stop}, set(free)
+    poller, names = _POLL(), vars(select)
+    wanted, given, gone = names["POLLIN"], names["POLLOUT"], names["POLLHUP"] | names["POLLERR"]
+    for fd in {stop, *readable, *writable}:
+        poller.register(fd, (wanted if fd == stop or fd in readable else 0) | (given if fd in writable else 0))
+    answers = dict(poller.poll(-int(-seconds * 1000 // 1)))
+    return (
+        {fd for fd in readable if answers.get(fd, 0) & (wanted | gone)},
+        {fd for fd in writable if answers.get(fd, 0) & (given | gone)},
+    )
+
+
+def yield_processor() -> None:
+    """Let another thread of the host run."""
+    getattr(os, "sched_yield", lambda: time.sleep(0))()
+
+
+def _module(name: str) -> Any:
+    # Through this both type checkers and platforms take a module that only one platform has.
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
