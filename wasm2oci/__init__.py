@@ -1,6 +1,6 @@
 """wasm2oci: WebAssembly modules in OCI registries, verified and run.
 
-Three cores, one table each: `registry.endpoints.ENDPOINTS`, `packager.profiles.PROFILES` and
+Three cores, one table each: `oci.endpoints.ENDPOINTS`, `packager.profiles.PROFILES` and
 `engine.syntax.opcodes.OPCODES`. Imports point down: see docs/architecture.md.
 """
 

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.http import Headers
 from wasm2oci.oci.media_type import EMPTY_JSON, OCI_INDEX, OCI_MANIFEST
 from wasm2oci.server.call import Rules
 from wasm2oci.server.disk import DiskStorage
 from wasm2oci.server.memory import MemoryStorage
-from wasm2oci.server.messages import Headers, Request, Response
+from wasm2oci.server.messages import Request, Response
 from wasm2oci.server.registry import Registry
 from wasm2oci.server.storage import Storage
 

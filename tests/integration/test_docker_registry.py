@@ -21,6 +21,7 @@ from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import fallback_tag
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.credentials import Basic
+from wasm2oci.registry.flavours import Flavour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,7 +237,7 @@ def test_a_pull_that_is_cut_goes_on(tmp_path: "Path", down: int) -> None:
 
 
 def test_a_chunked_upload_is_taken(tmp_path: "Path", monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wasm2oci.registry.upload.CHUNK_SIZES", (("", 300_000),))
+    monkeypatch.setattr("wasm2oci.registry.upload.find_flavour", lambda _: Flavour("small", chunk=300_000))
     with docker_registry(tmp_path / "registry") as registry, wire(registry.host) as line:
         line.plans = [(1_000_000, None), (1_000_000, None)]
         settings = ConnectOptions(environ={}, home=tmp_path, plain_http=True, sleep=lambda _: None)

@@ -1,6 +1,6 @@
 """Faults for real sockets: a registry whose answers go wrong, and a wire that is cut.
 
-`Faults` goes between the carrier and the core (`registry_server(wrap=faults.wrap)`): the next requests that fit a
+`Faults` goes between the HTTP server and the core (`registry_server(wrap=faults.wrap)`): the next requests that fit a
 pattern are answered otherwise. `Wire` is a TCP proxy that cuts connections after so many bytes, up or down, so that
 every stage of an exchange can be hit: before the request, in its headers or body, before the answer, in its headers
 or body.

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from wasm2oci.oci.http import Headers
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.credentials import Basic, IdentityToken
-from wasm2oci.registry.messages import Headers, Request, Response
+from wasm2oci.registry.messages import Request, Response
 from wasm2oci.registry.problems import ConnectionFailedError, ExchangeError
 from wasm2oci.registry.repository import Repository
 from wasm2oci.registry.retry import RetryPolicy
@@ -175,7 +176,7 @@ def core(handle: Callable[[served.Request], served.Response]) -> Handler:
         parts = urlsplit(sent.url)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         request = served.Request(
-            sent.method, target, served.Headers(sent.headers.items()), (sent.body,) if sent.body else (), len(sent.body)
+            sent.method, target, Headers(sent.headers.items()), (sent.body,) if sent.body else (), len(sent.body)
         )
         response = handle(request)
         length = response.header("Content-Length")

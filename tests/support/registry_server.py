@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wasm2oci.server.carrier import Server
+from wasm2oci.server.http_server import Server
 from wasm2oci.server.memory import MemoryStorage
 from wasm2oci.server.registry import Registry
 

@@ -21,6 +21,7 @@ from wasm2oci.content.target import ReferrerLister
 from wasm2oci.content.verify import read_all
 from wasm2oci.errors import IntegrityError, InvalidInputError, NotFoundError
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
+from wasm2oci.oci.media_type import EMPTY_JSON, OCI_CONFIG
 from wasm2oci.oci.referrers import cosign_tag, fallback_tag
 from wasm2oci.oci.wire import MANIFEST_MAX
 from wasm2oci.signing import bundle, notation, simple_signing
@@ -46,7 +47,7 @@ _WORKERS: Final = 8
 _DSSE_TYPE: Final = "application/vnd.dsse.envelope.v1+json"
 _IN_TOTO: Final = "application/vnd.in-toto+json"
 _LEGACY_REFERRER: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
-_UNTYPED: Final = frozenset({None, "", "application/vnd.oci.empty.v1+json", "application/vnd.oci.image.config.v1+json"})
+_UNTYPED: Final = frozenset({None, "", EMPTY_JSON, OCI_CONFIG})
 """What a listing says of a referrer whose type it does not know."""
 _TYPES: Final = frozenset({notation.ARTIFACT_TYPE, _IN_TOTO, _LEGACY_REFERRER})
 _FORMS: Final = {

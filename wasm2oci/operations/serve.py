@@ -83,16 +83,12 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
         InvalidInputError: the address, the folder, the user file or the certificate is not usable.
         LocalIOError: the address or the folder is taken.
     """
+    from wasm2oci.oci.host import is_loopback
     from wasm2oci.operations.registry_site import make_site
     from wasm2oci.server.call import Rules
-    from wasm2oci.server.carrier import Server
     from wasm2oci.server.disk import DiskStorage
-    from wasm2oci.server.exposure import (
-        check_exposure,
-        is_loopback,
-        parse_listen,
-        tls_context,
-    )
+    from wasm2oci.server.exposure import check_exposure, parse_listen, tls_context
+    from wasm2oci.server.http_server import Server
     from wasm2oci.server.registry import Registry
 
     host, port = parse_listen(request.listen)

@@ -23,12 +23,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
 from wasm2oci.errors import InvalidInputError, RegistryError
+from wasm2oci.oci.endpoints import PING
+from wasm2oci.oci.http import encode_basic
 from wasm2oci.oci.wire import ERROR_BODY_MAX, TOKEN_BODY_MAX, load_object
 from wasm2oci.registry.challenge import Challenge, parse_challenges
 from wasm2oci.registry.credentials import Anonymous, Basic, Credential, IdentityToken, RegistryToken
-from wasm2oci.registry.docker_config import encode_basic
-from wasm2oci.registry.endpoints import endpoint
-from wasm2oci.registry.messages import BodyTooLargeError, Request, Response
+from wasm2oci.registry.flavours import IDENTITY_USERS
+from wasm2oci.registry.messages import BodyTooLargeError, Request, Response, request_for
 from wasm2oci.registry.problems import error_for, parse_problems
 from wasm2oci.registry.scope import Scope, covers, merge, parse_scopes
 from wasm2oci.registry.urls import Origin, check_step, with_query
@@ -36,10 +37,8 @@ from wasm2oci.registry.urls import Origin, check_step, with_query
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-__all__ = ["AZURE_NULL_USER", "TokenAuth", "TokenServerError"]
+__all__ = ["TokenAuth", "TokenServerError"]
 
-AZURE_NULL_USER: Final = "00000000-0000-0000-0000-000000000000"
-"""The user name with which Azure's registry takes an identity token as a password."""
 
 _LIFE_UNSAID: Final = 60.0
 _EARLY: Final = 10.0
@@ -149,7 +148,7 @@ class TokenAuth:
                 return response
             challenges = parse_challenges(response.headers.all("www-authenticate"))
             refusal = Response(
-                401, response.headers, response.peek(ERROR_BODY_MAX), request=response.request
+                401, response.headers, response.read_truncated(ERROR_BODY_MAX), request=response.request
             )  # let go of the connection before the next exchange
             if not challenges:
                 challenges = yield from self._ping()
@@ -174,7 +173,7 @@ class TokenAuth:
 
     def _ping(self) -> "Generator[Request, Response, list[Challenge]]":
         if not self._asked:
-            answer = yield endpoint("end-1").request(self.origin)
+            answer = yield request_for(PING, self.origin)
             answer.drain()
             if answer.status == 401 and Origin.of(answer.url) == self.origin:
                 self._asked = tuple(parse_challenges(answer.headers.all("www-authenticate")))
@@ -235,7 +234,7 @@ class TokenAuth:
     def _refresh_token(self, credential: Credential) -> str | None:
         if isinstance(credential, IdentityToken):
             return self._refresh or credential.token
-        if isinstance(credential, Basic) and credential.username == AZURE_NULL_USER:
+        if isinstance(credential, Basic) and credential.username in IDENTITY_USERS:
             return self._refresh or credential.password
         return None
 
@@ -262,11 +261,13 @@ class TokenAuth:
         if answer.status != 200:
             status = 401 if answer.status == 400 else answer.status  # OAuth2 says 400 to a bad grant
             if status not in {401, 403, 429}:  # its 404 says nothing about a repository
-                said = "; ".join(problem.message or problem.code for problem in parse_problems(answer.peek(4096)))
+                said = "; ".join(
+                    problem.message or problem.code for problem in parse_problems(answer.read_truncated(4096))
+                )
                 raise TokenServerError(f"{self._host}: {where} answered {status}{f': {said}' if said else ''}")
             raise error_for(
                 status,
-                parse_problems(answer.peek(ERROR_BODY_MAX)),
+                parse_problems(answer.read_truncated(ERROR_BODY_MAX)),
                 f"{self._host}: {where}",
                 host=self._host,
                 name=next((scope.name for scope in scopes), ""),

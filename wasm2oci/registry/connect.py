@@ -9,13 +9,16 @@ import re
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Self
 
-from wasm2oci.registry.endpoints import endpoint
+from wasm2oci.oci.endpoints import PING
+from wasm2oci.oci.host import is_loopback
+from wasm2oci.registry.flavours import find_flavour
+from wasm2oci.registry.messages import request_for
 from wasm2oci.registry.options import ConnectOptions
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, TlsError
 from wasm2oci.registry.repository import Repository
 from wasm2oci.registry.session import Session, World
 from wasm2oci.registry.transport import HttpTransport
-from wasm2oci.registry.urls import Origin, is_hub, is_loopback
+from wasm2oci.registry.urls import Origin
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -62,8 +65,9 @@ class Connector:
             apart: do not share what was read last with who else asks for this repository.
         """
         host, name = reference.host, reference.repository
-        if is_hub(host) and "/" not in name:
-            name = f"library/{name}"
+        namespace = find_flavour(host).namespace
+        if namespace is not None and "/" not in name:
+            name = f"{namespace}/{name}"
         session = self.session(host, name)
         if apart:
             return Repository(session, name, writes=writes, shown=reference.repository)
@@ -173,16 +177,17 @@ def find_origin(host: str, options: ConnectOptions, sender: "Sender") -> Origin:
     Raises:
         ExchangeError: it is this machine, and nothing answers.
     """
-    if is_hub(host):
-        return Origin("https", "registry-1.docker.io", 443)
+    address = find_flavour(host).address
+    if address is not None:
+        return Origin.at("https", address)
     if options.plain_http:
         return Origin.at("http", host)
     if options.tls.says_something or not is_loopback(host):
         return Origin.at("https", host)
     plain, secure = Origin.at("http", host), Origin.at("https", host)
     try:
-        answer = sender.send(endpoint("end-1").request(plain), home=plain)
-        said = answer.peek(4096)
+        answer = sender.send(request_for(PING, plain), home=plain)
+        said = answer.read_truncated(4096)
         wants_tls = answer.status == 400 and _WANTS_TLS.search(said) is not None
     except ConnectionLostError:
         wants_tls = _speaks_tls(secure, sender)
@@ -192,7 +197,7 @@ def find_origin(host: str, options: ConnectOptions, sender: "Sender") -> Origin:
 def _speaks_tls(origin: Origin, sender: "Sender") -> bool:
     # A TLS server hangs up on plain http; so does a registry in trouble. The handshake tells them apart.
     try:
-        sender.send(endpoint("end-1").request(origin), home=origin).drain()
+        sender.send(request_for(PING, origin), home=origin).drain()
     except TlsError as error:
         return error.spoken
     except ExchangeError:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.registry.docker_config import AuthFile, decode_entry, parse_auth_file, read_auth_file
-from wasm2oci.registry.urls import is_hub
+from wasm2oci.registry.flavours import find_flavour, same_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -140,11 +140,12 @@ class CredentialChain:
             found = self._from_file(file, host, repository)
             if found is not None:
                 return found
-        token = self._environ.get("GITHUB_TOKEN")
-        if host == "ghcr.io" and self._registry_config is None:
-            self.tried.append("GITHUB_TOKEN")
-            if token:
-                return Basic(self._environ.get("GITHUB_ACTOR") or "unset", token, "GITHUB_TOKEN")
+        variables = find_flavour(host).token_variable
+        if variables is not None and self._registry_config is None:
+            token, user = variables
+            self.tried.append(token)
+            if self._environ.get(token):
+                return Basic(self._environ.get(user) or "unset", self._environ[token], token)
         return Anonymous()
 
     def _from_variables(self, host: str) -> Credential | None:
@@ -156,7 +157,7 @@ class CredentialChain:
             self.tried.append(f"{VARIABLE}_PASSWORD (unusable)")
             self._warn(f"{VARIABLE}_PASSWORD is not used: {VARIABLE} does not say which registry it is for")
             return None
-        if registry != host and not (is_hub(registry) and is_hub(host)):
+        if not same_registry(registry, host):
             return None
         self.tried.append(f"{VARIABLE}_PASSWORD")
         return _credential(self._environ.get(f"{VARIABLE}_USER", ""), password, "", "", f"{VARIABLE}_PASSWORD")

@@ -23,25 +23,22 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.base.files import make_folder, replace_file
 from wasm2oci.errors import InvalidInputError, LocalIOError, NotFoundError
-from wasm2oci.registry.urls import HUB_NAMES, is_hub
+from wasm2oci.registry.flavours import find_flavour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "HUB_KEY",
     "AuthFile",
     "ConfigFileError",
     "UnusableConfigError",
     "auth_keys",
     "decode_entry",
-    "encode_basic",
     "parse_auth_file",
     "read_auth_file",
     "update_auth_file",
 ]
 
-HUB_KEY: Final = "https://index.docker.io/v1/"
 _LINE_ENDS: Final = re.compile(r"[\r\n]")
 _FILE_MAX: Final = 4 * 1024 * 1024
 
@@ -74,7 +71,7 @@ class AuthFile(NamedTuple):
         for key in auth_keys(host, ""):
             if key in self.helpers:
                 return self.helpers[key], key
-        return (self.store, HUB_KEY if is_hub(host) else host) if self.store else None
+        return (self.store, find_flavour(host).key or host) if self.store else None
 
     def entry_for(self, host: str, repository: str) -> "Mapping[str, Any] | None":
         """The entry of the most specific key that fits, if it holds anything."""
@@ -83,16 +80,22 @@ class AuthFile(NamedTuple):
     def keys_for(self, host: str, repository: str) -> list[str]:
         """The keys of this file that name a repository, one of its namespaces or its registry, most specific first."""
         exact = [key for key in auth_keys(host, repository) if key in self.auths]
-        names = HUB_NAMES if is_hub(host) else {host}
+        names = _names(host)
         return exact + [key for key in self.auths if _host_of(key) in names and key not in exact]
 
 
 def auth_keys(host: str, repository: str) -> list[str]:
     """The keys that name a repository, one of its namespaces, or its registry; most specific first."""
     parts = repository.split("/") if repository else []
-    base = "docker.io" if is_hub(host) else host
-    keys = ["/".join((base, *parts[:count])) for count in range(len(parts), 0, -1)]
-    return [*keys, *((HUB_KEY, *sorted(HUB_NAMES)) if is_hub(host) else (host,))]
+    key, names = find_flavour(host).key, _names(host)
+    keys = ["/".join((names[0], *parts[:count])) for count in range(len(parts), 0, -1)]
+    return [*keys, *(() if key is None else (key,)), *names]
+
+
+def _names(host: str) -> tuple[str, ...]:
+    # The hosts that are this registry; where there are several, the first is the one that people write.
+    flavour = find_flavour(host)
+    return (host,) if flavour.address is None else flavour.hosts
 
 
 def _host_of(key: str) -> str | None:
@@ -178,11 +181,6 @@ def _decode_auth(auth: str) -> tuple[str, str]:
     if not colon:
         raise UnusableConfigError("an auth entry lacks its colon")
     return username, password.strip("\0")
-
-
-def encode_basic(username: str, password: str) -> str:
-    """`user:password` in base64, as entries and the Basic scheme have it; bytes that are not UTF-8 stay."""
-    return base64.b64encode(f"{username}:{password}".encode("utf-8", "surrogateescape")).decode("ascii")
 
 
 def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]", *, legacy: bool = False) -> None:

@@ -8,26 +8,25 @@ whoever reads verifies the whole (`content.verify.Verified`), so a wrong splice 
 Spec: distribution-spec, Pulling blobs, end-2.
 """
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.verify import SizeMismatchError
+from wasm2oci.oci.endpoints import GET_BLOB
+from wasm2oci.oci.http import parse_content_range
+from wasm2oci.oci.reference import join_name
 from wasm2oci.oci.wire import ERROR_BODY_MAX
-from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, ResponseError
-from wasm2oci.registry.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wasm2oci.errors import Wasm2OciError
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.registry.exchange import Exchange
     from wasm2oci.registry.messages import Response
-    from wasm2oci.registry.session import Session
 
 __all__ = ["RemoteBlob"]
 
-_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15}|\*)\Z")
 _PROGRESS: Final = 1 << 20
 
 
@@ -35,28 +34,15 @@ class RemoteBlob:
     """The bytes of a blob in a registry, as they come; verified by whoever wraps it.
 
     Args:
-        session: with the registry.
-        name: of the repository.
+        exchange: with the repository.
         descriptor: of the blob.
-        scopes: what a token must allow.
-        start: the first byte wanted.
     """
 
-    __slots__ = ("_descriptor", "_name", "_scopes", "_session", "_start")
+    __slots__ = ("_descriptor", "_exchange")
 
-    def __init__(
-        self,
-        session: "Session",
-        name: str,
-        descriptor: "Descriptor",
-        scopes: tuple[Scope, ...],
-        start: int = 0,
-    ) -> None:
-        self._session = session
-        self._name = name
+    def __init__(self, exchange: "Exchange", descriptor: "Descriptor") -> None:
+        self._exchange = exchange
         self._descriptor = descriptor
-        self._scopes = scopes
-        self._start = start
 
     def __iter__(self) -> "Iterator[bytes]":
         """The bytes, from a connection of their own.
@@ -67,9 +53,7 @@ class RemoteBlob:
             ExchangeError: the connection kept breaking.
         """
         size = self._descriptor.size
-        offset = mark = self._start
-        if offset and offset >= size:
-            return
+        offset = mark = 0
         tried = 0
         while True:
             response = self._open(offset)
@@ -99,20 +83,18 @@ class RemoteBlob:
                 if offset == size:
                     return
                 failure = ConnectionLostError(
-                    f"{self._session.host}: {self._descriptor.digest} ends after {offset:,} of {size:,} bytes"
+                    f"{self._exchange.session.host}: {self._descriptor.digest} ends after {offset:,} of {size:,} bytes"
                 )
             finally:
                 response.close()
             if offset - mark >= _PROGRESS:
                 tried, mark = 0, offset
             tried += 1
-            self._session.wait(tried, failure)
+            self._exchange.session.wait(tried, failure)
 
     def _open(self, offset: int) -> "Response":
-        digest = self._descriptor.digest
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        request = endpoint("end-2").request(self._session.origin, headers=headers, name=self._name, target=str(digest))
-        response = self._session.send(request, self._scopes)
+        response = self._exchange.send(GET_BLOB, self._descriptor.digest, headers=headers)
         try:
             self._check(response, offset)
         except BaseException:
@@ -122,14 +104,13 @@ class RemoteBlob:
 
     def _check(self, response: "Response", offset: int) -> None:
         size, digest = self._descriptor.size, self._descriptor.digest
-        if response.status not in endpoint("end-2").done or (response.status == 206 and not offset):
-            body = response.peek(ERROR_BODY_MAX)
-            where = f"{self._session.host}/{self._name}@{digest}"
-            raise self._session.refusal(response, body, where, name=self._name, kind="blob")
+        if not GET_BLOB.succeeded(response.status) or (response.status == 206 and not offset):
+            body = response.read_truncated(ERROR_BODY_MAX)
+            raise self._exchange.refusal(response, body, join_name(self._exchange, digest), kind="blob")
         encoding = response.headers.get("content-encoding")
         if encoding is not None and encoding.lower() != "identity":
             raise ResponseError(
-                f"{self._session.host} sends {digest.short} compressed, which was not asked for",
+                f"{self._exchange.session.host} sends {digest.short} compressed, which was not asked for",
                 hint="something between here and the registry changes its answers",
             )
         expected = size
@@ -144,11 +125,10 @@ class RemoteBlob:
             )
 
     def _check_range(self, response: "Response", offset: int) -> None:
-        text = response.headers.get("content-range") or ""
-        match = _CONTENT_RANGE.match(text)
-        if match is None:
-            raise ResponseError(f"{self._session.host} sends a part of a blob and does not say which")
-        first, last, total = match.groups()
+        found = parse_content_range(response.headers.get("content-range"))
+        if found is None:
+            raise ResponseError(f"{self._exchange.session.host} sends a part of a blob and does not say which")
+        first, last, total = found
         size = self._descriptor.size
-        if int(first) != offset or int(last) >= size or total not in {"*", str(size)}:
-            raise ResponseError(f"{self._session.host} sends another part of the blob than was asked for")
+        if first != offset or last >= size or total not in {None, size}:
+            raise ResponseError(f"{self._exchange.session.host} sends another part of the blob than was asked for")

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wasm2oci.errors import LocalIOError, Wasm2OciError
+from wasm2oci.oci.http import encode_basic
 from wasm2oci.registry.credentials import (
     TOKEN_USER,
     Basic,
@@ -12,12 +13,10 @@ from wasm2oci.registry.credentials import (
     docker_config_path,
 )
 from wasm2oci.registry.docker_config import (
-    HUB_KEY,
-    encode_basic,
     read_auth_file,
     update_auth_file,
 )
-from wasm2oci.registry.urls import is_hub
+from wasm2oci.registry.flavours import find_flavour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +66,7 @@ def store_credential(
 
 def _store(path: "Path", host: str, credential: Basic | IdentityToken, environ: "Mapping[str, str]") -> Stored:
     file = read_auth_file(path)
-    key = HUB_KEY if is_hub(host) else host
+    key = find_flavour(host).key or host
     helper = file.helper_for(host) if file is not None else None
     if helper is not None:
         from wasm2oci.registry.helpers import store_with_helper

@@ -13,18 +13,18 @@ from wasm2oci.errors import InvalidInputError, RegistryError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.endpoints import GET_MANIFEST, HEAD_MANIFEST, PUT_MANIFEST
 from wasm2oci.oci.manifest import Index, InvalidManifestError, Manifest, ManifestTooLargeError, parse_manifest
 from wasm2oci.oci.reference import join_name
 from wasm2oci.oci.wire import MANIFEST_MAX
-from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.messages import BodyTooLargeError
 from wasm2oci.registry.problems import ResponseError, is_markup
 
 if TYPE_CHECKING:
+    from wasm2oci.oci.http import Headers
     from wasm2oci.oci.reference import Name
-    from wasm2oci.registry.messages import Headers, Response
-    from wasm2oci.registry.scope import Scope
-    from wasm2oci.registry.session import Session
+    from wasm2oci.registry.exchange import Exchange
+    from wasm2oci.registry.messages import Response
 
 __all__ = [
     "ConflictError",
@@ -67,9 +67,7 @@ def said_digest(headers: "Headers") -> Digest | None:
         return None
 
 
-def head_manifest(
-    session: "Session", name: str, reference: "Name", scopes: "tuple[Scope, ...]"
-) -> "tuple[Response, Descriptor | None]":
+def head_manifest(exchange: "Exchange", reference: "Name") -> "tuple[Response, Descriptor | None]":
     """Ask for a manifest's headers.
 
     Returns:
@@ -80,16 +78,13 @@ def head_manifest(
         ManifestDigestError: the registry says another digest than the one that was asked for.
     """
     asked = reference if isinstance(reference, Digest) else None
-    request = endpoint("end-3h").request(
-        session.origin, headers={"Accept": mt.ACCEPT_MANIFESTS}, name=name, target=str(reference)
-    )
-    response = session.send(request, scopes)
+    response = exchange.send(HEAD_MANIFEST, reference, headers={"Accept": mt.ACCEPT_MANIFESTS})
     response.drain()
     if response.status != 200:
         return response, None
     said, content_type, length = said_digest(response.headers), response.headers.get("content-type"), response.length
     if asked is not None:
-        _compare(session, name, asked, said)
+        _compare(exchange, asked, said)
         said = asked
     if said is None or content_type is None or length is None:
         return response, None
@@ -102,20 +97,16 @@ def head_manifest(
 
 
 def get_manifest(
-    session: "Session",
-    name: str,
+    exchange: "Exchange",
     reference: "Name",
-    scopes: "tuple[Scope, ...]",
     *,
     expected: Descriptor | None = None,
 ) -> RemoteManifest:
     """Read a manifest.
 
     Args:
-        session: with the registry.
-        name: of the repository.
+        exchange: with the repository.
         reference: tag or digest.
-        scopes: what a token must allow.
         expected: what it has to be, when that is known.
 
     Raises:
@@ -128,14 +119,14 @@ def get_manifest(
     accept = mt.ACCEPT_MANIFESTS
     if expected is not None and expected.media_type not in accept:
         accept = f"{expected.media_type}, {accept}"
-    request = endpoint("end-3").request(session.origin, headers={"Accept": accept}, name=name, target=str(reference))
-    where = join_name(f"{session.host}/{name}", reference)
+    where = join_name(exchange, reference)
     try:
-        response, body = session.read(request, scopes, MANIFEST_MAX, "manifest")
+        headers = {"Accept": accept}
+        response, body = exchange.read(GET_MANIFEST, reference, headers=headers, limit=MANIFEST_MAX, what="manifest")
     except BodyTooLargeError as error:
         raise ManifestTooLargeError(f"{where}: {error.message}") from error
     if response.status != 200:
-        raise session.refusal(response, body, where, name=name, kind="manifest")
+        raise exchange.refusal(response, body, where, kind="manifest")
     said = said_digest(response.headers)
     if asked is not None:
         actual = Digest.of(body, asked.algorithm)
@@ -145,18 +136,16 @@ def get_manifest(
             raise SizeMismatchError(f"{where} has {len(body):,} bytes, not {expected.size:,}")
     else:
         actual = Digest.of(body)
-        _compare(session, name, actual, said)
-    document = parse_manifest(body, _content_type(session, response, body))
+        _compare(exchange, actual, said)
+    document = parse_manifest(body, _content_type(exchange, response, body))
     if expected is not None and document.media_type != expected.media_type:
         raise InvalidManifestError(f"{where} is {document.media_type!r}, but was listed as {expected.media_type!r}")
     return RemoteManifest(Descriptor(document.media_type, actual, len(body)), document, response.headers.get("etag"))
 
 
 def put_manifest(
-    session: "Session",
-    name: str,
+    exchange: "Exchange",
     reference: "Name",
-    scopes: "tuple[Scope, ...]",
     *,
     media_type: str,
     raw: bytes,
@@ -176,33 +165,32 @@ def put_manifest(
     headers = {"Content-Type": media_type, "Content-Length": str(len(raw))}
     if if_match is not None:
         headers["If-Match"] = if_match
-    request = endpoint("end-7").request(session.origin, headers=headers, body=raw, name=name, target=str(reference))
-    response = session.send(request, scopes)
-    body = response.peek(64 * 1024)
-    where = join_name(f"{session.host}/{name}", reference)
+    response = exchange.send(PUT_MANIFEST, reference, headers=headers, body=raw)
+    body = response.read_truncated(64 * 1024)
+    where = join_name(exchange, reference)
     if response.status == 412 and if_match is not None:
         raise ConflictError(f"{where} was changed by somebody else")
-    if response.status not in endpoint("end-7").done:
-        raise session.refusal(response, body, where, name=name, kind="manifest", pushing=True)
+    if not PUT_MANIFEST.succeeded(response.status):
+        raise exchange.refusal(response, body, where, kind="manifest", pushing=True)
     said = said_digest(response.headers)
     if said is not None and said != Digest.of(raw, said.algorithm):
         raise ManifestDigestError(f"{where}: the registry says it stored {said}")
     return response
 
 
-def _compare(session: "Session", name: str, digest: Digest, said: Digest | None) -> None:
+def _compare(exchange: "Exchange", digest: Digest, said: Digest | None) -> None:
     # Registries may name the digest in another algorithm than the one that was asked for; that says nothing.
     if said is not None and said.algorithm == digest.algorithm and said != digest:
-        raise ManifestDigestError(f"{session.host}/{name}: the registry says {said}, but it is {digest}")
+        raise ManifestDigestError(f"{exchange}: the registry says {said}, but it is {digest}")
 
 
-def _content_type(session: "Session", response: "Response", body: bytes) -> str | None:
+def _content_type(exchange: "Exchange", response: "Response", body: bytes) -> str | None:
     content_type = response.headers.get("content-type")
     if mt.essence(content_type or "") in {"text/html", "application/xhtml+xml"} or is_markup(body):
         raise ResponseError(
-            f"{session.host} answers with a web page, not with a manifest",
+            f"{exchange.session.host} answers with a web page, not with a manifest",
             hint="check the registry's host: this looks like its web site",
         )
     if not body:
-        raise ResponseError(f"{session.host} answers with an empty manifest")
+        raise ResponseError(f"{exchange.session.host} answers with an empty manifest")
     return content_type

@@ -8,13 +8,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from wasm2oci.errors import RegistryError
+from wasm2oci.registry.urls import with_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from wasm2oci.oci.endpoints import Endpoint
+    from wasm2oci.oci.http import Headers
     from wasm2oci.registry.urls import Origin
 
-__all__ = ["Body", "BodyTooLargeError", "Headers", "Request", "Response", "Sender", "Stream"]
+__all__ = ["Body", "BodyTooLargeError", "Request", "Response", "Sender", "Stream", "request_for"]
 
 
 class BodyTooLargeError(RegistryError):
@@ -32,29 +35,6 @@ class Body(Protocol):
     def __iter__(self) -> "Iterator[bytes]":
         """A fresh pass from the first byte, in pieces of 1 MiB at most."""
         ...
-
-
-class Headers:
-    """Response headers: any case, any number of times."""
-
-    __slots__ = ("_items",)
-
-    def __init__(self, items: "Iterable[tuple[str, str]]" = ()) -> None:
-        self._items = tuple((name.lower(), value) for name, value in items)
-
-    def get(self, name: str) -> str | None:
-        """The first value under this name (given in lower case), or None."""
-        return next((value for key, value in self._items if key == name), None)
-
-    def all(self, name: str) -> tuple[str, ...]:
-        """Every value under this name (given in lower case), in order."""
-        return tuple(value for key, value in self._items if key == name)
-
-    def __iter__(self) -> "Iterator[tuple[str, str]]":
-        return iter(self._items)
-
-    def __contains__(self, name: object) -> bool:
-        return any(key == name for key, _ in self._items)
 
 
 _NO_HEADERS: "Final[Mapping[str, str]]" = MappingProxyType({})
@@ -90,6 +70,38 @@ class Request(NamedTuple):
     def __repr__(self) -> str:
         """Without headers and body: there may be secrets in them."""
         return f"Request({self.method!r}, {self.url!r}, ...)"
+
+
+def request_for(
+    row: "Endpoint",
+    origin: "Origin",
+    name: str = "",
+    reference: object = "",
+    *,
+    location: str | None = None,
+    query: "Sequence[tuple[str, str]]" = (),
+    headers: "Mapping[str, str] | None" = None,
+    body: "Body | bytes | None" = None,
+    patience: float = 0.0,
+) -> Request:
+    """The request that a row of the endpoint table describes.
+
+    Args:
+        row: of `oci.endpoints`.
+        origin: of the registry.
+        name: of the repository.
+        reference: the tag or digest.
+        location: the whole address, where the registry gave one (an upload, the next page); instead of the three above.
+        query: parameters of the row, in order.
+        headers: to send besides the ones every request has.
+        body: bytes to send, or None.
+        patience: see `Request`.
+    """
+    unknown = {key for key, _ in query}.difference(row.query)
+    if unknown or (location is None and row.in_upload):
+        raise AssertionError(f"{row.id} has no parameter {unknown}" if unknown else f"{row.id} goes to a location")
+    url = with_query(f"{origin}{row.at(name, reference)}" if location is None else location, query)
+    return Request(row.method, url, dict(headers or {}), body, row.repeatable, patience)
 
 
 class Stream(Protocol):
@@ -140,7 +152,7 @@ class Response:
 
     __slots__ = ("headers", "request", "status", "stream", "url")
 
-    def __init__(self, status: int, headers: Headers, stream: "Stream | bytes" = b"", *, request: Request) -> None:
+    def __init__(self, status: int, headers: "Headers", stream: "Stream | bytes" = b"", *, request: Request) -> None:
         self.status = status
         self.headers = headers
         self.request = request
@@ -172,8 +184,8 @@ class Response:
         finally:
             self.close()
 
-    def peek(self, limit: int) -> bytes:
-        """At most `limit` bytes of the body, and the end of this response; trouble while reading ends it early."""
+    def read_truncated(self, limit: int) -> bytes:
+        """At most `limit` bytes of the body, and the end of this response; a connection that breaks ends it early."""
         parts: list[bytes] = []
         size = 0
         try:
@@ -190,7 +202,7 @@ class Response:
 
     def drain(self) -> None:
         """Read a short body to its end so that the connection can serve again, and let go."""
-        self.peek(64 * 1024)
+        self.read_truncated(64 * 1024)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -199,8 +211,7 @@ class Response:
     @property
     def length(self) -> int | None:
         """`Content-Length`, or None when it is absent or no number."""
-        text = self.headers.get("content-length")
-        return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
+        return self.headers.content_length
 
 
 class Sender(Protocol):

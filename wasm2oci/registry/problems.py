@@ -1,8 +1,8 @@
 """What a registry's refusal means: the body of an error, our error for it, and the hint that helps.
 
 A body may be the specification's JSON, plain text, a web page, or nothing; whatever it is, one printable line of it
-at most reaches a message. `HINTS` is the table of refusals that users of the big registries meet, and what to do
-about each.
+at most reaches a message. `flavours` has the refusals that users of the big registries meet, and what
+to do about each.
 
 Spec: distribution-spec, Error Codes.
 """
@@ -21,18 +21,17 @@ from wasm2oci.errors import (
     UnsupportedError,
     Wasm2OciError,
 )
+from wasm2oci.registry.flavours import find_flavour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
-    "HINTS",
     "BlobUnknownError",
     "ConnectionFailedError",
     "ConnectionLostError",
     "DeniedError",
     "ExchangeError",
-    "Hint",
     "ManifestChildMissingError",
     "ManifestUnknownError",
     "NameUnknownError",
@@ -177,128 +176,16 @@ def parse_problems(body: bytes) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-class Hint(NamedTuple):
-    """One row: on which hosts, for which words of a refusal, what to do.
-
-    Args:
-        host: matches the end of the registry's host, or the empty string for all.
-        says: a lower-case part of the codes and messages, or the empty string for all.
-        pushing: the row counts for pushes only.
-        hint: the sentence; `{host}` and `{name}` stand for the registry and the repository.
-    """
-
-    host: str
-    says: str
-    pushing: bool
-    hint: str
-
-
-HINTS: Final = (
-    Hint(
-        "ghcr.io",
-        "installation not allowed to",
-        True,
-        "give the workflow job `permissions: packages: write`",
-    ),
-    Hint(
-        "ghcr.io",
-        "write_package",
-        True,
-        "the package does not let this repository write: add it under the package's settings, Manage Actions access",
-    ),
-    Hint(
-        "ghcr.io",
-        "create_package",
-        True,
-        "this account may not create packages in {name}: the token needs write:packages, and the owner must allow it",
-    ),
-    Hint("ghcr.io", "scope", True, "the token needs the scope write:packages"),
-    Hint("ghcr.io", "", True, "log in with a token that has the scope write:packages and access to {name}"),
-    Hint("ghcr.io", "", False, "a private package needs a token with the scope read:packages: wasm2oci login {host}"),
-    Hint(
-        ".azurecr.io",
-        "is not allowed access",
-        False,
-        "the registry's network rules refuse this address: allow it under Networking, or use a private endpoint",
-    ),
-    Hint(
-        ".azurecr.io",
-        "",
-        True,
-        "the identity needs the role AcrPush; `az acr login --name REGISTRY` stores a token for {host}",
-    ),
-    Hint(
-        ".azurecr.io",
-        "",
-        False,
-        "the identity needs the role AcrPull; `az acr login --name REGISTRY` stores a token for {host}",
-    ),
-    Hint(
-        ".amazonaws.com",
-        "expired",
-        False,
-        "ECR passwords last 12 hours: `aws ecr get-login-password | wasm2oci login {host} -u AWS --password-stdin`",
-    ),
-    Hint(
-        ".amazonaws.com",
-        "does not exist",
-        False,
-        "ECR repositories must exist first: `aws ecr create-repository --repository-name {name}`",
-    ),
-    Hint(
-        ".amazonaws.com",
-        "name_unknown",
-        False,
-        "ECR repositories must exist first: `aws ecr create-repository --repository-name {name}`",
-    ),
-    Hint(
-        ".amazonaws.com",
-        "",
-        False,
-        "`aws ecr get-login-password | wasm2oci login {host} -u AWS --password-stdin`",
-    ),
-    Hint(
-        "docker.io",
-        "toomanyrequests",
-        False,
-        "Docker Hub limits pulls for each account or address: log in, or wait",
-    ),
-    Hint(
-        "docker.io",
-        "",
-        True,
-        "Docker Hub names are ACCOUNT/NAME: log in as the account that owns {name}, with a token that may write",
-    ),
-    Hint(
-        "-docker.pkg.dev",
-        "not found",
-        False,
-        "create the Artifact Registry repository first; names are PROJECT/REPOSITORY/IMAGE",
-    ),
-    Hint("-docker.pkg.dev", "", True, "the account needs the role roles/artifactregistry.writer on {name}"),
-    Hint("-docker.pkg.dev", "", False, "the account needs the role roles/artifactregistry.reader on {name}"),
-    Hint(
-        "gitlab.com",
-        "",
-        True,
-        "the token needs the scopes read_registry and write_registry, and the Developer role in the project",
-    ),
-    Hint("quay.io", "", True, "the robot account needs write permission on {name}"),
-    Hint("", "csrf", False, "the registry mistakes this for a browser: ask it through its own address, not a proxy's"),
-)
-"""Refusals that users of the big registries meet. The first row that fits counts, so the special stand before the
-general."""
+_CSRF_HINT: Final = "the registry mistakes this for a browser: ask it through its own address, not a proxy's"
 
 
 def find_hint(host: str, name: str, text: str, *, pushing: bool) -> str | None:
-    """The hint of the first fitting row of `HINTS`, filled in, or None."""
+    """What the registry's row in `flavours` says about a refusal with this text, or None."""
     words = text.lower()
-    bare = host.partition(":")[0]
-    for row in HINTS:
-        fits = bare == row.host.lstrip(".-") or bare.endswith(row.host)
-        if fits and row.says in words and (pushing or not row.pushing):
-            return row.hint.format(host=host, name=name)
-    return None
+    for refusal in find_flavour(host).refusals:
+        if refusal.says in words and (pushing or not refusal.pushing):
+            return refusal.hint.format(host=host, name=name)
+    return _CSRF_HINT if "csrf" in words else None
 
 
 _UNKNOWN: Final[dict[str, tuple[type[NotFoundError], str]]] = {
@@ -365,7 +252,7 @@ def error_for(
     if status in {404, 410}:
         code = next((code for code in _UNKNOWN if code in codes), _UNKNOWN_BY_KIND[kind])
         cls, words = _UNKNOWN[code]
-        if not host.endswith((".amazonaws.com", "-docker.pkg.dev")):
+        if not find_flavour(host).hinted_absence:
             hint = None
             if cls is ManifestUnknownError and what == f"{host}/{name}:{what.rpartition(':')[2]}":
                 hint = f"`wasm2oci tags {host}/{name}` lists the tags there are"

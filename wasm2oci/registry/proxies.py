@@ -9,12 +9,12 @@ proxy.
 import ipaddress
 from typing import TYPE_CHECKING
 
-from wasm2oci.registry.urls import is_loopback
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wasm2oci.registry.urls import Origin
+
+from wasm2oci.oci.host import is_loopback
 
 __all__ = ["proxy_for"]
 

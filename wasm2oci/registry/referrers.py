@@ -20,19 +20,19 @@ from wasm2oci.errors import InvalidInputError, NotFoundError, RegistryError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.endpoints import LIST_REFERRERS
 from wasm2oci.oci.manifest import Index
+from wasm2oci.oci.reference import join_name
 from wasm2oci.oci.referrers import fallback_tag, of_type, with_referrer, without_referrer
 from wasm2oci.oci.wire import GRAPH_BYTES_MAX, GRAPH_NODES_MAX, MANIFEST_MAX, load_object
-from wasm2oci.registry.endpoints import endpoint
 from wasm2oci.registry.manifests import ConflictError, RemoteManifest, get_manifest, put_manifest
 from wasm2oci.registry.paging import Pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wasm2oci.registry.exchange import Exchange
     from wasm2oci.registry.messages import Response
-    from wasm2oci.registry.scope import Scope
-    from wasm2oci.registry.session import Session
 
 __all__ = ["FallbackTagError", "Referrers"]
 
@@ -50,82 +50,79 @@ class Referrers:
     """The referrers of one repository's manifests.
 
     Args:
-        session: with the registry.
-        name: of the repository.
+        exchange: with the repository.
     """
 
-    def __init__(self, session: "Session", name: str) -> None:
-        self._session = session
-        self._name = name
+    def __init__(self, exchange: "Exchange") -> None:
+        self._exchange = exchange
         self._has_api: bool | None = None
         self._writing = Lock()
 
-    def listed(self, subject: Digest, artifact_type: str | None, scopes: "tuple[Scope, ...]") -> list[Descriptor]:
+    def listed(self, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
         """Descriptors of the manifests whose subject this is.
 
         Raises:
             RegistryError: the registry answers something that is no listing.
         """
         if self._may_have_api():
-            found = self._ask(subject, artifact_type, scopes)
+            found = self._ask(self._exchange, subject, artifact_type)
             if found is not None:
                 return found
-        index = self._read_fallback(subject, scopes)
+        index = self._read_fallback(self._exchange, subject)
         return of_type(index.document.children if index is not None else (), artifact_type)
 
-    def added(self, subject: Digest, referrer: Descriptor, scopes: "tuple[Scope, ...]", *, handled: bool) -> None:
+    def added(self, subject: Digest, referrer: Descriptor, *, handled: bool) -> None:
         """See to it that a manifest that was just pushed is listed.
 
         Args:
             subject: what it refers to.
             referrer: its descriptor, with artifact type and annotations.
-            scopes: what a token must allow.
             handled: whether the registry says that it did that (`OCI-Subject`).
 
         Raises:
             FallbackTagError: it could not be listed.
         """
-        if handled and self._api_answers(scopes):
+        if handled and self._api_answers():
             return
-        self._update(subject, scopes, lambda index: with_referrer(index, referrer))
+        self._update(subject, lambda index: with_referrer(index, referrer))
 
-    def removed(self, subject: Digest, referrer: Digest, scopes: "tuple[Scope, ...]") -> None:
+    def removed(self, subject: Digest, referrer: Digest) -> None:
         """See to it that a manifest that goes away is listed no longer.
 
         Raises:
             FallbackTagError: the listing could not be changed.
         """
-        if self._api_answers(scopes):
+        if self._api_answers():
             return
-        self._update(subject, scopes, lambda index: without_referrer(index, referrer))
+        self._update(subject, lambda index: without_referrer(index, referrer))
 
     def _may_have_api(self) -> bool:
         return self._has_api is not False
 
-    def _api_answers(self, scopes: "tuple[Scope, ...]") -> bool:
+    def _api_answers(self) -> bool:
         if self._has_api is None:
-            self._ask(_ZERO, None, scopes)
+            self._ask(self._exchange.for_writing(), _ZERO, None)
         return self._may_have_api()
 
-    def _ask(self, subject: Digest, artifact_type: str | None, scopes: "tuple[Scope, ...]") -> list[Descriptor] | None:
+    def _ask(self, exchange: "Exchange", subject: Digest, artifact_type: str | None) -> list[Descriptor] | None:
         query = [("artifactType", artifact_type)] if artifact_type is not None else []
-        request = endpoint("end-12").request(
-            self._session.origin,
-            query=query,
-            headers={"Accept": mt.OCI_INDEX},
-            name=self._name,
-            target=str(subject),
-        )
-        pages = Pages(request.url, size=GRAPH_BYTES_MAX, entries=GRAPH_NODES_MAX)
+        url = exchange.request(LIST_REFERRERS, subject, query=query).url
+        pages = Pages(url, size=GRAPH_BYTES_MAX, entries=GRAPH_NODES_MAX)
         found: list[Descriptor] = []
         while True:
-            response, body = self._session.read(request, scopes, MANIFEST_MAX, "a page of referrers", roam=False)
+            response, body = exchange.read(
+                LIST_REFERRERS,
+                location=url,
+                headers={"Accept": mt.OCI_INDEX},
+                limit=MANIFEST_MAX,
+                what="a page of referrers",
+                roam=False,
+            )
             if response.status in _NO_API:
                 self._has_api = False
                 return None
             if response.status != 200:
-                where = f"{self._session.host}/{self._name}@{subject}"
-                raise self._session.refusal(response, body, where, name=self._name)
+                raise exchange.refusal(response, body, join_name(exchange, subject))
             page = _read_page(response, body)
             if page is None:
                 self._has_api = False
@@ -136,45 +133,43 @@ class Referrers:
                 page = of_type(page, artifact_type)
             pages.charge(body, len(page))
             found += page
-            following = pages.after(request.url, response.headers.all("link"))
+            following = pages.after(url, response.headers.all("link"))
             if following is None:
                 return found
-            request = type(request)("GET", following, request.headers)
+            url = following
 
-    def _read_fallback(self, subject: Digest, scopes: "tuple[Scope, ...]") -> RemoteManifest | None:
+    def _read_fallback(self, exchange: "Exchange", subject: Digest) -> RemoteManifest | None:
         tag = fallback_tag(subject)
         try:
-            found = get_manifest(self._session, self._name, tag, scopes)
+            found = get_manifest(exchange, tag)
         except NotFoundError:
             return None
         if not isinstance(found.document, Index):
             raise FallbackTagError(
-                f"{self._session.host}/{self._name}:{tag} should list referrers and is not an index",
+                f"{join_name(exchange, tag)} should list referrers and is not an index",
                 hint="remove the tag, if nobody needs what is under it",
             )
         return found
 
-    def _update(
-        self, subject: Digest, scopes: "tuple[Scope, ...]", change: "Callable[[bytes | None], bytes | None]"
-    ) -> None:
+    def _update(self, subject: Digest, change: "Callable[[bytes | None], bytes | None]") -> None:
         # `change` returns None when there is nothing to change, which after a write is the proof that it lasted.
-        tag = fallback_tag(subject)
+        tag, exchange = fallback_tag(subject), self._exchange.for_writing()
         with self._writing:
             for tried in range(_TRIES + 1):
-                found = self._read_fallback(subject, scopes)
+                found = self._read_fallback(exchange, subject)
                 raw = change(found.document.raw if found is not None else None)
                 if raw is None:
                     return
                 if tried == _TRIES:
                     break
                 if tried:
-                    self._session.world.sleep(_PAUSE * self._session.world.random())
+                    exchange.session.world.sleep(_PAUSE * exchange.session.world.random())
                 etag = found.etag if found is not None else None
                 media_type = found.descriptor.media_type if found is not None else mt.OCI_INDEX
                 with contextlib.suppress(ConflictError):  # somebody was faster: read again
-                    put_manifest(self._session, self._name, tag, scopes, media_type=media_type, raw=raw, if_match=etag)
+                    put_manifest(exchange, tag, media_type=media_type, raw=raw, if_match=etag)
         raise FallbackTagError(
-            f"{self._session.host}/{self._name}:{tag}: others keep writing over the list of referrers",
+            f"{join_name(exchange, tag)}: others keep writing over the list of referrers",
             hint="try again",
         )
 

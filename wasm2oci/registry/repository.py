@@ -15,10 +15,21 @@ from wasm2oci.errors import AccessError, InvalidInputError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.endpoints import (
+    DELETE_BLOB,
+    DELETE_MANIFEST,
+    GET_BLOB,
+    GET_MANIFEST,
+    HEAD_BLOB,
+    LIST_TAGS,
+    MOUNT_BLOB,
+    PING,
+    Endpoint,
+)
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import check_tag, join_name, parse_name
 from wasm2oci.oci.wire import ERROR_BODY_MAX, MANIFEST_MAX, load_object
-from wasm2oci.registry.endpoints import Endpoint, endpoint
+from wasm2oci.registry.exchange import Exchange
 from wasm2oci.registry.manifests import (
     ManifestDigestError,
     RemoteManifest,
@@ -26,7 +37,6 @@ from wasm2oci.registry.manifests import (
     head_manifest,
     put_manifest,
 )
-from wasm2oci.registry.messages import Request
 from wasm2oci.registry.problems import ManifestUnknownError, NotSupportedError, ResponseError
 from wasm2oci.registry.scope import Scope
 from wasm2oci.registry.upload import UNASKED_MAX
@@ -37,8 +47,8 @@ if TYPE_CHECKING:
 
     from wasm2oci.content.target import Content
     from wasm2oci.oci.reference import Name
-    from wasm2oci.registry.ahead import UploadAhead
     from wasm2oci.registry.download import RemoteBlob
+    from wasm2oci.registry.eager_upload import EagerUpload
     from wasm2oci.registry.messages import Response
     from wasm2oci.registry.referrers import Referrers
     from wasm2oci.registry.session import Session
@@ -64,14 +74,13 @@ class Repository:
         self.session = session
         self.name = name
         self.shown = shown or name
-        self._pull = (Scope.repository(name, "pull", "push") if writes else Scope.repository(name, "pull"),)
-        self._push = (Scope.repository(name, "pull", "push"),)
+        self._exchange = Exchange(session, name, writes=writes)
         self._guard = Lock()
         self._uploads: dict[Digest, str] = {}
         self._read: RemoteManifest | None = None
         self._promised: tuple[Digest, Name] | None = None
         self._known_referrers: Referrers | None = None
-        self._ahead: UploadAhead | None = None
+        self._eager: EagerUpload | None = None
 
     @property
     def host(self) -> str:
@@ -92,13 +101,13 @@ class Repository:
             AccessError: the registry does not let us look.
         """
         name = parse_name(name)
-        response, descriptor = head_manifest(self.session, self.name, name, self._pull)
+        response, descriptor = head_manifest(self._exchange, name)
         if descriptor is not None:
             with self._guard:
                 self._promised = descriptor.digest, name
             return descriptor
         if response.status == 429:
-            raise self.session.refusal(response, b"", join_name(self, name), name=self.name, kind="manifest")
+            raise self._exchange.refusal(response, b"", join_name(self, name), kind="manifest")
         # An error without a body says too little, and some registries leave out headers: the GET says it all.
         return self.fetch_manifest(name)[0]
 
@@ -110,7 +119,7 @@ class Repository:
             NotFoundError: nothing is named so.
             IntegrityError: the bytes are not what the digest says.
         """
-        return self._manifest(name).descriptor
+        return self._manifest(parse_name(name)).descriptor
 
     def fetch_manifest(self, name: "Name") -> tuple[Descriptor, bytes]:
         """The manifest that a tag or digest names, verified, in one request.
@@ -130,11 +139,9 @@ class Repository:
             AccessError: the registry does not let us look.
         """
         if descriptor.is_manifest:
-            response, _ = head_manifest(self.session, self.name, descriptor.digest, self._pull)
+            response, _ = head_manifest(self._exchange, descriptor.digest)
         else:
-            row = endpoint("end-2h")
-            request = row.request(self.session.origin, name=self.name, target=str(descriptor.digest))
-            response = self.session.send(request, self._pull)
+            response = self._exchange.send(HEAD_BLOB, descriptor.digest)
             response.drain()
             if response.status in {403, 405} and Origin.of(response.url) != self.session.origin:
                 return True  # sent on to a storage that answers GET only: so the registry has it
@@ -170,13 +177,12 @@ class Repository:
         """
         from wasm2oci.registry.paging import Pages
 
-        query = [("n", str(_TAGS_PAGE))]
-        request = endpoint("end-8").request(self.session.origin, query=query, name=self.name)
-        pages = Pages(request.url)
+        url = self._exchange.request(LIST_TAGS, query=[("n", str(_TAGS_PAGE))]).url
+        pages = Pages(url)
         while True:
-            response, body = self.session.read(request, self._pull, _TAGS_BODY_MAX, "a page of tags")
+            response, body = self._exchange.read(LIST_TAGS, location=url, limit=_TAGS_BODY_MAX, what="a page of tags")
             if response.status != 200:
-                raise self.session.refusal(response, body, str(self), name=self.name)
+                raise self._exchange.refusal(response, body, str(self))
             content_type = mt.essence(response.headers.get("content-type") or "")
             if content_type == "text/html":
                 raise ResponseError(f"{self.host} answers with a web page, not with tags")
@@ -190,14 +196,14 @@ class Repository:
             for tag in tags:
                 if isinstance(tag, str) and _is_tag(tag):  # what is not a tag can neither be shown nor pulled
                     yield tag
-            following = pages.after(request.url, response.headers.all("link"))
+            following = pages.after(url, response.headers.all("link"))
             if following is None:
                 return
-            request = Request("GET", following)
+            url = following
 
     def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> "Iterable[Descriptor]":
         """Descriptors of the manifests whose subject this is, by the API or the fallback tag."""
-        return self._referrers.listed(subject.digest, artifact_type, self._pull)
+        return self._referrers.listed(subject.digest, artifact_type)
 
     # --- writing ---------------------------------------------------------------------------------
 
@@ -214,11 +220,11 @@ class Repository:
         if descriptor.is_manifest:
             self._put(descriptor, read_all(content, descriptor, MANIFEST_MAX), tag)
             return
-        if self._push_ahead(descriptor, content):
+        if self._finish_eager(descriptor, content):
             return
         with self._guard:
             location = self._uploads.pop(descriptor.digest, None)
-        push_blob(self.session, self.name, self._push, descriptor, content, location=location)
+        push_blob(self._exchange, descriptor, content, location=location)
 
     def prepare(self, connections: int) -> None:
         """Begin to open connections; see `content.target.Distant`."""
@@ -226,27 +232,27 @@ class Repository:
 
     def authorize(self) -> None:
         """Get the token for what is going to be done here; see `content.target.Distant`. Spec: end-1."""
-        self.session.send(endpoint("end-1").request(self.session.origin), self._pull).drain()
+        self._exchange.send(PING).drain()
 
     def takes_unasked(self, descriptor: Descriptor) -> bool:
         """Whether this blob is sent in the request that would open its upload (end-4b)."""
         return not descriptor.is_manifest and descriptor.size <= UNASKED_MAX
 
     def send_ahead(self, content: "Content", size: int) -> None:
-        """Begin to take this content, whose digest is not known yet; see `ahead.UploadAhead`."""
-        from wasm2oci.registry.ahead import UploadAhead
+        """Begin to take this content, whose digest is not known yet; see `eager_upload.EagerUpload`."""
+        from wasm2oci.registry.eager_upload import EagerUpload
 
         self.close()
-        ahead = UploadAhead(self.session, self.name, self._push, content, size)
+        eager = EagerUpload(self._exchange, content, size)
         with self._guard:
-            self._ahead = ahead
+            self._eager = eager
 
     def close(self) -> None:
         """End what was begun and not pushed."""
         with self._guard:
-            ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            ahead.close()
+            eager, self._eager = self._eager, None
+        if eager is not None:
+            eager.close()
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         """Name a manifest that is here already.
@@ -257,7 +263,7 @@ class Repository:
         check_tag(tag)
         found = self._manifest(descriptor.digest, descriptor)
         raw = found.document.raw
-        put_manifest(self.session, self.name, tag, self._push, media_type=found.document.media_type, raw=raw)
+        put_manifest(self._exchange, tag, media_type=found.document.media_type, raw=raw)
 
     def mount(self, descriptor: Descriptor, source: object) -> bool:
         """Take a blob from another repository of this registry, if we are the same there as here.
@@ -272,11 +278,9 @@ class Repository:
         if source.session.origin != session.origin or source.session.auth.credential != session.auth.credential:
             return False
         query = [("mount", str(descriptor.digest)), ("from", source.name)]
-        request = endpoint("end-11").request(
-            session.origin, query=query, headers={"Content-Length": "0"}, name=self.name
-        )
+        also = [Scope.repository(source.name, "pull")]
         try:
-            response = session.send(request, (*self._push, Scope.repository(source.name, "pull")))
+            response = self._exchange.send(MOUNT_BLOB, query=query, headers={"Content-Length": "0"}, also=also)
         except AccessError:  # no token for both at once
             return False
         response.drain()
@@ -296,11 +300,11 @@ class Repository:
         if descriptor.is_manifest:
             found = self._manifest(descriptor.digest, descriptor)
             subject = found.document.subject
-            self._remove(endpoint("end-9"), descriptor.digest)
+            self._remove(DELETE_MANIFEST, descriptor.digest)
             if subject is not None:
-                self._referrers.removed(subject.digest, descriptor.digest, self._push)
+                self._referrers.removed(subject.digest, descriptor.digest)
         else:
-            self._remove(endpoint("end-10"), descriptor.digest)
+            self._remove(DELETE_BLOB, descriptor.digest)
 
     def untag(self, tag: str) -> None:
         """Remove one tag and nothing else.
@@ -310,7 +314,7 @@ class Repository:
             UnsupportedError: the registry removes no tag alone.
         """
         check_tag(tag)
-        self._remove(endpoint("end-9"), tag)
+        self._remove(DELETE_MANIFEST, tag)
 
     # --- inside ----------------------------------------------------------------------------------
 
@@ -320,21 +324,21 @@ class Repository:
 
         with self._guard:
             if self._known_referrers is None:
-                self._known_referrers = Referrers(self.session, self.name)
+                self._known_referrers = Referrers(self._exchange)
             return self._known_referrers
 
-    def _push_ahead(self, descriptor: Descriptor, content: "Content") -> bool:
+    def _finish_eager(self, descriptor: Descriptor, content: "Content") -> bool:
         with self._guard:
-            ahead = self._ahead
-            if ahead is None or ahead.size != descriptor.size:
+            eager = self._eager
+            if eager is None or eager.size != descriptor.size:
                 return False
-            self._ahead = None
-        return ahead.finish(descriptor, verified(content, descriptor).moved)
+            self._eager = None
+        return eager.finish(descriptor, verified(content, descriptor).moved)
 
     def _download(self, descriptor: Descriptor) -> "RemoteBlob":
         from wasm2oci.registry.download import RemoteBlob
 
-        return RemoteBlob(self.session, self.name, descriptor, self._pull)
+        return RemoteBlob(self._exchange, descriptor)
 
     def _manifest(self, name: "Name", expected: Descriptor | None = None) -> RemoteManifest:
         with self._guard:
@@ -344,7 +348,7 @@ class Repository:
             if expected is None or (expected.media_type, expected.size) == known:
                 return read
         try:
-            found = get_manifest(self.session, self.name, name, self._pull, expected=expected)
+            found = get_manifest(self._exchange, name, expected=expected)
         except ManifestUnknownError as error:
             found = self._promised_manifest(name, error)
         with self._guard:
@@ -358,7 +362,7 @@ class Repository:
         if promised is None or promised[0] != digest or promised[1] == digest:
             raise error
         tag = promised[1]
-        found = get_manifest(self.session, self.name, tag, self._pull)
+        found = get_manifest(self._exchange, tag)
         if found.descriptor.digest != digest:
             raise ManifestDigestError(
                 f"{self}:{tag} is {found.descriptor.digest}, and the registry said that it is {digest}",
@@ -372,19 +376,16 @@ class Repository:
         if tag is not None and descriptor.digest.algorithm != "sha256":
             references.insert(0, descriptor.digest)  # by tag alone the registry would file it under its sha256
         for reference in references:
-            response = put_manifest(
-                self.session, self.name, reference, self._push, media_type=descriptor.media_type, raw=raw
-            )
+            response = put_manifest(self._exchange, reference, media_type=descriptor.media_type, raw=raw)
             if document.subject is not None and reference == references[-1]:
                 referrer = document.as_referrer(descriptor.digest.algorithm)
                 handled = "oci-subject" in response.headers
-                self._referrers.added(document.subject.digest, referrer, self._push, handled=handled)
+                self._referrers.added(document.subject.digest, referrer, handled=handled)
 
     def _remove(self, row: Endpoint, reference: "Name") -> None:
-        request = row.request(self.session.origin, name=self.name, target=str(reference))
-        response = self.session.send(request, (Scope.repository(self.name, "delete", "pull"),))
-        body = response.peek(ERROR_BODY_MAX)
-        if response.status in row.done:
+        response = self._exchange.send(row, reference)
+        body = response.read_truncated(ERROR_BODY_MAX)
+        if row.succeeded(response.status):
             with self._guard:
                 self._read = None
             return
@@ -394,21 +395,17 @@ class Repository:
                 f"{what}: the registry does not {'delete' if by_digest else 'remove a tag alone'}",
                 hint="deleting is off by default in many registries; ask who runs it",
             )
-        kind = "blob" if row.id == "end-10" else "manifest"
-        raise self.session.refusal(response, body, what, name=self.name, kind=kind)
+        raise self._exchange.refusal(response, body, what, kind="blob" if row is DELETE_BLOB else "manifest")
 
     def _explained(self, response: "Response", descriptor: Descriptor) -> Exception:
         # A HEAD's refusal has no body; the GET's has.
-        digest = str(descriptor.digest)
-        row = endpoint("end-3" if descriptor.is_manifest else "end-2")
         body = b""
         if response.status in {401, 403}:
-            again = self.session.send(row.request(self.session.origin, name=self.name, target=digest), self._pull)
-            body = again.peek(ERROR_BODY_MAX) if again.status >= 400 else b""
+            again = self._exchange.send(GET_MANIFEST if descriptor.is_manifest else GET_BLOB, descriptor.digest)
+            body = again.read_truncated(ERROR_BODY_MAX) if again.status >= 400 else b""
             again.close()
-        return self.session.refusal(
-            response, body, f"{self}@{digest}", name=self.name, kind="manifest" if descriptor.is_manifest else "blob"
-        )
+        kind = "manifest" if descriptor.is_manifest else "blob"
+        return self._exchange.refusal(response, body, join_name(self, descriptor.digest), kind=kind)
 
 
 class _ManifestContent:

@@ -10,8 +10,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.base.text import one_line
+from wasm2oci.oci.endpoints import PING
 from wasm2oci.oci.wire import ERROR_BODY_MAX
-from wasm2oci.registry.endpoints import endpoint
+from wasm2oci.registry.messages import request_for
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
     ExchangeError,
@@ -228,7 +229,7 @@ class Session:
         while True:
             response = self.send(request, scopes, roam=roam)
             if not 200 <= response.status < 300:
-                return response, response.peek(ERROR_BODY_MAX)
+                return response, response.read_truncated(ERROR_BODY_MAX)
             try:
                 return response, response.read(limit, what)
             except ExchangeError as error:
@@ -281,7 +282,7 @@ class Session:
 
         Spec: distribution-spec, end-1.
         """
-        response, body = self.read(endpoint("end-1").request(self.origin), (), ERROR_BODY_MAX, "the answer")
+        response, body = self.read(request_for(PING, self.origin), (), ERROR_BODY_MAX, "the answer")
         if response.status != 200:
             raise self.refusal(response, body, self.host, name="")
 
@@ -366,7 +367,7 @@ class Session:
 
     def _log_response(self, response: "Response") -> None:
         if self.world.log is not None:
-            headers = "".join(f"; {name}: {_shown(name, value)}" for name, value in response.headers)
+            headers = "".join(f"; {name.lower()}: {_shown(name, value)}" for name, value in response.headers)
             self.world.log(f"< {response.status} {redact(response.url)}{headers}")
 
 

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from wasm2oci.base.budget import Budget
 from wasm2oci.base.text import one_line
+from wasm2oci.oci.host import is_loopback
+from wasm2oci.oci.http import Headers
 from wasm2oci.registry.dial import Dialer
-from wasm2oci.registry.messages import Headers, Request, Response
+from wasm2oci.registry.messages import Request, Response
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
     ConnectionLostError,
@@ -27,7 +29,7 @@ from wasm2oci.registry.problems import (
 )
 from wasm2oci.registry.proxies import proxy_for
 from wasm2oci.registry.tls import TlsSettings, build_context
-from wasm2oci.registry.urls import Origin, is_literal, is_loopback, reachable
+from wasm2oci.registry.urls import Origin, is_literal, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

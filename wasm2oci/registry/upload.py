@@ -28,14 +28,24 @@ Spec: distribution-spec, Pushing blobs, end-4 to end-6 and end-13.
 
 import re
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from wasm2oci.oci.endpoints import (
+    CANCEL_UPLOAD,
+    HEAD_BLOB,
+    PATCH_UPLOAD,
+    PUSH_BLOB,
+    PUT_UPLOAD,
+    START_UPLOAD,
+    UPLOAD_STATUS,
+    Endpoint,
+)
 from wasm2oci.oci.wire import ERROR_BODY_MAX
-from wasm2oci.registry.endpoints import endpoint
-from wasm2oci.registry.messages import Request, Response
+from wasm2oci.registry.flavours import find_flavour
+from wasm2oci.registry.messages import Request, Response, request_for
 from wasm2oci.registry.problems import ExchangeError, ResponseError, parse_problems
 from wasm2oci.registry.retry import RetryPolicy, is_retried, retry_after
-from wasm2oci.registry.urls import join, with_query
+from wasm2oci.registry.urls import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -43,22 +53,9 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.registry.urls import Origin
 
-__all__ = [
-    "CHUNK_SIZES",
-    "COMMIT",
-    "OCTETS",
-    "UNASKED_MAX",
-    "Ask",
-    "BlobUpload",
-    "Refused",
-    "Step",
-    "Wait",
-    "chunk_size",
-]
+__all__ = ["COMMIT", "OCTETS", "UNASKED_MAX", "Ask", "BlobUpload", "Refused", "Step", "Wait"]
 
 _MIB: Final = 1 << 20
-CHUNK_SIZES: Final = (("ghcr.io", 3 * _MIB + _MIB // 2), (".amazonaws.com", 10 * _MIB), ("", 8 * _MIB))
-"""Bytes of a chunk by the end of the registry's host: GHCR refuses more than 4 MiB, ECR less than 5 MB."""
 UNASKED_MAX: Final = 128 * 1024
 """Bytes of a blob up to which sending it twice is faster than one more round trip."""
 _CHUNK_MIN: Final = 256 * 1024
@@ -69,14 +66,10 @@ _RANGE: Final = re.compile(r"(?:bytes=)?0-([0-9]{1,15})\Z")
 OCTETS: Final = {"Content-Type": "application/octet-stream"}
 
 
-def chunk_size(host: str) -> int:
-    """How many bytes a chunk for this registry has."""
-    return next(size for end, size in CHUNK_SIZES if host.partition(":")[0].endswith(end))
-
-
 class Ask(NamedTuple):
-    """Send this request; `part` says which bytes of the blob are its body (start, end), None for none."""
+    """Send this request of this row; `part`: which bytes of the blob are its body (start, end), None for none."""
 
+    row: Endpoint
     request: Request
     part: tuple[int, int] | None = None
 
@@ -143,7 +136,7 @@ class BlobUpload:
         self._policy = policy
         self._random = random
         self._now = now
-        self._chunk = chunk_size(host)
+        self._chunk = find_flavour(host).chunk
         self._chunk_floor = _CHUNK_MIN
         self._chunked = False
         self._resumed = False
@@ -185,18 +178,14 @@ class BlobUpload:
             if isinstance(state, Refused):
                 return state
 
-    def cancel(self) -> Request | None:
-        """The request that drops the session, if one is open; its answer does not matter. Spec: end-14."""
-        return None if self.location is None else Request("DELETE", self.location)
+    def _ask(self, row: Endpoint, part: tuple[int, int] | None = None, **parts: Any) -> Ask:
+        location = self.location if row.in_upload else None
+        reference = "" if row.in_upload else self._digest
+        return Ask(row, request_for(row, self._origin, self._name, reference, location=location, **parts), part)
 
     def _post(self) -> "Moves":
-        request = endpoint("end-4b").request(
-            self._origin,
-            query=[("digest", str(self._digest))],
-            headers={**OCTETS, "Content-Length": str(self._size)},
-            name=self._name,
-        )
-        reply = yield Ask(request, (0, self._size))
+        query, headers = [("digest", str(self._digest))], {**OCTETS, "Content-Length": str(self._size)}
+        reply = yield self._ask(PUSH_BLOB, (0, self._size), query=query, headers=headers)
         if isinstance(reply, Response):
             reply.drain()
             if reply.status == 201:
@@ -207,7 +196,7 @@ class BlobUpload:
 
     def _open(self) -> "Moves":
         self._offset = 0
-        reply = yield Ask(endpoint("end-4a").request(self._origin, headers={"Content-Length": "0"}, name=self._name))
+        reply = yield self._ask(START_UPLOAD, headers={"Content-Length": "0"})
         if not isinstance(reply, Response):
             raise _broken(reply)
         if reply.status == 201:
@@ -230,10 +219,10 @@ class BlobUpload:
 
     def _put(self, part: tuple[int, int] | None) -> "Moves":
         start, end = part or (0, 0)
-        url = with_query(self._here(), [("digest", str(self._digest))])
+        query = [("digest", str(self._digest))]
         headers = {**OCTETS, "Content-Length": str(end - start)}
-        reply = yield Ask(Request("PUT", url, headers, repeatable=False, patience=COMMIT), part)
-        if isinstance(reply, Response) and reply.status in endpoint("end-6").done:
+        reply = yield self._ask(PUT_UPLOAD, part, query=query, headers=headers, patience=COMMIT)
+        if isinstance(reply, Response) and PUT_UPLOAD.succeeded(reply.status):
             reply.drain()
             return _State.DONE
         return (yield from self._handle(reply))
@@ -241,8 +230,8 @@ class BlobUpload:
     def _patch(self) -> "Moves":
         start, end = self._offset, min(self._offset + self._chunk, self._size)
         headers = {**OCTETS, "Content-Length": str(end - start), "Content-Range": f"{start}-{end - 1}"}
-        reply = yield Ask(Request("PATCH", self._here(), headers, repeatable=False), (start, end))
-        if isinstance(reply, Response) and reply.status in endpoint("end-5").done:
+        reply = yield self._ask(PATCH_UPLOAD, (start, end), headers=headers)
+        if isinstance(reply, Response) and PATCH_UPLOAD.succeeded(reply.status):
             reply.drain()
             self._move(reply)
             self._reach(end)
@@ -267,7 +256,7 @@ class BlobUpload:
         if reply.status == 404:
             return (yield from self._restart())
         if reply.status in {413, 416}:
-            said = " ".join(problem.message.lower() for problem in parse_problems(reply.peek(ERROR_BODY_MAX)))
+            said = " ".join(problem.message.lower() for problem in parse_problems(reply.read_truncated(ERROR_BODY_MAX)))
             if reply.status == 413 or "too large" in said:
                 if self._chunked and self._chunk <= self._chunk_floor:
                     return self._give_up()
@@ -287,7 +276,7 @@ class BlobUpload:
 
     def _probe(self) -> "Moves":
         """After an outcome that is unknown: is the blob there, and if not, how much of it?"""
-        reply = yield Ask(endpoint("end-2h").request(self._origin, name=self._name, target=str(self._digest)))
+        reply = yield self._ask(HEAD_BLOB)
         if isinstance(reply, Response):
             reply.drain()
             if reply.status == 200:
@@ -296,13 +285,13 @@ class BlobUpload:
 
     def _ask_where(self) -> "Moves":
         """Ask the session where it stands, and go on from there; or start anew when that leads nowhere."""
-        reply = yield Ask(Request("GET", self._here()))
+        reply = yield self._ask(UPLOAD_STATUS)
         if not isinstance(reply, Response):
             return (yield from self._restart())
         reply.drain()
         match = _RANGE.match(reply.headers.get("range") or "")
         stands = int(match.group(1)) + 1 if match is not None else 0
-        if reply.status not in endpoint("end-13").done or not 1 < stands <= self._size:
+        if not UPLOAD_STATUS.succeeded(reply.status) or not 1 < stands <= self._size:
             self._chunked = self._chunked or self._failures > 1
             return (yield from self._restart())
         self._move(reply)
@@ -314,9 +303,9 @@ class BlobUpload:
         self._restarts += 1
         if self._restarts > self._policy.tries:
             return self._give_up()
-        request = self.cancel()
-        if request is not None:
-            reply = yield Ask(request._replace(repeatable=False))
+        if self.location is not None:
+            ask = self._ask(CANCEL_UPLOAD)
+            reply = yield ask._replace(request=ask.request._replace(repeatable=False))
             if isinstance(reply, Response):
                 reply.drain()
         self.location = None
@@ -340,15 +329,10 @@ class BlobUpload:
             self._furthest = offset
             self._failures = 0
 
-    def _here(self) -> str:
-        if self.location is None:
-            raise AssertionError("a session is open in every state but OPEN")
-        return self.location
-
 
 def _settled(response: Response) -> Response:
     """The same answer with its body in memory, so that the connection is free for the next step."""
-    body = response.peek(ERROR_BODY_MAX)
+    body = response.read_truncated(ERROR_BODY_MAX)
     return Response(response.status, response.headers, body, request=response.request)
 
 

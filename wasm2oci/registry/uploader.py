@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.verify import verified
 from wasm2oci.errors import Wasm2OciError
-from wasm2oci.registry.messages import Request, Response
+from wasm2oci.oci.endpoints import CANCEL_UPLOAD
+from wasm2oci.oci.reference import join_name
+from wasm2oci.registry.messages import Response
 from wasm2oci.registry.problems import ExchangeError
 from wasm2oci.registry.upload import UNASKED_MAX, Ask, BlobUpload, Wait
 
@@ -14,19 +16,16 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import Content
     from wasm2oci.content.verify import SelfVerifying
     from wasm2oci.oci.descriptor import Descriptor
-    from wasm2oci.registry.scope import Scope
-    from wasm2oci.registry.session import Session
+    from wasm2oci.registry.exchange import Exchange
 
-__all__ = ["push_blob"]
+__all__ = ["drop_upload", "push_blob"]
 
 _PIECE: Final = 1024 * 1024
 """Bytes handed to the connection at once: TLS and the HTTP library both copy what is larger again and again."""
 
 
 def push_blob(
-    session: "Session",
-    name: str,
-    scopes: "tuple[Scope, ...]",
+    exchange: "Exchange",
     descriptor: "Descriptor",
     content: "Content",
     *,
@@ -35,9 +34,7 @@ def push_blob(
     """Upload a blob.
 
     Args:
-        session: with the registry.
-        name: of the repository.
-        scopes: what a token must allow.
+        exchange: with the repository.
         descriptor: of the blob.
         content: its bytes; verified on the way, so that wrong bytes are never completed.
         location: of a session that is open already, or None.
@@ -47,9 +44,10 @@ def push_blob(
         RegistryError: the registry refuses, or the connection kept breaking.
         Wasm2OciError: whatever reading the content raises.
     """
+    session = exchange.session
     upload = BlobUpload(
         session.origin,
-        name,
+        exchange.name,
         descriptor.digest,
         descriptor.size,
         host=session.host,
@@ -69,46 +67,46 @@ def push_blob(
                 session.log(f"* {step.reason}; again in {step.seconds:.1f} s")
                 session.world.sleep(step.seconds)
             else:
-                reply = _ask(session, scopes, step, source)
+                reply = _ask(exchange, step, source)
             step = run.send(reply)
     except StopIteration as done:
         refused = done.value
     except ExchangeError:
         raise  # dropping the session would meet the same broken connection
     except Wasm2OciError:
-        _drop(session, scopes, upload)
+        drop_upload(exchange, upload.location)
         raise
     finally:
         run.close()
         source.close()
     if refused is not None:
-        _drop(session, scopes, upload)
-        body = refused.response.peek(64 * 1024)
-        what = f"{session.host}/{name}@{descriptor.digest}"
-        raise session.refusal(refused.response, body, what, name=name, kind="repository", pushing=True)
+        drop_upload(exchange, upload.location)
+        body = refused.response.read_truncated(64 * 1024)
+        raise exchange.refusal(refused.response, body, join_name(exchange, descriptor.digest), pushing=True)
 
 
-def _ask(session: "Session", scopes: "tuple[Scope, ...]", step: Ask, source: "_Source") -> Response | ExchangeError:
+def _ask(exchange: "Exchange", step: Ask, source: "_Source") -> Response | ExchangeError:
     request = step.request
     if step.part is not None:
         body = source.part(*step.part)
         request = request._replace(body=body)
     try:
-        return session.send(request, scopes)
+        return exchange.forward(step.row, request)
     except ExchangeError as error:
         if source.failure is not None:  # it was the reading that broke, not the sending
             raise source.failure from error.__cause__
         return error
 
 
-def _drop(session: "Session", scopes: "tuple[Scope, ...]", upload: BlobUpload) -> None:
-    request = upload.cancel()
-    if request is None:
+def drop_upload(exchange: "Exchange", location: str | None) -> None:
+    """Cancel an upload, if there is one: once, and whatever comes of it, since a registry ends it by itself in time."""
+    if location is None:
         return
     try:
-        session.send(Request("DELETE", request.url, repeatable=False), scopes).drain()
-    except Wasm2OciError as error:  # the session ends by itself one day
-        session.log(f"* the upload session stays: {error.message}")
+        request = exchange.request(CANCEL_UPLOAD, location=location)
+        exchange.forward(CANCEL_UPLOAD, request._replace(repeatable=False)).drain()
+    except Wasm2OciError as error:
+        exchange.session.log(f"* the upload session stays: {error.message}")
 
 
 class _Source:

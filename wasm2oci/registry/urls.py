@@ -12,46 +12,30 @@ hostile until checked here. The rules:
 * An `Origin` is scheme, host and port together: secrets belong to one origin.
 """
 
-import ipaddress
 import re
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote, urljoin, urlsplit
 
 from wasm2oci.errors import RegistryError
+from wasm2oci.oci.host import inner_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "HUB_NAMES",
     "Origin",
     "UntrustedUrlError",
     "check_step",
-    "is_hub",
     "is_literal",
-    "is_loopback",
     "join",
-    "quote_path",
     "reachable",
     "redact",
     "with_query",
 ]
 
-HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])\Z")
-_EMBEDDING: Final = tuple(
-    map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
-)
-"""IPv6 networks whose addresses end in an IPv4 address, which is what is reached."""
-_LOOPBACK6: Final = ipaddress.IPv6Address("::1")
-_CLOUD: "Final[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]]" = (
-    *map(ipaddress.IPv4Network, ("192.0.0.0/24", "100.100.100.200/32", "168.63.129.16/32")),
-    *map(ipaddress.IPv6Network, ("fd00:ec2::/32", "fd20:ce::/32")),
-)
-"""Where clouds keep their secrets outside of the link-local networks: Oracle, Alibaba, Azure; AWS, Google."""
 _UNSAFE: Final = re.compile(r"[^\x21-\x5b\x5d-\x7e]")
 """Blanks, controls, backslashes, and all that is not ASCII. (A class that lists all of those compiles in 8 ms.)"""
 _PLACE: Final = {
@@ -117,54 +101,6 @@ class Origin:
         return f"{self.scheme}://{self.authority}"
 
 
-def _inside(host: str) -> str | None:
-    """Which kind of inner address this host literally is, in any spelling that a resolver takes, or None."""
-    name = host.strip("[]").partition("%")[0].lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return "loopback"
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address
-    if ":" in name:
-        try:
-            address = ipaddress.IPv6Address(name)
-        except ValueError:
-            return None
-        if address.is_unspecified or address == _LOOPBACK6:
-            return "unspecified" if address.is_unspecified else "loopback"
-        inner = address.sixtofour
-        if any(address in network for network in _EMBEDDING):
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if address in _EMBEDDING[-1] and inner is not None and inner.is_global:
-            return "private"  # a translator of the own network, wherever it leads
-        address = inner or address
-    else:
-        try:
-            # inet_aton also reads 127.1, 2130706433 and 0x7f000001, as the resolver will.
-            address = ipaddress.IPv4Address(socket.inet_aton(name))
-        except OSError:
-            return None
-    if address.is_unspecified:
-        return "unspecified"
-    if address.is_loopback:
-        return "loopback"
-    if address.is_link_local or any(address in network for network in _CLOUD if network.version == address.version):
-        return "link-local"
-    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
-        return "private"
-    return None if address.is_global or address.is_multicast else "private"
-
-
-def is_hub(host: str) -> bool:
-    """Whether this host is one of Docker Hub's names."""
-    return host in HUB_NAMES
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, with or without a port, is this machine by name or by literal address."""
-    if host.startswith("["):
-        return _inside(host[1:].partition("]")[0]) == "loopback"
-    return _inside(host.partition(":")[0]) == "loopback"
-
-
 def check_step(here: Origin, there: Origin, what: str) -> None:
     """Refuse to be sent from `here` to `there`.
 
@@ -181,10 +117,10 @@ def check_step(here: Origin, there: Origin, what: str) -> None:
             f"{here.authority} names a {what} at {there.authority} without TLS",
             hint="the registry must be fixed: secrets and content are not sent over plain http from an https registry",
         )
-    inner = _inside(there.host)
+    inner = inner_address(there.host)
     if inner is None or there.host == here.host:
         return
-    if inner in {"loopback", "private"} and _inside(here.host) == inner:
+    if inner in {"loopback", "private"} and inner_address(here.host) == inner:
         return
     raise UntrustedUrlError(
         f"{here.authority} names a {what} at {_PLACE[inner]}: {there.host}",
@@ -194,7 +130,7 @@ def check_step(here: Origin, there: Origin, what: str) -> None:
 
 def is_literal(host: str) -> bool:
     """Whether a host says its address itself, so that `check_step` has seen all there is to see."""
-    return _inside(host) is not None or ":" in host or host.replace(".", "").isdigit()
+    return inner_address(host) is not None or ":" in host or host.replace(".", "").isdigit()
 
 
 def reachable(there: Origin, addresses: "Sequence[str]", home: "Sequence[str]", *, careful: bool) -> list[str]:
@@ -214,13 +150,13 @@ def reachable(there: Origin, addresses: "Sequence[str]", home: "Sequence[str]", 
     Raises:
         UntrustedUrlError: none is left.
     """
-    kinds = {_inside(address) for address in home} & {"loopback", "private"}
+    kinds = {inner_address(address) for address in home} & {"loopback", "private"}
     allowed = {None, *kinds} if careful else {None, "private", *kinds}
-    found = [address for address in addresses if _inside(address) in allowed]
+    found = [address for address in addresses if inner_address(address) in allowed]
     if not found:
         first = next(iter(addresses), "")
         raise UntrustedUrlError(
-            f"the registry names {there.authority}, which is {_PLACE[_inside(first) or 'unspecified']}: {first}",
+            f"the registry names {there.authority}, which is {_PLACE[inner_address(first) or 'unspecified']}: {first}",
             hint="a registry may not send its clients into their own network",
         )
     return found
@@ -247,11 +183,6 @@ def with_query(url: str, parameters: "Sequence[tuple[str, str]]") -> str:
     for name, value in parameters:
         url += f"{'&' if '?' in url else '?'}{quote(name, safe='')}={quote(value, safe='')}"
     return url
-
-
-def quote_path(text: str) -> str:
-    """Text as part of a path; the characters of names, tags and digests stay as they are."""
-    return quote(text, safe="/:._-")
 
 
 def redact(url: str) -> str:

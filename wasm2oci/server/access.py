@@ -3,18 +3,17 @@
 Spec: RFC 9110, 11 (challenges); RFC 7617 (Basic).
 """
 
-import base64
-import binascii
 from typing import TYPE_CHECKING, Final, Protocol
 
-if TYPE_CHECKING:
-    from wasm2oci.server.routes import Action
+from wasm2oci.oci.http import basic_credentials
 
-__all__ = ["ANONYMOUS", "Access", "BasicAccess", "Everyone", "PasswordCheck", "basic_credentials"]
+if TYPE_CHECKING:
+    from wasm2oci.oci.endpoints import Action
+
+__all__ = ["ANONYMOUS", "Access", "BasicAccess", "Everyone", "PasswordCheck"]
 
 ANONYMOUS: Final = ""
 """The user that gave no credentials, where none are needed."""
-_CREDENTIALS_MAX: Final = 4096
 
 
 class Access(Protocol):
@@ -90,15 +89,3 @@ class BasicAccess:
     def allows(self, user: str, action: "Action", repository: str) -> bool:  # noqa: ARG002 - the protocol's signature
         """Whoever was identified."""
         return user != ANONYMOUS
-
-
-def basic_credentials(authorization: str | None) -> tuple[str, str] | None:
-    """User and password of a Basic `Authorization` field, or None when it is anything else."""
-    scheme, _, encoded = (authorization or "").partition(" ")
-    if scheme.lower() != "basic" or len(encoded) > _CREDENTIALS_MAX:
-        return None
-    try:
-        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return (user, password) if colon and user else None

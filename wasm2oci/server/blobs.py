@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.oci.digest import ALGORITHMS, Digest
+from wasm2oci.oci.endpoints import GET_BLOB, UPLOAD_STATUS
+from wasm2oci.oci.http import parse_chunk_range
 from wasm2oci.oci.media_type import OCTET_STREAM
 from wasm2oci.oci.reference import check_repository
 from wasm2oci.server.fairness import Client
@@ -20,9 +22,8 @@ if TYPE_CHECKING:
     from wasm2oci.server.call import Call
     from wasm2oci.server.uploads import Session
 
-__all__ = ["append", "cancel", "delete", "finish", "get", "parse_content_range", "parse_range", "start", "status"]
+__all__ = ["append", "cancel", "delete", "finish", "get", "parse_range", "start", "status"]
 
-_CONTENT_RANGE: Final = re.compile(r"(?:bytes[ =])?([0-9]{1,15})-([0-9]{1,15})(?:/(?:[0-9]{1,15}|\*))?\Z")
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})\Z")
 _WAIT: Final = 10.0
 """Seconds a request waits for another one that changes the same upload (a client that reconnected)."""
@@ -40,7 +41,7 @@ def get(call: "Call") -> Response:
         ("ETag", f'"{digest}"'),
         ("Accept-Ranges", "bytes"),
     )
-    found = None if size == 0 else parse_range(call.request.headers.get("Range"), size)
+    found = None if size == 0 else parse_range(call.request.headers.combined("Range"), size)
     first, last = (0, size - 1) if found is None else found
     if first > last and found is not None:
         raise ProblemError("SIZE_INVALID", status=416, headers=(("Content-Range", f"bytes */{size}"),))
@@ -135,16 +136,16 @@ def parse_range(text: str | None, size: int) -> tuple[int, int] | None:
     return int(first), min(int(last), size - 1) if last else size - 1
 
 
-def parse_content_range(text: str) -> tuple[int, int]:
+def _chunk_range(text: str) -> tuple[int, int]:
     """First and last byte of a chunk.
 
     Raises:
         ProblemError: it is not `<first>-<last>`.
     """
-    match = _CONTENT_RANGE.match(text)
-    if match is None or int(match.group(2)) < int(match.group(1)):
+    found = parse_chunk_range(text)
+    if found is None:
         raise ProblemError("BLOB_UPLOAD_INVALID", "Content-Range is malformed", status=416)
-    return int(match.group(1)), int(match.group(2))
+    return found
 
 
 @contextmanager
@@ -161,10 +162,10 @@ def _session(call: "Call") -> "Iterator[Session]":
 
 
 def _take(call: "Call", session: "Session") -> None:
-    text, length = call.request.headers.get("Content-Range"), call.request.length
+    text, length = call.request.headers.combined("Content-Range"), call.request.length
     before = session.size
     if text is not None and length != 0:
-        first, last = parse_content_range(text)
+        first, last = _chunk_range(text)
         if first != before:
             raise ProblemError(
                 "BLOB_UPLOAD_INVALID",
@@ -203,7 +204,7 @@ def _mount(call: "Call", digest: Digest) -> bool:
 
 def _position(call: "Call", session: "Session") -> tuple[tuple[str, str], ...]:
     return (
-        ("Location", f"/v2/{call.repository}/blobs/uploads/{session.id}"),
+        ("Location", UPLOAD_STATUS.at(call.repository, session.id)),
         ("Range", f"0-{max(0, session.size - 1)}"),
     )
 
@@ -213,5 +214,4 @@ def _accepted(call: "Call", session: "Session", code: int = 202) -> Response:
 
 
 def _created(call: "Call", digest: Digest) -> Response:
-    location = f"/v2/{call.repository}/blobs/{digest}"
-    return Response(201, (("Location", location), ("Docker-Content-Digest", str(digest))))
+    return Response(201, (("Location", GET_BLOB.at(call.repository, digest)), ("Docker-Content-Digest", str(digest))))

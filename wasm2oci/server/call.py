@@ -9,6 +9,7 @@ from wasm2oci.server.problems import ProblemError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wasm2oci.oci.endpoints import Endpoint
     from wasm2oci.server.access import Access
     from wasm2oci.server.fairness import Effort
     from wasm2oci.server.messages import Request
@@ -47,9 +48,11 @@ class Rules:
 class Call:
     """One request on its way to its endpoint; `repository` is checked, `reference` is not.
 
-    Work that may take long without waiting for the client (parsing a large manifest) is told to `effort` before.
+    `rows` are those of the endpoint table: they have the same method and path, and each its own parameters. Work that
+    may take long without waiting for the client (parsing a large manifest) is told to `effort` before.
     """
 
+    rows: "tuple[Endpoint, ...]"
     request: "Request"
     query: "Mapping[str, list[str]]"
     repository: str
@@ -62,9 +65,15 @@ class Call:
     effort: "Effort"
 
     def parameter(self, name: str) -> str | None:
-        """The last value of a query parameter, or None."""
-        values = self.query.get(name)
+        """The last value of a query parameter that the endpoint has, or None."""
+        values = self.parameters(name)
         return values[-1] if values else None
+
+    def parameters(self, name: str) -> list[str]:
+        """Every value of a query parameter that the endpoint has."""
+        if not any(name in row.query for row in self.rows):
+            raise AssertionError(f"no row of {self.rows[0].path} has the parameter {name}")
+        return list(self.query.get(name, ()))
 
 
 def page_size(call: Call) -> int:

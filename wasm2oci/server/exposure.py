@@ -1,16 +1,17 @@
 """Where a registry may be reached: addresses, and TLS."""
 
-import ipaddress
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
 from wasm2oci.base.files import local_errors
 from wasm2oci.errors import InvalidInputError, UsageError
+from wasm2oci.oci.host import is_loopback
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["TlsFilesError", "check_exposure", "is_loopback", "parse_listen", "tls_context"]
+__all__ = ["TlsFilesError", "check_exposure", "parse_listen", "tls_context"]
 
 
 class TlsFilesError(InvalidInputError):
@@ -34,25 +35,26 @@ def parse_listen(text: str) -> tuple[str, int]:
     return host or "127.0.0.1", int(port)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address; a name is only if it is `localhost`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def check_exposure(host: str, *, authenticated: bool) -> None:
     """Let nobody offer a registry to a network to which everybody may write.
 
     Raises:
         UsageError: the address is not the loopback's, and no user is asked for.
     """
-    if not authenticated and not is_loopback(host):
+    if not authenticated and not _stays_here(host):
         raise UsageError(
             f"refusing to listen at {host} without authentication: anybody who reaches it could write to it",
             hint="add --user NAME or --htpasswd FILE, or listen at 127.0.0.1",
         )
+
+
+def _stays_here(host: str) -> bool:
+    # What a name stands for here and now decides, for that is what is listened at.
+    try:
+        found = {str(address[0]) for *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except OSError:
+        return is_loopback(host)
+    return all(is_loopback(address) for address in found)
 
 
 def tls_context(certificate: "Path", key: "Path | None") -> ssl.SSLContext:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from wasm2oci.base.text import masked
-from wasm2oci.server.messages import Headers, Response
+from wasm2oci.oci.http import Headers
+from wasm2oci.server.messages import Response
 
 __all__ = ["Head", "HeadError", "Limits", "chunk_size", "head_bytes", "parse_head", "reason"]
 
@@ -138,9 +139,9 @@ def parse_head(raw: bytes) -> Head:
         target = target[absolute.end() :] or "/"
     if not target.startswith("/"):
         raise HeadError("request target is malformed")
-    options = {option.strip().lower() for option in (headers.get("Connection") or "").split(",")}
+    options = {option.strip().lower() for option in (headers.combined("Connection") or "").split(",")}
     persistent = "close" not in options and (minor == b"1" or "keep-alive" in options)
-    expected = headers.get("Expect")
+    expected = headers.combined("Expect")
     if expected is not None and expected.lower() != "100-continue":
         raise HeadError("expectation is not understood", 417)
     length = _body_length(headers, minor)

@@ -5,9 +5,9 @@ Spec: distribution-spec, Content Discovery, end-1, end-8 and end-12.
 
 import json
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlencode
 
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.endpoints import LIST_REFERRERS, LIST_REPOSITORIES, LIST_TAGS, Endpoint, link_to
 from wasm2oci.oci.media_type import OCI_INDEX
 from wasm2oci.oci.referrers import listed_as_referrer, of_type, referrers_index
 from wasm2oci.server.call import page_size
@@ -37,7 +37,7 @@ def base(call: "Call") -> Response:
 def catalog(call: "Call") -> Response:
     """Docker's list of repositories, which many tools still ask for: only those the user may pull from."""
     names = [name for name in call.storage.repositories() if call.access.allows(call.user, "pull", name)]
-    page, headers = _page(call, names, "/v2/_catalog")
+    page, headers = _page(call, names, LIST_REPOSITORIES)
     return _json({"repositories": page}, headers)
 
 
@@ -45,7 +45,7 @@ def tags(call: "Call") -> Response:
     """end-8: tags in ASCII order, after `last`, `n` at a time."""
     if not call.storage.has_repository(call.repository):
         raise ProblemError("NAME_UNKNOWN")
-    page, headers = _page(call, sorted(call.storage.tags(call.repository)), f"/v2/{call.repository}/tags/list")
+    page, headers = _page(call, sorted(call.storage.tags(call.repository)), LIST_TAGS)
     return _json({"name": call.repository, "tags": page}, headers)
 
 
@@ -66,8 +66,8 @@ def referrers(call: "Call") -> Response:
         if full or read > _READ_BYTES:
             # What was read and does not fit is read again for the next page; what was looked at only is not.
             at = last if full or fits else str(stored.digest)
-            rest = urlencode({"last": at, **({"artifactType": wanted} if wanted else {})})
-            headers.append(("Link", f'</v2/{call.repository}/referrers/{subject}?{rest}>; rel="next"'))
+            query = {"last": at, **({"artifactType": wanted} if wanted else {})}
+            headers.append(("Link", link_to(LIST_REFERRERS, call.repository, subject, query)))
             break
         last = str(stored.digest)
         if entry is not None and fits:
@@ -75,14 +75,13 @@ def referrers(call: "Call") -> Response:
     return _json(referrers_index(listed), tuple(headers), OCI_INDEX)
 
 
-def _page(call: "Call", names: "Sequence[str]", path: str) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+def _page(call: "Call", names: "Sequence[str]", row: Endpoint) -> tuple[list[str], tuple[tuple[str, str], ...]]:
     size, last = page_size(call), call.parameter("last")
     rest = [name for name in names if last is None or name > last]
     page = rest[:size]
     if not page or len(rest) <= size:
         return page, ()
-    query = f"n={size}&last={quote(page[-1], safe='')}"
-    return page, (("Link", f'<{path}?{query}>; rel="next"'),)
+    return page, (("Link", link_to(row, call.repository, "", {"n": str(size), "last": page[-1]})),)
 
 
 def _json(value: object, headers: tuple[tuple[str, str], ...] = (), kind: str = "application/json") -> Response:

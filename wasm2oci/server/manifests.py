@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.endpoints import GET_MANIFEST
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
 from wasm2oci.oci.media_type import essence
 from wasm2oci.oci.reference import InvalidReferenceError, check_tag, parse_name
@@ -37,7 +38,7 @@ def get(call: "Call") -> Response:
         raise ProblemError("MANIFEST_UNKNOWN")
     tag = f'"{stored.digest}"'
     headers = (("Docker-Content-Digest", str(stored.digest)), ("ETag", tag))
-    if tag in [part.strip() for part in (call.request.headers.get("If-None-Match") or "").split(",")]:
+    if tag in [part.strip() for part in (call.request.headers.combined("If-None-Match") or "").split(",")]:
         return Response(304, headers)
     return Response(200, (("Content-Type", stored.media_type), *headers), BytesBody(stored.raw))
 
@@ -45,7 +46,7 @@ def get(call: "Call") -> Response:
 def put(call: "Call") -> Response:
     """end-7: keep a manifest and name it."""
     reference = _reference(call, status=400)
-    said = call.request.headers.get("Content-Type")
+    said = call.request.headers.combined("Content-Type")
     with _received(call) as received:
         # Read by one request at a time when it is large: a hostile one takes long, and many times its size.
         raw = received()
@@ -59,7 +60,7 @@ def put(call: "Call") -> Response:
             _check_children(call, manifest)
         call.storage.put_manifest(call.repository, StoredManifest(digest, manifest.media_type, raw), tags)
     headers = [
-        ("Location", f"/v2/{call.repository}/manifests/{digest}"),
+        ("Location", GET_MANIFEST.at(call.repository, digest)),
         ("Docker-Content-Digest", str(digest)),
         ("ETag", f'"{digest}"'),
     ]
@@ -91,7 +92,7 @@ def _reference(call: "Call", status: int = 404) -> "Name":
 
 
 def _tag_parameters(call: "Call") -> list[str]:
-    tags = list(dict.fromkeys(call.query.get("tag", ())))
+    tags = list(dict.fromkeys(call.parameters("tag")))
     if len(tags) > _TAGS_MAX:
         raise ProblemError("MANIFEST_INVALID", f"more than {_TAGS_MAX} tags at once", status=414)
     for tag in tags:

@@ -1,19 +1,21 @@
 """Requests and responses as values: what the core decides on, and what it decided.
 
 Nothing here knows sockets. A request's body is an iterable that can be passed over once; a response's body is bytes,
-a part of a file, or chunks, and says its own length, so a carrier never guesses.
+a part of a file, or chunks, and says its own length, so the HTTP server never guesses.
 """
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qsl, unquote
 
+from wasm2oci.oci.http import Headers
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wasm2oci.base.files import ReadableFile
 
-__all__ = ["Body", "BrokenBodyError", "Buffer", "BytesBody", "FileBody", "Headers", "Request", "Response"]
+__all__ = ["Body", "BrokenBodyError", "Buffer", "BytesBody", "FileBody", "Request", "Response"]
 
 Buffer = bytes | bytearray | memoryview
 """A chunk of a body. A memoryview is only good until the next chunk is asked for."""
@@ -32,31 +34,6 @@ class BrokenBodyError(Exception):
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
-
-
-class Headers:
-    """Header fields in the order they came; names compare without case. Immutable."""
-
-    __slots__ = ("_index", "pairs")
-
-    def __init__(self, pairs: "Iterable[tuple[str, str]]" = ()) -> None:
-        self.pairs = tuple(pairs)
-        values: dict[str, list[str]] = {}
-        for name, value in self.pairs:
-            values.setdefault(name.lower(), []).append(value)
-        self._index = {name: ", ".join(found) for name, found in values.items()}
-
-    def get(self, name: str) -> str | None:
-        """The value of this field, several joined by commas, or None. Spec: RFC 9110, 5.2."""
-        return self._index.get(name.lower())
-
-    def all(self, name: str) -> list[str]:
-        """Every value of this field, one for each line it came in."""
-        key = name.lower()
-        return [value for found, value in self.pairs if found.lower() == key]
-
-    def __contains__(self, name: str) -> bool:
-        return name.lower() in self._index
 
 
 class Body(Protocol):

@@ -1,7 +1,7 @@
 """The core: `Registry.handle`, a request in and a response out.
 
 No sockets, no clock and no randomness of its own: a storage, rules of access and limits are handed in, and all that
-is decided is in the response. The same core answers over HTTP (`carrier`) and in a test without any network.
+is decided is in the response. The same core answers over HTTP (`http_server`) and in a test without any network.
 Spec: distribution-spec 1.1, and of its next edition `digest-algorithm` (end-4c), `tag` (end-7b), end-14.
 """
 
@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import InvalidInputError, LocalIOError, Wasm2OciError
+from wasm2oci.oci import endpoints
 from wasm2oci.oci.digest import InvalidDigestError
 from wasm2oci.oci.reference import InvalidReferenceError, check_repository
 from wasm2oci.server import blobs, listing, manifests
@@ -19,7 +20,6 @@ from wasm2oci.server.access import ANONYMOUS, Everyone
 from wasm2oci.server.call import Call, Rules
 from wasm2oci.server.fairness import Client, Effort, Turns
 from wasm2oci.server.problems import ProblemError, problem_response
-from wasm2oci.server.routes import Match, find
 from wasm2oci.server.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -31,23 +31,26 @@ if TYPE_CHECKING:
 
 __all__ = ["HANDLERS", "Registry"]
 
-HANDLERS: "Final[dict[tuple[str, str], Callable[[Call], Response]]]" = {
-    ("base", "GET"): listing.base,
-    ("catalog", "GET"): listing.catalog,
-    ("tags", "GET"): listing.tags,
-    ("referrers", "GET"): listing.referrers,
-    ("blob", "GET"): blobs.get,
-    ("blob", "DELETE"): blobs.delete,
-    ("uploads", "POST"): blobs.start,
-    ("upload", "PATCH"): blobs.append,
-    ("upload", "PUT"): blobs.finish,
-    ("upload", "GET"): blobs.status,
-    ("upload", "DELETE"): blobs.cancel,
-    ("manifest", "GET"): manifests.get,
-    ("manifest", "PUT"): manifests.put,
-    ("manifest", "DELETE"): manifests.delete,
+HANDLERS: "Final[dict[endpoints.Endpoint, Callable[[Call], Response]]]" = {
+    endpoints.PING: listing.base,
+    endpoints.LIST_REPOSITORIES: listing.catalog,
+    endpoints.LIST_TAGS: listing.tags,
+    endpoints.LIST_REFERRERS: listing.referrers,
+    endpoints.GET_BLOB: blobs.get,
+    endpoints.DELETE_BLOB: blobs.delete,
+    endpoints.START_UPLOAD: blobs.start,
+    endpoints.PATCH_UPLOAD: blobs.append,
+    endpoints.PUT_UPLOAD: blobs.finish,
+    endpoints.UPLOAD_STATUS: blobs.status,
+    endpoints.CANCEL_UPLOAD: blobs.cancel,
+    endpoints.GET_MANIFEST: manifests.get,
+    endpoints.PUT_MANIFEST: manifests.put,
+    endpoints.DELETE_MANIFEST: manifests.delete,
 }
-"""What answers each method of each route; HEAD is answered as GET, its body is left out by the carrier."""
+"""What answers each row, and the rows that differ from it in their parameters only.
+
+HEAD is answered as GET; the HTTP server leaves the body out.
+"""
 
 
 _ADDRESS: Final = re.compile(r"(?:localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z", re.IGNORECASE)
@@ -111,8 +114,8 @@ class Registry:
         self.storage.close()
 
     def _answer(self, request: "Request") -> "Response":
-        match = find(request.path)
-        user = self._access.identify(request.headers.get("Authorization"), request.peer)
+        match = endpoints.find_endpoints(request.path)
+        user = self._access.identify(request.headers.combined("Authorization"), request.peer)
         if user is None:
             raise ProblemError("UNAUTHORIZED", headers=(("WWW-Authenticate", self._access.challenge),))
         if match is None:
@@ -122,12 +125,12 @@ class Registry:
             return response
         return self._endpoint(request, match, user)
 
-    def _endpoint(self, request: "Request", match: Match, user: str) -> "Response":
-        row = match.route.methods.get(request.method)
-        if row is None:
-            allowed = ", ".join(sorted(match.route.methods))
+    def _endpoint(self, request: "Request", match: endpoints.EndpointMatch, user: str) -> "Response":
+        rows = match.rows.get(request.method)
+        if rows is None:
+            allowed = ", ".join(sorted(match.rows))
             raise ProblemError("UNSUPPORTED", f"{request.method} is not done here", headers=(("Allow", allowed),))
-        _, action = row
+        action = rows[0].action
         repository = check_repository(match.name) if match.name else ""
         if not self._access.allows(user, action, repository):
             raise ProblemError("DENIED", f"{user or 'anonymous'} may not {action} {repository or 'here'}")
@@ -142,6 +145,7 @@ class Registry:
         method = "GET" if request.method == "HEAD" else request.method
         with Effort(self._turns, Client.of(request.peer)) as effort:
             call = Call(
+                rows=rows,
                 request=request,
                 query=query,
                 repository=repository,
@@ -153,13 +157,13 @@ class Registry:
                 rules=self._rules,
                 effort=effort,
             )
-            return HANDLERS[match.route.name, method](call)
+            return HANDLERS[match.rows[method][0]](call)
 
 
 def _comes_from_elsewhere(request: "Request", user: str) -> bool:
     # A browser says when a page makes it write somewhere: a registry on the loopback has no other wall against that.
     # Nor is a name one that is ours because the page was fetched by it: its owner may have had it point here since.
-    origin, host = request.headers.get("Origin"), request.headers.get("Host") or ""
+    origin, host = request.headers.combined("Origin"), request.headers.combined("Host") or ""
     if origin is None:
         return False
     return origin.partition("://")[2] != host or (user == ANONYMOUS and _ADDRESS.match(host) is None)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.endpoints import GET_BLOB
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
 from wasm2oci.oci.reference import check_repository, check_tag
 from wasm2oci.oci.referrers import COSIGN_ENDINGS, cosign_tag, listed_as_referrer, names_a_subject
@@ -98,7 +99,7 @@ class Site:
         path = request.path
         if request.method not in ("GET", "HEAD"):
             return None
-        host = request.headers.get("Host") or "localhost"
+        host = request.headers.combined("Host") or "localhost"
         if path == "/":
             return _page("Registry", host, *self._repositories(user, effort))
         if not path.startswith(_PATH):
@@ -335,7 +336,7 @@ def _parts(repository: str, manifest: Manifest | Index) -> Markup:
         if isinstance(manifest, Index):
             link = _link(repository, child.digest)
         else:
-            link = element("a", element("code", child.digest.short), href=f"/v2/{repository}/blobs/{child.digest}")
+            link = element("a", element("code", child.digest.short), href=GET_BLOB.at(repository, child.digest))
         rows.append([element("code", child.media_type), child.title or _platform(child), link, shown_size(child.size)])
     return _table(("Media type", "Name", "Digest", "#Size"), rows)
 

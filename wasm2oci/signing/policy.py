@@ -44,6 +44,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError
+from wasm2oci.oci.host import HUB_HOSTS, HUB_NAMESPACE
 from wasm2oci.signing.keys import PublicKey
 from wasm2oci.signing.requirement import GITHUB_ISSUER, SIGNATURE_TYPES, IdentityRequirement, KeyRequirement
 from wasm2oci.signing.statement import predicate_type
@@ -67,7 +68,6 @@ POLICY_MAX: Final = 1024 * 1024
 """Bytes of a policy file."""
 ACCEPT, WARN, REQUIRE = "accept-unsigned", "warn", "require"
 _PROVENANCE: Final = ("https://slsa.dev/provenance/v1", "https://slsa.dev/provenance/v0.2")
-_HUB: Final = frozenset({"index.docker.io", "registry-1.docker.io"})
 _COMMON: Final = frozenset({"kind", "annotations", "attestation"})
 _KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
@@ -200,10 +200,10 @@ def scope_of(host: str, repository: str) -> str:
     The host is in lower case and has no port 443; Docker Hub is `docker.io`, and its short names have `library/`.
     """
     name = host.lower().removesuffix(":443")
-    if name in _HUB:
-        name = "docker.io"
-    if name == "docker.io" and "/" not in repository:
-        repository = f"library/{repository}"
+    if name in HUB_HOSTS:
+        name = HUB_HOSTS[0]
+        if "/" not in repository:
+            repository = f"{HUB_NAMESPACE}/{repository}"
     return f"{name}/{repository}"
 
 

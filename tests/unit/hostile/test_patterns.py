@@ -17,7 +17,7 @@ import pytest
 from tests.support.data import ROOT
 from tests.support.generated_docs import all_modules
 from tests.support.work import HOSTILE, TooMuchWorkError, assert_linear, hostile_texts, pattern_steps
-from wasm2oci.server.routes import ROUTES
+from wasm2oci.oci.endpoints import path_patterns
 
 _SIZE: Final = 90
 _PER_CHARACTER: Final = 20
@@ -44,7 +44,7 @@ def _patterns() -> dict[str, re.Pattern[Any]]:
         for name, value in vars(module).items()
         if isinstance(value, re.Pattern) and not module.__name__.startswith(_OWN_TEXT)
     }
-    return found | {f"wasm2oci.server.routes.{route.name}": route.pattern for route in ROUTES}
+    return found | {f"wasm2oci.oci.endpoints {pattern.pattern}": pattern for pattern, _ in path_patterns()}
 
 
 PATTERNS: Final = _patterns()

@@ -9,9 +9,11 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 
 from wasm2oci.errors import AccessError, RegistryError
-from wasm2oci.registry.auth import AZURE_NULL_USER, TokenAuth, TokenServerError
+from wasm2oci.oci.http import Headers
+from wasm2oci.registry.auth import TokenAuth, TokenServerError
 from wasm2oci.registry.credentials import Anonymous, Basic, Credential, IdentityToken, RegistryToken
-from wasm2oci.registry.messages import Headers, Request, Response
+from wasm2oci.registry.flavours import AZURE_NULL_USER
+from wasm2oci.registry.messages import Request, Response
 from wasm2oci.registry.scope import Scope
 from wasm2oci.registry.urls import Origin, UntrustedUrlError
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from wasm2oci.oci.http import encode_basic
 from wasm2oci.registry.credentials import Anonymous, Basic, CredentialChain, IdentityToken, RegistryToken
-from wasm2oci.registry.docker_config import HUB_KEY, auth_keys, decode_entry, encode_basic
+from wasm2oci.registry.docker_config import auth_keys, decode_entry
+from wasm2oci.registry.flavours import HUB_KEY
 from wasm2oci.registry.helpers import HelperError, erase_with_helper, get_from_helper, store_with_helper
 
 HOST = "registry.example"

@@ -22,8 +22,9 @@ from wasm2oci.oci.digest import Digest, InvalidDigestError
 from wasm2oci.oci.manifest import InvalidManifestError, ManifestTooLargeError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.wire import MANIFEST_MAX
-from wasm2oci.registry.auth import AZURE_NULL_USER, TokenServerError
+from wasm2oci.registry.auth import TokenServerError
 from wasm2oci.registry.credentials import Basic, Credential, IdentityToken
+from wasm2oci.registry.flavours import AZURE_NULL_USER
 from wasm2oci.registry.paging import EndlessListingError
 from wasm2oci.registry.problems import RedirectRefusedError
 from wasm2oci.registry.urls import UntrustedUrlError

@@ -11,7 +11,7 @@ import pytest
 from tests.support.network import Answer, Network
 from wasm2oci.errors import InvalidInputError, LocalIOError
 from wasm2oci.registry.credentials import Anonymous, Basic, CredentialChain, IdentityToken
-from wasm2oci.registry.docker_config import HUB_KEY
+from wasm2oci.registry.flavours import HUB_KEY
 from wasm2oci.registry.login import IncompleteLogoutError, Stored, erase_credential, store_credential
 
 HOST = "registry.example"

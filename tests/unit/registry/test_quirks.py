@@ -15,8 +15,8 @@ from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import fallback_tag
-from wasm2oci.registry.auth import AZURE_NULL_USER
 from wasm2oci.registry.credentials import Basic, IdentityToken
+from wasm2oci.registry.flavours import AZURE_NULL_USER
 from wasm2oci.registry.problems import NameUnknownError, TooManyRequestsError
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import pytest
 from tests.support.network import Answer, Network, Sent, broken, fresh_core
 from wasm2oci.errors import NotFoundError, RegistryError
 from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.http import Headers
 from wasm2oci.oci.reference import Reference, check_tag
-from wasm2oci.registry.messages import BodyTooLargeError, Headers, Request, Response
+from wasm2oci.registry.messages import BodyTooLargeError, Request, Response
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
     ConnectionLostError,

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wasm2oci.oci.digest import Digest
-from wasm2oci.registry.messages import Headers, Response
+from wasm2oci.oci.http import Headers
+from wasm2oci.registry.flavours import find_flavour
+from wasm2oci.registry.messages import Response
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, ResponseError
 from wasm2oci.registry.retry import RetryPolicy
-from wasm2oci.registry.upload import Ask, BlobUpload, Wait, chunk_size
+from wasm2oci.registry.upload import Ask, BlobUpload, Wait
 from wasm2oci.registry.urls import Origin
 
 if TYPE_CHECKING:
@@ -339,13 +341,4 @@ def test_a_closing_that_breaks_is_looked_into() -> None:
     ],
 )
 def test_the_size_of_chunks(host: str, size: int) -> None:
-    assert chunk_size(host) == size
-
-
-def test_there_is_nothing_to_cancel_before_there_is_a_session() -> None:
-    drive = Drive()
-    assert drive.upload.cancel() is None
-    drive.opened()
-    request = drive.upload.cancel()
-    assert request is not None
-    assert request.method == "DELETE"
+    assert find_flavour(host).chunk == size

@@ -2,14 +2,14 @@
 
 import pytest
 
+from wasm2oci.oci.endpoints import GET_BLOB
+from wasm2oci.oci.host import is_loopback
 from wasm2oci.registry.urls import (
     Origin,
     UntrustedUrlError,
     check_step,
     is_literal,
-    is_loopback,
     join,
-    quote_path,
     reachable,
     redact,
     with_query,
@@ -174,8 +174,7 @@ def test_parameters_are_added_behind_what_is_there() -> None:
 
 
 def test_paths_keep_names_tags_and_digests() -> None:
-    assert quote_path("a/b_c-d.e") == "a/b_c-d.e"
-    assert quote_path("sha256:ab?#") == "sha256:ab%3F%23"
+    assert GET_BLOB.at("a/b_c-d.e", "sha256:ab?#") == "/v2/a/b_c-d.e/blobs/sha256:ab%3F%23"
 
 
 @pytest.mark.parametrize(

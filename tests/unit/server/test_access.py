@@ -12,13 +12,15 @@ import pytest
 from tests.support.certificates import make_authority
 from wasm2oci.errors import InvalidInputError, NotFoundError, UsageError
 from wasm2oci.oci.digest import Digest
-from wasm2oci.server.access import ANONYMOUS, BasicAccess, Everyone, basic_credentials
-from wasm2oci.server.exposure import TlsFilesError, check_exposure, is_loopback, parse_listen, tls_context
+from wasm2oci.oci.endpoints import Action
+from wasm2oci.oci.host import is_loopback
+from wasm2oci.oci.http import Headers, basic_credentials
+from wasm2oci.server.access import ANONYMOUS, BasicAccess, Everyone
+from wasm2oci.server.exposure import TlsFilesError, check_exposure, parse_listen, tls_context
 from wasm2oci.server.memory import MemoryStorage
-from wasm2oci.server.messages import Headers, Request, Response
+from wasm2oci.server.messages import Request, Response
 from wasm2oci.server.passwords import HtpasswdError, HtpasswdFile, OneUser
 from wasm2oci.server.registry import Registry
-from wasm2oci.server.routes import Action
 
 BLOB = b"private"
 DIGEST = Digest.of(BLOB)

@@ -12,10 +12,11 @@ from tests.support.work import assert_linear
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.http import Headers
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.wire import MANIFEST_MAX, VALUES_MAX, MalformedJsonError, load_object
 from wasm2oci.server.memory import MemoryStorage
-from wasm2oci.server.messages import Headers, Request
+from wasm2oci.server.messages import Request
 from wasm2oci.server.registry import Registry
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.http import Headers
 from wasm2oci.server.call import Rules
 from wasm2oci.server.disk import DiskStorage
 from wasm2oci.server.memory import MemoryStorage
-from wasm2oci.server.messages import BrokenBodyError, Headers, Request, Response
+from wasm2oci.server.messages import BrokenBodyError, Request, Response
 from wasm2oci.server.registry import Registry
 
 BLOB = b"0123456789"

@@ -1,4 +1,4 @@
-"""The carrier: HTTP/1.1 over sockets around a `handle` function, a thread for each connection.
+"""The HTTP server: HTTP/1.1 over sockets around a `handle` function, a thread for each connection.
 
 It moves bytes and keeps limits, and decides nothing else. A body is never in memory as a whole: it comes in and goes
 out through one buffer for each connection. When there are as many connections as may be, a new one takes the place of

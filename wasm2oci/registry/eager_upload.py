@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.oci.digest import Hasher
-from wasm2oci.registry.endpoints import endpoint
-from wasm2oci.registry.messages import Request
+from wasm2oci.oci.endpoints import PATCH_UPLOAD, PUT_UPLOAD, START_UPLOAD
 from wasm2oci.registry.upload import COMMIT, OCTETS
-from wasm2oci.registry.urls import join, with_query
+from wasm2oci.registry.uploader import drop_upload
+from wasm2oci.registry.urls import join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,33 +28,26 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import Content
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
-    from wasm2oci.registry.scope import Scope
-    from wasm2oci.registry.session import Session
+    from wasm2oci.registry.exchange import Exchange
 
-__all__ = ["UploadAhead"]
+__all__ = ["EagerUpload"]
 
 _GRACE: Final = 2.0
 """Seconds that a stopped upload gets to end by itself, so that its session can be dropped."""
 
 
-class UploadAhead:
+class EagerUpload:
     """The upload of a blob whose digest is not known yet; it begins when this is made, on a thread of its own.
 
     Args:
-        session: with the registry.
-        name: of the repository.
-        scopes: what a token must allow.
+        exchange: with the repository.
         content: the bytes.
         size: how many there are.
     """
 
-    def __init__(
-        self, session: "Session", name: str, scopes: "tuple[Scope, ...]", content: "Content", size: int
-    ) -> None:
+    def __init__(self, exchange: "Exchange", content: "Content", size: int) -> None:
         self.size = size
-        self._session = session
-        self._name = name
-        self._scopes = scopes
+        self._exchange = exchange
         self._content = content
         self._stop = threading.Event()
         self._moved: SimpleQueue[int | None] = SimpleQueue()
@@ -89,12 +82,8 @@ class UploadAhead:
         self._stop.set()
         self._thread.join(_GRACE)
         location, self._location = self._location, None
-        if location is None or self._thread.is_alive():
-            return
-        try:
-            self._session.send(Request("DELETE", location, repeatable=False), self._scopes).drain()
-        except Wasm2OciError as error:  # the session ends by itself one day
-            self._session.log(f"* the upload session stays: {error.message}")
+        if not self._thread.is_alive():
+            drop_upload(self._exchange, location)
 
     def _run(self) -> None:
         try:
@@ -105,18 +94,16 @@ class UploadAhead:
             self._moved.put(None)
 
     def _send(self) -> None:
-        session = self._session
-        opened = endpoint("end-4a").request(session.origin, headers={"Content-Length": "0"}, name=self._name)
-        reply = session.send(opened, self._scopes)
+        reply = self._exchange.send(START_UPLOAD, headers={"Content-Length": "0"})
         reply.drain()
         location = reply.headers.get("location")
         if reply.status != 202 or location is None:
             return
         self._location = join(reply.url, location)
         body = _Passing(self)
-        reply = session.send(Request("PATCH", self._location, OCTETS, body, repeatable=False), self._scopes)
+        reply = self._exchange.send(PATCH_UPLOAD, location=self._location, headers=OCTETS, body=body)
         reply.drain()
-        if reply.status in endpoint("end-5").done:
+        if PATCH_UPLOAD.succeeded(reply.status):
             location = reply.headers.get("location")
             if location is not None:
                 self._location = join(reply.url, location)
@@ -125,15 +112,15 @@ class UploadAhead:
     def _name_it(self) -> bool:
         if self._location is None:
             raise AssertionError("bytes arrived in a session")
-        url = with_query(self._location, [("digest", str(self._digest))])
-        headers = {**OCTETS, "Content-Length": "0"}
-        request = Request("PUT", url, headers, repeatable=False, patience=COMMIT)
+        query, headers = [("digest", str(self._digest))], {**OCTETS, "Content-Length": "0"}
         try:
-            reply = self._session.send(request, self._scopes)
+            reply = self._exchange.send(
+                PUT_UPLOAD, location=self._location, query=query, headers=headers, patience=COMMIT
+            )
         except Wasm2OciError:
             return False
         reply.drain()
-        if reply.status not in endpoint("end-6").done:
+        if not PUT_UPLOAD.succeeded(reply.status):
             return False
         self._location = None
         return True
@@ -155,7 +142,7 @@ class _Passing:
 
     __slots__ = ("_hasher", "_upload", "size")
 
-    def __init__(self, upload: UploadAhead) -> None:
+    def __init__(self, upload: EagerUpload) -> None:
         self.size = upload.size
         self._upload = upload
         self._hasher = Hasher()

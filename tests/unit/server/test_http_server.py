@@ -1,4 +1,4 @@
-"""The carrier: framing, limits and stopping, on real sockets."""
+"""The HTTP server: framing, limits and stopping, on real sockets."""
 
 import errno
 import socket
@@ -10,8 +10,8 @@ import pytest
 from tests.support.registry_server import RunningRegistry, registry_server
 from tests.support.work import HOSTILE, assert_linear, lines_run
 from wasm2oci.server.call import Rules
-from wasm2oci.server.carrier import CannotListenError, Server
 from wasm2oci.server.http1 import HeadError, Limits, parse_head
+from wasm2oci.server.http_server import CannotListenError, Server
 from wasm2oci.server.messages import BytesBody, Request, Response
 
 QUICK = Limits(head=4096, head_seconds=0.3, idle_seconds=0.5, body_rate=1e9, body_grace=0.3, connections=4)
@@ -291,7 +291,7 @@ def test_a_response_may_lie_about_its_length(registry: RunningRegistry) -> None:
 
 
 def test_housekeeping_is_done_although_there_is_traffic(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wasm2oci.server.carrier._HOUSEKEEPING", 0.02)
+    monkeypatch.setattr("wasm2oci.server.http_server._HOUSEKEEPING", 0.02)
     done = threading.Event()
     with Server(lambda _: Response(200), housekeeping=done.set) as server:
         for _ in range(2000):

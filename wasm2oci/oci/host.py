@@ -1,0 +1,82 @@
+"""Hosts: which kind of place a name or an address literally is, in any spelling that a resolver takes.
+
+What a name stands for is not looked up here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import Final, Literal
+
+__all__ = ["HUB_HOSTS", "HUB_NAMESPACE", "InnerAddress", "inner_address", "is_loopback"]
+
+HUB_HOSTS: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
+"""The names of Docker Hub: the one that users write, the one of its credentials, and the one that answers."""
+HUB_NAMESPACE: Final = "library"
+"""Where a repository of Docker Hub is whose name has no slash."""
+InnerAddress = Literal["loopback", "private", "link-local", "unspecified"]
+_EMBEDDING: Final = tuple(
+    map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
+)
+"""IPv6 networks whose addresses end in an IPv4 address, which is what is reached."""
+_LOOPBACK6: Final = ipaddress.IPv6Address("::1")
+_CLOUD: Final[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]] = (
+    *map(ipaddress.IPv4Network, ("192.0.0.0/24", "100.100.100.200/32", "168.63.129.16/32")),
+    *map(ipaddress.IPv6Network, ("fd00:ec2::/32", "fd20:ce::/32")),
+)
+"""Where clouds keep their secrets outside of the link-local networks: Oracle, Alibaba, Azure; AWS, Google."""
+
+
+def inner_address(host: str) -> InnerAddress | None:
+    """Which kind of inner address this host is, or None for a public one and for any other name.
+
+    Args:
+        host: a name or an address, without a port; an IPv6 address with or without brackets.
+
+    Spec: RFC 6761 (`localhost` and names below it), RFC 6890; IPv4 addresses in IPv6 ones by RFC 4291, 3056, 6052.
+    """
+    name = host.strip("[]").partition("%")[0].lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return "loopback"
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address
+    if ":" in name:
+        try:
+            address = ipaddress.IPv6Address(name)
+        except ValueError:
+            return None
+        if address.is_unspecified or address == _LOOPBACK6:
+            return "unspecified" if address.is_unspecified else "loopback"
+        inner = address.sixtofour
+        if any(address in network for network in _EMBEDDING):
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if address in _EMBEDDING[-1] and inner is not None and inner.is_global:
+            return "private"  # a translator of the own network, wherever it leads
+        address = inner or address
+    else:
+        try:
+            # inet_aton also reads 127.1, 2130706433 and 0x7f000001, as the resolver will.
+            address = ipaddress.IPv4Address(socket.inet_aton(name))
+        except OSError:
+            return None
+    if address.is_unspecified:
+        return "unspecified"
+    if address.is_loopback:
+        return "loopback"
+    if address.is_link_local or any(address in network for network in _CLOUD if network.version == address.version):
+        return "link-local"
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return "private"
+    return None if address.is_global or address.is_multicast else "private"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by name or by literal address.
+
+    Args:
+        host: with or without a port; an IPv6 address with a port is in brackets.
+    """
+    if host.startswith("["):
+        return inner_address(host[1:].partition("]")[0]) == "loopback"
+    name = host if host.count(":") > 1 else host.partition(":")[0]
+    return inner_address(name) == "loopback"
