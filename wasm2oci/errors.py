@@ -56,11 +56,31 @@ class ExitCode(IntEnum):
 
 
 class RemedyKind(StrEnum):
-    """What a caller may do about an error: an option to give, a command to run. The terminal words it as a hint."""
+    """What a caller may do about an error: an option to give, an operation to call. The terminal words it as a hint."""
 
-    GIVE_PASSWORD = "give-password"  # noqa: S105 - the name of a remedy
-    GIVE_USERNAME = "give-username"
+    ADD_FEATURE = "add-feature"
+    ALLOW_FETCH = "allow-fetch"
+    CHOOSE_PLATFORM = "choose-platform"
+    FORCE_PULL = "force-pull"
+    FORCE_PUSH = "force-push"
     GIVE_CERTIFICATE = "give-certificate"
+    GIVE_CREDENTIALS = "give-credentials"
+    GIVE_OUTPUT = "give-output"
+    GIVE_PASSWORD = "give-password"  # noqa: S105 - the name of a remedy
+    GIVE_TITLE = "give-title"
+    GIVE_USERNAME = "give-username"
+    INSPECT = "inspect"
+    INSTALL = "install"
+    INVOKE = "invoke"
+    LISTEN_ELSEWHERE = "listen-elsewhere"
+    LOG_IN = "log-in"
+    PROTECT_SERVER = "protect-server"
+    RAISE_MEMORY = "raise-memory"
+    TRAP_MISSING = "trap-missing"
+    TRUST_CERTIFICATE = "trust-certificate"
+    USE_EMBEDDED = "use-embedded"
+    USE_PLAIN_HTTP = "use-plain-http"
+    USE_WASMTIME = "use-wasmtime"
 
 
 class Remedy(NamedTuple):

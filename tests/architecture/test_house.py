@@ -1,6 +1,7 @@
 """The house keeps its own rules."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,10 @@ import pytest
 
 from tests.support.data import ROOT
 from tests.support.generated_docs import DOCS, PAGES, all_modules, error_classes
-from wasm2oci.errors import ExitCode, Wasm2OciError
+from wasm2oci.cli.catalogue import COMMANDS
+from wasm2oci.cli.commands import declaration_of
+from wasm2oci.cli.remedies import _WORDS
+from wasm2oci.errors import ExitCode, RemedyKind, Wasm2OciError
 
 SOURCES = sorted((ROOT / "wasm2oci").rglob("*.py"))
 
@@ -52,8 +56,29 @@ def test_every_error_has_an_exit_code_and_says_when_it_is_raised() -> None:
 def test_generated_pages_are_fresh(name: str, *, bless: bool) -> None:
     path, text = DOCS / name, PAGES[name]()
     if bless:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     assert path.read_text() == text, f"docs/{name} is stale: `pytest tests/architecture --bless`"
+
+
+def test_hints_name_no_option_or_command_outside_the_terminal() -> None:
+    # The library's errors carry a remedy as data; `cli.remedies` words it.
+    names = {name for command in COMMANDS for name in declaration_of(command).options if name.startswith("--")}
+    ours = re.compile("|".join([r"wasm2oci [a-z]", *(rf"{name}\b" for name in sorted(names))]))
+    elsewhere = [path for path in SOURCES if path.relative_to(ROOT / "wasm2oci").parts[0] not in {"cli", "signing"}]
+    wrong = [
+        f"{path.relative_to(ROOT)}:{text.lineno}: {text.value}"
+        for path in elsewhere
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.keyword) and node.arg == "hint"
+        for text in ast.walk(node.value)
+        if isinstance(text, ast.Constant) and isinstance(text.value, str) and ours.search(text.value)
+    ]
+    assert not wrong
+
+
+def test_every_remedy_has_words_on_the_terminal() -> None:
+    assert set(_WORDS) == set(RemedyKind)
 
 
 def test_there_are_no_catch_all_modules() -> None:
@@ -98,8 +123,6 @@ def test_prints_go_through_the_output() -> None:
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:
-    import re
-
     broken = []
     for page in (*ROOT.glob("*.md"), *DOCS.rglob("*.md")):
         targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.support import invoke
-from wasm2oci.operations import demo as operation
+from wasm2oci.cli import demonstration as operation
 
 
 def test_it_works_from_an_empty_folder_with_an_empty_environment(tmp_path: Path) -> None:

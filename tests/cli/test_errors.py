@@ -355,7 +355,7 @@ def test_a_name_that_the_artifact_chose_replaces_nothing_but_a_module(kind: str,
         arguments = ("pull", f"{registry.address}/hello:v1")
         ran = invoke(*arguments, cwd=tmp_path, env={"HOME": str(tmp_path / "home")})
         assert ran.code == 9
-        assert "say with -o FILE" in ran.stderr
+        assert "name the file to write with -o FILE" in ran.stderr
         if kind == "file":
             assert mine.read_text() == "all: me\n"
             assert invoke(*arguments, "-o", "Makefile", cwd=tmp_path, env={"HOME": str(tmp_path / "home")}).code == 0

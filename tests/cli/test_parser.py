@@ -20,6 +20,7 @@ from wasm2oci.cli.options import Format, Reporting
 from wasm2oci.cli.parser import parse
 from wasm2oci.errors import UsageError
 from wasm2oci.operations.fetch_module import Pull
+from wasm2oci.operations.trust import TrustOptions
 from wasm2oci.registry.options import ConnectOptions
 
 PUSH = {"file": "a", "ref": "r"}
@@ -35,7 +36,9 @@ def read(line: str, stdin: bytes = b"") -> dict[str, Any] | None:
 def without_groups(line: str, stdin: bytes = b"") -> dict[str, Any]:
     values = read(line, stdin)
     assert values is not None
-    return {key: value for key, value in values.items() if not isinstance(value, (Reporting, ConnectOptions))}
+    return {
+        key: value for key, value in values.items() if not isinstance(value, (Reporting, ConnectOptions, TrustOptions))
+    }
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_options_of_a_group_become_one_value() -> None:
     values = read("copy a b -qv --format=json -u me -ppw --to-ca-file x --no-progress --plain-http")
     assert values is not None
     assert values["output"] == Reporting(Format.JSON, quiet=True, verbose=True, no_progress=True)
-    assert values["environment"] == ConnectOptions(username="me", password="pw", plain_http=True)
+    assert values["client"] == ConnectOptions(username="me", password="pw", plain_http=True)
     assert values["destination_options"] == ConnectOptions(ca_file=Path("x"))
 
 
@@ -79,7 +82,7 @@ def test_a_password_is_read_from_standard_input_for_the_side_that_asks() -> None
     values = read("copy a b --to-username me --to-password-stdin", b"s3cret\r\n")
     assert values is not None
     assert values["destination_options"] == ConnectOptions(username="me", password="s3cret")
-    assert values["environment"] == ConnectOptions()
+    assert values["client"] == ConnectOptions()
 
 
 @pytest.mark.parametrize("line", ["push --help", "push a -h", "push a b c --help", "run --fuel 3 --help", "tag -qh"])

@@ -210,7 +210,7 @@ def test_a_taken_address_is_refused(tmp_path: Path) -> None:
         done = invoke("serve", "--listen", served.address, "--", "true")
     assert done.code == 9
     assert "cannot listen" in done.stderr
-    assert "HOST:0" in done.stderr
+    assert "--listen 127.0.0.1:0" in done.stderr
 
 
 def test_the_announcement_is_for_people_too(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_the_announcement_is_for_people_too(tmp_path: Path) -> None:
 
     out, err = io.StringIO(), io.StringIO()
     served = Served(
-        "127.0.0.1:1", "http://127.0.0.1:1/", tmp_path, temporary=True, user="me", password="pw", clear=True
+        "127.0.0.1:1", "http://127.0.0.1:1/", tmp_path, temporary=True, user="me", password="pw", unencrypted=True
     )
     _announce(Output(out, err), served, running=False)
     assert "Serving http://127.0.0.1:1/" in out.getvalue()

@@ -112,7 +112,7 @@ def test_what_is_signed_verifies_and_what_is_not_does_not(tool: Tool, form: str)
     signed = json.loads(
         tool("sign", tool.ref, "--key", "ours.key", "--signature-format", form, "--format", "json").stdout
     )
-    assert signed["digest"] == digest
+    assert signed["manifest"]["digest"] == digest
     assert (signed["signature"]["referrer"] is not None) == (form != "legacy")
     assert signed["signature"]["tag"] == (None if form == "bundle" else f"{digest.replace(':', '-')}.sig")
     assert "Signed by: key" in tool("verify", tool.ref, "--key", "ours.pub").stdout

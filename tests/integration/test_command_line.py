@@ -80,8 +80,8 @@ def test_the_whole_main_job(place: Place) -> None:
     pushed = json.loads(place("push", "hello.wasm", f"{reference}:v1,latest", "--format", "json").stdout)
     assert pushed["module"]["digest"] == str(Digest.of(HELLO))
     assert place("tags", reference).stdout.split() == ["latest", "v1"]
-    assert place("resolve", f"{reference}:v1").stdout.strip() == pushed["digest"]
-    place("pull", pushed["reference"], "-o", "back.wasm", "--no-cache")
+    assert place("resolve", f"{reference}:v1").stdout.strip() == pushed["manifest"]["digest"]
+    place("pull", pushed["pinned"], "-o", "back.wasm", "--no-cache")
     assert (place.folder / "back.wasm").read_bytes() == HELLO
     place("verify", f"{reference}:latest", "back.wasm")
     (place.folder / "other.wasm").write_bytes(HELLO + b"\0")

@@ -5,11 +5,13 @@ import inspect
 import io
 import pkgutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Final
 
 import wasm2oci
 from tests.support.data import ROOT
+from tests.support.json_schemas import RESULTS, schema_page
 from tests.support.opcode_docs import opcodes_page
 from wasm2oci.cli.catalogue import COMMANDS, DROP_IN, SECTIONS, Command
 from wasm2oci.cli.commands import declaration_of
@@ -140,6 +142,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "engine-opcodes.md": lambda: opcodes_page(_HEAD),
     "errors.md": _errors_page,
     "profiles.md": _profiles_page,
+    **{f"schemas/{command}.json": partial(schema_page, command) for command in RESULTS},
 }
 """File in docs/ -> what it should say."""
 

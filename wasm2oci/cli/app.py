@@ -2,7 +2,7 @@
 
 `wasm2oci` and `wasm-to-oci` find their commands in the table (`cli.catalogue`). A command declares what it takes
 (`cli.declare`), one parser reads every command line (`cli.parser`), and the values that a command asks for by type
-(`Output`, `Environment`, `Terminal`) are made here.
+(`Output`, `Client`, `Terminal`) are made here.
 """
 
 import errno
@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wasm2oci.cli.catalogue import Command, find, similar
@@ -23,6 +24,8 @@ from wasm2oci.version import __version__
 if TYPE_CHECKING:
     from types import FrameType
     from typing import TextIO
+
+    from wasm2oci.cli.declare import Declaration
 
 __all__ = ["invoke", "main", "main_wasm_to_oci"]
 
@@ -92,9 +95,11 @@ def invoke(arguments: Sequence[str], terminal: Terminal) -> int:
         code = _dispatch(arguments, terminal)
         terminal.stdout.flush()
     except Wasm2OciError as error:
-        from wasm2oci.cli.failure import print_error
+        from wasm2oci.cli.failure import print_error, print_failure
 
         _settle(terminal)
+        if _wants_json(arguments):
+            print_failure(error, terminal.stdout)
         print_error(error, terminal.stderr, color=terminal.color)
         return error.exit_code
     except KeyboardInterrupt:
@@ -162,13 +167,31 @@ def _execute(command: Command, words: Sequence[str], terminal: Terminal) -> int:
 
         terminal.stdout.write(help_text(declaration, path, terminal.columns) + "\n")
         return ExitCode.OK
-    made: dict[type, Any] = {Terminal: terminal}
-    for target, kind in declaration.given.items():
-        if kind is Output:
-            made[Output] = terminal.output(values[target])
-    for target, kind in declaration.given.items():
-        values[target] = made[kind] if kind in made else terminal.environment(made[Output], values[target])
-    return declaration.function(**values) or ExitCode.OK
+    return _call(declaration, values, terminal)
+
+
+def _call(declaration: "Declaration", values: dict[str, Any], terminal: Terminal) -> int:
+    # Call the command with what it asks for by type.
+    from wasm2oci.client import Client
+
+    targets = {kind: target for target, kind in declaration.given.items()}
+    output = terminal.output(values[targets[Output]]) if Output in targets else None
+    with ExitStack() as stack:
+        for kind, target in targets.items():
+            if kind is Terminal:
+                values[target] = terminal
+            elif kind is Output:
+                values[target] = output
+            elif output is not None:
+                client = stack.enter_context(terminal.client(output, values[target]))
+                values[target] = client if kind is Client else client.environment
+        return declaration.function(**values) or ExitCode.OK
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    # A command line that could not be read has no options yet: look for this one as it is usually written.
+    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--format=json" in words or ("--format", "json") in pairwise(words)
 
 
 def _unknown(name: str, program: str) -> UsageError:

@@ -20,9 +20,8 @@ from wasm2oci.cli.declare import Argument, Group, Option
 from wasm2oci.cli.options import Reporting
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
+from wasm2oci.client import Client, ConnectOptions, Reference
 from wasm2oci.errors import UnsupportedError
-from wasm2oci.operations.environment import Environment
-from wasm2oci.registry.options import ConnectOptions
 
 __all__ = ["Level", "NotaryError", "OldOptions", "pull", "push", "reorder"]
 
@@ -77,9 +76,9 @@ class OldOptions(NamedTuple):
             Reporting(verbose=self.log is Level.DEBUG, quiet=self.log not in {Level.DEBUG, Level.INFO})
         )
 
-    def environment(self, terminal: Terminal, output: Output) -> Environment:
-        """How the registry is reached."""
-        return terminal.environment(output, ConnectOptions(plain_http=self.use_http, insecure=self.insecure))
+    def client(self, terminal: Terminal, output: Output) -> Client:
+        """The library, with the registry reached as the flags have it."""
+        return terminal.client(output, ConnectOptions(plain_http=self.use_http, insecure=self.insecure))
 
 
 _Old = Annotated[
@@ -107,16 +106,12 @@ def push(
     old: _Old,
 ) -> None:
     """Pushes a WASM module to an OCI registry."""
-    from wasm2oci.oci.reference import Reference
-    from wasm2oci.operations.push import PushRequest
-    from wasm2oci.operations.push import push as push_module
-
     old.check()
     output = old.output(terminal)
-    # The title is the argument exactly as it was typed: the old tool's bytes depend on it.
-    request = PushRequest(Path(module), Reference.parse(reference), profile="wasm-to-oci", title=module)
-    result = push_module(request, old.environment(terminal, output))
-    output.result({}, [f"Pushed: {reference}", f"Size: {result.module.size}", f"Digest: {result.manifest.digest}"])
+    with old.client(terminal, output) as client:
+        # The title is the argument exactly as it was typed: the old tool's bytes depend on it.
+        result = client.push(module, str(Reference.parse(reference)), profile="wasm-to-oci", title=module)
+    output.result(result, [f"Pushed: {reference}", f"Size: {result.module.size}", f"Digest: {result.manifest.digest}"])
 
 
 def pull(
@@ -129,15 +124,11 @@ def pull(
     old: _Old,
 ) -> None:
     """Pulls a WASM module from an OCI registry."""
-    from wasm2oci.oci.reference import Reference
-    from wasm2oci.operations.pull import PullRequest
-    from wasm2oci.operations.pull import pull as pull_module
-
     old.check()
     output = old.output(terminal)
-    request = PullRequest(Reference.parse(reference), output=out, mode=0o777)
-    result = pull_module(request, old.environment(terminal, output))
-    output.result({}, [f"Pulled: {reference}", f"Size: {result.module.size}", f"Digest: {result.module.digest}"])
+    with old.client(terminal, output) as client:
+        result = client.pull(str(Reference.parse(reference)), out, mode=0o777)
+    output.result(result, [f"Pulled: {reference}", f"Size: {result.module.size}", f"Digest: {result.module.digest}"])
 
 
 def reorder(arguments: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from wasm2oci.base.text import printable
 from wasm2oci.cli.remedies import hint_for
 from wasm2oci.errors import Wasm2OciError
 
-__all__ = ["print_bug", "print_error"]
+__all__ = ["print_bug", "print_error", "print_failure"]
 
 _LONGEST: Final = 2000
 """Characters of a line of an error: it may quote what a peer sent."""
@@ -23,6 +23,17 @@ def print_error(error: Wasm2OciError, stderr: TextIO, *, color: bool) -> None:
         lines.append(f"{_paint('hint:', '1;36', on=color)} {printable(hint, _LONGEST)}")
     with suppress(OSError):  # the exit code tells it even when nothing can be written
         stderr.write("\n".join(lines) + "\n")
+
+
+def print_failure(error: Wasm2OciError, stdout: TextIO) -> None:
+    """Write an error as a JSON document."""
+    import json
+
+    from wasm2oci.client import document, failure
+
+    with suppress(OSError):
+        stdout.write(json.dumps(document(failure(error, hint_for(error))), indent=2) + "\n")
+        stdout.flush()
 
 
 def print_bug(error: BaseException, stderr: TextIO) -> None:

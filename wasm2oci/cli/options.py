@@ -1,6 +1,6 @@
 """Options that many commands share.
 
-A command that has a parameter `output: Output` gets the output options, and one with `environment: Environment` the
+A command that has a parameter `output: Output` gets the output options, and one with `client: Client` the
 connection options: `cli.app` makes the values from them.
 """
 
@@ -8,8 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, NamedTuple
 
 from wasm2oci.cli.declare import Argument, Group, Option
-from wasm2oci.operations.trust import SignatureFormat, TrustOptions
-from wasm2oci.registry.options import ConnectOptions
+from wasm2oci.client import ConnectOptions, SignatureFormat, TrustOptions
 
 __all__ = [
     "DESTINATION",

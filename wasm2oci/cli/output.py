@@ -5,19 +5,14 @@ and status lines go to standard error, so that a pipe only ever sees results. Te
 first: a title or a tag must not be able to drive the terminal.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TextIO
 
 from wasm2oci.base.text import printable
 from wasm2oci.errors import LocalIOError
 
-if TYPE_CHECKING:
-    from wasm2oci.engine.facts import Extern
-    from wasm2oci.oci.descriptor import Descriptor
-    from wasm2oci.operations.module_info import ModuleInfo
-
-__all__ = ["Output", "StandardOutputError", "descriptor_document", "fields", "module_document", "size_text"]
+__all__ = ["Output", "StandardOutputError", "fields", "size_text"]
 
 
 class StandardOutputError(LocalIOError):
@@ -52,27 +47,37 @@ class Output:
         """Whether progress may be drawn: standard error is a terminal that understands it, and nobody said no."""
         return self.bars and not self.quiet and self.stderr.isatty()
 
-    def result(
-        self, document: Mapping[str, Any], lines: Iterable[str], *, quiet: str | Sequence[str] | None = None
-    ) -> None:
+    def result(self, result: object, lines: Iterable[str], *, quiet: str | Sequence[str] = ()) -> None:
         """Print the result of the command, and see that it went out.
 
         Args:
-            document: the result for machines; printed with `--format json`.
+            result: printed as a JSON document with `--format json`; see `wasm2oci.document`.
             lines: the same for people.
-            quiet: the one line (or the lines) that `-q` leaves; None leaves nothing.
+            quiet: the line or the lines that `-q` leaves.
 
         Raises:
             StandardOutputError: standard output does not take it.
         """
         if self.as_json:
-            import json
-
-            text = json.dumps(document, indent=2) + "\n"
+            self.document(result)
+        elif self.quiet:
+            self.text((quiet,) if isinstance(quiet, str) else quiet)
         else:
-            if self.quiet:
-                lines = () if quiet is None else (quiet,) if isinstance(quiet, str) else quiet
-            text = "".join(printable(line) + "\n" for line in lines)
+            self.text(lines)
+
+    def document(self, result: object) -> None:
+        """Print a result as a JSON document. Raises as `result`."""
+        import json
+
+        from wasm2oci.client import document
+
+        self._write(json.dumps(document(result), indent=2) + "\n")
+
+    def text(self, lines: Iterable[str]) -> None:
+        """Print lines as they are, without what would drive the terminal. Raises as `result`."""
+        self._write("".join(printable(line) + "\n" for line in lines))
+
+    def _write(self, text: str) -> None:
         with _standard_output():
             self.stdout.write(text)
             self.stdout.flush()
@@ -141,39 +146,6 @@ def fields(*pairs: tuple[str, object]) -> list[str]:
         for number, item in enumerate(items):
             lines.append(f"{name + ':' if number == 0 else '':{width}}{item}".rstrip())
     return lines
-
-
-def descriptor_document(descriptor: "Descriptor") -> dict[str, Any]:
-    """What the JSON form of a result says about a manifest: mediaType, digest, size, artifactType."""
-    document: dict[str, Any] = {
-        "mediaType": descriptor.media_type,
-        "digest": str(descriptor.digest),
-        "size": descriptor.size,
-    }
-    if descriptor.artifact_type is not None:
-        document["artifactType"] = descriptor.artifact_type
-    return document
-
-
-def module_document(module: "ModuleInfo") -> dict[str, Any]:
-    """What the JSON form of a result says about a module: digest and size, and what it declares where that is known."""
-    document: dict[str, Any] = {"digest": str(module.digest), "size": module.size}
-    if module.facts is not None:
-        facts = module.facts
-        document |= {
-            "kind": facts.kind,
-            "imports": [_extern(extern) for extern in facts.imports],
-            "exports": [_extern(extern) for extern in facts.exports],
-            "functions": facts.functions,
-            "features": list(facts.features),
-            "producers": {field: dict(values) for field, values in facts.producers.items()},
-        }
-    return document
-
-
-def _extern(extern: "Extern") -> dict[str, str | None]:
-    document: dict[str, str | None] = {} if extern.module is None else {"module": extern.module}
-    return {**document, "name": extern.name, "kind": extern.kind, "type": extern.type}
 
 
 def size_text(size: int) -> str:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-    from wasm2oci.content.progress import Outcome, Progress
-    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.client import Descriptor, Outcome, Progress
 
 __all__ = ["transfer"]
 
@@ -48,7 +47,7 @@ def transfer(
         clock: seconds, monotonic.
     """
     if output.quiet:
-        from wasm2oci.content.progress import SILENT
+        from wasm2oci.client import SILENT
 
         yield SILENT
         return

@@ -12,10 +12,31 @@ if TYPE_CHECKING:
 __all__ = ["hint_for"]
 
 _WORDS: Final = {
-    RemedyKind.GIVE_PASSWORD: "add --password-stdin and pipe the password in",
-    RemedyKind.GIVE_USERNAME: "add -u NAME",
+    RemedyKind.ADD_FEATURE: "allow it with --features +{}, or rebuild the module without it",
+    RemedyKind.ALLOW_FETCH: "allow it with --pull missing",
+    RemedyKind.CHOOSE_PLATFORM: "choose one by --platform, or by its digest, such as {}",
+    RemedyKind.FORCE_PULL: "use --force to take it all the same",
+    RemedyKind.FORCE_PUSH: "use --force to push it all the same",
     RemedyKind.GIVE_CERTIFICATE: "add --cert-file FILE",
+    RemedyKind.GIVE_CREDENTIALS: "add -u NAME --password-stdin",
+    RemedyKind.GIVE_OUTPUT: "name the file to write with -o FILE",
+    RemedyKind.GIVE_PASSWORD: "add --password-stdin and pipe the password in",
+    RemedyKind.GIVE_TITLE: "give it another one: --title NAME",
+    RemedyKind.GIVE_USERNAME: "add -u NAME",
+    RemedyKind.INSPECT: "`wasm2oci inspect` shows what it holds",
+    RemedyKind.INSTALL: "install the extra `{0}` of wasm2oci, for example: pip install 'wasm2oci[{0}]'",
+    RemedyKind.INVOKE: "call one of its functions with --invoke: {}",
+    RemedyKind.LISTEN_ELSEWHERE: "--listen {}:0 picks a free port",
+    RemedyKind.LOG_IN: "wasm2oci login {}",
+    RemedyKind.PROTECT_SERVER: "add --user NAME or --htpasswd FILE, or listen at 127.0.0.1",
+    RemedyKind.RAISE_MEMORY: "allow it with --max-memory {}",
+    RemedyKind.TRAP_MISSING: "only functions of {} are offered; --trap-missing lets it start without",
+    RemedyKind.TRUST_CERTIFICATE: "name its authority with --ca-file, or take the risk with --insecure",
+    RemedyKind.USE_EMBEDDED: "use --engine embedded",
+    RemedyKind.USE_PLAIN_HTTP: "if the registry speaks plain http, add --plain-http",
+    RemedyKind.USE_WASMTIME: "--engine wasmtime may run it",
 }
+"""A test sees that every kind has its words."""
 
 
 def hint_for(error: Wasm2OciError) -> str | None:

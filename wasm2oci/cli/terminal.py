@@ -8,11 +8,8 @@ from wasm2oci.cli.output import Output
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wasm2oci.cli.options import Reporting
-    from wasm2oci.operations.environment import Environment
-    from wasm2oci.registry.options import ConnectOptions
+    from wasm2oci.client import Client, ConnectOptions
 
 __all__ = ["Terminal"]
 
@@ -109,33 +106,18 @@ class Terminal(NamedTuple):
             color="NO_COLOR" not in self.variables,
         )
 
-    def environment(self, output: Output, options: "ConnectOptions") -> "Environment":
-        """The wiring that operations get: warnings go to `output`, registries are reached by `options`.
+    def client(self, output: Output, options: "ConnectOptions") -> "Client":
+        """The library, with these streams and variables: warnings go to `output`.
 
         Raises:
             UsageError: options contradict each other.
         """
-        from pathlib import Path
+        from wasm2oci.client import Client
 
-        from wasm2oci.operations.environment import Environment
-
-        options.check()
-        home = self.variables.get("HOME")
-        return Environment(
-            variables=self.variables,
-            home=Path(home) if home else _home_of_user(),
-            options=options,
+        return Client(
+            options,
+            environ=self.variables,
             warn=output.warn,
             note=output.note,
             log=output.note if output.verbose else None,
         )
-
-
-def _home_of_user() -> "Path":
-    from pathlib import Path
-
-    # HOME may be unset (a service), and the user unknown (a container with a number for a user): then nothing is kept.
-    try:
-        return Path.home()
-    except RuntimeError:
-        return Path("/")

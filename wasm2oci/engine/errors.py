@@ -9,7 +9,10 @@ Traps and exceptions are outcomes of running, not faults of a module: they live 
 engine is a bug of ours.
 """
 
-from wasm2oci.errors import InvalidInputError
+from copy import copy
+from typing import Self
+
+from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind
 
 __all__ = ["FeatureError", "InvalidModuleError", "MalformedError", "ModuleError", "UnlinkableError"]
 
@@ -21,16 +24,24 @@ class ModuleError(InvalidInputError):
         message: what is wrong, in the specification's words.
         offset: where, in bytes from the start of the module (for a component: of the whole file).
         hint: what to do next, or None.
+        remedy: the same as data, or None.
     """
 
-    def __init__(self, message: str, offset: int, *, hint: str | None = None) -> None:
-        super().__init__(f"{message} (at offset {offset:#x})", hint=hint)
+    def __init__(self, message: str, offset: int, *, hint: str | None = None, remedy: Remedy | None = None) -> None:
+        super().__init__(f"{message} (at offset {offset:#x})", hint=hint, remedy=remedy)
         self.reason = message
         self.offset = offset
 
     def moved(self, start: int) -> "ModuleError":
         """The same error in a file in which the module starts at `start`."""
         return type(self)(self.reason, self.offset + start, hint=self.hint)
+
+    def about(self, what: str) -> Self:
+        """The same error with its message after `what` and a colon."""
+        error = copy(self)
+        error.message = f"{what}: {self.message}"
+        error.args = (error.message,)
+        return error
 
     def __reduce__(self) -> tuple[object, ...]:
         """Errors cross process borders (validation in a pool), so they pickle with all their parts."""
@@ -57,7 +68,7 @@ class FeatureError(InvalidModuleError):
         super().__init__(
             f"feature {feature} is not allowed",
             offset,
-            hint=f"allow it with --features +{feature}, or rebuild the module without it",
+            remedy=Remedy(RemedyKind.ADD_FEATURE, feature),
         )
         self.feature = feature
 

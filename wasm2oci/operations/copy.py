@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.operations.names import pinned, tagged
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
@@ -39,15 +40,27 @@ class CopyRequest(NamedTuple):
 
 
 class Copied(NamedTuple):
-    """What was copied, and how its parts got there."""
+    """What was copied, and how its parts got there.
 
-    destination: "Location"
-    tag: str | None
+    Attributes:
+        source: where it was.
+        reference: where it is now.
+        pinned: the same place by digest.
+        manifest: the artifact's descriptor.
+        copied: how many manifests and blobs were moved.
+        existed: how many were there already.
+        mounted: how many the registry took over from another repository.
+        transferred_bytes: how much moved.
+    """
+
+    source: str
+    reference: str
+    pinned: str
     manifest: "Descriptor"
     copied: int
     existed: int
     mounted: int
-    transferred: int
+    transferred_bytes: int
 
 
 def copy(request: CopyRequest, environment: "Environment", progress: "Progress" = SILENT) -> Copied:
@@ -67,7 +80,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
     with environment.places() as places:
         source = places.read(request.source)
         root: Name | Descriptor
-        root, pinned = places.identifier(request.source), request.destination.digest
+        root, wanted = places.identifier(request.source), request.destination.digest
         if guard is not None:
             root = source.resolve(root)
             _check(guard, places, request.source, root)
@@ -78,25 +91,26 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
                 root,
                 places.write(request.destination),
                 tag,
-                pinned=pinned,
+                wanted=wanted,
                 recursive=request.recursive,
                 progress=progress,
             )
         else:
-            with environment._replace(options=other).places() as elsewhere:
+            with environment._replace(options=other, connections=None).places() as elsewhere:
                 destination = elsewhere.write(request.destination)
                 result = _copied(
-                    source, root, destination, tag, pinned=pinned, recursive=request.recursive, progress=progress
+                    source, root, destination, tag, wanted=wanted, recursive=request.recursive, progress=progress
                 )
     outcomes = [outcome for _, outcome in result.nodes]
     return Copied(
-        destination=request.destination,
-        tag=tag,
+        source=str(request.source),
+        reference=str(request.destination) if tag is None else tagged(request.destination, tag),
+        pinned=pinned(request.destination, result.root.digest),
         manifest=result.root,
         copied=outcomes.count(Outcome.COPIED),
         existed=outcomes.count(Outcome.EXISTED),
         mounted=outcomes.count(Outcome.MOUNTED),
-        transferred=result.transferred,
+        transferred_bytes=result.transferred,
     )
 
 
@@ -106,7 +120,7 @@ def _copied(
     destination: "Target",
     tag: str | None,
     *,
-    pinned: "Digest | None",
+    wanted: "Digest | None",
     recursive: bool,
     progress: "Progress",
 ) -> "CopyResult":
@@ -115,8 +129,8 @@ def _copied(
 
         if not isinstance(root, Descriptor):
             root = source.resolve(root)
-        copy_legacy_signatures(source, root, destination, pinned)
-    return copy_content(source, root, destination, tag, pinned=pinned, recursive=recursive, progress=progress)
+        copy_legacy_signatures(source, root, destination, wanted)
+    return copy_content(source, root, destination, tag, pinned=wanted, recursive=recursive, progress=progress)
 
 
 def _check(guard: "Guard", places: "Places", location: "Location", root: Descriptor) -> None:

@@ -10,17 +10,25 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["Deleted", "delete"]
+__all__ = ["DeleteRequest", "Deleted", "delete"]
+
+
+class DeleteRequest(NamedTuple):
+    """What is removed: the manifest that a location names, or only its tag."""
+
+    location: "Location"
+    tag_only: bool = False
 
 
 class Deleted(NamedTuple):
     """What is gone: the manifest with all its tags, or (`tag` set) one tag."""
 
-    manifest: "Descriptor"
+    reference: str
     tag: str | None
+    manifest: "Descriptor"
 
 
-def delete(location: "Location", environment: "Environment", *, tag_only: bool = False) -> Deleted:
+def delete(request: DeleteRequest, environment: "Environment") -> Deleted:
     """Delete the manifest that a location names, or only its tag; blobs are left to the place's own cleaning.
 
     Raises:
@@ -28,15 +36,17 @@ def delete(location: "Location", environment: "Environment", *, tag_only: bool =
         UnsupportedError: the place does not delete, or cannot remove a tag alone.
         UsageError: a tag should go, and the location names none.
     """
-    if tag_only and location.tag is None:
+    location = request.location
+    tag = location.tag if request.tag_only else None
+    if request.tag_only and tag is None:
         raise UsageError(f"{location} names no tag to remove")
     with environment.places() as places:
         target = places.read(location)
         if not isinstance(target, Deleter):
             raise UnsupportedError(f"{target} cannot delete")
-        manifest = target.resolve(location.tag if tag_only and location.tag else places.identifier(location))
-        if tag_only and location.tag is not None:
-            target.untag(location.tag)
-            return Deleted(manifest, location.tag)
-        target.delete(manifest)
-    return Deleted(manifest, None)
+        manifest = target.resolve(tag or places.identifier(location))
+        if tag is not None:
+            target.untag(tag)
+        else:
+            target.delete(manifest)
+    return Deleted(str(location), tag, manifest)

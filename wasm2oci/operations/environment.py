@@ -4,6 +4,7 @@ Only here do the cores meet their concrete parts: variables and home folder, clo
 that a location opens. Tests hand in another `Environment`. Everything heavy is imported when it is first used.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import ReadTarget, Target
     from wasm2oci.registry.connect import Connector
 
-__all__ = ["Environment", "Places"]
+__all__ = ["Connections", "Environment", "Places", "missing_tag"]
 
 
-def _say_nothing(text: str) -> None:
+def _ignore(text: str) -> None:
     del text
 
 
@@ -35,6 +36,7 @@ class Environment(NamedTuple):
         options: how registries are reached, and as whom.
         warn: takes text that may need the user's attention.
         note: takes text that only a curious user wants.
+        connections: registries that stay connected from one operation to the next; None to connect anew for each.
         log: takes what is said to and by registries, without secrets; None when it is not wanted.
         clock: seconds since the epoch.
     """
@@ -42,10 +44,11 @@ class Environment(NamedTuple):
     variables: Mapping[str, str]
     home: Path
     options: ConnectOptions = ConnectOptions()
-    warn: Callable[[str], None] = _say_nothing
-    note: Callable[[str], None] = _say_nothing
+    warn: Callable[[str], None] = _ignore
+    note: Callable[[str], None] = _ignore
     log: Callable[[str], None] | None = None
     clock: Callable[[], float] = time.time
+    connections: "Connections | None" = None
 
     def connect_options(self) -> ConnectOptions:
         """The options for the registry client, with this world filled in."""
@@ -64,12 +67,36 @@ class Environment(NamedTuple):
         return Places(self)
 
 
+class Connections:
+    """The registry client of an environment, made when it is first needed. Thread-safe, but for `close`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connector: Connector | None = None
+
+    def connector(self, environment: Environment) -> "Connector":
+        """The registry client."""
+        with self._lock:
+            if self._connector is None:
+                from wasm2oci.registry.connect import Connector
+
+                self._connector = Connector(environment.connect_options())
+            return self._connector
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            connector, self._connector = self._connector, None
+        if connector is not None:
+            connector.close()
+
+
 class Places:
     """Opens locations as targets; connections and tokens are shared between them."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
-        self._connector: Connector | None = None
+        self._connections = environment.connections or Connections()
         self._ending: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
@@ -78,8 +105,8 @@ class Places:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for end in self._ending:
             end()
-        if self._connector is not None:
-            self._connector.close()
+        if self.environment.connections is None:
+            self._connections.close()
 
     def before_closing(self, end: Callable[[], None]) -> None:
         """Call this before connections are closed: it ends what still uses them on another thread."""
@@ -88,11 +115,7 @@ class Places:
     @property
     def connector(self) -> "Connector":
         """The registry client."""
-        if self._connector is None:
-            from wasm2oci.registry.connect import Connector
-
-            self._connector = Connector(self.environment.connect_options())
-        return self._connector
+        return self._connections.connector(self.environment)
 
     def read(self, location: Location) -> "ReadTarget":
         """The place to read this from.

@@ -13,7 +13,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.errors import IntegrityError, InvalidInputError, LocalIOError, NotFoundError, UsageError
+from wasm2oci.errors import (
+    IntegrityError,
+    InvalidInputError,
+    LocalIOError,
+    NotFoundError,
+    Remedy,
+    RemedyKind,
+    UsageError,
+)
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import LayoutReference, Location, Reference
 from wasm2oci.oci.wire import MODULE_MAX
@@ -187,7 +195,7 @@ def _from_registry(
                 source = _Source(reference, CachedTarget(_Nowhere(), cache), known, name)
                 return _guarded(source, policy, guard, places)
         if policy.pull is Pull.NEVER:
-            raise NotCachedError(f"{reference} was not fetched before", hint="allow it with --pull missing")
+            raise NotCachedError(f"{reference} was not fetched before", remedy=Remedy(RemedyKind.ALLOW_FETCH))
     if policy.pull is Pull.NEVER:
         raise SignaturesNotAskedForError(f"{reference} needs a signature, and the registry must not be asked for it")
     with environment.places() as places:
@@ -212,9 +220,7 @@ def _read(target: "ReadTarget", root: "Descriptor", name: str, policy: FetchPoli
 
 def _check(policy: FetchPolicy, *digests: Digest) -> None:
     if policy.digest is not None and policy.digest not in digests:
-        raise UnexpectedDigestError(
-            f"the module's digest is {digests[0]}, not {policy.digest}", hint="nothing was run; see --digest"
-        )
+        raise UnexpectedDigestError(f"the module's digest is {digests[0]}, not {policy.digest}", hint="nothing was run")
 
 
 class _NotHereError(NotFoundError):

@@ -1,77 +1,109 @@
 """Inspect: what an artifact holds, or what a module file says about itself."""
 
-from pathlib import Path
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.target import ReferrerLister, open_manifest
 from wasm2oci.errors import InvalidInputError, NotFoundError, UnsupportedError
+from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import LayoutReference
 from wasm2oci.operations.module_info import ModuleInfo
+from wasm2oci.operations.names import pinned
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
-    from wasm2oci.oci.manifest import Index, Manifest
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["Inspected", "inspect", "inspect_file"]
+__all__ = ["InspectRequest", "Inspected", "InspectedFile", "inspect", "inspect_bytes", "inspect_file", "read_raw"]
 
 _MODULE_MAX: Final = 256 << 20
 """Bytes of a module that is looked into."""
 
 
+class InspectRequest(NamedTuple):
+    """What is looked at.
+
+    Args:
+        source: where an artifact is.
+        look_inside: fetch its module (through the cache) and look into it as well.
+    """
+
+    source: Location
+    look_inside: bool = True
+
+
 class Inspected(NamedTuple):
     """An artifact.
 
-    Args:
-        source: where it is.
+    Attributes:
+        reference: where it is.
+        pinned: the same by digest.
         manifest: its root's descriptor.
-        document: its root.
+        artifact_type: its type: what its manifest names, else the type of its config.
         format: what it was recognised as, or None.
-        module: its module in outline, or None when there is no single one, or it was not wanted.
-        problem: why there is no outline, or None.
-        referrers: what refers to it: signatures, attestations; None when the place cannot say.
+        annotations: of its manifest.
+        parts: what its manifest names: config and layers, or the manifests of an index.
+        referrers: what refers to it: signatures, attestations; None when the place cannot list them.
+        module: its module; None when there is no single one, or it was not wanted.
+        problem: why there is no module, or None.
     """
 
-    source: "Location"
-    manifest: "Descriptor"
-    document: "Manifest | Index"
+    reference: str
+    pinned: str
+    manifest: Descriptor
+    artifact_type: str
     format: str | None
-    module: "ModuleInfo | None"
+    annotations: Mapping[str, str]
+    parts: tuple[Descriptor, ...]
+    referrers: tuple[Descriptor, ...] | None
+    module: ModuleInfo | None
     problem: str | None
-    referrers: "tuple[Descriptor, ...] | None"
 
 
-def inspect_file(path: Path) -> "ModuleInfo":
+class InspectedFile(NamedTuple):
+    """A module file, or the bytes of one."""
+
+    file: str
+    module: ModuleInfo
+
+
+def inspect_file(path: Path) -> InspectedFile:
     """Look at a module file; one in the text format is assembled first, and its digest is that of the text.
 
     Raises:
         NotFoundError: there is no such file.
         LocalIOError: it cannot be read, or is a folder.
-        InvalidInputError: it is not WebAssembly, too large, or its outline is malformed.
+        InvalidInputError: it is not WebAssembly, too large, or its declarations are malformed.
     """
     from wasm2oci.content.verify import FileContent
+
+    return inspect_bytes(_joined(FileContent(path), str(path)), str(path))
+
+
+def inspect_bytes(data: bytes, name: str) -> InspectedFile:
+    """Look at a module in memory; `name` is what errors call it.
+
+    Raises:
+        InvalidInputError: it is not WebAssembly, or its declarations are malformed.
+    """
     from wasm2oci.engine.errors import ModuleError
     from wasm2oci.engine.facts import outline
     from wasm2oci.engine.text import binary
-    from wasm2oci.oci.digest import Digest
 
     try:
-        data = _joined(FileContent(path), str(path))
-        return ModuleInfo(Digest.of(data), len(data), outline(binary(data)))
+        return InspectedFile(name, ModuleInfo(Digest.of(data), len(data), outline(binary(data))))
     except ModuleError as error:
-        error.message = f"{path} cannot be looked into: {error.message}"
-        raise
+        raise error.about(f"{name} cannot be looked into") from error
 
 
-def inspect(source: "Location", environment: "Environment", *, look_inside: bool = True) -> Inspected:
+def inspect(request: InspectRequest, environment: Environment) -> Inspected:
     """Look at an artifact.
-
-    Args:
-        source: where it is.
-        environment: the world.
-        look_inside: fetch the module (through the cache) and look into it as well.
 
     Raises:
         NotFoundError: the source names nothing.
@@ -82,6 +114,7 @@ def inspect(source: "Location", environment: "Environment", *, look_inside: bool
     from wasm2oci.content.graph import read_manifest
     from wasm2oci.packager.recognise import recognise
 
+    source = request.source
     with environment.places() as places:
         target: ReadTarget = places.read(source)
         root = open_manifest(target, places.identifier(source))
@@ -95,16 +128,42 @@ def inspect(source: "Location", environment: "Environment", *, look_inside: bool
         try:
             found = recognise(target, root)
             found_format = found.format
-            if look_inside:
+            if request.look_inside:
                 from wasm2oci.engine.facts import outline
 
                 module = ModuleInfo.of(found.module, outline(_joined(found.content, "the module")))
         except (InvalidInputError, UnsupportedError) as error:
             problem = error.message
-    return Inspected(source, root, document, found_format, module, problem, referrers)
+    return Inspected(
+        reference=str(source),
+        pinned=pinned(source, root.digest),
+        manifest=root,
+        artifact_type=document.effective_type,
+        format=found_format,
+        annotations=document.annotations,
+        parts=tuple(document.children),
+        referrers=referrers,
+        module=module,
+        problem=problem,
+    )
 
 
-def _referrers(target: "ReadTarget", root: "Descriptor") -> "tuple[Descriptor, ...] | None":
+def read_raw(location: Location, environment: Environment) -> bytes:
+    """The bytes of a manifest, as they are.
+
+    Raises:
+        NotFoundError: the location names nothing.
+        IntegrityError: bytes are not what they should be.
+        Wasm2OciError: the place cannot be read.
+    """
+    from wasm2oci.content.graph import read_manifest
+
+    with environment.places() as places:
+        target = places.read(location)
+        return read_manifest(target, open_manifest(target, places.identifier(location))).raw
+
+
+def _referrers(target: ReadTarget, root: Descriptor) -> tuple[Descriptor, ...] | None:
     if not isinstance(target, ReferrerLister):
         return None
     try:
@@ -113,7 +172,7 @@ def _referrers(target: "ReadTarget", root: "Descriptor") -> "tuple[Descriptor, .
         return None
 
 
-def _joined(content: "Content", what: str) -> bytes:
+def _joined(content: Content, what: str) -> bytes:
     chunks, size = [], 0
     for chunk in content:
         size += len(chunk)

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from wasm2oci.errors import NotFoundError, UsageError
+from wasm2oci.errors import NotFoundError, Remedy, RemedyKind, UsageError
+from wasm2oci.operations.names import check_host
 
 if TYPE_CHECKING:
     from wasm2oci.operations.environment import Environment
@@ -17,8 +18,8 @@ class NotLoggedInError(NotFoundError):
 class LoggedIn(NamedTuple):
     """Credentials were right, and are kept now; `hidden_by` names a source that goes before and holds others."""
 
-    host: str
-    where: str
+    registry: str
+    stored: str
     plaintext: bool
     hidden_by: str | None = None
 
@@ -26,22 +27,24 @@ class LoggedIn(NamedTuple):
 class LoggedOut(NamedTuple):
     """Credentials were removed from these places."""
 
-    host: str
-    where: tuple[str, ...]
+    registry: str
+    removed: tuple[str, ...]
 
 
 def login(host: str, environment: "Environment") -> LoggedIn:
     """Check the credentials in `environment.options` with the registry, then keep them.
 
     Raises:
+        InvalidReferenceError: it is not a registry host.
         AccessError: the registry refuses them; nothing was kept.
         RegistryError: the registry cannot be asked.
         LocalIOError: they cannot be kept.
         UsageError: there are none.
     """
+    check_host(host)
     credential = environment.options.credential
     if credential is None:
-        raise UsageError("login needs a user name and a password", hint="add -u NAME --password-stdin")
+        raise UsageError("login needs a user name and a password", remedy=Remedy(RemedyKind.GIVE_CREDENTIALS))
     from wasm2oci.registry.login import store_credential
 
     with environment.places() as places:
@@ -60,11 +63,13 @@ def logout(host: str, environment: "Environment") -> LoggedOut:
     """Forget the credentials of a registry.
 
     Raises:
+        InvalidReferenceError: it is not a registry host.
         NotLoggedInError: there were none.
         IncompleteLogoutError: a file or a helper failed, and may still keep them.
     """
     from wasm2oci.registry.login import erase_credential
 
+    check_host(host)
     where = erase_credential(
         host, environment.variables, environment.home, registry_config=environment.options.registry_config
     )

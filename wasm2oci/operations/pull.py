@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from wasm2oci.base.files import local_errors, write_file
 from wasm2oci.content.progress import SILENT, Outcome
-from wasm2oci.errors import LocalIOError
+from wasm2oci.errors import LocalIOError, Remedy, RemedyKind
 from wasm2oci.oci.reference import LayoutReference
+from wasm2oci.operations.module_info import ModuleInfo
+from wasm2oci.operations.names import pinned
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
@@ -63,20 +65,22 @@ class PullRequest(NamedTuple):
 class Pulled(NamedTuple):
     """What came back.
 
-    Args:
-        source: where it was.
+    Attributes:
+        reference: where it was.
+        pinned: the same by digest.
         manifest: the artifact's descriptor.
-        module: the digest and size of the module itself, also when it came in an archive.
         format: what the artifact was recognised as.
-        path: the file, or None when it went to a stream.
+        module: the module itself, also when it came in an archive.
+        file: where it is now, or None when it went to a stream.
         signers: whose signatures counted; empty when none was asked for.
     """
 
-    source: "Location"
+    reference: str
+    pinned: str
     manifest: "Descriptor"
-    module: "Descriptor"
     format: str
-    path: Path | None
+    module: ModuleInfo
+    file: Path | None
     signers: tuple[str, ...] = ()
 
 
@@ -121,7 +125,15 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
             _deliver(content, request.output)
     progress.finished(found.module, Outcome.EXISTED if known else Outcome.COPIED)
     signers = tuple(signer.name for signer in pending.wait().signers) if pending is not None else ()
-    return Pulled(request.source, found.root, found.module, found.format, path, signers)
+    return Pulled(
+        reference=str(request.source),
+        pinned=pinned(request.source, found.root.digest),
+        manifest=found.root,
+        format=found.format,
+        module=ModuleInfo.of(found.module),
+        file=path,
+        signers=signers,
+    )
 
 
 def _repository(source: "Location") -> str:
@@ -145,7 +157,7 @@ def _check_made_name(path: Path) -> None:
             if not head or head == MAGIC:
                 return
     raise FileInTheWayError(
-        f"{path} is there already and is not a WebAssembly module", hint="say with -o FILE where the module should go"
+        f"{path} is there already and is not a WebAssembly module", remedy=Remedy(RemedyKind.GIVE_OUTPUT)
     )
 
 

@@ -1,29 +1,34 @@
 """Push: a module becomes an artifact and goes to a registry or a layout."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.progress import SILENT
 from wasm2oci.content.target import EarlyTaker
 from wasm2oci.content.verify import DigestMismatchError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.environment import missing_tag
+from wasm2oci.operations.module_info import ModuleInfo
+from wasm2oci.operations.names import pinned
 from wasm2oci.operations.trust import SignatureFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from wasm2oci.content.progress import Progress
     from wasm2oci.content.target import Content, Target
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
-    from wasm2oci.operations.attach_signatures import Attached
     from wasm2oci.operations.environment import Environment, Places
     from wasm2oci.operations.push_signed import Attaching
     from wasm2oci.packager.annotations import Annotations
     from wasm2oci.signing.keys import PrivateKey
 
-__all__ = ["PushRequest", "Pushed", "push"]
+__all__ = ["AttachedSignature", "PushRequest", "Pushed", "push"]
+
+
+_NO_ANNOTATIONS: "Final[Mapping[str, str]]" = MappingProxyType({})
 
 
 class PushRequest(NamedTuple):
@@ -42,7 +47,7 @@ class PushRequest(NamedTuple):
         force: push it even if it is not WebAssembly.
         key: signs it, if one is given.
         signature_format: how the signature is kept.
-        signature_annotations: what the signer says besides, as `KEY=VALUE`.
+        signature_annotations: what the signer states besides.
     """
 
     module: Path | bytes
@@ -50,38 +55,54 @@ class PushRequest(NamedTuple):
     further_tags: tuple[str, ...] = ()
     profile: str = "cncf"
     title: str | None = None
-    annotations: tuple[str, ...] = ()
+    annotations: "Mapping[str, str]" = _NO_ANNOTATIONS
     annotation_file: Path | None = None
     created: str | None = None
     author: str | None = None
     force: bool = False
     key: "PrivateKey | None" = None
     signature_format: SignatureFormat = SignatureFormat.BOTH
-    signature_annotations: tuple[str, ...] = ()
+    signature_annotations: "Mapping[str, str]" = _NO_ANNOTATIONS
+
+
+class AttachedSignature(NamedTuple):
+    """Where a signature is.
+
+    Attributes:
+        key_id: SHA-256 of the public key, in hexadecimal.
+        referrer: the manifest that holds the bundle, or None.
+        tag: of the legacy signature, or None.
+    """
+
+    key_id: str
+    referrer: "Descriptor | None"
+    tag: str | None
 
 
 class Pushed(NamedTuple):
     """What was pushed, by its two digests.
 
-    Args:
-        destination: where it is.
+    Attributes:
+        reference: where it is.
+        pinned: the same by digest.
         tags: what it is called there.
         profile: how it is laid out.
-        kind: core module, component, or unknown (forced).
+        kind: `module`, `component`, or `unknown` (forced).
         manifest: the artifact's descriptor.
-        module: the layer's descriptor: the digest of the file itself.
-        transferred: bytes that moved; what was there already did not.
+        module: the file itself.
+        transferred_bytes: how much moved; what was there already did not.
         signature: what was attached, or None.
     """
 
-    destination: "Location"
+    reference: str
+    pinned: str
     tags: tuple[str, ...]
     profile: str
     kind: str
     manifest: "Descriptor"
-    module: "Descriptor"
-    transferred: int
-    signature: "Attached | None" = None
+    module: ModuleInfo
+    transferred_bytes: int
+    signature: AttachedSignature | None = None
 
 
 def push(request: PushRequest, environment: "Environment", progress: "Progress" = SILENT) -> Pushed:
@@ -134,9 +155,19 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
             places.before_closing(attaching.end)
             target = SignedFirst(target, artifact.root, attaching)
         result = copy(artifact.target(), artifact.root, target, tags, progress=progress)
-        signature = attaching.wait() if attaching is not None else None
+        signature = None
+        if attaching is not None and request.key is not None:
+            signature = AttachedSignature(request.key.public.id, *attaching.wait())
     return Pushed(
-        destination, tags, profile.name, source.kind.value, result.root, artifact.module, result.transferred, signature
+        reference=str(destination),
+        pinned=pinned(destination, result.root.digest),
+        tags=tags,
+        profile=profile.name,
+        kind=source.kind.value,
+        manifest=result.root,
+        module=ModuleInfo.of(artifact.module),
+        transferred_bytes=result.transferred,
+        signature=signature,
     )
 
 
@@ -145,10 +176,8 @@ def _begin_to_sign(
 ) -> "Attaching":
     from wasm2oci.operations.push_signed import Attaching
     from wasm2oci.operations.sign import SignRequest, prepare_signature
-    from wasm2oci.packager.annotations import parse_annotation
 
-    annotations = dict(parse_annotation(text) for text in request.signature_annotations)
-    signing = SignRequest(request.destination, key, annotations, request.signature_format)
+    signing = SignRequest(request.destination, key, request.signature_annotations, request.signature_format)
     prepared = prepare_signature(signing, root, environment)
     return Attaching(lambda: prepared.attach(target, root))
 
@@ -172,7 +201,6 @@ def _annotations(request: PushRequest) -> "Annotations":
     from wasm2oci.packager.annotations import (
         Annotations,
         InvalidAnnotationError,
-        parse_annotation,
         read_annotation_file,
     )
 
@@ -184,5 +212,4 @@ def _annotations(request: PushRequest) -> "Annotations":
         if len(raw) > CONFIG_MAX:
             raise InvalidAnnotationError(f"{path} is larger than {CONFIG_MAX:,} bytes")
         said = read_annotation_file(raw, request.title or "")
-    given = dict(parse_annotation(text) for text in request.annotations)
-    return Annotations({**said.manifest, **given}, said.config, said.layer)
+    return Annotations({**said.manifest, **request.annotations}, said.config, said.layer)

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from wasm2oci.operations.names import pinned
+
 if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
@@ -12,9 +14,10 @@ __all__ = ["Resolved", "pin", "resolve"]
 
 
 class Resolved(NamedTuple):
-    """A location, and the descriptor of the manifest it names."""
+    """A name, the same by digest, and the manifest or index that it means."""
 
-    location: "Location"
+    reference: str
+    pinned: str
     manifest: "Descriptor"
 
 
@@ -26,7 +29,8 @@ def resolve(location: "Location", environment: "Environment") -> Resolved:
         Wasm2OciError: the place cannot be read.
     """
     with environment.places() as places:
-        return Resolved(location, places.read(location).resolve(places.identifier(location)))
+        manifest = places.read(location).resolve(places.identifier(location))
+    return Resolved(str(location), pinned(location, manifest.digest), manifest)
 
 
 def pin(location: "Location", environment: "Environment") -> "Location":

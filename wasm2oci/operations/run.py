@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.operations.fetch_module import FetchPolicy, fetch
+from wasm2oci.operations.module_info import ModuleInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
-    from wasm2oci.runtime import RunOutcome, RunRequest
+    from wasm2oci.runtime import Ending, EngineChoice, ProfileRow, RunRequest
 
-__all__ = ["FetchAndRun", "Ran", "run"]
+__all__ = ["FetchAndRun", "Ran", "TrapInfo", "run"]
 
 
 class FetchAndRun(NamedTuple):
@@ -35,16 +35,37 @@ class FetchAndRun(NamedTuple):
     cached: bool = True
 
 
+class TrapInfo(NamedTuple):
+    """Why a guest was stopped, and where: a line for each function, the innermost first."""
+
+    reason: str
+    backtrace: tuple[str, ...]
+
+
 class Ran(NamedTuple):
     """What was run, and how it went.
 
     Attributes:
-        digest: of the module.
-        outcome: how the run went.
+        subject: what was run, by its name.
+        module: the module.
+        ending: how the run ended.
+        exit_code: what a process should end with: the guest's code, 124, 130 or 134.
+        engine: which engine ran.
+        why: why that one.
+        results: of an invoked function, as text.
+        trap: why and where, when it trapped.
+        profile: functions by time, the most expensive first.
     """
 
-    digest: Digest
-    outcome: RunOutcome
+    subject: str
+    module: ModuleInfo
+    ending: Ending
+    exit_code: int
+    engine: EngineChoice
+    why: str
+    results: tuple[str, ...]
+    trap: TrapInfo | None
+    profile: tuple[ProfileRow, ...]
 
 
 def run(request: FetchAndRun, environment: Environment) -> Ran:
@@ -73,4 +94,14 @@ def run(request: FetchAndRun, environment: Environment) -> Ran:
         )
     )
     environment.note(f"ran {module.digest} on the {outcome.engine} engine ({outcome.why})")
-    return Ran(module.digest, outcome)
+    return Ran(
+        subject=str(request.subject),
+        module=ModuleInfo(module.digest, len(module.data)),
+        ending=outcome.ending,
+        exit_code=outcome.exit_code,
+        engine=outcome.engine,
+        why=outcome.why,
+        results=outcome.results,
+        trap=None if outcome.trap is None else TrapInfo(outcome.trap.reason, tuple(outcome.trap.lines)),
+        profile=outcome.profile,
+    )

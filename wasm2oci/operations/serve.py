@@ -54,7 +54,7 @@ class Served(NamedTuple):
         temporary: whether that folder goes with it.
         user: the only user, None when there is none or there are several.
         password: that was made up for that user, else None.
-        clear: whether passwords travel unencrypted to more than this machine.
+        unencrypted: whether passwords travel unencrypted to more than this machine.
     """
 
     address: str
@@ -63,7 +63,7 @@ class Served(NamedTuple):
     temporary: bool
     user: str | None
     password: str | None = None
-    clear: bool = False
+    unencrypted: bool = False
 
     def __repr__(self) -> str:
         """Without the password."""
@@ -115,7 +115,7 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
                     temporary=request.root is None,
                     user=request.user,
                     password=password,
-                    clear=tls is None and access is not None and not is_loopback(host),
+                    unencrypted=tls is None and access is not None and not is_loopback(host),
                 )
             registry.close()
         finally:

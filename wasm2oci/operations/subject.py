@@ -3,32 +3,37 @@
 from pathlib import Path
 
 from wasm2oci.errors import NotFoundError
-from wasm2oci.oci.reference import LAYOUT_PREFIX, InvalidReferenceError, Location, parse_location
+from wasm2oci.oci.reference import LAYOUT_PREFIX, InvalidReferenceError, parse_location
 
-__all__ = ["NoSuchSubjectError", "parse_subject"]
+__all__ = ["NoSuchSubjectError", "find_subject"]
 
 
 class NoSuchSubjectError(NotFoundError):
     """Text names neither a file that is there nor an artifact."""
 
 
-def parse_subject(text: str) -> Path | Location:
-    """A file when one is there or the text can only be a path, else a location.
+def find_subject(text: str) -> Path | str:
+    """A file when one is there or the text can only be a path, else a reference.
 
     Raises:
-        NoSuchSubjectError: it is no reference, and there is no such file.
+        NoSuchSubjectError: it is no reference, and there is no such file; or it is a folder.
         InvalidReferenceError: it is meant as a reference, and breaks the grammar.
     """
     if text.startswith(LAYOUT_PREFIX):
-        return parse_location(text)
+        return text
     path = Path(text)
+    if path.is_dir():
+        layout = (path / "oci-layout").is_file()
+        hint = f"to name what is in an image layout, write {LAYOUT_PREFIX}{text}:TAG" if layout else None
+        raise NoSuchSubjectError(f"{text} is a folder", hint=hint)
     if text.startswith(("/", "./", "../")) or path.exists():
         return path
     try:
-        return parse_location(text)
+        parse_location(text)
     except InvalidReferenceError as error:
-        if path.suffix in {".wasm", ".wat"} or "/" not in text:
+        if path.suffix in {".wasm", ".wat"} or ("/" not in text and ":" not in text):
             raise NoSuchSubjectError(
                 f"no such file: {text}", hint="an artifact in a registry is written HOST/NAME:TAG"
             ) from error
         raise
+    return text

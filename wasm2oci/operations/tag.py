@@ -3,23 +3,33 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.oci.reference import check_tag
+from wasm2oci.operations.names import pinned
 
 if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["Tagged", "tag"]
+__all__ = ["TagRequest", "Tagged", "tag"]
 
 
-class Tagged(NamedTuple):
-    """The manifest, and the tags it has got."""
+class TagRequest(NamedTuple):
+    """What gets further tags, and which."""
 
-    manifest: "Descriptor"
+    location: "Location"
     tags: tuple[str, ...]
 
 
-def tag(location: "Location", names: tuple[str, ...], environment: "Environment") -> Tagged:
+class Tagged(NamedTuple):
+    """An artifact, and the tags it was given."""
+
+    reference: str
+    pinned: str
+    tags: tuple[str, ...]
+    manifest: "Descriptor"
+
+
+def tag(request: TagRequest, environment: "Environment") -> Tagged:
     """Tag what a location names, without moving any blob.
 
     Raises:
@@ -27,12 +37,13 @@ def tag(location: "Location", names: tuple[str, ...], environment: "Environment"
         NotFoundError: the location names nothing.
         Wasm2OciError: the place cannot be read or written.
     """
-    for name in names:
+    location = request.location
+    for name in request.tags:
         check_tag(name)
     with environment.places() as places:
         places.read(location)  # a layout that is not there must not be made by tagging in it
         target = places.write(location)
         manifest = target.resolve(places.identifier(location))
-        for name in names:
+        for name in request.tags:
             target.tag(manifest, name)
-    return Tagged(manifest, names)
+    return Tagged(str(location), pinned(location, manifest.digest), request.tags, manifest)

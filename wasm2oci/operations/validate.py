@@ -42,11 +42,15 @@ class Validated(NamedTuple):
     """A file that is valid.
 
     Attributes:
+        subject: what was validated, by its name.
+        valid: True; a module that is not is an error.
         module: the file, and what it declares.
         checked: `all`, or what was checked of a component: `outline and core modules`.
         core_modules: the module itself, or the core modules in a component.
     """
 
+    subject: str
+    valid: bool
     module: ModuleInfo
     checked: str
     core_modules: tuple[CoreModule, ...]
@@ -75,6 +79,5 @@ def validate(request: ValidateRequest, environment: Environment) -> Validated:
     try:
         result = validated(data, request.features)
     except ModuleError as error:
-        error.message = f"{name} is not valid: {error.message}"
-        raise
-    return Validated(ModuleInfo(digest, len(data), result.facts), result.checked, result.modules)
+        raise error.about(f"{name} is not valid") from error
+    return Validated(name, True, ModuleInfo(digest, len(data), result.facts), result.checked, result.modules)

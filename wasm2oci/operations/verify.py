@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import IntegrityError
+from wasm2oci.operations.module_info import ModuleInfo
+from wasm2oci.operations.names import pinned
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.guard import Checked, Guard
     from wasm2oci.packager.recognise import Found
 
-__all__ = ["FileMismatchError", "Verified", "VerifyRequest", "verify"]
+__all__ = ["FileMismatchError", "RefusedSignature", "Verified", "VerifyRequest", "verify"]
 
 
 class FileMismatchError(IntegrityError):
@@ -53,28 +55,39 @@ class VerifyRequest(NamedTuple):
     module_key: Path | None = None
 
 
+class RefusedSignature(NamedTuple):
+    """A signature that does not count: where it was found, and why."""
+
+    origin: str
+    reason: str
+
+
 class Verified(NamedTuple):
     """What was found whole.
 
-    Args:
-        source: where it is.
+    Attributes:
+        reference: where it is.
+        pinned: the same by digest.
+        verified: True; a result that is not is an error.
+        format: what the artifact was recognised as, or None.
         manifest: the artifact's root.
         parts: every manifest and blob of it; all of their bytes have their digests.
-        module: digest of the module, or None when the artifact holds no single one.
-        format: what the artifact was recognised as, or None.
-        path: the local file that is the module, if one was given.
+        module: the module, or None when the artifact holds no single one.
+        file: the local file that is the module, if one was given.
         signers: whose signatures counted.
-        refused: signatures that do not count: where each was found, and why; empty when none was asked for.
+        refused: signatures that do not count; empty when none was asked for.
     """
 
-    source: "Location"
+    reference: str
+    pinned: str
+    verified: bool
+    format: str | None
     manifest: "Descriptor"
     parts: tuple["Descriptor", ...]
-    module: "Digest | None"
-    format: str | None
-    path: Path | None
+    module: ModuleInfo | None
+    file: Path | None
     signers: tuple[str, ...] = ()
-    refused: tuple[tuple[str, str], ...] = ()
+    refused: tuple[RefusedSignature, ...] = ()
 
 
 def verify(request: VerifyRequest, environment: "Environment", progress: "Progress" = SILENT) -> Verified:
@@ -108,7 +121,7 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
             for chunk in checked(target.fetch(blob), blob):
                 progress.advanced(blob, len(chunk))
             progress.finished(blob, Outcome.COPIED)
-        module: Digest | None = None
+        module: ModuleInfo | None = None
         found_format: str | None = None
         try:
             found = recognise(target, root, platform=request.platform, wanted=request.wanted, force=True)
@@ -116,17 +129,28 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
             if local is not None or request.module_key is not None:
                 raise
         else:
-            module = found.module.digest
+            module = ModuleInfo.of(found.module)
             found_format = found.format
-            if local is not None and local.algorithm != module.algorithm and request.path is not None:
-                local = module.hasher().consume(FileContent(request.path)).digest()
+            if local is not None and local.algorithm != module.digest.algorithm and request.path is not None:
+                local = module.digest.hasher().consume(FileContent(request.path)).digest()
             _check_module(request, guard, found)
         outcome = pending.wait() if pending is not None else None
-    if local is not None and request.path is not None and module is not None and local != module:
-        raise FileMismatchError(request.path, local, module)
+    if local is not None and request.path is not None and module is not None and local != module.digest:
+        raise FileMismatchError(request.path, local, module.digest)
     parts = tuple(node.descriptor for node in graph.manifests) + graph.blobs
     signers, refused = _shown(outcome)
-    return Verified(request.source, root, parts, module, found_format, request.path, signers, refused)
+    return Verified(
+        reference=str(request.source),
+        pinned=pinned(request.source, root.digest),
+        verified=True,
+        format=found_format,
+        manifest=root,
+        parts=parts,
+        module=module,
+        file=request.path,
+        signers=signers,
+        refused=refused,
+    )
 
 
 def _check_module(request: VerifyRequest, guard: "Guard | None", found: "Found") -> None:
@@ -143,9 +167,11 @@ def _check_module(request: VerifyRequest, guard: "Guard | None", found: "Found")
         check_embedded(data, request.module_key)
 
 
-def _shown(checked: "Checked | None") -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+def _shown(checked: "Checked | None") -> tuple[tuple[str, ...], tuple[RefusedSignature, ...]]:
     if checked is None:
         return (), ()
     refusals = {one for _, decision in checked.decisions for verdict in decision.verdicts for one in verdict.refusals}
     refusals.update(checked.found.refusals)
-    return tuple(signer.name for signer in checked.signers), tuple(sorted((one.origin, one.reason) for one in refusals))
+    return tuple(signer.name for signer in checked.signers), tuple(
+        sorted(RefusedSignature(one.origin, one.reason) for one in refusals)
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.errors import InvalidInputError
+from wasm2oci.errors import InvalidInputError, Remedy
 from wasm2oci.oci.wire import load_object
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def check_annotations(values: "Mapping[str, str]") -> None:
         check_text(value, f"annotation {key}")
 
 
-def check_text(text: str, what: str, *, hint: str | None = None) -> str:
+def check_text(text: str, what: str, *, remedy: Remedy | None = None) -> str:
     """This text, if it can be written as UTF-8 and holds no NUL.
 
     Raises:
@@ -65,9 +65,9 @@ def check_text(text: str, what: str, *, hint: str | None = None) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InvalidAnnotationError(f"{what} is not Unicode text: {text!r}", hint=hint) from error
+        raise InvalidAnnotationError(f"{what} is not Unicode text: {text!r}", remedy=remedy) from error
     if "\0" in text:
-        raise InvalidAnnotationError(f"{what} holds a NUL character", hint=hint)
+        raise InvalidAnnotationError(f"{what} holds a NUL character", remedy=remedy)
     return text
 
 

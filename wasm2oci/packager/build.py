@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wasm2oci.content.verify import BytesContent
-from wasm2oci.errors import InvalidInputError, UnsupportedError
+from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UnsupportedError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import TITLE, Descriptor
 from wasm2oci.oci.manifest import Manifest, parse_manifest
@@ -86,7 +86,7 @@ def _layer_annotations(labels: Labels) -> dict[str, str]:
     if labels.title is not None:
         if annotations.setdefault(TITLE, labels.title) != labels.title:
             raise InvalidAnnotationError(f"the module has two titles: {labels.title!r} and {annotations[TITLE]!r}")
-        check_text(labels.title, "the title", hint="give it another one: --title NAME")
+        check_text(labels.title, "the title", remedy=Remedy(RemedyKind.GIVE_TITLE))
     return dict(sorted(annotations.items()))
 
 
@@ -95,7 +95,7 @@ def _facts(module: "ModuleSource", profile: "Profile", labels: Labels) -> Config
         if not profile.takes_author:
             raise AuthorNotTakenError(
                 f"profile {profile.name} has no place for an author",
-                hint="use -a org.opencontainers.image.authors=... instead",
+                hint="annotate it with org.opencontainers.image.authors instead",
             )
         check_text(labels.author, "the author")
     return ConfigFacts(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.budget import Budget
 from wasm2oci.content.verify import SelfVerifying, Verified, read_all, verified
-from wasm2oci.errors import InvalidInputError, NotFoundError
+from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest, Hasher
 from wasm2oci.oci.wire import CONFIG_MAX, load_object
@@ -298,7 +298,7 @@ def _choose(seen: _Search, entrypoint: str | None, wanted: str | None, platform:
         link = f"; {seen.links[0]} is a link, which is not followed" if seen.links else ""
         raise NoModuleError(
             f"this is a container image{platform} with no WebAssembly module in it{link}",
-            hint="`wasm2oci inspect` shows what it holds",
+            remedy=Remedy(RemedyKind.INSPECT),
         )
     started = [one for one in found if one.path is not None and one.path == entrypoint]
     if started:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.base.files import local_errors
 from wasm2oci.content.verify import CheckedBytes, FileContent
-from wasm2oci.errors import InvalidInputError
+from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Hasher
@@ -181,6 +181,5 @@ def _kind(head: bytes, *, force: bool) -> Kind:
             return Kind.UNKNOWN
         if not head:
             raise NotWasmError("the file is empty", hint="look whether the build that should fill it failed") from error
-        raise NotWasmError(
-            f"not a WebAssembly binary: {error.message}", hint=error.hint or "use --force to push it all the same"
-        ) from error
+        message = f"not a WebAssembly binary: {error.message}"
+        raise NotWasmError(message, hint=error.hint, remedy=Remedy(RemedyKind.FORCE_PUSH)) from error

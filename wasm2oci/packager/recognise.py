@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.verify import SelfVerifying, verified
+from wasm2oci.errors import Remedy, RemedyKind
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.manifest import Index, Manifest
 from wasm2oci.packager.choice import MAGIC, ChoiceNeededError, NoModuleError, NotAModuleError, file_name
@@ -186,7 +187,7 @@ def choose_manifest(index: Index, platform: str | None = None) -> "Descriptor":
     if len({entry.digest for entry in fitting}) > 1:
         raise ChoiceNeededError(
             f"the index has {len(fitting)} manifests that could be meant: {inside}",
-            hint=f"choose one by --platform, or by its digest, such as {fitting[0].digest}",
+            remedy=Remedy(RemedyKind.CHOOSE_PLATFORM, str(fitting[0].digest)),
         )
     return fitting[0]
 
@@ -255,8 +256,8 @@ def _nothing(manifest: Manifest) -> NoModuleError:
             f"there is no WebAssembly in it: it has no layers (type {manifest.effective_type})",
             hint="pull another tag, or push a module to this one",
         )
-    hint = hint or "`wasm2oci inspect` shows what it holds"
-    return NoModuleError(f"there is no WebAssembly in it, but {', '.join(types[:4])}", hint=hint)
+    message = f"there is no WebAssembly in it, but {', '.join(types[:4])}"
+    return NoModuleError(message, hint=hint, remedy=Remedy(RemedyKind.INSPECT))
 
 
 class _Module(SelfVerifying):
@@ -288,5 +289,5 @@ class _Module(SelfVerifying):
         if not head.startswith(MAGIC):
             raise NotAModuleError(
                 f"layer {self.descriptor.digest} says {self.descriptor.media_type}, but is not WebAssembly",
-                hint="use --force to take it all the same",
+                remedy=Remedy(RemedyKind.FORCE_PULL),
             )

@@ -18,6 +18,8 @@ from wasm2oci.errors import (
     IntegrityError,
     NotFoundError,
     RegistryError,
+    Remedy,
+    RemedyKind,
     UnsupportedError,
     Wasm2OciError,
 )
@@ -120,12 +122,12 @@ class TlsError(ExchangeError):
 
     Args:
         message: see `Wasm2OciError`.
-        hint: see `Wasm2OciError`.
+        remedy: see `Wasm2OciError`.
         spoken: whether the other side spoke TLS at all.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None, spoken: bool = True) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, remedy: Remedy | None = None, spoken: bool = True) -> None:
+        super().__init__(message, remedy=remedy)
         self.spoken = spoken
 
 
@@ -229,8 +231,10 @@ def error_for(
     hint = find_hint(host, name, text, pushing=pushing)
     if status == 401 or (codes & {"UNAUTHORIZED"} and 400 <= status < 500):
         suffix = f" ({credentials})" if credentials else ""
-        next_step = "check the user name and the password or token" if known else f"wasm2oci login {host}"
-        return UnauthorizedError(f"{what}: unauthorized{told}{suffix}", hint=hint or next_step)
+        if known:
+            hint = hint or "check the user name and the password or token"
+        remedy = Remedy(RemedyKind.LOG_IN, host)
+        return UnauthorizedError(f"{what}: unauthorized{told}{suffix}", hint=hint, remedy=remedy)
     if status == 403 or codes & {"DENIED"}:
         suffix = f" ({credentials})" if credentials else ""
         return DeniedError(

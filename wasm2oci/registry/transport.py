@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from wasm2oci.base.budget import Budget
 from wasm2oci.base.text import one_line
+from wasm2oci.errors import Remedy, RemedyKind
 from wasm2oci.oci.host import is_loopback
 from wasm2oci.oci.http import Headers
 from wasm2oci.registry.dial import Dialer
@@ -323,7 +324,7 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
     if isinstance(secure, ssl.SSLCertVerificationError):
         return TlsError(
             f"{where}: the certificate is not trusted: {one_line(secure.verify_message)}",
-            hint="name its authority with --ca-file, or take the risk with --insecure",
+            remedy=Remedy(RemedyKind.TRUST_CERTIFICATE),
         )
     if isinstance(error, httpx.TimeoutException):
         if isinstance(error, httpx.ConnectTimeout):
@@ -334,7 +335,7 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
         spoken = reason not in _NOT_TLS
         return TlsError(
             f"{where}: no TLS connection: {one_line(reason).lower().replace('_', ' ')}",
-            hint=None if spoken else "if the registry speaks plain http, say --plain-http",
+            remedy=None if spoken else Remedy(RemedyKind.USE_PLAIN_HTTP),
             spoken=spoken,
         )
     if isinstance(error, httpx.ProxyError):

@@ -14,7 +14,7 @@ import importlib.util
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.errors import UnsupportedError
+from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 from wasm2oci.runtime.request import EngineChoice, GuestSetupError, RunOutcome, RunRequest
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ class EngineUnsuitedError(UnsupportedError):
 
 
 _CAN: Final = "installed, and can run the module"
-_INSTALL: Final = "pip install 'wasm2oci[wasmtime]'"
 
 
 def wasmtime_installed() -> bool:
@@ -111,14 +110,16 @@ def _choose(request: RunRequest, preflight: "Preflight") -> tuple[EngineChoice, 
     installed = wasmtime_installed()
     if request.engine is EngineChoice.WASMTIME:
         if not installed:
-            raise EngineMissingError("wasmtime is not installed", hint=f"{_INSTALL}, or --engine embedded")
+            raise EngineMissingError("wasmtime is not installed", remedy=Remedy(RemedyKind.USE_EMBEDDED))
         if request.profile:
-            raise EngineUnsuitedError("a profile is only made on the embedded engine", hint="--engine embedded")
+            raise EngineUnsuitedError(
+                "a profile is only made on the embedded engine", remedy=Remedy(RemedyKind.USE_EMBEDDED)
+            )
         if unsafe is not None:
             from wasm2oci.runtime.preflight import TypeUnsupportedError  # noqa: PLC0415 - as above
 
             raise TypeUnsupportedError(
-                f"{unsafe}, which wasmtime's Python binding cannot pass", hint="--engine embedded can"
+                f"{unsafe}, which wasmtime's Python binding cannot pass", remedy=Remedy(RemedyKind.USE_EMBEDDED)
             )
         return EngineChoice.WASMTIME, "asked for"
     if request.profile:
@@ -144,7 +145,8 @@ def _run_embedded(request: RunRequest, preflight: "Preflight", why: str) -> RunO
             f"the module uses {error.feature} (at offset {error.offset:#x}), which the embedded engine does not run",
             hint="rebuild it with the exceptions of WebAssembly 3.0 (clang: -mllvm -wasm-use-legacy-eh=false)"
             if legacy
-            else "--engine wasmtime may; or rebuild the module without it",
+            else None,
+            remedy=Remedy(RemedyKind.USE_WASMTIME),
         ) from error
 
 
@@ -152,11 +154,12 @@ def _run_component(request: RunRequest) -> RunOutcome:
     if request.engine is EngineChoice.EMBEDDED or request.profile:
         raise EngineUnsuitedError(
             "this is a component, and the embedded engine runs core modules",
-            hint="run it with --engine wasmtime, or take the core module it was made from",
+            remedy=Remedy(RemedyKind.USE_WASMTIME),
         )
     if not wasmtime_installed():
         raise EngineMissingError(
-            "this is a component, and only wasmtime, which is not installed, runs components", hint=_INSTALL
+            "this is a component, and only wasmtime, which is not installed, runs components",
+            remedy=Remedy(RemedyKind.INSTALL, "wasmtime"),
         )
     from wasm2oci.runtime.components import run_component  # noqa: PLC0415 - slow to import
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.engine.binary import ModuleKind, decode_module, preamble
 from wasm2oci.engine.syntax.module import Import, Module
 from wasm2oci.engine.syntax.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, ExternKind, FuncType, type_text
-from wasm2oci.errors import UnsupportedError
+from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 from wasm2oci.runtime.request import EntryError, GuestSetupError, RunRequest, StackFrame, TrapReport
 from wasm2oci.wasi import FUNCTIONS, MODULE
 
@@ -97,7 +97,7 @@ def look(request: RunRequest) -> Preflight:
     signature = _NOTHING if entry is None else module.func_type(exports[entry].index)
     if request.invoke is None and (signature.params or signature.results):
         raise GuestSetupError(
-            f"{entry!r} takes or returns values: no program starts so", hint=f"call it with --invoke '{entry}'"
+            f"{entry!r} takes or returns values: no program starts so", remedy=Remedy(RemedyKind.INVOKE, f"'{entry}'")
         )
     initialize = INITIALIZE in exports and entry not in {START, INITIALIZE}
     if initialize and module.func_type(exports[INITIALIZE].index) != _NOTHING:
@@ -142,9 +142,7 @@ def _no_entry(entry: str, names: list[str], *, invoked: bool) -> EntryError:
         return EntryError(f"the module exports no function {_short(entry)!r}", hint=hint)
     if not names:
         return EntryError("the module exports no function", hint="there is nothing to run")
-    return EntryError(
-        f"the module is no program: it exports no {START!r}", hint=f"call one of its functions with --invoke: {shown}"
-    )
+    return EntryError(f"the module is no program: it exports no {START!r}", remedy=Remedy(RemedyKind.INVOKE, shown))
 
 
 def _closest(entry: str, names: list[str]) -> str | None:
@@ -152,6 +150,9 @@ def _closest(entry: str, names: list[str]) -> str | None:
 
     found = get_close_matches(entry[:_SHOWN], [name for name in names[:_LOOKED_AT] if len(name) <= _SHOWN], 1)
     return found[0] if found else None
+
+
+_TRAP_MISSING: Final = Remedy(RemedyKind.TRAP_MISSING, MODULE)
 
 
 def _check_imports(module: Module, *, allowed: bool) -> tuple[Import, ...]:
@@ -169,8 +170,10 @@ def _check_imports(module: Module, *, allowed: bool) -> tuple[Import, ...]:
     elif first.startswith(("env.", "gojs.", "wbg.", "./", "go.")):
         hint = "it was built for a host of its own, such as a browser: build it for WASI (wasm32-wasip1)"
     else:
-        hint = f"only functions of {MODULE} are offered; --trap-missing lets it start without"
-    raise GuestSetupError(f"the module imports {first}{more}, which nobody offers here", hint=hint)
+        hint = None
+    raise GuestSetupError(
+        f"the module imports {first}{more}, which is not offered here", hint=hint, remedy=_TRAP_MISSING
+    )
 
 
 def _check_memories(module: Module, allowed: int) -> None:
@@ -179,7 +182,7 @@ def _check_memories(module: Module, allowed: int) -> None:
         if asked > allowed:
             raise GuestSetupError(
                 f"the module asks for {_size(asked)} of memory, and may have {_size(allowed)}",
-                hint=f"allow it with --max-memory {_size(asked)}",
+                remedy=Remedy(RemedyKind.RAISE_MEMORY, _size(asked)),
             )
 
 

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from wasm2oci.engine.text import assemble as assemble_module
-from wasm2oci.errors import InvalidInputError, UnsupportedError
+from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UnsupportedError
 
 __all__ = ["AssemblerMissingError", "TextSyntaxError", "assemble"]
 
@@ -34,7 +34,7 @@ def assemble(text: str) -> bytes:
     except ImportError as error:
         raise AssemblerMissingError(
             "a component in text form needs wasmtime's assembler, which is not installed",
-            hint="pip install 'wasm2oci[wasmtime]', or assemble it first with wasm-tools parse",
+            remedy=Remedy(RemedyKind.INSTALL, "wasmtime"),
         ) from error
     try:
         return bytes(wasmtime.wat2wasm(text))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import wasmtime
 
 from wasm2oci.base.descriptors import DIRECTORY
-from wasm2oci.errors import ExitCode, InvalidInputError
+from wasm2oci.errors import ExitCode, InvalidInputError, Remedy, RemedyKind
 from wasm2oci.runtime.compiled import CompiledCode
 from wasm2oci.runtime.pump import Pump
 from wasm2oci.runtime.request import (
@@ -121,7 +121,7 @@ class Session:
         config = wasmtime.WasiConfig()
         if (odd := request.not_text) is not None:
             raise GuestSetupError(
-                f"{odd!r} is not UTF-8, and wasmtime takes nothing else", hint="use --engine embedded"
+                f"{odd!r} is not UTF-8, and wasmtime takes nothing else", remedy=Remedy(RemedyKind.USE_EMBEDDED)
             )
         config.argv = [arg.decode() for arg in request.args]
         config.env = [(name.decode(), value.decode()) for name, value in request.environment]

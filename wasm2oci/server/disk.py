@@ -88,7 +88,7 @@ class DiskStorage:
                 self._served = FolderLock(root, wait=False)
             except BlockingIOError as error:
                 raise RegistryInUseError(
-                    f"{root} is served by another process", hint="stop it, or choose another --root"
+                    f"{root} is served by another process", hint="stop it, or choose another folder"
                 ) from error
             try:
                 self._claim()
@@ -251,7 +251,7 @@ class DiskStorage:
             if set(names) - {_POOL, _UPLOADS}:
                 raise NotARegistryError(
                     f"{self.root} is neither empty nor a registry: it holds {names[0]!r}",
-                    hint="choose a new folder for --root",
+                    hint="choose a new folder",
                 )
         for folder in (self._uploads, *(self._pool / algorithm for algorithm in ALGORITHMS)):
             folder.mkdir(parents=True, exist_ok=True)

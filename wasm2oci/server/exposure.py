@@ -5,7 +5,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from wasm2oci.base.files import local_errors
-from wasm2oci.errors import InvalidInputError, UsageError
+from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UsageError
 from wasm2oci.oci.host import is_loopback
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def parse_listen(text: str) -> tuple[str, int]:
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise InvalidInputError(f"--listen {text!r} is ambiguous", hint="write an IPv6 address as [::1]:5000")
+        raise InvalidInputError(f"the address {text!r} is ambiguous", hint="write an IPv6 address as [::1]:5000")
     if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise InvalidInputError(f"--listen {text!r} has no port from 0 to 65535", hint="for example 127.0.0.1:5000")
+        raise InvalidInputError(f"the address {text!r} has no port from 0 to 65535", hint="for example 127.0.0.1:5000")
     del colon
     return host or "127.0.0.1", int(port)
 
@@ -44,7 +44,7 @@ def check_exposure(host: str, *, authenticated: bool) -> None:
     if not authenticated and not _stays_here(host):
         raise UsageError(
             f"refusing to listen at {host} without authentication: anybody who reaches it could write to it",
-            hint="add --user NAME or --htpasswd FILE, or listen at 127.0.0.1",
+            remedy=Remedy(RemedyKind.PROTECT_SERVER),
         )
 
 
@@ -83,6 +83,6 @@ def tls_context(certificate: "Path", key: "Path | None") -> ssl.SSLContext:
     except ssl.SSLError as error:
         raise TlsFilesError(
             f"certificate {certificate} and its key cannot be used: {error.reason or error}",
-            hint="--tls-cert and --tls-key are PEM files that belong together",
+            hint="both are PEM files that belong together",
         ) from error
     return context

@@ -20,7 +20,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, Self
 
 from wasm2oci.base.text import masked
-from wasm2oci.errors import LocalIOError
+from wasm2oci.errors import LocalIOError, Remedy, RemedyKind
 from wasm2oci.server.connection import Connection
 from wasm2oci.server.http1 import Limits
 from wasm2oci.server.messages import BytesBody, Response
@@ -97,7 +97,8 @@ class Server:
         except OSError as error:
             self._close_sockets()
             raise CannotListenError(
-                f"cannot listen at {host}:{port}: {error.strerror or error}", hint="--listen HOST:0 picks a free port"
+                f"cannot listen at {host}:{port}: {error.strerror or error}",
+                remedy=Remedy(RemedyKind.LISTEN_ELSEWHERE, host),
             ) from error
         self.host = host
         self.port: int = self._listener.getsockname()[1]

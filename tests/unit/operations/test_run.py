@@ -10,9 +10,9 @@ import pytest
 from tests.cli.support import Ran, invoke
 from tests.support.programs import FIXTURES
 from tests.support.registry_server import RunningRegistry, registry_server
+from wasm2oci.cli.run_options import parse_directory, parse_duration, parse_environment, parse_size
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.digest import Digest
-from wasm2oci.operations.run_options import parse_directory, parse_duration, parse_environment, parse_size
 from wasm2oci.wasi import Preopen
 
 ZIG = FIXTURES / "hello-zig.wasm"
@@ -208,11 +208,11 @@ def test_malformed_directories(text: str) -> None:
 
 
 def test_later_variables_win_and_bytes_are_kept() -> None:
-    assert parse_environment(["A=1", "B=x=y", "A=2", "C", "D"], [], {"C": os.fsdecode(b"\xff")}) == (
-        (b"A", b"2"),
-        (b"B", b"x=y"),
-        (b"C", b"\xff"),
-    )
+    assert parse_environment(["A=1", "B=x=y", "A=2", "C", "D"], [], {"C": os.fsdecode(b"\xff")}) == {
+        "A": "2",
+        "B": "x=y",
+        "C": "\udcff",
+    }
 
 
 HOSTILE = "\\1b[31mred\\07\\0d\\0a\\e2\\80\\ae"

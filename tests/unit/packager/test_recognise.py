@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.artifacts import WASM, Stash
+from wasm2oci.cli.remedies import hint_for
 from wasm2oci.content.verify import DigestMismatchError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import TITLE, Descriptor
@@ -145,7 +146,7 @@ def test_what_holds_no_module_says_what_it_is(layers: list[str], message: str, h
     stash = Stash()
     with pytest.raises(NoModuleError, match=message) as caught:
         recognise(stash.target, stash.manifest(*(stash.put(kind, b"x") for kind in layers)))
-    assert (hint or "None") in str(caught.value.hint)
+    assert (hint or "None") in str(hint_for(caught.value))
 
 
 def entry(stash: Stash, os: str | None, architecture: str | None, title: str, **annotations: str) -> Descriptor:
@@ -185,7 +186,7 @@ def test_an_index_that_leaves_a_choice_says_what_is_inside() -> None:
     root = stash.index(*entries, attestation)
     with pytest.raises(ChoiceNeededError, match="2 manifests that could be meant: linux/amd64, linux/arm64") as caught:
         recognise(stash.target, root)
-    assert str(entries[0].digest) in str(caught.value.hint)
+    assert str(entries[0].digest) in str(hint_for(caught.value))
     with pytest.raises(NoModuleError, match="nothing for platform wasi/wasm") as missing:
         recognise(stash.target, root, platform="wasi/wasm")
     assert missing.value.hint == "it has linux/amd64, linux/arm64"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from wasm2oci.cli.demonstration import MODULE
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.endpoints import Action
 from wasm2oci.oci.http import Headers
 from wasm2oci.oci.media_type import EMPTY_JSON, OCI_INDEX, OCI_MANIFEST
-from wasm2oci.operations.demo import MODULE
 from wasm2oci.operations.registry_site import describe, make_site
 from wasm2oci.server.access import ANONYMOUS, Everyone
 from wasm2oci.server.html import Markup, element, shown, shown_size

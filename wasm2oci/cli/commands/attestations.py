@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from wasm2oci.cli.options import VERIFY_GROUP, ReferenceArgument
-from wasm2oci.cli.output import Output, descriptor_document, fields
+from wasm2oci.cli.output import Output, fields
 from wasm2oci.operations.environment import Environment
 from wasm2oci.operations.trust import TrustOptions
 
@@ -23,14 +23,15 @@ def command(
     nothing; without, all of them, unchecked. The statements themselves are in the
     JSON form.
     """
-    from wasm2oci.cli.references import pinned_name
     from wasm2oci.oci.reference import parse_location
     from wasm2oci.operations.attestations import attestations
+    from wasm2oci.operations.names import pinned
 
     result = attestations(parse_location(ref), trust, environment)
     document = {
-        "reference": pinned_name(result.source, str(result.manifest.digest)),
-        **descriptor_document(result.manifest),
+        "reference": str(result.source),
+        "pinned": pinned(result.source, result.manifest.digest),
+        "manifest": result.manifest,
         "attestations": [
             {"origin": one.origin, "predicateType": one.type, "signer": one.signer, "predicate": one.predicate}
             for one in result.found

@@ -1,12 +1,12 @@
 """`wasm2oci completion`."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from wasm2oci.cli.declare import Argument
 from wasm2oci.cli.output import Output
 
-__all__ = ["Shell", "command"]
+__all__ = ["Script", "Shell", "command"]
 
 
 class Shell(StrEnum):
@@ -15,6 +15,13 @@ class Shell(StrEnum):
     BASH = "bash"
     ZSH = "zsh"
     FISH = "fish"
+
+
+class Script(NamedTuple):
+    """The completion script of a shell."""
+
+    shell: Shell
+    script: str
 
 
 def command(output: Output, shell: Annotated[Shell, Argument("SHELL", f"One of {', '.join(Shell)}.")]) -> None:
@@ -31,4 +38,4 @@ def command(output: Output, shell: Annotated[Shell, Argument("SHELL", f"One of {
     from wasm2oci.cli.completion import SCRIPTS
 
     script = SCRIPTS[shell.value]
-    output.result({"shell": shell.value, "script": script}, script.splitlines(), quiet=script.splitlines())
+    output.result(Script(shell, script), script.splitlines(), quiet=script.splitlines())

@@ -4,10 +4,9 @@ from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import DESTINATION, TrustGroup
-from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
+from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
-from wasm2oci.operations.environment import Environment
-from wasm2oci.registry.options import ConnectOptions
+from wasm2oci.client import Client, ConnectOptions
 
 __all__ = ["command"]
 
@@ -27,7 +26,7 @@ def command(
         bool, Option("--recursive", "-r", help="Take along signatures and all else that refers to it.")
     ] = False,
     trust: TrustGroup,
-    environment: Environment,
+    client: Client,
     destination_options: Annotated[ConnectOptions, DESTINATION],
 ) -> None:
     """Copy an artifact between registries and layouts, byte for byte.
@@ -35,32 +34,18 @@ def command(
     Connection options go for both sides; those that start with --to- go for the
     destination, and then none of the others do.
     """
-    from wasm2oci.oci.reference import parse_location
-    from wasm2oci.operations.copy import CopyRequest, copy
-
-    destination_options.check()
-    request = CopyRequest(
-        parse_location(source),
-        parse_location(destination),
-        recursive=recursive,
-        trust=trust,
-        destination_options=None if destination_options == ConnectOptions() else destination_options,
-    )
     with transfer(output, "Copied", "Copying") as progress:
-        result = copy(request, environment, progress)
-    name = destination if request.destination.tag or result.tag is None else f"{destination}:{result.tag}"
-    document = {
-        "source": source,
-        "reference": name,
-        **descriptor_document(result.manifest),
-        "copied": result.copied,
-        "existed": result.existed,
-        "mounted": result.mounted,
-        "transferredBytes": result.transferred,
-    }
+        result = client.copy(
+            source,
+            destination,
+            recursive=recursive,
+            trust=trust,
+            destination_options=None if destination_options == ConnectOptions() else destination_options,
+            progress=progress,
+        )
     lines = fields(
-        ("Copied", f"{source} to {name}"),
+        ("Copied", f"{result.source} to {result.reference}"),
         ("Manifest", result.manifest.digest),
-        ("Moved", size_text(result.transferred)),
+        ("Moved", size_text(result.transferred_bytes)),
     )
-    output.result(document, lines, quiet=str(result.manifest.digest))
+    output.result(result, lines, quiet=str(result.manifest.digest))

@@ -1,11 +1,12 @@
 """`wasm2oci demo`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wasm2oci.operations.demo import Demonstrated, Step
+    from wasm2oci.cli.demonstration import Step
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
+from wasm2oci.client import ConnectOptions
 
 __all__ = ["command"]
 
@@ -16,12 +17,12 @@ def command(output: Output, terminal: Terminal) -> int:
     Starts a registry on a free port of the loopback, then runs the commands a user would type: publish a module, look
     into it, get it back by digest, verify it, run it. Nothing is downloaded, and nothing stays.
     """
+    from wasm2oci.cli.demonstration import DemoStepError, demo
     from wasm2oci.cli.output import size_text
-    from wasm2oci.operations.demo import DemoStepError, demo
 
     def say(*lines: str) -> None:
         if not output.as_json:
-            output.result({}, lines)
+            output.text(lines)
 
     def started(address: str, size: int) -> None:
         say(f"A registry is up at {address}, and here is hello.wasm ({size_text(size)}).")
@@ -31,33 +32,15 @@ def command(output: Output, terminal: Terminal) -> int:
         say("", f"# {step.purpose}", f"$ {step.command}", *said)
 
     try:
-        done = demo(terminal.variables, started, shown)
+        done = demo(terminal.client(output, ConnectOptions()), terminal.variables, started, shown)
     except DemoStepError as error:
         output.warn(error.message)
         return error.code
     if output.as_json:
-        output.result(_document(done), ())
+        output.result(done, ())
     say(
         "",
         f"All of it worked, in {done.seconds:.1f} seconds. Any registry takes the same commands:",
         "wasm2oci push hello.wasm ghcr.io/YOU/hello:v1",
     )
     return 0
-
-
-def _document(done: "Demonstrated") -> dict[str, Any]:
-    return {
-        "address": done.address,
-        "digest": done.digest,
-        "seconds": round(done.seconds, 3),
-        "steps": [
-            {
-                "purpose": step.purpose,
-                "command": step.command,
-                "output": step.stdout,
-                "code": step.code,
-                "seconds": round(step.seconds, 3),
-            }
-            for step in done.steps
-        ],
-    }

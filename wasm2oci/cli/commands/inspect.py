@@ -1,16 +1,14 @@
 """`wasm2oci inspect`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.output import Output, descriptor_document, fields, module_document, size_text
+from wasm2oci.cli.output import Output, fields, size_text
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.facts import Extern
-    from wasm2oci.operations.inspect import Inspected
-    from wasm2oci.operations.module_info import ModuleInfo
-from wasm2oci.operations.environment import Environment
+    from wasm2oci.client import Extern, Inspected, ModuleInfo
+from wasm2oci.client import Client, find_subject
 
 __all__ = ["command"]
 
@@ -26,52 +24,31 @@ def command(
         bool, Option("--manifest-only", help="Do not download the module to look into it.")
     ] = False,
     raw: Annotated[bool, Option("--raw", help="Print the manifest's bytes, exactly as they are.")] = False,
-    environment: Environment,
+    client: Client,
 ) -> None:
     """Show what an artifact or a module file holds.
 
     Of an artifact: its layout, parts and annotations, and what refers to it. Of the
     module: imports, exports, features and the tools that made it.
     """
-    from wasm2oci.operations.inspect import inspect, inspect_file
-    from wasm2oci.operations.subject import parse_subject
-
-    parsed = parse_subject(subject)
-    if isinstance(parsed, Path):
-        module = inspect_file(parsed)
-        output.result({"file": subject, "module": module_document(module)}, _module_lines(module, ("File", subject)))
-        return
-    result = inspect(parsed, environment, look_inside=not (manifest_only or raw))
-    if raw:
-        output.raw(result.document.raw)
-        return
-    _show(output, subject, result)
+    subject_found = find_subject(subject)
+    if isinstance(subject_found, Path):
+        result = client.inspect_file(subject_found)
+        output.result(result, _module_lines(result.module, ("File", subject)), quiet=str(result.module.digest))
+    elif raw:
+        output.raw(client.manifest(subject_found))
+    else:
+        _show(output, subject, client.inspect(subject_found, look_inside=not manifest_only))
 
 
 def _show(output: Output, name: str, result: "Inspected") -> None:
-    from wasm2oci.cli.references import pinned_name
-
-    document = result.document
-    children = [{**descriptor_document(child), "annotations": dict(child.annotations)} for child in document.children]
-    referrers = [descriptor_document(referrer) for referrer in result.referrers or ()]
-    value: dict[str, Any] = {
-        "reference": pinned_name(result.source, str(result.manifest.digest)),
-        **descriptor_document(result.manifest),
-        "artifactType": document.effective_type,
-        "format": result.format,
-        "annotations": dict(document.annotations),
-        "parts": children,
-        "referrers": referrers if result.referrers is not None else None,
-        "module": module_document(result.module) if result.module is not None else None,
-        "problem": result.problem,
-    }
     lines = fields(
         ("Artifact", name),
         ("Manifest", result.manifest.digest),
-        ("Type", document.effective_type),
+        ("Type", result.artifact_type),
         ("Format", result.format or f"not recognised: {result.problem}"),
-        ("Parts", [f"{child.digest.short}  {child.size:>12,}  {child.media_type}" for child in document.children]),
-        ("Notes", [f"{key}={text}" for key, text in document.annotations.items()] or None),
+        ("Parts", [f"{part.digest.short}  {part.size:>12,}  {part.media_type}" for part in result.parts]),
+        ("Notes", [f"{key}={text}" for key, text in result.annotations.items()] or None),
         (
             "Referrers",
             [f"{item.digest.short}  {item.artifact_type or item.media_type}" for item in result.referrers or ()]
@@ -82,7 +59,7 @@ def _show(output: Output, name: str, result: "Inspected") -> None:
         lines += ["", *_module_lines(result.module)]
     elif result.problem is not None and result.format is not None:
         output.warn(result.problem)
-    output.result(value, lines, quiet=str(result.manifest.digest))
+    output.result(result, lines, quiet=str(result.manifest.digest))
 
 
 def _module_lines(module: "ModuleInfo", *first: tuple[str, object]) -> list[str]:

@@ -36,7 +36,7 @@ def command(
     """Make, import or show the keys that sign.
 
       wasm2oci key generate            a new key: cosign.key and cosign.pub
-      wasm2oci key import FILE         encrypt a key of another tool in the same way
+      wasm2oci key import FILE         encrypt the key of another tool
       wasm2oci key public cosign.key   print the public key of a private one
 
     The files are cosign's own, encrypted with a password: COSIGN_PASSWORD, else

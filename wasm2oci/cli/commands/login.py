@@ -20,20 +20,16 @@ def command(
 
       printenv TOKEN | wasm2oci login ghcr.io -u NAME --password-stdin
     """
-    from wasm2oci.cli.hosts import check_host
-    from wasm2oci.operations.login import login
-
-    check_host(host)
     if terminal.interactive and options.password is None:
         if options.username is None and not options.identity_token:
             options = options._replace(username=terminal.ask("User name: "))
         options = options._replace(password=terminal.ask_secret("Password: "))
         if not options.password or not (options.username or options.identity_token):
             raise UsageError("login needs a user name and a password")
-    result = login(host, terminal.environment(output, options))
+    with terminal.client(output, options) as client:
+        result = client.login(host)
     if result.plaintext:
-        output.warn(f"the password is kept unencrypted in {result.where}; a credential helper would keep it safer")
+        output.warn(f"the password is kept unencrypted in {result.stored}; a credential helper would keep it safer")
     if result.hidden_by is not None:
         output.warn(f"other credentials for {host} are used before these: {result.hidden_by} is asked first")
-    document = {"registry": host, "stored": result.where, "plaintext": result.plaintext}
-    output.result(document, fields(("Logged in to", host), ("Kept in", result.where)), quiet=None)
+    output.result(result, fields(("Logged in to", host), ("Kept in", result.stored)))

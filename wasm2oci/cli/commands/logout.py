@@ -6,7 +6,7 @@ from typing import Annotated
 from wasm2oci.cli.options import REGISTRY_CONFIG, HostArgument
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.registry.options import ConnectOptions
+from wasm2oci.client import ConnectOptions
 
 __all__ = ["command"]
 
@@ -19,10 +19,6 @@ def command(
     registry_config: Annotated[Path | None, REGISTRY_CONFIG] = None,
 ) -> None:
     """Forget the credentials of a registry."""
-    from wasm2oci.cli.hosts import check_host
-    from wasm2oci.operations.login import logout
-
-    check_host(host)
-    result = logout(host, terminal.environment(output, ConnectOptions(registry_config=registry_config)))
-    document = {"registry": host, "removed": list(result.where)}
-    output.result(document, fields(("Logged out of", host), ("Removed from", list(result.where))), quiet=None)
+    with terminal.client(output, ConnectOptions(registry_config=registry_config)) as client:
+        result = client.logout(host)
+    output.result(result, fields(("Logged out of", host), ("Removed from", result.removed)))

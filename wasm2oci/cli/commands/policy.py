@@ -36,7 +36,7 @@ def command(
     """Check an artifact against policy files, explain what they decide, or import one.
 
       wasm2oci policy check REF      exit code 6 if the artifact must not be used
-      wasm2oci policy explain REF    which rule applies, what was found, what is missing
+      wasm2oci policy explain REF    which rule applies, and what is missing
       wasm2oci policy import FILE    Kubewarden's verification file as a policy
 
     Policy files: --policy, else WASM2OCI_POLICY, else wasm2oci.policy.toml of the

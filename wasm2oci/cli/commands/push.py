@@ -5,13 +5,11 @@ from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import SignatureFormatOption
-from wasm2oci.cli.output import Output, descriptor_document, fields, size_text
+from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.terminal import Terminal
+from wasm2oci.client import PROFILES, Client, SignatureFormat, parse_annotation
 from wasm2oci.errors import UsageError
-from wasm2oci.operations.environment import Environment
-from wasm2oci.operations.trust import SignatureFormat
-from wasm2oci.packager.profiles import PROFILES
 
 __all__ = ["command"]
 
@@ -56,7 +54,7 @@ def command(
         list[str] | None,
         Option("--signature-annotation", metavar="KEY=VALUE", help="What the signer says besides; repeatable."),
     ] = None,
-    environment: Environment,
+    client: Client,
 ) -> None:
     """Put a WebAssembly module or component into a registry.
 
@@ -66,51 +64,33 @@ def command(
       wasm2oci push hello.wasm registry.example/hello:1.2.3,1.2,latest
       cargo-output | wasm2oci push - localhost:5000/hello:dev
     """
-    from wasm2oci.cli.references import attached_document, pinned_name, split_tags, tagged_name
-    from wasm2oci.operations.push import PushRequest, push
-
-    destination, further = split_tags(ref)
-    private = None
-    if sign and key is not None:
-        from wasm2oci.operations.keys import load_private_key
-
-        private = load_private_key(key, environment, terminal.ask_password)
-    elif sign or key is not None:
+    if sign != (key is not None):
         raise UsageError("--sign and --key go together", hint="wasm2oci key generate makes a key")
-    request = PushRequest(
-        module=terminal.stdin.read() if file == "-" else Path(file),
-        destination=destination,
-        further_tags=further,
-        profile=profile,
-        title=title if title is not None else None if file == "-" else Path(file).name,
-        annotations=tuple(annotation or ()),
-        annotation_file=annotation_file,
-        created=created,
-        author=author,
-        force=force,
-        key=private,
-        signature_format=signature_format,
-        signature_annotations=tuple(signature_annotation or ()),
-    )
     with transfer(output, "Uploaded", "Uploading") as progress:
-        result = push(request, environment, progress)
-    pinned = pinned_name(result.destination, str(result.manifest.digest))
-    document = {
-        "reference": pinned,
-        "tags": list(result.tags),
-        "profile": result.profile,
-        "kind": result.kind,
-        **descriptor_document(result.manifest),
-        "module": descriptor_document(result.module),
-        "transferredBytes": result.transferred,
-        "signature": attached_document(result.signature),
-    }
+        result = client.push(
+            terminal.stdin.read() if file == "-" else Path(file),
+            ref,
+            profile=profile,
+            title=title,
+            annotations=dict(map(parse_annotation, annotation or ())),
+            annotation_file=annotation_file,
+            created=created,
+            author=author,
+            force=force,
+            key=key,
+            signature_format=signature_format,
+            signature_annotations=dict(map(parse_annotation, signature_annotation or ())),
+            ask_password=terminal.ask_password,
+            progress=progress,
+        )
+    place = result.reference.removesuffix(f":{result.tags[0]}") if result.tags else ""
+    signed = result.signature
     lines = fields(
-        ("Pushed", [str(result.destination), *(tagged_name(result.destination, tag) for tag in further)]),
+        ("Pushed", [result.reference, *(f"{place}:{tag}" for tag in result.tags[1:])]),
         ("Manifest", result.manifest.digest),
         ("Module", result.module.digest),
         ("Size", size_text(result.module.size)),
         ("Profile", f"{result.profile} ({result.kind})"),
-        ("Signed", None if private is None else f"key {private.public.id[:12]}"),
+        ("Signed", None if signed is None else f"key {signed.key_id[:12]}"),
     )
-    output.result(document, lines, quiet=pinned)
+    output.result(result, lines, quiet=result.pinned)

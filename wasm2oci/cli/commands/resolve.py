@@ -1,18 +1,14 @@
 """`wasm2oci resolve`."""
 
 from wasm2oci.cli.options import ReferenceArgument
-from wasm2oci.cli.output import Output, descriptor_document
-from wasm2oci.operations.environment import Environment
+from wasm2oci.cli.output import Output
+from wasm2oci.client import Client
 
 __all__ = ["command"]
 
 
-def command(output: Output, ref: ReferenceArgument, environment: Environment) -> None:
+def command(output: Output, client: Client, ref: ReferenceArgument) -> None:
     """Print the digest that a tag names, without downloading anything."""
-    from wasm2oci.oci.reference import parse_location
-    from wasm2oci.operations.resolve import resolve
-
-    result = resolve(parse_location(ref), environment)
+    result = client.resolve(ref)
     digest = str(result.manifest.digest)
-    document = {"reference": ref, **descriptor_document(result.manifest)}
-    output.result(document, [digest], quiet=digest)
+    output.result(result, [digest], quiet=digest)

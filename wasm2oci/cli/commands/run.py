@@ -11,12 +11,10 @@ from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import ModuleOption, PlatformOption, TrustGroup
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.operations.environment import Environment
-from wasm2oci.operations.fetch_module import Pull
-from wasm2oci.runtime.request import EngineChoice
+from wasm2oci.client import Client, Ending, EngineChoice, Pull, find_subject
 
 if TYPE_CHECKING:
-    from wasm2oci.runtime import ProfileRow, RunOutcome
+    from wasm2oci.client import ProfileRow, Ran
 
 __all__ = ["command"]
 
@@ -35,7 +33,7 @@ _TRUST_OPTIONS: Final = frozenset(
 def command(
     output: Output,
     terminal: Terminal,
-    environment: Environment,
+    client: Client,
     *,
     subject: Annotated[str, Argument("REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, or a file.")],
     arguments: Annotated[list[str] | None, Argument("[ARGS...]", "The guest's own.", rest=True)] = None,
@@ -103,59 +101,58 @@ def command(
     It sees no files, no variables and no network but what you give it. Everything
     after REF is the guest's, options too. The exit code is the guest's own; 124
     when its time was over, 125 when it could not be started, 134 when it trapped.
+    With --format json standard output gets how the run went, and what the guest
+    writes there goes to standard error.
 
       wasm2oci run ghcr.io/me/tool:v1 --its-own-flag
 
       wasm2oci run --dir .::/data:ro --env LANG app.wasm /data/in.txt
     """
-    from wasm2oci.oci.digest import Digest
-    from wasm2oci.operations.fetch_module import FetchPolicy
-    from wasm2oci.operations.run import FetchAndRun, run
-    from wasm2oci.operations.run_options import (
+    from wasm2oci.cli.run_options import (
         parse_directory,
         parse_duration,
         parse_environment,
         parse_size,
         parse_stack_size,
     )
-    from wasm2oci.operations.subject import parse_subject
-    from wasm2oci.runtime.request import Limits, RunRequest
 
     words = arguments or []
+    if invoke is not None and words[:1] == ["--"]:
+        words = words[1:]  # no value looks so: a habit of those who give negative ones
     late = next((word for word in words if word.partition("=")[0] in _TRUST_OPTIONS), None)
     if late is not None:
         output.warn(f"{late} after {subject} goes to the guest; to ask for a signature, write it before {subject}")
-    if invoke is not None and words[:1] == ["--"]:
-        words = words[1:]  # no value looks so: a habit of those who give negative ones
+    stdout, stderr = _sink(terminal.stdout.buffer), _sink(terminal.stderr.buffer)
     with _trace_lines(trace, output) as write_trace:
         output.flush()
-        request = RunRequest(
-            args=tuple(word.encode("utf-8", "surrogateescape") for word in words),
+        ran = client.run(
+            find_subject(subject),
+            words,
             environment=parse_environment(env or (), env_file or (), terminal.variables),
-            preopens=tuple(parse_directory(text) for text in directories or ()),
+            directories=[parse_directory(text) for text in directories or ()],
             stdin=_source(terminal.stdin),
-            stdout=_sink(terminal.stdout.buffer),
-            stderr=_sink(terminal.stderr.buffer),
+            stdout=stderr if output.as_json else stdout,
+            stderr=stderr,
             invoke=invoke,
-            limits=Limits(
-                timeout_s=None if timeout is None else parse_duration(timeout, "--timeout"),
-                fuel=fuel,
-                max_memory=parse_size(max_memory, "--max-memory"),
-                max_stack=parse_stack_size(max_stack, "--max-stack"),
-            ),
+            timeout=None if timeout is None else parse_duration(timeout, "--timeout"),
+            fuel=fuel,
+            max_memory=parse_size(max_memory, "--max-memory"),
+            max_stack=parse_stack_size(max_stack, "--max-stack"),
             engine=engine,
-            missing_as_traps=trap_missing,
+            pull=pull,
+            digest=digest,
+            module=module,
+            platform=platform,
+            trap_missing=trap_missing,
             trace=write_trace,
             profile=profile,
+            cached=not no_code_cache,
+            trust=trust,
         )
-        policy = FetchPolicy(pull, None if digest is None else Digest.parse(digest), module, platform, trust)
-        ran = run(FetchAndRun(parse_subject(subject), request, policy, cached=not no_code_cache), environment)
-    outcome = ran.outcome
-    if invoke is not None and not outcome.exit_code:
-        document = {"function": invoke, "results": list(outcome.results), "engine": outcome.engine.value}
-        output.result(document, outcome.results, quiet="\n".join(outcome.results) or None)
-    _report(outcome, output, timeout)
-    return outcome.exit_code
+    if output.as_json or (invoke is not None and not ran.exit_code):
+        output.result(ran, ran.results, quiet=ran.results)
+    _report(ran, output, timeout)
+    return ran.exit_code
 
 
 @contextlib.contextmanager
@@ -198,18 +195,16 @@ def _sink(stream: Any) -> int | Callable[[bytes], object]:
     return number
 
 
-def _report(outcome: "RunOutcome", output: Output, timeout: str | None) -> None:
+def _report(ran: "Ran", output: Output, timeout: str | None) -> None:
     """Write to standard error how the guest ended, unless it ended by itself."""
-    from wasm2oci.runtime.request import Ending
-
     # What a guest named is shown without control characters, and not without end.
-    if outcome.trap is not None:
-        output.stderr.write(f"error: the guest trapped: {printable(outcome.trap.reason, _SHOWN_CHARACTERS)}\n")
-        output.stderr.write("".join(f"  {printable(line, _SHOWN_CHARACTERS)}\n" for line in outcome.trap.lines))
-    elif outcome.ending is Ending.TIMED_OUT:
+    if ran.trap is not None:
+        output.stderr.write(f"error: the guest trapped: {printable(ran.trap.reason, _SHOWN_CHARACTERS)}\n")
+        output.stderr.write("".join(f"  {printable(line, _SHOWN_CHARACTERS)}\n" for line in ran.trap.backtrace))
+    elif ran.ending is Ending.TIMED_OUT:
         output.stderr.write(f"error: the guest was stopped after {timeout}\n")
-    if outcome.profile:
-        output.stderr.write(_profile_table(outcome.profile))
+    if ran.profile:
+        output.stderr.write(_profile_table(ran.profile))
 
 
 def _profile_table(rows: "tuple[ProfileRow, ...]") -> str:

@@ -41,15 +41,17 @@ def command(
     module always gives the same document.
     """
     from wasm2oci.cli.commands.sign import show_signed
+    from wasm2oci.oci.reference import parse_location
     from wasm2oci.operations.keys import load_private_key
     from wasm2oci.operations.resolve import pin
     from wasm2oci.operations.sbom import make_sbom
     from wasm2oci.operations.sign import AttestRequest, attest
-    from wasm2oci.operations.subject import parse_subject
+    from wasm2oci.operations.subject import find_subject
 
     if attach != (key is not None):
         raise UsageError("--attach and --key go together")
-    parsed = parse_subject(subject)
+    found = find_subject(subject)
+    parsed = found if isinstance(found, Path) else parse_location(found)
     if attach:
         if isinstance(parsed, Path):
             raise UsageError("only an artifact takes an SBOM: push the file, and name where it is")

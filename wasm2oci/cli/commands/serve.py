@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
+from wasm2oci.client import ConnectOptions
+from wasm2oci.errors import LocalIOError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from wasm2oci.operations.serve import Served
+    from wasm2oci.client import Served
 
 __all__ = ["command"]
 
@@ -63,13 +65,16 @@ def command(
 
     Example: wasm2oci serve --listen 127.0.0.1:0 -- sh -c 'wasm2oci push a.wasm $WASM2OCI_REGISTRY/a:v1'
     """
-    from wasm2oci.errors import UsageError
-    from wasm2oci.operations.serve import ServeRequest, serving
-
     if password is not None and user is None:
         raise UsageError("--password-stdin needs --user")
-    request = ServeRequest(
-        listen=listen,
+
+    def log(text: str) -> None:
+        for line in text.splitlines():
+            output.line(line)
+        terminal.stderr.flush()
+
+    serving = terminal.client(output, ConnectOptions()).serve(
+        listen,
         root=root,
         htpasswd=htpasswd,
         user=user,
@@ -77,14 +82,9 @@ def command(
         tls_cert=tls_cert,
         tls_key=tls_key,
         read_only=read_only,
+        log=log,
     )
-
-    def log(text: str) -> None:
-        for line in text.splitlines():
-            output.line(line)
-        terminal.stderr.flush()
-
-    with serving(request, log) as served:
+    with serving as served:
         if run:
             _announce(output, served, running=True)
             return _run(run, terminal.variables, served)
@@ -94,24 +94,16 @@ def command(
 
 
 def _announce(output: "Output", served: "Served", *, running: bool) -> None:
-    if served.clear:
+    if served.unencrypted:
         output.warn("passwords travel unencrypted: add --tls-cert and --tls-key")
     if running:
         output.line(f"registry at {served.address} (WASM2OCI_REGISTRY)")
         return
-    document = {
-        "address": served.address,
-        "url": served.url,
-        "root": str(served.root),
-        "temporary": served.temporary,
-        "user": served.user,
-        "password": served.password,
-    }
     lines = [f"Serving {served.url}   (push to {served.address}/NAME:TAG, Ctrl-C stops)"]
     lines.append("Nothing is kept: add --root DIR" if served.temporary else f"Keeping everything in {served.root}")
     if served.user is not None:
         lines.append(f"User {served.user}" + (f", password {served.password}" if served.password else ""))
-    output.result(document, lines, quiet=served.address)
+    output.result(served, lines, quiet=served.address)
 
 
 def _wait(announce: "Callable[[], None]") -> None:
@@ -136,8 +128,6 @@ def _run(arguments: "Sequence[str]", variables: "Mapping[str, str]", served: "Se
     """The command's exit code; 128 and the signal's number when one ended it, as shells say it."""
     import signal
     import subprocess
-
-    from wasm2oci.errors import LocalIOError, NotFoundError
 
     extra = {"WASM2OCI_REGISTRY": served.address}
     if served.user is not None:

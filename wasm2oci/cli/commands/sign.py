@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import ReferenceArgument, SignatureFormatOption, SignKeyOption
-from wasm2oci.cli.output import Output, descriptor_document, fields
+from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.operations.environment import Environment
 from wasm2oci.operations.trust import SignatureFormat
@@ -47,14 +47,15 @@ def command(
 
 def show_signed(output: Output, signed: "Signed") -> None:
     """Print what was signed, and how another tool verifies it."""
-    from wasm2oci.cli.references import pinned_name
     from wasm2oci.oci.reference import Reference
+    from wasm2oci.operations.names import pinned
     from wasm2oci.signing.statement import COSIGN_SIGNATURE
 
-    pinned = pinned_name(signed.source, str(signed.manifest.digest))
+    name = pinned(signed.source, signed.manifest.digest)
     document = {
-        "reference": pinned,
-        **descriptor_document(signed.manifest),
+        "reference": str(signed.source),
+        "pinned": name,
+        "manifest": signed.manifest,
         "keyId": signed.key_id,
         "predicateType": signed.predicate_type,
         "signature": {
@@ -64,7 +65,7 @@ def show_signed(output: Output, signed: "Signed") -> None:
     }
     is_signature = signed.predicate_type == COSIGN_SIGNATURE
     lines = fields(
-        ("Signed", pinned),
+        ("Signed", name),
         ("Statement", None if is_signature else signed.predicate_type),
         ("Key", signed.key_id),
         ("Bundle", signed.referrer.digest if signed.referrer is not None else None),
@@ -72,5 +73,5 @@ def show_signed(output: Output, signed: "Signed") -> None:
     )
     if isinstance(signed.source, Reference):
         what = "verify" if is_signature else f"verify-attestation --type {signed.predicate_type}"
-        output.note(f"cosign {what} --key cosign.pub --insecure-ignore-tlog=true {pinned}")
-    output.result(document, lines, quiet=pinned)
+        output.note(f"cosign {what} --key cosign.pub --insecure-ignore-tlog=true {name}")
+    output.result(document, lines, quiet=name)

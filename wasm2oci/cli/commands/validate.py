@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import ModuleOption, PlatformOption
-from wasm2oci.cli.output import Output, fields, module_document, size_text
+from wasm2oci.cli.output import Output, fields, size_text
 
 if TYPE_CHECKING:
-    from wasm2oci.operations.validate import Validated
+    from wasm2oci.client import Validated
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.operations.environment import Environment
+from wasm2oci.client import Client, find_subject
 
 __all__ = ["command"]
 
@@ -30,7 +30,7 @@ def command(
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
-    environment: Environment,
+    client: Client,
 ) -> None:
     """Check that a module is valid WebAssembly, every function of it.
 
@@ -42,38 +42,22 @@ def command(
       wasm2oci validate ghcr.io/me/hello:v1 --features wasm2
       wasm-tools parse hello.wat | wasm2oci validate -
     """
-    from wasm2oci.engine.syntax.features import DEFAULT, parse_features
-    from wasm2oci.operations.subject import parse_subject
-    from wasm2oci.operations.validate import ValidateRequest, validate
-
-    request = ValidateRequest(
-        subject=terminal.stdin.read() if subject == "-" else parse_subject(subject),
-        features=DEFAULT if features is None else parse_features(features),
-        wanted=module,
+    result = client.validate(
+        terminal.stdin.read() if subject == "-" else find_subject(subject),
+        features=features,
+        module=module,
         platform=platform,
     )
-    result = validate(request, environment)
-    document = {
-        "subject": subject,
-        "valid": True,
-        "checked": result.checked,
-        "module": module_document(result.module),
-        "coreModules": [
-            {"offset": core.offset, "size": core.size, "counts": dict(core.counts), "features": dict(core.features)}
-            for core in result.core_modules
-        ],
-    }
-    shown = "standard input" if subject == "-" else subject
-    output.result(document, _lines(shown, result), quiet=str(result.module.digest))
+    output.result(result, _lines(result), quiet=str(result.module.digest))
 
 
-def _lines(subject: str, result: "Validated") -> list[str]:
+def _lines(result: "Validated") -> list[str]:
     facts = result.module.facts
     bodies = sum(core.counts["bodies"] for core in result.core_modules)
     component = facts is not None and facts.kind == "component"
     what = f"component with {len(result.core_modules)} core modules" if component else "core module"
     return fields(
-        ("Valid", subject),
+        ("Valid", result.subject),
         ("Module", result.module.digest),
         ("Size", size_text(result.module.size)),
         ("Kind", f"{what}, functions: {bodies:,}"),

@@ -89,7 +89,7 @@ class Memory:
             raise ResourceLimitError(
                 f"the module's memory starts with {size} bytes, and this engine's memories have at most 2 GiB where "
                 "addresses have 32 bits",
-                hint="wasmtime allows 4 GiB: --engine wasmtime",
+                hint="wasmtime allows 4 GiB",
             )
         if type_.limits.minimum > self._ceiling:
             raise ResourceLimitError(

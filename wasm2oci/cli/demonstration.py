@@ -12,9 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.errors import IntegrityError, RegistryError
+
+if TYPE_CHECKING:
+    from wasm2oci.client import Client
 
 __all__ = ["STEPS", "DemoMismatchError", "DemoStepError", "DemoStepTimeoutError", "Demonstrated", "Step", "demo"]
 
@@ -86,11 +89,15 @@ class Demonstrated(NamedTuple):
 
 
 def demo(
-    variables: Mapping[str, str], started: Callable[[str, int], None], shown: Callable[[Step], None]
+    client: "Client",
+    variables: Mapping[str, str],
+    started: Callable[[str, int], None],
+    shown: Callable[[Step], None],
 ) -> Demonstrated:
     """Serve a registry, then push, inspect, pull, verify and run a module with it.
 
     Args:
+        client: serves the registry.
         variables: environment variables of the commands.
         started: is told the registry's address and the module's size in bytes before the first step.
         shown: is given each step when it ended, also one that failed.
@@ -101,8 +108,6 @@ def demo(
         DemoMismatchError: the module that came back, or what it printed, is not what was sent.
         LocalIOError: there is no room for a registry.
     """
-    from wasm2oci.operations.serve import ServeRequest, serving
-
     began = time.perf_counter()
     module = MODULE.read_bytes()
     steps: list[Step] = []
@@ -114,7 +119,7 @@ def demo(
         for elsewhere in ("DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
             private.pop(elsewhere, None)
         digest = ""
-        with serving(ServeRequest(listen="127.0.0.1:0")) as served:
+        with client.serve() as served:
             started(served.address, len(module))
             for purpose, line in STEPS:
                 step = _run(purpose, line.format(name=f"{served.address}/hello", digest=digest), folder, private)

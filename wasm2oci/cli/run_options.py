@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from wasm2oci.client import Preopen
 from wasm2oci.errors import LocalIOError, NotFoundError, UsageError
-from wasm2oci.wasi import Preopen
 
 __all__ = ["parse_directory", "parse_duration", "parse_environment", "parse_size", "parse_stack_size"]
 
@@ -83,9 +83,7 @@ def parse_directory(text: str) -> Preopen:
     return Preopen(Path(host), guest or host, read_only)
 
 
-def parse_environment(
-    settings: Iterable[str], files: Iterable[Path], variables: Mapping[str, str]
-) -> tuple[tuple[bytes, bytes], ...]:
+def parse_environment(settings: Iterable[str], files: Iterable[Path], variables: Mapping[str, str]) -> dict[str, str]:
     """The guest's variables: those of the files first, then those given one by one; later ones win.
 
     Raises:
@@ -100,7 +98,7 @@ def parse_environment(
                 _add(found, line.strip(), variables, f"{path}, line {number}")
     for text in settings:
         _add(found, text, variables, "--env")
-    return tuple((_encode(name), _encode(value)) for name, value in found.items())
+    return found
 
 
 def _read(path: Path) -> str:
@@ -121,7 +119,3 @@ def _add(found: dict[str, str], text: str, variables: Mapping[str, str], where: 
         found[name] = value
     elif name in variables:
         found[name] = variables[name]
-
-
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,63 @@
+"""Artifacts by name: what results call them, and a reference with several tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_tag, parse_location
+
+if TYPE_CHECKING:
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.reference import Location
+
+__all__ = ["check_host", "pinned", "split_tags", "tagged"]
+
+
+def pinned(location: Location, digest: Digest) -> str:
+    """The name that will always mean these bytes: `HOST/NAME@DIGEST`."""
+    if isinstance(location, Reference):
+        return f"{location.name}@{digest}"
+    return f"oci-layout:{location.folder}@{digest}"
+
+
+def tagged(location: Location, tag: str) -> str:
+    """The same place under this tag."""
+    if isinstance(location, Reference):
+        return f"{location.name}:{tag}"
+    return f"oci-layout:{location.folder}:{tag}"
+
+
+def split_tags(text: str) -> tuple[Location, tuple[str, ...]]:
+    """Read `HOST/NAME:TAG,TAG,...`: the location with its first tag, and the others.
+
+    Raises:
+        InvalidReferenceError: the location or a tag is malformed.
+    """
+    before, colon, tags = text.rpartition(":")
+    if not colon or "," not in tags or "/" in tags or "@" in text:
+        return parse_location(text), ()
+    first, *others = tags.split(",")
+    location = parse_location(f"{before}:{first}")
+    offset = len(before) + 1 + len(first) + 1
+    for tag in others:
+        check_tag(tag, text, offset)
+        offset += len(tag) + 1
+    return location, tuple(dict.fromkeys(tag for tag in others if tag != first))
+
+
+def check_host(text: str) -> str:
+    """This text, if it is a registry host: a name with a dot, a port, or `localhost`.
+
+    Raises:
+        InvalidReferenceError: it is not; `detail` points at it.
+    """
+    host, slash, _ = text.partition("/")
+    if slash:
+        message = f"{text!r} is more than a registry host"
+        raise InvalidReferenceError(message, text, len(host), hint=f"write {host}")
+    try:
+        Reference.parse(f"{text}/x")
+    except InvalidReferenceError as error:
+        message = f"{text!r} is not a registry host"
+        raise InvalidReferenceError(message, text, 0, hint="for Docker Hub write docker.io") from error
+    return text
