@@ -6,7 +6,7 @@ import pytest
 
 from wasm2oci.base.text import one_line
 from wasm2oci.content.target import ChildMissingError
-from wasm2oci.errors import ExitCode, Wasm2OciError
+from wasm2oci.errors import ExitCode, RemedyKind, Wasm2OciError
 from wasm2oci.registry.problems import (
     BlobUnknownError,
     DeniedError,
@@ -103,7 +103,7 @@ def test_an_access_error_says_which_credentials_were_tried() -> None:
         error(401, credentials="no credentials found in /home/me/.docker/config.json").message
     )
     assert "(as 'bob' from GITHUB_TOKEN)" in error(403, credentials="as 'bob' from GITHUB_TOKEN").message
-    assert error(401).hint == "wasm2oci login registry.example"
+    assert error(401).remedy == (RemedyKind.LOG_IN, "registry.example")
     assert "push to" in (error(403, pushing=True).hint or "")
     assert "pull from" in (error(403).hint or "")
 
@@ -153,4 +153,4 @@ def test_whoever_gave_credentials_is_not_told_to_log_in() -> None:
         "check the user name and the password or token",
         "h/n:t: unauthorized (as 'me' from a file)",
     )
-    assert error_for(401, (), "h/n:t", host="h", name="n").hint == "wasm2oci login h"
+    assert error_for(401, (), "h/n:t", host="h", name="n").remedy == (RemedyKind.LOG_IN, "h")

@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.certificates import Authority, make_authority
 from tests.support.registry_server import registry_server
-from wasm2oci.errors import InvalidInputError, LocalIOError, RegistryError
+from wasm2oci.errors import InvalidInputError, LocalIOError, RegistryError, RemedyKind
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.messages import Request
@@ -126,7 +126,7 @@ class TestTls:
         with registry_server(tls=server_context) as registry, Connector(options(tmp_path)) as connector:
             with pytest.raises(TlsError, match="certificate is not trusted") as caught:
                 connector.ping(registry.address)
-            assert "--ca-file" in (caught.value.hint or "")
+            assert caught.value.remedy == (RemedyKind.TRUST_CERTIFICATE, "")
 
     def test_insecure_takes_anything(self, tmp_path: Path, server_context: ssl.SSLContext) -> None:
         settings = options(tmp_path, insecure=True)
@@ -138,7 +138,7 @@ class TestTls:
         with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (host, _), Connector(settings) as connector:
             with pytest.raises(TlsError) as caught:
                 connector.ping(host)
-            assert "--plain-http" in (caught.value.hint or "")
+            assert caught.value.remedy == (RemedyKind.USE_PLAIN_HTTP, "")
             assert not caught.value.spoken
 
     def test_ghsa_h3wm_jjqf_8jm2_a_client_certificate_is_for_one_origin(

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.guests import DIVIDE, ENGINES, EXIT, HELLO, Captured, call
+from wasm2oci.cli.remedies import hint_for
 from wasm2oci.engine.errors import ModuleError
 from wasm2oci.engine.translate.cache import CODE_LIMIT
-from wasm2oci.errors import ExitCode, UnsupportedError, UsageError, Wasm2OciError
+from wasm2oci.errors import ExitCode, RemedyKind, UnsupportedError, UsageError, Wasm2OciError
 from wasm2oci.runtime import (
     Ending,
     EngineChoice,
@@ -111,7 +112,7 @@ def test_library_is_initialized_before_it_is_called(engine: EngineChoice) -> Non
 def test_nothing_to_call_is_not_found(engine: EngineChoice) -> None:
     with pytest.raises(EntryError, match="no program") as caught:
         call(ADD, engine)
-    assert caught.value.hint == "call one of its functions with --invoke: add"
+    assert caught.value.remedy == (RemedyKind.INVOKE, "add")
     with pytest.raises(EntryError, match="'sub'") as caught:
         call(ADD, engine, invoke="sub")
     assert caught.value.hint == "it exports add"
@@ -124,7 +125,7 @@ def test_nothing_to_call_is_not_found(engine: EngineChoice) -> None:
 
 @each_engine
 def test_import_nobody_offers_is_named(engine: EngineChoice) -> None:
-    with pytest.raises(GuestSetupError, match=r"imports env\.print and 1 more, which nobody offers") as caught:
+    with pytest.raises(GuestSetupError, match=r"imports env\.print and 1 more, which is not offered") as caught:
         call('(module (import "env" "print" (func)) (import "env" "b" (global i32)) (func (export "_start")))', engine)
     assert caught.value.exit_code is ExitCode.TOOL_FAILED
 
@@ -271,7 +272,7 @@ def test_component_on_the_embedded_engine_is_unsupported() -> None:
     with pytest.raises(UnsupportedError, match="component") as caught:
         call(COMPONENT, EngineChoice.EMBEDDED)
     assert caught.value.exit_code is ExitCode.UNSUPPORTED
-    assert caught.value.hint is not None
+    assert caught.value.remedy == (RemedyKind.USE_WASMTIME, "")
 
 
 def test_component_that_is_no_command() -> None:
@@ -335,7 +336,7 @@ def test_what_the_embedded_engine_does_not_run_is_unsupported(body: bytes, featu
     )
     with pytest.raises(EngineUnsuitedError, match=f"uses {feature} ") as caught:
         run(RunRequest(module=module, args=(b"x",), engine=EngineChoice.EMBEDDED))
-    assert hint in (caught.value.hint or "")
+    assert hint in (hint_for(caught.value) or "")
     assert caught.value.exit_code is ExitCode.UNSUPPORTED
 
 
@@ -462,7 +463,7 @@ def test_directory_whose_name_is_not_utf_8(tmp_path: Path) -> None:
             assert (outcome.engine, outcome.exit_code) == (EngineChoice.EMBEDDED, 0)
         with pytest.raises(GuestSetupError, match="not UTF-8") as caught:
             call(HELLO, EngineChoice.WASMTIME, preopens=(preopen,))
-        assert caught.value.hint == "use --engine embedded"
+        assert caught.value.remedy == (RemedyKind.USE_EMBEDDED, "")
 
 
 @pytest.mark.parametrize(
