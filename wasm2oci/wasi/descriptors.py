@@ -454,7 +454,7 @@ def open_preopen(preopen: Preopen) -> DirectoryDescriptor:
     if not host.CAN_CONFINE:
         raise UnsupportedError(
             "on this platform the embedded engine cannot keep a program inside a directory",
-            hint="run it with --engine wasmtime, or without --dir",
+            hint="wasmtime can give directories on this platform",
         )
     fd = os.open(preopen.host, os.O_RDONLY | host.DIRECTORY | host.CLOEXEC)
     return DirectoryDescriptor(
