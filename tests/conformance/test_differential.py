@@ -15,12 +15,9 @@ pytestmark = pytest.mark.spec
 COUNT = 2_000
 CHUNK = 100
 
-AWAITED = {"flow", "graph"}
-"""Generators whose programs translation is known to get wrong (E1); to be run here once it does not."""
-
 
 @pytest.mark.parametrize("first", range(0, COUNT, CHUNK))
-@pytest.mark.parametrize("name", sorted(set(GENERATORS) - AWAITED))
+@pytest.mark.parametrize("name", sorted(GENERATORS))
 def test_random_programs_do_the_same_on_every_engine(name: str, first: int) -> None:
     for found in disagreements(name, first, CHUNK):
         pytest.fail(str(found))

