@@ -5,7 +5,7 @@ from typing import Any
 
 from wasm2oci.engine import Engine, Linker, Module
 from wasm2oci.engine.binary import decode_names
-from wasm2oci.engine.runtime.limits import ResourceLimits, allow_calls
+from wasm2oci.engine.runtime.limits import ResourceLimits, allowed_calls
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.syntax.module import Import
@@ -81,10 +81,9 @@ def _call(
 ) -> tuple[str, ...]:
     limits = request.limits
     cache = None if request.cache is None else request.cache / "embedded"
-    allow_calls(limits.max_stack // _FRAME)
-    engine = Engine(cache=cache, fuel=limits.fuel is not None)
-    module = Module(engine, request.module, digest=request.sha256)
-    with open_wasi(request, interrupt) as wasi:
+    with allowed_calls(limits.max_stack // _FRAME), open_wasi(request, interrupt) as wasi:
+        engine = Engine(cache=cache, fuel=limits.fuel is not None)
+        module = Module(engine, request.module, digest=request.sha256)
         linker = Linker(engine)
         _define(linker, bound_calls(wasi, request))
         for item in preflight.missing:

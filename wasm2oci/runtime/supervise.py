@@ -19,6 +19,8 @@ _KICKS: Final = 2
 """An exception that arrives while Python runs a finalizer is printed and lost; the next one is not."""
 _STACK: Final = 64 << 20  # only reserved, not used, until a guest calls that deep
 
+_starting: Final = threading.Lock()
+
 T = TypeVar("T")
 
 
@@ -69,12 +71,13 @@ def supervise(
         except Interrupted:  # it arrived when everything was over
             box.done.set()
 
-    before = threading.stack_size(_STACK + stack)
-    try:
-        thread = threading.Thread(target=body, name="guest", daemon=True)
-        thread.start()
-    finally:
-        threading.stack_size(before)
+    thread = threading.Thread(target=body, name="guest", daemon=True)
+    with _starting:  # the size is the process's, and counts for the threads that start while it is set
+        before = threading.stack_size(_STACK + stack)
+        try:
+            thread.start()
+        finally:
+            threading.stack_size(before)
     try:
         finished = box.done.wait(timeout_s)
     except BaseException:

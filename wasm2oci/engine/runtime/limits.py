@@ -1,11 +1,23 @@
 """How much a guest may take: an embedder's ceilings over what the module itself declares."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import RLock
+from weakref import finalize
 
 from wasm2oci.errors import UnsupportedError
 
-__all__ = ["ARRAY_CEILING", "CALLS", "MEMORY32_CEILING", "ResourceLimitError", "ResourceLimits", "allow_calls"]
+__all__ = [
+    "ARRAY_CEILING",
+    "CALLS",
+    "MEMORY32_CEILING",
+    "ResourceLimitError",
+    "ResourceLimits",
+    "allowed_calls",
+    "hold_call_depth",
+]
 
 MEMORY32_CEILING = 1 << 31
 """Bytes no memory addressed by i32 exceeds: so generated code knows an address in range to have no sign bit."""
@@ -14,15 +26,71 @@ ARRAY_CEILING = 1 << 27
 """Elements no array exceeds: one Python list item each, so a gigabyte."""
 
 CALLS = 16_000
-"""Calls a guest may have open at once before "call stack exhausted", unless more are allowed."""
+"""Calls a guest may have open at once before "call stack exhausted", unless the embedder sets Python's own limit."""
 
 _HOST_CALLS = 400
 """Python's own limit counts the host's frames too."""
 
 
-def allow_calls(count: int) -> None:
-    """Let a guest have so many calls open at once; frames of generated code take no C stack. For the whole process."""
-    sys.setrecursionlimit(max(count, 1) + _HOST_CALLS)
+_DEFAULT_LIMIT = 1000
+"""Python's limit, where no one has chosen another."""
+
+
+class _CallDepth:
+    """Python's recursion limit, which belongs to the process: raised while a guest needs it, set back afterwards.
+
+    Frames of generated code take no C stack, so any limit is safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = RLock()  # an instance may be collected at any allocation, while this thread holds the lock
+        self._instances = 0
+        self._allowed: list[int] = []
+        self._before = _DEFAULT_LIMIT
+        self._set = _DEFAULT_LIMIT
+
+    def hold(self, instance: object) -> None:
+        """Allow `CALLS` as long as this instance lives; a limit that the embedder or a run has set is left alone."""
+        with self._lock:
+            if self._allowed or (not self._instances and sys.getrecursionlimit() != _DEFAULT_LIMIT):
+                return
+            if not self._instances:
+                self._before = _DEFAULT_LIMIT
+            self._instances += 1
+            self._apply()
+        finalize(instance, self._release).atexit = False
+
+    @contextmanager
+    def allowed(self, calls: int) -> Iterator[None]:
+        """Allow so many calls inside of the block. Of several blocks at once, on any threads, the highest counts."""
+        with self._lock:
+            if not self._allowed and not self._instances:
+                self._before = sys.getrecursionlimit()
+            self._allowed.append(max(calls, 1))
+            self._apply()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._allowed.remove(max(calls, 1))
+                self._apply()
+
+    def _release(self) -> None:
+        with self._lock:
+            self._instances -= 1
+            self._apply()
+
+    def _apply(self) -> None:
+        calls = max(self._allowed, default=CALLS if self._instances else 0)
+        if not calls and sys.getrecursionlimit() != self._set:
+            return  # other code has set it meanwhile
+        self._set = calls + _HOST_CALLS if calls else self._before
+        with suppress(RecursionError):  # this thread itself is deeper at this moment
+            sys.setrecursionlimit(self._set)
+
+
+_depth = _CallDepth()
+hold_call_depth, allowed_calls = _depth.hold, _depth.allowed
 
 
 class ResourceLimitError(UnsupportedError):

@@ -5,7 +5,6 @@ Until then a function's `call` is a stand-in that makes the real thing and puts 
 """
 
 import hashlib
-import sys
 import weakref
 from array import array
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from wasm2oci.engine.binary import decode_names
 from wasm2oci.engine.collector import Pause
 from wasm2oci.engine.runtime.function import Function
 from wasm2oci.engine.runtime.instance import ModuleInstance
-from wasm2oci.engine.runtime.limits import CALLS, allow_calls
+from wasm2oci.engine.runtime.limits import hold_call_depth
 from wasm2oci.engine.translate.cache import CodeCache, Entry
 from wasm2oci.engine.translate.namespace import TailCall, define, new_namespace
 from wasm2oci.engine.translate.options import Options
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["FILE_PREFIX", "Loader", "file_name", "prepare"]
 
 FILE_PREFIX: Final = "<wasm "
-_DEFAULT_LIMIT: Final = 1000
-"""Python's recursion limit where nobody chose another."""
 
 
 def file_name(digest: str, index: int) -> str:
@@ -140,8 +137,7 @@ def prepare(instance: ModuleInstance, options: Options | None = None, cache: Cod
         options: what generated code is to be able to do.
         cache: where the module's code is kept; or a folder for generated code, private to this user; or None.
     """
-    if sys.getrecursionlimit() == _DEFAULT_LIMIT:
-        allow_calls(CALLS)
+    hold_call_depth(instance)
     options = options or Options()
     if not isinstance(cache, CodeCache):
         cache = CodeCache(cache, hashlib.sha256(instance.module.data).hexdigest(), options)
