@@ -5,8 +5,10 @@ start at exactly the byte that was asked for and be part of a blob of the right 
 ranges) is read past what is known. Tries are counted anew after every megabyte of progress. None of this is trusted:
 whoever reads verifies the whole (`content.verify.Verified`), so a wrong splice is an error and never a wrong file.
 
-Spec: distribution-spec, Pulling blobs, end-2.
+Spec: distribution-spec, Pulling blobs, end-2; RFC 9110 section 14.
 """
+
+from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
@@ -25,38 +27,55 @@ if TYPE_CHECKING:
     from wasm2oci.registry.exchange import Exchange
     from wasm2oci.registry.messages import Response
 
-__all__ = ["RemoteBlob"]
+__all__ = ["BlobPart", "RangesRefusedError", "RemoteBlob"]
 
 _PROGRESS: Final = 1 << 20
 
 
-class RemoteBlob:
-    """The bytes of a blob in a registry, as they come; verified by whoever wraps it.
+class RangesRefusedError(ResponseError):
+    """The registry answers a request for a part of a blob with all of it."""
+
+
+class BlobPart:
+    """Some bytes of a blob in a registry, as they come; verified by whoever wraps the whole.
 
     Args:
         exchange: with the repository.
         descriptor: of the blob.
+        start: the first byte.
+        stop: the byte after the last one.
     """
 
-    __slots__ = ("_descriptor", "_exchange")
+    __slots__ = ("_descriptor", "_exchange", "_start", "_stop")
 
-    def __init__(self, exchange: "Exchange", descriptor: "Descriptor") -> None:
+    def __init__(self, exchange: Exchange, descriptor: Descriptor, start: int, stop: int) -> None:
         self._exchange = exchange
         self._descriptor = descriptor
+        self._start = start
+        self._stop = stop
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         """The bytes, from a connection of their own.
 
         Raises:
-            BlobUnknownError: it is not there.
+            BlobUnknownError: the blob is not there.
             SizeMismatchError: there are more or fewer bytes than the descriptor says.
+            RangesRefusedError: the registry sends all of the blob, and only a part that ends earlier was asked for.
             ExchangeError: the connection kept breaking.
         """
-        size = self._descriptor.size
-        offset = mark = 0
+        return self.read(None)
+
+    def open(self) -> Response:
+        """The answer with these bytes, its body not read yet, for `read`; see `__iter__` for the errors."""
+        return self._open(self._start)
+
+    def read(self, response: Response | None) -> Iterator[bytes]:
+        """The bytes, the first of them from this answer if there is one."""
+        offset = mark = self._start
         tried = 0
         while True:
-            response = self._open(offset)
+            if response is None:
+                response = self._open(offset)
             failure: Wasm2OciError
             try:
                 skip = offset if response.status == 200 else 0
@@ -70,41 +89,48 @@ class RemoteBlob:
                     else:
                         piece = chunk
                     offset += len(piece)
-                    if offset > size:
-                        raise SizeMismatchError(
-                            f"{self._descriptor.digest} has more than the {size:,} bytes it should have"
-                        )
+                    if offset > self._stop:
+                        size = self._descriptor.size
+                        raise SizeMismatchError(f"{self._descriptor.digest} has more bytes than its {size:,}")
                     yield piece
             except ExchangeError as error:
-                if offset == size:  # the end is missing, but no byte of the blob
+                if offset == self._stop:  # the end is missing, but no byte of the blob
                     return
                 failure = error
             else:
-                if offset == size:
+                if offset == self._stop:
                     return
                 failure = ConnectionLostError(
-                    f"{self._exchange.session.host}: {self._descriptor.digest} ends after {offset:,} of {size:,} bytes"
+                    f"{self._exchange.session.host}: {self._descriptor.digest} ends after {offset:,} of"
+                    f" {self._descriptor.size:,} bytes"
                 )
             finally:
                 response.close()
+            response = None
             if offset - mark >= _PROGRESS:
                 tried, mark = 0, offset
             tried += 1
             self._exchange.session.wait(tried, failure)
 
-    def _open(self, offset: int) -> "Response":
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
+    @property
+    def _to_the_end(self) -> bool:
+        return self._stop == self._descriptor.size
+
+    def _open(self, offset: int) -> Response:
+        ranged = offset > 0 or not self._to_the_end
+        end = "" if self._to_the_end else str(self._stop - 1)
+        headers = {"Range": f"bytes={offset}-{end}"} if ranged else {}
         response = self._exchange.send(GET_BLOB, self._descriptor.digest, headers=headers)
         try:
-            self._check(response, offset)
+            self._check(response, offset, ranged=ranged)
         except BaseException:
             response.close()
             raise
         return response
 
-    def _check(self, response: "Response", offset: int) -> None:
+    def _check(self, response: Response, offset: int, *, ranged: bool) -> None:
         size, digest = self._descriptor.size, self._descriptor.digest
-        if not GET_BLOB.succeeded(response.status) or (response.status == 206 and not offset):
+        if not GET_BLOB.succeeded(response.status) or (response.status == 206 and not ranged):
             body = response.read_truncated(ERROR_BODY_MAX)
             raise self._exchange.refusal(response, body, join_name(self._exchange, digest), kind="blob")
         encoding = response.headers.get("content-encoding")
@@ -113,10 +139,12 @@ class RemoteBlob:
                 f"{self._exchange.session.host} sends {digest.short} compressed, which was not asked for",
                 hint="something between here and the registry changes its answers",
             )
+        if response.status == 200 and not self._to_the_end:
+            raise RangesRefusedError(f"{self._exchange.session.host} sends no parts of blobs")
         expected = size
         if response.status == 206:
             self._check_range(response, offset)
-            expected = size - offset
+            expected = self._stop - offset
         length = response.length
         if length is not None and length != expected:
             raise SizeMismatchError(
@@ -124,11 +152,19 @@ class RemoteBlob:
                 hint="the manifest or the registry is wrong; nothing was stored",
             )
 
-    def _check_range(self, response: "Response", offset: int) -> None:
+    def _check_range(self, response: Response, offset: int) -> None:
         found = parse_content_range(response.headers.get("content-range"))
         if found is None:
             raise ResponseError(f"{self._exchange.session.host} sends a part of a blob and does not say which")
         first, last, total = found
-        size = self._descriptor.size
-        if first != offset or last >= size or total not in {None, size}:
+        if first != offset or last >= self._stop or total not in {None, self._descriptor.size}:
             raise ResponseError(f"{self._exchange.session.host} sends another part of the blob than was asked for")
+
+
+class RemoteBlob(BlobPart):
+    """All bytes of a blob, over one connection."""
+
+    __slots__ = ()
+
+    def __init__(self, exchange: Exchange, descriptor: Descriptor) -> None:
+        super().__init__(exchange, descriptor, 0, descriptor.size)

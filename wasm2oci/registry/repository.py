@@ -7,7 +7,7 @@ imported when that verb is used: a push does not wait for the code of a pull, no
 Spec: distribution-spec, end-2 to end-12.
 """
 
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING
 
 from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_all, verified
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from wasm2oci.registry.download import RemoteBlob
     from wasm2oci.registry.eager_upload import EagerUpload
     from wasm2oci.registry.messages import Response
+    from wasm2oci.registry.ranges import ParallelBlob
     from wasm2oci.registry.referrers import Referrers
     from wasm2oci.registry.session import Session
 
@@ -76,6 +77,7 @@ class Repository:
         self.shown = shown or name
         self._exchange = Exchange(session, name, writes=writes)
         self._guard = Lock()
+        self._readers: BoundedSemaphore | None = None
         self._uploads: dict[Digest, str] = {}
         self._read: RemoteManifest | None = None
         self._promised: tuple[Digest, Name] | None = None
@@ -335,9 +337,15 @@ class Repository:
             self._eager = None
         return eager.finish(descriptor, verified(content, descriptor).moved)
 
-    def _download(self, descriptor: Descriptor) -> "RemoteBlob":
+    def _download(self, descriptor: Descriptor) -> "RemoteBlob | ParallelBlob":
         from wasm2oci.registry.download import RemoteBlob
+        from wasm2oci.registry.ranges import HELPERS, PARALLEL_MIN, ParallelBlob
 
+        if descriptor.size >= PARALLEL_MIN:
+            with self._guard:
+                if self._readers is None:
+                    self._readers = BoundedSemaphore(HELPERS)
+            return ParallelBlob(self._exchange, descriptor, self._readers)
         return RemoteBlob(self._exchange, descriptor)
 
     def _manifest(self, name: "Name", expected: Descriptor | None = None) -> RemoteManifest:
