@@ -1,6 +1,7 @@
 """One function of a module as Python source, with its line map."""
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from wasm2oci.engine.syntax.module import Module
@@ -57,8 +58,7 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
     repeats = repeated(body) if used & WORTH_KEEPING else {}
     mixed = rotated(body) if used & ROTATIONS else 0
     earlier = Learned(trusts=refine)
-    attempt = 0
-    while True:
+    for attempt in count():
         e = _begin(module, body, index, options)
         e.compact = not refine
         e.mixed = mixed
@@ -67,15 +67,16 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
         loops = LoopFacts(e, earlier)
         Renderer(e, loops, repeats).write(tree.nodes)
         earlier.refused |= loops.refused
+        hinted = earlier.hints is not None
         if loops.unfounded():  # and so may be whatever else was learned
-            earlier.hints = {}
-        else:
-            more = bool(loops.proven - earlier.given) or bool(loops.refused)
-            earlier.hints = loops.learned
-            earlier.given |= loops.proven
-            if not more and (attempt or not refine or not loops.useful()):
-                return _finish(e, body, index)
-        attempt += 1
+            earlier.hints = None
+            continue
+        more = bool(loops.proven - earlier.given) or bool(loops.refused)
+        earlier.hints = loops.learned
+        earlier.given |= loops.proven
+        if not more and (hinted or not refine or not loops.useful()):
+            break
+    return _finish(e, body, index)
 
 
 def _begin(module: Module, body: Body, index: int, options: Options) -> Emitter:

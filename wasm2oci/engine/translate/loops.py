@@ -53,7 +53,7 @@ class Learned:
     """What walks over a function learn for the next one.
 
     Attributes:
-        hints: for loops, what an earlier walk learned about locals at their back edges.
+        hints: for loops, what an earlier walk learned about locals at their back edges; None: there was none.
         caps: for loops, how far locals were found to be aligned.
         given: loops whose counters were found not to wrap.
         refused: loops that turned out not to be writable as `for`.
@@ -61,7 +61,7 @@ class Learned:
     """
 
     def __init__(self, *, trusts: bool) -> None:
-        self.hints: dict[int, dict[int, Range]] = {}
+        self.hints: dict[int, dict[int, Range]] | None = None
         self.caps: dict[int, dict[int, int]] = {}
         self.given: set[int] = set()
         self.refused: set[int] = set()
@@ -100,7 +100,7 @@ class LoopFacts:
         before = e.ranges
         e.forget(c.assigned)
         counted = self._counter(c, before)
-        hint = self.earlier.hints.get(c.start)
+        hint = (self.earlier.hints or {}).get(c.start)
         if hint is not None:
             for index, (lo, hi, _) in merge(before, hint).items():
                 if index >= 0 and c.assigned >> 2 * index & 1:

@@ -527,7 +527,7 @@ class Renderer:
         e = self.e
         if len(runs) <= 4:
             for (_, jump), (limit, _) in itertools.pairwise(runs):
-                e.line(f"if {name}<{limit}:{jump}")
+                e.line(f"if not {name}:{jump}" if limit == 1 else f"if {name}<{limit}:{jump}")
             e.line(runs[-1][1])
             return
         middle = len(runs) // 2

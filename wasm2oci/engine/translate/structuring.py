@@ -410,10 +410,8 @@ class _Builder:
 
     def else_(self, c: Construct) -> None:
         """From the first arm to the second."""
-        if self.dead:
+        if self.dead or not self.carry(c):
             self.first_dead.add(c)
-        else:
-            self.carry(c)
         self.close_nests(c)
         frame = self.pop("arm", c)
         node = _of(If, frame)
@@ -426,14 +424,15 @@ class _Builder:
         self.alive = True
         self.dead = False
 
-    def carry(self, c: Construct) -> None:
-        """Falls to the end of a construct, with its values."""
+    def carry(self, c: Construct) -> bool:
+        """Falls to the end of a construct, with its values; or returns, and says so, if that is the function's end."""
+        self.dead = True
         if c.after == FUNCTION_END and c.results:
             self.nodes.append(Return(self.index))
             self.alive = False
-        else:
-            self.nodes.append(Carry(c, self.index, back=False))
-        self.dead = True
+            return False
+        self.nodes.append(Carry(c, self.index, back=False))
+        return True
 
     def end(self, c: Construct) -> None:
         """Closes a construct."""
@@ -449,7 +448,7 @@ class _Builder:
             joins = True  # the next segment is reached by its selector
         dead = self.dead
         if joins and not dead:
-            self.carry(c)
+            dead = not self.carry(c)
         self.close_nests(c)
         if chain is not None:
             self.end_segment(chain, number - 1 if c.kind == "block" else chain.segments - 1)
