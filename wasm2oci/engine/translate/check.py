@@ -1,18 +1,18 @@
 """Proof that a function's tree does what its instructions say: every branch comes out at its label, with its values.
 
-The tree is executed abstractly, as Python would. What runs through it are *tokens*: where the source's control is at
-this point, and what is known of selectors and flags. A token is at the instruction that is next, or on its way to a
-label. Nodes that stand for instructions accept only tokens that are there, and make tokens for each place the source
-may go to from there; jumps hand tokens on as Python does, to the end of the innermost `while`, to its start, to what
-follows an `if`. So each branch of the source is followed until it arrives, and arriving anywhere else is an error.
-At a loop's start the tokens that may come are assumed (`While.entries`), and each that does come is compared.
+The tree is executed abstractly, as Python would. What runs through it are *tokens*: where control is in the function
+at this point, and what is known of selectors and flags. A token is at the instruction that is next, or on its way to a
+label. Nodes that stand for instructions accept only tokens that are there, and make tokens for each place control may
+go to from there; jumps hand tokens on as Python does: to the end of the innermost `while`, to its start, to what
+follows an `if`. So each branch of the function is followed until it arrives, and arriving anywhere else is an error. At
+the start of a loop the tokens that may come are assumed (`While.entries`), and each that does come is compared.
 
 Nothing is taken from the analysis that built the tree: where labels lead is worked out again here.
 
 Places are numbers: n >= 0 is instruction n; a label that is the end of construct c is `~(2 * n)` while its values are
-still on the operand stack and `~(2 * n + 1)` once they are in their slots, n being one more than where the outermost
-construct starts that ends in the same place (0: the function). A loop's label is its first instruction, once its values
-are in place.
+still on the operand stack and `~(2 * n + 1)` once they are in their slots, n being one more than the start of the
+outermost construct that ends in the same place (0: the function). The label of a loop that starts at n is `_LABEL - n`
+once its values are in their slots.
 """
 
 from __future__ import annotations
@@ -53,20 +53,30 @@ if TYPE_CHECKING:
 
 __all__ = ["ControlFlowError", "check"]
 
-IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN = 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F
+IF, ELSE, END, BR, BR_TABLE, RETURN = 0x04, 0x05, 0x0B, 0x0C, 0x0E, 0x0F
 _CASTS: Final = frozenset((0xFB0018, 0xFB0019))
 
 Known = dict[str, tuple[int, int]]
 """Bounds of selectors and flags; a name that is missing may not have been set."""
-Token = tuple[int, Known, bool]
-"""A place; what is known there; whether values were just taken up from their slots, and are still in them too."""
+Token = tuple[int, Known, int]
+"""A place; what is known there; and one of the following three."""
 Tokens = list[Token]
+
+IDLE: Final = 0
+"""Nothing of the source was executed since the start of the innermost loop."""
+MOVED: Final = 1
+SETTLED: Final = 2
+"""Values were just taken up from their slots, and are still in them too."""
 
 _NOTHING: Final[Known] = {}
 _RETURNED: Final = ~0
 """On the way out of the function, its results on the operand stack."""
-_BACK: Final = -(1 << 40)
+_LABEL: Final = -(1 << 40)
+"""Less the start of a loop: its label."""
+_BACK: Final = -(1 << 41)
 """Less the start of a loop: a branch to it whose values are not in place."""
+_SECOND: Final = -(1 << 42)
+"""Less the `else` of an `if`: its second arm, which nothing falls into."""
 _RAISED: Final = -(1 << 50)
 """Less n: an exception for the try_table that starts at n - 1, or for the caller, if n is 0."""
 MAX_ROUNDS: Final = 8
@@ -95,9 +105,13 @@ def check(body: Body, tree: Tree) -> None:
         ControlFlowError: it does something else than the function.
     """
     checker = _Checker(body)
-    rest = checker.run(tree.nodes, [(0, _NOTHING, False)], _Scope(None, None, None))
+    checker.order(tree.nodes)
+    rest = checker.run(tree.nodes, [(0, _NOTHING, MOVED)], _Scope(None, None, None))
     if rest:
         raise ControlFlowError("control runs out of the function", rest)
+    for c in checker.noted:
+        if c not in checker.closed:
+            raise ControlFlowError("a label is missing", c.end)
 
 
 class _Checker:
@@ -109,7 +123,9 @@ class _Checker:
         self.labels: dict[Construct, int] = {body.constructs[0]: 0}
         self.tries = [c for c in body.constructs if c.kind == "try"]
         self.last: set[Node] = set()  # nodes at the end of a loop
-        self.noted: set[Construct] = set()  # constructs whose ends are branched to
+        self.noted: set[Construct] = set()  # constructs whose ends values are carried to
+        self.closed: set[Construct] = set()
+        self.position = -1
         self.steps: dict[type[Node], Callable[[Any, Tokens, _Scope], Tokens]] = {
             Code: self.straight,
             Carry: self.carry,
@@ -131,6 +147,37 @@ class _Checker:
             Catches: self.catches,
             Raise: self.rethrow,
         }
+
+    def order(self, nodes: list[Any]) -> None:
+        """Nodes stand in the order of the instructions, which writing them relies on; no construct ends twice."""
+        for node in nodes:
+            kind = type(node)
+            if kind is Code:
+                position = 2 * node.start
+            elif kind is Close:
+                position = 2 * node.construct.end + 1
+                self.closed.add(node.construct)
+            elif kind is If:
+                position = 2 * node.at
+            elif kind is Open:
+                position = 2 * node.construct.start
+            elif kind is Else:
+                position = 2 * node.construct.els
+            else:
+                if kind is While or kind is Try:
+                    self.order(node.body)
+                elif kind is Test:
+                    self.order(node.then)
+                    self.order(node.orelse)
+                continue
+            if position <= self.position:
+                raise ControlFlowError("nodes are in another order than instructions", position >> 1)
+            self.position = position
+            if kind is If:
+                if len(node.then) > 1:
+                    self.order(node.then)
+                if node.orelse:
+                    self.order(node.orelse)
 
     def run(self, nodes: list[Node], tokens: Tokens, scope: _Scope) -> Tokens:
         """Executes nodes; returns the tokens that come out at the end."""
@@ -165,20 +212,20 @@ class _Checker:
     def target(self, c: Construct) -> int:
         """The place of a branch to a label."""
         if c.kind == "loop":
-            return _BACK - c.start if c.params else c.start + 1
+            return (_BACK if c.params else _LABEL) - c.start
         number = self.label(c)
         return ~(2 * number + (number > 0 and not c.results))
 
     def taken(self, c: Construct) -> int:
         """The place of a branch that is written here."""
         place = self.target(c)
-        if place != _RETURNED:
+        if place != _RETURNED and c.kind != "loop":
             self.noted.add(c)
         return place
 
     def arrived(self, c: Construct, *, back: bool) -> int:
         """The place of a label whose values are in their slots."""
-        return c.start + 1 if back else ~(2 * self.label(c) + 1)
+        return _LABEL - c.start if back else ~(2 * self.label(c) + 1)
 
     def around(self, at: int) -> int:
         """The exception's place for an instruction: that of the innermost try_table around it."""
@@ -202,44 +249,47 @@ class _Checker:
         if node.ends != (self.code[node.end - 1][0] in TERMINAL):
             raise ControlFlowError("an instruction does not go on as it should", node.end - 1)
         if self.tries:
-            self.throw((self.around(node.start), known, False), scope)
-        return [] if node.ends else [(node.end, known, False)]
+            self.throw((self.around(node.start), known, MOVED), scope)
+        return [] if node.ends else [(node.end, known, MOVED)]
 
     def open(self, node: Open, tokens: Tokens, __: _Scope) -> Tokens:
         """The start of a block, loop or try_table."""
-        start = node.construct.start
-        return [(start + 1, self.at(start, tokens), False)]
+        c = node.construct
+        known = self.at(c.start, tokens)
+        return [(_LABEL - c.start if c.kind == "loop" and c.targeted else c.start + 1, known, MOVED)]
 
     def head(self, node: Head, tokens: Tokens, __: _Scope) -> Tokens:
         """A loop's label; other ways into a dispatch come by."""
+        c = node.construct
+        place = _LABEL - c.start
         if node.alone:
-            self.at(node.construct.start + 1, tokens)
-        return tokens
+            return [(c.start + 1, self.at(place, tokens), MOVED)]
+        return [(c.start + 1, token[1], MOVED) if token[0] == place else token for token in tokens]
 
     def else_(self, node: Else, tokens: Tokens, __: _Scope) -> Tokens:
         """The start of a second arm."""
-        place = node.construct.els + 1
-        return [(place, self.at(place, tokens), False)]
+        els = node.construct.els
+        return [(els + 1, self.at(_SECOND - els, tokens), MOVED)]
 
     def close(self, node: Close, tokens: Tokens, __: _Scope) -> Tokens:
         """The end of a construct: what fell or branched here is through; what does not join goes on to an outer end."""
         c = node.construct
         joins = node.joins
-        if c in self.noted and c.kind != "loop" and not joins:
+        if c in self.noted and not joins:
             raise ControlFlowError("a label is not joined", c.end)
         number = self.label(c)
         carried = ~(2 * number + 1)
         outermost = number == c.start + 1
         result: Tokens = []
-        for place, known, settled in tokens:
+        for place, known, state in tokens:
             if place == carried:
-                result.append((c.end + 1 if outermost else place, known, True))
+                result.append((c.end + 1 if outermost else place, known, SETTLED))
             elif place != c.end:
                 raise ControlFlowError("control comes out at a wrong end", c.end, place)
-            elif joins and c.results and not settled:
+            elif joins and c.results and state != SETTLED:
                 raise ControlFlowError("values fall to a label without being carried", c.end)
             else:
-                result.append((c.end + 1, known, settled or joins))
+                result.append((c.end + 1, known, SETTLED if joins else state))
         if c.results and not joins:
             self.in_place(tokens, carried)
         return _merge(result)
@@ -247,32 +297,52 @@ class _Checker:
     def in_place(self, tokens: Tokens, carried: int) -> None:
         """Where some have their values in slots, all must."""
         if any(token[0] == carried for token in tokens) and not all(
-            token[2] or token[0] == carried for token in tokens
+            token[2] == SETTLED or token[0] == carried for token in tokens
         ):
             raise ControlFlowError("values of two paths are in different places", carried)
 
     def carry(self, node: Carry, tokens: Tokens, __: _Scope) -> Tokens:
-        """Values are moved for good."""
+        """Values are moved for good, by an unconditional branch or at an end."""
         op, item, _ = self.code[node.at]
+        target, at = node.target, node.at
+        arrived = self.destination(node)
+        fallen = [token for token in tokens if token[0] == at]
+        if op in {END, ELSE}:
+            # What branched here already may come by, if its values stay where they are.
+            right = item is target and not node.back and any(token[0] == at or token[2] == SETTLED for token in tokens)
+            right = right and all(token[0] in {at, arrived} for token in tokens)
+            if target.results:
+                self.in_place(tokens, arrived)
+        elif op == BR:
+            right = self.target(item) == self.target(target) and len(fallen) == len(tokens)
+        else:  # a table that decides nothing
+            right = all(token[0] == self.target(target) for token in tokens)
+        if not right:
+            raise ControlFlowError("values are carried to another label", at, tokens)
+        return _merge([(arrived, known, MOVED) for _, known, _ in tokens])
+
+    def destination(self, node: Carry) -> int:
+        """Where values are carried to."""
         target, back = node.target, node.back
-        place = self.target(target)
-        arrived = self.arrived(target, back=back)
-        ends = op in {END, ELSE}
-        if back != (target.kind == "loop") and (not ends or back or item is not target):
+        if back != (target.kind == "loop") and (back or self.code[node.at][1] is not target):
             raise ControlFlowError("a loop's start is taken for its end", node.at)
-        self.noted.add(target)
-        result: Tokens = []
-        for token in tokens:
-            if token[0] == node.at:
-                right = item is target and not back if ends else op in {BR, RETURN} and self.target(item) == place
-            else:
-                right = token[0] in {place, arrived}
-            if not right:
-                raise ControlFlowError("values are carried to another label", node.at, token)
-            result.append((arrived, token[1], False))
-        if target.params if back else target.results:
-            self.in_place(tokens, arrived)
-        return _merge(result)
+        if not back:
+            self.noted.add(target)
+        return self.arrived(target, back=back)
+
+    def jump(self, nodes: list[Node], target: Construct, known: Known, scope: _Scope) -> Tokens:
+        """A branch on a condition: it carries its values and jumps, or returns."""
+        place = self.target(target)
+        first = nodes[0] if nodes else None
+        if not all(isinstance(node, Set | Break | Continue) for node in nodes[1:]):
+            raise ControlFlowError("a jump does more than jumping", target.start)
+        if isinstance(first, Carry):
+            if self.target(first.target) != place or (target.kind == "loop") != first.back:
+                raise ControlFlowError("values are carried to another label", first.at)
+            return self.run(nodes[1:], [(self.destination(first), known, MOVED)], scope)
+        if not isinstance(first, Return) or place != _RETURNED or len(nodes) > 1:
+            raise ControlFlowError("a jump has no values", target.start)
+        return []
 
     def fork(self, node: If, tokens: Tokens, scope: _Scope) -> Tokens:
         """An `if`, or a conditional branch."""
@@ -280,17 +350,23 @@ class _Checker:
         known = self.at(at, tokens)
         op, item, _ = self.code[at]
         if op == IF:
-            yes = at + 1
-            no = item.els + 1 if item.els >= 0 else self.arrived(item, back=False)
+            if item.els >= 0:
+                no = _SECOND - item.els
+            else:
+                no = self.arrived(item, back=False)
+                self.noted.add(item)
+            if not node.then and not all(isinstance(each, Set | Continue) for each in node.orelse):
+                raise ControlFlowError("an `if` without a first arm does more than jumping", at)
+            taken = self.run(node.then, [(at + 1, known, MOVED)], scope)
+            other = self.run(node.orelse, [(no, known, MOVED)], scope)
         else:
-            yes = self.taken(item[1] if op in _CASTS else item)
-            no = at + 1
+            target = item[1] if op in _CASTS else item
             if node.orelse and (len(node.then) != 1 or not isinstance(node.then[0], Carry)):
                 raise ControlFlowError("a branch that jumps has something else to do", at)
-        if node.tail and (node not in self.last or len(node.orelse) != 1 or not isinstance(node.orelse[0], Break)):
-            raise ControlFlowError("a loop's last test does not leave it", at)
-        taken = self.run(node.then, [(yes, known, False)], scope)
-        other = self.run(node.orelse, [(no, known, False)], scope)
+            if node.tail and (node not in self.last or len(node.orelse) != 1 or not isinstance(node.orelse[0], Break)):
+                raise ControlFlowError("a loop's last test does not leave it", at)
+            taken = self.jump(node.then, target, known, scope)
+            other = self.run(node.orelse, [(at + 1, known, MOVED)], scope)
         return _merge(taken + other) if taken and other else taken or other
 
     def evaluate(self, node: Evaluate, tokens: Tokens, __: _Scope) -> Tokens:
@@ -301,12 +377,12 @@ class _Checker:
             places = {self.target(target) for target in item}
             if len(places) != 1:
                 raise ControlFlowError("a table decides", node.at)
-            return [(places.pop(), known, False)]
+            return [(places.pop(), known, MOVED)]
         target = item[1] if op in _CASTS else item
         following, c, _ = self.code[node.at + 1]
         if following != END or target.kind == "loop" or self.label(c) != self.label(target):
             raise ControlFlowError("a branch decides", node.at)
-        return [(node.at + 1, known, False)]
+        return [(node.at + 1, known, MOVED)]
 
     def table(self, node: Table, tokens: Tokens, scope: _Scope) -> Tokens:
         """A `br_table` by comparisons."""
@@ -319,7 +395,7 @@ class _Checker:
             if first != before or len(places) != 1:
                 raise ControlFlowError("a table's run mixes labels", node.at)
             before = limit
-            if self.run(nodes, [(places.pop(), known, False)], scope):
+            if self.jump(nodes, targets[first], known, scope):
                 raise ControlFlowError("a table's run does not jump", node.at)
         return []
 
@@ -333,7 +409,7 @@ class _Checker:
                 raise ControlFlowError("a table drops values", node.at)
             place = self.taken(target)
             if (place, value) not in found:
-                found[place, value] = (place, {**known, node.name: (value, value)}, False)
+                found[place, value] = (place, {**known, node.name: (value, value)}, MOVED)
         return list(found.values())
 
     def return_(self, node: Return, tokens: Tokens, __: _Scope) -> Tokens:
@@ -341,8 +417,8 @@ class _Checker:
         op, item, _ = self.code[node.at]
         returns = op in {END, ELSE} or (op in {BR, RETURN} and item.kind != "loop")
         returns = returns and self.label(item) == 0
-        for place, _, settled in tokens:
-            falls = place == ~1 and (settled or not self.results)
+        for place, _, state in tokens:
+            falls = place == ~1 and (state == SETTLED or not self.results)
             if place != _RETURNED and not (place == node.at and returns) and not falls:
                 raise ControlFlowError("control leaves the function", node.at, place)
         return []
@@ -351,7 +427,7 @@ class _Checker:
     def set(self, node: Set, tokens: Tokens, __: _Scope) -> Tokens:
         """A selector or flag is set."""
         value = (node.value, node.value)
-        return [(place, {**known, node.name: value}, settled) for place, known, settled in tokens]
+        return [(place, {**known, node.name: value}, state) for place, known, state in tokens]
 
     def test(self, node: Test, tokens: Tokens, scope: _Scope) -> Tokens:
         """A selector or flag is tested."""
@@ -359,7 +435,7 @@ class _Checker:
         yes: Tokens = []
         no: Tokens = []
         for token in tokens:
-            place, known, settled = token
+            place, known, state = token
             if name not in known:
                 raise ControlFlowError("a variable is tested that may not be set", name, place)
             low, high = known[name]
@@ -368,7 +444,7 @@ class _Checker:
             elif high < node.low or low > node.high:
                 no.append(token)
             else:
-                yes.append((place, {**known, name: (max(low, node.low), min(high, node.high))}, settled))
+                yes.append((place, {**known, name: (max(low, node.low), min(high, node.high))}, state))
                 no.append(token)
         yes = self.run(node.then, yes, scope) if yes else yes
         no = self.run(node.orelse, no, scope) if no else no
@@ -397,18 +473,23 @@ class _Checker:
         for _ in range(MAX_ROUNDS):
             assumed: dict[tuple[int, int], Token] = {}
             for place, known, _ in tokens:
-                value, high = known[name] if name else (0, 0)
+                value, high = known.get(name, (0, 1)) if name else (0, 0)
                 if value != high:
                     raise ControlFlowError("a selector is not known", name)
-                assumed[place, value] = (place, {**common, name: (value, value)} if name else common, False)
+                assumed[place, value] = (place, {**common, name: (value, value)} if name else common, IDLE)
             for value, entry in node.entries.items():
-                place = entry if isinstance(entry, int) else self.arrived(entry, back=entry.kind == "loop")
-                assumed[place, value] = (place, {**common, name: (value, value)}, False)
+                if isinstance(entry, int):
+                    place = _SECOND - entry if self.code[entry][0] == ELSE else entry
+                else:
+                    place = self.arrived(entry, back=entry.kind == "loop")
+                assumed[place, value] = (place, {**common, name: (value, value)}, IDLE)
             breaks: Tokens = []
             back: Tokens = []
             back += self.run(node.body, list(assumed.values()), _Scope(breaks, back, scope.raised))
             weaker = common
-            for place, known, _ in back:
+            for place, known, state in back:
+                if state == IDLE:
+                    raise ControlFlowError("control goes round without getting on", place)
                 value, high = known.get(name, (0, 1)) if name else (0, 0)
                 if value != high or (place, value) not in assumed:
                     raise ControlFlowError("control goes back to a loop that does not start there", place, value)
@@ -442,9 +523,9 @@ class _Checker:
         rest: Tokens = []
         everything = False
         for (clause, nodes), source in zip(node.clauses, c.catches, strict=False):
-            if clause is not source or not nodes or not isinstance(nodes[0], Carry | Return):
-                raise ControlFlowError("a clause is missing", c.start)
-            rest += self.run(nodes, [(self.target(clause.target), known, False)], scope)
+            if clause is not source:
+                raise ControlFlowError("clauses are in another order", c.start)
+            rest += self.jump(nodes, clause.target, known, scope)
             if clause.kind >= 2:
                 everything = True
                 break
@@ -452,7 +533,7 @@ class _Checker:
             return rest
         if len(node.clauses) != len(c.catches):
             raise ControlFlowError("a clause is missing", c.start)
-        return rest + self.run(node.orelse, [(self.around(c.start), known, False)], scope)
+        return rest + self.run(node.orelse, [(self.around(c.start), known, MOVED)], scope)
 
     def rethrow(self, _: Raise, tokens: Tokens, scope: _Scope) -> Tokens:
         """The exception goes on."""
@@ -488,11 +569,11 @@ def _merge(tokens: Tokens) -> Tokens:
         return tokens
     places: dict[int, Tokens] = {}
     for token in tokens:
-        place, known, settled = token
+        place, known, state = token
         same = places.setdefault(place, [])
         for at, (_, other, also) in enumerate(same):
             if known is other or known == other:
-                same[at] = (place, other, settled and also)
+                same[at] = (place, other, min(state, also))
                 break
         else:
             same.append(token)

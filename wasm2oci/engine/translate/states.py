@@ -86,7 +86,7 @@ class _States:
             elif c.kind in {"if", "try"} or c.targeted:
                 entries[c.end] = c
                 if c.els >= 0:
-                    entries[c.els] = c.els + 1
+                    entries[c.els] = c.els
                 if c.kind == "try":
                     entries[c.start] = c.start + 1
         places = sorted(entries)

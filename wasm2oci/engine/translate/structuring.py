@@ -282,7 +282,7 @@ class _Builder:
         frame.after = c.after
         frame.chain = chain
         self.loops.append((len(self.frames) - 1, frame))
-        if c.kind == "loop":
+        if c.kind == "loop" and c.targeted:
             node.body.append(Head(c, alone=chain is None))
             frame.entries[c.cont] = (0, c)
         if chain is None:
@@ -290,7 +290,7 @@ class _Builder:
         frame.dispatch = Dispatch(chain.name, chain.segments, node.body)
         for number, block in enumerate(chain.blocks, 1):
             if number < chain.segments and block.cont != frame.after:
-                frame.entries[block.cont] = (number, block)
+                frame.entries.setdefault(block.cont, (number, block))  # where ends coincide, the first of them
 
     def close_loop(self, c: Construct) -> None:
         """Closes a Python loop, and branches on for those who broke out of it for somewhere else."""

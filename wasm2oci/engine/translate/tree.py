@@ -175,7 +175,7 @@ class While(Node):
         owner: the construct it realises; None for a dispatch on states.
         name: of the selector a dispatch in it tests, or "".
         entries: each value the selector may have at the loop's start, and what is then next: a label, named by its
-            construct (a loop's start, any other's end), or an instruction, by its index.
+            construct (a loop's start, any other's end), or an instruction, by its index (`else`: the second arm).
     """
 
     __slots__ = ("body", "entries", "name", "owner")
