@@ -436,6 +436,7 @@ class Client:
         profile: bool = False,
         cached: bool = True,
         trust: TrustOptions | None = None,
+        isolated: bool = False,
     ) -> Ran:
         """Fetch a module, verify it and run it to its end, with nothing but what it is given here.
 
@@ -450,7 +451,7 @@ class Client:
             invoke: the exported function to call instead of the program's start.
             timeout: seconds after which it is stopped.
             fuel: about how many instructions after which it is stopped.
-            max_memory: bytes that a memory of it may grow to; 1 GiB by default.
+            max_memory: bytes for its memories, tables, objects and generated code; 1 GiB by default.
             max_stack: bytes of its call stack, from 64 KiB to 1 GiB.
             engine: `auto`, `embedded` or `wasmtime`.
             pull: when the registry is asked: `always`, `missing` or `never`.
@@ -462,6 +463,8 @@ class Client:
             profile: measure where time went (embedded engine).
             cached: keep and use code that was made from the module.
             trust: whose signature it must have, besides what policy files ask for.
+            isolated: run it in a forked child process (Linux, with descriptors as streams): the limits on time and
+                memory then hold whatever the guest does. Not for a process with threads.
 
         Raises:
             NotFoundError: there is no such file or artifact, or no such function in it.
@@ -492,6 +495,7 @@ class Client:
             missing_as_traps=trap_missing,
             trace=trace,
             profile=profile,
+            isolated=isolated,
         )
         policy = FetchPolicy(
             Pull(pull),

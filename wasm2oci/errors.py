@@ -53,6 +53,7 @@ class ExitCode(IntEnum):
     TOOL_FAILED = 125
     INTERRUPTED = 130
     TRAP = 134
+    OUT_OF_MEMORY = 137
 
 
 class RemedyKind(StrEnum):

@@ -49,7 +49,7 @@ class Ran(NamedTuple):
         subject: what was run, by its name.
         module: the module.
         ending: how the run ended.
-        exit_code: what a process should end with: the guest's code, 124, 130 or 134.
+        exit_code: what a process should end with: the guest's code, 124, 130, 134 or 137.
         engine: which engine ran.
         why: why that one.
         results: of an invoked function, as text.

@@ -7,6 +7,7 @@ wasmtime is not installed       embedded
 vectors or GC at the border     embedded (wasmtime's binding would end the process)
 a name that is not UTF-8        embedded (wasmtime takes nothing else)
 wasmtime refuses the module     embedded, if that takes it; else wasmtime's reason
+wasmtime finds no room          embedded (it reserves gigabytes of addresses)
 anything else                   wasmtime
 """
 
@@ -49,6 +50,16 @@ def run(request: RunRequest) -> RunOutcome:
         UnsupportedError: the engine asked for is missing, or cannot run it.
         UsageError: the values of an invoked function do not fit.
     """
+    if request.isolated:
+        from wasm2oci.runtime.child import can_run_in_child, run_in_child  # noqa: PLC0415 - not for a run in here
+
+        if can_run_in_child(request):
+            return run_in_child(request, lambda: _run(request))
+    return _run(request)
+
+
+def _run(request: RunRequest) -> RunOutcome:
+    """Run a guest in this process."""
     known = _run_known(request)
     if known is not None:
         return known
@@ -68,11 +79,15 @@ def _run_known(request: RunRequest) -> RunOutcome | None:
         return None
     if request.engine is EngineChoice.AUTO and request.not_text is not None:
         return None
-    from wasm2oci.runtime.wasmtime import run_known  # noqa: PLC0415 - slow to import
+    from wasm2oci.runtime.wasmtime import WasmtimeRoomError, run_known  # noqa: PLC0415 - slow to import
 
     why = "asked for" if request.engine is EngineChoice.WASMTIME else _CAN
     try:
         outcome = run_known(request, why)
+    except WasmtimeRoomError:
+        if request.engine is EngineChoice.WASMTIME:
+            raise
+        return None
     except GuestSetupError:
         from wasm2oci.runtime.preflight import look  # noqa: PLC0415 - as above
 
@@ -90,10 +105,18 @@ def _run_module(request: RunRequest, preflight: "Preflight") -> RunOutcome:
     if engine is EngineChoice.EMBEDDED:
         return _run_embedded(request, preflight, why)
     from wasm2oci.engine.errors import ModuleError  # noqa: PLC0415 - as above
-    from wasm2oci.runtime.wasmtime import WasmtimeRefusedError, run_module  # noqa: PLC0415 - slow to import
+    from wasm2oci.runtime.wasmtime import (  # noqa: PLC0415 - slow to import
+        WasmtimeRefusedError,
+        WasmtimeRoomError,
+        run_module,
+    )
 
     try:
         return run_module(request, preflight, why)
+    except WasmtimeRoomError:
+        if request.engine is EngineChoice.WASMTIME:
+            raise
+        return _run_embedded(request, preflight, "wasmtime finds no room")
     except WasmtimeRefusedError as refusal:
         if request.engine is EngineChoice.WASMTIME:
             raise

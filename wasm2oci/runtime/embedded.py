@@ -1,17 +1,19 @@
 """Running a core module on the embedded engine, with our WASI."""
 
+import contextlib
 import ctypes
 from typing import Any
 
 from wasm2oci.engine import Engine, Linker, Module
 from wasm2oci.engine.binary import decode_names
-from wasm2oci.engine.runtime.limits import ResourceLimits, allowed_calls
+from wasm2oci.engine.runtime.limits import Account, ResourceLimits, allowed_calls
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.syntax.module import Import
 from wasm2oci.engine.syntax.types import DefType, FuncType
 from wasm2oci.errors import ExitCode
-from wasm2oci.runtime.preflight import INITIALIZE, Preflight
+from wasm2oci.runtime.child import free_memory
+from wasm2oci.runtime.preflight import INITIALIZE, TABLE_ELEMENT, Preflight
 from wasm2oci.runtime.profile import profiled
 from wasm2oci.runtime.request import (
     Ending,
@@ -31,7 +33,6 @@ from wasm2oci.wasi.functions import Call
 
 __all__ = ["run_module"]
 
-_TABLE_ELEMENT = 8
 _FRAME = 128
 """Bytes of a compiled program's stack that count for one call here."""
 
@@ -63,9 +64,16 @@ def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcom
             return end(Ending.TIMED_OUT, ExitCode.TIMED_OUT)
         except (KeyboardInterrupt, Interrupted):
             return end(Ending.INTERRUPTED, ExitCode.INTERRUPTED)
+        except MemoryError:
+            free_memory()
+            return end(Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY)
         except Trap as trap:
+            free_memory()
             frames = tuple(StackFrame(frame.function, frame.name, frame.offset) for frame in trap.frames)
-            return end(Ending.TRAPPED, ExitCode.TRAP, trap=TrapReport(str(trap), frames))
+            report = TrapReport(str(trap), frames)
+            if trap.kind is TrapKind.OUT_OF_MEMORY:
+                return end(Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY, trap=report)
+            return end(Ending.TRAPPED, ExitCode.TRAP, trap=report)
         except WasmException:
             return end(Ending.TRAPPED, ExitCode.TRAP, trap=TrapReport("uncaught exception"))
     return end(Ending.EXITED, ExitCode.OK, results=results)
@@ -81,14 +89,18 @@ def _call(
 ) -> tuple[str, ...]:
     limits = request.limits
     cache = None if request.cache is None else request.cache / "embedded"
-    with allowed_calls(limits.max_stack // _FRAME), open_wasi(request, interrupt) as wasi:
+    with contextlib.ExitStack() as held:
+        held.enter_context(allowed_calls(limits.max_stack // _FRAME))
+        wasi = held.enter_context(open_wasi(request, interrupt))
         engine = Engine(cache=cache, fuel=limits.fuel is not None)
         module = Module(engine, request.module, digest=request.sha256)
+        held.callback(module.code.save)  # in a child process nothing comes after this
         linker = Linker(engine)
         _define(linker, bound_calls(wasi, request))
         for item in preflight.missing:
             _define_missing(linker, item)
-        ceilings = ResourceLimits(memory_bytes=limits.max_memory, table_elements=limits.max_memory // _TABLE_ELEMENT)
+        most = limits.max_memory
+        ceilings = ResourceLimits(most, most // TABLE_ELEMENT, Account(most))
         with profiled(rows, decode_names(module.syntax).functions if request.profile else None):
             instance = linker.instantiate(module, limits=ceilings, fuel=limits.fuel)
             if preflight.initialize:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from wasm2oci.engine.syntax.module import Export
 
-__all__ = ["DEFAULT", "INITIALIZE", "START", "Preflight", "TypeUnsupportedError", "look"]
+__all__ = ["DEFAULT", "INITIALIZE", "START", "TABLE_ELEMENT", "Preflight", "TypeUnsupportedError", "look"]
 
 START: Final = "_start"
 INITIALIZE: Final = "_initialize"
@@ -27,6 +27,8 @@ DEFAULT: Final = ""
 """The export that is called where nothing else says what to call (wasmtime's convention for a default export)."""
 
 _GIB: Final = 1 << 30
+TABLE_ELEMENT: Final = 8
+"""Bytes an element of a table counts for."""
 _NAMES: Final = frozenset(function.name for function in FUNCTIONS)
 _CALLABLE: Final = frozenset({I32, I64, F32, F64})
 _SHOWN: Final = 80
@@ -177,13 +179,14 @@ def _check_imports(module: Module, *, allowed: bool) -> tuple[Import, ...]:
 
 
 def _check_memories(module: Module, allowed: int) -> None:
-    for memory in module.mems:
-        asked = memory.limits.minimum << memory.page_bits
-        if asked > allowed:
-            raise GuestSetupError(
-                f"the module asks for {_size(asked)} of memory, and may have {_size(allowed)}",
-                remedy=Remedy(RemedyKind.RAISE_MEMORY, _size(asked)),
-            )
+    """Add up what memories and tables start with: one account for all of them."""
+    asked = sum(memory.limits.minimum << memory.page_bits for memory in module.mems)
+    asked += sum(table.type.limits.minimum * TABLE_ELEMENT for table in module.tables)
+    if asked > allowed:
+        raise GuestSetupError(
+            f"the module asks for {_size(asked)} of memory, and may have {_size(allowed)}",
+            remedy=Remedy(RemedyKind.RAISE_MEMORY, _option(asked)),
+        )
 
 
 def _size(count: int) -> str:
@@ -191,3 +194,8 @@ def _size(count: int) -> str:
         if count >= size:
             return f"{count // size}{unit}" if count % size == 0 else f"{count / size:.1f}{unit}"
     return f"{count}B"
+
+
+def _option(count: int) -> str:
+    """A size that is no smaller, as the option takes it."""
+    return f"{count // _GIB}GiB" if count % _GIB == 0 else f"{-(-count >> 20)}MiB"

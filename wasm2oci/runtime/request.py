@@ -76,7 +76,7 @@ class Limits:
     Attributes:
         timeout_s: seconds from the start, loading included; None for no limit.
         fuel: about so many instructions; None for no limit.
-        max_memory: bytes for each linear memory.
+        max_memory: bytes for all of its memories, tables, objects and generated code.
         max_stack: bytes for its call stack, on wasmtime; the embedded engine allows a call for each 128 of them.
     """
 
@@ -110,6 +110,8 @@ class RunRequest:
         cache: a folder for code made from modules; None to keep none.
         clock: where its times come from; None for this machine's.
         random: where its randomness comes from.
+        isolated: run it in a child process, where the system has them as needed: then the limits on time and memory
+            hold whatever it does. Its trace is written from there.
     """
 
     module: bytes = field(default=b"", repr=False)
@@ -131,6 +133,7 @@ class RunRequest:
     cache: Path | None = None
     clock: "Clock | None" = None
     random: Callable[[int], bytes] = os.urandom
+    isolated: bool = False
 
     @property
     def not_text(self) -> bytes | None:
@@ -152,6 +155,7 @@ class Ending(StrEnum):
     TRAPPED = "trapped"
     TIMED_OUT = "timed out"
     INTERRUPTED = "interrupted"
+    OUT_OF_MEMORY = "out of memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +220,7 @@ class RunOutcome:
 
     Attributes:
         ending: how it ended.
-        exit_code: what the process should end with: the guest's code, 124, 130 or 134.
+        exit_code: what the process should end with: the guest's code, 124, 130, 134 or 137.
         engine: which engine ran.
         why: why that one, for the curious.
         results: of an invoked function, as text.

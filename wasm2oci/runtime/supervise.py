@@ -12,12 +12,13 @@ from typing import Final, Generic, TypeVar
 
 from wasm2oci.wasi import Interrupt, Interrupted
 
-__all__ = ["TimedOut", "supervise"]
+__all__ = ["HOST_STACK", "TimedOut", "supervise"]
 
 _GRACE_S: Final = 0.05
 _KICKS: Final = 2
 """An exception that arrives while Python runs a finalizer is printed and lost; the next one is not."""
-_STACK: Final = 64 << 20  # only reserved, not used, until a guest calls that deep
+HOST_STACK: Final = 64 << 20
+"""Bytes of the thread's stack for the host; only reserved, not used, until a guest calls that deep."""
 
 _starting: Final = threading.Lock()
 
@@ -73,7 +74,7 @@ def supervise(
 
     thread = threading.Thread(target=body, name="guest", daemon=True)
     with _starting:  # the size is the process's, and counts for the threads that start while it is set
-        before = threading.stack_size(_STACK + stack)
+        before = threading.stack_size(HOST_STACK + stack)
         try:
             thread.start()
         finally:

@@ -15,6 +15,7 @@ import wasmtime
 
 from wasm2oci.base.descriptors import DIRECTORY
 from wasm2oci.errors import ExitCode, InvalidInputError, Remedy, RemedyKind
+from wasm2oci.runtime.child import free_memory
 from wasm2oci.runtime.compiled import CompiledCode
 from wasm2oci.runtime.pump import Pump
 from wasm2oci.runtime.request import (
@@ -27,14 +28,14 @@ from wasm2oci.runtime.request import (
     exit_status,
 )
 from wasm2oci.runtime.supervise import TimedOut, supervise
-from wasm2oci.runtime.wasmtime_traps import GuestTrappedError, calling, cause, instantiating
+from wasm2oci.runtime.wasmtime_traps import OUT_OF_MEMORY, GuestTrappedError, calling, cause, instantiating
 from wasm2oci.wasi.endings import Interrupted, ProcExit
 from wasm2oci.wasi.waiting import Interrupt, SystemWaiter
 
 if TYPE_CHECKING:
     from wasm2oci.runtime.preflight import Preflight
 
-__all__ = ["Session", "WasmtimeRefusedError", "guarded", "run_known", "run_module"]
+__all__ = ["Session", "WasmtimeRefusedError", "WasmtimeRoomError", "guarded", "run_known", "run_module"]
 
 _MODULE: Final = "wasi_snapshot_preview1"
 _START: Final = "_start"
@@ -43,6 +44,11 @@ _DEFAULT: Final = ""
 _TABLE_ELEMENT: Final = 8
 _ASYNC_EXTRA: Final = 1 << 20
 _GUEST: Final = "guest"
+_NO_ROOM: Final = "Cannot allocate memory"
+
+
+class WasmtimeRoomError(GuestSetupError):
+    """The system refuses wasmtime the memory, or the range of addresses, that it needs to start the module."""
 
 
 class WasmtimeRefusedError(InvalidInputError):
@@ -237,8 +243,17 @@ def guarded(session: Session, work: Callable[[], tuple[str, ...]], why: str) -> 
     except (KeyboardInterrupt, Interrupted):
         return end(Ending.INTERRUPTED, ExitCode.INTERRUPTED)
     except GuestTrappedError as trapped:
+        if OUT_OF_MEMORY in trapped.report.reason:
+            return end(Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY, trap=trapped.report)
         return end(Ending.TRAPPED, ExitCode.TRAP, trap=trapped.report)
+    except MemoryError:
+        free_memory()
+        return end(Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY)
     except wasmtime.WasmtimeError as error:
+        if any(text in str(error) for text in (OUT_OF_MEMORY, _NO_ROOM)):
+            raise WasmtimeRoomError(
+                f"wasmtime finds no room for the module: {cause(error)}", hint="allow more memory, or --engine embedded"
+            ) from error
         raise GuestSetupError(cause(error)) from error
     return end(Ending.EXITED, ExitCode.OK, results=results)
 

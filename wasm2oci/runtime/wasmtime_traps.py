@@ -17,8 +17,10 @@ from wasm2oci.runtime.request import StackFrame, TrapReport
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PASSING", "GuestTrappedError", "calling", "cause", "instantiating"]
+__all__ = ["OUT_OF_MEMORY", "PASSING", "GuestTrappedError", "calling", "cause", "instantiating"]
 
+OUT_OF_MEMORY: Final = "out of memory"
+"""What wasmtime says, among other words, when the guest's heap, tables or memories are refused more."""
 PASSING: Final = "wasm2oci-trace"
 """The name of the module that passes traced calls on; it is no part of the guest's backtrace."""
 

@@ -63,7 +63,7 @@ def command(
         Option("--fuel", metavar="N", help="Stop it after about N instructions.", minimum=1, title=_LIMITS),
     ] = None,
     max_memory: Annotated[
-        str, Option("--max-memory", metavar="SIZE", help="What a memory of it may grow to.", title=_LIMITS)
+        str, Option("--max-memory", metavar="SIZE", help="What it may have, for memories and all else.", title=_LIMITS)
     ] = "1GiB",
     max_stack: Annotated[
         str, Option("--max-stack", metavar="SIZE", help="How large its call stack may grow.", title=_LIMITS)
@@ -100,9 +100,9 @@ def command(
 
     It sees no files, no variables and no network but what you give it. Everything
     after REF is the guest's, options too. The exit code is the guest's own; 124
-    when its time was over, 125 when it could not be started, 134 when it trapped.
-    With --format json standard output gets how the run went, and what the guest
-    writes there goes to standard error.
+    when its time was over, 125 when it could not be started, 134 when it trapped,
+    137 when it ran out of memory. With --format json standard output gets how the
+    run went, and what the guest writes there goes to standard error.
 
       wasm2oci run ghcr.io/me/tool:v1 --its-own-flag
 
@@ -148,10 +148,11 @@ def command(
             profile=profile,
             cached=not no_code_cache,
             trust=trust,
+            isolated=True,
         )
     if output.as_json or (invoke is not None and not ran.exit_code):
         output.result(ran, ran.results, quiet=ran.results)
-    _report(ran, output, timeout)
+    _report(ran, output, timeout, max_memory)
     return ran.exit_code
 
 
@@ -195,13 +196,16 @@ def _sink(stream: Any) -> int | Callable[[bytes], object]:
     return number
 
 
-def _report(ran: "Ran", output: Output, timeout: str | None) -> None:
+def _report(ran: "Ran", output: Output, timeout: str | None, max_memory: str) -> None:
     """Write to standard error how the guest ended, unless it ended by itself."""
     # What a guest named is shown without control characters, and not without end.
-    if ran.trap is not None:
+    if ran.ending is Ending.OUT_OF_MEMORY:
+        output.stderr.write(f"error: the guest ran out of memory: it may have {max_memory} (--max-memory)\n")
+    elif ran.trap is not None:
         output.stderr.write(f"error: the guest trapped: {printable(ran.trap.reason, _SHOWN_CHARACTERS)}\n")
+    if ran.trap is not None:
         output.stderr.write("".join(f"  {printable(line, _SHOWN_CHARACTERS)}\n" for line in ran.trap.backtrace))
-    elif ran.ending is Ending.TIMED_OUT:
+    if ran.ending is Ending.TIMED_OUT:
         output.stderr.write(f"error: the guest was stopped after {timeout}\n")
     if ran.profile:
         output.stderr.write(_profile_table(ran.profile))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from wasm2oci.engine.runtime import numeric
-from wasm2oci.engine.runtime.limits import ARRAY_CEILING
+from wasm2oci.engine.runtime.limits import ARRAY_CEILING, ELEMENT, ResourceLimits
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.syntax.types import (
     ANY,
@@ -69,6 +69,9 @@ __all__ = [
     "ref_i31",
     "ref_test",
 ]
+
+LARGE: Final = 1024
+"""Elements from which on an array is charged to its instance's account; counting smaller ones would cost too much."""
 
 _UNPACKERS: Final[dict[int, tuple[int, Callable[[bytes], Any]]]] = {
     I8: (1, lambda raw: raw[0]),
@@ -171,8 +174,12 @@ def default_value(storage: int) -> Any:
     return 0.0 if storage in {F32, F64} else None if storage > 0xFF else 0
 
 
-def aggregate_class(type_: DefType) -> Callable[..., Any]:
+def aggregate_class(type_: DefType, limits: ResourceLimits | None = None) -> Callable[..., Any]:
     """The class of a structure or array type.
+
+    Args:
+        type_: defined in some module.
+        limits: whose account large arrays are charged to.
 
     Returns:
         For a structure, a class to call with the fields' values; its attribute `default` is a callable that makes one
@@ -182,8 +189,19 @@ def aggregate_class(type_: DefType) -> Callable[..., Any]:
     if isinstance(composite, FuncType):
         raise AssertionError("functions have no class")  # noqa: TRY004 -- a bug here, not of a caller
     if isinstance(composite, ArrayType):
-        return type("Array", (ArrayObject,), {"__slots__": (), "above": type_.above, "type_": type_})
+        return _array_class(type_, limits or ResourceLimits())
     return _struct_class(type_, composite)
+
+
+def _array_class(type_: DefType, limits: ResourceLimits) -> Callable[..., Any]:
+    common = {"__slots__": (), "above": type_.above, "type_": type_, "limits": limits}
+
+    def give_back(array: ArrayObject) -> None:
+        limits.give(len(array.items) * ELEMENT)
+
+    created = type("Array", (ArrayObject,), dict(common))
+    created.large = type("LargeArray", (ArrayObject,), {**common, "__del__": give_back})  # type: ignore[attr-defined]
+    return created
 
 
 def _struct_class(type_: DefType, composite: StructType) -> Callable[..., Any]:
@@ -267,7 +285,22 @@ def array_new(class_: Callable[..., Any], value: Any, count: int) -> ArrayObject
     """A new array of one value; a packed one comes masked. Spec: array.new, array.new_default."""
     if count > ARRAY_CEILING:
         raise Trap(TrapKind.OUT_OF_MEMORY, f"an array of {count} elements")
-    made: ArrayObject = class_([value] * count)
+    if count < LARGE:
+        made: ArrayObject = class_([value] * count)
+        return made
+    return _large(class_, count, lambda: [value] * count)
+
+
+def _large(class_: Callable[..., Any], count: int, items: Callable[[], list[Any]]) -> ArrayObject:
+    """An array that is charged to the account of its instance, and gives back when it is collected."""
+    limits: ResourceLimits = class_.limits  # type: ignore[attr-defined] # the classes of `aggregate_class` have it
+    if not limits.take(count * ELEMENT):
+        raise Trap(TrapKind.OUT_OF_MEMORY, f"an array of {count} elements")
+    try:
+        made: ArrayObject = class_.large(items())  # type: ignore[attr-defined] # the same
+    except MemoryError:
+        limits.give(count * ELEMENT)
+        raise
     return made
 
 
@@ -326,16 +359,22 @@ def _decode(storage: int, segment: bytes | memoryview, start: int, count: int) -
 def array_new_data(class_: Callable[..., Any], segment: bytes | memoryview, start: int, count: int) -> ArrayObject:
     """A new array, its elements decoded from a data segment. Spec: array.new_data."""
     type_: DefType = class_.type_  # type: ignore[attr-defined] # the classes of `aggregate_class` have it
-    made: ArrayObject = class_(_decode(_element_type(type_), segment, start, count))
-    return made
+    if start + count * _UNPACKERS[_element_type(type_)][0] > len(segment):
+        raise Trap(TrapKind.MEMORY)
+    if count < LARGE:
+        made: ArrayObject = class_(_decode(_element_type(type_), segment, start, count))
+        return made
+    return _large(class_, count, lambda: _decode(_element_type(type_), segment, start, count))
 
 
 def array_new_elem(class_: Callable[..., Any], segment: list[Any], start: int, count: int) -> ArrayObject:
     """A new array of references from an element segment. Spec: array.new_elem."""
     if start + count > len(segment):
         raise Trap(TrapKind.TABLE)
-    made: ArrayObject = class_(segment[start : start + count])
-    return made
+    if count < LARGE:
+        made: ArrayObject = class_(segment[start : start + count])
+        return made
+    return _large(class_, count, lambda: segment[start : start + count])
 
 
 def array_init_data(array: ArrayObject | None, at: int, segment: bytes | memoryview, start: int, count: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine.runtime.function import Function, Global, Tag
 from wasm2oci.engine.runtime.gc import aggregate_class
+from wasm2oci.engine.runtime.limits import ResourceLimits
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
 from wasm2oci.engine.syntax.module import Module
@@ -27,6 +28,7 @@ class ModuleInstance:
 
     Args:
         module: validated.
+        limits: ceilings over what it takes.
 
     Attributes:
         funcs, tables, mems, globals, tags: the index spaces, imported items first.
@@ -46,6 +48,7 @@ class ModuleInstance:
         "exports",
         "funcs",
         "globals",
+        "limits",
         "mems",
         "module",
         "namespace",
@@ -53,8 +56,9 @@ class ModuleInstance:
         "tags",
     )
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, limits: ResourceLimits | None = None) -> None:
         self.module = module
+        self.limits = limits or ResourceLimits()
         self.funcs: list[Function] = []
         self.tables: list[Table] = []
         self.mems: list[Memory] = []
@@ -72,7 +76,7 @@ class ModuleInstance:
         type_ = self.module.types[type_index]
         class_ = self._classes.get(type_.id)
         if class_ is None:
-            class_ = self._classes[type_.id] = aggregate_class(type_)
+            class_ = self._classes[type_.id] = aggregate_class(type_, self.limits)
         return class_
 
     def space(self, kind: ExternKind) -> list[Any]:

@@ -95,7 +95,7 @@ def allocate(
     Raises:
         ResourceLimitError: a memory or table starts above its ceiling.
     """
-    instance = ModuleInstance(module)
+    instance = ModuleInstance(module, limits)
     for wanted, item in zip(module.imports, imported, strict=True):
         instance.space(wanted.kind).append(item)
     types = module.types

@@ -12,7 +12,9 @@ from wasm2oci.errors import UnsupportedError
 __all__ = [
     "ARRAY_CEILING",
     "CALLS",
+    "ELEMENT",
     "MEMORY32_CEILING",
+    "Account",
     "ResourceLimitError",
     "ResourceLimits",
     "allowed_calls",
@@ -93,6 +95,38 @@ _depth = _CallDepth()
 hold_call_depth, allowed_calls = _depth.hold, _depth.allowed
 
 
+ELEMENT = 8
+"""Bytes an element of a table, of an array, or of a list of callables counts for."""
+
+
+class Account:
+    """What the instances of one store may take together; charged before anything is taken.
+
+    Args:
+        limit: bytes.
+
+    Attributes:
+        taken: bytes.
+    """
+
+    __slots__ = ("limit", "taken")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.taken = 0
+
+    def take(self, count: int) -> bool:
+        """Charge bytes; whether they may be taken. What may not is not charged."""
+        if self.taken + count > self.limit:
+            return False
+        self.taken += count
+        return True
+
+    def give(self, count: int) -> None:
+        """Give bytes back."""
+        self.taken -= count
+
+
 class ResourceLimitError(UnsupportedError):
     """The module needs more, from the start, than it is allowed to take."""
 
@@ -104,7 +138,18 @@ class ResourceLimits:
     Args:
         memory_bytes: for each memory of the instance; 2 GiB unless told, and never more where it is addressed by i32.
         table_elements: for each table of the instance.
+        account: for all memories, tables and large arrays of the instances that share it; None for no account.
     """
 
     memory_bytes: int = 1 << 31
     table_elements: int = 10_000_000
+    account: Account | None = None
+
+    def take(self, count: int) -> bool:
+        """Charge the account, where there is one."""
+        return self.account is None or self.account.take(count)
+
+    def give(self, count: int) -> None:
+        """Give back to it."""
+        if self.account is not None:
+            self.account.give(count)

@@ -58,6 +58,7 @@ class Memory:
     __slots__ = (
         "_attached",
         "_ceiling",
+        "_limits",
         "_whole",
         "data",
         "f32",
@@ -76,7 +77,7 @@ class Memory:
     def __init__(self, type_: MemoryType, limits: ResourceLimits | None = None) -> None:
         if sys.byteorder != "little":
             raise UnsupportedError("the embedded engine needs a little-endian machine")
-        limits = limits or ResourceLimits()
+        self._limits = limits = limits or ResourceLimits()
         self.type_ = type_
         self.page_size = 1 << type_.page_bits
         self._ceiling = (
@@ -94,6 +95,11 @@ class Memory:
         if type_.limits.minimum > self._ceiling:
             raise ResourceLimitError(
                 f"the module's memory starts with {size} bytes, {self._ceiling << type_.page_bits} are allowed",
+                hint="raise the memory limit",
+            )
+        if not limits.take(size):
+            raise ResourceLimitError(
+                f"the module's memory starts with {size} bytes, more than is left for all its memories and tables",
                 hint="raise the memory limit",
             )
         self.data = bytearray()
@@ -172,12 +178,13 @@ class Memory:
         before = self.pages
         if not delta:
             return before
-        if before + delta > self._ceiling:
+        if before + delta > self._ceiling or not self._limits.take(delta * self.page_size):
             return -1
         self._release()
         try:
             self._extend(delta * self.page_size)
         except (MemoryError, OverflowError, BufferError):
+            self._limits.give(delta * self.page_size)
             return -1
         finally:
             self._cast()

@@ -13,7 +13,7 @@ Spec: core, Execution, Runtime structure, Table instances.
 from typing import Any, NoReturn
 
 from wasm2oci.engine.runtime.function import Callee, Function
-from wasm2oci.engine.runtime.limits import ResourceLimitError, ResourceLimits
+from wasm2oci.engine.runtime.limits import ELEMENT, ResourceLimitError, ResourceLimits
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.runtime.values import to_wasm
 from wasm2oci.engine.syntax.types import DefType, Limits, TableType
@@ -59,10 +59,10 @@ class Table:
         ResourceLimitError: the minimum is above the ceiling.
     """
 
-    __slots__ = ("_calls", "_ceiling", "elems", "type_")
+    __slots__ = ("_calls", "_ceiling", "_limits", "elems", "type_")
 
     def __init__(self, type_: TableType, initial: Any = None, limits: ResourceLimits | None = None) -> None:
-        limits = limits or ResourceLimits()
+        self._limits = limits = limits or ResourceLimits()
         self.type_ = type_
         self._ceiling = limits.table_elements
         if type_.limits.maximum is not None:
@@ -71,6 +71,12 @@ class Table:
             raise ResourceLimitError(
                 f"the module's table starts with {type_.limits.minimum} elements, {limits.table_elements} are allowed",
                 hint="raise the table limit",
+            )
+        if not limits.take(type_.limits.minimum * ELEMENT):
+            raise ResourceLimitError(
+                f"the module's table starts with {type_.limits.minimum} elements, more than is left for all its "
+                "memories and tables",
+                hint="raise the memory limit",
             )
         self.elems: list[Any] = [initial] * type_.limits.minimum
         self._calls: dict[int, list[Callee]] = {}
@@ -82,10 +88,16 @@ class Table:
         return TableType(self.type_.element, Limits(len(self.elems), declared.maximum, declared.is64))
 
     def calls(self, type_: DefType) -> list[Callee]:
-        """The list of callables for indirect calls of one type, in step with `elems` from now on."""
+        """The list of callables for indirect calls of one type, in step with `elems` from now on.
+
+        Raises:
+            Trap: what the instances may take is used up.
+        """
         wanted = type_.id
         calls = self._calls.get(wanted)
         if calls is None:
+            if not self._limits.take(len(self.elems) * ELEMENT):
+                raise Trap(TrapKind.OUT_OF_MEMORY)
             calls = self._calls[wanted] = [_uninitialized] * len(self.elems)
             for index, element in enumerate(self.elems):
                 if element is not None:
@@ -129,11 +141,17 @@ class Table:
         Spec: core, Execution, Instructions, table.grow.
         """
         before = len(self.elems)
-        if before + delta > self._ceiling:
+        size = delta * ELEMENT * (1 + len(self._calls))
+        if before + delta > self._ceiling or not self._limits.take(size):
             return -1
-        self.elems.extend([element] * delta)
-        for calls in self._calls.values():
-            calls.extend([_uninitialized] * delta)
+        try:
+            for items, item in ((self.elems, element), *((calls, _uninitialized) for calls in self._calls.values())):
+                items.extend([item] * delta)
+        except MemoryError:
+            for items in (self.elems, *self._calls.values()):
+                del items[before:]
+            self._limits.give(size)
+            return -1
         if element is not None:
             self._refresh(before, before + delta)
         return before

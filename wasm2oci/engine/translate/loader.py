@@ -37,8 +37,15 @@ def file_name(digest: str, index: int) -> str:
 
 
 def compile_source(source: "Source", name: str) -> CodeType:
-    """The code of the one function a source defines."""
-    module = compile(source.text, name, "exec", dont_inherit=True, optimize=2)
+    """The code of the one function a source defines.
+
+    Raises:
+        MemoryError: Python has not enough memory to compile it.
+    """
+    try:
+        module = compile(source.text, name, "exec", dont_inherit=True, optimize=2)
+    except SystemError as error:  # CPython 3.11 may forget to say that memory ran out
+        raise MemoryError(str(error)) from error
     return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
 
 
