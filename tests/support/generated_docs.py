@@ -40,6 +40,7 @@ _MEANINGS: Final = {
     ExitCode.TOOL_FAILED: "`run`: wasm2oci failed around the guest",
     ExitCode.INTERRUPTED: "Ctrl-C",
     ExitCode.TRAP: "`run`: the guest trapped",
+    ExitCode.OUT_OF_MEMORY: "`run`: the guest ran out of memory",
 }
 
 
