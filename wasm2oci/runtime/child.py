@@ -237,7 +237,7 @@ def _died(request: RunRequest, status: int) -> RunOutcome:
     if number in {-signal.SIGABRT, -signal.SIGKILL}:
         return _outcome(request, Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY)
     how = f"by {signal.Signals(-number).name}" if number < 0 else f"with {number}"
-    raise GuestSetupError(f"the engine's process ended {how} and said nothing", hint="--engine may name another one")
+    raise GuestSetupError(f"the engine's process ended {how} and said nothing", hint="another engine may run it")
 
 
 def _outcome(request: RunRequest, ending: Ending, code: ExitCode) -> RunOutcome:

@@ -252,7 +252,7 @@ def guarded(session: Session, work: Callable[[], tuple[str, ...]], why: str) -> 
     except wasmtime.WasmtimeError as error:
         if any(text in str(error) for text in (OUT_OF_MEMORY, _NO_ROOM)):
             raise WasmtimeRoomError(
-                f"wasmtime finds no room for the module: {cause(error)}", hint="allow more memory, or --engine embedded"
+                f"wasmtime finds no room for the module: {cause(error)}", remedy=Remedy(RemedyKind.USE_EMBEDDED)
             ) from error
         raise GuestSetupError(cause(error)) from error
     return end(Ending.EXITED, ExitCode.OK, results=results)
