@@ -66,6 +66,7 @@ class RemedyKind(StrEnum):
     FORCE_PUSH = "force-push"
     GIVE_CERTIFICATE = "give-certificate"
     GIVE_CREDENTIALS = "give-credentials"
+    GIVE_DESTINATION_CREDENTIALS = "give-destination-credentials"
     GIVE_OUTPUT = "give-output"
     GIVE_PASSWORD = "give-password"  # noqa: S105 - the name of a remedy
     GIVE_TITLE = "give-title"

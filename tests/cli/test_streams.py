@@ -92,12 +92,12 @@ def test_help_to_a_full_disk_is_no_bug(tmp_path: Path) -> None:
 
 
 def test_a_module_for_a_pipe_that_has_no_room_to_wait_is_exit_9(registry: RunningRegistry, tmp_path: Path) -> None:
-    import wasm2oci.operations.pull as module
+    import wasm2oci.base.files as module
 
     # The smallest spool goes to a file at once, and the file may have no byte.
     code = (
-        "import sys, resource, signal, wasm2oci.operations.pull as pull\n"
-        "pull._SPOOL = 1\n"
+        "import sys, resource, signal, wasm2oci.base.files as files\n"
+        "files._SPOOL = 1\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
         f"sys.argv = ['wasm2oci', 'pull', '{registry.address}/hello:v1', '--no-cache', '-q', '-o', '-']\n"
@@ -108,7 +108,7 @@ def test_a_module_for_a_pipe_that_has_no_room_to_wait_is_exit_9(registry: Runnin
     environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert (ran.returncode, ran.stdout) == (9, "")
-    assert ran.stderr.startswith("error: cannot keep the module in a temporary file until it is verified: ")
+    assert ran.stderr.startswith("error: cannot keep the content in a temporary file until it is verified: ")
     assert "hint: make room there, or set TMPDIR" in ran.stderr
 
 

@@ -9,27 +9,29 @@ Faults go in between: `registry_server(wrap=lambda handle: cut_after(handle, 10)
 wins, and the connection is closed after a body of another length; a body that raises `OSError` cuts it.
 """
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wasm2oci.server.http_server import Server
 from wasm2oci.server.memory import MemoryStorage
+from wasm2oci.server.messages import Request, Response
 from wasm2oci.server.registry import Registry
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from wasm2oci.server.access import Access
     from wasm2oci.server.call import Rules
     from wasm2oci.server.http1 import Limits
-    from wasm2oci.server.messages import Request, Response
     from wasm2oci.server.storage import Storage
 
-    Handle = Callable[[Request], Response]
+__all__ = ["Handle", "RunningRegistry", "registry_server"]
 
-__all__ = ["RunningRegistry", "registry_server"]
+Handle = Callable[[Request], Response]
+"""A registry as a function."""
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,14 @@ __all__ = [
     "FileNotThereError",
     "NewFile",
     "ReadableFile",
+    "SpoolError",
     "claim_file",
     "local_errors",
     "make_folder",
     "open_file",
     "open_folder",
     "replace_file",
+    "spooled",
     "sync_folder",
     "write_all",
     "write_file",
@@ -48,6 +50,9 @@ __all__ = [
 TEMPORARY: Final = ".wasm2oci-"
 """How names of temporary files begin; one that is a day old was left by a process that was killed."""
 
+_SPOOL: Final = 64 << 20
+"""Bytes of spooled content that wait in memory."""
+_PIECE: Final = 1 << 20
 _FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_BINARY", "O_NOINHERIT"))
 _NOFOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
@@ -269,7 +274,8 @@ def write_file(path: Path, content: Iterable[bytes], mode: int = 0o666, *, sync:
     """Write a file whole or not at all; an existing one is replaced only when the last byte is on the disk.
 
     The content's own errors (a digest mismatch at its end) pass through and leave nothing behind. A path that is
-    there and is not a regular file (`/dev/stdout`, a named pipe) is written to directly: there is nothing to rename.
+    there and is not a regular file (`/dev/stdout`, a named pipe) is written to, when all of the content was read
+    without an error: there is nothing to rename, and nothing to take back.
 
     Args:
         path: where to.
@@ -326,13 +332,45 @@ def claim_file(path: Path, data: bytes, mode: int = 0o600) -> None:
 def _write_special(path: Path, content: Iterable[bytes]) -> int:
     written = 0
     with local_errors(path):
-        file = path.open("wb", buffering=0)
-    with file:
-        for chunk in content:
-            with local_errors(path):
-                write_all(file.fileno(), chunk)
-            written += len(chunk)
+        # Opened first: who reads from a pipe sees its end, whatever comes of the content.
+        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | _FLAGS)
+    try:
+        with spooled(content) as chunks:
+            for chunk in chunks:
+                with local_errors(path):
+                    write_all(descriptor, chunk)
+                written += len(chunk)
+    finally:
+        os.close(descriptor)
     return written
+
+
+class SpoolError(LocalIOError):
+    """There is no room to keep content until it is verified."""
+
+
+@contextmanager
+def spooled(content: Iterable[bytes]) -> Iterator[Iterator[bytes]]:
+    """All of this content, read to its end before the first byte is given out: what it raises, it raises before that.
+
+    For places that cannot take bytes back: pipes, terminals, devices. Up to 64 MiB wait in memory, more in a file.
+
+    Raises:
+        SpoolError: there is no room for that file.
+    """
+    from tempfile import SpooledTemporaryFile  # noqa: PLC0415 - needed rarely, and slow to import
+
+    with SpooledTemporaryFile(max_size=_SPOOL) as spool:
+        try:
+            for chunk in content:
+                spool.write(chunk)
+            spool.seek(0)
+        except OSError as error:
+            raise SpoolError(
+                f"cannot keep the content in a temporary file until it is verified: {error.strerror}",
+                hint="make room there, or set TMPDIR",
+            ) from error
+        yield iter(lambda: spool.read(_PIECE), b"")
 
 
 def write_all(descriptor: int, chunk: Buffer) -> None:
@@ -343,6 +381,11 @@ def write_all(descriptor: int, chunk: Buffer) -> None:
 
 
 def _is_special(path: Path) -> bool:
+    # What has a name in /dev or among a process's descriptors is written to, never replaced, even if it is a file:
+    # /dev/stdout is one when the output is redirected.
+    parent = path.parent.resolve().parts
+    if parent == ("/", "dev") or parent[:2] == ("/", "proc"):
+        return True
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:

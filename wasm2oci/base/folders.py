@@ -13,7 +13,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from wasm2oci.base.files import TEMPORARY, open_file, open_folder
+from wasm2oci.base.files import TEMPORARY, claim_file, open_file, open_folder
+from wasm2oci.errors import LocalIOError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,15 +22,19 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
+    "KEY_SIZE",
     "FolderLock",
     "LocksUnavailableError",
     "evict",
+    "folder_key",
     "is_private",
     "private_folder",
     "read_private",
     "used",
 ]
 
+KEY_SIZE: Final = 32
+_KEY: Final = "key"
 _LOCK: Final = f"{TEMPORARY}lock"
 _STALE: Final = 24 * 3600
 _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
@@ -81,6 +86,27 @@ def read_private(path: Path, *, secret: bool = False) -> bytes | None:
         return None
     finally:
         os.close(descriptor)
+
+
+def folder_key(folder: Path) -> bytes | None:
+    """A random key in a folder, that only this user can read, made at first use: for proofs (HMAC) of files there.
+
+    None where the folder is not this user's alone, or cannot be written.
+    """
+    try:
+        if not private_folder(folder):
+            return None
+        path = folder / _KEY
+        key = read_private(path, secret=True)
+        if key is not None and len(key) != KEY_SIZE:  # cut short when the machine stopped: it proves nothing
+            path.unlink()
+            key = None
+        if key is None and not path.is_symlink() and not path.exists():
+            claim_file(path, os.urandom(KEY_SIZE))
+            key = read_private(path, secret=True)
+    except (OSError, LocalIOError):
+        return None
+    return key
 
 
 def _is_ours(status: os.stat_result, forbidden: int = 0o022) -> bool:

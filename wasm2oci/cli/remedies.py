@@ -19,7 +19,10 @@ _WORDS: Final = {
     RemedyKind.FORCE_PUSH: "use --force to push it all the same",
     RemedyKind.GIVE_CERTIFICATE: "add --cert-file FILE",
     RemedyKind.GIVE_CREDENTIALS: "add -u NAME --password-stdin",
-    RemedyKind.GIVE_OUTPUT: "name the file to write with -o FILE",
+    RemedyKind.GIVE_DESTINATION_CREDENTIALS: (
+        "those of {} go with --to-username and --to-password-stdin; kept credentials need neither"
+    ),
+    RemedyKind.GIVE_OUTPUT: "name the file to write with -o FILE, or replace it with --force",
     RemedyKind.GIVE_PASSWORD: "add --password-stdin and pipe the password in",
     RemedyKind.GIVE_TITLE: "give it another one: --title NAME",
     RemedyKind.GIVE_USERNAME: "add -u NAME",

@@ -6,27 +6,32 @@ The rules:
   content comes from the source again.
 * A cache is never needed: when it cannot be written (disk full, read-only home) the operation goes on without it.
 * Several processes may use it at once: files appear whole by a rename, and removing one that is read harms nobody.
+* What a reference meant is believed only when this user alone can have written it (the folder and the file are ours,
+  and the file's proof is by a key in that folder), and for 30 days.
 * It stays below its limit: the least recently used blob goes first (LRU), and so does a reference below its own.
 
     FOLDER/blobs/ALGORITHM/ENCODED        time of modification = time of last use
-    FOLDER/references/HASH.json           the descriptor that a reference meant when it was last fetched
+    FOLDER/references/HASH.json           the descriptor that a reference meant when it was last fetched, and the proof
+    FOLDER/references/key                 of that (HMAC-SHA256 with this key, over the reference, the time and the rest)
 """
 
 import hashlib
+import hmac
 import json
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, make_folder, replace_file
-from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, used
+from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, folder_key, read_private, used
 from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, Verified, verified
 from wasm2oci.errors import IntegrityError, LocalIOError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.wire import load_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.reference import Name, Reference
@@ -41,6 +46,9 @@ SHARE: Final = 8
 
 _BLOCK: Final = 4096
 """Bytes that a file with a reference is counted for: that is what it takes on a disk."""
+
+_BELIEVED: Final = 30 * 24 * 3600
+"""Seconds for which it is believed that a reference still means what it meant."""
 
 _REFERENCES: Final = 4096 * _BLOCK
 """Bytes that references take beside the blobs at most."""
@@ -67,11 +75,13 @@ class Cache:
     Args:
         folder: where; made when the first blob is kept, readable by its owner only.
         limit: bytes that all blobs together may take.
+        now: seconds since 1970.
     """
 
-    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+    def __init__(self, folder: Path, limit: int = LIMIT, *, now: "Callable[[], float]" = time.time) -> None:
         self.folder = folder
         self.limit = limit
+        self._now = now
 
     def find(self, descriptor: "Descriptor") -> "SelfVerifying | None":
         """This blob, its bytes checked already, or None; a file with wrong bytes is removed."""
@@ -156,11 +166,18 @@ class Cache:
 
     def recall(self, reference: "Reference") -> "Descriptor | None":
         """The descriptor of the manifest that a reference meant when it was last fetched, if that is remembered."""
-        path = self._reference_path(reference)
+        path, key = self._reference_path(reference), folder_key(self.folder / "references")
+        raw = read_private(path) if key is not None else None
+        if key is None or raw is None or len(raw) > _BLOCK:
+            return None
         try:
-            with path.open("rb") as file:
-                known = Descriptor.from_json(load_object(file.read(_BLOCK), "reference"))
-        except (OSError, Wasm2OciError):
+            value = load_object(raw, "reference")
+            proof, when = value.pop("proof", None), value.get("time")
+            known = Descriptor.from_json(value.get("descriptor"), "reference")
+        except Wasm2OciError:
+            return None
+        right = isinstance(proof, str) and hmac.compare_digest(proof.encode(), _proof(key, path.name, value).encode())
+        if not right or not isinstance(when, int) or not 0 <= self._now() - when < _BELIEVED:
             return None
         used(path)
         return known if reference.digest in {None, known.digest} else None
@@ -169,13 +186,17 @@ class Cache:
         """Keep what a reference means now, under the reference and under its digest.
 
         Raises:
-            LocalIOError: it cannot be written.
+            LocalIOError: it cannot be written, or others could write there too.
         """
-        data = json.dumps(Descriptor(root.media_type, root.digest, root.size).to_json()).encode()
+        descriptor = Descriptor(root.media_type, root.digest, root.size).to_json()
         with _unwritable():
+            make_folder(self.folder, 0o700)
+            key = folder_key(self.folder / "references")
+            if key is None:
+                raise LocalIOError(f"{self.folder} is not only ours: what references mean is not kept there")
             for path in {self._reference_path(reference), self._reference_path(reference.with_digest(root.digest))}:
-                for folder in (self.folder, path.parent):
-                    make_folder(folder, 0o700)
+                value = {"descriptor": descriptor, "time": int(self._now())}
+                data = json.dumps({**value, "proof": _proof(key, path.name, value)}).encode()
                 replace_file(path, [data], 0o600, sync=False)
         self.prune(self.limit)
 
@@ -222,7 +243,7 @@ class Cache:
 
     def _evict(self, limit: int) -> int:
         removed = evict(self._files("blobs/*/*"), limit)
-        return removed + evict(self._files("references/*"), min(limit, _REFERENCES), block=_BLOCK)
+        return removed + evict(self._files("references/*.json"), min(limit, _REFERENCES), block=_BLOCK)
 
     def _files(self, pattern: str) -> list[Path]:
         # Folders may go away while they are listed: somebody empties the cache by hand.
@@ -230,6 +251,11 @@ class Cache:
             return list(self.folder.glob(pattern))
         except OSError:
             return []
+
+
+def _proof(key: bytes, name: str, value: "Mapping[str, Any]") -> str:
+    text = json.dumps([name, value], sort_keys=True)
+    return hmac.digest(key, text.encode(), "sha256").hex()
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.progress import SILENT, Outcome
+from wasm2oci.errors import Remedy, RemedyKind, UsageError
 from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.names import pinned, tagged
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
@@ -67,12 +69,14 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
     """Copy an artifact.
 
     Raises:
+        UsageError: a password or a header would go to two registries.
         NotFoundError: the source names nothing.
         IntegrityError: bytes are not what the manifest says, a signature that is asked for is missing, or the
             destination names another digest than the source has; the destination's tag was not touched.
         Wasm2OciError: either place failed; `side` says which.
     """
     other = request.destination_options
+    _check_credentials(request, environment)
     tag = request.destination.tag
     if tag is None and request.destination.digest is None:
         tag = request.source.tag
@@ -140,3 +144,14 @@ def _check(guard: "Guard", places: "Places", location: "Location", root: Descrip
 
         found = recognise(places.read(location), root)
         guard.check_module(location, b"".join(found.content))
+
+
+def _check_credentials(request: CopyRequest, environment: "Environment") -> None:
+    hosts = [place.host for place in (request.source, request.destination) if isinstance(place, Reference)]
+    options = environment.options
+    secret = options.password is not None or options.headers
+    if request.destination_options is None and len(set(hosts)) > 1 and secret:
+        raise UsageError(
+            f"one password would go to both {hosts[0]} and {hosts[1]}",
+            remedy=Remedy(RemedyKind.GIVE_DESTINATION_CREDENTIALS, hosts[1]),
+        )

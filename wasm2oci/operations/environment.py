@@ -60,7 +60,7 @@ class Environment(NamedTuple):
         """Blobs that were downloaded before."""
         from wasm2oci.content.cache import Cache, cache_folder
 
-        return Cache(cache_folder(self.variables, self.home))
+        return Cache(cache_folder(self.variables, self.home), now=self.clock)
 
     def places(self) -> "Places":
         """Where locations are opened; a context manager that closes every connection at its end."""

@@ -1,10 +1,13 @@
 """Getting a module's bytes for a run: from a file, or by reference through the cache, with or without the network.
 
-    always    the registry says what a tag means now; blobs still come from the cache where they are there
+    auto      the registry says with one request what a tag means now; when it cannot be reached, what the tag meant the
+              last time, and that is told; a digest means the same for ever, so the cache answers for it
+    always    the registry is asked, for a digest too
     missing   what was fetched before is not asked for again; without it, as always
     never     only what was fetched before; the registry is not spoken to
 
-What a reference meant is remembered by the cache. Every byte is still checked against its digest.
+What a reference meant is remembered by the cache, and blobs come from there. Every byte is still checked against its
+digest.
 """
 
 from collections.abc import Iterator
@@ -28,6 +31,7 @@ from wasm2oci.oci.wire import MODULE_MAX
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
+    from wasm2oci.content.cache import Cache
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Name
@@ -52,6 +56,7 @@ _MAGIC: Final = b"\0asm"
 class Pull(StrEnum):
     """When the registry is asked."""
 
+    AUTO = "auto"
     ALWAYS = "always"
     MISSING = "missing"
     NEVER = "never"
@@ -89,7 +94,7 @@ class FetchPolicy(NamedTuple):
             policy files.
     """
 
-    pull: Pull = Pull.MISSING
+    pull: Pull = Pull.AUTO
     digest: Digest | None = None
     wanted: str | None = None
     platform: str | None = None
@@ -188,24 +193,52 @@ def _from_registry(
     name = reference.repository.rpartition("/")[2]
     cache = environment.cache()
     signed = guard is not None and guard.asks_for_signatures(reference)
-    if policy.pull is not Pull.ALWAYS and not signed:
-        known = cache.recall(reference)
-        if known is not None:
-            with suppress(_NotHereError), environment.places() as places:
-                source = _Source(reference, CachedTarget(_Nowhere(), cache), known, name)
-                return _guarded(source, policy, guard, places)
+    settled = policy.pull is Pull.MISSING or (policy.pull is Pull.AUTO and reference.digest is not None)
+    if not signed and (settled or policy.pull is Pull.NEVER):
+        fetched = _remembered(cache, reference, policy, guard, environment)
+        if fetched is not None:
+            return fetched
         if policy.pull is Pull.NEVER:
             raise NotCachedError(f"{reference} was not fetched before", remedy=Remedy(RemedyKind.ALLOW_FETCH))
     if policy.pull is Pull.NEVER:
         raise SignaturesNotAskedForError(f"{reference} needs a signature, and the registry must not be asked for it")
+    from wasm2oci.registry.problems import ConnectionFailedError, ConnectionLostError, TimedOutError
+
     with environment.places() as places:
         target = places.read(reference)
-        root = cache.recall(reference) if policy.pull is Pull.MISSING else None
-        root = root or target.resolve(places.identifier(reference))
+        root = cache.recall(reference) if settled else None
+        try:
+            root = root or target.resolve(places.identifier(reference))
+        except (ConnectionFailedError, ConnectionLostError, TimedOutError) as error:
+            fetched = None
+            if policy.pull is Pull.AUTO and not signed:
+                fetched = _remembered(cache, reference, policy, guard, environment)
+            if fetched is None:
+                raise
+            environment.warn(f"{error.message}; this is what {reference} meant when it was last fetched")
+            return fetched
         fetched = _guarded(_Source(reference, CachedTarget(target, cache), root, name), policy, guard, places)
     with suppress(LocalIOError):  # a cache that cannot be written is done without
         cache.remember(reference, root)
     return fetched
+
+
+def _remembered(
+    cache: "Cache", reference: Reference, policy: FetchPolicy, guard: "Guard | None", environment: "Environment"
+) -> FetchedModule | None:
+    """What the reference meant when it was last fetched, if all of it is in the cache."""
+    from wasm2oci.content.cache import CachedTarget
+
+    known = cache.recall(reference)
+    if known is None:
+        return None
+    name = reference.repository.rpartition("/")[2]
+    try:
+        with environment.places() as places:
+            source = _Source(reference, CachedTarget(_Nowhere(), cache), known, name)
+            return _guarded(source, policy, guard, places)
+    except _NotHereError:
+        return None
 
 
 def _read(target: "ReadTarget", root: "Descriptor", name: str, policy: FetchPolicy) -> FetchedModule:

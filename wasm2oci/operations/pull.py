@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from wasm2oci.base.files import local_errors, write_file
+from wasm2oci.base.files import local_errors, spooled, write_file
 from wasm2oci.content.progress import SILENT, Outcome
-from wasm2oci.errors import LocalIOError, Remedy, RemedyKind
+from wasm2oci.errors import InvalidInputError, LocalIOError, Remedy, RemedyKind
 from wasm2oci.oci.reference import LayoutReference
 from wasm2oci.operations.module_info import ModuleInfo
 from wasm2oci.operations.names import pinned
@@ -22,18 +22,22 @@ if TYPE_CHECKING:
     from wasm2oci.operations.guard import Guard, PendingCheck
     from wasm2oci.packager.recognise import Found
 
-__all__ = ["FileInTheWayError", "OutputStreamError", "PullRequest", "Pulled", "pull"]
+__all__ = ["FileInTheWayError", "ModuleTooLargeError", "OutputStreamError", "PullRequest", "Pulled", "pull"]
 
-_SPOOL: Final = 64 << 20
-"""Bytes up to which a module for a pipe waits in memory until it is verified; larger ones wait in a temporary file."""
+_MODULE_MAX: Final = 4 << 30
+"""Bytes of a module that is written without being asked twice: sizes in WebAssembly are numbers of 32 bits."""
 
 
 class FileInTheWayError(LocalIOError):
-    """The artifact's own name for its module is that of a file here which is no module."""
+    """The artifact's own name for its module is that of a file here which is another one."""
+
+
+class ModuleTooLargeError(InvalidInputError):
+    """The registry says that the module is larger than any module can be."""
 
 
 class OutputStreamError(LocalIOError):
-    """The stream that a module should go to does not take it, or the place where it waits until it is verified."""
+    """The stream that a module should go to does not take it."""
 
 
 class PullRequest(NamedTuple):
@@ -112,6 +116,11 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
             cache = environment.cache()
             target = CachedTarget(target, cache)
         found = recognise(target, root, platform=request.platform, wanted=request.wanted, force=request.force)
+        if found.module.size > _MODULE_MAX and not request.force:
+            raise ModuleTooLargeError(
+                f"the module has {found.module.size:,} bytes, and no WebAssembly module has more than {_MODULE_MAX:,}",
+                remedy=Remedy(RemedyKind.FORCE_PULL),
+            )
         known = cache is not None and cache.holds(found.layer)
         gate = _Gate(guard, pending, request.source) if guard is not None and pending is not None else None
         content = _Watched(found, progress, gate)
@@ -119,7 +128,7 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
         if request.output is None or isinstance(request.output, Path):
             path = request.output or request.folder / found.file_name(_repository(request.source))
             if request.output is None and not request.force:
-                _check_made_name(path)
+                _check_made_name(path, found.module)
             write_file(path, content, request.mode)
         else:
             _deliver(content, request.output)
@@ -140,44 +149,29 @@ def _repository(source: "Location") -> str:
     return source.folder.name if isinstance(source, LayoutReference) else source.repository
 
 
-def _check_made_name(path: Path) -> None:
-    """See that a name which the artifact chose, not the user, replaces nothing but a module.
+def _check_made_name(path: Path, module: "Descriptor") -> None:
+    """See that a name which the artifact chose, not the user, replaces nothing but the same module.
 
     Raises:
         FileInTheWayError: there is something else of this name.
     """
-    from wasm2oci.packager.choice import MAGIC
-
     if not path.exists():
         return
     with local_errors(path):
-        if path.is_file():
+        if path.is_file() and path.stat().st_size == module.size:
             with path.open("rb") as file:
-                head = file.read(len(MAGIC))
-            if not head or head == MAGIC:
+                hasher = module.digest.hasher()
+                while chunk := file.read(1 << 20):
+                    hasher.update(chunk)
+            if hasher.digest() == module.digest:
                 return
-    raise FileInTheWayError(
-        f"{path} is there already and is not a WebAssembly module", remedy=Remedy(RemedyKind.GIVE_OUTPUT)
-    )
+    raise FileInTheWayError(f"{path} is there already and is not this module", remedy=Remedy(RemedyKind.GIVE_OUTPUT))
 
 
 def _deliver(content: "Content", stream: BinaryIO) -> None:
-    # A pipe cannot be taken back: it gets nothing before everything is verified.
-    from tempfile import SpooledTemporaryFile
-
-    with SpooledTemporaryFile(max_size=_SPOOL) as spool:
+    with spooled(content) as chunks:
         try:
-            for chunk in content:
-                spool.write(chunk)
-            spool.seek(0)
-        except OSError as error:
-            raise OutputStreamError(
-                f"cannot keep the module in a temporary file until it is verified: {error.strerror}",
-                hint="make room there, or set TMPDIR",
-            ) from error
-        try:
-            while chunk := spool.read(1 << 20):
-                stream.write(chunk)
+            stream.writelines(chunks)
             stream.flush()
         except BrokenPipeError:
             raise

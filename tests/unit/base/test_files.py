@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wasm2oci.base.files import NewFile, local_errors, make_folder, sync_folder, write_file
+from wasm2oci.base.files import NewFile, SpoolError, local_errors, make_folder, spooled, sync_folder, write_file
 from wasm2oci.errors import IntegrityError, LocalIOError, NotFoundError
 
 
@@ -110,6 +110,55 @@ def test_a_pipe_is_written_to_directly(tmp_path: Path) -> None:
     reader.join()
     assert seen == [b"through it"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def failing(pieces: int) -> Iterator[bytes]:
+    for _ in range(pieces):
+        yield bytes(65536)
+    raise ValueError("the digest is wrong")
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 48])
+def test_a_pipe_gets_nothing_of_content_that_fails(tmp_path: Path, pieces: int) -> None:
+    """A reader had 3 MB of wrong bytes before "discarded" was said."""
+    pipe, seen = tmp_path / "pipe", list[bytes]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: seen.append(pipe.read_bytes()))
+    reader.start()
+    with pytest.raises(ValueError, match="digest"):
+        write_file(pipe, failing(pieces))
+    reader.join(30)
+    assert seen == [b""]
+
+
+@pytest.mark.parametrize("name", ["/dev/fd/{}", "/proc/self/fd/{}"])
+def test_a_descriptor_gets_nothing_of_content_that_fails(tmp_path: Path, name: str) -> None:
+    """Be it a pipe or a file: what has a name among the descriptors is written to and never replaced."""
+    read, write = os.pipe()
+    file = os.open(tmp_path / "out", os.O_RDWR | os.O_CREAT, 0o600)
+    for descriptor in (write, file):
+        with pytest.raises(ValueError, match="digest"):
+            write_file(Path(name.format(descriptor)), failing(48))
+        assert write_file(Path(name.format(descriptor)), [b"who", b"le"]) == 5
+    os.close(write)
+    assert os.read(read, 100) == b"whole"
+    assert os.read(read, 100) == b""
+    assert os.pread(file, 100, 0) == b"whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    os.close(read)
+    os.close(file)
+
+
+def test_a_device_is_written_to_and_not_replaced() -> None:
+    assert write_file(Path("/dev/null"), [b"gone"]) == 4
+    assert Path("/dev/null").is_char_device()
+
+
+def test_no_room_for_what_waits_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wasm2oci.base.files._SPOOL", 10)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    with pytest.raises(SpoolError, match="temporary file"), spooled([b"x" * 100]):
+        pass
 
 
 def test_a_new_file_can_be_given_up(tmp_path: Path) -> None:

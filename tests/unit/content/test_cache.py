@@ -1,5 +1,6 @@
 import errno
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -184,10 +185,10 @@ def test_references_are_forgotten_like_blobs_the_least_recently_used_first(cache
     assert cache.recall(references[0]) is not None  # used just now
     assert cache.prune(10 * 4096) > 0
     assert cache.recall(references[0]) is not None
-    assert 0 < len(list((cache.folder / "references").iterdir())) <= 10
+    assert 0 < len(list((cache.folder / "references").glob("*.json"))) <= 10
     assert cache.size() == 2000
     cache.prune(0)
-    assert not list((cache.folder / "references").iterdir())
+    assert not list((cache.folder / "references").glob("*.json"))
 
 
 def test_a_cache_that_only_remembers_references_stays_below_its_limit(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_a_cache_that_only_remembers_references_stays_below_its_limit(tmp_path: 
         cache.remember(
             Reference.parse(f"registry.example/a:{number}"), Descriptor(OCI_MANIFEST, Digest.of(b""), number)
         )
-    assert len(list((tmp_path / "references").iterdir())) <= 20
+    assert len(list((tmp_path / "references").glob("*.json"))) <= 20
 
 
 def test_a_cache_stays_below_its_limit_by_itself(tmp_path: Path) -> None:
@@ -338,3 +339,31 @@ def test_processes_may_share_a_cache(cache: Cache) -> None:
     # Whoever finds another at making room does not wait: what the last one leaves is the next one's to remove.
     cache.prune(20_000)
     assert 0 < cache.size() <= 20_000
+
+
+def test_what_a_reference_meant_is_believed_for_thirty_days(tmp_path: Path) -> None:
+    now = 1_000_000.0
+    cache = Cache(tmp_path / "cache", now=lambda: now)
+    reference = Reference.parse("r.example/a:v1")
+    root = Descriptor(OCI_MANIFEST, Digest.of(b"x"), 1)
+    cache.remember(reference, root)
+    for moved, believed in ((0.0, True), (29 * 86400.0, True), (31 * 86400.0, False), (-10.0, False)):
+        now = 1_000_000.0 + moved
+        assert (cache.recall(reference) == root) is believed
+
+
+@pytest.mark.parametrize("change", ["time", "descriptor", "proof", "nothing"])
+def test_a_memory_that_was_changed_is_not_believed(tmp_path: Path, change: str) -> None:
+    cache = Cache(tmp_path / "cache", now=lambda: 1_000_000.0)
+    reference = Reference.parse("r.example/a:v1")
+    cache.remember(reference, Descriptor(OCI_MANIFEST, Digest.of(b"x"), 1))
+    for path in (tmp_path / "cache" / "references").glob("*.json"):
+        value = json.loads(path.read_text())
+        if change == "time":
+            value["time"] -= 1
+        elif change == "descriptor":
+            value["descriptor"]["digest"] = str(Digest.of(b"y"))
+        elif change == "proof":
+            del value["proof"]
+        path.write_text(json.dumps(value))
+    assert (cache.recall(reference) is not None) is (change == "nothing")

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 
 from tests.cli.support import Ran, invoke
 from tests.support.programs import FIXTURES
-from tests.support.registry_server import RunningRegistry, registry_server
+from tests.support.registry_server import Handle, RunningRegistry, registry_server
 from wasm2oci.cli.run_options import parse_directory, parse_duration, parse_environment, parse_size
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.digest import Digest
+from wasm2oci.server.messages import Response
 from wasm2oci.wasi import Preopen
 
 ZIG = FIXTURES / "hello-zig.wasm"
@@ -57,17 +59,113 @@ def test_by_digest_with_the_registry_switched_off(home: dict[str, str]) -> None:
     assert gone.code == 7
 
 
-def test_what_was_fetched_is_not_asked_for_again(home: dict[str, str]) -> None:
+def requests_of(registry: RunningRegistry, *arguments: str, home: dict[str, str]) -> list[str]:
+    before = len(registry.seen)
+    assert said(run(*arguments, env=home)) == SAID
+    return [line.partition(" ")[0] for line in registry.seen[before:] if line.partition(" ")[2] != "/v2/"]
+
+
+def test_a_tag_is_asked_for_with_one_request_and_a_digest_with_none(home: dict[str, str]) -> None:
     with registry_server() as registry:
         tagged, pinned = push(registry, "team/zig", home)
         run(tagged, env=home)
-        asked = len(registry.seen)
-        assert said(run(pinned, env=home)) == SAID
-        assert said(run(tagged, env=home)) == SAID
-        assert len(registry.seen) == asked
-        assert said(run("--pull", "always", tagged, env=home)) == SAID
-        new = [line for line in registry.seen[asked:] if "/blobs/" in line]
-        assert new == []  # the tag is asked for, the content comes from the cache
+        assert requests_of(registry, pinned, home=home) == []
+        assert requests_of(registry, tagged, home=home) == ["HEAD"]
+        assert requests_of(registry, "--pull", "always", tagged, home=home) == ["HEAD"]
+        assert requests_of(registry, "--pull", "always", pinned, home=home) == ["HEAD"]
+        for pull in ("missing", "never"):
+            assert requests_of(registry, "--pull", pull, tagged, home=home) == []
+
+
+def test_what_a_tag_means_now_is_run(home: dict[str, str]) -> None:
+    """`run REF:latest` ran the old module for ever, after this tool's own push as well."""
+    with registry_server() as registry:
+        tagged, _ = push(registry, "team/zig", home)
+        run(tagged, env=home)
+        push(registry, "team/zig", home, file=FIXTURES / "hello-c.wasm")
+        new = run(tagged, env=home).stdout_bytes
+        assert new != SAID
+        assert run("--pull", "missing", tagged, env=home).stdout_bytes == new, "what was run last is remembered"
+
+
+def test_a_registry_that_cannot_be_reached_is_done_without_and_that_is_told(home: dict[str, str]) -> None:
+    with registry_server() as registry:
+        tagged, _ = push(registry, "team/zig", home)
+        run(tagged, env=home)
+    ran = run(tagged, env=home)
+    assert said(ran) == SAID
+    assert "cannot connect" in ran.stderr
+    assert "when it was last fetched" in ran.stderr
+    assert run("--pull", "always", tagged, env=home).code == 7
+    assert run(tagged.replace("team/zig", "team/other"), env=home).code == 7
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_a_registry_that_refuses_is_not_done_without(home: dict[str, str], status: int) -> None:
+    refusing = False
+
+    def wrap(inner: Handle) -> Handle:
+        return lambda request: Response(status) if refusing else inner(request)
+
+    with registry_server(wrap=wrap) as registry:
+        tagged, _ = push(registry, "team/zig", home)
+        run(tagged, env=home)
+        refusing = True
+        ran = run(tagged, env={**home, "WASM2OCI_RETRIES": "0"})
+        assert ran.code in {4, 5, 7}
+        assert ran.stdout == ""
+
+
+def remembered(home: dict[str, str]) -> list[Path]:
+    return list(Path(home["HOME"]).glob(".cache/wasm2oci/references/*.json"))
+
+
+def test_a_reference_that_another_planted_is_not_believed(home: dict[str, str], tmp_path: Path) -> None:
+    """In a shared `WASM2OCI_CACHE` another user's reference and blob were run, silently."""
+    with registry_server() as registry:
+        tagged, _ = push(registry, "team/zig", home)
+        run(tagged, env=home)
+        other = {"HOME": str(tmp_path / "other")}
+        push(registry, "team/zig", home, file=FIXTURES / "hello-c.wasm")
+        run(tagged, env=other)
+    for here, there in zip(sorted(remembered(home)), sorted(remembered(other)), strict=False):
+        here.write_bytes(there.read_bytes())
+        here.with_name(there.name).write_bytes(there.read_bytes())
+    shutil.copytree(
+        tmp_path / "other/.cache/wasm2oci/blobs", tmp_path / "home/.cache/wasm2oci/blobs", dirs_exist_ok=True
+    )
+    ran = run("--pull", "never", tagged, env=home)
+    assert (ran.code, ran.stdout) == (4, "")
+
+
+def test_a_reference_is_believed_only_where_no_other_user_can_write(home: dict[str, str]) -> None:
+    with registry_server() as registry:
+        tagged, _ = push(registry, "team/zig", home)
+        run(tagged, env=home)
+        assert said(run("--pull", "never", tagged, env=home)) == SAID
+        folder = remembered(home)[0].parent
+        for path, mode in ((folder, 0o777), (remembered(home)[0], 0o666), (folder / "key", 0o644)):
+            before = path.stat().st_mode
+            for each in remembered(home) if path.suffix == ".json" else [path]:
+                each.chmod(mode)
+            assert run("--pull", "never", tagged, env=home).code == 4
+            for each in remembered(home) if path.suffix == ".json" else [path]:
+                each.chmod(before)
+        assert said(run("--pull", "never", tagged, env=home)) == SAID
+
+
+def test_swapped_memories_of_references_are_not_believed(home: dict[str, str]) -> None:
+    with registry_server() as registry:
+        first, _ = push(registry, "team/zig", home)
+        second, _ = push(registry, "team/c", home, file=FIXTURES / "hello-c.wasm")
+        run(first, env=home)
+        run(second, env=home)
+        notes = remembered(home)
+        contents = [note.read_bytes() for note in notes]
+        for note, content in zip(notes, contents[1:] + contents[:1], strict=True):
+            note.write_bytes(content)
+        for reference in (first, second):
+            assert run("--pull", "never", reference, env=home).code == 4
 
 
 def test_cache_file_changed_by_one_byte_is_noticed_and_fetched_again(home: dict[str, str]) -> None:

@@ -32,7 +32,8 @@ def command(
     """Copy an artifact between registries and layouts, byte for byte.
 
     Connection options go for both sides; those that start with --to- go for the
-    destination, and then none of the others do.
+    destination, and then none of the others do. A password is never sent to two
+    registries: say --to-username and --to-password-stdin for the second.
     """
     with transfer(output, "Copied", "Copying") as progress:
         result = client.copy(

@@ -68,7 +68,7 @@ def command(
     max_stack: Annotated[
         str, Option("--max-stack", metavar="SIZE", help="How large its call stack may grow.", title=_LIMITS)
     ] = "2MiB",
-    pull: Annotated[Pull, Option("--pull", help="When to ask the registry.", title=_FETCHING)] = Pull.MISSING,
+    pull: Annotated[Pull, Option("--pull", help="When to ask the registry.", title=_FETCHING)] = Pull.AUTO,
     digest: Annotated[
         str | None,
         Option("--digest", metavar="DIGEST", help="Run only this module, or this manifest's.", title=_FETCHING),

@@ -18,7 +18,6 @@ relative to the first entry. An entry is marshal of (code, tails, line offsets),
 import hashlib
 import hmac
 import marshal
-import os
 import sys
 from array import array
 from contextlib import suppress
@@ -26,8 +25,8 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, Final, NamedTuple
 
-from wasm2oci.base.files import claim_file, replace_file
-from wasm2oci.base.folders import evict, private_folder, read_private, used
+from wasm2oci.base.files import replace_file
+from wasm2oci.base.folders import evict, folder_key, read_private, used
 from wasm2oci.engine.translate.options import Options
 from wasm2oci.errors import LocalIOError
 from wasm2oci.version import __version__
@@ -38,7 +37,6 @@ MAGIC: Final = b"w2ocode\x01"
 TRANSLATOR: Final = 8
 """Counts changes of what generated code looks like or needs; `key` has it beside the tool's own version."""
 KEY_NAME: Final = "key"
-KEY_SIZE: Final = 32
 SUFFIX: Final = ".code"
 CODE_LIMIT: Final = 512 * 1024 * 1024
 """Bytes that a folder of kept code may take, unless another limit is given."""
@@ -84,25 +82,8 @@ class CodeCache:
         name = hashlib.sha256(self._key.encode()).hexdigest()[:40]
         self._folder = folder
         self.path = folder / f"{name}{SUFFIX}"
-        self._secret = self._open_folder()
+        self._secret = folder_key(folder)  # None where the folder is not ours alone
         self.known = self._secret is not None and self._load()
-
-    def _open_folder(self) -> bytes | None:
-        """The key, made at first use; None where the folder is not ours alone."""
-        try:
-            if not private_folder(self._folder):
-                return None
-            path = self._folder / KEY_NAME
-            key = read_private(path, secret=True)
-            if key is not None and len(key) != KEY_SIZE:  # cut short when the machine stopped: it proves nothing
-                path.unlink()
-                key = None
-            if key is None and not path.is_symlink() and not path.exists():
-                claim_file(path, os.urandom(KEY_SIZE))
-                key = read_private(path, secret=True)
-            return key
-        except (OSError, LocalIOError):
-            return None
 
     def _tag(self, content: bytes | memoryview) -> bytes:
         return hmac.digest(self._secret or b"", content, "sha256")
