@@ -634,6 +634,7 @@ class Client:
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
         read_only: bool = False,
+        hosts: Sequence[str] = (),
         log: Callable[[str], None] | None = None,
     ) -> Iterator[Served]:
         """A registry on this machine for as long as the block runs; requests under way are finished at its end.
@@ -647,6 +648,7 @@ class Client:
             tls_cert: PEM certificate chain; https when given.
             tls_key: its PEM key, if the certificate's file does not hold it.
             read_only: refuse pushes and deletes.
+            hosts: names, beside addresses and `localhost`, that it may be called by without a user.
             log: takes a line for each request, from several threads.
 
         Raises:
@@ -656,7 +658,7 @@ class Client:
         """
         from wasm2oci.operations.serve import ServeRequest, serving
 
-        request = ServeRequest(listen, root, htpasswd, user, password, tls_cert, tls_key, read_only)
+        request = ServeRequest(listen, root, htpasswd, user, password, tls_cert, tls_key, read_only, tuple(hosts))
         with serving(request, log) as served:
             yield served
 

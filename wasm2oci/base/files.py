@@ -36,6 +36,7 @@ __all__ = [
     "ReadableFile",
     "SpoolError",
     "claim_file",
+    "is_linked",
     "local_errors",
     "make_folder",
     "open_file",
@@ -106,6 +107,16 @@ def open_file(path: Path, flags: int, mode: int = 0o666) -> int:
     return os.open(path, flags | _FLAGS | _NOFOLLOW | _NONBLOCK, mode)
 
 
+def is_linked(folder: Path, path: Path) -> bool:
+    """Whether a path below a folder is a symbolic link, or one is on the way from the folder to it."""
+    at = folder
+    for part in path.relative_to(folder).parts:
+        at /= part
+        if at.is_symlink():
+            return True
+    return False
+
+
 def open_folder(path: Path) -> int:
     """A descriptor of a folder, to sync or to lock it.
 
@@ -118,7 +129,11 @@ def open_folder(path: Path) -> int:
 class ReadableFile:
     """A regular file that is opened once, and read at any place by any number of threads.
 
-    It stays what it is when another process removes or replaces it. Symbolic links are followed.
+    It stays what it is when another process removes or replaces it.
+
+    Args:
+        path: of the file.
+        follow: whether a symbolic link is followed; else it is an `OSError` (ELOOP).
 
     Raises:
         OSError: it cannot be opened.
@@ -127,11 +142,11 @@ class ReadableFile:
 
     __slots__ = ("_descriptor", "_seeking", "status")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, follow: bool = True) -> None:
         self._descriptor = -1
         self._seeking = Lock()
         # Without O_NONBLOCK the opening of a pipe planted in a hostile folder would wait for ever.
-        self._descriptor = os.open(path, os.O_RDONLY | _NONBLOCK | _FLAGS)
+        self._descriptor = os.open(path, os.O_RDONLY | _NONBLOCK | _FLAGS | (0 if follow else _NOFOLLOW))
         self.status = os.fstat(self._descriptor)
         if not stat.S_ISREG(self.status.st_mode):
             self.close()

@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, make_folder, replace_file
+from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, is_linked, make_folder, replace_file
 from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, folder_key, read_private, used
 from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, Verified, verified
 from wasm2oci.errors import IntegrityError, LocalIOError, Wasm2OciError
@@ -86,8 +86,10 @@ class Cache:
     def find(self, descriptor: "Descriptor") -> "SelfVerifying | None":
         """This blob, its bytes checked already, or None; a file with wrong bytes is removed."""
         path = self._path(descriptor)
+        if is_linked(self.folder, path):
+            return None
         try:
-            file = ReadableFile(path)  # which stays what it is when another process makes room
+            file = ReadableFile(path, follow=False)  # which stays what it is when another process makes room
         except (OSError, LocalIOError):
             return None
         content = Verified(descriptor, _Opened(file))
@@ -146,6 +148,8 @@ class Cache:
         with _unwritable():
             for folder in (self.folder, path.parent.parent, path.parent):
                 make_folder(folder, 0o700)
+            if is_linked(self.folder, path):
+                raise LocalIOError(f"{path} is a symbolic link, or one is on the way to it")
             # What a power cut leaves half-written is noticed when it is read, so nothing waits for the disk.
             return NewFile(path, 0o600, sync=False)
 

@@ -3,7 +3,8 @@
 The rules:
 
 * A layout may come from anybody. Paths are made of checked digests only, sizes are compared before bytes are read,
-  what is not a regular file is refused, and all content is verified.
+  symbolic links below the folder and what is not a regular file are refused, and all content is verified. A blob that
+  is damaged is not there, so that it is written again.
 * Blobs are written whole or not at all, and `index.json` is changed under a lock on the folder itself (so that no
   lock file is left in it), from what it says at that moment, keeping all that other tools wrote there.
 * A manifest without a tag is listed too, so that everything can be found from `index.json`; when an index that
@@ -17,7 +18,7 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from wasm2oci.base.files import TEMPORARY, local_errors, make_folder, replace_file
+from wasm2oci.base.files import TEMPORARY, is_linked, local_errors, make_folder, replace_file
 from wasm2oci.base.folders import FolderLock
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.target import ContentNotFoundError
@@ -30,7 +31,7 @@ from wasm2oci.content.verify import (
     read_all,
     verified,
 )
-from wasm2oci.errors import InvalidInputError, LocalIOError, NotFoundError
+from wasm2oci.errors import IntegrityError, InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
@@ -67,6 +68,7 @@ class OciLayout:
 
     def __init__(self, folder: "Path") -> None:
         self.folder = folder
+        self._whole: set[tuple[Digest, int, int]] = set()
         marker = load_object(_read_small(folder / LAYOUT_MARKER, f"{folder} is not an OCI image layout"), LAYOUT_MARKER)
         version = marker.get("imageLayoutVersion")
         if version != LAYOUT_VERSION:
@@ -138,14 +140,23 @@ class OciLayout:
         raise ContentNotFoundError(f"{self} is empty")
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Whether a blob of this digest and size is here; see `ReadTarget.exists`."""
+        """Whether the blob of this digest and size is here, and whole; see `ReadTarget.exists`."""
+        path = self._path(descriptor.digest)
         try:
-            status = self._path(descriptor.digest).stat()
-        except (FileNotFoundError, NotADirectoryError):
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size != descriptor.size:
+                return False
+            stamp = (descriptor.digest, status.st_ino, status.st_mtime_ns)
+            if stamp in self._whole:
+                return True
+            for _ in self.fetch(descriptor):
+                pass
+        except (FileNotFoundError, NotADirectoryError, IntegrityError, NotFoundError):
             return False
         except OSError as error:
-            raise LocalIOError(f"{self._path(descriptor.digest)}: {error.strerror}") from error
-        return stat.S_ISREG(status.st_mode) and status.st_size == descriptor.size
+            raise LocalIOError(f"{path}: {error.strerror}") from error
+        self._whole.add(stamp)
+        return True
 
     def fetch(self, descriptor: Descriptor) -> "Content":
         """Verified content; see `ReadTarget.fetch`."""
@@ -223,7 +234,11 @@ class OciLayout:
 
     def _path(self, digest: Digest) -> "Path":
         # A Digest is an algorithm we know and its hex: no other path can come of it.
-        return self.folder / "blobs" / digest.algorithm / digest.encoded
+        path = self.folder / "blobs" / digest.algorithm / digest.encoded
+        with local_errors(path):
+            if is_linked(self.folder, path.parent):
+                raise InvalidLayoutError(f"{self} has a symbolic link on the way to {digest}")
+        return path
 
     def _index(self) -> LayoutIndex:
         return LayoutIndex.decode(self._read_index(), strict=True)
@@ -288,7 +303,10 @@ class _BlobFile(FileContent):
     def __iter__(self) -> "Iterator[bytes]":
         digest = self._descriptor.digest
         try:
-            size = self._path.stat().st_size
+            status = self._path.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                raise InvalidLayoutError(f"{self._layout} has a symbolic link in the place of {digest}")
+            size = status.st_size
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ContentNotFoundError(f"{self._layout} has no {digest}") from error
         except OSError as error:
@@ -300,6 +318,8 @@ class _BlobFile(FileContent):
 
 def _read_small(path: "Path", absent: str) -> bytes:
     raw = bytearray()
+    if path.is_symlink():
+        raise InvalidLayoutError(f"{path} is a symbolic link")
     try:
         for chunk in FileContent(path):
             raw += chunk

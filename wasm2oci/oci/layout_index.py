@@ -29,6 +29,8 @@ REF_NAME: Final = "org.opencontainers.image.ref.name"
 LAYOUT_MARKER: Final = "oci-layout"
 """The file that says that a folder is an image layout, and of which version."""
 LAYOUT_VERSION: Final = "1.0.0"
+_VALUES_MAX: Final = 10_000_000
+"""Values of an index of a million tags; whoever reads one from a stranger bounds its bytes."""
 
 
 class LayoutEntry(NamedTuple):
@@ -62,7 +64,7 @@ class LayoutIndex:
         """
         if strict and not isinstance(parse_manifest(raw, mt.OCI_INDEX), Index):
             raise InvalidManifestError("index.json is not an index")
-        document = load_object(raw, "index.json")
+        document = load_object(raw, "index.json", values=_VALUES_MAX)
         if document.get("manifests") is None:
             document["manifests"] = []
         if not isinstance(document["manifests"], list):

@@ -61,18 +61,19 @@ class MalformedJsonError(InvalidInputError):
     """Bytes that should be a JSON object are not."""
 
 
-def load_object(raw: bytes, what: str) -> dict[str, Any]:
+def load_object(raw: bytes, what: str, *, values: int = VALUES_MAX) -> dict[str, Any]:
     """Read one JSON object from bytes that came from outside.
 
     Args:
         raw: the bytes, already bounded in size by their reader.
         what: what they are, for the message ("manifest", "config").
+        values: how many values it may have, about.
 
     Raises:
         MalformedJsonError: not UTF-8, not JSON, a duplicated key, too deep, too many values, or not an object.
     """
-    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > VALUES_MAX:
-        raise MalformedJsonError(f"{what} has more than {VALUES_MAX:,} values")
+    if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > values:
+        raise MalformedJsonError(f"{what} has more than {values:,} values")
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError as error:

@@ -28,6 +28,7 @@ class ServeRequest(NamedTuple):
         tls_cert: PEM certificate; HTTPS when given.
         tls_key: its PEM key, None when the certificate's file holds it.
         read_only: refuse whatever would change something.
+        hosts: names, beside addresses and `localhost`, that it may be called by without credentials.
     """
 
     listen: str = "127.0.0.1:5000"
@@ -38,6 +39,7 @@ class ServeRequest(NamedTuple):
     tls_cert: Path | None = None
     tls_key: Path | None = None
     read_only: bool = False
+    hosts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Without the password."""
@@ -104,7 +106,11 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
             registry = Registry(
                 storage,
                 access=access,
-                rules=Rules(read_only=request.read_only),
+                rules=Rules(
+                    read_only=request.read_only,
+                    hosts=None if access is not None else frozenset(name.lower() for name in request.hosts),
+                ),
+                report=log or (lambda _: None),
                 site=make_site(storage, access).answer,
             )
             with Server(registry.handle, host, port, tls=tls, log=log, housekeeping=registry.collect) as server:

@@ -33,6 +33,8 @@ class Rules:
         uploads_max: uploads open at once.
         page: entries of a listing's page, at most.
         sparse: take manifests whose layers or members are not in the repository.
+        hosts: names, beside addresses and `localhost`, that clients without credentials may call the registry by (the
+            host of the `Host` field); None for any. A page of another site can make its own name lead here, and read.
     """
 
     read_only: bool = False
@@ -42,6 +44,7 @@ class Rules:
     uploads_max: int = 1024
     page: int = 1000
     sparse: bool = False
+    hosts: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,13 @@ A name cannot hold `+` nor begin with `_`, so nothing collides. The rules that k
 2. Links are synced before the `index.json` that needs them is renamed into place: a tag means whole content.
 3. A link's count is the blob's reference count: a file of `_blobs` with one link is nobody's, and goes.
 
+What is there was put there by anybody, or decayed since:
+
+4. Symbolic links and special files below the root are not there, whatever they lead to; nothing is written by way of
+   one.
+5. A blob is hashed before it is first given out, and again when its file changed. One that is damaged is set aside
+   below `_damaged`, and the next push of its bytes makes it whole again, in every repository that had it.
+
 So a stop at any instruction leaves nothing but files below `_uploads` and unused blobs.
 Spec: image-spec, image-layout.md. Why so: docs/decisions, "Hard links share blobs".
 """
@@ -19,12 +26,22 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.base.files import TEMPORARY, ReadableFile, local_errors, open_file, replace_file, sync_folder, write_all
+from wasm2oci.base.files import (
+    TEMPORARY,
+    ReadableFile,
+    is_linked,
+    local_errors,
+    open_file,
+    replace_file,
+    sync_folder,
+    write_all,
+)
 from wasm2oci.base.folders import FolderLock
 from wasm2oci.errors import InvalidInputError, LocalIOError
 from wasm2oci.oci.digest import ALGORITHMS, Digest
@@ -46,6 +63,9 @@ __all__ = ["DiskStorage", "NotARegistryError", "RegistryInUseError", "folder_nam
 MARKER: Final = "wasm2oci-registry.json"
 _POOL: Final = "_blobs"
 _UPLOADS: Final = "_uploads"
+_DAMAGED: Final = "_damaged"
+_CHECKED: Final = 65_536
+"""Files that are remembered to be whole."""
 _PIECE: Final = 1 << 20
 
 
@@ -80,6 +100,7 @@ class DiskStorage:
         self._repositories: dict[str, LayoutRepository] = {}
         self._closed = False
         self._lock = threading.Lock()
+        self._checked: set[tuple[Digest, int, int, int]] = set()
         # Taken for the moments in which links come and go, so that a count that was read still is true.
         self._linking = threading.Lock()
         with local_errors(root):
@@ -100,24 +121,29 @@ class DiskStorage:
     def repositories(self) -> list[str]:
         """Names of all repositories, sorted."""
         with local_errors(self.root):
-            folders = [entry.name for entry in os.scandir(self.root) if entry.name[0] not in "_." and entry.is_dir()]
+            folders = [
+                entry.name
+                for entry in os.scandir(self.root)
+                if entry.name[0] not in "_." and entry.is_dir(follow_symlinks=False)
+            ]
         return sorted(name for name in map(_repository_name, folders) if name and self.has_repository(name))
 
     def has_repository(self, repository: str) -> bool:
         """Whether it exists."""
-        return (self.root / folder_name(repository) / "index.json").is_file()
+        index = self.root / folder_name(repository) / "index.json"
+        return not is_linked(self.root, index) and index.is_file()
 
     def blob_size(self, repository: str, digest: Digest) -> int | None:
-        """Bytes of a blob, or None when the repository does not have it."""
-        try:
-            return self._path(repository, digest).stat().st_size
-        except FileNotFoundError:
-            return None
+        """Bytes of a blob, or None when the repository does not have it whole."""
+        status = self._whole(repository, digest)
+        return None if status is None else status.st_size
 
     def open_blob(self, repository: str, digest: Digest, start: int, length: int) -> "Body | None":
-        """A part of a blob to be sent, or None when it is not there."""
+        """A part of a blob to be sent, or None when it is not there whole."""
+        if self._whole(repository, digest) is None:
+            return None
         try:
-            return FileBody(ReadableFile(self._path(repository, digest)), start, length)
+            return FileBody(ReadableFile(self._path(repository, digest), follow=False), start, length)
         except FileNotFoundError:
             return None
 
@@ -128,7 +154,7 @@ class DiskStorage:
     def mount_blob(self, repository: str, digest: Digest, source: str) -> bool:
         """Link the blob of one repository into another; False when the source lacks it."""
         here = self._path(source, digest)
-        if not here.is_file():
+        if self._whole(source, digest) is None:
             return False
         with local_errors(self.root):
             self._make(repository)
@@ -235,6 +261,10 @@ class DiskStorage:
         """
         self._make(repository)
         pooled, final = self._pool / digest.algorithm / digest.encoded, self._path(repository, digest)
+        for path in (pooled, final):
+            if is_linked(self.root, path.parent):
+                raise OSError(errno.ELOOP, "a symbolic link is in the way")
+        self._heal(temporary, digest, pooled, final)
         with self._linking:
             try:
                 self._link(temporary, pooled)
@@ -242,8 +272,60 @@ class DiskStorage:
             except OSError:
                 # A place without hard links, or a file that has as many as there may be: one of its own.
                 temporary.replace(final)
+                self._remember(digest, final.lstat())
                 return
+        self._remember(digest, final.lstat())
         temporary.unlink()
+
+    def _whole(self, repository: str, digest: Digest) -> os.stat_result | None:
+        """The status of a blob's file, whose bytes were checked; None when it is not there, or not so any more."""
+        path = self._path(repository, digest)
+        if is_linked(self.root, path):
+            return None
+        try:
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            if (digest, *_stamp(status)) in self._checked:
+                return status
+            with closing(ReadableFile(path, follow=False)) as file:
+                found = digest.hasher().consume(file.chunks(_PIECE)).digest()
+                status = file.status
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise LocalIOError(f"{path}: {error.strerror}") from error
+        if found != digest:
+            self._set_aside(path)
+            return None
+        self._remember(digest, status)
+        return status
+
+    def _remember(self, digest: Digest, status: os.stat_result) -> None:
+        with self._lock:
+            if len(self._checked) >= _CHECKED:
+                self._checked.clear()
+            self._checked.add((digest, *_stamp(status)))
+
+    def _set_aside(self, path: Path) -> None:
+        folder = self.root / _DAMAGED
+        with suppress(OSError):
+            folder.mkdir(exist_ok=True)
+            path.rename(folder / f"{path.name}-{secrets.token_hex(4)}")
+
+    def _heal(self, good: Path, digest: Digest, pooled: Path, final: Path) -> None:
+        """Set aside what has this digest's name and other bytes; who shared the pool's file gets the good one."""
+        if os.path.lexists(pooled) and not _same(good, pooled):
+            damaged = pooled.lstat().st_ino
+            self._set_aside(pooled)
+            for name in self.repositories():
+                path = self._path(name, digest)
+                with suppress(OSError):
+                    if not is_linked(self.root, path) and path.lstat().st_ino == damaged:
+                        path.unlink()
+                        os.link(good, path)
+        if os.path.lexists(final) and not _same(good, final):
+            self._set_aside(final)
 
     def _claim(self) -> None:
         if not (self.root / MARKER).exists():
@@ -254,6 +336,8 @@ class DiskStorage:
                     hint="choose a new folder",
                 )
         for folder in (self._uploads, *(self._pool / algorithm for algorithm in ALGORITHMS)):
+            if is_linked(self.root, folder):
+                raise NotARegistryError(f"{folder} is a symbolic link", hint="choose a new folder for --root")
             folder.mkdir(parents=True, exist_ok=True)
         if not (self.root / MARKER).exists():
             self.write(self.root / MARKER, b'{"version":1}\n')
@@ -299,10 +383,12 @@ class DiskStorage:
                 raise
 
     def _unlink(self, repository: str, digest: Digest) -> bool:
-        pooled = self._pool / digest.algorithm / digest.encoded
+        pooled, path = self._pool / digest.algorithm / digest.encoded, self._path(repository, digest)
+        if is_linked(self.root, path.parent):
+            return False
         with local_errors(self.root), self._linking:
             try:
-                self._path(repository, digest).unlink()
+                path.unlink()
             except FileNotFoundError:
                 return False
             with suppress(FileNotFoundError):
@@ -378,6 +464,21 @@ class _Writer:
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files have the same bytes; something that is not a regular file has none."""
+    try:
+        with closing(ReadableFile(one)) as left, closing(ReadableFile(other, follow=False)) as right:
+            if left.status.st_size != right.status.st_size:
+                return False
+            return all(a == b for a, b in zip(left.chunks(_PIECE), right.chunks(_PIECE), strict=False))
+    except (OSError, LocalIOError):
+        return False
 
 
 def _repository_name(folder: str) -> str | None:

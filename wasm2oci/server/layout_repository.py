@@ -9,27 +9,29 @@ Spec: image-spec, image-layout.md.
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Final
 
-from wasm2oci.base.files import local_errors, replace_file, sync_folder
+from wasm2oci.base.files import ReadableFile, is_linked, local_errors, replace_file, sync_folder
 from wasm2oci.base.folders import FolderLock
 from wasm2oci.errors import InvalidInputError, LocalIOError
 from wasm2oci.oci import media_type as mt
-from wasm2oci.oci.digest import ALGORITHMS
+from wasm2oci.oci.digest import ALGORITHMS, Digest
 from wasm2oci.oci.layout_index import LayoutIndex
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import InvalidReferenceError, check_tag
-from wasm2oci.oci.wire import NESTING_MAX
+from wasm2oci.oci.wire import MANIFEST_MAX, NESTING_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from wasm2oci.oci.descriptor import Descriptor
-    from wasm2oci.oci.digest import Digest
 
 __all__ = ["LayoutRepository"]
+
+_INDEX_MAX: Final = 256 << 20
+_PIECE: Final = 1 << 20
 
 
 class LayoutRepository:
@@ -76,16 +78,14 @@ class LayoutRepository:
         for digest, media_type in types.items():
             if digest not in self._subjects:
                 raw = self.read(digest)
-                about = None if raw is None else parse_manifest(raw, media_type).subject
-                self._subjects[digest] = None if about is None else about.digest
+                self._subjects[digest] = None if raw is None else _subject(raw, media_type)
         return sorted(digest for digest in types if self._subjects[digest] == subject)
 
     def read(self, digest: Digest) -> bytes | None:
-        """The bytes of a manifest; None when they are not there."""
-        try:
-            return (self._folder / "blobs" / digest.algorithm / digest.encoded).read_bytes()
-        except FileNotFoundError:
-            return None
+        """The bytes of a manifest; None when they are not there, or are not those that the digest names."""
+        path = self._folder / "blobs" / digest.algorithm / digest.encoded
+        raw = None if is_linked(self._folder, path) else _read(path, MANIFEST_MAX)
+        return raw if raw is not None and Digest.of(raw, digest.algorithm) == digest else None
 
     def put(self, descriptor: Descriptor, tags: Sequence[str]) -> None:
         """List a manifest under these tags; it is seen with the rename of `index.json`."""
@@ -127,7 +127,10 @@ class LayoutRepository:
         try:
             stamp = self._stat()
             if stamp != self._stamp:
-                index = LayoutIndex.decode((self._folder / "index.json").read_bytes(), strict=False)
+                raw = _read(self._folder / "index.json", _INDEX_MAX)
+                if raw is None:
+                    raise LocalIOError(f"index.json of {self._folder.name} is not a file, or too large")
+                index = LayoutIndex.decode(raw, strict=False)
                 self._tags, self._types = _contents(index, self.read)
                 self._index, self._stamp = index, stamp
         except InvalidInputError as error:
@@ -136,8 +139,26 @@ class LayoutRepository:
             raise LocalIOError(f"cannot read {self._folder.name}: {error.strerror}") from error
 
     def _stat(self) -> tuple[int, int, int]:
-        status = (self._folder / "index.json").stat()
+        status = (self._folder / "index.json").lstat()
         return status.st_mtime_ns, status.st_ino, status.st_size
+
+
+def _read(path: Path, most: int) -> bytes | None:
+    """The bytes of a regular file; None when it is not there, is something else, or has more than `most`."""
+    try:
+        file = ReadableFile(path, follow=False)
+    except (OSError, LocalIOError):
+        return None
+    with closing(file):
+        return b"".join(file.chunks(_PIECE)) if file.status.st_size <= most else None
+
+
+def _subject(raw: bytes, media_type: str) -> Digest | None:
+    try:
+        about = parse_manifest(raw, media_type).subject
+    except InvalidInputError:
+        return None
+    return None if about is None else about.digest
 
 
 def _contents(

@@ -67,6 +67,7 @@ class Registry:
         site: answers what is not below `/v2/`, for an identified user; None for a registry without pages.
         now: seconds that only grow.
         new_id: 32 lowercase hex digits nobody can guess.
+        report: takes what went wrong here, for who runs the registry.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class Registry:
         site: "Callable[[Request, str], Response | None] | None" = None,
         now: "Callable[[], float]" = time.monotonic,
         new_id: "Callable[[], str]" = lambda: secrets.token_hex(16),
+        report: "Callable[[str], object]" = lambda _: None,
     ) -> None:
+        self._report = report
         self.storage = storage
         self._access = access or Everyone()
         self._rules = rules or Rules()
@@ -99,10 +102,15 @@ class Registry:
         except InvalidInputError as error:
             return problem_response(400, "MANIFEST_INVALID", error.message)
         except LocalIOError as error:
+            # The message has paths of this machine in it: it is for who runs the registry, not for its clients.
+            self._report(error.message)
             full = isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
-            return problem_response(507 if full else 500, "UNKNOWN", "the registry's disk refuses: " + error.message)
+            if full:
+                return problem_response(507, "UNKNOWN", "the registry's disk is full")
+            return problem_response(500, "UNKNOWN", "the registry's disk refuses")
         except Wasm2OciError as error:
-            return problem_response(500, "UNKNOWN", error.message)
+            self._report(error.message)
+            return problem_response(500, "UNKNOWN", "the registry cannot do this; its log says why")
 
     def collect(self) -> int:
         """Drop abandoned uploads; says how many. To be called now and then."""
@@ -116,6 +124,8 @@ class Registry:
     def _answer(self, request: "Request") -> "Response":
         match = endpoints.find_endpoints(request.path)
         user = self._access.identify(request.headers.combined("Authorization"), request.peer)
+        if user == ANONYMOUS and _is_foreign(request.headers.combined("Host"), self._rules.hosts):
+            raise ProblemError("DENIED", "this registry does not go by this name; its operator can allow it")
         if user is None:
             raise ProblemError("UNAUTHORIZED", headers=(("WWW-Authenticate", self._access.challenge),))
         if match is None:
@@ -158,6 +168,13 @@ class Registry:
                 effort=effort,
             )
             return HANDLERS[match.rows[method][0]](call)
+
+
+def _is_foreign(host: str | None, allowed: frozenset[str] | None) -> bool:
+    # No Host: HTTP/1.0, which no browser speaks.
+    if host is None or allowed is None or _ADDRESS.match(host) is not None:
+        return False
+    return host.rpartition(":")[0].lower() not in allowed if ":" in host else host.lower() not in allowed
 
 
 def _comes_from_elsewhere(request: "Request", user: str) -> bool:

@@ -11,7 +11,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.errors import InvalidInputError
+from wasm2oci.errors import InvalidInputError, LocalIOError
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.endpoints import GET_BLOB
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
@@ -132,7 +132,11 @@ class Site:
             return
         rows = []
         for name in names[:_ROWS_MAX]:
-            tags = sorted(self._visible_tags(name))
+            try:
+                tags = sorted(self._visible_tags(name))
+            except LocalIOError:  # one repository is damaged, and the others are not
+                rows.append([name, element("span", "cannot be read", class_="what"), ""])
+                continue
             effort.spend(_ROW_COST + 10 * len(tags))
             pills = [element("a", tag, href=f"{_PATH}{name}:{tag}", class_="pill") for tag in tags[:6]]
             more = element("span", f"and {len(tags) - 6} more", class_="what") if len(tags) > 6 else None

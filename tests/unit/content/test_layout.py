@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -234,13 +235,69 @@ def test_a_blob_that_is_a_link_to_a_secret_is_not_given_out(layout: OciLayout, t
     (layout.folder / "blobs" / "sha256").mkdir(parents=True)
     path = layout.folder / "blobs" / "sha256" / said.digest.encoded
     path.symlink_to(tmp_path / "secret")
-    with pytest.raises(DigestMismatchError):
+    with pytest.raises(InvalidLayoutError, match="symbolic link"):
+        b"".join(layout.fetch(said))
+    path.unlink()
+    (tmp_path / "public").write_bytes(b"public")
+    path.symlink_to(tmp_path / "public")
+    assert not layout.exists(said)
+    with pytest.raises(InvalidLayoutError, match="symbolic link"):
         b"".join(layout.fetch(said))
     path.unlink()
     path.symlink_to(tmp_path / "other")
     layout.push(said, BytesContent(b"public"))  # a link is replaced, not written through
     assert not (tmp_path / "other").exists()
     assert not path.is_symlink()
+
+
+@pytest.mark.parametrize("link", ["blobs", "blobs/sha256"])
+def test_nothing_is_read_written_or_removed_by_way_of_a_link(layout: OciLayout, tmp_path: Path, link: str) -> None:
+    """Writes went through a symbolic link in the place of `blobs/sha256`."""
+    said = Descriptor.of("a/b", b"public")
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "sha256").mkdir(parents=True)
+    (elsewhere / said.digest.encoded).write_bytes(b"public")
+    (elsewhere / "sha256" / said.digest.encoded).write_bytes(b"public")
+    before = sorted(elsewhere.rglob("*"))
+    place = layout.folder / link
+    if place.exists():
+        shutil.rmtree(place)
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(elsewhere)
+    for attempt in (
+        lambda: layout.exists(said),
+        lambda: b"".join(layout.fetch(said)),
+        lambda: layout.push(said, BytesContent(b"public")),
+        lambda: layout.push(Descriptor.of("a/b", b"more"), BytesContent(b"more")),
+        lambda: layout.delete(said),
+    ):
+        with pytest.raises(InvalidLayoutError, match="symbolic link"):
+            attempt()
+    assert sorted(elsewhere.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["index.json", "oci-layout"])
+def test_the_files_of_a_layout_are_no_links(layout: OciLayout, tmp_path: Path, name: str) -> None:
+    path = layout.folder / name
+    path.rename(tmp_path / name)
+    path.symlink_to(tmp_path / name)
+    with pytest.raises(InvalidLayoutError, match="symbolic link"):
+        OciLayout(layout.folder).tags()
+
+
+@pytest.mark.parametrize("damage", [b"publid", b"public!", b""])
+def test_a_damaged_blob_is_not_there_and_is_written_again(layout: OciLayout, damage: bytes) -> None:
+    """`copy` into a layout with a damaged blob of the same size said "Exists"."""
+    said = Descriptor.of("a/b", b"public")
+    layout.push(said, BytesContent(b"public"))
+    assert layout.exists(said)
+    path = layout.folder / "blobs" / "sha256" / said.digest.encoded
+    path.write_bytes(damage)
+    os.utime(path, ns=(1, 1))
+    assert not layout.exists(said)
+    layout.push(said, BytesContent(b"public"))
+    assert layout.exists(said)
+    assert b"".join(layout.fetch(said)) == b"public"
 
 
 @pytest.mark.parametrize("entry", [{"digest": "sha256:../../../../etc/passwd"}, {"size": -1}, {"mediaType": "x"}, {}])

@@ -16,6 +16,7 @@ from wasm2oci.oci.endpoints import Action
 from wasm2oci.oci.host import is_loopback
 from wasm2oci.oci.http import Headers, basic_credentials
 from wasm2oci.server.access import ANONYMOUS, BasicAccess, Everyone
+from wasm2oci.server.call import Rules
 from wasm2oci.server.exposure import TlsFilesError, check_exposure, parse_listen, tls_context
 from wasm2oci.server.memory import MemoryStorage
 from wasm2oci.server.messages import Request, Response
@@ -304,3 +305,28 @@ class TestExposure:
         issued.key_file.write_bytes(pem)
         with pytest.raises(TlsFilesError, match="password"):
             tls_context(issued.certificate_file, issued.key_file)
+
+
+class TestHosts:
+    """A page of another site can make its own name lead to this machine, and then read what is here."""
+
+    @pytest.mark.parametrize("target", ["/v2/", "/v2/_catalog", "/v2/a/tags/list", "/", "/r/a"])
+    @pytest.mark.parametrize("host", ["evil.example", "evil.example:5000", "localhost.evil.example", "", "127.0.0.1.x"])
+    def test_a_foreign_name_is_not_answered(self, target: str, host: str) -> None:
+        registry = Registry(MemoryStorage(), rules=Rules(hosts=frozenset()))
+        response = ask(registry, "GET", target, Host=host)
+        assert response.status == 403
+        assert b"DENIED" in response.read()
+
+    @pytest.mark.parametrize(
+        "host", ["127.0.0.1", "127.0.0.1:5000", "localhost:5000", "LOCALHOST", "[::1]:5000", "build.local:5000"]
+    )
+    def test_addresses_localhost_and_allowed_names_are(self, host: str) -> None:
+        registry = Registry(MemoryStorage(), rules=Rules(hosts=frozenset({"build.local"})))
+        assert ask(registry, "GET", "/v2/", Host=host).status == 200
+
+    def test_who_has_a_password_may_call_it_as_he_likes(self) -> None:
+        access = BasicAccess(OneUser("me", "x"))
+        registry = Registry(MemoryStorage(), access=access, rules=Rules(hosts=frozenset()))
+        assert ask(registry, "GET", "/v2/", Host="any.example", Authorization=basic("me", "x")).status == 200
+        assert ask(registry, "GET", "/v2/", Host="any.example").status == 401

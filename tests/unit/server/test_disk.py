@@ -17,9 +17,11 @@ from wasm2oci.errors import LocalIOError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.media_type import EMPTY_JSON, OCI_INDEX, OCI_MANIFEST
+from wasm2oci.server.access import Everyone
 from wasm2oci.server.disk import DiskStorage, NotARegistryError, RegistryInUseError, folder_name
-from wasm2oci.server.messages import Request
+from wasm2oci.server.messages import Request, Response
 from wasm2oci.server.registry import Registry
+from wasm2oci.server.site import Site
 from wasm2oci.server.storage import StoredManifest
 
 BLOB = b"some content"
@@ -176,8 +178,12 @@ def test_a_damaged_index_is_the_registrys_error_not_the_clients(storage: DiskSto
     manifest(storage, "a", "v1")
     for damage in (b"{", b'{"manifests": 3}'):
         (root / "a" / "index.json").write_bytes(damage)
-        response = Registry(storage).handle(Request("GET", "/v2/a/manifests/v1"))
-        assert (response.status, b"damaged" in response.read()) == (500, True)
+        reported: list[str] = []
+        response = Registry(storage, report=reported.append).handle(Request("GET", "/v2/a/manifests/v1"))
+        assert response.status == 500
+        assert str(root).encode() not in response.read()
+        assert len(reported) == 1
+        assert "damaged" in reported[0]
 
 
 def test_a_manifest_whose_file_went_away_is_unknown(storage: DiskStorage, root: Path) -> None:
@@ -269,3 +275,133 @@ def test_skopeo_reads_a_repository_and_writes_into_one(storage: DiskStorage, roo
         assert done.returncode == 0, done.stderr
     assert Digest.of((target / "manifest.json").read_bytes()) == digest
     assert storage.tags("org/hello")["v2"] == digest
+
+
+# --- what was put there, or decayed ----------------------------------------------------------------------
+
+
+def blob_path(root: Path, repository: str = "a") -> Path:
+    return root / repository / "blobs" / "sha256" / DIGEST.encoded
+
+
+def get(storage: DiskStorage, target: str) -> Response:
+    return Registry(storage).handle(Request("GET", target))
+
+
+@pytest.mark.parametrize("place", ["blob", "sha256", "blobs", "repository"])
+def test_a_link_below_the_root_leads_nowhere(storage: DiskStorage, root: Path, tmp_path: Path, place: str) -> None:
+    """A symbolic link in the place of a blob served any file."""
+    push(storage, "a")
+    path = blob_path(root)
+    linked = {"blob": path, "sha256": path.parent, "blobs": path.parent.parent, "repository": root / "a"}[place]
+    linked.rename(tmp_path / "elsewhere")
+    linked.symlink_to(tmp_path / "elsewhere")
+    assert get(storage, f"/v2/a/blobs/{DIGEST}").status == 404
+    assert not storage.mount_blob("b", DIGEST, "a")
+    if place == "blob":  # the link itself makes room
+        push(storage, "a")
+        assert get(storage, f"/v2/a/blobs/{DIGEST}").read() == BLOB
+    else:
+        assert not storage.delete_blob("a", DIGEST)
+        with pytest.raises(LocalIOError):
+            push(storage, "a")
+    assert (tmp_path / "elsewhere").exists()
+
+
+def test_special_files_are_not_there_and_block_nothing(storage: DiskStorage, root: Path) -> None:
+    push(storage, "a")
+    blob_path(root).unlink()
+    os.mkfifo(blob_path(root))
+    assert get(storage, f"/v2/a/blobs/{DIGEST}").status == 404
+    assert get(storage, f"/v2/a/manifests/{DIGEST}").status == 404
+    blob_path(root).unlink()
+    blob_path(root).mkdir()
+    assert get(storage, f"/v2/a/blobs/{DIGEST}").status == 404
+
+
+@pytest.mark.parametrize("link", ["_blobs", "_uploads", "_blobs/sha256"])
+def test_a_root_whose_own_folders_are_links_is_refused(tmp_path: Path, link: str) -> None:
+    DiskStorage(tmp_path / "registry").close()
+    path = tmp_path / "registry" / link
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(NotARegistryError, match="symbolic link"):
+        DiskStorage(tmp_path / "registry")
+
+
+@pytest.mark.parametrize("damage", [bytes(len(BLOB)), BLOB + b"!", b""])
+def test_a_damaged_blob_is_noticed_set_aside_and_healed_by_the_next_push(
+    storage: DiskStorage, root: Path, damage: bytes
+) -> None:
+    """The push said 201, and the wrong bytes were served, for ever."""
+    for repository in ("a", "b"):
+        push(storage, repository)
+    blob_path(root).write_bytes(damage)  # one file under three names
+    for repository in ("a", "b"):
+        assert get(storage, f"/v2/{repository}/blobs/{DIGEST}").status == 404
+    assert list((root / "_damaged").iterdir())
+    push(storage, "b")
+    assert get(storage, f"/v2/b/blobs/{DIGEST}").read() == BLOB
+    push(storage, "a")
+    assert get(storage, f"/v2/a/blobs/{DIGEST}").read() == BLOB
+    assert blob_path(root).stat().st_nlink == 3
+
+
+def test_a_push_heals_every_repository_that_had_the_damaged_file(storage: DiskStorage, root: Path) -> None:
+    for repository in ("a", "b", "c"):
+        push(storage, repository)
+    blob_path(root).write_bytes(bytes(len(BLOB)))
+    push(storage, "c")  # before anybody noticed
+    for repository in ("a", "b", "c"):
+        assert get(storage, f"/v2/{repository}/blobs/{DIGEST}").read() == BLOB
+
+
+def test_a_blob_is_hashed_once_and_again_when_its_file_changed(
+    storage: DiskStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(storage, "a")
+    monkeypatch.setattr(Digest, "hasher", lambda _: pytest.fail("what was just pushed is known"))
+    assert get(storage, f"/v2/a/blobs/{DIGEST}").read() == BLOB
+    monkeypatch.undo()
+    storage.close()
+    again = DiskStorage(root)
+    assert get(again, f"/v2/a/blobs/{DIGEST}").read() == BLOB
+    blob_path(root).write_bytes(bytes(len(BLOB)))
+    os.utime(blob_path(root), ns=(1, 1))
+    assert get(again, f"/v2/a/blobs/{DIGEST}").status == 404
+
+
+def test_a_damaged_manifest_is_not_served_and_is_healed(storage: DiskStorage, root: Path) -> None:
+    digest = manifest(storage, "a", "v1")
+    path = root / "a" / "blobs" / "sha256" / digest.encoded
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"{", b" ", 1))
+    assert get(storage, "/v2/a/manifests/v1").status == 404
+    assert manifest(storage, "a", "v1") == digest
+    assert get(storage, "/v2/a/manifests/v1").read() == good
+
+
+def test_one_damaged_index_does_not_hide_the_other_repositories(storage: DiskStorage, root: Path) -> None:
+    """One bad index.json made the page a 500."""
+    for repository in ("a", "b"):
+        manifest(storage, repository, "v1")
+    (root / "a" / "index.json").write_bytes(b"{")
+    page = Site(storage, Everyone()).answer(Request("GET", "/"), "")
+    assert page is not None
+    text = page.read().decode()
+    assert page.status == 200
+    assert "cannot be read" in text
+    assert "/r/b:v1" in text
+    assert get(storage, "/v2/_catalog").status == 200
+
+
+def test_an_index_of_very_many_tags_is_read(storage: DiskStorage, root: Path) -> None:
+    digest = manifest(storage, "a", "v1")
+    document = json.loads((root / "a" / "index.json").read_text())
+    entry = document["manifests"][0]
+    document["manifests"] = [
+        {**entry, "annotations": {"org.opencontainers.image.ref.name": f"v{number}"}} for number in range(100_000)
+    ]
+    (root / "a" / "index.json").write_text(json.dumps(document))
+    assert len(storage.tags("a")) == 100_000
+    assert storage.tags("a")["v99999"] == digest

@@ -35,6 +35,15 @@ def command(
         str, Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.", title=_REGISTRY)
     ] = "127.0.0.1:5000",
     read_only: Annotated[bool, Option("--read-only", help="Refuse pushes and deletes.", title=_REGISTRY)] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        Option(
+            "--allow-host",
+            metavar="NAME",
+            help="Answer to this name too, without --user; addresses and localhost always work.",
+            title=_ACCESS,
+        ),
+    ] = None,
     htpasswd: Annotated[
         Path | None,
         Option("--htpasswd", metavar="FILE", help="Users and bcrypt hashes (htpasswd -B).", title=_ACCESS),
@@ -83,6 +92,7 @@ def command(
         tls_key=tls_key,
         read_only=read_only,
         log=log,
+        hosts=tuple(allow_host or ()),
     )
     with serving as served:
         if run:
