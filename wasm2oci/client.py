@@ -427,7 +427,7 @@ class Client:
         max_memory: int | None = None,
         max_stack: int | None = None,
         engine: EngineChoice | str = "auto",
-        pull: Pull | str = "missing",
+        pull: Pull | str = "auto",
         digest: str | None = None,
         module: str | None = None,
         platform: str | None = None,
@@ -454,7 +454,7 @@ class Client:
             max_memory: bytes for its memories, tables, objects and generated code; 1 GiB by default.
             max_stack: bytes of its call stack, from 64 KiB to 1 GiB.
             engine: `auto`, `embedded` or `wasmtime`.
-            pull: when the registry is asked: `always`, `missing` or `never`.
+            pull: when the registry is asked: `auto` (for a tag, if it can be reached), `always`, `missing` or `never`.
             digest: run only this module, or the module of this manifest.
             module: which one, if an artifact holds several.
             platform: which entry of an index.
