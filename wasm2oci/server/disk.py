@@ -337,7 +337,7 @@ class DiskStorage:
                 )
         for folder in (self._uploads, *(self._pool / algorithm for algorithm in ALGORITHMS)):
             if is_linked(self.root, folder):
-                raise NotARegistryError(f"{folder} is a symbolic link", hint="choose a new folder for --root")
+                raise NotARegistryError(f"{folder} is a symbolic link", hint="choose a new folder")
             folder.mkdir(parents=True, exist_ok=True)
         if not (self.root / MARKER).exists():
             self.write(self.root / MARKER, b'{"version":1}\n')
