@@ -285,8 +285,8 @@ class Client:
 
         Args:
             reference: where it is.
-            output: the file or binary stream it goes to; None for a file in the current folder, named by the artifact's
-                title, else by the repository.
+            output: the file or binary stream it goes to. A folder gets a file named by the artifact's title, else by
+                the repository; None means the current folder.
             module: which one, if there are several: a title, a path in an archive, or a digest.
             platform: which entry of an index: `OS/ARCHITECTURE`.
             force: take what is not a WebAssembly module, too.
@@ -304,9 +304,12 @@ class Client:
         from wasm2oci.operations.pull import PullRequest, pull
         from wasm2oci.operations.trust import TrustOptions
 
+        path = Path(output) if isinstance(output, str) else output
+        into = isinstance(path, Path) and path.is_dir()
         request = PullRequest(
             source=_location(reference),
-            output=Path(output) if isinstance(output, str) else output,
+            output=None if into else path,
+            folder=path if into and isinstance(path, Path) else Path(),
             wanted=module,
             platform=platform,
             cached=cached,

@@ -1,14 +1,17 @@
 """`wasm2oci demo`: it works from nothing, and does not when one of its commands does not."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.cli.support import invoke
+from tests.support.data import ROOT
 from wasm2oci.cli import demonstration as operation
 
 
@@ -77,7 +80,29 @@ def test_a_step_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_module_is_what_its_source_says() -> None:
-    source = operation.MODULE.with_suffix(".wat").read_text()
+    source = (ROOT / "wasm2oci" / "cli" / "demo_module" / "hello.wat").read_text()
     text = operation.GREETING.encode().decode("unicode_escape").rstrip("\n")
     assert text in source
     assert operation.GREETING.encode() in operation.MODULE.read_bytes()
+
+
+def test_the_package_may_be_inside_an_archive(tmp_path: Path) -> None:
+    archive = tmp_path / "tool.pyz"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in sorted((ROOT / "wasm2oci").rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                packed.write(path, str(path.relative_to(ROOT)))
+        packed.writestr("__main__.py", "from wasm2oci.__main__ import main\nmain()\n")
+    ran = subprocess.run(
+        [sys.executable, "-P", str(archive), "demo"],
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path), "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "All of it worked" in ran.stdout
+    code = f"import sys; sys.path.insert(0, {str(archive)!r}); import wasm2oci; print(wasm2oci.__file__)"
+    where = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert where.startswith(str(archive)), where

@@ -77,6 +77,16 @@ def test_what_may_follow(words: list[str], expected: list[str]) -> None:
     assert [line.split("\t")[0] for line in ran.stdout.splitlines()] == expected
 
 
+def test_the_drop_in_completes_its_own_commands_and_flags() -> None:
+    def complete(*words: str) -> list[str]:
+        ran = invoke("__complete", *words, program="wasm-to-oci")
+        return [line.split("\t")[0] for line in ran.stdout.splitlines()]
+
+    assert complete("pu") == ["pull", "push"]
+    assert complete("push", "--l") == ["--log"]
+    assert complete("pull", "--log", "w") == ["warn"]
+
+
 @pytest.fixture
 def tool(tmp_path: Path) -> dict[str, str]:
     """An environment in which `wasm2oci` is this working copy."""
@@ -93,10 +103,12 @@ def test_bash_completes(tool: dict[str, str]) -> None:
     script = (
         "source <(wasm2oci completion bash); "
         "COMP_WORDS=(wasm2oci push --fo); COMP_CWORD=2; _wasm2oci; echo ${COMPREPLY[@]}; "
-        "COMP_WORDS=(wasm2oci pul); COMP_CWORD=1; _wasm2oci; echo ${COMPREPLY[@]}"
+        "COMP_WORDS=(wasm2oci pul); COMP_CWORD=1; _wasm2oci; echo ${COMPREPLY[@]}; "
+        "COMP_WORDS=(wasm2oci push --profile ''); COMP_CWORD=3; _wasm2oci; echo ${COMPREPLY[@]}; "
+        "complete -p wasm-to-oci"
     )
     ran = subprocess.run(["bash", "-c", script], env=tool, capture_output=True, text=True, check=True)
-    assert ran.stdout == "--force --format\npull\n"
+    assert ran.stdout.startswith("--force --format\npull\ncncf wasm-to-oci\ncomplete ")
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed: apt-get install fish")

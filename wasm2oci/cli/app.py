@@ -126,7 +126,7 @@ def invoke(arguments: Sequence[str], terminal: Terminal) -> int:
 
 def _dispatch(arguments: Sequence[str], terminal: Terminal) -> int:
     program = terminal.program
-    if program == "wasm-to-oci":
+    if program == "wasm-to-oci" and arguments[:1] != ["__complete"]:
         from wasm2oci.cli.drop_in import reorder
 
         arguments = reorder(arguments)

@@ -1,6 +1,6 @@
 """Completion in bash, zsh and fish: the scripts, and what they ask the tool for.
 
-A script calls `wasm2oci __complete WORD...` with the words up to the cursor. It gets one candidate a line (a tab and a
+A script calls `PROGRAM __complete WORD...` with the words up to the cursor. It gets one candidate a line (a tab and a
 description may follow), or nothing, which means file names.
 """
 
@@ -25,18 +25,18 @@ _wasm2oci() {
     COMPREPLY=()
     while IFS= read -r line; do
         COMPREPLY+=("${line%%$'\\t'*}")
-    done < <(wasm2oci __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    done < <("${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
-complete -o default -F _wasm2oci wasm2oci
+complete -o default -F _wasm2oci wasm2oci wasm-to-oci
 """
 
 _ZSH: Final = """\
-#compdef wasm2oci
+#compdef wasm2oci wasm-to-oci
 # zsh completion of wasm2oci
 _wasm2oci() {
     local -a lines found
     local line
-    lines=("${(@f)$(wasm2oci __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    lines=("${(@f)$("${words[1]}" __complete "${(@)words[2,CURRENT]}" 2>/dev/null)}")
     for line in $lines; do
         found+=("${${line%%$'\\t'*}//:/\\\\:}${${(M)line%$'\\t'*}:+:${line#*$'\\t'}}")
     done
@@ -49,7 +49,7 @@ _wasm2oci() {
 if [[ ${funcstack[1]} == _wasm2oci ]]; then
     _wasm2oci "$@"
 else
-    compdef _wasm2oci wasm2oci
+    compdef _wasm2oci wasm2oci wasm-to-oci
 fi
 """
 
@@ -57,9 +57,11 @@ _FISH: Final = """\
 # fish completion of wasm2oci
 function __wasm2oci_complete
     set -l words (commandline -opc) (commandline -ct)
-    wasm2oci __complete $words[2..-1] 2>/dev/null
+    $words[1] __complete $words[2..-1] 2>/dev/null
 end
-complete -c wasm2oci -f -n 'test (count (__wasm2oci_complete)) -gt 0' -a '(__wasm2oci_complete)'
+for program in wasm2oci wasm-to-oci
+    complete -c $program -f -n 'test (count (__wasm2oci_complete)) -gt 0' -a '(__wasm2oci_complete)'
+end
 """
 
 SCRIPTS: Final = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}

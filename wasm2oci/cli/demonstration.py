@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["STEPS", "DemoMismatchError", "DemoStepError", "DemoStepTimeoutError", "Demonstrated", "Step", "demo"]
 
-MODULE: Final = Path(__file__).with_name("demo_module") / "hello.wasm"
+MODULE: Final = files("wasm2oci.cli") / "demo_module" / "hello.wasm"
+"""What is published; the package may be inside an archive."""
 GREETING: Final = "Hello from WebAssembly, delivered by an OCI registry!\n"
 _DIGEST: Final = re.compile(r"^Manifest: +(sha256:[0-9a-f]{64})$", re.MULTILINE)
 _STEP_SECONDS: Final = 60.0

@@ -129,7 +129,8 @@ class _Reader:
             assert isinstance(declared, Argument)  # noqa: S101 - sorted so
             needed = sum(1 for each in arguments[number + 1 :] if each.required)
             if not words and parameter.required:
-                raise UsageError(f"missing argument {declared.metavar.removesuffix('...')}")
+                choices = f": one of {', '.join(parameter.choices)}" if parameter.choices else ""
+                raise UsageError(f"missing argument {declared.metavar.removesuffix('...')}{choices}")
             if not parameter.required and len(words) <= needed:
                 continue
             count = max(len(words) - needed, 1) if parameter.many else 1

@@ -144,7 +144,7 @@ def _start_bars(output: Output) -> "RichProgress":
     bars = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=None),
-        DownloadColumn(binary_units=True),
+        DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(compact=True),
         console=Console(file=output.stderr, no_color=not output.color, highlight=False),

@@ -41,6 +41,8 @@ Name = Tag | Digest
 """What names a manifest in a repository or in a layout. Spec: distribution-spec, `<reference>`."""
 
 LAYOUT_PREFIX: Final = "oci-layout:"
+_OTHER_LAYOUT_PREFIX: Final = "oci:"
+"""What skopeo and podman write."""
 _COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*\Z")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _DOMAIN: Final = re.compile(
@@ -211,7 +213,15 @@ def parse_location(text: str) -> Location:
     Raises:
         InvalidReferenceError: it is neither.
     """
-    return LayoutReference.parse(text) if text.startswith(LAYOUT_PREFIX) else Reference.parse(text)
+    if text.startswith(LAYOUT_PREFIX):
+        return LayoutReference.parse(text)
+    try:
+        return Reference.parse(text)
+    except InvalidReferenceError as error:
+        if not text.startswith(_OTHER_LAYOUT_PREFIX):
+            raise
+        hint = f"an image layout is written {LAYOUT_PREFIX}{text.removeprefix(_OTHER_LAYOUT_PREFIX)}"
+        raise InvalidReferenceError(error.message, text, error.position, hint=hint) from error
 
 
 def parse_name(text: Name) -> Name:

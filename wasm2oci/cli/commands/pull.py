@@ -1,5 +1,6 @@
 """`wasm2oci pull`."""
 
+from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Option
@@ -8,6 +9,7 @@ from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client
+from wasm2oci.errors import NotFoundError
 
 __all__ = ["command"]
 
@@ -19,7 +21,7 @@ def command(
     ref: ReferenceArgument,
     out: Annotated[
         str | None,
-        Option("--output", "-o", metavar="FILE", help="The file to write; - writes to standard output."),
+        Option("--output", "-o", metavar="FILE", help="The file to write, or a folder; - writes to standard output."),
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
@@ -36,6 +38,8 @@ def command(
     signatures that the options and the policy files ask for.
     """
     to_stream = out in {"-", "/dev/stdout"}
+    if out is not None and out.endswith("/") and not Path(out).is_dir():
+        raise NotFoundError(f"no such folder: {out}")
     with transfer(output, "Downloaded", "Downloading", existed="Cached") as progress:
         result = client.pull(
             ref,

@@ -64,6 +64,8 @@ def command(
       wasm2oci push hello.wasm registry.example/hello:1.2.3,1.2,latest
       cargo-output | wasm2oci push - localhost:5000/hello:dev
     """
+    if file != "-" and not Path(file).exists() and Path(ref).is_file():
+        raise UsageError(f"{file} is not a file, and {ref} is one", hint=f"the file comes first: push {ref} {file}")
     if sign != (key is not None):
         raise UsageError("--sign and --key go together", hint="wasm2oci key generate makes a key")
     with transfer(output, "Uploaded", "Uploading") as progress:
