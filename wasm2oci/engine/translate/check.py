@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.engine.translate.instructions import TERMINAL
+from wasm2oci.engine.translate.codes import BR, BR_TABLE, CASTS, ELSE, END, IF, RETURN, TERMINAL
 from wasm2oci.engine.translate.tree import (
     Break,
     Carry,
@@ -53,8 +53,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ControlFlowError", "check"]
 
-IF, ELSE, END, BR, BR_TABLE, RETURN = 0x04, 0x05, 0x0B, 0x0C, 0x0E, 0x0F
-_CASTS: Final = frozenset((0xFB0018, 0xFB0019))
 
 Known = dict[str, tuple[int, int]]
 """Bounds of selectors and flags; a name that is missing may not have been set."""
@@ -360,7 +358,7 @@ class _Checker:
             taken = self.run(node.then, [(at + 1, known, MOVED)], scope)
             other = self.run(node.orelse, [(no, known, MOVED)], scope)
         else:
-            target = item[1] if op in _CASTS else item
+            target = item[1] if op in CASTS else item
             if node.orelse and (len(node.then) != 1 or not isinstance(node.then[0], Carry)):
                 raise ControlFlowError("a branch that jumps has something else to do", at)
             if node.tail and (node not in self.last or len(node.orelse) != 1 or not isinstance(node.orelse[0], Break)):
@@ -378,7 +376,7 @@ class _Checker:
             if len(places) != 1:
                 raise ControlFlowError("a table decides", node.at)
             return [(places.pop(), known, MOVED)]
-        target = item[1] if op in _CASTS else item
+        target = item[1] if op in CASTS else item
         following, c, _ = self.code[node.at + 1]
         if following != END or target.kind == "loop" or self.label(c) != self.label(target):
             raise ControlFlowError("a branch decides", node.at)

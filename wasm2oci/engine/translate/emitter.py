@@ -1,6 +1,6 @@
 """The symbolic operand stack, what is known about locals, and the lines written so far, for one function.
 
-Lowerings (`lowering`) pop and push operands here; control (`structured`, `machine`) decides where lines go.
+Lowerings (`lowering`) pop and push operands here; `renderer` decides where lines go.
 
 Order of evaluation. Operands on the stack are expressions not evaluated yet. As long as they end up in one statement
 in stack order, that is the order of the instructions, whatever they do. So before a statement is written, operands
@@ -15,6 +15,7 @@ from typing import Final
 
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
+from wasm2oci.engine.translate.codes import BRANCHES_ON_CONDITION, CONTROL, LOCAL_GET, LOCAL_WRITES, code, codes
 from wasm2oci.engine.translate.instructions import Body, Construct
 from wasm2oci.engine.translate.value import (
     EFFECT,
@@ -43,9 +44,9 @@ MAX_DEPTH: Final = 24
 MAX_TEXT: Final = 2000
 """Longer ones too, so that lines can be read."""
 LOOK_AHEAD: Final = 40
-_STOPS: Final = frozenset((0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0E, 0x0F, 0x1F))
-_SETS: Final = frozenset((0x21, 0x22))
-_ROTATIONS: Final = frozenset((0x77, 0x78))  # i32.rotl, i32.rotr
+_STOPS: Final = CONTROL - BRANCHES_ON_CONDITION
+_I32_CONST: Final = code("i32.const")
+_ROTATIONS: Final = codes("i32.rotl", "i32.rotr")
 MAX_LOCAL: Final = 1 << 20
 """More than a function may have locals."""
 TWICE: Final = -MAX_LOCAL
@@ -67,7 +68,7 @@ MAX_MOVED: Final = 24
 """So many expressions are moved out of one loop."""
 
 
-class Steady:
+class InvariantMotion:
     """A loop that is open, and what was moved out of it because it is the same in every turn.
 
     Attributes:
@@ -122,7 +123,7 @@ class Emitter:
         place: the index of the present instruction.
         compact: prefer less code to the fastest: for functions that take longer to compile than to run.
         ranges: known ranges of locals, for the present place.
-        held: what the variables of repeated arithmetic hold, see `repeats`.
+        held: what the variables of repeated arithmetic hold, see `cse`.
         mixed: locals that are rotated, as bits: any of their bits may be set, and hardly ever are they small.
         loops: open loops expressions may be moved out of, outermost first.
         guarded: how many try_tables are around the present place.
@@ -140,7 +141,7 @@ class Emitter:
         self.at = 0
         self.stack: list[V] = []
         self.ranges: dict[int, Range] = {}
-        self.loops: list[Steady] = []
+        self.loops: list[InvariantMotion] = []
         self.moved = 0
         self.held: dict[int, V] = {}
         self.mixed = 0
@@ -465,23 +466,28 @@ class Emitter:
 
     def rotates_again(self, index: int) -> bool:
         """Whether a local is rotated by a constant once more before it changes, not far from here."""
-        code = self.body.code
-        for at in range(self.place + 1, min(self.place + LOOK_AHEAD, len(code) - 2)):
-            op, item, _ = code[at]
-            if op in _STOPS or (op in _SETS and item == index):
+        instructions = self.body.code
+        for at in range(self.place + 1, min(self.place + LOOK_AHEAD, len(instructions) - 2)):
+            op, item, _ = instructions[at]
+            if op in _STOPS or (op in LOCAL_WRITES and item == index):
                 return False
-            if op == 0x20 and item == index and code[at + 1][0] == 0x41 and code[at + 2][0] in _ROTATIONS:
+            if (
+                op == LOCAL_GET
+                and item == index
+                and instructions[at + 1][0] == _I32_CONST
+                and instructions[at + 2][0] in _ROTATIONS
+            ):
                 return True
         return False
 
     def read_again(self, index: int) -> bool:
         """Whether a local is read once more before it changes, not far from here."""
-        code = self.body.code
-        for at in range(self.place + 1, min(self.place + LOOK_AHEAD, len(code))):
-            op, item, _ = code[at]
-            if op == 0x20 and item == index:
+        instructions = self.body.code
+        for at in range(self.place + 1, min(self.place + LOOK_AHEAD, len(instructions))):
+            op, item, _ = instructions[at]
+            if op == LOCAL_GET and item == index:
                 return True
-            if op in _STOPS or (op in _SETS and item == index):
+            if op in _STOPS or (op in LOCAL_WRITES and item == index):
                 return False
         return False
 

@@ -7,13 +7,14 @@ from typing import Final
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
 from wasm2oci.engine.translate.check import check
-from wasm2oci.engine.translate.demand import BITWISE, narrow_constants
+from wasm2oci.engine.translate.codes import BITWISE, CONTROL, LOCAL_GET, LOCAL_WRITES, ROTATIONS
+from wasm2oci.engine.translate.cse import WORTH_KEEPING, repeated, rotated
+from wasm2oci.engine.translate.demanded_bits import narrow_constants
 from wasm2oci.engine.translate.emitter import Emitter
 from wasm2oci.engine.translate.instructions import Body, decode_body
 from wasm2oci.engine.translate.loops import Learned, LoopFacts
 from wasm2oci.engine.translate.options import Options
 from wasm2oci.engine.translate.renderer import Renderer
-from wasm2oci.engine.translate.repeats import ROTATIONS, WORTH_KEEPING, repeated, rotated
 from wasm2oci.engine.translate.structuring import structure
 from wasm2oci.engine.translate.views import hoist_views
 
@@ -107,18 +108,18 @@ def _needed(body: Body) -> tuple[set[int], set[int]]:
     used: set[int] = set()
     straight = True
     for op, item, _ in body.code:
-        if op == 0x20:
+        if op == LOCAL_GET:
             if item not in written:
                 read_first.add(item)
             used.add(item)
-        elif op in {0x21, 0x22}:  # local.set, local.tee
+        elif op in LOCAL_WRITES:
             if straight:
                 if item not in read_first:
                     written.add(item)
             elif item not in written:
                 read_first.add(item)
             used.add(item)
-        elif 0x02 <= op <= 0x0F:
+        elif op in CONTROL:
             straight = False
     return read_first, used
 

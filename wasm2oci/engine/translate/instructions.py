@@ -10,20 +10,25 @@ from typing import Any, Final
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate
 from wasm2oci.engine.syntax.types import REF, REF_NULL, FuncType
+from wasm2oci.engine.translate.codes import (
+    BR_IF,
+    BRANCHES_ON_CONDITION,
+    ELSE,
+    END,
+    LOCAL_WRITES,
+    OPENERS,
+    RETURN,
+    TERMINAL,
+    TRY_TABLE,
+)
 
-__all__ = ["FUNCTION_END", "TERMINAL", "Body", "Catch", "Construct", "Instruction", "decode_body"]
+__all__ = ["FUNCTION_END", "Body", "Catch", "Construct", "Instruction", "decode_body"]
 
 Instruction = tuple[int, Any, int]
 """Opcode, immediate (None, an int, a construct, or a tuple), and the offset in the module."""
 
 FUNCTION_END: Final = -1
 """The continuation of labels that return from the function."""
-
-BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN = 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F
-TRY_TABLE = 0x1F
-_OPENERS: Final = {BLOCK: "block", LOOP: "loop", IF: "if", TRY_TABLE: "try"}
-TERMINAL: Final = frozenset((0x00, BR, BR_TABLE, RETURN, 0x08, 0x0A, 0x12, 0x13, 0x15))
-"""unreachable, br, br_table, return, throw, throw_ref, return_call*"""
 
 
 class Construct:
@@ -288,16 +293,16 @@ def decode_locals(module: Module, index: int) -> tuple[list[int], int]:
 
 
 _INDEXED: Final = frozenset((_U32, _LABEL))
-_LABELLED: Final = frozenset((0xD5, 0xD6, 0xFB0018, 0xFB0019))  # br_on_null ... br_on_cast_fail
+_LABELLED: Final = BRANCHES_ON_CONDITION - {BR_IF}
 
 _PLAIN: Final = frozenset(
     code
     for code, shape in enumerate(_SHAPE)
     if shape not in {_LABEL, _LABELS, _PREFIX}
-    and code not in _OPENERS
+    and code not in OPENERS
     and code not in _LABELLED
     and code not in TERMINAL
-    and code not in {ELSE, END, 0x21, 0x22}
+    and code not in {ELSE, END, *LOCAL_WRITES}
 )
 """Instructions that only have to be listed: neither control, nor local.set and local.tee."""
 
@@ -381,12 +386,12 @@ def decode_body(module: Module, index: int) -> Body:
                 append((op, item, offset))
             continue
         # --- constructs --------------------------------------------------------------------
-        if op in _OPENERS:
+        if op in OPENERS:
             if dead:
                 skipped += 1
                 continue
             type_ = item[0] if op == TRY_TABLE else item
-            construct = Construct(_OPENERS[op], open_[-1], len(code), type_)
+            construct = Construct(OPENERS[op], open_[-1], len(code), type_)
             if op == TRY_TABLE:
                 for kind, tag, label in item[1]:
                     target = open_[-1 - label]
@@ -440,7 +445,7 @@ def decode_body(module: Module, index: int) -> Body:
         elif op == RETURN:
             item = top
             top.targeted += 1
-        elif op in {0x21, 0x22}:  # local.set, local.tee
+        elif op in LOCAL_WRITES:  # local.set, local.tee
             open_[-1].assigned |= 1 << 2 * item
             append((op, item, offset))
             continue

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.engine.translate.counting import at_the_end, at_the_start, find_tail
+from wasm2oci.engine.translate.codes import LOCAL_WRITES, code
+from wasm2oci.engine.translate.counted_loops import at_the_end, at_the_start, find_tail
 from wasm2oci.engine.translate.emitter import merge
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.counting import Count, Tail
+    from wasm2oci.engine.translate.counted_loops import Count, Tail
     from wasm2oci.engine.translate.emitter import Emitter, Range
     from wasm2oci.engine.translate.instructions import Construct
     from wasm2oci.engine.translate.value import V
 
 __all__ = ["Learned", "LoopFacts", "OpenLoop"]
 
-BR_IF: Final = 0x0D
-_COUNTS: Final = [0x20, 0x41, 0x6A, 0x22, 0x41, 0x47, BR_IF]
-"""local.get, i32.const, i32.add, local.tee, i32.const, i32.ne, br_if"""
+_COUNTS: Final = [
+    code(name) for name in ("local.get", "i32.const", "i32.add", "local.tee", "i32.const", "i32.ne", "br_if")
+]
 
 
 class OpenLoop:
@@ -152,10 +153,10 @@ class LoopFacts:
 
         It starts at a known number, is assigned nowhere else, and hits the last number exactly: so it stays between.
         """
-        code = self.e.body.code
+        instructions = self.e.body.code
         if c.targeted != 1 or c.params or c.end - c.start < 7:
             return None
-        tail = code[c.end - 7 : c.end]
+        tail = instructions[c.end - 7 : c.end]
         opcodes = [op for op, _, _ in tail]
         if opcodes != _COUNTS:
             return None
@@ -168,7 +169,7 @@ class LoopFacts:
         first = start[0]
         if not first < last or not step or (last - first) % step:
             return None
-        if sum(op in {0x21, 0x22} and item == local for op, item, _ in code[c.start : c.end]) != 1:
+        if sum(op in LOCAL_WRITES and item == local for op, item, _ in instructions[c.start : c.end]) != 1:
             return None
         tz = min((number & -number).bit_length() - 1 if number else 64 for number in (first, step))
         return local, (first, last - step, tz)

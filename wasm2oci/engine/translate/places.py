@@ -12,6 +12,7 @@ from typing import Any, Final
 from wasm2oci.engine.runtime.trap import TrapKind
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate, Opcode
+from wasm2oci.engine.translate.codes import BLOCK, CONTROL, END
 from wasm2oci.engine.translate.instructions import decode_body
 
 __all__ = ["Places"]
@@ -64,9 +65,7 @@ _CAN: Final[dict[TrapKind, _Test]] = {
 }
 _TOLD: Final = frozenset((TrapKind.MEMORY, TrapKind.NULL_STRUCTURE))
 _stores: Final = _holding(".store", "struct.set")
-_ENDS_A_STATEMENT: Final = frozenset(
-    (0x03, 0x04, 0x05, 0x0C, 0x0D, 0x0E, 0x0F, 0x1F)
-)  # loop, if, else, br..., try_table
+_ENDS_A_STATEMENT: Final = CONTROL - {BLOCK, END}
 
 
 class Places:
@@ -122,9 +121,6 @@ class Places:
             row = OPCODES.get(op)
             if row is not None and can(row):
                 return at
-            if place < start and (op in _ENDS_A_STATEMENT or (op == _END and item.kind in {"loop", "if"})):
+            if place < start and (op in _ENDS_A_STATEMENT or (op == END and item.kind in {"loop", "if"})):
                 break
         return None
-
-
-_END: Final = 0x0B

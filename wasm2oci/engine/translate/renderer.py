@@ -9,7 +9,18 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.engine.translate.emitter import Steady, merge, type_mask
+from wasm2oci.engine.translate.codes import (
+    BR,
+    BR_IF,
+    BR_ON_CAST_FAIL,
+    BR_ON_NON_NULL,
+    BR_ON_NULL,
+    BR_TABLE,
+    IF,
+    LOCAL_TEE,
+    RETURN,
+)
+from wasm2oci.engine.translate.emitter import InvariantMotion, merge, type_mask
 from wasm2oci.engine.translate.instructions import FUNCTION_END
 from wasm2oci.engine.translate.loops import OpenLoop
 from wasm2oci.engine.translate.lowering import LOWERING
@@ -50,8 +61,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Renderer"]
 
-IF, BR, BR_IF, BR_TABLE, RETURN, TEE = 0x04, 0x0C, 0x0D, 0x0E, 0x0F, 0x22
-BR_ON_NULL, BR_ON_NON_NULL, BR_ON_CAST, BR_ON_CAST_FAIL = 0xD5, 0xD6, 0xFB0018, 0xFB0019
 _BRANCHES: Final = frozenset((BR, RETURN))
 
 
@@ -135,7 +144,7 @@ class Renderer:
         e = self.e
         if loop.count is not None:  # the `for` assigns it
             e.local_steps(item, e.stack.pop())
-            if op == TEE:
+            if op == LOCAL_TEE:
                 e.stack.append(e.local_get(item))
             return
         v = e.stack[-1]
@@ -177,7 +186,7 @@ class Renderer:
         steady = isinstance(first, Head) and first.alone and not e.compact
         loop = OpenLoop(owner, ind, header, steady=steady)
         if steady and owner is not None:
-            e.loops.append(Steady(owner.assigned, before, len(ind), len(ind) + 1))
+            e.loops.append(InvariantMotion(owner.assigned, before, len(ind), len(ind) + 1))
         self.open_loops.append(loop)
         e.ind = ind + " "
         self.write(node.body)

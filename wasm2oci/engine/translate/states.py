@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.translate.chains import Dispatch
+from wasm2oci.engine.translate.codes import BR, BR_TABLE, BRANCHES_ON_CONDITION, CASTS, CONTROL, ELSE, END, IF, RETURN
 from wasm2oci.engine.translate.instructions import FUNCTION_END
 from wasm2oci.engine.translate.tree import (
     Carry,
@@ -41,10 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["dispatch_states"]
 
-BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN = 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F
-TRY_TABLE = 0x1F
-_BR_ON_CASTS: Final = frozenset((0xFB0018, 0xFB0019))
-_BR_IFS: Final = frozenset((BR_IF, 0xD5, 0xD6, *_BR_ON_CASTS))
 PC: Final = "pc"
 
 
@@ -114,13 +111,13 @@ class _States:
         for index in self.body.control:
             op, item, _ = code[index]
             self.index = index
-            if op == END or op in _BR_IFS or BLOCK <= op <= ELSE or op in {BR, BR_TABLE, RETURN, TRY_TABLE}:
+            if op in CONTROL:
                 if index > at:
                     self.nodes.append(Code(at, index))
                 if op == END:
                     self.end(item)
-                elif op in _BR_IFS:
-                    target = item[1] if op in _BR_ON_CASTS else item
+                elif op in BRANCHES_ON_CONDITION:
+                    target = item[1] if op in CASTS else item
                     self.nodes.append(If(index, self.jump(target), []))
                 elif op in {BR, RETURN}:
                     self.nodes += self.jump(item)

@@ -26,6 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from wasm2oci.engine.translate.chains import GROUP, Dispatch, find_chains
+from wasm2oci.engine.translate.codes import BR, BR_TABLE, BRANCHES_ON_CONDITION, CASTS, CONTROL, ELSE, END, IF, RETURN
 from wasm2oci.engine.translate.instructions import FUNCTION_END
 from wasm2oci.engine.translate.states import dispatch_states
 from wasm2oci.engine.translate.tree import (
@@ -68,11 +69,6 @@ MAX_INDENT: Final = 80
 """Indentation levels; CPython refuses the 100th."""
 MAX_NESTS: Final = 8
 """More `if`s than this for one construct, and it becomes a loop."""
-
-BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN = 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F
-TRY_TABLE = 0x1F
-_BR_ON_CASTS: Final = frozenset((0xFB0018, 0xFB0019))
-_BR_IFS: Final = frozenset((BR_IF, 0xD5, 0xD6, *_BR_ON_CASTS))
 
 
 T = TypeVar("T", bound="Node")
@@ -220,13 +216,13 @@ class _Builder:
         for index in self.body.control:
             op, item, _ = code[index]
             self.index = index
-            if op == END or op in _BR_IFS or BLOCK <= op <= ELSE or op in {BR, BR_TABLE, RETURN, TRY_TABLE}:
+            if op in CONTROL:
                 if index > at:
                     self.nodes.append(Code(at, index))
                 if op == END:
                     self.end(item)
-                elif op in _BR_IFS:
-                    self.branch_if(item[1] if op in _BR_ON_CASTS else item)
+                elif op in BRANCHES_ON_CONDITION:
+                    self.branch_if(item[1] if op in CASTS else item)
                 elif op in {BR, RETURN}:
                     self.branch(item)
                 elif op == IF:

@@ -1,6 +1,6 @@
 """How each instruction becomes Python: one table, total over `OPCODES` (a test fails where a row is missing).
 
-Control instructions are absent on purpose: they are `structured`'s and `machine`'s, listed in `CONTROL`. What lies
+Control instructions are absent on purpose: they are `renderer`'s, listed in `CONTROL`. What lies
 beyond 3.0 and atomics is validated and not executed: `VALIDATED_ONLY`.
 """
 

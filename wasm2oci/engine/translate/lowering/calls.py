@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wasm2oci.engine.syntax.types import FuncType
+from wasm2oci.engine.translate.codes import INTEGER_CONSTANTS
 from wasm2oci.engine.translate.emitter import Emitter, type_mask
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, constant, mask, paren
 
@@ -138,7 +139,7 @@ def _global_get(e: Emitter, index: Any) -> None:
     m = type_mask(type_.value)
     if not type_.mutable:
         init = e.module.globals[index].init
-        if init is not None and len(init.ops) == 1 and init.ops[0][0] in {0x41, 0x42}:
+        if init is not None and len(init.ops) == 1 and init.ops[0][0] in INTEGER_CONSTANTS:
             e.stack.append(constant(init.ops[0][1]))
             return
         v = V(f"G{index}.value", 0, 0, m) if m else V(f"G{index}.value", 0, 1, 0)

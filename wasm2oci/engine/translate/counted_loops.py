@@ -7,6 +7,19 @@ may be left early: the variable has the local's value in every turn. After the l
 
 from typing import Final, NamedTuple
 
+from wasm2oci.engine.translate.codes import (
+    BLOCK,
+    BR,
+    BR_IF,
+    INTEGER_CONSTANTS,
+    LOCAL_GET,
+    LOCAL_SET,
+    LOCAL_TEE,
+    LOCAL_WRITES,
+    LOOP,
+    RETURN,
+    code,
+)
 from wasm2oci.engine.translate.emitter import Range
 from wasm2oci.engine.translate.instructions import Body, Construct, Instruction
 from wasm2oci.engine.translate.value import M32, M64, V
@@ -15,22 +28,19 @@ __all__ = ["Count", "Tail", "at_the_end", "at_the_start", "find_tail"]
 
 MIN_TURNS: Final = 16
 """Making a range takes as long as ten turns save."""
-_BR, _BR_IF, _GET, _SET, _TEE = 0x0C, 0x0D, 0x20, 0x21, 0x22
-_BLOCK, _LOOP, _RETURN = 0x02, 0x03, 0x0F
-_CONSTANTS: Final = frozenset((0x41, 0x42))
-_ADD: Final = {0x6A: M32, 0x7C: M64}
-_SUB: Final = {0x6B: M32, 0x7D: M64}
+_ADD: Final = {code("i32.add"): M32, code("i64.add"): M64}
+_SUB: Final = {code("i32.sub"): M32, code("i64.sub"): M64}
+_I32_CONST: Final = code("i32.const")
 _RELATIONS: Final = {
-    0x47: ("!=", False),
-    0x48: ("<", True),
-    0x49: ("<", False),
-    0x4A: (">", True),
-    0x4B: (">", False),
-    0x52: ("!=", False),
-    0x53: ("<", True),
-    0x54: ("<", False),
-    0x55: (">", True),
-    0x56: (">", False),
+    code(f"{type_}.{name}"): (relation, signed)
+    for type_ in ("i32", "i64")
+    for name, relation, signed in (
+        ("ne", "!=", False),
+        ("lt_s", "<", True),
+        ("lt_u", "<", False),
+        ("gt_s", ">", True),
+        ("gt_u", ">", False),
+    )
 }
 
 
@@ -82,54 +92,54 @@ def _signed(k: int, m: int) -> int:
 
 def find_tail(body: Body, c: Construct) -> Tail | None:
     """The end of an innermost loop, if it counts."""
-    code = body.code
+    instructions = body.code
     if c.targeted != 1 or c.params or c.results or c.end - c.start < 6:
         return None
-    op, target, _ = code[c.end - 1]
+    op, target, _ = instructions[c.end - 1]
     if target is not c:
         return None
     relation, signed = "", False
-    bound: Instruction = (0x41, 0, 0)
+    bound: Instruction = (_I32_CONST, 0, 0)
     at = c.end - 2
-    if op == _BR_IF:
-        op, item, _ = code[at]
+    if op == BR_IF:
+        op, item, _ = instructions[at]
         if op in _RELATIONS:
             relation, signed = _RELATIONS[op]
-            bound = code[at - 1]
-            if bound[0] not in _CONSTANTS and (bound[0] != _GET or c.assigned >> 2 * bound[1] & 1):
+            bound = instructions[at - 1]
+            if bound[0] not in INTEGER_CONSTANTS and (bound[0] != LOCAL_GET or c.assigned >> 2 * bound[1] & 1):
                 return None
             at -= 2
-            op, item, _ = code[at]
+            op, item, _ = instructions[at]
         else:
             relation = "!="
-        if op == _GET:
+        if op == LOCAL_GET:
             at -= 1
-            if code[at][0] != _SET or code[at][1] != item:
+            if instructions[at][0] != LOCAL_SET or instructions[at][1] != item:
                 return None
-        elif op != _TEE:
+        elif op != LOCAL_TEE:
             return None
-    elif op != _BR or code[at][0] != _SET:
+    elif op != BR or instructions[at][0] != LOCAL_SET:
         return None
-    local: int = code[at][1]
+    local: int = instructions[at][1]
     if at - 3 <= c.start:
         return None
-    (first, one, _), (second, other, _), (op, _, _) = code[at - 3 : at]
+    (first, one, _), (second, other, _), (op, _, _) = instructions[at - 3 : at]
     step, step_local = 0, -1
     mask = _ADD.get(op) or _SUB.get(op)
-    if mask is None or first != _GET:
+    if mask is None or first != LOCAL_GET:
         return None
-    if second in _CONSTANTS and one == local:
+    if second in INTEGER_CONSTANTS and one == local:
         step = _signed(other if op in _ADD else -other & mask, mask)
-    elif second == _GET and op in _ADD and local in {one, other} and one != other:
+    elif second == LOCAL_GET and op in _ADD and local in {one, other} and one != other:
         step_local = other if one == local else one
         if c.assigned >> 2 * step_local & 1:
             return None
     else:
         return None
-    inside = code[c.start + 1 : c.end]
+    inside = instructions[c.start + 1 : c.end]
     if (
-        any(op == _LOOP for op, _, _ in inside)
-        or sum(op in {_SET, _TEE} and item == local for op, item, _ in inside) > 1
+        any(op == LOOP for op, _, _ in inside)
+        or sum(op in LOCAL_WRITES and item == local for op, item, _ in inside) > 1
     ):
         return None
     if not step and step_local < 0:
@@ -139,15 +149,15 @@ def find_tail(body: Body, c: Construct) -> Tail | None:
 
 def _live(body: Body, c: Construct, local: int, start: Range) -> bool:
     """Whether what a loop leaves in its counter may be read, be it by its own first line the next time."""
-    code = body.code
-    if any(op == _GET and item == local for op, item, _ in code[: c.start] + code[c.end :]):
+    instructions = body.code
+    if any(op == LOCAL_GET and item == local for op, item, _ in instructions[: c.start] + instructions[c.end :]):
         return True
     if start[0] == start[1]:
         return False
-    for op, item, _ in reversed(code[: c.start]):
-        if op in {_SET, _TEE} and item == local:
+    for op, item, _ in reversed(instructions[: c.start]):
+        if op in LOCAL_WRITES and item == local:
             return False
-        if op != _BLOCK and op <= _RETURN:
+        if op != BLOCK and op <= RETURN:
             return True
     return True
 
@@ -159,11 +169,11 @@ def at_the_end(body: Body, c: Construct, tail: Tail, known: dict[int, Range]) ->
     step, local = tail.step, tail.local
     lo, hi, tz = known.get(local, (0, m, 0))
     op, item, _ = tail.bound
-    low, high, _ = known.get(item, (0, m, 0)) if op == _GET else (item & m, item & m, 0)
+    low, high, _ = known.get(item, (0, m, 0)) if op == LOCAL_GET else (item & m, item & m, 0)
     if not step or hi > top or high > top:
         return None
     name = f"l{local}"
-    end = f"l{item}" if op == _GET and low != high else str(low)
+    end = f"l{item}" if op == LOCAL_GET and low != high else str(low)
     constant = lo == hi and low == high
     if constant and abs(low - lo) // abs(step) < MIN_TURNS:
         return None

@@ -8,71 +8,96 @@ straight code are gone through backwards; where control meets, every bit counts.
 from typing import Final
 
 from wasm2oci.engine.syntax.opcodes import OPCODES
+from wasm2oci.engine.translate.codes import (
+    BITWISE,
+    DROP,
+    END,
+    INTEGER_CONSTANTS,
+    LOCAL_GET,
+    LOCAL_SET,
+    LOCAL_TEE,
+    RETURN,
+    code,
+    codes,
+)
 from wasm2oci.engine.translate.instructions import Body
 from wasm2oci.engine.translate.value import M32, M64, SMALL
 
-__all__ = ["BITWISE", "narrow_constants"]
+__all__ = ["narrow_constants"]
 
 ALL: Final = -1
-_END, _RETURN, _DROP, _SELECT, _SELECT_T = 0x0B, 0x0F, 0x1A, 0x1B, 0x1C
-_GET, _SET, _TEE = 0x20, 0x21, 0x22
-_CONSTANTS: Final = frozenset((0x41, 0x42))
-_AND: Final = frozenset((0x71, 0x83))
-BITWISE: Final = frozenset((0x71, 0x72, 0x73, 0x83, 0x84, 0x85))
-_SUMS: Final = frozenset((0x6A, 0x6B, 0x6C, 0x7C, 0x7D, 0x7E))
-_SHL: Final = {0x74: M32, 0x86: M64}
-_SHR_U: Final = {0x76: M32, 0x88: M64}
-_STORES: Final = {0x36: M32, 0x37: M64, 0x3A: 0xFF, 0x3B: 0xFFFF, 0x3C: 0xFF, 0x3D: 0xFFFF, 0x3E: M32}
+_AND: Final = codes(".and")
+_SELECTS: Final = codes("select", "select_t")
+_SUMS: Final = codes(".add", ".sub", ".mul")
+_SHL: Final = {code("i32.shl"): M32, code("i64.shl"): M64}
+_SHR_U: Final = {code("i32.shr_u"): M32, code("i64.shr_u"): M64}
+_STORES: Final = {
+    code("i32.store"): M32,
+    code("i64.store"): M64,
+    code("i32.store8"): 0xFF,
+    code("i32.store16"): 0xFFFF,
+    code("i64.store8"): 0xFF,
+    code("i64.store16"): 0xFFFF,
+    code("i64.store32"): M32,
+}
+_KEEPS_LOCALS: Final = codes(
+    *("call", "call_indirect", "return_call", "return_call_indirect", "call_ref"),
+    *("global.get", "global.set", "table.get", "table.set"),
+)
+"""Instructions not typed by a table that leave locals alone."""
 
 
 def narrow_constants(body: Body) -> None:
     """Takes bits nobody looks at from operands of `and`, `or` and `xor` of more than one digit."""
-    code = body.code
-    if not any(op in _CONSTANTS and item > SMALL and code[i][0] in BITWISE for i, (op, item, _) in enumerate(code, 1)):
+    instructions = body.code
+    if not any(
+        op in INTEGER_CONSTANTS and item > SMALL and instructions[i][0] in BITWISE
+        for i, (op, item, _) in enumerate(instructions, 1)
+    ):
         return
     stack: list[int] = []  # what is demanded of operands, those pushed last on top
     locals_: dict[int, int] = {}
     others = 0  # what is demanded of any other local: nothing at the end of the function
-    for index in range(len(code) - 1, -1, -1):
-        op, item, offset = code[index]
-        if op == _GET:
+    for index in range(len(instructions) - 1, -1, -1):
+        op, item, offset = instructions[index]
+        if op == LOCAL_GET:
             locals_[item] = locals_.get(item, others) | (stack.pop() if stack else ALL)
-        elif op == _SET:
+        elif op == LOCAL_SET:
             stack.append(locals_.get(item, others))
             locals_[item] = 0
-        elif op == _TEE:
+        elif op == LOCAL_TEE:
             demanded = locals_.get(item, others) | (stack.pop() if stack else ALL)
             stack.append(demanded)
             locals_[item] = 0
-        elif op in _CONSTANTS:
+        elif op in INTEGER_CONSTANTS:
             demanded = stack.pop() if stack else ALL
-            if item > SMALL and demanded != ALL and item & demanded <= SMALL and code[index + 1][0] in BITWISE:
-                code[index] = (op, item & demanded, offset)
+            if item > SMALL and demanded != ALL and item & demanded <= SMALL and instructions[index + 1][0] in BITWISE:
+                instructions[index] = (op, item & demanded, offset)
         elif op in BITWISE or op in _SUMS or op in _SHL or op in _SHR_U:
             demanded = stack.pop() if stack else ALL
-            before, k, _ = code[index - 1]
+            before, k, _ = instructions[index - 1]
             left = right = demanded
             if op in _SUMS:
                 left = right = demanded if demanded < 0 else (1 << demanded.bit_length()) - 1
             elif op in _AND:
-                if before in _CONSTANTS:
+                if before in INTEGER_CONSTANTS:
                     left = demanded & k
             elif op in _SHL or op in _SHR_U:
                 m = _SHL.get(op) or _SHR_U[op]
                 left = right = ALL
-                if before in _CONSTANTS and demanded >= 0:
+                if before in INTEGER_CONSTANTS and demanded >= 0:
                     shift = k & (m.bit_length() - 1)
                     left = demanded >> shift if op in _SHL else demanded << shift & m
             stack.append(left)
             stack.append(right)
-        elif op in {_SELECT, _SELECT_T}:
+        elif op in _SELECTS:
             demanded = stack.pop() if stack else ALL
             stack += (demanded, demanded, ALL)
-        elif op == _DROP:
+        elif op == DROP:
             stack.append(0)
         elif op in _STORES:
             stack += (ALL, _STORES[op])
-        elif op == _RETURN or (op == _END and item.kind == "function"):
+        elif op == RETURN or (op == END and item.kind == "function"):
             stack.clear()
             locals_.clear()
             others = 0
@@ -80,7 +105,7 @@ def narrow_constants(body: Body) -> None:
             row = OPCODES[op]
             if row.params is None or row.results is None:
                 stack.clear()
-                if not (0x10 <= op <= 0x14 or 0x23 <= op <= 0x26):  # calls, globals and tables leave locals alone
+                if op not in _KEEPS_LOCALS:
                     locals_.clear()
                     others = ALL
                 continue

@@ -7,30 +7,33 @@ number are the same value. Only what neither reads memory nor can trap takes par
 from typing import Any, Final
 
 from wasm2oci.engine.syntax.opcodes import OPCODES
+from wasm2oci.engine.translate.codes import (
+    BLOCK,
+    BR_IF,
+    DROP,
+    END,
+    LOCAL_GET,
+    LOCAL_SET,
+    LOCAL_WRITES,
+    ROTATIONS,
+    codes,
+)
 from wasm2oci.engine.translate.instructions import Body
 from wasm2oci.engine.translate.value import local_bit
 
-__all__ = ["ROTATIONS", "WORTH_KEEPING", "repeated", "rotated"]
+__all__ = ["WORTH_KEEPING", "repeated", "rotated"]
 
-_BLOCK: Final = 0x02
-_END: Final = 0x0B
-_BR_IF: Final = 0x0D
-_CONSTANTS: Final = frozenset((0x41, 0x42, 0x43, 0x44))
-_LOCAL_GET, _LOCAL_SET, _LOCAL_TEE, _DROP = 0x20, 0x21, 0x22, 0x1A
-_BINARY: Final = frozenset(
-    (
-        *range(0x6A, 0x6D),  # i32 add sub mul
-        *range(0x71, 0x77),  # and or xor shl shr_s shr_u
-        *range(0x7C, 0x7F),  # i64 add sub mul
-        *range(0x83, 0x89),
-        *range(0xA0, 0xA3),  # f64 add sub mul
-    )
+_CONSTANTS: Final = codes("i32.const", "i64.const", "f32.const", "f64.const")
+_BINARY: Final = codes(
+    *(".add", ".sub", ".mul", ".and", ".or", ".xor", ".shl", ".shr_s", ".shr_u"), *("f64.add", "f64.sub", "f64.mul")
 )
-_LINEAR: Final = frozenset((0x6A, 0x6B, 0x74, 0x7C, 0x7D, 0x86))
-"""add, sub and shl: addresses are taken apart into these, so they are not kept."""
-ROTATIONS: Final = frozenset((0x77, 0x78, 0x89, 0x8A))
-_UNARY: Final = frozenset((0xB7, 0xB8, 0xB9, 0xBA))
-"""f64.convert"""
+_LINEAR: Final = codes(".add", ".sub", ".shl")
+"""Addresses are taken apart into these, so they are not kept."""
+_UNARY: Final = codes(*(f"f64.convert_{type_}_{sign}" for type_ in ("i32", "i64") for sign in "su"))
+_PASSES: Final = codes(
+    "call", "call_indirect", "call_ref", "select", "select_t", "global.get", "global.set", "try_table"
+)
+"""Instructions not typed by a table that control only comes to from above, and that leave locals alone."""
 
 WORTH_KEEPING: Final = (_BINARY | _UNARY) - _LINEAR
 
@@ -50,7 +53,7 @@ def repeated(body: Body) -> dict[int, int]:
     stack: list[int] = []
     fresh = 0
     for index, (op, item, _) in enumerate(body.code):
-        if op == _LOCAL_GET:
+        if op == LOCAL_GET:
             number = locals_.get(item)
             if number is None:
                 fresh += 1
@@ -79,21 +82,21 @@ def repeated(body: Body) -> dict[int, int]:
                 first = origin[number]
                 again[index] = ~kept.setdefault(first, len(kept))
             stack.append(number)
-        elif op in {_LOCAL_SET, _LOCAL_TEE}:
+        elif op in LOCAL_WRITES:
             fresh += 1
             locals_[item] = stack[-1] if stack else fresh
-            if op == _LOCAL_SET and stack:
+            if op == LOCAL_SET and stack:
                 stack.pop()
-        elif op in {_BR_IF, _DROP}:
+        elif op in {BR_IF, DROP}:
             del stack[-1:]
-        elif (op == _BLOCK and not item.params) or (op == _END and item.kind == "block" and not item.targeted):
+        elif (op == BLOCK and not item.params) or (op == END and item.kind == "block" and not item.targeted):
             pass
         else:
             row = OPCODES[op]
             if row.params is None or row.results is None:
                 # Control may come from elsewhere, or what happens to the stack is not known here.
                 stack.clear()
-                if not 0x10 <= op <= 0x24:
+                if op not in _PASSES:
                     seen.clear()
                     locals_.clear()
                 continue
@@ -113,9 +116,9 @@ def rotated(body: Body) -> int:
     for op, item, _ in body.code:
         if op in ROTATIONS and before is not None:
             bits |= local_bit(before)
-        elif op in {_LOCAL_SET, _LOCAL_TEE} and before is not None:
+        elif op in LOCAL_WRITES and before is not None:
             copies.append((before, item))
-        if op == _LOCAL_GET:
+        if op == LOCAL_GET:
             before = item
         elif op not in _CONSTANTS:
             before = None
