@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.text import is_visible
 from wasm2oci.errors import InvalidInputError, Remedy
 from wasm2oci.oci.wire import load_object
 
@@ -51,7 +52,7 @@ def check_annotations(values: "Mapping[str, str]") -> None:
     for key, value in values.items():
         if not key:
             raise InvalidAnnotationError("an annotation has an empty key")
-        if not key.isprintable() or key != key.strip():
+        if not is_visible(key) or key != key.strip():
             raise InvalidAnnotationError(f"annotation key {key!r} has characters that are not printable, or spaces")
         check_text(value, f"annotation {key}")
 

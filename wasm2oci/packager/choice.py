@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from wasm2oci.base.text import is_visible
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 
 __all__ = ["MAGIC", "ChoiceNeededError", "NoModuleError", "NotAModuleError", "file_name"]
@@ -31,7 +32,7 @@ def file_name(title: str | None, repository: str) -> str:
     """
     for text, ending in ((title or "", ""), (repository, ".wasm")):
         base = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        base = "".join(char for char in base if char.isprintable()).strip().lstrip(".-~").strip()
+        base = "".join(char for char in base if is_visible(char)).strip().lstrip(".-~").strip()
         if base:
             return base.encode()[:200].decode(errors="ignore") + ending
     return "module.wasm"

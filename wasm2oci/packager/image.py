@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.budget import Budget
+from wasm2oci.base.text import is_visible
 from wasm2oci.content.verify import SelfVerifying, Verified, read_all, verified
 from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind
 from wasm2oci.oci.descriptor import Descriptor
@@ -189,7 +190,7 @@ def _entrypoint(config: dict[str, Any]) -> str | None:
 
 def _platform(config: dict[str, Any]) -> str:
     parts = [str(config.get(key) or "?")[:40] for key in ("os", "architecture")]
-    shown = "/".join("".join(char for char in part if char.isprintable()) for part in parts)
+    shown = "/".join("".join(char for char in part if is_visible(char)) for part in parts)
     return "" if shown == "?/?" else f" for {shown}"
 
 

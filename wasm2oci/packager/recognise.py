@@ -13,6 +13,7 @@ Where several remain, the caller is asked to choose (`wanted`). Media types: see
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasm2oci.base.text import is_visible
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.verify import SelfVerifying, verified
 from wasm2oci.errors import Remedy, RemedyKind
@@ -204,7 +205,7 @@ def _manifest(target: "ReadTarget", root: "Descriptor", platform: str | None) ->
 def _platform(entry: "Descriptor") -> str:
     platform = entry.platform or {}
     parts = [str(platform.get(key) or "?") for key in ("os", "architecture")]
-    return "/".join("".join(char for char in part if char.isprintable())[:40] for part in parts)
+    return "/".join("".join(char for char in part if is_visible(char))[:40] for part in parts)
 
 
 def _is_wasm(entry: "Descriptor") -> bool:
