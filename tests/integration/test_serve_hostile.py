@@ -19,11 +19,11 @@ from tests.support.serve_process import ServeProcess, serve_process
 
 MIB = 1 << 20
 ZERO = "0" * 64
-HOST = b"Host: x\r\n"
+HOST = b"Host: localhost\r\n"
 
 
 def head(line: str, *fields: str) -> bytes:
-    return "\r\n".join([f"{line} HTTP/1.1", "Host: x", *fields, "", ""]).encode("latin-1")
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: localhost", *fields, "", ""]).encode("latin-1")
 
 
 def endless(first: bytes, piece: bytes, count: int) -> Iterator[bytes]:

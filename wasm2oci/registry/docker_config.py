@@ -18,15 +18,17 @@ import binascii
 import json
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.base.files import make_folder, replace_file
+from wasm2oci.base.folders import FolderLock
 from wasm2oci.errors import InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.registry.flavours import find_flavour
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
     "AuthFile",
@@ -193,6 +195,24 @@ def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]
         UnusableConfigError: what is there is not JSON; it is left alone.
     """
     target = Path(os.path.realpath(path))
+    with _locked(target.parent):
+        _change(target, path, change, legacy=legacy)
+
+
+@contextmanager
+def _locked(folder: Path) -> "Iterator[None]":
+    """Others who write credential files there wait, so that of several at once none writes over what another wrote."""
+    try:
+        make_folder(folder, 0o700)
+        lock = FolderLock(folder)
+    except (OSError, LocalIOError):  # without locks, or without permission, which writing will tell
+        yield
+        return
+    with lock:
+        yield
+
+
+def _change(target: Path, path: Path, change: "Mapping[str, Mapping[str, Any] | None]", *, legacy: bool) -> None:
     value: dict[str, Any] = {}
     try:
         data = target.read_bytes()

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.support.network import Answer, Network
 from wasm2oci.errors import InvalidInputError, LocalIOError
 from wasm2oci.registry.credentials import Anonymous, Basic, CredentialChain, IdentityToken
+from wasm2oci.registry.docker_config import update_auth_file
 from wasm2oci.registry.flavours import HUB_KEY
 from wasm2oci.registry.login import IncompleteLogoutError, Stored, erase_credential, store_credential
 
@@ -224,3 +226,22 @@ class TestWithAHelper:
         assert "the vault is sealed" in caught.value.message
         assert str(config) in caught.value.message
         assert (read(config)["auths"], read(podman)["auths"]) == ({}, {})
+
+
+def test_logins_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    """Of 8 at once 3 to 5 were kept, and all said that they were."""
+    path = tmp_path / "docker" / "config.json"
+    start = threading.Barrier(8)
+
+    def login(number: int) -> None:
+        start.wait(30)
+        for again in range(5):
+            update_auth_file(path, {f"r{number}-{again}.example": {"auth": "YTpi"}})
+
+    threads = [threading.Thread(target=login, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    kept = json.loads(path.read_text())["auths"]
+    assert len(kept) == 40

@@ -16,6 +16,7 @@ from wasm2oci.engine.text.strings import string_bytes
 __all__ = ["annotation_head", "fault_at", "is_fault"]
 
 _ID_CHARACTER: Final = re.compile(f"[{ID}]")
+_ATOMS: Final = re.compile(rf"(?:[{ID}]++|{STRING})+")
 _RESERVED: Final = frozenset(",;[]{}")
 _STRING: Final = re.compile(STRING)
 _PLAIN: Final = re.compile(STRING.removeprefix('"').removesuffix('"'))
@@ -98,7 +99,7 @@ def fault_at(text: str, offset: int, token: str) -> TextError:
         what = "unexpected" if first in _RESERVED else "illegal"
         shown = first if first.isprintable() else f"\\u{{{ord(first):x}}}"
         return TextError(f"{what} character '{shown}'", text, offset)
-    for found in re.finditer(rf"(?:[{ID}]++|{STRING})+", token):
+    for found in _ATOMS.finditer(token):
         fault = _atom_fault(found[0])
         if fault:
             return TextError(fault, text, offset + found.start())

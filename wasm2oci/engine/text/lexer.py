@@ -35,6 +35,7 @@ _TOKEN: Final = re.compile(
 )
 _FEW: Final = 8  # different heads: each is searched for in all tokens
 _OPENING: Final = re.compile(rf"{STRING}|;;[^\r\n]*+|\(;")
+_IN_A_LINE: Final = re.compile(r"[^\r\n]")
 _NESTING: Final = re.compile(r"\(;|;\)")
 # Characters that change the direction of text, or its look: what is read is not what is shown.
 _CONFUSING: Final = re.compile("[\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u206c]")
@@ -98,7 +99,7 @@ def _without_comments(text: str) -> str:
                     raise TextError("unterminated block comment", text, opening.start())
                 depth += 1 if mark[0] == "(;" else -1
                 pos = mark.end()
-            parts += text[done : opening.start()], re.sub(r"[^\r\n]", " ", text[opening.start() : pos])
+            parts += text[done : opening.start()], _IN_A_LINE.sub(" ", text[opening.start() : pos])
             done = pos
     return "".join([*parts, text[done:]])
 
