@@ -101,14 +101,20 @@ def _attach_bundle(target: Target, subject: Descriptor, new: BundleToAttach) -> 
 
 
 def _attach_layer(target: Target, tag: str, new: LayerToAttach) -> None:
+    # Mostly nothing is under the tag: the config for that case goes along at once, which saves two round trips.
+    first = simple_signing.append_layers(None, [new.layer])
     found: list[Manifest | None] = []
     _at_once(
         [
             lambda: found.append(_existing(target, tag)),
             lambda: target.push(new.layer, BytesContent(new.raw)),
+            lambda: _push_config(target, mt.OCI_CONFIG, first.config),
         ]
     )
-    if not _signed_already(found[0], new):
+    if found[0] is None:
+        target.push(Descriptor.of(first.media_type, first.manifest), BytesContent(first.manifest), tag=tag)
+        _add(target, tag, (new.layer,), _existing(target, tag))
+    elif not _signed_already(found[0], new):
         _add(target, tag, (new.layer,), found[0])
 
 
@@ -130,13 +136,17 @@ def _add(target: Target, tag: str, layers: tuple[Descriptor, ...], found: Manife
             return
         made = simple_signing.append_layers(found, missing)
         config_type = mt.OCI_CONFIG if found is None else found.config.media_type
-        target.push(Descriptor.of(config_type, made.config), BytesContent(made.config))
+        _push_config(target, config_type, made.config)
         manifest = Descriptor.of(made.media_type, made.manifest)
         target.push(manifest, BytesContent(made.manifest), tag=tag)
         found = _existing(target, tag)
     if all(_holds(found, layer) for layer in layers):
         return
     raise SignatureLostError(f"others keep writing over {tag}", hint="try again")
+
+
+def _push_config(target: Target, media_type: str, config: bytes) -> None:
+    target.push(Descriptor.of(media_type, config), BytesContent(config))
 
 
 def _existing(target: Target, tag: str) -> Manifest | None:

@@ -135,16 +135,16 @@ class Places:
         """
         return self._open(location, writes=True)
 
-    def apart(self, location: Location) -> "ReadTarget":
-        """The same place as `read` gives, for another thread: what one has read last does not disturb the other.
+    def apart(self, location: Location, *, writes: bool = False) -> "Target":
+        """The same place as `read` or `write` gives, for another thread: what one reads does not disturb the other.
 
         Raises:
             NotFoundError: there is no such layout.
             InvalidInputError: the folder is not a layout.
         """
         if isinstance(location, Reference):
-            return self.connector.repository(location, apart=True)
-        return self._open(location, writes=False)
+            return self.connector.repository(location, writes=writes, apart=True)
+        return self._open(location, writes=writes)
 
     def _open(self, location: Location, *, writes: bool) -> "Target":
         match location:

@@ -37,7 +37,15 @@ if TYPE_CHECKING:
     from wasm2oci.signing.policy import Policy
     from wasm2oci.signing.requirement import Requirement
 
-__all__ = ["Checked", "Guard", "ModuleDeniedError", "NotSignedError", "PendingCheck", "SignaturesRefusedError"]
+__all__ = [
+    "Checked",
+    "Guard",
+    "ModuleDeniedError",
+    "NotSignedError",
+    "PendingCheck",
+    "SignaturesRefusedError",
+    "start_check",
+]
 
 _TRUSTED_ROOT_MAX = 4 * 1024 * 1024
 _SHOWN = 20
@@ -176,7 +184,7 @@ class Guard(NamedTuple):
 
     def begin(self, places: Places, location: Location, root: Descriptor) -> PendingCheck:
         """Begins to check an artifact whose manifest is known."""
-        pending = PendingCheck(_Check(self, places.apart(location), location, root))
+        pending = start_check(self, places.apart(location), location, root)
         places.before_closing(pending.end)
         return pending
 
@@ -273,6 +281,11 @@ class Guard(NamedTuple):
             imports = [one.full_name for one in outline(data).imports]
             found.append((source, limits.faults(len(data), imports, features)))
         return found
+
+
+def start_check(guard: Guard, target: ReadTarget, location: Location, root: Descriptor) -> PendingCheck:
+    """Begins a check on a thread of its own; `target` is used by that thread only."""
+    return PendingCheck(_Check(guard, target, location, root))
 
 
 def scope_name(location: Location) -> str:

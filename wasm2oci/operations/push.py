@@ -151,7 +151,8 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
         if request.key is not None:
             from wasm2oci.operations.push_signed import SignedFirst
 
-            attaching = _begin_to_sign(request, request.key, artifact.root, target, environment)
+            apart = places.apart(destination, writes=True)
+            attaching = _begin_to_sign(request, request.key, artifact.root, apart, environment)
             places.before_closing(attaching.end)
             target = SignedFirst(target, artifact.root, attaching)
         result = copy(artifact.target(), artifact.root, target, tags, progress=progress)

@@ -5,7 +5,7 @@
 | ECDSA P-256 | SHA-256 | SHA-256 |
 | ECDSA P-384, P-521 | not here: `cosign verify --key` expects SHA-256, others SHA-384 or SHA-512 | both |
 | RSA 2048, 3072, 4096 | PKCS#1 v1.5, SHA-256 | the same |
-| Ed25519 | Ed25519ph (SHA-512 prehash), as cosign does by default | Ed25519ph |
+| Ed25519 | Ed25519 | Ed25519 and Ed25519ph: cosign 2 and 3 sign with the second and verify only the first |
 
 A public key is known by the SHA-256 of its SubjectPublicKeyInfo. In a bundle that stands as `hint`: an unauthenticated
 help to find a key, never a reason to trust one.
@@ -140,7 +140,9 @@ class PublicKey:
             case rsa.RSAPublicKey() as key:
                 return _holds(key.verify, signature, message, padding.PKCS1v15(), hashes.SHA256())
             case ed25519.Ed25519PublicKey() as key:
-                return sodium.ed25519ph_verifies(key.public_bytes_raw(), signature, message)
+                return _holds(key.verify, signature, message) or sodium.ed25519ph_verifies(
+                    key.public_bytes_raw(), signature, message
+                )
             case other:
                 assert_never(other)
 
@@ -247,7 +249,7 @@ class PrivateKey:
             case rsa.RSAPrivateKey() as key:
                 return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
             case ed25519.Ed25519PrivateKey() as key:
-                return sodium.ed25519ph_sign(key.private_bytes_raw() + key.public_key().public_bytes_raw(), message)
+                return key.sign(message)
             case other:
                 assert_never(other)
 

@@ -5,7 +5,7 @@ Spec: NaCl secretbox (XSalsa20-Poly1305); RFC 8032, section 5.1 (Ed25519ph).
 
 from __future__ import annotations
 
-__all__ = ["BoxError", "ed25519ph_sign", "ed25519ph_verifies", "secretbox_open", "secretbox_seal"]
+__all__ = ["BoxError", "ed25519ph_verifies", "secretbox_open", "secretbox_seal"]
 
 
 class BoxError(Exception):
@@ -32,15 +32,6 @@ def secretbox_open(key: bytes, nonce: bytes, sealed: bytes) -> bytes:
         return bytes(crypto_secretbox_open(sealed, nonce, key))
     except CryptoError as error:
         raise BoxError from error
-
-
-def ed25519ph_sign(secret: bytes, message: bytes) -> bytes:
-    """The 64 bytes of an Ed25519ph signature. `secret` is the seed and the public key, 64 bytes together."""
-    from nacl import bindings  # noqa: PLC0415
-
-    state = bindings.crypto_sign_ed25519ph_state()
-    bindings.crypto_sign_ed25519ph_update(state, message)
-    return bytes(bindings.crypto_sign_ed25519ph_final_create(state, secret))
 
 
 def ed25519ph_verifies(public: bytes, signature: bytes, message: bytes) -> bool:

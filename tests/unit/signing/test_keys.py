@@ -170,8 +170,17 @@ def test_a_signature_holds_for_its_message_and_key_only() -> None:
         assert not other.verifies(signature, b"message")
 
 
-def test_ed25519_signs_prehashed_as_cosign_does() -> None:
-    assert not PublicKey(ED.public_key()).verifies(ED.sign(b"message"), b"message")  # pure Ed25519 is another scheme
+def test_ed25519_signatures_verify_prehashed_too_as_cosign_makes_them() -> None:
+    # RFC 8032, section 7.3: the test vector of Ed25519ph.
+    public = bytes.fromhex("ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf")
+    signature = bytes.fromhex(
+        "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062adf5aaa10b8c61e636062a"
+        "aad11c2a26083406"
+    )
+    key = PublicKey(ed25519.Ed25519PublicKey.from_public_bytes(public))
+    assert key.verifies(signature, b"abc")
+    assert not key.verifies(signature, b"abd")
+    assert key.verifies(PrivateKey(ED).sign(b"abc"), b"abc") is False
 
 
 def test_a_public_key_is_no_private_key_and_the_other_way_round(sealed: bytes) -> None:
