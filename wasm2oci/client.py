@@ -39,9 +39,11 @@ if TYPE_CHECKING:
     from wasm2oci.operations.resolve import Resolved
     from wasm2oci.operations.run import Ran, TrapInfo
     from wasm2oci.operations.serve import Served
+    from wasm2oci.operations.signature_state import SignatureState, SignatureSummary, SignedItem
     from wasm2oci.operations.subject import find_subject
     from wasm2oci.operations.tag import Tagged
     from wasm2oci.operations.tags import Tags
+    from wasm2oci.operations.tree import Tree, TreePart
     from wasm2oci.operations.trust import SignatureFormat, TrustOptions
     from wasm2oci.operations.validate import Validated
     from wasm2oci.operations.verify import RefusedSignature, Verified
@@ -86,9 +88,14 @@ __all__ = [
     "Resolved",
     "Served",
     "SignatureFormat",
+    "SignatureState",
+    "SignatureSummary",
+    "SignedItem",
     "Tagged",
     "Tags",
     "TrapInfo",
+    "Tree",
+    "TreePart",
     "TrustOptions",
     "Validated",
     "Verified",
@@ -116,9 +123,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.resolve": ("Resolved",),
     "operations.run": ("Ran", "TrapInfo"),
     "operations.serve": ("Served",),
+    "operations.signature_state": ("SignatureState", "SignatureSummary", "SignedItem"),
     "operations.subject": ("find_subject",),
     "operations.tag": ("Tagged",),
     "operations.tags": ("Tags",),
+    "operations.tree": ("Tree", "TreePart"),
     "operations.trust": ("SignatureFormat", "TrustOptions"),
     "operations.validate": ("Validated",),
     "operations.verify": ("RefusedSignature", "Verified"),
@@ -328,6 +337,7 @@ class Client:
         platform: str | None = None,
         trust: TrustOptions | None = None,
         module_key: Path | None = None,
+        notation: bool = False,
         progress: Progress | None = None,
     ) -> Verified:
         """Read every manifest and blob of an artifact where it is, and check it; see too that a file is its module.
@@ -339,6 +349,7 @@ class Client:
             platform: which entry of an index.
             trust: whose signature it must have, besides what policy files ask for.
             module_key: a public key whose signature the module itself must hold.
+            notation: ask for a Notation signature that meets notation's own trust policy.
             progress: told what is checked.
 
         Raises:
@@ -350,7 +361,8 @@ class Client:
         from wasm2oci.operations.verify import VerifyRequest, verify
 
         path = None if file is None else Path(file)
-        request = VerifyRequest(_location(reference), path, module, platform, trust or TrustOptions(), module_key)
+        trust = trust or TrustOptions()
+        request = VerifyRequest(_location(reference), path, module, platform, trust, module_key, notation)
         return verify(request, self.environment, progress or _silent())
 
     def inspect(self, reference: str, *, look_inside: bool = True) -> Inspected:
@@ -526,6 +538,22 @@ class Client:
         from wasm2oci.operations.resolve import resolve
 
         return resolve(_location(reference), self.environment)
+
+    def tree(self, reference: str, *, trust: TrustOptions | None = None) -> Tree:
+        """An artifact with all that belongs to it: parts, attestations, signatures, and what else refers to it.
+
+        Args:
+            reference: where it is.
+            trust: what is verified, besides what policy files ask for.
+
+        Raises:
+            NotFoundError: nothing is named so.
+            Wasm2OciError: the place cannot be read.
+        """
+        from wasm2oci.operations.tree import tree
+        from wasm2oci.operations.trust import TrustOptions
+
+        return tree(_location(reference), trust or TrustOptions(), self.environment)
 
     def tags(self, repository: str, *, everything: bool = False) -> Tags:
         """The tags of a repository or layout; `everything`: those of signatures and referrers, too.

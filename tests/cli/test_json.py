@@ -89,6 +89,7 @@ def test_every_command_prints_a_document(tmp_path: Path, home: dict[str, str]) -
             f"inspect {name}:v1",
             f"inspect {name}:v1 --manifest-only",
             "inspect hello.wasm",
+            f"tree {name}:v1",
             "validate hello.wasm",
             f"validate {name}:v1",
             f"resolve {name}:v1",

@@ -12,6 +12,7 @@ import pytest
 from tests.cli.support import invoke
 from tests.cli.transcripts import HELLO
 from tests.support.registry_server import registry_server
+from tests.support.signing_tool import make_keys, make_tool
 from tests.support.wasm_sections import custom, dependencies, module
 from wasm2oci.errors import ExitCode
 from wasm2oci.oci import media_type as mt
@@ -20,11 +21,10 @@ from wasm2oci.oci.digest import Digest
 from wasm2oci.server.messages import BytesBody, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.cli.support import Ran
-    from tests.support.registry_server import RunningRegistry
+    from tests.support.signing_tool import Tool
     from wasm2oci.server.messages import Request
 
     Handle = Callable[[Request], Response]
@@ -32,52 +32,15 @@ if TYPE_CHECKING:
 EVIL = HELLO + custom("evil", b"x")
 
 
-class Tool:
-    """The tool in a folder with two pairs of keys, and a registry."""
-
-    def __init__(self, folder: Path, registry: RunningRegistry) -> None:
-        self.folder = folder
-        self.registry = registry
-        self.ref = f"{registry.address}/team/app:v1"
-
-    def __call__(self, *arguments: str, code: int = 0, env: Mapping[str, str] | None = None) -> Ran:
-        variables = {"HOME": str(self.folder / "home"), "COSIGN_PASSWORD": "pw", **(env or {})}
-        ran = invoke(*arguments, env=variables, cwd=self.folder)
-        assert ran.code == code, ran.stderr
-        return ran
-
-    def push(self, data: bytes = HELLO, ref: str = "", *more: str) -> str:
-        """Push a module; returns the digest of its manifest."""
-        (self.folder / "module.wasm").write_bytes(data)
-        ran = self("push", "module.wasm", ref or self.ref, "-q", *more)
-        return ran.stdout.strip().rpartition("@")[2]
-
-    def policy(self, text: str) -> None:
-        (self.folder / "wasm2oci.policy.toml").write_text("version = 1\n" + text)
-
-    def rule(self, more: str = "") -> str:
-        return f'[[rule]]\nscope = "{self.registry.address}/team/*"\n{more}'
-
-
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    for name in ("ours", "theirs"):
-        ran = invoke("key", "generate", "-o", name, env={"COSIGN_PASSWORD": "pw"}, cwd=folder)
-        assert ran.code == 0, ran.stderr
-    return folder
+    return make_keys(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
 def tool(tmp_path: Path, keys: Path) -> Iterator[Tool]:
     with registry_server() as registry:
         yield make_tool(tmp_path, keys, registry)
-
-
-def make_tool(folder: Path, keys: Path, registry: RunningRegistry) -> Tool:
-    for file in keys.iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
-    return Tool(folder, registry)
 
 
 SIGNED = ("--sign", "--key", "ours.key")
@@ -491,13 +454,7 @@ def test_a_referrer_of_another_artifact_is_refused(tool: Tool) -> None:
     digest = tool("resolve", other).stdout.strip().rpartition("@")[2] or tool("resolve", other).stdout.strip()
     index = json.dumps({"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": [entry]}).encode()
     descriptor = Descriptor.of(mt.OCI_INDEX, index)
-    from wasm2oci.oci.reference import Reference
-    from wasm2oci.registry.connect import Connector
-    from wasm2oci.registry.options import ConnectOptions
-
-    connector = Connector(ConnectOptions(plain_http=True))
-    place = connector.repository(Reference.parse(other), writes=True)
-    place.push(descriptor, [index], tag=digest.replace(":", "-"))
-    connector.close()
+    with tool.repository(other) as place:
+        place.push(descriptor, [index], tag=digest.replace(":", "-"))
     refused = tool("verify", other, "--key", "ours.pub", code=ExitCode.INTEGRITY)
     assert "about another artifact" in refused.stderr

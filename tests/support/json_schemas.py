@@ -25,6 +25,7 @@ RESULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "verify": (client.Verified,),
     "validate": (client.Validated,),
     "inspect": (client.Inspected, client.InspectedFile),
+    "tree": (client.Tree,),
     "resolve": (client.Resolved,),
     "tags": (client.Tags,),
     "tag": (client.Tagged,),

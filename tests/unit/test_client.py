@@ -28,13 +28,14 @@ PUBLIC = {
         *("Client", "ConnectOptions", "PROFILES", "Preopen", "Progress", "Outcome", "SILENT"),
         *("Pull", "EngineChoice", "Ending", "Reference", "LayoutReference", "Digest", "Descriptor"),
         *("Pushed", "Pulled", "Copied", "Verified", "Validated", "Inspected", "InspectedFile", "Resolved", "Tags"),
+        *("Tree", "TreePart", "SignatureState", "SignatureSummary", "SignedItem"),
         *("Tagged", "Deleted", "LoggedIn", "LoggedOut", "Ran", "TrapInfo", "ProfileRow", "Served"),
         *("ModuleInfo", "ModuleFacts", "Extern", "CoreModule", "document", "failure", "find_subject"),
         *("AttachedSignature", "RefusedSignature", "SignatureFormat", "TrustOptions", "parse_annotation"),
     },
     "Client": {
         *("push", "pull", "verify", "inspect", "inspect_file", "manifest", "validate", "run", "resolve", "tags"),
-        *("tag", "copy", "delete", "login", "logout", "serve", "close"),
+        *("tree", "tag", "copy", "delete", "login", "logout", "serve", "close"),
     },
 }
 """What is public. A name that goes or changes its meaning breaks those who use it: write that into the changelog."""

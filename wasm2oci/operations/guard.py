@@ -215,12 +215,15 @@ class Guard(NamedTuple):
                 self.environment.warn(f"{error.message} ({source})")
         return checked
 
-    def look(self, target: ReadTarget, location: Location, root: Descriptor) -> Checked:
-        """Looks for signatures and decides about them, and refuses nothing."""
+    def look(
+        self, target: ReadTarget, location: Location, root: Descriptor, found: FoundSignatures | None = None
+    ) -> Checked:
+        """Looks for signatures (unless `found` has them) and decides about them, and refuses nothing."""
         rules = self.rules(location)
         wanted = [rule for _, rule, _ in rules if rule is not None and rule.wants_signatures]
-        found = FoundSignatures((), ())
-        if wanted:
+        if found is None and not wanted:
+            found = FoundSignatures((), ())
+        if found is None:
             types = {kind for rule in wanted for one in (*rule.all_of, *rule.any_of) for kind in one.types}
             found = find_signatures(target, root, attestations=bool(types - set(SIGNATURE_TYPES)))
         trusted = None

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.target import ReferrerLister, open_manifest
-from wasm2oci.errors import InvalidInputError, NotFoundError, UnsupportedError
+from wasm2oci.errors import (
+    AccessError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    RegistryError,
+    UnsupportedError,
+)
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import LayoutReference
 from wasm2oci.operations.module_info import ModuleInfo
@@ -18,12 +25,15 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
-    from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.environment import Environment, Places
+    from wasm2oci.operations.signature_state import SignatureSummary
 
 __all__ = ["InspectRequest", "Inspected", "InspectedFile", "inspect", "inspect_bytes", "inspect_file", "read_raw"]
 
 _MODULE_MAX: Final = 256 << 20
 """Bytes of a module that is looked into."""
+_SIGNATURE_STARTS: Final = 32
+"""Bytes of a module within which its own signature begins: that is its first section."""
 
 
 class InspectRequest(NamedTuple):
@@ -52,6 +62,8 @@ class Inspected(NamedTuple):
         referrers: what refers to it: signatures, attestations; None when the place cannot list them.
         module: its module; None when there is no single one, or it was not wanted.
         problem: why there is no module, or None.
+        signatures: who signed it, as far as is known here; None when that cannot be found out.
+        embedded_keys: ids of the keys that signed the module, by the signature that it holds itself; not verified.
     """
 
     reference: str
@@ -64,13 +76,22 @@ class Inspected(NamedTuple):
     referrers: tuple[Descriptor, ...] | None
     module: ModuleInfo | None
     problem: str | None
+    signatures: SignatureSummary | None
+    embedded_keys: tuple[str, ...] = ()
 
 
 class InspectedFile(NamedTuple):
-    """A module file, or the bytes of one."""
+    """A module file, or the bytes of one.
+
+    Attributes:
+        file: its name.
+        module: what it is.
+        embedded_keys: ids of the keys that signed it, by the signature that it holds itself; not verified.
+    """
 
     file: str
     module: ModuleInfo
+    embedded_keys: tuple[str, ...] = ()
 
 
 def inspect_file(path: Path) -> InspectedFile:
@@ -97,7 +118,8 @@ def inspect_bytes(data: bytes, name: str) -> InspectedFile:
     from wasm2oci.engine.text import binary
 
     try:
-        return InspectedFile(name, ModuleInfo(Digest.of(data), len(data), outline(binary(data))))
+        module = ModuleInfo(Digest.of(data), len(data), outline(binary(data)))
+        return InspectedFile(name, module, _embedded_keys(data))
     except ModuleError as error:
         raise error.about(f"{name} cannot be looked into") from error
 
@@ -120,18 +142,22 @@ def inspect(request: InspectRequest, environment: Environment) -> Inspected:
         root = open_manifest(target, places.identifier(source))
         document = read_manifest(target, root)
         referrers = _referrers(target, root)
+        signatures = _signatures(places, source, root, environment)
         if not isinstance(source, LayoutReference):
             target = CachedTarget(target, environment.cache())
         found_format: str | None = None
         module: ModuleInfo | None = None
         problem: str | None = None
+        embedded_keys: tuple[str, ...] = ()
         try:
             found = recognise(target, root)
             found_format = found.format
             if request.look_inside:
                 from wasm2oci.engine.facts import outline
 
-                module = ModuleInfo.of(found.module, outline(_joined(found.content, "the module")))
+                data = _joined(found.content, "the module")
+                module = ModuleInfo.of(found.module, outline(data))
+                embedded_keys = _embedded_keys(data)
         except (InvalidInputError, UnsupportedError) as error:
             problem = error.message
     return Inspected(
@@ -145,7 +171,30 @@ def inspect(request: InspectRequest, environment: Environment) -> Inspected:
         referrers=referrers,
         module=module,
         problem=problem,
+        signatures=signatures,
+        embedded_keys=embedded_keys,
     )
+
+
+def _signatures(
+    places: Places, source: Location, root: Descriptor, environment: Environment
+) -> SignatureSummary | None:
+    from wasm2oci.operations.signature_state import summarize_signatures
+    from wasm2oci.operations.trust import TrustOptions
+
+    try:
+        return summarize_signatures(places.apart(source), source, root, environment, TrustOptions())
+    except (RegistryError, IntegrityError, AccessError) as error:
+        environment.warn(f"its signatures cannot be looked at: {error.message}")
+        return None
+
+
+def _embedded_keys(data: bytes) -> tuple[str, ...]:
+    if b"signature" not in data[:_SIGNATURE_STARTS]:
+        return ()
+    from wasm2oci.operations.embedded_signature import embedded_key_ids
+
+    return embedded_key_ids(data)
 
 
 def read_raw(location: Location, environment: Environment) -> bytes:

@@ -11,6 +11,7 @@ from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
     from wasm2oci.content.progress import Progress
+    from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
@@ -45,6 +46,7 @@ class VerifyRequest(NamedTuple):
         platform: which entry of an index.
         trust: whose signature it must have, besides what policy files ask for.
         module_key: a public key whose signature the module itself must hold, or None.
+        notation: whether a Notation signature must meet notation's own trust policy.
     """
 
     source: "Location"
@@ -53,6 +55,7 @@ class VerifyRequest(NamedTuple):
     platform: str | None = None
     trust: TrustOptions = TrustOptions()
     module_key: Path | None = None
+    notation: bool = False
 
 
 class RefusedSignature(NamedTuple):
@@ -135,6 +138,7 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
                 local = module.digest.hasher().consume(FileContent(request.path)).digest()
             _check_module(request, guard, found)
         outcome = pending.wait() if pending is not None else None
+        notary = _notation(places.read(request.source), request.source, root, environment) if request.notation else ()
     if local is not None and request.path is not None and module is not None and local != module.digest:
         raise FileMismatchError(request.path, local, module.digest)
     parts = tuple(node.descriptor for node in graph.manifests) + graph.blobs
@@ -148,9 +152,26 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
         parts=parts,
         module=module,
         file=request.path,
-        signers=signers,
+        signers=signers + notary,
         refused=refused,
     )
+
+
+def _notation(
+    target: "ReadTarget", source: "Location", root: "Descriptor", environment: "Environment"
+) -> tuple[str, ...]:
+    """Who made the Notation signature that counts; what was not checked is a warning."""
+    from wasm2oci.operations.notation import verify_notation
+
+    outcome = verify_notation(target, source, root, environment)
+    if outcome is None:
+        environment.warn("notation's trust policy skips this repository: its signatures were not looked at")
+        return ()
+    for text in outcome.logged:
+        environment.warn(f"notation: {text}")
+    for text in outcome.unchecked:
+        environment.warn(f"notation: not checked: {text}")
+    return (f"{outcome.signer} (notation)",)
 
 
 def _check_module(request: VerifyRequest, guard: "Guard | None", found: "Found") -> None:

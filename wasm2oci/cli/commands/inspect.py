@@ -7,7 +7,7 @@ from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output, fields, size_text
 
 if TYPE_CHECKING:
-    from wasm2oci.client import Extern, Inspected, ModuleInfo
+    from wasm2oci.client import Extern, Inspected, ModuleInfo, SignatureSummary
 from wasm2oci.client import Client, find_subject
 
 __all__ = ["command"]
@@ -34,7 +34,8 @@ def command(
     subject_found = find_subject(subject)
     if isinstance(subject_found, Path):
         result = client.inspect_file(subject_found)
-        output.result(result, _module_lines(result.module, ("File", subject)), quiet=str(result.module.digest))
+        lines = _module_lines(result.module, result.embedded_keys, ("File", subject))
+        output.result(result, lines, quiet=str(result.module.digest))
     elif raw:
         output.raw(client.manifest(subject_found))
     else:
@@ -45,6 +46,7 @@ def _show(output: Output, name: str, result: "Inspected") -> None:
     lines = fields(
         ("Artifact", name),
         ("Manifest", result.manifest.digest),
+        ("Signatures", None if result.signatures is None else _signature_lines(result.signatures)),
         ("Type", result.artifact_type),
         ("Format", result.format or f"not recognised: {result.problem}"),
         ("Parts", [f"{part.digest.short}  {part.size:>12,}  {part.media_type}" for part in result.parts]),
@@ -56,17 +58,23 @@ def _show(output: Output, name: str, result: "Inspected") -> None:
         ),
     )
     if result.module is not None:
-        lines += ["", *_module_lines(result.module)]
+        lines += ["", *_module_lines(result.module, result.embedded_keys)]
     elif result.problem is not None and result.format is not None:
         output.warn(result.problem)
     output.result(result, lines, quiet=str(result.manifest.digest))
 
 
-def _module_lines(module: "ModuleInfo", *first: tuple[str, object]) -> list[str]:
+def _signature_lines(summary: "SignatureSummary") -> list[str]:
+    return [summary.state.value, *(one.text for one in summary.items)]
+
+
+def _module_lines(module: "ModuleInfo", keys: tuple[str, ...], *first: tuple[str, object]) -> list[str]:
     facts = module.facts
     lines = [*first, ("Module", module.digest), ("Size", size_text(module.size))]
     if facts is not None:
+        named = ", ".join(key for key in keys if key != "-") or "not named"
         lines += [
+            ("Embedded signature", f"not verified here; keys: {named}" if keys else None),
             ("Kind", "component" if facts.kind == "component" else f"core module, functions: {facts.functions:,}"),
             ("Features", ", ".join(facts.features) or None),
             ("Made by", ", ".join(facts.made_by) or None),

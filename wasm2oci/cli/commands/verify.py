@@ -23,6 +23,9 @@ def command(
         Path | None,
         Option("--module-key", metavar="FILE", help="With a signature inside the module by this Ed25519 key."),
     ] = None,
+    notation: Annotated[
+        bool, Option("--notation", help="With a Notation signature that meets notation's own trust policy.")
+    ] = False,
     trust: Annotated[TrustOptions, VERIFY_GROUP],
     client: Client,
 ) -> None:
@@ -37,7 +40,14 @@ def command(
     """
     with transfer(output, "Checked", "Checking") as progress:
         result = client.verify(
-            ref, file, module=module, platform=platform, trust=trust, module_key=module_key, progress=progress
+            ref,
+            file,
+            module=module,
+            platform=platform,
+            trust=trust,
+            module_key=module_key,
+            notation=notation,
+            progress=progress,
         )
     for refused in result.refused:
         output.note(f"{refused.origin}: {refused.reason}")

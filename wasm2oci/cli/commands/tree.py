@@ -1,0 +1,30 @@
+"""`wasm2oci tree`."""
+
+from wasm2oci.cli.options import ReferenceArgument, TrustGroup
+from wasm2oci.cli.output import Output
+from wasm2oci.client import Client
+
+__all__ = ["command"]
+
+
+def command(
+    output: Output,
+    *,
+    ref: ReferenceArgument,
+    trust: TrustGroup,
+    client: Client,
+) -> None:
+    """Show an artifact with all that belongs to it: parts, attestations, signatures.
+
+    Found in every way that registries have: as referrers, and under the tags of
+    cosign. What the options or a policy file ask for is verified.
+    """
+    result = client.tree(ref, trust=trust)
+    rows = [f"{one.text}  {one.origin}" for one in result.signatures.items]
+    rows += [f"referrer {one.artifact_type or one.media_type}  {one.digest}" for one in result.referrers]
+    rows += [
+        f"{'  ' * (part.depth - 1)}{part.content.media_type}  {part.content.digest}  {part.content.size:,}"
+        for part in result.parts
+    ]
+    lines = [f"{ref}  {result.manifest.digest}  {result.signatures.state.value}", *(f"  {row}" for row in rows)]
+    output.result(result, lines, quiet=result.signatures.state.value)

@@ -1,0 +1,121 @@
+"""Notary Project signatures of an artifact, by notation's own trust policy and trust store.
+
+$XDG_CONFIG_HOME/notation/trustpolicy.oci.json                    (or trustpolicy.json)
+$XDG_CONFIG_HOME/notation/trust-store/x509/KIND/NAME/*.{pem,crt,cer}
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cryptography import x509
+
+from wasm2oci.base.files import local_errors
+from wasm2oci.errors import NotFoundError
+from wasm2oci.operations.find_signatures import find_signatures
+from wasm2oci.operations.guard import NotSignedError, SignaturesRefusedError, scope_name
+from wasm2oci.signing.decision import Refusal
+from wasm2oci.signing.notation import COSE_TYPE, read_signature
+from wasm2oci.signing.notation_trust import InvalidTrustPolicyError, read_trust_policy
+from wasm2oci.signing.strict import SignatureRefusedError
+
+if TYPE_CHECKING:
+    from wasm2oci.content.target import ReadTarget
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.signing.notation_trust import NotationOutcome, TrustPolicy, TrustStatement
+
+__all__ = ["NoTrustPolicyError", "verify_notation"]
+
+_POLICIES: Final = ("trustpolicy.oci.json", "trustpolicy.json")
+_FILE_MAX: Final = 1024 * 1024
+_CERTIFICATE_FILES: Final = frozenset({".pem", ".crt", ".cer"})
+
+
+class NoTrustPolicyError(NotFoundError):
+    """Notation's trust policy is not there."""
+
+
+def verify_notation(
+    target: ReadTarget, location: Location, root: Descriptor, environment: Environment
+) -> NotationOutcome | None:
+    """Checks the Notation signatures of a manifest: one that counts is enough.
+
+    Returns:
+        What came of the first that counts; None where the policy's level is `skip`.
+
+    Raises:
+        NoTrustPolicyError: there is no trust policy.
+        InvalidTrustPolicyError: it is malformed, or a trust store holds something else than certificates.
+        NotSignedError: there is no Notation signature.
+        SignaturesRefusedError: none counts.
+        Wasm2OciError: the place cannot be read.
+    """
+    folder = _folder(environment)
+    statement = _policy(folder).for_repository(scope_name(location))
+    if statement.skipped:
+        return None
+    stores = {name: _certificates(folder, name) for name in statement.stores}
+    now = datetime.fromtimestamp(environment.clock(), UTC)
+    found = find_signatures(target, root, attestations=False)
+    refusals = list(found.refusals)
+    for candidate in found.candidates:
+        if candidate.form != "notation":
+            continue
+        try:
+            if candidate.layer.media_type == COSE_TYPE:
+                raise SignatureRefusedError("a COSE envelope is not read here")  # noqa: TRY301 - a refusal as the others
+            return statement.evaluate(read_signature(candidate.raw), root, stores, now)
+        except SignatureRefusedError as error:
+            refusals.append(Refusal(candidate.origin, error.message))
+    if not refusals:
+        raise NotSignedError(f"{location} has no Notation signature")
+    raise SignaturesRefusedError(_unmet(location, statement), tuple(refusals))
+
+
+def _unmet(location: Location, statement: TrustStatement) -> str:
+    return f"{location}: no Notation signature meets the trust policy {statement.name!r}"
+
+
+def _folder(environment: Environment) -> Path:
+    config = environment.variables.get("XDG_CONFIG_HOME")
+    return (Path(config) if config else environment.home / ".config") / "notation"
+
+
+def _policy(folder: Path) -> TrustPolicy:
+    for name in _POLICIES:
+        path = folder / name
+        if path.is_file():
+            return read_trust_policy(_read(path))
+    raise NoTrustPolicyError(f"there is no trust policy of notation: {folder / _POLICIES[0]}")
+
+
+def _certificates(folder: Path, store: str) -> list[x509.Certificate]:
+    kind, _, name = store.partition(":")
+    place = folder / "trust-store" / "x509" / kind / name
+    if name in {"", ".", ".."} or not place.is_dir():
+        return []
+    found: list[x509.Certificate] = []
+    for path in sorted(place.iterdir()):
+        if path.suffix not in _CERTIFICATE_FILES:
+            continue
+        raw = _read(path)
+        try:
+            if raw.startswith(b"-----"):
+                found += x509.load_pem_x509_certificates(raw)
+            else:
+                found.append(x509.load_der_x509_certificate(raw))
+        except ValueError as error:
+            raise InvalidTrustPolicyError(f"{path} is not a certificate") from error
+    return found
+
+
+def _read(path: Path) -> bytes:
+    with local_errors(path), path.open("rb") as file:
+        raw = file.read(_FILE_MAX + 1)
+    if len(raw) > _FILE_MAX:
+        raise InvalidTrustPolicyError(f"{path} is larger than {_FILE_MAX:,} bytes")
+    return raw

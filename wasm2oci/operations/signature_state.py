@@ -1,0 +1,117 @@
+"""Who signed an artifact, as far as it is known here: not signed, signed and not verified, or verified."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from wasm2oci.operations.find_signatures import find_signatures
+from wasm2oci.operations.guard import Guard
+from wasm2oci.operations.trust import policy_files
+from wasm2oci.signing import bundle, dsse
+from wasm2oci.signing.statement import COSIGN_SIGNATURE, read_statement
+from wasm2oci.signing.strict import SignatureRefusedError
+
+if TYPE_CHECKING:
+    from wasm2oci.content.target import ReadTarget
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.trust import TrustOptions
+    from wasm2oci.signing.requirement import Candidate
+
+__all__ = ["SignatureState", "SignatureSummary", "SignedItem", "summarize_signatures"]
+
+
+class SignatureState(StrEnum):
+    """What is known about who signed."""
+
+    UNSIGNED = "not signed"
+    UNVERIFIED = "signed, not verified here"
+    VERIFIED = "verified"
+
+
+class SignedItem(NamedTuple):
+    """A signature or an attestation.
+
+    Attributes:
+        kind: `signature`, or the predicate's type.
+        form: `bundle`, `simple signing`, `dsse` or `notation`.
+        origin: where it was found.
+        signer: by whom, where that was verified; else None.
+    """
+
+    kind: str
+    form: str
+    origin: str
+    signer: str | None
+
+    @property
+    def text(self) -> str:
+        """In one line."""
+        who = f"verified: {self.signer}" if self.signer is not None else "not verified here"
+        return f"{self.kind} ({self.form}), {who}"
+
+
+class SignatureSummary(NamedTuple):
+    """All that is signed about an artifact.
+
+    Attributes:
+        state: of its signatures.
+        items: attestations first, then signatures.
+    """
+
+    state: SignatureState
+    items: tuple[SignedItem, ...]
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """Whoever's signatures were verified."""
+        return tuple(dict.fromkeys(one.signer for one in self.items if one.signer is not None))
+
+
+def summarize_signatures(
+    target: ReadTarget, location: Location, root: Descriptor, environment: Environment, trust: TrustOptions
+) -> SignatureSummary:
+    """Looks at every signature; those that fulfil what is asked for, or a rule of a policy file, are verified.
+
+    Raises:
+        InvalidPolicyError: a policy file is malformed.
+        Wasm2OciError: the place cannot be read.
+    """
+    trust.check()
+    guard = Guard.load(trust, policy_files(trust, environment), environment)
+    found = find_signatures(target, root)
+    checked = guard.look(target, location, root, found)
+    verified = {
+        origin: signer.name
+        for _, decision in checked.decisions
+        for verdict in decision.verdicts
+        for origin, signer in verdict.signers
+    }
+    items = [
+        SignedItem(_kind(candidate, root), candidate.form, candidate.origin, verified.get(candidate.origin))
+        for candidate in found.candidates
+    ]
+    items.sort(key=lambda one: (one.kind == "signature", one.kind, one.origin))
+    state = SignatureState.UNSIGNED
+    if items:
+        state = SignatureState.VERIFIED if verified else SignatureState.UNVERIFIED
+    return SignatureSummary(state, tuple(items))
+
+
+def _kind(candidate: Candidate, root: Descriptor) -> str:
+    """`signature`, or the type of the statement that it says it holds: for people, not checked."""
+    try:
+        if candidate.form == "bundle":
+            envelope = bundle.read_bundle(candidate.raw).envelope
+        elif candidate.form == "dsse":
+            envelope = dsse.read_envelope(candidate.raw)
+        else:
+            return "signature"
+        if envelope is None:
+            return "signature"
+        kind = read_statement(envelope.payload).about(root.digest, candidate.form).predicate_type
+    except SignatureRefusedError:
+        return "damaged or foreign statement"
+    return "signature" if kind in {None, COSIGN_SIGNATURE} else str(kind)

@@ -1,0 +1,92 @@
+"""Tree: an artifact, its parts, what is signed about it, and what else refers to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from wasm2oci.content.graph import explore
+from wasm2oci.content.target import ReferrerLister
+from wasm2oci.errors import NotFoundError, UnsupportedError
+from wasm2oci.operations.names import pinned
+from wasm2oci.operations.signature_state import summarize_signatures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wasm2oci.content.graph import Graph
+    from wasm2oci.content.target import ReadTarget
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.signature_state import SignatureSummary
+    from wasm2oci.operations.trust import TrustOptions
+
+__all__ = ["Tree", "TreePart", "tree"]
+
+
+class TreePart(NamedTuple):
+    """A manifest or blob.
+
+    Attributes:
+        depth: 1 for what the root names, 2 for what that names, and so on.
+        content: what it is.
+    """
+
+    depth: int
+    content: Descriptor
+
+
+class Tree(NamedTuple):
+    """An artifact with all that belongs to it.
+
+    Attributes:
+        reference: where it is.
+        pinned: the same by digest.
+        manifest: its root.
+        parts: what the root names, and what that names, each below what names it.
+        signatures: who signed it, and what is attested.
+        referrers: what refers to it besides.
+    """
+
+    reference: str
+    pinned: str
+    manifest: Descriptor
+    parts: tuple[TreePart, ...]
+    signatures: SignatureSummary
+    referrers: tuple[Descriptor, ...]
+
+
+def tree(source: Location, trust: TrustOptions, environment: Environment) -> Tree:
+    """Looks at an artifact and all that belongs to it.
+
+    Raises:
+        NotFoundError: the source names nothing.
+        GraphError: the artifact is too deep, too large or circular.
+        Wasm2OciError: the place cannot be read.
+    """
+    with environment.places() as places:
+        target = places.read(source)
+        root = target.resolve(places.identifier(source))
+        graph = explore(target, root)
+        signatures = summarize_signatures(target, source, root, environment, trust)
+        others = _referrers(target, root)
+    shown = {one.origin.partition(" ")[0] for one in signatures.items}
+    referrers = tuple(one for one in others if str(one.digest) not in shown)
+    return Tree(str(source), pinned(source, root.digest), root, tuple(_parts(graph, root, 1)), signatures, referrers)
+
+
+def _parts(graph: Graph, of: Descriptor, depth: int) -> Iterator[TreePart]:
+    known = {node.descriptor.digest: node.document for node in graph.manifests}
+    document = known.get(of.digest) if of.is_manifest else None
+    for child in () if document is None else document.children:
+        yield TreePart(depth, child)
+        yield from _parts(graph, child, depth + 1)
+
+
+def _referrers(target: ReadTarget, root: Descriptor) -> list[Descriptor]:
+    if not isinstance(target, ReferrerLister):
+        return []
+    try:
+        return list(target.referrers(root))
+    except (NotFoundError, UnsupportedError):
+        return []
