@@ -13,6 +13,8 @@ Rules, in the order in which they act:
 6. Tokens are renewed shortly before they end, and before anything is sent that they should go with. One that is
    refused early is dropped, and the request sent again, twice at most. Threads that want the same token wait for one
    of them to fetch it.
+7. A reading that is refused with credentials that the user did not give for it (an expired entry of a file, a variable
+   of a CI) is tried once without any: many a public artifact is refused to those who come with the wrong ones.
 
 Spec: distribution-spec's token authentication; RFC 6750; RFC 6749 section 6.
 """
@@ -22,7 +24,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
-from wasm2oci.errors import InvalidInputError, RegistryError
+from wasm2oci.errors import AccessError, InvalidInputError, RegistryError
 from wasm2oci.oci.endpoints import PING
 from wasm2oci.oci.http import encode_basic
 from wasm2oci.oci.wire import ERROR_BODY_MAX, TOKEN_BODY_MAX, load_object
@@ -43,6 +45,7 @@ __all__ = ["TokenAuth", "TokenServerError"]
 _LIFE_UNSAID: Final = 60.0
 _EARLY: Final = 10.0
 _ROUNDS: Final = 2
+_REFUSALS: Final = frozenset({"UNAUTHORIZED", "DENIED"})
 _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+\Z")
 
 
@@ -66,6 +69,7 @@ class TokenAuth:
         clock: seconds, steadily growing.
         host: the registry as the user calls it, for messages.
         client: what to call ourselves at the token server.
+        warn: takes a sentence for the user.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class TokenAuth:
         host: str = "",
         tried: "Callable[[], Sequence[str]]" = tuple,
         client: str = "wasm2oci",
+        warn: "Callable[[str], None] | None" = None,
     ) -> None:
         self.origin = origin
         self._lookup = lookup
@@ -84,11 +89,13 @@ class TokenAuth:
         self._host = host or origin.authority
         self._tried = tried
         self._client = client
+        self._warn = warn or (lambda _: None)
         self._fetching = Lock()
         self._guard = Lock()
         self._tokens: list[_Token] = []
         self._fixed: str | None = None
         self._bearer: Challenge | None = None
+        self._challenge: Challenge | None = None
         self._credential: Credential | None = None
         self._refresh: str | None = None
         self._asked: tuple[Challenge, ...] = ()
@@ -134,6 +141,47 @@ class TokenAuth:
             AccessError: the token server refuses the credentials.
             TokenServerError: the token server answers nonsense.
         """
+        try:
+            response = yield from self._known_flow(request, wanted, refused)
+        except AccessError:
+            anonymous = yield from self._without_credentials(request, wanted)
+            if anonymous is None:
+                raise
+            return anonymous
+        if response.status not in {401, 403} or Origin.of(response.url) != self.origin:
+            return response
+        settled = Response(
+            response.status, response.headers, response.read_truncated(ERROR_BODY_MAX), request=response.request
+        )
+        self._drop(settled.request.headers.get("Authorization"))
+        anonymous = yield from self._without_credentials(request, wanted)
+        return settled if anonymous is None else anonymous
+
+    def _without_credentials(
+        self, request: Request, wanted: "Sequence[Scope]"
+    ) -> "Generator[Request, Response, Response | None]":
+        """The answer to a reading without credentials, when it was refused with some; else None. See rule 7."""
+        challenge, credential = self._challenge, self.credential
+        scopes = merge(wanted)
+        reads = request.method in {"GET", "HEAD"} and all(set(scope.actions) <= {"pull"} for scope in scopes)
+        if challenge is None or not scopes or not reads or not credential.ambient:
+            return None
+        try:
+            token = yield from self._fetch(challenge, scopes, Anonymous())
+        except (AccessError, TokenServerError):
+            return None
+        response = yield _authorized(request, token.header)
+        if response.status in {401, 403}:
+            response.close()
+            return None
+        with self._guard:
+            self._tokens.append(token)
+        self._warn(f"{self._host} refuses the credentials from {credential.source}; reading without credentials")
+        return response
+
+    def _known_flow(
+        self, request: Request, wanted: "Sequence[Scope]", refused: Response | None
+    ) -> "Generator[Request, Response, Response]":
         scopes = merge(wanted)
         header = None
         if refused is None:
@@ -183,11 +231,12 @@ class TokenAuth:
         self, request: Request, challenges: "Sequence[Challenge]", wanted: tuple[Scope, ...], refused: str | None
     ) -> "Generator[Request, Response, tuple[str, tuple[Scope, ...]] | None]":
         credential = self.credential
+        bearer = next((one for one in challenges if one.scheme == "bearer" and one.get("realm")), None)
+        self._challenge = bearer or self._challenge
         if isinstance(credential, RegistryToken):
             header = f"Bearer {_safe(credential.token)}"
             self._fixed = header
             return None if refused == header else (header, wanted)
-        bearer = next((one for one in challenges if one.scheme == "bearer" and one.get("realm")), None)
         if bearer is not None:
             asked = parse_scopes(bearer.get("scope"))
             scopes = asked if asked and request.method == "DELETE" else merge((*wanted, *asked))
@@ -259,15 +308,16 @@ class TokenAuth:
     def _read_token(self, answer: Response, scopes: tuple[Scope, ...], started: float) -> _Token:
         where = f"the token server {Origin.of(answer.request.url).authority}"
         if answer.status != 200:
-            status = 401 if answer.status == 400 else answer.status  # OAuth2 says 400 to a bad grant
+            problems = parse_problems(answer.read_truncated(ERROR_BODY_MAX))
+            status = answer.status
+            if status == 400 and (answer.request.method == "POST" or any(p.code in _REFUSALS for p in problems)):
+                status = 401  # OAuth2 says so to a bad grant; to a GET it means a question that is not understood
             if status not in {401, 403, 429}:  # its 404 says nothing about a repository
-                said = "; ".join(
-                    problem.message or problem.code for problem in parse_problems(answer.read_truncated(4096))
-                )
+                said = "; ".join(problem.message or problem.code for problem in problems)
                 raise TokenServerError(f"{self._host}: {where} answered {status}{f': {said}' if said else ''}")
             raise error_for(
                 status,
-                parse_problems(answer.read_truncated(ERROR_BODY_MAX)),
+                problems,
                 f"{self._host}: {where}",
                 host=self._host,
                 name=next((scope.name for scope in scopes), ""),

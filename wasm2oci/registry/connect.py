@@ -145,6 +145,7 @@ class Connector:
                 clock=options.clock,
                 host=host,
                 tried=lambda: chain.tried,
+                warn=self._warn,
             )
 
         return Session(

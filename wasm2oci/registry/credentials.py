@@ -45,36 +45,51 @@ VARIABLE: Final = "WASM2OCI_REGISTRY"
 TOKEN_USER: Final = "<token>"  # noqa: S105 - the user name by which helpers mark an identity token
 
 
+_GIVEN: Final = "the command line"
+
+
+class _Sourced:
+    """A credential that remembers where it was found."""
+
+    __slots__ = ()
+    source: str
+
+    @property
+    def ambient(self) -> bool:
+        """Whether it was found lying about, rather than given for this very use."""
+        return self.source != _GIVEN and not isinstance(self, Anonymous)
+
+
 @dataclass(frozen=True, slots=True)
-class Anonymous:
+class Anonymous(_Sourced):
     """Nobody in particular."""
 
     source: str = "nowhere"
 
 
 @dataclass(frozen=True, slots=True)
-class Basic:
+class Basic(_Sourced):
     """A user name and a password, or a token used as one."""
 
     username: str
     password: str = field(repr=False)
-    source: str = field(default="the command line", compare=False)
+    source: str = field(default=_GIVEN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class IdentityToken:
+class IdentityToken(_Sourced):
     """A refresh token, good for the token server's OAuth2 only."""
 
     token: str = field(repr=False)
-    source: str = field(default="the command line", compare=False)
+    source: str = field(default=_GIVEN, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class RegistryToken:
+class RegistryToken(_Sourced):
     """A bearer token that the registry takes as it is."""
 
     token: str = field(repr=False)
-    source: str = field(default="the command line", compare=False)
+    source: str = field(default=_GIVEN, compare=False)
 
 
 Credential = Anonymous | Basic | IdentityToken | RegistryToken

@@ -41,6 +41,7 @@ class World:
         self.issued = 0
         self.life: object = 300
         self.lookups = 0
+        self.warned: list[str] = []
         self.credential = credential
         self.auth = TokenAuth(ORIGIN, self.lookup, clock=lambda: self.time, host="registry.example")
 
@@ -200,7 +201,7 @@ def test_it_ends_when_no_token_is_ever_good_enough() -> None:
     world = World(ALICE)
     world.good = lambda _: False
     assert world.ask().status == 401
-    assert world.issued == 2
+    assert world.issued == 3  # the last one without credentials
 
 
 def test_a_challenge_that_only_the_root_gives_is_found_and_remembered() -> None:
@@ -301,7 +302,7 @@ def test_a_registry_token_is_sent_as_it_is() -> None:
     assert len(world.sent) == 3
     world.good = lambda _: False
     assert world.ask().status == 401
-    assert world.token_requests == []
+    assert ["Authorization" in request.headers for request in world.token_requests] == [False]
 
 
 @pytest.mark.parametrize(
@@ -418,6 +419,85 @@ def test_an_abandoned_dance_does_not_block_the_next() -> None:
     flow.send(world.answer(next(flow)))  # stands at the token request, holding the lock
     flow.close()
     assert world.ask().status == 200
+
+
+class TestAmbientCredentials:
+    """vscode-remote-release#7830, cosign#2489, oras#1161, kargo#777: what lies about breaks no public pull."""
+
+    @staticmethod
+    def refusing(status: int) -> World:
+        """The token server refuses whoever comes with credentials, and issues anonymous tokens."""
+        world = World(ALICE)
+        issue = world.token
+
+        def token(request: Request) -> Response:
+            if "Authorization" in request.headers:
+                return Response(status, Headers(), b'{"errors":[{"code":"DENIED"}]}', request=request)
+            return issue(request)
+
+        world.token = token
+        world.warned = []
+        world.auth = TokenAuth(
+            ORIGIN, world.lookup, clock=lambda: world.time, host="registry.example", warn=world.warned.append
+        )
+        return world
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_refused_reading_is_tried_once_without(self, status: int) -> None:
+        world = self.refusing(status)
+        assert world.ask().status == 200
+        assert world.warned == ["registry.example refuses the credentials from a file; reading without credentials"]
+        sent = len(world.sent)
+        assert world.ask().status == 200  # with the token that it has now
+        assert len(world.sent) == sent + 1
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_token_that_the_registry_refuses_is_put_away_too(self, status: int) -> None:
+        world = World(ALICE)
+        issue = world.token
+        world.token = lambda request: (
+            Response(200, Headers(), b'{"token":"known"}', request=request)
+            if "Authorization" in request.headers
+            else issue(request)
+        )
+        answer = world.answer
+
+        def refusing(request: Request) -> Response:
+            if request.headers.get("Authorization") == "Bearer known":
+                world.sent.append(request)
+                return Response(status, Headers([("WWW-Authenticate", BEARER)]), b"{}", request=request)
+            return answer(request)
+
+        world.answer = refusing  # type: ignore[method-assign]
+        assert world.ask().status == 200
+
+    def test_a_write_is_not(self) -> None:
+        world = self.refusing(401)
+        with pytest.raises(AccessError):
+            world.ask(PUSH, "PUT")
+        with pytest.raises(AccessError):
+            world.ask(PUSH)
+        assert world.warned == []
+
+    def test_credentials_that_were_given_are_not(self) -> None:
+        world = self.refusing(401)
+        world.credential = Basic("alice", "secret")
+        with pytest.raises(AccessError):
+            world.ask()
+
+    def test_what_is_private_is_refused_in_the_words_of_the_first_answer(self) -> None:
+        world = self.refusing(403)
+        world.good = lambda _: False
+        with pytest.raises(AccessError, match="as 'alice' from a file"):
+            world.ask()
+
+
+def test_a_token_server_that_does_not_understand_says_nothing_about_a_password() -> None:
+    """grimoire#11: a 400 to a GET is not a bad grant."""
+    world = World(ALICE)
+    world.token = lambda request: Response(400, Headers(), b'{"message":"unknown service"}', request=request)
+    with pytest.raises(TokenServerError, match="answered 400: unknown service"):
+        world.ask()
 
 
 @pytest.mark.parametrize(
