@@ -61,6 +61,10 @@ class ExchangeClock:
     def expect(self, origin: Origin, connections: int) -> None:
         """Nothing is opened."""
 
+    def addresses(self, origin: Origin) -> list[str]:
+        """None are known."""
+        return []
+
     def close(self) -> None:
         """Nothing is held."""
 

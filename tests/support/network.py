@@ -107,6 +107,7 @@ class Network:
     slept: list[float] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
+    known: dict[str, list[str]] = field(default_factory=dict)
     time: float = 1000.0
 
     def send(self, request: Request, *, home: Origin) -> Response:
@@ -127,6 +128,10 @@ class Network:
 
     def expect(self, origin: Origin, connections: int) -> None:
         """Nothing is opened."""
+
+    def addresses(self, origin: Origin) -> list[str]:
+        """Those of `known`."""
+        return self.known.get(origin.name, [])
 
     def close(self) -> None:
         """Nothing is held."""

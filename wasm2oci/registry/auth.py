@@ -70,6 +70,7 @@ class TokenAuth:
         host: the registry as the user calls it, for messages.
         client: what to call ourselves at the token server.
         warn: takes a sentence for the user.
+        addresses: those that the name of an origin stands for.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class TokenAuth:
         tried: "Callable[[], Sequence[str]]" = tuple,
         client: str = "wasm2oci",
         warn: "Callable[[str], None] | None" = None,
+        addresses: "Callable[[Origin], Sequence[str]]" = lambda _: (),
     ) -> None:
         self.origin = origin
         self._lookup = lookup
@@ -90,6 +92,7 @@ class TokenAuth:
         self._tried = tried
         self._client = client
         self._warn = warn or (lambda _: None)
+        self._addresses = addresses
         self._fetching = Lock()
         self._guard = Lock()
         self._tokens: list[_Token] = []
@@ -267,7 +270,7 @@ class TokenAuth:
         self, challenge: Challenge, scopes: tuple[Scope, ...], credential: Credential
     ) -> "Generator[Request, Response, _Token]":
         realm = challenge.get("realm")
-        check_step(self.origin, Origin.of(realm), "token server")
+        check_step(self.origin, Origin.of(realm), "token server", self._addresses)
         service = challenge.get("service")
         refresh = self._refresh_token(credential)
         started = self._clock()

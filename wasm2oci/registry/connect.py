@@ -146,6 +146,7 @@ class Connector:
                 host=host,
                 tried=lambda: chain.tried,
                 warn=self._warn,
+                addresses=self._sender.addresses,
             )
 
         return Session(

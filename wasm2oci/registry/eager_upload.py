@@ -20,7 +20,7 @@ from wasm2oci.oci.digest import Hasher
 from wasm2oci.oci.endpoints import PATCH_UPLOAD, PUT_UPLOAD, START_UPLOAD
 from wasm2oci.registry.upload import COMMIT, OCTETS
 from wasm2oci.registry.uploader import drop_upload
-from wasm2oci.registry.urls import join
+from wasm2oci.registry.urls import join_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,14 +99,14 @@ class EagerUpload:
         location = reply.headers.get("location")
         if reply.status != 202 or location is None:
             return
-        self._location = join(reply.url, location)
+        self._location = join_own(reply.url, location)
         body = _Passing(self)
         reply = self._exchange.send(PATCH_UPLOAD, location=self._location, headers=OCTETS, body=body)
         reply.drain()
         if PATCH_UPLOAD.succeeded(reply.status):
             location = reply.headers.get("location")
             if location is not None:
-                self._location = join(reply.url, location)
+                self._location = join_own(reply.url, location)
             self._digest = body.digest
 
     def _name_it(self) -> bool:

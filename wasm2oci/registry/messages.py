@@ -233,6 +233,10 @@ class Sender(Protocol):
         """So many connections to a registry are about to be needed at once: begin to open them."""
         ...
 
+    def addresses(self, origin: "Origin") -> "Sequence[str]":
+        """The addresses that an origin's name stands for; none where that cannot be found out."""
+        ...
+
     def close(self) -> None:
         """Let go of every connection."""
         ...

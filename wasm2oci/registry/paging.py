@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.base.budget import Budget
 from wasm2oci.errors import RegistryError
 from wasm2oci.oci.wire import LISTING_BYTES_MAX, LISTING_ENTRIES_MAX, PAGES_MAX
-from wasm2oci.registry.urls import Origin, UntrustedUrlError, join
+from wasm2oci.registry.urls import Origin, UntrustedUrlError, join_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -131,7 +131,7 @@ class Pages:
         target = next_link(links)
         if target is None:
             return None
-        following = join(url, target)
+        following = join_own(url, target)
         if Origin.of(following) != self._origin:
             raise UntrustedUrlError(f"{self._origin.authority} continues its listing at another address")
         if following in self._seen:

@@ -15,7 +15,7 @@ from wasm2oci.registry.problems import RedirectRefusedError
 from wasm2oci.registry.urls import Origin, check_step, join
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from wasm2oci.registry.messages import Request, Response
 
@@ -34,7 +34,9 @@ def strip(headers: "Mapping[str, str]") -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.lower() in CARRIED}
 
 
-def redirected(request: "Request", response: "Response") -> "Request | None":
+def redirected(
+    request: "Request", response: "Response", addresses: "Callable[[Origin], Sequence[str]]" = lambda _: ()
+) -> "Request | None":
     """The request that a redirect leads to, or None when the response is not one.
 
     Raises:
@@ -49,7 +51,7 @@ def redirected(request: "Request", response: "Response") -> "Request | None":
         raise RedirectRefusedError(f"{here.authority} redirects a {request.method} with {response.status}")
     url = join(request.url, location)
     there = Origin.of(url)
-    check_step(here, there, "redirect")
+    check_step(here, there, "redirect", addresses)
     if request.secret and there != here:
         raise RedirectRefusedError(
             f"{here.authority} redirects a {request.method} that holds a secret to another address"

@@ -6,6 +6,8 @@
   subject has to add it there: read, merge, write (with `If-Match` when the registry gives an entity tag), read again
   to see that nobody wrote over it, three times at most. What is under the tag and is not an index is never
   overwritten, and what the index says besides our entry is kept as it is.
+* A registry that reads the tag as the digest in it answers with the subject itself; that means that there are no
+  referrers, and that none can be listed there.
 * `OCI-Subject` in the answer to a push says that the registry did that itself. Some said so and had no API, so it
   counts only together with an API that answers.
 
@@ -138,16 +140,18 @@ class Referrers:
                 return found
             url = following
 
-    def _read_fallback(self, exchange: "Exchange", subject: Digest) -> RemoteManifest | None:
+    def _read_fallback(self, exchange: "Exchange", subject: Digest, *, changing: bool = False) -> RemoteManifest | None:
         tag = fallback_tag(subject)
         try:
             found = get_manifest(exchange, tag)
         except NotFoundError:
             return None
+        if found.descriptor.digest == subject and not changing:
+            return None  # GitLab reads such a tag as the digest in it, and gives the subject (oras-go#1396)
         if not isinstance(found.document, Index):
             raise FallbackTagError(
                 f"{join_name(exchange, tag)} should list referrers and is not an index",
-                hint="remove the tag, if nobody needs what is under it",
+                hint="see with `inspect` what it is",
             )
         return found
 
@@ -156,7 +160,7 @@ class Referrers:
         tag, exchange = fallback_tag(subject), self._exchange.for_writing()
         with self._writing:
             for tried in range(_TRIES + 1):
-                found = self._read_fallback(exchange, subject)
+                found = self._read_fallback(exchange, subject, changing=True)
                 raw = change(found.document.raw if found is not None else None)
                 if raw is None:
                     return

@@ -11,7 +11,7 @@ from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING
 
 from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_all, verified
-from wasm2oci.errors import AccessError, InvalidInputError
+from wasm2oci.errors import AccessError, InvalidInputError, Wasm2OciError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
@@ -37,10 +37,10 @@ from wasm2oci.registry.manifests import (
     head_manifest,
     put_manifest,
 )
-from wasm2oci.registry.problems import ManifestUnknownError, NotSupportedError, ResponseError
+from wasm2oci.registry.problems import DeniedError, ManifestUnknownError, NotSupportedError, ResponseError
 from wasm2oci.registry.scope import Scope
 from wasm2oci.registry.upload import UNASKED_MAX
-from wasm2oci.registry.urls import Origin, join
+from wasm2oci.registry.urls import Origin, join_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -289,7 +289,7 @@ class Repository:
         location = response.headers.get("location")
         if response.status == 202 and location is not None:
             with self._guard:
-                self._uploads[descriptor.digest] = join(response.url, location)
+                self._uploads[descriptor.digest] = join_own(response.url, location)
         return response.status == 201
 
     def delete(self, descriptor: Descriptor) -> None:
@@ -384,11 +384,22 @@ class Repository:
         if tag is not None and descriptor.digest.algorithm != "sha256":
             references.insert(0, descriptor.digest)  # by tag alone the registry would file it under its sha256
         for reference in references:
-            response = put_manifest(self._exchange, reference, media_type=descriptor.media_type, raw=raw)
+            try:
+                response = put_manifest(self._exchange, reference, media_type=descriptor.media_type, raw=raw)
+            except (ResponseError, DeniedError):
+                if reference == tag and self._is_tagged(descriptor, tag):
+                    return  # a tag that may not be moved, and that was not to be (buildkit#3776, kots#5940)
+                raise
             if document.subject is not None and reference == references[-1]:
                 referrer = document.as_referrer(descriptor.digest.algorithm)
                 handled = "oci-subject" in response.headers
                 self._referrers.added(document.subject.digest, referrer, handled=handled)
+
+    def _is_tagged(self, descriptor: Descriptor, tag: str) -> bool:
+        try:
+            return self.resolve(check_tag(tag)).digest == descriptor.digest
+        except Wasm2OciError:
+            return False
 
     def _remove(self, row: Endpoint, reference: "Name") -> None:
         response = self._exchange.send(row, reference)

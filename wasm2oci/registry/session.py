@@ -17,6 +17,7 @@ from wasm2oci.registry.problems import (
     ConnectionFailedError,
     ExchangeError,
     RedirectRefusedError,
+    TimedOutError,
     TlsError,
     error_for,
     parse_problems,
@@ -129,7 +130,7 @@ class Session:
         self._guard = Lock()
         self._origin: Origin | None = None
         self._auth: TokenAuth | None = None
-        self._reached = False
+        self._reached: set[Origin] = set()
         self._waited = 0.0
         self._warned: set[str] = set()
 
@@ -180,7 +181,7 @@ class Session:
         origin = self.origin
         there = Origin.of(request.url)
         if there != origin:
-            check_step(origin, there, "address for uploads or pages")
+            check_step(origin, there, "address for uploads or pages", self._sender.addresses)
             return self._exchange(request._replace(headers={**self._base, **request.headers}), roam=roam)
         request = request._replace(headers={**self._base, **self._custom, **request.headers})
         with self._guard:
@@ -292,7 +293,7 @@ class Session:
             if response.status not in REDIRECTS:
                 return response
             try:
-                following = redirected(request, response)
+                following = redirected(request, response, self._sender.addresses)
             except BaseException:
                 response.close()
                 raise
@@ -310,11 +311,14 @@ class Session:
             try:
                 response = self._sender.send(request, home=self.origin)
             except ExchangeError as error:
-                if isinstance(error, TlsError) or not self._may_repeat(request, error):
+                there = Origin.of(request.url)
+                if isinstance(error, TlsError) or not self._may_repeat(request, error, there):
+                    if there != self.origin and isinstance(error, ConnectionFailedError | TimedOutError):
+                        raise self._misled(error, there) from error
                     raise
                 self.wait(tried, error)
                 continue
-            self._reached = True
+            self._reached.add(Origin.of(request.url))
             self._log_response(response)
             self._collect_warnings(response)
             if not is_retried(response.status) or not request.repeatable:
@@ -336,11 +340,19 @@ class Session:
             self._waited += delay
             return delay
 
-    def _may_repeat(self, request: "Request", error: ExchangeError) -> bool:
+    def _may_repeat(self, request: "Request", error: ExchangeError, there: Origin) -> bool:
         if isinstance(error, ConnectionFailedError):
             # Nobody there from the start is a wrong host or port; gone in the middle is a registry that restarts.
-            return self._reached
-        return request.repeatable
+            return there in self._reached
+        return request.repeatable and (there in self._reached or there == self.origin)
+
+    def _misled(self, error: ExchangeError, there: Origin) -> ExchangeError:
+        """The error for an address that the registry named: it is not the user who wrote it."""
+        return type(error)(
+            f"{self.host} sends its clients to {there}, which cannot be reached: {error.message}",
+            hint="that address comes from the registry (its external URL, its token server or its storage); ask who"
+            " runs it, or whether this network reaches it",
+        )
 
     def _collect_warnings(self, response: "Response") -> None:
         if Origin.of(response.url) != self.origin:

@@ -182,6 +182,15 @@ class HttpTransport:
                 # Nothing was sent yet; a name may stand for addresses of a network that is not there (IPv6).
         raise AssertionError("a name that was found stands for an address")
 
+    def addresses(self, origin: Origin) -> list[str]:
+        """The addresses that an origin's name stands for; none behind a proxy, which looks names up itself."""
+        if proxy_for(origin, self._environ) is not None:
+            return []
+        try:
+            return self._addresses(origin)
+        except OSError:
+            return []
+
     def _addresses(self, origin: Origin) -> list[str]:
         known = self._resolved.get(origin)
         if known is None:

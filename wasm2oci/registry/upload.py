@@ -45,7 +45,7 @@ from wasm2oci.registry.flavours import find_flavour
 from wasm2oci.registry.messages import Request, Response, request_for
 from wasm2oci.registry.problems import ExchangeError, ResponseError, parse_problems
 from wasm2oci.registry.retry import RetryPolicy, is_retried, retry_after
-from wasm2oci.registry.urls import join
+from wasm2oci.registry.urls import join_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -321,7 +321,7 @@ class BlobUpload:
         # Without a Location the session stays where it is.
         location = reply.headers.get("location")
         if location is not None:
-            self.location = join(reply.url, location)
+            self.location = join_own(reply.url, location)
 
     def _reach(self, offset: int) -> None:
         self._offset = offset

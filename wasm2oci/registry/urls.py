@@ -21,7 +21,7 @@ from wasm2oci.errors import RegistryError
 from wasm2oci.oci.host import inner_address
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "Origin",
@@ -29,6 +29,7 @@ __all__ = [
     "check_step",
     "is_literal",
     "join",
+    "join_own",
     "reachable",
     "redact",
     "with_query",
@@ -101,13 +102,18 @@ class Origin:
         return f"{self.scheme}://{self.authority}"
 
 
-def check_step(here: Origin, there: Origin, what: str) -> None:
+def _none(_: Origin) -> tuple[()]:
+    return ()
+
+
+def check_step(here: Origin, there: Origin, what: str, addresses: "Callable[[Origin], Sequence[str]]" = _none) -> None:
     """Refuse to be sent from `here` to `there`.
 
     Args:
         here: who sends us.
         there: where to.
         what: by which means ("token server", "redirect"), for the message.
+        addresses: those that the name of an origin stands for; asked when they decide.
 
     Raises:
         UntrustedUrlError: the step goes down from https to http, or inwards.
@@ -115,13 +121,17 @@ def check_step(here: Origin, there: Origin, what: str) -> None:
     if here.scheme == "https" and there.scheme == "http":
         raise UntrustedUrlError(
             f"{here.authority} names a {what} at {there.authority} without TLS",
-            hint="the registry must be fixed: secrets and content are not sent over plain http from an https registry",
+            hint="secrets and content are not sent over plain http from an https registry; a proxy that ends TLS before"
+            " the registry has to send X-Forwarded-Proto",
         )
     inner = inner_address(there.host)
     if inner is None or there.host == here.host:
         return
-    if inner in {"loopback", "private"} and inner_address(here.host) == inner:
-        return
+    if inner in {"loopback", "private"}:
+        if inner_address(here.host) == inner:
+            return
+        if not is_literal(here.host) and inner in {inner_address(address) for address in addresses(here)}:
+            return  # the registry's name stands for such an address itself
     raise UntrustedUrlError(
         f"{here.authority} names a {what} at {_PLACE[inner]}: {there.host}",
         hint="a registry may not send its clients into their own network",
@@ -175,6 +185,20 @@ def join(base: str, location: str) -> str:
     except ValueError as error:
         raise UntrustedUrlError("the registry named an address that is not one") from error
     Origin.of(url)
+    return url
+
+
+def join_own(base: str, location: str) -> str:
+    """The absolute URL by which a registry names a place of its own, for an upload or the next page; see `join`.
+
+    A registry behind a proxy that ends TLS, and that was not told so (X-Forwarded-Proto), names itself with http. Then
+    the origin that was asked is kept, as skopeo does, and only path and query are taken.
+    """
+    url = join(base, location)
+    here, there = Origin.of(base), Origin.of(url)
+    if here.scheme == "https" and there.scheme == "http" and there.host == here.host:
+        parts = urlsplit(url)
+        return f"{here}{parts.path}{f'?{parts.query}' if parts.query else ''}"
     return url
 
 

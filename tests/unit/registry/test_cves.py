@@ -260,7 +260,7 @@ def test_cve_2026_50151_oras_go_location_leaks_credentials(kind: str) -> None:
     assert_saw_no_secret(network)
 
 
-@pytest.mark.parametrize("location", ["http://registry.example/up", "https://127.0.0.1/up", "https://10.1.2.3/up"])
+@pytest.mark.parametrize("location", ["http://other.example/up", "https://127.0.0.1/up", "https://10.1.2.3/up"])
 def test_cve_2026_50151_locations_that_lead_down_or_inwards(location: str) -> None:
     """Defence: `check_step`, called by `Session.send`."""
     network = with_token(lambda _: Answer(202, {"Location": location}))
@@ -327,7 +327,7 @@ def test_ghsa_f36w_mj3v_6jqv_a_large_size_allocates_nothing() -> None:
         )
 
 
-@pytest.mark.parametrize("target", [f"{EVIL}/v2/a/tags/list", "http://registry.example/v2/a/tags/list?n=1"])
+@pytest.mark.parametrize("target", [f"{EVIL}/v2/a/tags/list", "http://other.example/v2/a/tags/list?n=1"])
 @pytest.mark.parametrize("listing", ["tags", "referrers"])
 def test_ghsa_h7vf_4x9w_h99v_oras_go_link_leads_away(listing: str, target: str) -> None:
     """A `Link` stays on its origin. Defence: `Pages.after`."""

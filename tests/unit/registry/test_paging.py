@@ -58,10 +58,19 @@ def test_a_listing_goes_on_until_there_is_no_link() -> None:
     assert pages.after(second, []) is None
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/x", "//evil.example/x", "http://h/x", "https://h:444/x"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/x", "//evil.example/x", "http://evil.example/x", "https://h:444/x"]
+)
 def test_a_link_to_another_origin_is_refused(target: str) -> None:
     with pytest.raises(UntrustedUrlError):
         Pages(URL).after(URL, [f'<{target}>; rel="next"'])
+
+
+def test_a_link_with_http_behind_a_proxy_that_ends_tls_stays_on_the_origin_that_was_asked() -> None:
+    assert (
+        Pages(URL).after(URL, ['<http://h:5000/v2/a/tags/list?last=b>; rel="next"'])
+        == "https://h/v2/a/tags/list?last=b"
+    )
 
 
 def test_a_listing_in_a_circle_is_refused() -> None:
