@@ -247,7 +247,7 @@ class Client:
             signature_format: how the signature is kept: `bundle`, `legacy` or `both`.
             signature_annotations: what the signer states besides.
             ask_password: gives the password of the key for a question; `COSIGN_PASSWORD` goes before it.
-            progress: told what moves, from several threads.
+            progress: called with what moves, from several threads.
 
         Raises:
             InvalidInputError: it is not WebAssembly, or the reference, date or an annotation is malformed.
@@ -302,7 +302,7 @@ class Client:
             cached: use what was downloaded before.
             mode: permission bits of the file, before the umask.
             trust: whose signature it must have, besides what policy files ask for.
-            progress: told what moves.
+            progress: called with what moves.
 
         Raises:
             NotFoundError: nothing is named so.
@@ -350,7 +350,7 @@ class Client:
             trust: whose signature it must have, besides what policy files ask for.
             module_key: a public key whose signature the module itself must hold.
             notation: ask for a Notation signature that meets notation's own trust policy.
-            progress: told what is checked.
+            progress: called with what is checked.
 
         Raises:
             NotFoundError: nothing is named so, or a part is missing.
@@ -484,7 +484,7 @@ class Client:
         Raises:
             NotFoundError: there is no such file or artifact, or no such function in it.
             IntegrityError: it is not the module asked for; nothing of it was run.
-            Wasm2OciError: it could not be fetched, or not be started. What the guest does is no error: see `Ran`.
+            Wasm2OciError: it could not be fetched, or not be started. What the guest does is not an error: see `Ran`.
         """
         from wasm2oci.oci.digest import Digest
         from wasm2oci.operations.fetch_module import FetchPolicy, Pull
@@ -596,7 +596,7 @@ class Client:
             recursive: take along signatures and all else that refers to it.
             trust: whose signature the source must have, besides what policy files ask for.
             destination_options: how the destination is reached, if not like the source.
-            progress: told what moves, from several threads.
+            progress: called with what moves, from several threads.
 
         Raises:
             NotFoundError: the source names nothing.

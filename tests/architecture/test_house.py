@@ -132,3 +132,17 @@ def test_links_between_the_documents_lead_somewhere() -> None:
             if "://" not in target and not (page.parent / target).exists()
         ]
     assert not broken
+
+
+def test_the_glossary_names_what_is_there_and_each_word_once() -> None:
+    page = (DOCS / "glossary.md").read_text()
+    words = [word for word in re.findall(r"^\| ([a-z][a-z ]+) \|", page, re.MULTILINE) if word != "word"]
+    assert len(words) > 30
+    assert len(words) == len(set(words))
+    missing = []
+    for file, name in re.findall(r"`([\w/]+\.py): (\w+)`", page):
+        path = ROOT / "wasm2oci" / file
+        defined = rf"^(class|def) {name}\b|^{name}\b.* ="
+        if not path.is_file() or re.search(defined, path.read_text(), re.MULTILINE) is None:
+            missing.append(f"{file}: {name}")
+    assert not missing

@@ -57,7 +57,7 @@ def test_as_json_it_is_one_document(tmp_path: Path) -> None:
     ("steps", "code", "said"),
     [
         ((("Fails", "pull {name}:absent"),), 4, "`wasm2oci pull"),
-        ((("Says nothing", "version"),), 6, "push did not say"),
+        ((("Says nothing", "version"),), 6, "push did not print"),
         ((operation.STEPS[0], ("Another file", "pull {name}@{digest} -o other.wasm")), 6, "came back"),
         (operation.STEPS[:4], 6, "greeting"),
     ],

@@ -210,11 +210,17 @@ def test_a_folder_that_may_not_be_written_is_exit_9(tmp_path: Path) -> None:
     assert "hint: choose a place that you may write to" in ran.stderr
 
 
-def test_an_output_that_is_a_folder_is_exit_9(tmp_path: Path) -> None:
+def test_an_output_that_is_a_folder_gets_a_file_and_one_that_is_not_there_is_exit_4(tmp_path: Path) -> None:
+    home, folder = {"HOME": str(tmp_path / "home")}, tmp_path / "into"
+    folder.mkdir()
     with published() as registry:
-        ran = invoke("pull", f"{registry.address}/hello:v1", "-o", tmp_path, env={"HOME": str(tmp_path / "home")})
-    assert ran.code == 9, ran.stderr
-    assert "hint:" in ran.stderr
+        reference = f"{registry.address}/hello:v1"
+        assert invoke("pull", reference, "-q", "-o", folder, env=home).stdout == f"{folder / 'hello.wasm'}\n"
+        absent = invoke("pull", reference, "-o", f"{tmp_path / 'absent'}/", env=home)
+        assert (absent.code, "no such folder" in absent.stderr) == (4, True)
+        (folder / "hello.wasm").write_text("notes")
+        refused = invoke("pull", reference, "-o", folder, env=home)
+        assert (refused.code, (folder / "hello.wasm").read_text()) == (9, "notes")
 
 
 def test_a_full_disk_is_exit_9_and_leaves_nothing(tmp_path: Path) -> None:

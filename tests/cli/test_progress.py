@@ -91,7 +91,7 @@ def test_who_waits_on_a_terminal_sees_bars_that_go_away(monkeypatch: pytest.Monk
         progress.finished(LARGE, Outcome.COPIED)
     shown = stderr.getvalue()
     assert "rich.live" in sys.modules
-    assert "100.0 MiB" in shown
+    assert "104.9 MB" in shown
     assert "Uploaded " in shown
     assert "\x1b[31m" not in shown  # neither colours nor what the title brought
     assert shown.endswith("\x1b[2K\x1b[?25h\r")

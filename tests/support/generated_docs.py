@@ -128,7 +128,7 @@ def _profiles_page() -> str:
         page.write(f"| `{row.name}` | {row.summary} | {', '.join(row.consumers)} |\n")
     page.write("\n| profile | config | layer | manifest says its media type |\n|---|---|---|---|\n")
     for row in PROFILES.values():
-        says = "yes" if row.says_media_type else "no"
+        says = "yes" if row.has_media_type else "no"
         page.write(f"| `{row.name}` | `{row.config_type}` | `{row.layer_type}` | {says} |\n")
     page.write("\n## Layers that `pull` takes as a module\n\n")
     page.writelines(f"- `{kind}`\n" for kind in raw_layers())

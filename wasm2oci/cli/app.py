@@ -69,9 +69,9 @@ def _run(program: str) -> NoReturn:
         code = _BROKEN_PIPE
         _silence(sys.stdout)
     except OSError as error:
-        # Standard output refused at the last moment; Python must not say so in its own words.
+        # Standard output refused at the last moment; the message must be ours, not Python's.
         with suppress(OSError):
-            if code != ExitCode.LOCAL_IO:  # else it was said already
+            if code != ExitCode.LOCAL_IO:  # else it was printed already
                 sys.stderr.write(f"error: cannot write standard output: {error.strerror}\n")
         code = ExitCode.LOCAL_IO
         _silence(sys.stdout)

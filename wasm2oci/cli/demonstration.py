@@ -31,7 +31,7 @@ _STEP_SECONDS: Final = 60.0
 STEPS: Final = (
     ("Publish a module under a tag", "push hello.wasm {name}:v1"),
     ("Look into it, without having the file", "inspect {name}:v1"),
-    ("Get it back by digest: nobody can put another one in its place", "pull {name}@{digest} -o copy.wasm"),
+    ("Get it back by digest, which can only mean this module", "pull {name}@{digest} -o copy.wasm"),
     ("Is the artifact whole, and is it this file?", "verify {name}@{digest} copy.wasm"),
     ("Run it straight from the registry", "run {name}@{digest}"),
 )
@@ -39,10 +39,10 @@ STEPS: Final = (
 
 
 class DemoStepError(RegistryError):
-    """A command of the demo failed; `code` is what it ended with, its own output was shown."""
+    """A command of the demo failed with exit code `code`; its output was shown."""
 
     def __init__(self, message: str, code: int) -> None:
-        super().__init__(message, hint="its own words stand above")
+        super().__init__(message, hint="see its output above")
         self.code = code
 
 
@@ -51,7 +51,7 @@ class DemoStepTimeoutError(RegistryError):
 
 
 class DemoMismatchError(IntegrityError):
-    """Every command was content, and yet the bytes are not the same."""
+    """Every command succeeded, and the bytes still differ."""
 
 
 class Step(NamedTuple):
@@ -61,7 +61,7 @@ class Step(NamedTuple):
         purpose: what it is for.
         command: as a user types it.
         stdout: what it printed.
-        stderr: what it said beside.
+        stderr: what it wrote to standard error.
         code: what it ended with.
         seconds: it took.
     """
@@ -101,14 +101,14 @@ def demo(
     Args:
         client: serves the registry.
         variables: environment variables of the commands.
-        started: is told the registry's address and the module's size in bytes before the first step.
-        shown: is given each step when it ended, also one that failed.
+        started: is called with the registry's address and the module's size in bytes before the first step.
+        shown: is called with each step when it has ended, failed ones included.
 
     Raises:
         DemoStepError: a command failed.
         DemoStepTimeoutError: a command did not end within a minute.
         DemoMismatchError: the module that came back, or what it printed, is not what was sent.
-        LocalIOError: there is no room for a registry.
+        LocalIOError: the registry's folder or port is not available.
     """
     began = time.perf_counter()
     module = MODULE.read_bytes()
@@ -132,7 +132,7 @@ def demo(
                 if not digest:
                     found = _DIGEST.search(step.stdout)
                     if found is None:
-                        raise DemoMismatchError("push did not say which digest the manifest has")
+                        raise DemoMismatchError("push did not print the digest of the manifest")
                     digest = found.group(1)
         copy = folder / "copy.wasm"
         if not copy.is_file() or copy.read_bytes() != module:

@@ -39,7 +39,7 @@ class NotaryError(UnsupportedError):
 
 
 class Level(StrEnum):
-    """How much is said."""
+    """How much is printed."""
 
     DEBUG = "debug"
     INFO = "info"

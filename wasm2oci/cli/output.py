@@ -44,7 +44,7 @@ class Output:
 
     @property
     def interactive(self) -> bool:
-        """Whether progress may be drawn: standard error is a terminal that understands it, and nobody said no."""
+        """Whether progress may be drawn: standard error is a terminal, and progress is not switched off."""
         return self.bars and not self.quiet and self.stderr.isatty()
 
     def result(self, result: object, lines: Iterable[str], *, quiet: str | Sequence[str] = ()) -> None:
@@ -99,17 +99,17 @@ class Output:
         self.stderr.flush()
 
     def line(self, text: str) -> None:
-        """Say what is going on, unless quiet."""
+        """Write a status line to standard error, unless quiet."""
         if not self.quiet:
             self._say(text)
 
     def note(self, text: str) -> None:
-        """Say what only a curious user wants to know (`-v`)."""
+        """Write a line that explains something, with `-v` only."""
         if self.verbose:
             self._say(text)
 
     def warn(self, text: str) -> None:
-        """Say what may need attention, each text once."""
+        """Write a warning, each text once."""
         if text not in self._warned:
             self._warned.add(text)
             self._say(f"warning: {text}")

@@ -37,13 +37,13 @@ _SMALL: Final = 64 << 10
 def transfer(
     output: Output, done: str, doing: str, *, existed: str = "Exists", clock: Callable[[], float] = time.monotonic
 ) -> "Iterator[Progress]":
-    """Somebody to watch a copy.
+    """A progress that shows a copy.
 
     Args:
         output: where it is shown.
         done: the past participle for what was moved ("Uploaded").
         doing: the same while it runs ("Uploading").
-        existed: what is said of content that was there already.
+        existed: the same for content that was there already.
         clock: seconds, monotonic.
     """
     if output.quiet:
@@ -59,7 +59,7 @@ def transfer(
 
 
 class _Watcher:
-    """Says each part when it is done; draws bars when it takes long and a person looks."""
+    """Writes a line for each part when it is done; draws bars when it takes long and standard error is a terminal."""
 
     def __init__(self, output: Output, names: dict[str, str], doing: str, clock: Callable[[], float]) -> None:
         self._output = output
@@ -100,7 +100,7 @@ class _Watcher:
                 self._bars.update(self._tasks[key], completed=0)
 
     def finished(self, descriptor: "Descriptor", outcome: "Outcome") -> None:
-        """Say it in a line, above the bars if there are any."""
+        """Write a line for it, above the bars if there are any."""
         key = str(descriptor.digest)
         text = f"{self._names[outcome.value]:{self._width}} {_label(descriptor)} ({size_text(descriptor.size)})"
         with self._lock:

@@ -2,7 +2,7 @@
 
 --env K=V, --env K         a variable; without a value, this process's own, if it has it
 --env-file FILE            the same, one a line; empty lines and those that start with # do not count
---dir HOST[::GUEST][:ro]   a directory; GUEST is HOST as it was written unless told
+--dir HOST[::GUEST][:ro]   a directory; GUEST is HOST as it was written, unless it is given
 sizes                      1073741824, 1GiB, 1G, 512MiB, 512M, 64KiB: always powers of 1024
 times                      90, 90s, 1.5m, 500ms, 1h
 """
@@ -33,11 +33,11 @@ def parse_size(text: str, option: str) -> int:
     """A number of bytes.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not such a number.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"{option}: {text!r} is no size", hint="for example 512MiB or 2GiB")
+        raise UsageError(f"{option}: {text!r} is not a size", hint="for example 512MiB or 2GiB")
     return int(match[1]) * _UNITS[match[2].lower()]
 
 
@@ -45,7 +45,7 @@ def parse_stack_size(text: str, option: str) -> int:
     """A number of bytes that a thread's stack can have.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not such a number.
     """
     size = parse_size(text, option)
     if not _LEAST_STACK <= size <= _MOST_STACK:
@@ -57,12 +57,12 @@ def parse_duration(text: str, option: str) -> float:
     """A number of seconds above zero.
 
     Raises:
-        UsageError: it is none.
+        UsageError: the text is not such a number.
     """
     match = _DURATION.fullmatch(text.strip().lower())
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     if not seconds:
-        raise UsageError(f"{option}: {text!r} is no time", hint="for example 30s, 500ms or 2m")
+        raise UsageError(f"{option}: {text!r} is not a time", hint="for example 30s, 500ms or 2m")
     return seconds
 
 

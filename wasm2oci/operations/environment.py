@@ -37,7 +37,7 @@ class Environment(NamedTuple):
         warn: takes text that may need the user's attention.
         note: takes text that only a curious user wants.
         connections: registries that stay connected from one operation to the next; None to connect anew for each.
-        log: takes what is said to and by registries, without secrets; None when it is not wanted.
+        log: takes a line for each request and answer, without secrets; None when it is not wanted.
         clock: seconds since the epoch.
     """
 

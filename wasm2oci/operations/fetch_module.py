@@ -4,7 +4,7 @@
               last time, and that is told; a digest means the same for ever, so the cache answers for it
     always    the registry is asked, for a digest too
     missing   what was fetched before is not asked for again; without it, as always
-    never     only what was fetched before; the registry is not spoken to
+    never     only what was fetched before; no request is sent
 
 What a reference meant is remembered by the cache, and blobs come from there. Every byte is still checked against its
 digest.
@@ -261,14 +261,14 @@ class _NotHereError(NotFoundError):
 
 
 class _Nowhere:
-    """A place that has nothing: behind the cache when the registry is not asked."""
+    """An empty target, behind the cache when no request may be sent."""
 
     def resolve(self, name: "Name") -> "Descriptor":
         """Nothing is there."""
         raise _NotHereError(str(name))
 
     def fetch(self, descriptor: "Descriptor") -> "Content":
-        """Nothing is there; said when it is read, for the cache may have it."""
+        """Nothing is there; raised when it is read, because the cache may have it."""
         return _Missing(descriptor)
 
     def exists(self, descriptor: "Descriptor") -> bool:

@@ -27,5 +27,5 @@ class ModuleInfo(NamedTuple):
 
     @classmethod
     def of(cls, descriptor: Descriptor, facts: ModuleFacts | None = None) -> Self:
-        """The module that this descriptor stands for."""
+        """The module that this descriptor names."""
         return cls(descriptor.digest, descriptor.size, facts)

@@ -50,7 +50,7 @@ class PullRequest(NamedTuple):
         wanted: which module, when the artifact holds several: a title, a path in an archive, or a digest.
         platform: which entry of an index (`os/architecture`).
         cached: read blobs through the cache.
-        force: take what is no module, too.
+        force: take what is not a module, too.
         mode: permission bits of the file, before the umask.
         trust: whose signature it must have, besides what policy files ask for.
     """
@@ -202,7 +202,7 @@ class _Gate(NamedTuple):
 
 
 class _Watched:
-    """The module on its way: the progress is told, and the end comes only when the module may be used."""
+    """The module while it is read: progress is reported, and the last bytes come only when the module may be used."""
 
     def __init__(self, found: "Found", progress: "Progress", gate: "_Gate | None") -> None:
         self._found = found

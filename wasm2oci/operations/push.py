@@ -32,7 +32,7 @@ _NO_ANNOTATIONS: "Final[Mapping[str, str]]" = MappingProxyType({})
 
 
 class PushRequest(NamedTuple):
-    """What is pushed where, and what is said about it.
+    """What is pushed, where to, and with which annotations.
 
     Args:
         module: a file, or the bytes themselves.
@@ -42,7 +42,7 @@ class PushRequest(NamedTuple):
         title: the file name a pull should give it; None for none.
         annotations: of the manifest.
         annotation_file: JSON with more of them.
-        created: when it was made (RFC 3339), else `SOURCE_DATE_EPOCH` rules, else nothing is said.
+        created: when it was made (RFC 3339); by default `SOURCE_DATE_EPOCH`, or no date.
         author: who made it.
         force: push it even if it is not WebAssembly.
         key: signs it, if one is given.
@@ -205,12 +205,12 @@ def _annotations(request: PushRequest) -> "Annotations":
         read_annotation_file,
     )
 
-    said = Annotations()
+    annotations = Annotations()
     path = request.annotation_file
     if path is not None:
         with local_errors(path), path.open("rb") as file:
             raw = file.read(CONFIG_MAX + 1)
         if len(raw) > CONFIG_MAX:
             raise InvalidAnnotationError(f"{path} is larger than {CONFIG_MAX:,} bytes")
-        said = read_annotation_file(raw, request.title or "")
-    return Annotations({**said.manifest, **request.annotations}, said.config, said.layer)
+        annotations = read_annotation_file(raw, request.title or "")
+    return Annotations({**annotations.manifest, **request.annotations}, annotations.config, annotations.layer)

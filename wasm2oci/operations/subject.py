@@ -16,7 +16,7 @@ def find_subject(text: str) -> Path | str:
     """A file when one is there or the text can only be a path, else a reference.
 
     Raises:
-        NoSuchSubjectError: it is no reference, and there is no such file; or it is a folder.
+        NoSuchSubjectError: it is not a reference, and there is no such file; or it is a folder.
         InvalidReferenceError: it is meant as a reference, and breaks the grammar.
     """
     if text.startswith(LAYOUT_PREFIX):

@@ -32,7 +32,7 @@ class InvalidAnnotationError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What is said about the manifest, about its config, and about the module's layer."""
+    """The annotations of the manifest, of its config, and of the module's layer."""
 
     manifest: "Mapping[str, str]" = field(default_factory=lambda: _NONE)
     config: "Mapping[str, str]" = field(default_factory=lambda: _NONE)
@@ -44,7 +44,7 @@ class Annotations:
 
 
 def check_annotations(values: "Mapping[str, str]") -> None:
-    """Raise unless every key and value may stand in a manifest.
+    """Check that every key and value can be written into a manifest.
 
     Raises:
         InvalidAnnotationError: an empty key, a key with a character that is not printable, or text that is not Unicode.
@@ -88,12 +88,12 @@ def parse_annotation(text: str) -> tuple[str, str]:
 def read_annotation_file(raw: bytes, module_name: str) -> Annotations:
     """Read an annotation file in either of two forms.
 
-    `{"KEY": "VALUE", ...}` says things about the manifest. `{"$manifest": {...}, "$config": {...}, "NAME": {...}}`, the
-    form of oras, says them about the manifest, the config, and the layer of the file of that name.
+    `{"KEY": "VALUE", ...}` annotates the manifest. `{"$manifest": {...}, "$config": {...}, "NAME": {...}}`, the form of
+    oras, annotates the manifest, the config, and the layer of the file of that name.
 
     Args:
         raw: the file's bytes.
-        module_name: the name under which it may speak about the module.
+        module_name: the name by which the file refers to the module.
 
     Raises:
         InvalidInputError: not JSON, neither form, or it names a file that is not pushed.
@@ -108,7 +108,7 @@ def read_annotation_file(raw: bytes, module_name: str) -> Annotations:
             raise InvalidAnnotationError(f"annotation file: {name!r} is not an object of strings")
         if name not in names:
             raise InvalidAnnotationError(
-                f"annotation file speaks about {name!r}, which is not pushed",
+                f"annotation file names {name!r}, which is not pushed",
                 hint=f"known names here are $manifest, $config and {module_name}",
             )
         parts[names[name]] = part

@@ -35,12 +35,12 @@ class ManifestOversizeError(InvalidInputError):
 
 
 class Labels(NamedTuple):
-    """What people say about a module.
+    """What is recorded about a module besides its bytes.
 
     Args:
         title: the file name that a pull should give it, or None for no title; not changed in any way.
         annotations: of manifest, config and layer.
-        created: when it was made, with a time zone, or None when nobody said.
+        created: when it was made, with a time zone, or None.
         author: who made it, or None.
     """
 
@@ -56,10 +56,10 @@ def build(module: "ModuleSource", profile: "Profile", labels: Labels | None = No
     Args:
         module: what is packed.
         profile: how.
-        labels: what is said about it.
+        labels: title, annotations, date and author.
 
     Raises:
-        InvalidAnnotationError: the title or the author cannot stand in a manifest, or the title is given twice.
+        InvalidAnnotationError: the title or the author cannot be written into a manifest, or the title is given twice.
         AuthorNotTakenError: an author was given, and the profile has no place for one.
         ManifestOversizeError: there is more in the annotations than a manifest may hold.
     """
@@ -68,7 +68,7 @@ def build(module: "ModuleSource", profile: "Profile", labels: Labels | None = No
     config_bytes = profile.config(_facts(module, profile, labels))
     config = Descriptor.of(profile.config_type, config_bytes, dict(sorted(labels.annotations.config.items())))
     value: dict[str, Any] = {"schemaVersion": 2}
-    if profile.says_media_type:
+    if profile.has_media_type:
         value["mediaType"] = mt.OCI_MANIFEST
     value |= {"config": config.to_json(), "layers": [layer.to_json()]}
     if labels.annotations.manifest:

@@ -16,18 +16,18 @@ class NoModuleError(UnsupportedError):
 
 
 class NotAModuleError(InvalidInputError):
-    """A layer says that it is WebAssembly, and does not begin as a module does."""
+    """A layer has a media type of WebAssembly, and does not begin as a module does."""
 
 
 class ChoiceNeededError(InvalidInputError):
-    """There are several modules or platforms, and nothing says which one is meant."""
+    """There are several modules or platforms, and none was chosen."""
 
 
 def file_name(title: str | None, repository: str) -> str:
     """A safe name for a file in the current folder.
 
     Args:
-        title: what somebody else called it, or None; only its last part is used, and only what can be shown of that.
+        title: from the artifact, or None; only the printable characters of its last part are used.
         repository: the repository's name, for when nothing of the title is left.
     """
     for text, ending in ((title or "", ""), (repository, ".wasm")):

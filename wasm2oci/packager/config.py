@@ -1,4 +1,4 @@
-"""The config blobs of the profiles, byte for byte, and the one date that may stand in them.
+"""The config blobs of the profiles, byte for byte, and the one date that they may hold.
 
 Spec: Wasm OCI Artifact layout v0 (CNCF), config; reproducible-builds.org, SOURCE_DATE_EPOCH.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["EPOCH", "ConfigFacts", "InvalidDateError", "cncf_config", "empty_config", "format_date", "source_date"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""What `created` says when nobody gave a date: the layout wants one, and the clock would change every digest."""
+"""The value of `created` without a date: the layout requires one, and the clock would change every digest."""
 
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)\Z", re.ASCII)
 
@@ -49,7 +49,7 @@ class ConfigFacts(NamedTuple):
 
 
 def empty_config(facts: ConfigFacts) -> bytes:
-    """`{}`: the old tool says nothing."""
+    """`{}`, as the old tool writes it."""
     del facts
     return b"{}"
 

@@ -234,7 +234,7 @@ def _look_into(target: "ReadTarget", layer: Descriptor, seen: _Search) -> None:
 
 
 def _add(seen: _Search, layer: Descriptor, path: str | None, position: int, body: "Iterable[bytes]") -> None:
-    """Add this content if it is a module, told by its first bytes."""
+    """Add this content if its first bytes are those of a module."""
     hasher, head = Hasher(), b""
     for piece in body:
         if len(head) < len(MAGIC):
@@ -293,7 +293,7 @@ def _choose(seen: _Search, entrypoint: str | None, wanted: str | None, platform:
             or (one.path is not None and (one.path in words or one.path.rpartition("/")[2] in words))
         ]
         if not fitting:
-            raise NoModuleError(f"there is no module {wanted!r} in it", hint=f"it has {listed or 'none at all'}")
+            raise NoModuleError(f"there is no module {wanted!r} in it", hint=f"it has {listed or 'no modules'}")
         return _only(fitting, listed)
     if not found:
         link = f"; {seen.links[0]} is a link, which is not followed" if seen.links else ""

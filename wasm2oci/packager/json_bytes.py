@@ -39,5 +39,5 @@ def canonical_json(value: "Mapping[str, object]") -> bytes:
 def go_json(value: "Mapping[str, object]") -> bytes:
     """This object as Go's encoding/json wrote it in 2021: `&`, `<`, `>` and two line separators escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    # These characters stand in strings only, and an escape is taken as a pair, so the text can be changed as a whole.
+    # These characters occur in strings only, and an escape is matched as a pair: the text can be changed as a whole.
     return _GO_SPECIAL.sub(lambda match: _GO_ESCAPES.get(match[0], match[0]), text).encode()

@@ -1,4 +1,4 @@
-"""The module that is packed: where its bytes are, their digest, and what they say about themselves.
+"""The module that is packed: where its bytes are, their digest, and what they declare.
 
 Small files are read once and kept, so what is hashed is what is pushed; large ones are read again for the push and
 verified on that way, so a file that changes meanwhile is an error and not a broken artifact.
@@ -180,6 +180,6 @@ def _kind(head: bytes, *, force: bool) -> Kind:
         if force:
             return Kind.UNKNOWN
         if not head:
-            raise NotWasmError("the file is empty", hint="look whether the build that should fill it failed") from error
+            raise NotWasmError("the file is empty", hint="check whether the build that writes it failed") from error
         message = f"not a WebAssembly binary: {error.message}"
         raise NotWasmError(message, hint=error.hint, remedy=Remedy(RemedyKind.FORCE_PUSH)) from error

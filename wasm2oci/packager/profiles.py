@@ -2,7 +2,7 @@
 
 Everything that differs between the layouts in use is in the row. `build` reads it, and so do `recognise` (which layers
 hold a module, what an artifact's layout is called), the command line's help and completion, and docs/profiles.md: a new
-row is all that a new profile takes. No single row suits every consumer: Krustlet refuses a manifest that says its own
+row is all that a new profile takes. No single row suits every consumer: Krustlet refuses a manifest that holds its own
 media type, wkg and oci-wasm refuse one that does not.
 """
 
@@ -35,7 +35,7 @@ class Profile(NamedTuple):
         config: makes the config's bytes.
         takes_author: the config has a place for an author.
         layer_type: media type of the layer, which is the module's bytes as they are.
-        says_media_type: the manifest holds its own media type.
+        has_media_type: the manifest holds its own media type.
         encode: makes the manifest's bytes.
     """
 
@@ -46,7 +46,7 @@ class Profile(NamedTuple):
     config: "Callable[[ConfigFacts], bytes]"
     takes_author: bool
     layer_type: str
-    says_media_type: bool
+    has_media_type: bool
     encode: "Callable[[Mapping[str, object]], bytes]"
 
 
@@ -59,7 +59,7 @@ _ROWS: Final = (
         config=cncf_config,
         takes_author=True,
         layer_type="application/wasm",
-        says_media_type=True,
+        has_media_type=True,
         encode=canonical_json,
     ),
     Profile(
@@ -70,7 +70,7 @@ _ROWS: Final = (
         config=empty_config,
         takes_author=False,
         layer_type="application/vnd.wasm.content.layer.v1+wasm",
-        says_media_type=False,
+        has_media_type=False,
         encode=go_json,
     ),
 )

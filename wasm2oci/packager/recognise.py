@@ -1,4 +1,4 @@
-"""Find the module in an artifact, whoever packed it.
+"""Find the module in an artifact, whichever tool packed it.
 
 The rules, first match wins:
 
@@ -140,7 +140,7 @@ def recognise(
         root: the descriptor of its manifest or index.
         platform: `OS/ARCHITECTURE` of the entry to take from an index.
         wanted: which module, where there are several: a title, a path in an archive, or a digest.
-        force: give out bytes that are no module, if a raw layer says that they are.
+        force: take bytes that are not a module from a layer of a raw type.
         budget: what looking into archives may cost (`tarball.archive_budget`); the usual if None.
 
     Raises:
@@ -289,6 +289,6 @@ class _Module(SelfVerifying):
     def _check(self, head: bytes) -> None:
         if not head.startswith(MAGIC):
             raise NotAModuleError(
-                f"layer {self.descriptor.digest} says {self.descriptor.media_type}, but is not WebAssembly",
+                f"layer {self.descriptor.digest} has the type {self.descriptor.media_type}, but is not WebAssembly",
                 remedy=Remedy(RemedyKind.FORCE_PULL),
             )

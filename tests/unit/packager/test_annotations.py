@@ -51,7 +51,7 @@ def test_both_forms_of_annotation_files_are_read(value: Any, expected: Annotatio
         (b'{"a":1}', "'a' is not an object of strings"),
         (b'{"a":"b","$manifest":{}}', "'a' is not an object of strings"),
         (b'{"$manifest":{"a":1}}', "is not an object of strings"),
-        (b'{"other.wasm":{}}', "speaks about 'other.wasm', which is not pushed"),
+        (b'{"other.wasm":{}}', "names 'other.wasm', which is not pushed"),
         (b'{"":"x"}', "empty key"),
     ],
 )

@@ -117,7 +117,7 @@ def test_any_artifact_is_whole_reads_back_and_is_the_same_again(
     assert manifest.config.annotations == notes
     assert (manifest.layers[0].title, manifest.layers[0].media_type) == (title, profile.layer_type)
     assert manifest.config.media_type == profile.config_type
-    assert ("mediaType" in json.loads(manifest.raw)) is profile.says_media_type
+    assert ("mediaType" in json.loads(manifest.raw)) is profile.has_media_type
 
 
 def test_the_order_of_annotations_does_not_change_the_digest() -> None:

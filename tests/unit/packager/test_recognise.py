@@ -109,7 +109,7 @@ def test_an_unknown_layer_titled_wasm_is_taken() -> None:
 def test_a_layer_that_only_says_it_is_wasm_is_refused_unless_forced(data: bytes) -> None:
     stash = Stash()
     root = stash.module(data)
-    with pytest.raises(NotAModuleError, match="says application/wasm, but is not WebAssembly"):
+    with pytest.raises(NotAModuleError, match="has the type application/wasm, but is not WebAssembly"):
         read(recognise(stash.target, root))
     assert read(recognise(stash.target, root, force=True)) == data
 

@@ -25,7 +25,7 @@ def command(
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
-    force: Annotated[bool, Option("--force", help="Also what is no WebAssembly module.")] = False,
+    force: Annotated[bool, Option("--force", help="Take what is not a WebAssembly module, too.")] = False,
     no_cache: Annotated[bool, Option("--no-cache", help="Download even what was downloaded before.")] = False,
     trust: TrustGroup,
     client: Client,
@@ -33,8 +33,8 @@ def command(
     """Get a module back, every byte verified.
 
     Reads every layout of WebAssembly in registries. Without -o the file is named
-    by the artifact's title, else by the repository; a file of that name that is no
-    module is left alone. The file appears whole or not at all, and only with the
+    by the artifact's title, else by the repository; a file of that name that is
+    not a module is not replaced. The file appears whole or not at all, and only with the
     signatures that the options and the policy files ask for.
     """
     to_stream = out in {"-", "/dev/stdout"}

@@ -30,7 +30,7 @@ def command(
     ] = "cncf",
     annotation: Annotated[
         list[str] | None,
-        Option("--annotation", "-a", metavar="KEY=VALUE", help="Say something about the artifact; repeatable."),
+        Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotate the manifest; repeatable."),
     ] = None,
     annotation_file: Annotated[
         Path | None, Option("--annotation-file", metavar="FILE", help="JSON object with annotations.")
@@ -41,7 +41,7 @@ def command(
     ] = None,
     created: Annotated[
         str | None,
-        Option("--created", metavar="DATE", help="When it was made; else SOURCE_DATE_EPOCH, else nothing is said."),
+        Option("--created", metavar="DATE", help="When it was made; by default SOURCE_DATE_EPOCH, or no date."),
     ] = None,
     author: Annotated[str | None, Option("--author", metavar="NAME", help=_AUTHOR)] = None,
     force: Annotated[bool, Option("--force", help="Push it even if it is not WebAssembly.")] = False,
@@ -52,7 +52,7 @@ def command(
     signature_format: SignatureFormatOption = SignatureFormat.BOTH,
     signature_annotation: Annotated[
         list[str] | None,
-        Option("--signature-annotation", metavar="KEY=VALUE", help="What the signer says besides; repeatable."),
+        Option("--signature-annotation", metavar="KEY=VALUE", help="Annotation that is signed as well; repeatable."),
     ] = None,
     client: Client,
 ) -> None:

@@ -117,9 +117,9 @@ def _announce(output: "Output", served: "Served", *, running: bool) -> None:
 
 
 def _wait(announce: "Callable[[], None]") -> None:
-    """Say that it serves, until somebody says stop: Ctrl-C, or the signal that service managers send.
+    """Announce the registry, and wait for Ctrl-C or SIGTERM.
 
-    Whoever reads the announcement may say stop at once, so it is listened for before.
+    A signal may arrive as soon as the announcement is read, so the handlers are installed before it.
     """
     import signal
     import threading
@@ -135,7 +135,7 @@ def _wait(announce: "Callable[[], None]") -> None:
 
 
 def _run(arguments: "Sequence[str]", variables: "Mapping[str, str]", served: "Served") -> int:
-    """The command's exit code; 128 and the signal's number when one ended it, as shells say it."""
+    """The command's exit code; 128 plus the signal's number if a signal ended it, as in shells."""
     import signal
     import subprocess
 
