@@ -17,6 +17,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from wasm2oci.client_signatures import SignatureMethods
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
@@ -27,18 +29,23 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import LayoutReference, Location, Reference
+    from wasm2oci.operations.attestations import Attestation, Attestations
     from wasm2oci.operations.copy import Copied
     from wasm2oci.operations.delete import Deleted
     from wasm2oci.operations.documents import document, failure
     from wasm2oci.operations.fetch_module import Pull
     from wasm2oci.operations.inspect import Inspected, InspectedFile
+    from wasm2oci.operations.keys import KeyFiles, KeyInfo
     from wasm2oci.operations.login import LoggedIn, LoggedOut
     from wasm2oci.operations.module_info import ModuleInfo
+    from wasm2oci.operations.policy import ExplainedDecision, ExplainedRequirement, Explanation, FoundSignature
     from wasm2oci.operations.pull import Pulled
     from wasm2oci.operations.push import AttachedSignature, Pushed
     from wasm2oci.operations.resolve import Resolved
     from wasm2oci.operations.run import Ran, TrapInfo
+    from wasm2oci.operations.sbom import Document
     from wasm2oci.operations.serve import Served
+    from wasm2oci.operations.sign import Signed
     from wasm2oci.operations.signature_state import SignatureState, SignatureSummary, SignedItem
     from wasm2oci.operations.subject import find_subject
     from wasm2oci.operations.tag import Tagged
@@ -51,13 +58,16 @@ if TYPE_CHECKING:
     from wasm2oci.packager.profiles import PROFILES
     from wasm2oci.registry.options import ConnectOptions
     from wasm2oci.runtime.request import Ending, EngineChoice, ProfileRow
-    from wasm2oci.signing.keys import PrivateKey
+    from wasm2oci.signing.statement import COSIGN_SIGNATURE
     from wasm2oci.wasi.context import Preopen
 
 __all__ = [
+    "COSIGN_SIGNATURE",
     "PROFILES",
     "SILENT",
     "AttachedSignature",
+    "Attestation",
+    "Attestations",
     "Client",
     "ConnectOptions",
     "Copied",
@@ -65,11 +75,18 @@ __all__ = [
     "Deleted",
     "Descriptor",
     "Digest",
+    "Document",
     "Ending",
     "EngineChoice",
+    "ExplainedDecision",
+    "ExplainedRequirement",
+    "Explanation",
     "Extern",
+    "FoundSignature",
     "Inspected",
     "InspectedFile",
+    "KeyFiles",
+    "KeyInfo",
     "LayoutReference",
     "LoggedIn",
     "LoggedOut",
@@ -90,6 +107,7 @@ __all__ = [
     "SignatureFormat",
     "SignatureState",
     "SignatureSummary",
+    "Signed",
     "SignedItem",
     "Tagged",
     "Tags",
@@ -111,19 +129,24 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "oci.descriptor": ("Descriptor",),
     "oci.digest": ("Digest",),
     "oci.reference": ("LayoutReference", "Reference"),
+    "operations.attestations": ("Attestation", "Attestations"),
     "operations.copy": ("Copied",),
     "operations.delete": ("Deleted",),
     "operations.documents": ("document", "failure"),
     "operations.fetch_module": ("Pull",),
     "operations.inspect": ("Inspected", "InspectedFile"),
+    "operations.keys": ("KeyFiles", "KeyInfo"),
     "operations.login": ("LoggedIn", "LoggedOut"),
     "operations.module_info": ("ModuleInfo",),
+    "operations.policy": ("ExplainedDecision", "ExplainedRequirement", "Explanation", "FoundSignature"),
     "operations.pull": ("Pulled",),
     "operations.push": ("AttachedSignature", "Pushed"),
     "operations.resolve": ("Resolved",),
     "operations.run": ("Ran", "TrapInfo"),
+    "operations.sbom": ("Document",),
     "operations.serve": ("Served",),
     "operations.signature_state": ("SignatureState", "SignatureSummary", "SignedItem"),
+    "operations.sign": ("Signed",),
     "operations.subject": ("find_subject",),
     "operations.tag": ("Tagged",),
     "operations.tags": ("Tags",),
@@ -135,6 +158,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "packager.profiles": ("PROFILES",),
     "registry.options": ("ConnectOptions",),
     "runtime.request": ("Ending", "EngineChoice", "ProfileRow"),
+    "signing.statement": ("COSIGN_SIGNATURE",),
     "wasi.context": ("Preopen",),
 }
 
@@ -151,7 +175,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class Client:
+class Client(SignatureMethods):
     """Pushes, pulls, copies, inspects, verifies and runs WebAssembly modules in registries, layouts and files.
 
     A reference is text: `HOST/NAME:TAG`, `HOST/NAME@DIGEST` or `oci-layout:DIR:TAG`. A file is a `Path`, where either
@@ -522,11 +546,6 @@ class Client:
         source = subject if isinstance(subject, Path) else _location(subject)
         return run(FetchAndRun(source, request, policy, cached), self.environment)
 
-    def _private_key(self, name: str, ask_password: Callable[[str], str] | None) -> PrivateKey:
-        from wasm2oci.operations.keys import load_private_key
-
-        return load_private_key(name, self.environment, ask_password or _no_password)
-
     # --- repositories ------------------------------------------------------------------------
     def resolve(self, reference: str) -> Resolved:
         """Which digest a tag means, without downloading anything where the place allows that.
@@ -712,12 +731,6 @@ def _silent() -> Progress:
 
 def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _no_password(question: str) -> str:
-    from wasm2oci.errors import UsageError
-
-    raise UsageError(f"the key needs a password, and none was given: {question}")
 
 
 def _ignore(text: str) -> None:

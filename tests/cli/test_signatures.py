@@ -76,8 +76,8 @@ def test_what_is_signed_verifies_and_what_is_not_does_not(tool: Tool, form: str)
         tool("sign", tool.ref, "--key", "ours.key", "--signature-format", form, "--format", "json").stdout
     )
     assert signed["manifest"]["digest"] == digest
-    assert (signed["signature"]["referrer"] is not None) == (form != "legacy")
-    assert signed["signature"]["tag"] == (None if form == "bundle" else f"{digest.replace(':', '-')}.sig")
+    assert (signed["referrer"] is not None) == (form != "legacy")
+    assert signed["tag"] == (None if form == "bundle" else f"{digest.replace(':', '-')}.sig")
     assert "Signed by: key" in tool("verify", tool.ref, "--key", "ours.pub").stdout
     refused = tool("verify", tool.ref, "--key", "theirs.pub", code=ExitCode.INTEGRITY)
     assert "not signed by the key" in refused.stderr
@@ -186,7 +186,7 @@ def test_signatures_of_two_keys_are_side_by_side(tool: Tool) -> None:
         tool("verify", tool.ref, "--key", key)
     tool("sign", tool.ref, "--key", "theirs.key", "--signature-format", "legacy")  # a second time adds nothing
     tag = tool("sign", tool.ref, "--key", "ours.key", "--signature-format", "legacy", "--format", "json")
-    name = json.loads(tag.stdout)["signature"]["tag"]
+    name = json.loads(tag.stdout)["tag"]
     raw = json.loads(tool("inspect", "--raw", f"{tool.registry.address}/team/app:{name}").stdout)
     assert len(raw["layers"]) == 2
 

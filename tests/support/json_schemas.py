@@ -11,6 +11,7 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from wasm2oci import client
 from wasm2oci.cli.commands.completion import Script
+from wasm2oci.cli.commands.policy import ImportedPolicy
 from wasm2oci.cli.commands.version import Versions
 from wasm2oci.cli.demonstration import Demonstrated
 from wasm2oci.client import Descriptor, Digest, ModuleInfo
@@ -26,6 +27,13 @@ RESULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "validate": (client.Validated,),
     "inspect": (client.Inspected, client.InspectedFile),
     "tree": (client.Tree,),
+    "sign": (client.Signed,),
+    "attest": (client.Signed,),
+    "attestations": (client.Attestations,),
+    "sbom": (client.Signed,),
+    "provenance": (client.Signed,),
+    "policy": (client.Explanation, ImportedPolicy),
+    "key": (client.KeyFiles, client.KeyInfo),
     "resolve": (client.Resolved,),
     "tags": (client.Tags,),
     "tag": (client.Tagged,),
@@ -104,6 +112,7 @@ _PLAIN: Final[dict[Any, dict[str, Any]]] = {
     Path: {"type": "string"},
     Digest: _DIGEST,
     NoneType: {"type": "null"},
+    object: {},
 }
 
 

@@ -172,8 +172,6 @@ def _execute(command: Command, words: Sequence[str], terminal: Terminal) -> int:
 
 def _call(declaration: "Declaration", values: dict[str, Any], terminal: Terminal) -> int:
     # Call the command with what it asks for by type.
-    from wasm2oci.client import Client
-
     targets = {kind: target for target, kind in declaration.given.items()}
     output = terminal.output(values[targets[Output]]) if Output in targets else None
     with ExitStack() as stack:
@@ -183,8 +181,7 @@ def _call(declaration: "Declaration", values: dict[str, Any], terminal: Terminal
             elif kind is Output:
                 values[target] = output
             elif output is not None:
-                client = stack.enter_context(terminal.client(output, values[target]))
-                values[target] = client if kind is Client else client.environment
+                values[target] = stack.enter_context(terminal.client(output, values[target]))
         return declaration.function(**values) or ExitCode.OK
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from wasm2oci.errors import IntegrityError
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.guard import Guard
+from wasm2oci.operations.names import pinned
+from wasm2oci.operations.verify import RefusedSignature
 from wasm2oci.signing import bundle, dsse
 from wasm2oci.signing.decision import Refusal
 from wasm2oci.signing.keyless import Keyless
@@ -35,24 +37,25 @@ class Attestation(NamedTuple):
 
     Args:
         origin: where it was found.
-        type: of its predicate.
+        predicate_type: of its predicate.
         predicate: as decoded from JSON.
-        signer: by whom, when that was checked; None for a statement that nobody was asked about.
+        signer: by whom, when that was checked; None for a statement that was not checked.
     """
 
     origin: str
-    type: str
+    predicate_type: str
     predicate: object
     signer: str | None
 
 
 class Attestations(NamedTuple):
-    """What was found about an artifact: statements, and what is no statement or does not count."""
+    """What was found about an artifact: statements, and what is not a statement or does not count."""
 
-    source: Location
+    reference: str
+    pinned: str
     manifest: Descriptor
-    found: tuple[Attestation, ...]
-    refusals: tuple[Refusal, ...]
+    attestations: tuple[Attestation, ...]
+    refused: tuple[RefusedSignature, ...]
 
 
 def attestations(source: Location, trust: TrustOptions, environment: Environment) -> Attestations:
@@ -84,10 +87,11 @@ def attestations(source: Location, trust: TrustOptions, environment: Environment
             continue
         try:
             one = _read(candidate, root)
-            if one.type == COSIGN_SIGNATURE or (wanted is not None and not matches_type(one.type, wanted)):
+            kind = one.predicate_type
+            if kind == COSIGN_SIGNATURE or (wanted is not None and not matches_type(kind, wanted)):
                 continue
             if guard.asked is not None:
-                requirement = _of_type(guard.asked.all_of[0], one.type)
+                requirement = _of_type(guard.asked.all_of[0], kind)
                 one = one._replace(signer=verifier.check(candidate, requirement).name)
         except SignatureRefusedError as error:
             refusals.append(Refusal(candidate.origin, error.message))
@@ -96,7 +100,8 @@ def attestations(source: Location, trust: TrustOptions, environment: Environment
     if guard.asked is not None and not found:
         why = f" ({refusals[0].reason})" if refusals else ""
         raise NoAttestationError(f"{source} has no attestation {guard.asked.all_of[0].text}{why}")
-    return Attestations(source, root, tuple(found), tuple(refusals))
+    refused = tuple(RefusedSignature(one.origin, one.reason) for one in refusals)
+    return Attestations(str(source), pinned(source, root.digest), root, tuple(found), refused)
 
 
 def _read(candidate: Candidate, root: Descriptor) -> Attestation:

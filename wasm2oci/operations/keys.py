@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wasm2oci.base.files import local_errors, write_file
 from wasm2oci.content.verify import BytesContent
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KeyExistsError",
     "KeyFiles",
+    "KeyInfo",
     "KeyNotFoundError",
     "generate_key",
     "import_key",
@@ -44,18 +45,37 @@ class KeyNotFoundError(NotFoundError):
     """A variable that should hold a key is not set."""
 
 
+class KeyInfo(NamedTuple):
+    """A public key.
+
+    Attributes:
+        key_id: SHA-256 of it, in hexadecimal.
+        kind: its algorithm.
+        public_key: PEM.
+    """
+
+    key_id: str
+    kind: str
+    public_key: str
+
+    @classmethod
+    def of(cls, key: PublicKey) -> Self:
+        """The description of a key."""
+        return cls(key.id, key.kind, key.pem.decode())
+
+
 class KeyFiles(NamedTuple):
     """A pair of key files.
 
-    Args:
-        private: the encrypted private key.
-        public: the public key.
+    Attributes:
+        private_file: the encrypted private key.
+        public_file: the public key.
         key: the public key itself.
     """
 
-    private: Path
-    public: Path
-    key: PublicKey
+    private_file: Path
+    public_file: Path
+    key: KeyInfo
 
 
 def read_key_bytes(name: str, environment: Environment) -> bytes:
@@ -169,4 +189,4 @@ def _write(key: PrivateKey, prefix: Path, password: bytes) -> KeyFiles:
     private, public = (prefix.with_name(prefix.name + suffix) for suffix in (".key", ".pub"))
     write_file(private, BytesContent(seal(key, password, os.urandom)), 0o600)
     write_file(public, BytesContent(key.public.pem), 0o644)
-    return KeyFiles(private, public, key.public)
+    return KeyFiles(private, public, KeyInfo.of(key.public))

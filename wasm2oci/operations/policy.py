@@ -9,6 +9,7 @@ from wasm2oci.base.files import local_errors
 from wasm2oci.errors import InvalidInputError, UnsupportedError, UsageError
 from wasm2oci.operations.guard import Guard, scope_name
 from wasm2oci.operations.trust import policy_files
+from wasm2oci.operations.verify import RefusedSignature
 from wasm2oci.signing.policy import POLICY_MAX, InvalidPolicyError
 
 if TYPE_CHECKING:
@@ -29,12 +30,19 @@ class YamlMissingError(UnsupportedError):
     """Reading Kubewarden's file needs PyYAML, and it is not installed."""
 
 
+class ExplainedRequirement(NamedTuple):
+    """A requirement in words, and who fulfils it."""
+
+    requirement: str
+    signers: tuple[str, ...]
+
+
 class ExplainedDecision(NamedTuple):
     """What one file decides.
 
     Args:
-        source: the file.
-        scope: of the rule that applies, or None where the default does.
+        policy: the file.
+        rule: the scope of the rule that applies, or None where the default does.
         enforce: `require`, `warn` or `accept-unsigned`.
         refused: whether the artifact must not be used.
         missing: what is missing, one sentence each.
@@ -42,43 +50,42 @@ class ExplainedDecision(NamedTuple):
         module: what the module may do, in words.
     """
 
-    source: str
-    scope: str | None
+    policy: str
+    rule: str | None
     enforce: str
     refused: bool
     missing: tuple[str, ...]
-    requirements: tuple[tuple[str, tuple[str, ...]], ...]
+    requirements: tuple[ExplainedRequirement, ...]
     module: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object."""
-        return {
-            "policy": self.source,
-            "rule": self.scope,
-            "enforce": self.enforce,
-            "refused": self.refused,
-            "missing": list(self.missing),
-            "requirements": [{"requirement": text, "signers": list(who)} for text, who in self.requirements],
-            "module": list(self.module),
-        }
+
+class FoundSignature(NamedTuple):
+    """A signature or an attestation, checked or not."""
+
+    form: str
+    origin: str
 
 
 class Explanation(NamedTuple):
     """What all files decide about an artifact.
 
     Args:
+        reference: the artifact.
         manifest: which manifest was looked at.
         scope: what scopes were compared with.
+        allowed: whether every file allows it.
         decisions: of each file.
         found: signatures and attestations, checked or not: form and origin of each.
-        refusals: why some do not count.
+        refused: those that do not count, and why.
     """
 
+    reference: str
     manifest: Descriptor
     scope: str
+    allowed: bool
     decisions: tuple[ExplainedDecision, ...]
-    found: tuple[tuple[str, str], ...]
-    refusals: tuple[tuple[str, str], ...]
+    found: tuple[FoundSignature, ...]
+    refused: tuple[RefusedSignature, ...]
 
     @property
     def lines(self) -> list[str]:
@@ -87,15 +94,15 @@ class Explanation(NamedTuple):
         if not self.decisions:
             return [*shown, "no policy file applies: unsigned artifacts are accepted"]
         for one in self.decisions:
-            rule = f"the rule for {one.scope}" if one.scope is not None else "no rule, so the default"
-            shown += ["", f"{one.source}: {rule} applies ({one.enforce})"]
+            rule = f"the rule for {one.rule}" if one.rule is not None else "no rule, so the default"
+            shown += ["", f"{one.policy}: {rule} applies ({one.enforce})"]
             shown += [f"  {text}: {', '.join(who) or 'no'}" for text, who in one.requirements]
             shown += [f"  {text}" for text in one.module]
             shown += [f"  missing: {text}" for text in one.missing]
             shown.append(f"  {'refused' if one.refused else 'allowed'}")
         shown += ["", *(f"found: {form} {origin}" for form, origin in self.found)]
-        shown += [f"does not count: {origin}: {reason}" for origin, reason in self.refusals]
-        return shown if self.found or self.refusals else [*shown, "found: no signatures"]
+        shown += [f"does not count: {origin}: {reason}" for origin, reason in self.refused]
+        return shown if self.found or self.refused else [*shown, "found: no signatures"]
 
 
 def explain(location: Location, options: TrustOptions, environment: Environment) -> Explanation:
@@ -118,8 +125,15 @@ def explain(location: Location, options: TrustOptions, environment: Environment)
         (one.origin, one.reason) for _, decision in checked.decisions for v in decision.verdicts for one in v.refusals
     }
     refusals |= {(one.origin, one.reason) for one in checked.found.refusals}
-    found = tuple((one.form, one.origin) for one in checked.found.candidates)
-    return Explanation(root, scope_name(location), tuple(decisions), found, tuple(sorted(refusals)))
+    return Explanation(
+        reference=str(location),
+        manifest=root,
+        scope=scope_name(location),
+        allowed=not any(one.refused for one in decisions),
+        decisions=tuple(decisions),
+        found=tuple(FoundSignature(one.form, one.origin) for one in checked.found.candidates),
+        refused=tuple(RefusedSignature(*one) for one in sorted(refusals)),
+    )
 
 
 def _explained(source: str, decision: Decision) -> ExplainedDecision:
@@ -131,7 +145,9 @@ def _explained(source: str, decision: Decision) -> ExplainedDecision:
         decision.refused,
         decision.missing,
         tuple(
-            (verdict.requirement.text, tuple(dict.fromkeys(signer.name for _, signer in verdict.signers)))
+            ExplainedRequirement(
+                verdict.requirement.text, tuple(dict.fromkeys(signer.name for _, signer in verdict.signers))
+            )
             for verdict in decision.verdicts
         ),
         () if rule is None else tuple(rule.module.lines),
@@ -147,7 +163,7 @@ def _with_module(
     faults = dict(guard.module_faults(location, data))
     shown = []
     for one in decisions:
-        broken = tuple(faults.get(one.source, ()))
+        broken = tuple(faults.get(one.policy, ()))
         refused = one.refused or (bool(broken) and one.enforce == "require")
         shown.append(one._replace(missing=(*one.missing, *broken), refused=refused))
     return shown

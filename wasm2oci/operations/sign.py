@@ -11,6 +11,7 @@ from wasm2oci.errors import UsageError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.attach_signatures import BundleToAttach, LayerToAttach, attach
+from wasm2oci.operations.names import pinned
 from wasm2oci.operations.trust import SignatureFormat
 from wasm2oci.signing import bundle, dsse, simple_signing
 from wasm2oci.signing.statement import COSIGN_SIGNATURE, PAYLOAD_TYPE, attestation, predicate_type, signature_statement
@@ -75,7 +76,8 @@ class Signed(NamedTuple):
     """What was signed, and where the signature is.
 
     Args:
-        source: the artifact.
+        reference: the artifact.
+        pinned: the same by digest.
         manifest: what was signed.
         key_id: SHA-256 of the public key, in hex.
         predicate_type: of the statement.
@@ -83,7 +85,8 @@ class Signed(NamedTuple):
         tag: the legacy tag, or None.
     """
 
-    source: Location
+    reference: str
+    pinned: str
     manifest: Descriptor
     key_id: str
     predicate_type: str
@@ -167,7 +170,8 @@ def repository_name(source: Location) -> str:
 
 
 def _signed(source: Location, subject: Descriptor, key: PrivateKey, kind: str, attached: Attached) -> Signed:
-    return Signed(source, subject, key.public.id, kind, attached.referrer, attached.tag)
+    name = pinned(source, subject.digest)
+    return Signed(str(source), name, subject, key.public.id, kind, attached.referrer, attached.tag)
 
 
 def read_predicate(path: Path) -> bytes:

@@ -18,7 +18,6 @@ def declaration_of(command: "Command") -> "Declaration":
     from wasm2oci.cli.output import Output
     from wasm2oci.cli.terminal import Terminal
     from wasm2oci.client import Client
-    from wasm2oci.operations.environment import Environment
 
     function = getattr(import_module(command.module), command.function)
-    return declare(function, {Terminal: None, Output: ReportingGroup, Client: ConnectGroup, Environment: ConnectGroup})
+    return declare(function, {Terminal: None, Output: ReportingGroup, Client: ConnectGroup})

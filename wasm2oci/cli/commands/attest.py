@@ -8,8 +8,7 @@ from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import ReferenceArgument, SignatureFormatOption, SignKeyOption
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.operations.environment import Environment
-from wasm2oci.operations.trust import SignatureFormat
+from wasm2oci.client import Client, SignatureFormat
 
 __all__ = ["command"]
 
@@ -26,17 +25,18 @@ def command(
         Option("--type", metavar="TYPE", help="cyclonedx, spdx, slsaprovenance1, openvex, vuln, custom, or a URI."),
     ] = "custom",
     signature_format: SignatureFormatOption = SignatureFormat.BUNDLE,
-    environment: Environment,
+    client: Client,
 ) -> None:
     """Sign a statement about an artifact, and attach it.
 
     wasm2oci attest ghcr.io/me/app:v1 --key cosign.key --type cyclonedx --predicate bom.json
     """
-    from wasm2oci.oci.reference import parse_location
-    from wasm2oci.operations.keys import load_private_key
-    from wasm2oci.operations.sign import AttestRequest, attest, read_predicate
-
-    source = parse_location(ref)
-    document = read_predicate(predicate)
-    private = load_private_key(key, environment, terminal.ask_password)
-    show_signed(output, attest(AttestRequest(source, private, type_, document, signature_format), environment))
+    signed = client.attest(
+        ref,
+        key,
+        predicate,
+        predicate_type=type_,
+        signature_format=signature_format,
+        ask_password=terminal.ask_password,
+    )
+    show_signed(output, signed)

@@ -7,8 +7,8 @@ from typing import Annotated
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
+from wasm2oci.client import Client
 from wasm2oci.errors import UsageError
-from wasm2oci.operations.environment import Environment
 
 __all__ = ["command"]
 
@@ -31,7 +31,7 @@ def command(
         Path, Option("--output-prefix", "-o", metavar="PREFIX", help="Write PREFIX.key and PREFIX.pub.")
     ] = Path("cosign"),
     force: Annotated[bool, Option("--force", help="Write over files that are there.")] = False,
-    environment: Environment,
+    client: Client,
 ) -> None:
     """Make, import or show the keys that sign.
 
@@ -42,26 +42,21 @@ def command(
     The files are cosign's own, encrypted with a password: COSIGN_PASSWORD, else
     what is entered. Keys are ECDSA P-256; RSA and Ed25519 keys can be imported.
     """
-    from wasm2oci.operations.keys import generate_key, import_key, load_public_key
-
     if (action is Action.GENERATE) != (key is None):
         raise UsageError("generate takes no key; import and public take one")
+    ask = terminal.ask_password
     if action is Action.PUBLIC:
-        public = load_public_key(key or "", environment, terminal.ask_password)
-        pem = public.pem.decode()
-        output.result({"keyId": public.id, "kind": public.kind, "publicKey": pem}, pem.splitlines(), quiet=pem.rstrip())
+        info = client.public_key(key or "", ask_password=ask)
+        output.result(info, info.public_key.splitlines(), quiet=info.public_key.rstrip())
         return
     if action is Action.GENERATE:
-        files = generate_key(prefix, environment, terminal.ask_password, force=force)
+        files = client.generate_key(prefix, ask_password=ask, force=force)
     else:
-        files = import_key(key or "", prefix, environment, terminal.ask_password, force=force)
-    document = {
-        "privateKey": str(files.private),
-        "publicKey": str(files.public),
-        "keyId": files.key.id,
-        "kind": files.key.kind,
-    }
+        files = client.import_key(key or "", prefix, ask_password=ask, force=force)
     lines = fields(
-        ("Private key", files.private), ("Public key", files.public), ("Kind", files.key.kind), ("Id", files.key.id)
+        ("Private key", files.private_file),
+        ("Public key", files.public_file),
+        ("Kind", files.key.kind),
+        ("Id", files.key.key_id),
     )
-    output.result(document, lines, quiet=str(files.public))
+    output.result(files, lines, quiet=str(files.public_file))

@@ -2,14 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output
+from wasm2oci.client import Client, TrustOptions
 from wasm2oci.errors import ExitCode, UsageError
-from wasm2oci.operations.environment import Environment
 
-__all__ = ["command"]
+__all__ = ["ImportedPolicy", "command"]
 
 
 class Action(StrEnum):
@@ -18,6 +18,12 @@ class Action(StrEnum):
     CHECK = "check"
     EXPLAIN = "explain"
     IMPORT = "import"
+
+
+class ImportedPolicy(NamedTuple):
+    """The text of a policy file."""
+
+    policy: str
 
 
 def command(
@@ -31,7 +37,7 @@ def command(
     trusted_root: Annotated[
         Path | None, Option("--trusted-root", metavar="FILE", help="Sigstore's trusted_root.json to use.")
     ] = None,
-    environment: Environment,
+    client: Client,
 ) -> int:
     """Check an artifact against policy files, explain what they decide, or import one.
 
@@ -42,28 +48,14 @@ def command(
     Policy files: --policy, else WASM2OCI_POLICY, else wasm2oci.policy.toml of the
     project and ~/.config/wasm2oci/policy.toml of the user, which both have to be met.
     """
-    from wasm2oci.oci.reference import parse_location
-    from wasm2oci.operations.policy import explain, import_policy
-    from wasm2oci.operations.trust import TrustOptions
-
     if action is Action.IMPORT:
         if policy is not None or trusted_root is not None:
             raise UsageError("import takes no policy and no trusted root")
-        text = import_policy(Path(ref))
-        output.result({"policy": text}, text.splitlines(), quiet=text.splitlines())
+        text = client.import_policy(Path(ref))
+        output.result(ImportedPolicy(text), text.splitlines(), quiet=text.splitlines())
         return ExitCode.OK
-    explained = explain(parse_location(ref), TrustOptions(policy=policy, trusted_root=trusted_root), environment)
-    refused = [one for one in explained.decisions if one.refused]
-    document = {
-        "reference": ref,
-        "digest": str(explained.manifest.digest),
-        "scope": explained.scope,
-        "allowed": not refused,
-        "decisions": [one.to_json() for one in explained.decisions],
-    }
-    if action is Action.EXPLAIN:
-        lines = explained.lines
-    else:
-        lines = ["allowed" if not refused else "refused", *(text for one in refused for text in one.missing)]
-    output.result(document, lines, quiet="allowed" if not refused else "refused")
-    return ExitCode.INTEGRITY if refused and action is Action.CHECK else ExitCode.OK
+    explained = client.explain_policy(ref, TrustOptions(policy=policy, trusted_root=trusted_root))
+    verdict = "allowed" if explained.allowed else "refused"
+    missing = [text for one in explained.decisions if one.refused for text in one.missing]
+    output.result(explained, explained.lines if action is Action.EXPLAIN else [verdict, *missing], quiet=verdict)
+    return ExitCode.OK if explained.allowed or action is Action.EXPLAIN else ExitCode.INTEGRITY

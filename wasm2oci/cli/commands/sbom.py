@@ -7,8 +7,8 @@ from typing import Annotated
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
+from wasm2oci.client import Client, find_subject
 from wasm2oci.errors import UsageError
-from wasm2oci.operations.environment import Environment
 
 __all__ = ["command"]
 
@@ -32,7 +32,7 @@ def command(
     key: Annotated[
         str | None, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")
     ] = None,
-    environment: Environment,
+    client: Client,
 ) -> None:
     """Print the bill of materials of a module, made from what the module says.
 
@@ -41,26 +41,19 @@ def command(
     module always gives the same document.
     """
     from wasm2oci.cli.commands.sign import show_signed
-    from wasm2oci.oci.reference import parse_location
-    from wasm2oci.operations.keys import load_private_key
-    from wasm2oci.operations.resolve import pin
-    from wasm2oci.operations.sbom import make_sbom
-    from wasm2oci.operations.sign import AttestRequest, attest
-    from wasm2oci.operations.subject import find_subject
 
     if attach != (key is not None):
         raise UsageError("--attach and --key go together")
     found = find_subject(subject)
-    parsed = found if isinstance(found, Path) else parse_location(found)
     if attach:
-        if isinstance(parsed, Path):
+        if isinstance(found, Path):
             raise UsageError("only an artifact takes an SBOM: push the file, and name where it is")
-        parsed = pin(parsed, environment)  # the module and the manifest that the SBOM is about have to be one artifact
-    document = make_sbom(parsed, sbom_format.value, environment)
+        found = client.resolve(found).pinned  # the module and the manifest of the SBOM have to be one artifact
+    document = client.sbom(found, sbom_format.value)
     if document.listed == 0:
         output.note("the module lists no crates: build it with cargo auditable to have them")
-    if attach and key is not None and not isinstance(parsed, Path):
-        private = load_private_key(key, environment, terminal.ask_password)
-        show_signed(output, attest(AttestRequest(parsed, private, document.predicate_type, document.raw), environment))
-    else:
+    if key is None or isinstance(found, Path):
         output.raw(document.raw)
+        return
+    kind, ask = document.predicate_type, terminal.ask_password
+    show_signed(output, client.attest(found, key, document.raw, predicate_type=kind, ask_password=ask))

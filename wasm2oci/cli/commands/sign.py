@@ -6,11 +6,10 @@ from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import ReferenceArgument, SignatureFormatOption, SignKeyOption
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.operations.environment import Environment
-from wasm2oci.operations.trust import SignatureFormat
+from wasm2oci.client import COSIGN_SIGNATURE, Client, SignatureFormat, parse_annotation
 
 if TYPE_CHECKING:
-    from wasm2oci.operations.sign import Signed
+    from wasm2oci.client import Signed
 
 __all__ = ["command", "show_signed"]
 
@@ -26,7 +25,7 @@ def command(
         Option("--annotation", "-a", metavar="KEY=VALUE", help="What the signer says besides; repeatable."),
     ] = None,
     signature_format: SignatureFormatOption = SignatureFormat.BOTH,
-    environment: Environment,
+    client: Client,
 ) -> None:
     """Sign an artifact with a key, in the formats that cosign reads.
 
@@ -34,44 +33,27 @@ def command(
     attached as a referrer, for cosign 3 and newer tools; the legacy signature lies
     under the tag sha256-....sig, for cosign 1 and 2, kwctl and others.
     """
-    from wasm2oci.oci.reference import parse_location
-    from wasm2oci.operations.keys import load_private_key
-    from wasm2oci.operations.sign import SignRequest, sign
-    from wasm2oci.packager.annotations import parse_annotation
-
-    source = parse_location(ref)
-    annotations = dict(parse_annotation(text) for text in annotation or ())
-    private = load_private_key(key, environment, terminal.ask_password)
-    show_signed(output, sign(SignRequest(source, private, annotations, signature_format), environment))
+    signed = client.sign(
+        ref,
+        key,
+        annotations=dict(map(parse_annotation, annotation or ())),
+        signature_format=signature_format,
+        ask_password=terminal.ask_password,
+    )
+    show_signed(output, signed)
 
 
 def show_signed(output: Output, signed: "Signed") -> None:
     """Print what was signed, and how another tool verifies it."""
-    from wasm2oci.oci.reference import Reference
-    from wasm2oci.operations.names import pinned
-    from wasm2oci.signing.statement import COSIGN_SIGNATURE
-
-    name = pinned(signed.source, signed.manifest.digest)
-    document = {
-        "reference": str(signed.source),
-        "pinned": name,
-        "manifest": signed.manifest,
-        "keyId": signed.key_id,
-        "predicateType": signed.predicate_type,
-        "signature": {
-            "referrer": None if signed.referrer is None else str(signed.referrer.digest),
-            "tag": signed.tag,
-        },
-    }
     is_signature = signed.predicate_type == COSIGN_SIGNATURE
     lines = fields(
-        ("Signed", name),
+        ("Signed", signed.pinned),
         ("Statement", None if is_signature else signed.predicate_type),
         ("Key", signed.key_id),
         ("Bundle", signed.referrer.digest if signed.referrer is not None else None),
         ("Legacy tag", signed.tag),
     )
-    if isinstance(signed.source, Reference):
+    if not signed.reference.startswith("oci-layout:"):
         what = "verify" if is_signature else f"verify-attestation --type {signed.predicate_type}"
-        output.note(f"cosign {what} --key cosign.pub --insecure-ignore-tlog=true {name}")
-    output.result(document, lines, quiet=name)
+        output.note(f"cosign {what} --key cosign.pub --insecure-ignore-tlog=true {signed.pinned}")
+    output.result(signed, lines, quiet=signed.pinned)

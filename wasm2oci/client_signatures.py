@@ -1,0 +1,202 @@
+"""The part of `Client` that signs, attests, and explains policies; see `wasm2oci.client`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from wasm2oci.errors import Remedy, RemedyKind, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wasm2oci.operations.attestations import Attestations
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.keys import KeyFiles, KeyInfo
+    from wasm2oci.operations.policy import Explanation
+    from wasm2oci.operations.sbom import Document
+    from wasm2oci.operations.sign import Signed
+    from wasm2oci.operations.trust import SignatureFormat, TrustOptions
+    from wasm2oci.signing.keys import PrivateKey
+
+__all__ = ["SignatureMethods"]
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+class SignatureMethods:
+    """What `Client` does with signatures.
+
+    A key is a file or `env://NAME`; `ask_password` gives the password of a private key for a question, where the
+    variable `COSIGN_PASSWORD` does not.
+    """
+
+    environment: Environment
+
+    def sign(
+        self,
+        reference: str,
+        key: str,
+        *,
+        annotations: Mapping[str, str] = _NOTHING,
+        signature_format: SignatureFormat | str = "both",
+        ask_password: Callable[[str], str] | None = None,
+    ) -> Signed:
+        """Sign the manifest that a reference names now.
+
+        Args:
+            reference: where the artifact is.
+            key: the private key.
+            annotations: are signed as well.
+            signature_format: how the signature is kept: `bundle`, `legacy` or `both`.
+            ask_password: see the class.
+
+        Raises:
+            NotFoundError: nothing is named so, or there is no such key.
+            UnsupportedKeyError: the key does not sign.
+            Wasm2OciError: the place failed.
+        """
+        from wasm2oci.oci.reference import parse_location
+        from wasm2oci.operations.sign import SignRequest, sign
+        from wasm2oci.operations.trust import SignatureFormat
+
+        private = self._private_key(key, ask_password)
+        form = SignatureFormat(signature_format)
+        return sign(SignRequest(parse_location(reference), private, annotations, form), self.environment)
+
+    def attest(
+        self,
+        reference: str,
+        key: str,
+        predicate: bytes | Path,
+        *,
+        predicate_type: str = "custom",
+        signature_format: SignatureFormat | str = "bundle",
+        ask_password: Callable[[str], str] | None = None,
+    ) -> Signed:
+        """Sign a statement about an artifact, and attach it.
+
+        Args:
+            reference: where the artifact is.
+            key: the private key.
+            predicate: what is stated: JSON, or any text for the type `custom`.
+            predicate_type: one of cosign's short names, or a URI.
+            signature_format: how the statement is kept.
+            ask_password: see the class.
+
+        Raises:
+            UsageError: the predicate is not JSON, or too large.
+            Wasm2OciError: as `sign`.
+        """
+        from wasm2oci.oci.reference import parse_location
+        from wasm2oci.operations.sign import AttestRequest, attest, read_predicate
+        from wasm2oci.operations.trust import SignatureFormat
+
+        source = parse_location(reference)
+        raw = read_predicate(predicate) if isinstance(predicate, Path) else predicate
+        private = self._private_key(key, ask_password)
+        request = AttestRequest(source, private, predicate_type, raw, SignatureFormat(signature_format))
+        return attest(request, self.environment)
+
+    def attestations(self, reference: str, trust: TrustOptions | None = None) -> Attestations:
+        """The statements about an artifact: with a key or an identity those that it signed, else all, unchecked.
+
+        Raises:
+            NoAttestationError: nothing is by the key or identity that is asked for.
+            Wasm2OciError: the place cannot be read.
+        """
+        from wasm2oci.oci.reference import parse_location
+        from wasm2oci.operations.attestations import attestations
+        from wasm2oci.operations.trust import TrustOptions
+
+        return attestations(parse_location(reference), trust or TrustOptions(), self.environment)
+
+    def sbom(self, subject: str | Path, sbom_format: str = "cyclonedx") -> Document:
+        """The bill of materials of a module, made from what the module records: `cyclonedx` or `spdx`.
+
+        Raises:
+            UsageError: there is no such format.
+            Wasm2OciError: the module cannot be read or fetched, or is malformed.
+        """
+        from wasm2oci.oci.reference import parse_location
+        from wasm2oci.operations.sbom import make_sbom
+
+        source = subject if isinstance(subject, Path) else parse_location(subject)
+        return make_sbom(source, sbom_format, self.environment)
+
+    def provenance(self) -> Document:
+        """The provenance (SLSA v1) of the CI job that runs this.
+
+        Raises:
+            NoContinuousIntegrationError: the CI is not known, or a variable is missing.
+        """
+        from wasm2oci.operations.sbom import make_provenance
+
+        return make_provenance(self.environment)
+
+    def explain_policy(self, reference: str, trust: TrustOptions | None = None) -> Explanation:
+        """What every policy file decides about an artifact, and why.
+
+        Raises:
+            InvalidPolicyError: a file is malformed.
+            Wasm2OciError: the place or a file cannot be read.
+        """
+        from wasm2oci.oci.reference import parse_location
+        from wasm2oci.operations.policy import explain
+        from wasm2oci.operations.trust import TrustOptions
+
+        return explain(parse_location(reference), trust or TrustOptions(), self.environment)
+
+    def import_policy(self, path: Path) -> str:
+        """Kubewarden's verification file as a policy file's text.
+
+        Raises:
+            InvalidPolicyError: the file is malformed.
+            Wasm2OciError: it cannot be read.
+        """
+        from wasm2oci.operations.policy import import_policy
+
+        return import_policy(path)
+
+    def generate_key(
+        self, prefix: Path, *, ask_password: Callable[[str], str] | None = None, force: bool = False
+    ) -> KeyFiles:
+        """Make a key: `PREFIX.key`, encrypted, and `PREFIX.pub`; `force` writes over files that are there.
+
+        Raises:
+            KeyExistsError: a file is there.
+            LocalIOError: a file cannot be written.
+        """
+        from wasm2oci.operations.keys import generate_key
+
+        return generate_key(prefix, self.environment, ask_password or _no_password, force=force)
+
+    def import_key(
+        self, key: str, prefix: Path, *, ask_password: Callable[[str], str] | None = None, force: bool = False
+    ) -> KeyFiles:
+        """Encrypt the key of another tool as `generate_key` does. Raises as that, and InvalidKeyError."""
+        from wasm2oci.operations.keys import import_key
+
+        return import_key(key, prefix, self.environment, ask_password or _no_password, force=force)
+
+    def public_key(self, key: str, *, ask_password: Callable[[str], str] | None = None) -> KeyInfo:
+        """The public key of a key.
+
+        Raises:
+            InvalidKeyError: it is not a key.
+            Wasm2OciError: it cannot be read.
+        """
+        from wasm2oci.operations.keys import KeyInfo, load_public_key
+
+        return KeyInfo.of(load_public_key(key, self.environment, ask_password or _no_password))
+
+    def _private_key(self, name: str, ask_password: Callable[[str], str] | None) -> PrivateKey:
+        from wasm2oci.operations.keys import load_private_key
+
+        return load_private_key(name, self.environment, ask_password or _no_password)
+
+
+def _no_password(question: str) -> str:
+    message = f"the key needs a password, and none was given: {question.strip()}"
+    raise UsageError(message, remedy=Remedy(RemedyKind.GIVE_PASSWORD))
