@@ -143,7 +143,7 @@ def _check(guard: "Guard", places: "Places", location: "Location", root: Descrip
         from wasm2oci.packager.recognise import recognise
 
         found = recognise(places.read(location), root)
-        guard.check_module(location, b"".join(found.content))
+        guard.check_module(location, found.read())
 
 
 def _check_credentials(request: CopyRequest, environment: "Environment") -> None:

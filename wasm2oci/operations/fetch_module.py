@@ -27,7 +27,6 @@ from wasm2oci.errors import (
 )
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import LayoutReference, Location, Reference
-from wasm2oci.oci.wire import MODULE_MAX
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
@@ -242,13 +241,11 @@ def _remembered(
 
 
 def _read(target: "ReadTarget", root: "Descriptor", name: str, policy: FetchPolicy) -> FetchedModule:
-    from wasm2oci.content.verify import read_all
     from wasm2oci.packager.recognise import recognise
 
     found = recognise(target, root, platform=policy.platform, wanted=policy.wanted)
     _check(policy, found.module.digest, found.root.digest, root.digest)
-    data = read_all(found.content, found.module, MODULE_MAX)
-    return FetchedModule(data, name, found.module.digest)
+    return FetchedModule(found.read(), name, found.module.digest)
 
 
 def _check(policy: FetchPolicy, *digests: Digest) -> None:

@@ -159,7 +159,7 @@ def _with_module(
 ) -> list[ExplainedDecision]:
     from wasm2oci.packager.recognise import recognise
 
-    data = b"".join(recognise(target, root).content)
+    data = recognise(target, root).read()
     faults = dict(guard.module_faults(location, data))
     shown = []
     for one in decisions:

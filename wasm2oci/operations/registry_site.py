@@ -106,7 +106,7 @@ def describe(storage: "Storage", repository: str, stored: "StoredManifest") -> A
         profile = found.format
         if found.module.size > _MODULE_MAX:
             return ArtifactFacts(profile, problem=f"The module is larger than {_MODULE_MAX >> 20} MiB.")
-        data = b"".join(found.content)
+        data = found.read()
         if declared_size(data) > _DECLARED_MAX:
             problem = f"The module declares more than {_DECLARED_MAX >> 10} KiB; `wasm2oci inspect` shows it."
             return ArtifactFacts(profile, found.module.digest, problem=problem)

@@ -179,7 +179,7 @@ def _check_module(request: VerifyRequest, guard: "Guard | None", found: "Found")
     limited = guard is not None and guard.limits_modules(request.source)
     if not limited and request.module_key is None:
         return
-    data = b"".join(found.content)
+    data = found.read()
     if guard is not None and limited:
         guard.check_module(request.source, data)
     if request.module_key is not None:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.base.text import is_visible
 from wasm2oci.content.graph import read_manifest
-from wasm2oci.content.verify import SelfVerifying, verified
+from wasm2oci.content.verify import SelfVerifying, read_all, verified
 from wasm2oci.errors import Remedy, RemedyKind
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.manifest import Index, Manifest
+from wasm2oci.oci.wire import MODULE_MAX
 from wasm2oci.packager.choice import MAGIC, ChoiceNeededError, NoModuleError, NotAModuleError, file_name
 from wasm2oci.packager.profiles import PROFILES
 
@@ -102,6 +103,15 @@ class Found(NamedTuple):
     module: "Descriptor"
     entry: str | None
     content: SelfVerifying
+
+    def read(self) -> bytes:
+        """The module's bytes, all at once.
+
+        Raises:
+            ContentTooLargeError: it has more than `MODULE_MAX`; nothing was read.
+            IntegrityError: the bytes are not those of the descriptor.
+        """
+        return read_all(self.content, self.module, MODULE_MAX)
 
     def file_name(self, repository: str) -> str:
         """What a file of it should be called: by its title, else its name in the archive, else the repository."""

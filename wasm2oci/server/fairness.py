@@ -64,7 +64,7 @@ class _Key(NamedTuple):
 
 
 class Turns:
-    """Slots for costly work. Those that wait get them in turn: one of each address, and one of each of its callers.
+    """Slots for costly work. Those that wait get them in turn: one of each address; within it, who waits least often.
 
     Args:
         slots: how much is done at once.
@@ -129,7 +129,7 @@ class Turns:
                 self._free += 1
                 return
             address, callers = self._queues.popitem(last=False)
-            key = next((key for key in callers if not key.late), next(iter(callers)))
+            key = min(callers, key=lambda other: (other.late, len(callers[other])))
             queue = callers.pop(key)
             waiter = queue.popleft()
             waiter.granted = True

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.artifacts import WASM, Stash
+from tests.support.artifacts import WASM, Stash, tar
 from wasm2oci.cli.remedies import hint_for
-from wasm2oci.content.verify import DigestMismatchError
+from wasm2oci.content.verify import ContentTooLargeError, DigestMismatchError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import TITLE, Descriptor
 from wasm2oci.oci.manifest import Index, parse_manifest
@@ -253,3 +253,14 @@ def test_any_title_becomes_one_safe_name(title: str | None, repository: str) -> 
     assert name.isprintable()
     assert not name.startswith((".", "-"))
     assert len(name.encode()) < 255
+
+
+def test_a_module_larger_than_any_is_not_read_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wasm2oci.packager.recognise.MODULE_MAX", len(WASM) - 1)
+    stash = Stash()
+    root = stash.image(tar({"x.wasm": WASM}))
+    found = recognise(stash.target, root)
+    with pytest.raises(ContentTooLargeError, match="the limit here is"):
+        found.read()
+    monkeypatch.setattr("wasm2oci.packager.recognise.MODULE_MAX", len(WASM))
+    assert found.read() == WASM

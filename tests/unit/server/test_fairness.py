@@ -73,11 +73,11 @@ def test_addresses_take_turns() -> None:
     assert crowd.turns.waiting() == {}
 
 
-def test_callers_at_one_address_take_turns() -> None:
+def test_of_the_callers_at_one_address_who_waits_least_often_is_first() -> None:
     crowd = Crowd()
     for caller in "1111213":
         crowd.come("a", caller)
-    assert crowd.go() == ["a1", "a2", "a3", "a1", "a1", "a1", "a1"]
+    assert crowd.go() == ["a2", "a3", "a1", "a1", "a1", "a1", "a1"]
 
 
 def test_a_crowd_loses_places_to_those_who_wait_less() -> None:

@@ -1,0 +1,91 @@
+"""Every parser of text from outside takes work that grows with the text, whatever it is made of: lines, counted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.support.artifacts import tar
+from tests.support.work import HOSTILE, assert_linear, lines_run
+from wasm2oci.base.text import masked, one_line, printable
+from wasm2oci.errors import Wasm2OciError
+from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.http import parse_chunk_range, parse_content_range
+from wasm2oci.oci.layout_index import LayoutIndex
+from wasm2oci.oci.manifest import parse_manifest
+from wasm2oci.oci.reference import check_tag, parse_location
+from wasm2oci.oci.wire import load_object
+from wasm2oci.packager.choice import file_name
+from wasm2oci.packager.tarball import archive_budget, normal_path, read_tar
+from wasm2oci.registry.challenge import parse_challenges
+from wasm2oci.registry.docker_config import parse_auth_file
+from wasm2oci.registry.problems import parse_problems
+from wasm2oci.registry.retry import retry_after
+from wasm2oci.registry.scope import parse_scopes
+from wasm2oci.registry.urls import Origin, join, redact, with_query
+from wasm2oci.server.blobs import parse_range
+from wasm2oci.server.html import element, shown
+from wasm2oci.server.http1 import HeadError, chunk_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def manifest(text: str) -> bytes:
+    value = {"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": [], "annotations": {"a": text, text: "a"}}
+    return json.dumps(value).encode()
+
+
+def listing(text: str) -> bytes:
+    entry = {"mediaType": mt.OCI_MANIFEST, "digest": str(Digest.of(b"")), "size": 0}
+    entries = [{**entry, "annotations": {"org.opencontainers.image.ref.name": part}} for part in text.split(" ")]
+    return json.dumps({"schemaVersion": 2, "manifests": [*entries, text]}).encode()
+
+
+def archive(text: str) -> bytes:
+    return tar({f"a{text}".replace("\0", "")[:4000]: b""}, compress=False)
+
+
+PARSERS: Final[dict[str, Callable[[str], object]]] = {
+    "challenge": lambda text: parse_challenges([text, f"Bearer {text}", f'Bearer realm="{text}', f"Basic a={text}"]),
+    "problems": lambda text: parse_problems(json.dumps({"errors": [{"code": text, "message": text}]}).encode()),
+    "problems as they come": lambda text: parse_problems(text.encode()),
+    "scopes": lambda text: parse_scopes(f"repository:{text}"),
+    "retry after": lambda text: retry_after(text, 0.0),
+    "url": lambda text: redact(join("https://r.example/v2/", text or "x")),
+    "origin": lambda text: Origin.of(f"https://{text}/"),
+    "redacted url": redact,
+    "query": lambda text: with_query("https://r.example/", [(text, text)]),
+    "credential file": lambda text: parse_auth_file(json.dumps({"auths": {text: {"auth": text}}}), "x"),
+    "reference": parse_location,
+    "reference in the middle": lambda text: parse_location(f"r.example/a{text}b:v1"),
+    "digest": lambda text: Digest.parse(f"sha256:{text}"),
+    "tag": check_tag,
+    "media type": lambda text: mt.essence(f"application/{text}"),
+    "content range": lambda text: parse_content_range(f"bytes {text}"),
+    "chunk range": parse_chunk_range,
+    "range": lambda text: parse_range(f"bytes={text}", 100),
+    "chunk": lambda text: chunk_size(f"1;{text}".encode()),
+    "json": lambda text: load_object(f'{{"a":{text}'.encode(), "x"),
+    "manifest": lambda text: parse_manifest(manifest(text), None),
+    "layout index": lambda text: LayoutIndex.decode(listing(text), strict=False).encode(),
+    "archive path": normal_path,
+    "archive": lambda text: list(read_tar([archive(text)], archive_budget())),
+    "file name": lambda text: file_name(text, "r"),
+    "printed text": lambda text: (printable(text), printable(text, 80), masked(text), one_line(text)),
+    "page": lambda text: element("p", text, shown(text), title=text),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_a_parser_takes_work_that_grows_with_its_text(name: str) -> None:
+    parse = PARSERS[name]
+    for piece in HOSTILE:
+        texts = {size: piece * (size // len(piece)) for size in (100, 200, 400)}
+        assert_linear(
+            lambda size, texts=texts: lines_run(lambda: parse(texts[size]), Wasm2OciError, HeadError),  # type: ignore[misc]
+            (100, 200, 400),
+        )
