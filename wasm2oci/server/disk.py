@@ -374,6 +374,7 @@ class DiskStorage:
             (aside / "blobs" / algorithm).mkdir(parents=True)
         self.write(aside / "index.json", LayoutIndex.empty().encode())
         self.write(aside / LAYOUT_MARKER, layout_marker())
+        sync_folder(aside / "blobs")  # the folder itself is on the disk with its last file
         try:
             aside.rename(self.root / folder_name(repository))
             sync_folder(self.root)
