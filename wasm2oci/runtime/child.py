@@ -11,7 +11,6 @@ The outcome, or the error, comes back through a pipe. Standard streams and descr
 from __future__ import annotations
 
 import contextlib
-import importlib
 import marshal
 import os
 import select
@@ -45,15 +44,19 @@ _GRACE_S: Final = 0.4
 """Seconds after its time limit until a child is killed that has not ended by itself."""
 _INTERRUPT_GRACE_S: Final = 0.5
 _CHUNK: Final = 1 << 16
-_ERROR_PARTS: Final = 5
 _DIE_WITH_PARENT: Final = 1
 """PR_SET_PDEATHSIG of prctl."""
 
 
 def can_run_in_child(request: RunRequest) -> bool:
-    """Whether the system has child processes as they are needed here, and no stream is an object of this process."""
-    streams = (request.stdout, request.stderr)
-    return hasattr(os, "fork") and sys.platform == "linux" and all(isinstance(stream, int) for stream in streams)
+    """Whether the system has child processes as they are needed here, and no stream is an object of this process.
+
+    Nor may it have other threads, such as wasmtime's own after a run in here: a fork would leave them behind, and what
+    they held locked for ever.
+    """
+    if sys.platform != "linux" or not all(isinstance(stream, int) for stream in (request.stdout, request.stderr)):
+        return False
+    return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - pathlib would list no faster
 
 
 def run_in_child(request: RunRequest, work: Callable[[], RunOutcome]) -> RunOutcome:
@@ -105,7 +108,7 @@ def _child(request: RunRequest, work: Callable[[], RunOutcome], writing: int) ->
 
 
 def _done(request: RunRequest, work: Callable[[], RunOutcome]) -> tuple[Any, ...]:
-    """The outcome or the error of `work`, in what `marshal` takes."""
+    """The outcome of `work`, or the error it raised in one pickle, as `marshal` takes it."""
     try:
         return _packed(work())
     except MemoryError:
@@ -113,10 +116,11 @@ def _done(request: RunRequest, work: Callable[[], RunOutcome]) -> tuple[Any, ...
         return _packed(_outcome(request, Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY))
     except BaseException as error:  # noqa: BLE001 - raised again in the parent
         free_memory()
-        from traceback import format_exc  # noqa: PLC0415 - only for an error
+        import pickle  # noqa: PLC0415 - only for an error
+        from traceback import format_exc  # noqa: PLC0415 - the same
 
-        kind, attributes = type(error), tuple((name, _plain(value)) for name, value in error.__dict__.items())
-        return kind.__module__, kind.__qualname__, tuple(map(_plain, error.args)), attributes, format_exc()
+        attributes = {name: _sendable(value) for name, value in error.__dict__.items()}
+        return (pickle.dumps((type(error), tuple(map(_sendable, error.args)), attributes, format_exc())),)
 
 
 def _packed(outcome: RunOutcome) -> tuple[Any, ...]:
@@ -134,11 +138,13 @@ def _packed(outcome: RunOutcome) -> tuple[Any, ...]:
     )
 
 
-def _plain(value: object) -> object:
+def _sendable(value: object) -> object:
     """A part of an error, or its text where it cannot be sent."""
+    import pickle  # noqa: PLC0415 - only for an error
+
     try:
-        marshal.dumps(value)  # type: ignore[arg-type] # whether it can be is what is asked
-    except ValueError:
+        pickle.dumps(value)
+    except Exception:  # noqa: BLE001 - whatever its class raises
         return str(value)
     return value
 
@@ -206,8 +212,8 @@ def _kill(child: int) -> int:
 def _opened(answer: bytes) -> RunOutcome:
     """The outcome in an answer; the error in it is raised."""
     found = marshal.loads(answer)  # noqa: S302 - written by our own child, into a pipe that no guest can name
-    if len(found) == _ERROR_PARTS:
-        raise _error(*found)
+    if len(found) == 1:
+        raise _error(found[0])
     ending, code, engine, why, results, trap, rows = found
     return RunOutcome(
         ending=Ending(ending),
@@ -220,12 +226,11 @@ def _opened(answer: bytes) -> RunOutcome:
     )
 
 
-def _error(*parts: Any) -> BaseException:
-    module, name, args, attributes, trace = parts
-    found: Any = sys.modules.get(module) or importlib.import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part)
-    error: BaseException = found.__new__(found, *args)
+def _error(content: bytes) -> BaseException:
+    import pickle  # noqa: PLC0415 - only for an error
+
+    kind, args, attributes, trace = pickle.loads(content)  # noqa: S301 - as above
+    error: BaseException = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(attributes)
     error.add_note(trace)
