@@ -457,4 +457,4 @@ def test_a_referrer_of_another_artifact_is_refused(tool: Tool) -> None:
     with tool.repository(other) as place:
         place.push(descriptor, [index], tag=digest.replace(":", "-"))
     refused = tool("verify", other, "--key", "ours.pub", code=ExitCode.INTEGRITY)
-    assert "about another artifact" in refused.stderr
+    assert "the referrer is about another artifact" in refused.stderr

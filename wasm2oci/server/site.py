@@ -39,7 +39,10 @@ _READ_MAX: Final = 16 << 20
 _ROW_COST: Final = 1000
 """What writing a row of a table counts as, in bytes that are worked through."""
 _PATH: Final = "/r/"
-"""Endings of the tags that cosign gives to what belongs to a digest: `sha256-<hex>.sig`."""
+_NOTARY: Final = "application/vnd.cncf.notary.signature"
+_COSIGN_SIGNATURE: Final = "https://sigstore.dev/cosign/sign/v1"
+_SIGNED: Final = "Signed, not verified here: a registry trusts no keys."
+_UNSIGNED: Final = "Not signed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +232,7 @@ class Site:
 
     def _referrers(self, repository: str, stored: "StoredManifest", effort: Effort) -> Markup:
         rows: list[list[str]] = []
+        signed = False
         left = _READ_MAX
         for referrer in itertools.islice(self._storage.referrers(repository, stored.digest), _ROWS_MAX):
             left -= len(referrer.raw)
@@ -239,15 +243,19 @@ class Site:
             if entry is not None:
                 annotations = ", ".join(f"{key}={text}" for key, text in sorted(entry.annotations.items()))
                 kind = entry.artifact_type or entry.media_type
+                predicate = entry.annotations.get("dev.sigstore.bundle.predicateType")
+                signed |= kind == _NOTARY or predicate == _COSIGN_SIGNATURE
                 rows.append([_pill(kind), _link(repository, referrer.digest), annotations])
         tags = self._storage.tags(repository)
         for ending in COSIGN_ENDINGS:
             tag = cosign_tag(stored.digest, ending)
             if tag in tags:
+                signed |= ending == "sig"
                 rows.append([_pill(f"cosign {ending}"), _link(repository, tags[tag]), "by tag"])
         if not rows:
-            return element("p", "None.", class_="empty")
-        return _table(("Type", "Manifest", "Annotations"), rows[:_ROWS_MAX])
+            return element("p", f"{_UNSIGNED} Nothing refers to it.", class_="empty")
+        table = _table(("Type", "Manifest", "Annotations"), rows[:_ROWS_MAX])
+        return element("div", element("p", _SIGNED if signed else _UNSIGNED), table)
 
     def _visible_tags(self, repository: str) -> list[str]:
         # Tags that stand for another manifest's referrers are shown with that manifest.

@@ -34,6 +34,7 @@ HOSTILE = [
     "a\x00b\x1b[31m\r\nSet-Cookie: x",
 ]
 HELLO = MODULE.read_bytes()
+SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 
 
 class Elements(HTMLParser):
@@ -130,7 +131,7 @@ def test_an_artifact_shows_what_its_module_is_made_of_and_how_to_get_it(storage:
         "Imports (2)",
         "hello.wasm",
         "org.opencontainers.image.licenses",
-        "None.",
+        "Not signed. Nothing refers to it.",
     ):
         assert text in words
     assert (
@@ -245,3 +246,24 @@ def test_markup_is_only_what_was_built() -> None:
         "3.0 GiB",
         "4,096.0 GiB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "annotations", "signed"),
+    [
+        ("application/vnd.dev.sigstore.bundle.v0.3+json", {"dev.sigstore.bundle.predicateType": SIGNATURE}, True),
+        ("application/vnd.dev.sigstore.bundle.v0.3+json", {"dev.sigstore.bundle.predicateType": "x"}, False),
+        ("application/vnd.cncf.notary.signature", {}, True),
+        ("application/vnd.example.scan", {}, False),
+    ],
+)
+def test_the_page_says_whether_an_artifact_is_signed(
+    storage: MemoryStorage, kind: str, annotations: dict[str, str], *, signed: bool
+) -> None:
+    stored = put(storage, "a", "v1")
+    subject = Descriptor(OCI_MANIFEST, stored.digest, len(stored.raw)).to_json()
+    put(storage, "a", subject=subject, artifactType=kind, annotations=annotations)
+    assert ("Signed, not verified here" in read(storage, "/r/a:v1").words) is signed
+    assert ("Not signed." in read(storage, "/r/a:v1").words) is not signed
+    put(storage, "a", f"sha256-{stored.digest.encoded}.sig")
+    assert "Signed, not verified here" in read(storage, "/r/a:v1").words

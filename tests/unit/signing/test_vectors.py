@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VECTORS = data_path("signing-vectors")
-pytestmark = pytest.mark.skipif(not VECTORS.exists(), reason=missing_reason("signing-vectors"))
+pytestmark = [pytest.mark.spec, pytest.mark.skipif(not VECTORS.exists(), reason=missing_reason("signing-vectors"))]
 BUNDLES, LEGACY, NOTATION = VECTORS / "bundles", VECTORS / "legacy", VECTORS / "notation"
 
 
