@@ -77,6 +77,7 @@ _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
         Option("--password-stdin", help="Read the password from standard input.", from_stdin=True),
     ),
     "identity_token": Option("--identity-token", help="The password is an identity (refresh) token."),
+    "anonymous": Option("--anonymous", help="Use no credentials, not even those that are kept."),
     "registry_config": REGISTRY_CONFIG,
 }
 

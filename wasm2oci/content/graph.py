@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.target import ReferrerLister
 from wasm2oci.content.verify import read_all
-from wasm2oci.errors import InvalidInputError
+from wasm2oci.errors import InvalidInputError, NotFoundError
 from wasm2oci.oci.manifest import Index, Manifest, ManifestTooLargeError, parse_manifest
 from wasm2oci.oci.wire import GRAPH_BYTES_MAX, GRAPH_NODES_MAX, MANIFEST_MAX, NESTING_MAX
 
@@ -110,8 +110,17 @@ class _Walk:
         if self.recursive and isinstance(self.target, ReferrerLister):
             for referrer in self.target.referrers(descriptor):
                 if referrer.is_manifest:
-                    self.manifest(referrer, depth + 1, frozenset())
+                    self._referrer(referrer, descriptor, depth)
         self.manifests.append(Node(descriptor, document))
+
+    def _referrer(self, referrer: "Descriptor", subject: "Descriptor", depth: int) -> None:
+        try:
+            self.manifest(referrer, depth + 1, frozenset())
+        except NotFoundError as error:
+            raise type(error)(
+                f"{referrer.digest}, which is listed as referring to {subject.digest}, is not there",
+                hint="without what refers to the artifact it can be copied still",
+            ) from error
 
     def _seen(self, descriptor: "Descriptor", *, is_manifest: bool) -> bool:
         key = (descriptor.digest, is_manifest)

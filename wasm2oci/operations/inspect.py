@@ -141,7 +141,7 @@ def inspect(request: InspectRequest, environment: Environment) -> Inspected:
         target: ReadTarget = places.read(source)
         root = open_manifest(target, places.identifier(source))
         document = read_manifest(target, root)
-        referrers = _referrers(target, root)
+        referrers = _referrers(target, root, environment)
         signatures = _signatures(places, source, root, environment)
         if not isinstance(source, LayoutReference):
             target = CachedTarget(target, environment.cache())
@@ -184,7 +184,7 @@ def _signatures(
 
     try:
         return summarize_signatures(places.apart(source), source, root, environment, TrustOptions())
-    except (RegistryError, IntegrityError, AccessError) as error:
+    except (AccessError, IntegrityError, InvalidInputError, NotFoundError, RegistryError, UnsupportedError) as error:
         environment.warn(f"its signatures cannot be looked at: {error.message}")
         return None
 
@@ -212,12 +212,15 @@ def read_raw(location: Location, environment: Environment) -> bytes:
         return read_manifest(target, open_manifest(target, places.identifier(location))).raw
 
 
-def _referrers(target: ReadTarget, root: Descriptor) -> tuple[Descriptor, ...] | None:
+def _referrers(target: ReadTarget, root: Descriptor, environment: Environment) -> tuple[Descriptor, ...] | None:
     if not isinstance(target, ReferrerLister):
         return None
     try:
         return tuple(target.referrers(root))
     except (NotFoundError, UnsupportedError):
+        return None
+    except (RegistryError, AccessError, InvalidInputError) as error:  # harbor#18305, cosign#2973
+        environment.warn(f"what refers to it cannot be listed: {error.message}")
         return None
 
 

@@ -41,9 +41,11 @@ def login(host: str, environment: "Environment") -> LoggedIn:
         LocalIOError: they cannot be kept.
         UsageError: there are none.
     """
+    from wasm2oci.registry.credentials import Anonymous
+
     check_host(host)
     credential = environment.options.credential
-    if credential is None:
+    if credential is None or isinstance(credential, Anonymous):
         raise UsageError("login needs a user name and a password", remedy=Remedy(RemedyKind.GIVE_CREDENTIALS))
     from wasm2oci.registry.login import store_credential
 

@@ -14,7 +14,7 @@ from wasm2oci.registry.retry import RetryPolicy
 from wasm2oci.version import __version__
 
 if TYPE_CHECKING:
-    from wasm2oci.registry.credentials import Basic, IdentityToken
+    from wasm2oci.registry.credentials import Anonymous, Basic, IdentityToken
     from wasm2oci.registry.tls import TlsSettings
 
 __all__ = ["ConnectOptions"]
@@ -32,6 +32,7 @@ class ConnectOptions(NamedTuple):
         username: with `password`, used instead of kept credentials.
         password: of that user, or the identity token.
         identity_token: `password` is an identity (refresh) token.
+        anonymous: use no credentials, not even those that are kept.
         registry_config: the only credential file to look into, or None.
         headers: custom headers, for the registry itself only.
         retry: how often, how patiently.
@@ -56,6 +57,7 @@ class ConnectOptions(NamedTuple):
     username: str | None = None
     password: str | None = None
     identity_token: bool = False
+    anonymous: bool = False
     registry_config: Path | None = None
     headers: Mapping[str, str] = MappingProxyType({})
     retry: RetryPolicy = RetryPolicy()
@@ -83,8 +85,12 @@ class ConnectOptions(NamedTuple):
         return TlsSettings(self.insecure, self.ca_file, self.cert_file, self.key_file)
 
     @property
-    def credential(self) -> Basic | IdentityToken | None:
+    def credential(self) -> Anonymous | Basic | IdentityToken | None:
         """The credential that is in these options, if there is one."""
+        if self.anonymous:
+            from wasm2oci.registry.credentials import Anonymous
+
+            return Anonymous()
         if self.password is None:
             return None
         from wasm2oci.registry.credentials import Basic, IdentityToken
@@ -99,6 +105,8 @@ class ConnectOptions(NamedTuple):
         Raises:
             UsageError: a part of a credential or of a client certificate is missing.
         """
+        if self.anonymous and (self.username is not None or self.password is not None):
+            raise UsageError("no credentials are used anonymously, and some were given")
         if self.identity_token and self.password is None:
             raise UsageError("an identity token is needed", remedy=Remedy(RemedyKind.GIVE_PASSWORD))
         if self.password is not None and self.username is None and not self.identity_token:

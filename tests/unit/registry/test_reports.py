@@ -10,17 +10,23 @@ import pytest
 from tests.support.artifacts import Stash
 from tests.support.network import Answer, Network, Sent, fresh_core
 from wasm2oci.content.copy import copy
+from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.verify import BytesContent
-from wasm2oci.errors import AccessError, RegistryError
+from wasm2oci.errors import AccessError, NotFoundError, RegistryError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import fallback_tag
+from wasm2oci.operations.environment import Connections, Environment
+from wasm2oci.operations.inspect import InspectRequest, inspect
 from wasm2oci.registry.problems import ConnectionFailedError
 from wasm2oci.registry.referrers import FallbackTagError
 from wasm2oci.registry.urls import UntrustedUrlError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.network import Handler
 
 HOME = "https://registry.example"
@@ -169,3 +175,41 @@ def test_a_head_of_a_manifest_that_fails_is_asked_again_with_get(status: int) ->
     network = Network({HOME: answer})
     copy(stash.target, root, network.repository("registry.example/a", writes=True), "v1")
     assert network.repository("registry.example/a").resolve("v1") == root
+
+
+@pytest.mark.parametrize("answer", [Answer(401), Answer(403), Answer(500), Answer(200, {"Content-Type": mt.OCI_INDEX})])
+def test_a_manifest_is_shown_when_its_referrers_cannot_be_listed(answer: Answer, tmp_path: Path) -> None:
+    """harbor#18305: 401 without a challenge; cosign#2973: 403 for a tag that is missing."""
+    inner, stash = fresh_core(), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+
+    def handle(sent: Sent) -> Answer:
+        asked = "/referrers/" in sent.path or "/manifests/sha256-" in sent.path
+        return answer if asked else handled(inner, sent)
+
+    network = Network({HOME: handle})
+    copy(stash.target, root, network.repository("registry.example/a", writes=True), "v1")
+    warned: list[str] = []
+    connections = Connections()
+    connections._connector = network.connector()
+    environment = Environment({}, tmp_path, warn=warned.append, connections=connections)
+    found = inspect(InspectRequest(Reference.parse("registry.example/a:v1"), look_inside=False), environment)
+    assert found.manifest == root
+    assert found.referrers is None
+    assert any("refers to it" in text for text in warned)
+
+
+def test_a_stale_entry_of_a_list_of_referrers_is_named_as_one() -> None:
+    stash = Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+
+    class Lying:
+        resolve, fetch, exists = stash.target.resolve, stash.target.fetch, stash.target.exists
+
+        def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> list[Descriptor]:
+            del artifact_type
+            gone = Descriptor(mt.OCI_MANIFEST, Digest.of(b"gone"), 4)
+            return [gone] if subject == root else []
+
+    with pytest.raises(NotFoundError, match=f"listed as referring to {root.digest}"):
+        copy(Lying(), root, MemoryTarget(), recursive=True)
