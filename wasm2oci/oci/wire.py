@@ -16,6 +16,7 @@ __all__ = [
     "GRAPH_NODES_MAX",
     "LISTING_BYTES_MAX",
     "LISTING_ENTRIES_MAX",
+    "LISTING_SECONDS_MAX",
     "MANIFEST_MAX",
     "MODULE_MAX",
     "NESTING_MAX",
@@ -42,6 +43,8 @@ PAGES_MAX = 10_000
 """Pages followed by `Link` before a listing is called endless."""
 LISTING_BYTES_MAX = 64 * 1024 * 1024
 """Bytes of all pages of a listing."""
+LISTING_SECONDS_MAX = 900.0
+"""Seconds for all pages of a listing."""
 LISTING_ENTRIES_MAX = 500_000
 """Entries of all pages of a listing."""
 NESTING_MAX = 64

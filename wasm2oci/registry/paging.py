@@ -7,15 +7,16 @@ end.
 Spec: distribution-spec, Listing Tags (end-8) and Listing Referrers (end-12); RFC 8288 section 3.
 """
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.budget import Budget
 from wasm2oci.errors import RegistryError
-from wasm2oci.oci.wire import LISTING_BYTES_MAX, LISTING_ENTRIES_MAX, PAGES_MAX
+from wasm2oci.oci.wire import LISTING_BYTES_MAX, LISTING_ENTRIES_MAX, LISTING_SECONDS_MAX, PAGES_MAX
 from wasm2oci.registry.urls import Origin, UntrustedUrlError, join_own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["EndlessListingError", "Pages", "next_link"]
 
@@ -93,6 +94,7 @@ class Pages:
         limit: pages that may be read.
         size: bytes of all pages together.
         entries: of all pages together.
+        clock: seconds that only grow; all pages together may take `LISTING_SECONDS_MAX`.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Pages:
         *,
         size: int = LISTING_BYTES_MAX,
         entries: int = LISTING_ENTRIES_MAX,
+        clock: "Callable[[], float]" = time.monotonic,
     ) -> None:
         self._origin = Origin.of(url)
         self._budget = Budget(
@@ -109,6 +112,8 @@ class Pages:
             EndlessListingError,
             size=size,
             entries=entries,
+            seconds=LISTING_SECONDS_MAX,
+            clock=clock,
         )
         self._seen = {url}
         self._limit = limit

@@ -24,6 +24,8 @@ __all__ = ["base", "catalog", "referrers", "tags"]
 
 _REFERRERS_BYTES: Final = 2 * 1024 * 1024
 """A page of referrers ends before it gets larger: clients cap manifests at 4 MiB."""
+_NAME_COST: Final = 32
+"""What sorting and comparing a name counts as, in bytes that are worked through."""
 _READ_BYTES: Final = 16 * 1024 * 1024
 """Bytes of manifests that are read for one page; a page may then be short, or empty, and have another one after it."""
 
@@ -36,7 +38,9 @@ def base(call: "Call") -> Response:
 
 def catalog(call: "Call") -> Response:
     """Docker's list of repositories, which many tools still ask for: only those the user may pull from."""
-    names = [name for name in call.storage.repositories() if call.access.allows(call.user, "pull", name)]
+    found = call.storage.repositories()
+    call.effort.spend(_NAME_COST * len(found))
+    names = [name for name in found if call.access.allows(call.user, "pull", name)]
     page, headers = _page(call, names, LIST_REPOSITORIES)
     return _json({"repositories": page}, headers)
 
@@ -45,7 +49,9 @@ def tags(call: "Call") -> Response:
     """end-8: tags in ASCII order, after `last`, `n` at a time."""
     if not call.storage.has_repository(call.repository):
         raise ProblemError("NAME_UNKNOWN")
-    page, headers = _page(call, sorted(call.storage.tags(call.repository)), LIST_TAGS)
+    found = call.storage.tags(call.repository)
+    call.effort.spend(_NAME_COST * len(found))
+    page, headers = _page(call, sorted(found), LIST_TAGS)
     return _json({"name": call.repository, "tags": page}, headers)
 
 

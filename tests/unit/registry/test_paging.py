@@ -90,3 +90,13 @@ def test_a_listing_without_end_is_refused() -> None:
     assert url is not None
     with pytest.raises(EndlessListingError, match="more than 3"):
         pages.after(url, ["</one-more>; rel=next"])
+
+
+def test_a_listing_that_takes_too_long_is_refused() -> None:
+    """10,000 pages, each a little less than 300 s apart, would take a month."""
+    times = iter((0.0, 299.0, 598.0, 897.0, 1196.0))
+    pages = Pages(URL, clock=lambda: next(times))
+    for _ in range(3):
+        pages.charge(b"page", 1)
+    with pytest.raises(EndlessListingError, match="seconds"):
+        pages.charge(b"page", 1)
