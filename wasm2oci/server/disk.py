@@ -64,6 +64,7 @@ MARKER: Final = "wasm2oci-registry.json"
 _POOL: Final = "_blobs"
 _UPLOADS: Final = "_uploads"
 _DAMAGED: Final = "_damaged"
+_STRIPES: Final = 64
 _CHECKED: Final = 65_536
 """Files that are remembered to be whole."""
 _PIECE: Final = 1 << 20
@@ -101,6 +102,7 @@ class DiskStorage:
         self._closed = False
         self._lock = threading.Lock()
         self._checked: set[tuple[Digest, int, int, int]] = set()
+        self._hashing = [threading.Lock() for _ in range(_STRIPES)]
         # Taken for the moments in which links come and go, so that a count that was read still is true.
         self._linking = threading.Lock()
         with local_errors(root):
@@ -288,18 +290,22 @@ class DiskStorage:
                 return None
             if (digest, *_stamp(status)) in self._checked:
                 return status
-            with closing(ReadableFile(path, follow=False)) as file:
-                found = digest.hasher().consume(file.chunks(_PIECE)).digest()
-                status = file.status
+            with self._hashing[hash(digest) % _STRIPES]:  # many may ask for it at once, and one has to hash it
+                status = path.lstat()
+                if (digest, *_stamp(status)) in self._checked:
+                    return status
+                with closing(ReadableFile(path, follow=False)) as file:
+                    found = digest.hasher().consume(file.chunks(_PIECE)).digest()
+                    status = file.status
+                if found == digest:
+                    self._remember(digest, status)
+                    return status
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise LocalIOError(f"{path}: {error.strerror}") from error
-        if found != digest:
-            self._set_aside(path)
-            return None
-        self._remember(digest, status)
-        return status
+        self._set_aside(path)
+        return None
 
     def _remember(self, digest: Digest, status: os.stat_result) -> None:
         with self._lock:

@@ -5,7 +5,9 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from wasm2oci.content.layout import OciLayout
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import LocalIOError
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.digest import Digest, Hasher
 from wasm2oci.oci.media_type import EMPTY_JSON, OCI_INDEX, OCI_MANIFEST
 from wasm2oci.server.access import Everyone
 from wasm2oci.server.disk import DiskStorage, NotARegistryError, RegistryInUseError, folder_name
@@ -369,6 +371,32 @@ def test_a_blob_is_hashed_once_and_again_when_its_file_changed(
     blob_path(root).write_bytes(bytes(len(BLOB)))
     os.utime(blob_path(root), ns=(1, 1))
     assert get(again, f"/v2/a/blobs/{DIGEST}").status == 404
+
+
+def test_a_blob_that_many_ask_for_at_once_is_hashed_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(DiskStorage(root)) as storage:
+        push(storage, "a")
+    with closing(DiskStorage(root)) as storage:
+        hashed: list[Digest] = []
+        original = Digest.hasher
+
+        def counted(digest: Digest) -> Hasher:
+            hashed.append(digest)
+            return original(digest)
+
+        monkeypatch.setattr(Digest, "hasher", counted)
+        start = threading.Barrier(8)
+
+        def ask() -> None:
+            start.wait(30)
+            assert storage.blob_size("a", DIGEST) == len(BLOB)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert hashed == [DIGEST]
 
 
 def test_a_damaged_manifest_is_not_served_and_is_healed(storage: DiskStorage, root: Path) -> None:
