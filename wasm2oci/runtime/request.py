@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.errors import ExitCode, NotFoundError, Wasm2OciError
+from wasm2oci.errors import ExitCode, NotFoundError, UsageError, Wasm2OciError
 
 if TYPE_CHECKING:
     from wasm2oci.wasi import Clock, Preopen
@@ -112,6 +112,9 @@ class RunRequest:
         random: where its randomness comes from.
         isolated: run it in a child process, where the system has them as needed: then the limits on time and memory
             hold whatever it does. Its trace is written from there.
+
+    Raises:
+        UsageError: an argument or a variable is not bytes.
     """
 
     module: bytes = field(default=b"", repr=False)
@@ -134,6 +137,11 @@ class RunRequest:
     clock: "Clock | None" = None
     random: Callable[[int], bytes] = os.urandom
     isolated: bool = False
+
+    def __post_init__(self) -> None:
+        texts: tuple[object, ...] = (*self.args, *(part for pair in self.environment for part in pair))
+        if not all(isinstance(text, bytes) for text in texts):
+            raise UsageError("arguments and variables of a guest are bytes: encode them as UTF-8")
 
     @property
     def not_text(self) -> bytes | None:

@@ -476,3 +476,9 @@ def test_directory_whose_name_is_not_utf_8(tmp_path: Path) -> None:
 def test_component_of_a_later_wasi_says_so(text: str) -> None:
     with pytest.raises(UnsupportedError, match=r"another WASI than the 0\.2"):
         call(text, EngineChoice.AUTO)
+
+
+def test_arguments_and_variables_that_are_not_bytes_are_refused_where_they_are_given() -> None:
+    for wrong in ({"args": ("x",)}, {"environment": (("A", b"1"),)}, {"environment": ((b"A", 1),)}):
+        with pytest.raises(UsageError, match="are bytes"):
+            RunRequest(**wrong)

@@ -1,0 +1,365 @@
+"""The part of `Client` that is about modules: push, pull, verify, inspect, validate, run; see `wasm2oci.client`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.client_signatures import SignatureMethods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import BinaryIO
+
+    from wasm2oci.content.progress import Progress
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.fetch_module import Pull
+    from wasm2oci.operations.inspect import Inspected, InspectedFile
+    from wasm2oci.operations.pull import Pulled
+    from wasm2oci.operations.push import Pushed
+    from wasm2oci.operations.run import Ran
+    from wasm2oci.operations.trust import SignatureFormat, TrustOptions
+    from wasm2oci.operations.validate import Validated
+    from wasm2oci.operations.verify import Verified
+    from wasm2oci.runtime.request import EngineChoice
+    from wasm2oci.wasi.context import Preopen
+
+__all__ = ["ModuleMethods", "location_of", "no_progress"]
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class ModuleMethods(SignatureMethods):
+    """What `Client` does with modules."""
+
+    def push(
+        self,
+        module: str | Path | bytes,
+        reference: str,
+        *,
+        profile: str = "cncf",
+        title: str | None = None,
+        annotations: Mapping[str, str] = _NOTHING,
+        annotation_file: Path | None = None,
+        created: str | None = None,
+        author: str | None = None,
+        force: bool = False,
+        key: str | None = None,
+        signature_format: SignatureFormat | str = "both",
+        signature_annotations: Mapping[str, str] = _NOTHING,
+        ask_password: Callable[[str], str] | None = None,
+        progress: Progress | None = None,
+    ) -> Pushed:
+        """Put a module into a registry or a layout.
+
+        Args:
+            module: the file, or its bytes.
+            reference: where it goes; several tags are written `HOST/NAME:TAG,TAG`.
+            profile: how the artifact is laid out; a name in `PROFILES`.
+            title: the file name that a pull gives it; the file's own by default, none for bytes.
+            annotations: of the manifest.
+            annotation_file: JSON with more of them; `annotations` go before it.
+            created: when it was made (RFC 3339, or seconds since 1970); else `SOURCE_DATE_EPOCH`, else no date.
+            author: who made it, if the profile has a place for that.
+            force: push it even if it is not WebAssembly.
+            key: the private key that signs it before it gets its tags: a file, or `env://NAME`.
+            signature_format: how the signature is kept: `bundle`, `legacy` or `both`.
+            signature_annotations: what the signer states besides.
+            ask_password: gives the password of the key for a question; `COSIGN_PASSWORD` goes before it.
+            progress: called with what moves, from several threads.
+
+        Raises:
+            InvalidInputError: it is not WebAssembly, or the reference, date or an annotation is malformed.
+            IntegrityError: the artifact does not have the digest in the reference; nothing was pushed.
+            Wasm2OciError: the file cannot be read, or the registry failed.
+        """
+        from wasm2oci.operations.names import split_tags
+        from wasm2oci.operations.push import PushRequest, push
+        from wasm2oci.operations.trust import SignatureFormat
+
+        destination, further = split_tags(reference)
+        source = Path(module) if isinstance(module, str) else module
+        request = PushRequest(
+            module=source,
+            destination=destination,
+            further_tags=further,
+            profile=profile,
+            title=source.name if title is None and isinstance(source, Path) else title,
+            annotations=annotations,
+            annotation_file=annotation_file,
+            created=created,
+            author=author,
+            force=force,
+            key=None if key is None else self._private_key(key, ask_password),
+            signature_format=SignatureFormat(signature_format),
+            signature_annotations=signature_annotations,
+        )
+        return push(request, self.environment, progress or no_progress())
+
+    def pull(
+        self,
+        reference: str,
+        output: str | Path | BinaryIO | None = None,
+        *,
+        module: str | None = None,
+        platform: str | None = None,
+        force: bool = False,
+        cached: bool = True,
+        mode: int = 0o666,
+        trust: TrustOptions | None = None,
+        progress: Progress | None = None,
+    ) -> Pulled:
+        """Get a module back, every byte verified before the file has its name or the stream its first byte.
+
+        Args:
+            reference: where it is.
+            output: the file or binary stream it goes to. A folder gets a file named by the artifact's title, else by
+                the repository; None means the current folder.
+            module: which one, if there are several: a title, a path in an archive, or a digest.
+            platform: which entry of an index: `OS/ARCHITECTURE`.
+            force: take what is not a WebAssembly module, too.
+            cached: use what was downloaded before.
+            mode: permission bits of the file, before the umask.
+            trust: whose signature it must have, besides what policy files ask for.
+            progress: called with what moves.
+
+        Raises:
+            NotFoundError: nothing is named so.
+            IntegrityError: bytes are not what the manifest says; nothing was written.
+            InvalidInputError: the artifact holds no module, or several.
+            Wasm2OciError: the output cannot be written, or the registry failed.
+        """
+        from wasm2oci.operations.pull import PullRequest, pull
+        from wasm2oci.operations.trust import TrustOptions
+
+        path = Path(output) if isinstance(output, str) else output
+        into = isinstance(path, Path) and path.is_dir()
+        request = PullRequest(
+            source=location_of(reference),
+            output=None if into else path,
+            folder=path if into and isinstance(path, Path) else Path(),
+            wanted=module,
+            platform=platform,
+            cached=cached,
+            force=force,
+            mode=mode,
+            trust=trust or TrustOptions(),
+        )
+        return pull(request, self.environment, progress or no_progress())
+
+    def verify(
+        self,
+        reference: str,
+        file: str | Path | None = None,
+        *,
+        module: str | None = None,
+        platform: str | None = None,
+        trust: TrustOptions | None = None,
+        module_key: Path | None = None,
+        notation: bool = False,
+        progress: Progress | None = None,
+    ) -> Verified:
+        """Read every manifest and blob of an artifact where it is, and check it; see too that a file is its module.
+
+        Args:
+            reference: where it is.
+            file: a local file that should be its module.
+            module: which one, if there are several.
+            platform: which entry of an index.
+            trust: whose signature it must have, besides what policy files ask for.
+            module_key: a public key whose signature the module itself must hold.
+            notation: ask for a Notation signature that meets notation's own trust policy.
+            progress: called with what is checked.
+
+        Raises:
+            NotFoundError: nothing is named so, or a part is missing.
+            IntegrityError: bytes are not what they should be, or the file is not the module.
+            Wasm2OciError: the place or the file cannot be read.
+        """
+        from wasm2oci.operations.trust import TrustOptions
+        from wasm2oci.operations.verify import VerifyRequest, verify
+
+        path = None if file is None else Path(file)
+        trust = trust or TrustOptions()
+        request = VerifyRequest(location_of(reference), path, module, platform, trust, module_key, notation)
+        return verify(request, self.environment, progress or no_progress())
+
+    def inspect(self, reference: str, *, look_inside: bool = True) -> Inspected:
+        """Look at an artifact: its parts, annotations and referrers, and (`look_inside`) what its module declares.
+
+        Raises:
+            NotFoundError: nothing is named so.
+            Wasm2OciError: the place cannot be read.
+        """
+        from wasm2oci.operations.inspect import InspectRequest, inspect
+
+        return inspect(InspectRequest(location_of(reference), look_inside), self.environment)
+
+    def inspect_file(self, module: Path | bytes) -> InspectedFile:
+        """Look at a module file, or at the bytes of one.
+
+        Raises:
+            NotFoundError: there is no such file.
+            InvalidInputError: it is not WebAssembly.
+            LocalIOError: it cannot be read.
+        """
+        from wasm2oci.operations.inspect import inspect_bytes, inspect_file
+
+        return inspect_bytes(module, "the module") if isinstance(module, bytes) else inspect_file(module)
+
+    def manifest(self, reference: str) -> bytes:
+        """The bytes of a manifest or index, exactly as they are.
+
+        Raises:
+            NotFoundError: nothing is named so.
+            Wasm2OciError: the place cannot be read.
+        """
+        from wasm2oci.operations.inspect import read_raw
+
+        return read_raw(location_of(reference), self.environment)
+
+    def validate(
+        self,
+        subject: str | Path | bytes,
+        *,
+        features: str | None = None,
+        module: str | None = None,
+        platform: str | None = None,
+    ) -> Validated:
+        """Check that a module is valid WebAssembly, every function of it.
+
+        Args:
+            subject: a reference, a file, or the bytes.
+            features: what it may use: `wasm1`, `wasm2`, `wasm3`, `+gc,-simd128`, ...; by default what the engine runs.
+            module: which one, if an artifact holds several.
+            platform: which entry of an index.
+
+        Raises:
+            ModuleError: it is malformed or invalid; `offset` and `reason` tell where and why.
+            UsageError: there is no such feature.
+            Wasm2OciError: it cannot be read or fetched.
+        """
+        from wasm2oci.engine.syntax.features import DEFAULT, parse_features
+        from wasm2oci.operations.validate import ValidateRequest, validate
+
+        allowed = DEFAULT if features is None else parse_features(features)
+        return validate(ValidateRequest(_subject(subject), allowed, module, platform), self.environment)
+
+    def run(
+        self,
+        subject: str | Path,
+        args: Sequence[str] = (),
+        *,
+        environment: Mapping[str, str] = _NOTHING,
+        directories: Sequence[Preopen] = (),
+        stdin: int | bytes = b"",
+        stdout: int | Callable[[bytes], object] = 1,
+        stderr: int | Callable[[bytes], object] = 2,
+        invoke: str | None = None,
+        timeout: float | None = None,
+        fuel: int | None = None,
+        max_memory: int | None = None,
+        max_stack: int | None = None,
+        engine: EngineChoice | str = "auto",
+        pull: Pull | str = "auto",
+        digest: str | None = None,
+        module: str | None = None,
+        platform: str | None = None,
+        trap_missing: bool = False,
+        trace: Callable[[str], object] | None = None,
+        profile: bool = False,
+        cached: bool = True,
+        trust: TrustOptions | None = None,
+        isolated: bool = False,
+    ) -> Ran:
+        """Fetch a module, verify it and run it to its end, with nothing but what it is given here.
+
+        Args:
+            subject: a reference or a file.
+            args: its arguments; with `invoke` the typed values of the function, as text.
+            environment: its variables.
+            directories: what it may use of the file system.
+            stdin: bytes, or a descriptor of this process.
+            stdout: what takes its bytes, or a descriptor of this process.
+            stderr: the same.
+            invoke: the exported function to call instead of the program's start.
+            timeout: seconds after which it is stopped.
+            fuel: about how many instructions after which it is stopped.
+            max_memory: bytes for its memories, tables, objects and generated code; 1 GiB by default.
+            max_stack: bytes of its call stack, from 64 KiB to 1 GiB.
+            engine: `auto`, `embedded` or `wasmtime`.
+            pull: when the registry is asked: `auto` (for a tag, if it can be reached), `always`, `missing` or `never`.
+            digest: run only this module, or the module of this manifest.
+            module: which one, if an artifact holds several.
+            platform: which entry of an index.
+            trap_missing: start it although imports are missing; calling one traps.
+            trace: takes a line for each WASI call.
+            profile: measure where time went (embedded engine).
+            cached: keep and use code that was made from the module.
+            trust: whose signature it must have, besides what policy files ask for.
+            isolated: run it in a forked child process (Linux, with descriptors as streams): the limits on time and
+                memory then hold whatever the guest does. Not for a process with threads.
+
+        Raises:
+            NotFoundError: there is no such file or artifact, or no such function in it.
+            IntegrityError: it is not the module asked for; nothing of it was run.
+            Wasm2OciError: it could not be fetched, or not be started. What the guest does is not an error: see `Ran`.
+        """
+        from wasm2oci.oci.digest import Digest
+        from wasm2oci.operations.fetch_module import FetchPolicy, Pull
+        from wasm2oci.operations.run import FetchAndRun, run
+        from wasm2oci.operations.trust import TrustOptions
+        from wasm2oci.runtime.request import DEFAULT_MAX_MEMORY, DEFAULT_MAX_STACK, EngineChoice, Limits, RunRequest
+
+        request = RunRequest(
+            args=tuple(map(_encoded, args)),
+            environment=tuple((_encoded(name), _encoded(value)) for name, value in environment.items()),
+            preopens=tuple(directories),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            invoke=invoke,
+            limits=Limits(
+                timeout_s=timeout,
+                fuel=fuel,
+                max_memory=DEFAULT_MAX_MEMORY if max_memory is None else max_memory,
+                max_stack=DEFAULT_MAX_STACK if max_stack is None else max_stack,
+            ),
+            engine=EngineChoice(engine),
+            missing_as_traps=trap_missing,
+            trace=trace,
+            profile=profile,
+            isolated=isolated,
+        )
+        policy = FetchPolicy(
+            Pull(pull),
+            None if digest is None else Digest.parse(digest),
+            module,
+            platform,
+            trust or TrustOptions(),
+        )
+        source = subject if isinstance(subject, Path) else location_of(subject)
+        return run(FetchAndRun(source, request, policy, cached), self.environment)
+
+
+def location_of(reference: str) -> Location:
+    """The place that a reference names."""
+    from wasm2oci.oci.reference import parse_location
+
+    return parse_location(reference)
+
+
+def _subject(subject: str | Path | bytes) -> Location | Path | bytes:
+    return location_of(subject) if isinstance(subject, str) else subject
+
+
+def no_progress() -> Progress:
+    """A progress that shows nothing."""
+    from wasm2oci.content.progress import SILENT
+
+    return SILENT
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
