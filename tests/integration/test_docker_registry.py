@@ -14,7 +14,7 @@ from tests.support.registries import SETUPS, Case, open_registry
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.verify import BytesContent, Verified
-from wasm2oci.errors import AccessError, NotFoundError, UnsupportedError
+from wasm2oci.errors import AccessError, NotFoundError, RemedyKind, UnsupportedError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.reference import Reference
@@ -157,7 +157,7 @@ def test_without_credentials(case: Case, tmp_path: "Path") -> None:
         else:
             with pytest.raises(AccessError, match="no credentials found") as caught:
                 repository.push(BLOB, BytesContent(DATA))
-            assert caught.value.hint == f"wasm2oci login {case.host}"
+            assert caught.value.remedy == (RemedyKind.LOG_IN, case.host)
 
 
 def test_several_tags_in_one_push(case: Case, connector: Connector) -> None:

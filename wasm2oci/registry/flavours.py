@@ -125,7 +125,9 @@ FLAVOURS: Final = (
             ),
             Refusal("scope", True, "the token needs the scope write:packages"),
             Refusal("", True, "log in with a token that has the scope write:packages and access to {name}"),
-            Refusal("", False, "a private package needs a token with the scope read:packages: wasm2oci login {host}"),
+            Refusal(
+                "", False, "a private package needs a token with the scope read:packages: log in to {host} with one"
+            ),
         ),
         referrers="fallback tag",
         login=("wasm2oci login ghcr.io -u ACCOUNT --password-stdin",),
@@ -171,8 +173,8 @@ FLAVOURS: Final = (
             Refusal(
                 "expired",
                 False,
-                "ECR passwords last 12 hours: `aws ecr get-login-password | wasm2oci login {host} -u AWS"
-                " --password-stdin`",
+                "ECR passwords last 12 hours: log in to {host} again, user AWS, with what `aws ecr get-login-password`"
+                " prints",
             ),
             Refusal(
                 "does not exist",
@@ -184,7 +186,7 @@ FLAVOURS: Final = (
                 False,
                 "ECR repositories must exist first: `aws ecr create-repository --repository-name {name}`",
             ),
-            Refusal("", False, "`aws ecr get-login-password | wasm2oci login {host} -u AWS --password-stdin`"),
+            Refusal("", False, "log in to {host}, user AWS, with what `aws ecr get-login-password` prints"),
         ),
         login=("aws ecr get-login-password | wasm2oci login HOST -u AWS --password-stdin",),
         notes=(
