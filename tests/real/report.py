@@ -1,14 +1,19 @@
-"""Runs real programs and prints a row for each group: what passed, and how long it took beside wasmtime.
+"""Runs real programs and prints a row for each, and one for each group: what agreed, and how long it took.
 
     python -m tests.real.report [GROUP...]
 
-Times are seconds of processor time, cold and with the engine's code kept from the first run.
+A group is named by the first word of its programs' names; a whole name is a group of one. Times are seconds of
+processor time: of the first program that runs a module also without kept code ("cold"), of all of them with the code
+that an earlier run left. Go's tests are run cold only.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections import Counter
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,42 +21,58 @@ from tests.real.programs import programs
 from tests.real.runs import ENGINES, run
 
 if TYPE_CHECKING:
-    from collections import Counter
+    from collections.abc import Sequence
 
-    from tests.real.runs import Program, Run
-
-
-def measured(program: Program) -> dict[str, tuple[Run, Run]]:
-    """For each engine a cold run, and one after it."""
-    runs = {}
-    for engine in ENGINES:
-        with tempfile.TemporaryDirectory() as cache:
-            cold = run(program, engine, Path(cache))
-            warm = run(program, engine, Path(cache)) if cold.code >= 0 else cold
-        runs[engine] = (cold, warm)
-    return runs
+    from tests.real.runs import Program
 
 
 def counts(found: Counter[str]) -> str:
-    """`PASS 12, SKIP 1`."""
+    """`12 PASS, 1 SKIP`."""
     return ", ".join(f"{number} {verdict}" for verdict, number in sorted(found.items()))
 
 
-def main(groups: list[str]) -> None:
+def row(program: Program, cache: Path, *, cold: bool) -> tuple[bool, Counter[str], list[float]]:
+    """Runs a program, prints its row, and returns whether the engines agree, the verdicts, and the seconds."""
+    ours, theirs = first = [run(program, engine, cache) for engine in ENGINES]
+    again = not cold or program.group != "go"
+    if cold and again:
+        ours, theirs = (run(program, engine, cache) for engine in ENGINES)
+    same = ours.code == theirs.code and ours.output == theirs.output
+    verdicts = counts(ours.verdicts) or f"exit {ours.code}"
+    if not same:
+        verdicts += f" (wasmtime: {counts(theirs.verdicts) or f'exit {theirs.code}'})"
+    times = [f"{once.seconds:.1f}" if cold else "" for once in first]
+    kept = [f"{once.seconds:.1f}" if again else "" for once in (ours, theirs)]
+    memory = [f"{once.megabytes:.0f}" for once in first]
+    cells = [program.name, "yes" if same else "NO", verdicts, times[0], kept[0], times[1], kept[1], *memory]
+    print(f"| {' | '.join(cells)} |", flush=True)
+    return same, ours.verdicts, [ours.seconds, theirs.seconds]
+
+
+def report(group: str, members: Sequence[Program]) -> None:
+    """Prints the rows of a group."""
+    agreed, verdicts, seconds = 0, Counter[str](), [0.0, 0.0]
+    with tempfile.TemporaryDirectory() as cache:
+        modules = set()
+        for program in members:
+            same, more, used = row(program, Path(cache), cold=program.module not in modules)
+            modules.add(program.module)
+            agreed += same
+            verdicts += more
+            seconds = [a + b for a, b in zip(seconds, used, strict=True)]
+    ours, theirs = seconds
+    name = f"**{group}**: {agreed} of {len(members)}"
+    print(f"| {name} | | {counts(verdicts)} | | {ours:.1f} | | {theirs:.1f} | | |", flush=True)
+
+
+def main(groups: Sequence[str]) -> None:
     """The command."""
-    print("| program | same | tests | embedded cold | kept | wasmtime cold | kept | MB embedded | MB wasmtime |")
+    print("| program | same | verdicts | embedded cold | kept | wasmtime cold | kept | MB embedded | MB wasmtime |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for program in programs():
-        if program.module.exists() and (not groups or program.group in groups):
-            runs = measured(program)
-            (ours, again), (theirs, theirs_again) = (runs[engine] for engine in ENGINES)
-            same = all(one.code == theirs.code and one.output == theirs.output for one in (ours, again))
-            times = [f"{one.seconds:.1f}" for one in (ours, again, theirs, theirs_again)]
-            verdicts = counts(ours.verdicts) or f"exit {ours.code}"
-            if not same:
-                verdicts += f" (wasmtime: {counts(theirs.verdicts) or f'exit {theirs.code}'})"
-            cells = [program.name, "yes" if same else "NO", verdicts, *times]
-            print(f"| {' | '.join(cells)} | {ours.megabytes:.0f} | {theirs.megabytes:.0f} |", flush=True)
+    for group, found in groupby(programs(), key=attrgetter("group")):
+        wanted = [p for p in found if p.module.exists() and (not groups or group in groups or p.name in groups)]
+        if wanted:
+            report(group, wanted)
 
 
 if __name__ == "__main__":
