@@ -214,7 +214,7 @@ def _outcome(reset: object, function: Function, call: Call) -> Any:
             reset.invoke()
         returned = function.invoke(*call.arguments)
     except Trap as trap:
-        return _KINDS[trap.kind]
+        return _KINDS.get(trap.kind, trap.kind.name)
     except WasmException:
         return "UNCAUGHT_EXCEPTION"
     except Exception as error:  # noqa: BLE001 - an error of the translator is a disagreement, and is shrunk like one

@@ -15,6 +15,7 @@ from tests.support.generators.graph import graph_case
 from tests.support.generators.instructions import program_case
 from tests.support.generators.loops import loop_case
 from tests.support.generators.shrink import printed, shrink
+from tests.support.generators.stack import stack_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +49,7 @@ GENERATORS: Final[dict[str, Generator]] = {
         "structured control flow: ends that coincide, values on branches, handlers, dead code", flow_case, 20, _ALL
     ),
     "graph": Generator("control-flow graphs, nested as compilers nest them", graph_case, 20, _ALL),
+    "stack": Generator("one instruction after the other, whatever the stack allows", stack_case, 20, _ALL),
     "instructions": Generator(
         "every instruction of 3.0, behind signatures of numbers", lambda seeds: program_case(seeds[0])
     ),

@@ -1,0 +1,437 @@
+"""Random instructions one after the other on a typed stack, as a validator would allow them.
+
+Nothing is written as an expression: whatever fits on top of the stack may come next, blocks take what lies there for
+parameters, and branches need what their label carries. After an instruction that does not go on, the stack is
+polymorphic and instructions take operands that were never pushed. What the other generators of control flow leave out
+is here: memories and tables with 64-bit indices, immutable globals, references of every hierarchy cast to the top and
+the bottom of it, exceptions that are kept and thrown again, tail calls of every kind, addresses that are sums and
+shifts.
+
+Operands are rarely small, so that most accesses would trap; addresses are masked where that is likely.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tests.support.generators.helpers import batch_case
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.support.generators.cases import Case
+
+__all__ = ["stack_case"]
+
+
+class _Plain(NamedTuple):
+    """An instruction, or a few that belong together."""
+
+    text: str
+    params: tuple[str, ...]
+    results: tuple[str, ...]
+
+
+def _plain(signature: str, *texts: str) -> list[_Plain]:
+    params, results = signature.split(">")
+    types = [tuple(map(_NAMES.__getitem__, letters)) for letters in (params, results)]
+    return [_Plain(text, *types) for text in texts]
+
+
+_BOX, _FUNC = "(ref null $box)", "(ref null $unary)"
+_NAMES: Final = {
+    "i": "i32",
+    "l": "i64",
+    "d": "f64",
+    "f": "f32",
+    "v": "v128",
+    "a": "anyref",
+    "e": "eqref",
+    "c": "funcref",
+    "x": "exnref",
+    "n": "externref",
+    "b": _BOX,
+    "u": _FUNC,
+    "j": "i31ref",
+}
+_LOCALS: Final = {
+    "i32": ("$a", "$b", "$c", "$d"),
+    "i64": ("$w", "$w2"),
+    "f64": ("$z",),
+    "f32": ("$y",),
+    "v128": ("$v",),
+    "anyref": ("$r",),
+    "eqref": ("$q",),
+    "funcref": ("$g",),
+    "exnref": ("$x",),
+    "externref": ("$n",),
+    "i31ref": ("$j",),
+    _BOX: ("$box",),
+    _FUNC: ("$u",),
+}
+_CONSTANTS: Final = {
+    "i32": ("i32.const 0", "i32.const 1", "i32.const 5", "i32.const -1", "i32.const 1073741824", "i32.const 65528"),
+    "i64": ("i64.const 0", "i64.const 3", "i64.const -2", "i64.const 4294967296", "global.get $long"),
+    "f64": ("f64.const 0", "f64.const -0.5", "f64.const 1e10", "global.get $double"),
+    "f32": ("f32.const 1.5", "f32.const -0"),
+    "v128": ("v128.const i32x4 1 2 3 -1", "v128.const f64x2 0.5 -1"),
+    "anyref": ("ref.null any", "i32.const 7 ref.i31", "i32.const 1 struct.new $box", "global.get $kept"),
+    "eqref": ("ref.null eq", "i32.const 3 ref.i31"),
+    "funcref": ("ref.null func", "ref.func $help", "ref.func $mark"),
+    "exnref": ("ref.null exn",),
+    "externref": ("ref.null extern", "i32.const 2 ref.i31 extern.convert_any"),
+    "i31ref": ("ref.null i31", "i32.const -1 ref.i31"),
+    _BOX: ("ref.null $box", "i32.const 4 struct.new $box", "struct.new_default $box"),
+    _FUNC: ("ref.func $help", "ref.func $thrice", "ref.null $unary"),
+}
+_CASTS: Final = ("any", "eq", "i31", "struct", "array", "none", "$box", "$numbers")
+_PLAINS: Final = [
+    *_plain("ii>i", *(f"i32.{n}" for n in ("add", "sub", "mul", "and", "or", "xor", "shl", "shr_u", "shr_s", "rotl"))),
+    *_plain("ii>i", *(f"i32.{n}" for n in ("eq", "ne", "lt_s", "lt_u", "ge_s", "gt_u", "div_u", "rem_s"))),
+    *_plain("i>i", "i32.eqz", "i32.clz", "i32.popcnt", "i32.extend8_s", "i32.const 3 i32.shl", "i32.const 255 i32.and"),
+    *_plain("i>i", "i32.const 24 i32.shl i32.const 24 i32.shr_s", "i32.const 16 i32.shl i32.const 16 i32.shr_s"),
+    *_plain("i>i", "call $help", "memory.grow $memory", "i32.const 2 i32.shl i32.load $memory", "i32.const 8 i32.add"),
+    *_plain("i>i", "i32.const 1020 i32.and i32.load $memory offset=4", "i32.const 255 i32.and i32.load8_s $other"),
+    *_plain("ii>i", "i32.const 255 i32.and i32.const 2 i32.shl i32.add i32.const 2044 i32.and i32.load $memory"),
+    *_plain("ii>i", "i32.const 2 i32.shl i32.add i32.load $memory offset=8", "i32.const 3 i32.shl i32.xor"),
+    *_plain("ii>", "i32.const 2 i32.shl i32.store $memory", "i32.store16 $memory offset=65530", "i32.store $other"),
+    *_plain("i>", "global.set $counter", "call $mark", "call $throws"),
+    *_plain(">i", "global.get $counter", "global.get $fixed", "memory.size $memory", "table.size $table"),
+    *_plain("ll>l", *(f"i64.{n}" for n in ("add", "sub", "mul", "and", "xor", "shl", "shr_u", "rotr", "div_s"))),
+    *_plain("ll>i", *(f"i64.{n}" for n in ("eq", "lt_s", "gt_u", "le_u"))),
+    *_plain("l>i", "i64.eqz", "i32.wrap_i64"),
+    *_plain("l>l", "i64.const 4095 i64.and i64.load $far offset=1", "i64.const 1 i64.and memory.grow $far", "i64.ctz"),
+    *_plain("l>l", "i64.const 3 i64.shl i64.load $far", "i64.const 248 i64.and i64.load $far"),
+    *_plain("ll>l", "i64.const 2 i64.shl i64.add i64.const 1020 i64.and i64.load32_u $far"),
+    *_plain("ll>", "i64.const 4088 i64.and i64.store $far", "i64.store32 $far offset=16"),
+    *_plain("i>l", "i64.extend_i32_s", "i64.extend_i32_u"),
+    *_plain("dd>d", "f64.add", "f64.mul", "f64.sub"),
+    *_plain("dd>i", "f64.lt", "f64.ne"),
+    *_plain("d>i", "i32.trunc_sat_f64_s", "i32.trunc_f64_u"),
+    *_plain("i>d", "f64.convert_i32_s"),
+    *_plain("d>f", "f32.demote_f64"),
+    *_plain("f>d", "f64.promote_f32"),
+    *_plain("ff>f", "f32.add", "f32.min"),
+    *_plain("vv>v", "i32x4.add", "v128.xor", "i8x16.swizzle", "i16x8.mul"),
+    *_plain("i>v", "i32x4.splat", "i32.const 255 i32.and v128.load $memory"),
+    *_plain("v>i", "i32x4.extract_lane 2", "v128.any_true"),
+    *_plain("a>i", "ref.is_null", *(f"ref.test (ref {n}{t})" for t in _CASTS for n in ("", "null "))),
+    *_plain("a>a", "ref.as_non_null", "ref.cast (ref any)", "ref.cast (ref null any)", "ref.cast (ref null none)"),
+    *_plain("a>a", "ref.cast (ref none)", "ref.cast (ref eq)"),
+    *_plain("a>b", "ref.cast (ref null $box)"),
+    *_plain("a>e", "ref.cast (ref null eq)"),
+    *_plain("ee>i", "ref.eq"),
+    *_plain("j>i", "i31.get_s", "i31.get_u"),
+    *_plain("b>i", "struct.get $box 0"),
+    *_plain("bi>", "struct.set $box 0"),
+    *_plain("b>a", "nop"),
+    *_plain("a>n", "extern.convert_any"),
+    *_plain("n>a", "any.convert_extern"),
+    *_plain("n>i", "ref.test (ref extern)", "ref.test (ref null noextern)", "ref.is_null"),
+    *_plain("n>n", "ref.cast (ref null noextern)", "ref.cast (ref extern)"),
+    *_plain("c>i", "ref.test (ref $unary)", "ref.test (ref func)", "ref.test (ref null nofunc)", "ref.is_null"),
+    *_plain("c>u", "ref.cast (ref null $unary)"),
+    *_plain("c>c", "ref.cast (ref func)", "ref.cast (ref null nofunc)"),
+    *_plain("iu>i", "call_ref $unary"),
+    *_plain("ii>i", "i32.const 3 i32.and call_indirect $table (type $unary)", "call_indirect $table (type $unary)"),
+    *_plain("il>i", "i64.const 1 i64.and call_indirect $wide (type $unary)"),
+    *_plain("il>li", "call $swap"),
+    *_plain("x>i", "ref.is_null"),
+    *_plain("i>i", "i32.const 9 i32.and array.new_default $numbers array.len"),
+    *_plain("ii>i", "i32.const 7 i32.and array.new $numbers i32.const 3 array.get $numbers"),
+    *_plain("iii>i", "select"),
+    *_plain("lli>l", "select"),
+    *_plain("aai>a", "select (result anyref)"),
+    *_plain(">", "nop"),
+]
+_CARRIED: Final = ((), (), ("i32",), ("i32",), ("i64",), ("i32", "i64"), ("anyref",), ("exnref",), ("i32", "exnref"))
+_RESULTS: Final = (("i32",), ("i64",), ("i32", "i64"), ("i64", "i32"), ())
+_CLAUSES: Final = {
+    (): ("catch $empty", "catch_all"),
+    ("i32",): ("catch $number",),
+    ("exnref",): ("catch_ref $empty", "catch_all_ref"),
+    ("i32", "exnref"): ("catch_ref $number",),
+}
+_TAILS: Final = (
+    ("i32", "return_call $help"),
+    ("i32", "i32.const 0 return_call_indirect $table (type $unary)"),
+    ("i32", "local.get $u return_call_ref $unary"),
+)
+
+
+class _Label(NamedTuple):
+    name: str
+    types: tuple[str, ...]
+
+
+class _Writer:
+    """Writes one function; `stack` is what the innermost block has on the stack."""
+
+    def __init__(self, seed: int, name: str) -> None:
+        self.random = random.Random(seed ^ 0x57AC)
+        self.name = name
+        self.results = self.random.choice(_RESULTS)
+        self.lines: list[str] = []
+        self.labels: list[_Label] = []
+        self.stack: list[str] = []
+        self.dead = False
+        self.count = 0
+        self.left = self.random.choice((30, 60, 120))
+
+    def function(self) -> str:
+        deep = self.random.random() < 0.06
+        outer = _Label("$out", self.results)
+        self.labels.append(outer)
+        if deep:
+            self.nest(self.random.randint(16, 26))
+        else:
+            self.run(4)
+        self.finish(self.results)
+        declared = " ".join(
+            f"(local {name} {type_})" for type_, names in _LOCALS.items() for name in names if name not in {"$a", "$b"}
+        )
+        result = _result(self.results)
+        body = "\n    ".join(self.lines)
+        return (
+            f'  (func ${self.name} (export "{self.name}") (param $a i32) (param $b i32) {result} {declared}\n'
+            f"    (block $out {result}\n    {body}\n    ))\n"
+        )
+
+    # --- the stack -----------------------------------------------------------------------------
+    def emit(self, text: str) -> None:
+        self.lines.append(text)
+        self.left -= 1
+
+    def push(self, type_: str) -> None:
+        draw = self.random
+        local = draw.choice(_LOCALS[type_])
+        self.emit(f"local.get {local}" if draw.random() < 0.6 else draw.choice(_CONSTANTS[type_]))
+        self.stack.append(type_)
+
+    def fits(self, types: Sequence[str]) -> bool:
+        """Whether these are on top; where nothing is reached, operands that are missing are there."""
+        have = self.stack[len(self.stack) - len(types) :] if len(types) <= len(self.stack) else self.stack
+        wanted = types[len(types) - len(have) :]
+        return list(wanted) == have and (self.dead or len(have) == len(types))
+
+    def pop(self, types: Sequence[str]) -> None:
+        del self.stack[max(0, len(self.stack) - len(types)) :]
+
+    def provide(self, types: Sequence[str]) -> None:
+        """Pushes what is missing on top, after dropping what is in the way."""
+        if not self.fits(types):
+            for type_ in types:
+                self.push(type_)
+
+    def finish(self, types: Sequence[str]) -> None:
+        """Leaves exactly these."""
+        while self.stack:
+            if self.stack == list(types) or (self.dead and self.fits(types) and len(self.stack) <= len(types)):
+                return
+            self.take()
+        if not self.dead or self.random.random() < 0.3:
+            for type_ in types:
+                self.push(type_)
+
+    def take(self) -> None:
+        """Puts the top into a local, or drops it."""
+        type_ = self.stack.pop()
+        if self.random.random() < 0.7:
+            self.emit(f"local.set {self.random.choice(_LOCALS[type_])}")
+        else:
+            self.emit("drop")
+
+    # --- instructions --------------------------------------------------------------------------
+    def run(self, depth: int) -> None:
+        """Some instructions."""
+        draw = self.random
+        for _ in range(draw.randint(3, 12)):
+            if self.left < 0:
+                return
+            pick = draw.random()
+            if pick < 0.5:
+                self.plain()
+            elif pick < 0.62:
+                self.push(draw.choice(list(_LOCALS)) if draw.random() < 0.4 else "i32")
+            elif pick < 0.7 and self.stack:
+                self.take()
+            elif pick < 0.74 and self.stack:
+                self.emit(f"local.tee {draw.choice(_LOCALS[self.stack[-1]])}")
+            elif pick < 0.86 and depth > 0:
+                self.construct(depth)
+            elif pick < 0.96:
+                self.conditional()
+            elif not self.dead or draw.random() < 0.3:
+                self.leave()
+
+    def plain(self) -> None:
+        """An instruction whose operands are there, or are pushed."""
+        draw = self.random
+        found = [row for row in _PLAINS if self.fits(row.params)] if draw.random() < 0.7 else []
+        row = draw.choice(found or _PLAINS)
+        self.provide(row.params)
+        self.pop(row.params)
+        self.emit(row.text)
+        self.stack += row.results
+
+    def conditional(self) -> None:
+        """A branch that may be taken."""
+        draw = self.random
+        label = draw.choice(self.labels)
+        types, last = label.types, label.types[-1:]
+        if last == ("anyref",) and draw.random() < 0.6:
+            self.provide(types)
+            left = types[:-1]
+            kind = draw.randrange(3)
+            to = draw.choice(("(ref i31)", "(ref null $box)", "(ref none)", "(ref any)", "anyref"))
+            if kind == 0:
+                self.emit(f"br_on_cast {label.name} anyref {to}")
+                left = types
+            elif kind == 1:
+                self.emit(f"br_on_cast_fail {label.name} anyref {to}")
+                self.pop(last)
+                self.emit("ref.is_null local.set $a")
+            else:
+                self.emit(f"br_on_non_null {label.name}")
+                self.pop(last)
+        elif draw.random() < 0.15:
+            self.provide((*types, "anyref"))
+            self.emit(f"br_on_null {label.name}")
+            left = (*types, "anyref")
+        else:
+            self.branch_if(label)
+            return
+        self.pop(left)
+        self.stack += left
+
+    def branch_if(self, label: _Label) -> None:
+        self.provide((*label.types, "i32"))
+        self.emit(f"br_if {label.name}")
+        self.pop(("i32",))
+        # Where operands were missing, they now have the types of the label.
+        self.pop(label.types)
+        self.stack += label.types
+
+    def leave(self) -> None:
+        """An instruction that does not go on."""
+        draw = self.random
+        pick = draw.randrange(8)
+        label = draw.choice(self.labels)
+        if pick < 3:
+            self.provide(label.types)
+            self.emit(f"br {label.name}")
+        elif pick == 3:
+            same = [other.name for other in self.labels if other.types == label.types]
+            self.provide((*label.types, "i32"))
+            self.emit(f"br_table {' '.join(draw.choices(same, k=draw.randint(1, 6)))}")
+        elif pick == 4:
+            self.provide(self.results)
+            self.emit("return")
+        elif pick == 5:
+            self.provide(("exnref",))
+            self.emit("throw_ref")
+        elif pick == 6 and self.results == ("i32",):
+            self.provide(("i32",))
+            self.emit(draw.choice(_TAILS)[1])
+        else:
+            self.provide(("i32",))
+            self.emit("throw $number")
+        self.stack = []
+        self.dead = True
+
+    # --- constructs ----------------------------------------------------------------------------
+    def construct(self, depth: int) -> None:
+        """A block, loop, if or try_table with what lies on the stack for parameters."""
+        draw = self.random
+        kind = draw.choice(("block", "loop", "if", "try_table", "catch"))
+        params = tuple(self.stack[len(self.stack) - draw.choice((0, 0, 1, 2)) :]) if len(self.stack) > 1 else ()
+        if kind == "if":
+            self.provide((*params, "i32"))
+            self.pop(("i32",))
+        self.pop(params)
+        results = draw.choice(_CARRIED)
+        if kind == "catch":
+            self.stack += params
+            self.catching(depth)
+            return
+        name = self.open(kind, params, results)
+        self.inside(depth, _Label(name, params if kind == "loop" else results), params, results, kind)
+        if kind == "if" and (params != results or draw.random() < 0.5):
+            self.emit("else")
+            self.inside(depth, _Label(name, results), params, results, kind)
+        self.emit("end")
+        self.stack += results
+
+    def open(self, kind: str, params: Sequence[str], results: Sequence[str]) -> str:
+        self.count += 1
+        name = f"$l{self.count}"
+        clauses = ""
+        if kind == "try_table":
+            for label in self.random.sample(self.labels, min(2, len(self.labels))):
+                for clause in _CLAUSES.get(label.types, ())[:2]:
+                    clauses += f" ({clause} {label.name})"
+        self.emit(f"{kind} {name} {' '.join(f'(param {type_})' for type_ in params)} {_result(results)}{clauses}")
+        return name
+
+    def inside(self, depth: int, label: _Label, params: tuple[str, ...], results: tuple[str, ...], kind: str) -> None:
+        around, self.stack, self.dead = (self.stack, self.dead), list(params), False
+        self.labels.append(label)
+        if kind == "loop":
+            self.emit("call $tick")
+        self.run(depth - 1)
+        if kind == "loop" and self.random.random() < 0.4:
+            self.branch_if(label)
+        self.finish(results)
+        self.labels.pop()
+        self.stack, self.dead = around
+
+    def catching(self, depth: int) -> None:
+        """A try_table inside of the block that its clause leads to; what it caught may be thrown again."""
+        carried = self.random.choice(list(_CLAUSES))
+        name = self.open("block", (), carried)
+        around, self.stack, self.dead = (self.stack, self.dead), [], False
+        self.labels.append(_Label(name, carried))
+        clause = self.random.choice(_CLAUSES[carried])
+        self.count += 1
+        inner = f"$l{self.count}"
+        self.emit(f"try_table {inner} ({clause} {name})")
+        self.emit("local.get $a call $throws")
+        self.inside(depth, _Label(inner, ()), (), (), "try_table")
+        self.emit("end")
+        self.finish(carried)
+        self.labels.pop()
+        self.stack, self.dead = around
+        self.emit("end")
+        self.stack += carried
+
+    def nest(self, depth: int) -> None:
+        """Loops and handlers inside of each other, deeper than CPython takes; then something on the way out."""
+        kind = self.random.choice(("loop", "loop", "try_table", "if", "block"))
+        if kind == "if":
+            self.push("i32")
+            self.stack.pop()
+        name = self.open(kind, (), ())
+        self.labels.append(_Label(name, ()))
+        if kind == "loop":
+            self.emit("call $tick")
+        if depth:
+            self.nest(depth - 1)
+        self.left = max(self.left, 12)
+        if self.random.random() < 0.6:
+            self.run(0)
+        if kind == "loop":
+            self.branch_if(self.labels[-1])
+        self.finish(())
+        self.labels.pop()
+        self.dead = False
+        self.emit("end")
+
+
+def _result(types: Sequence[str]) -> str:
+    return f"(result {' '.join(types)})" if types else ""
+
+
+def stack_case(seeds: Sequence[int]) -> Case:
+    """One module with a function for each seed."""
+    return batch_case(lambda seed, name: _Writer(seed, name).function(), seeds)
