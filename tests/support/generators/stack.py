@@ -145,6 +145,7 @@ _PLAINS: Final = [
     *_plain("aai>a", "select (result anyref)"),
     *_plain(">", "nop"),
 ]
+_NUMERIC: Final = [row for row in _PLAINS if {*row.params, *row.results} <= {"i32", "i64"} and "load" not in row.text]
 _CARRIED: Final = ((), (), ("i32",), ("i32",), ("i64",), ("i32", "i64"), ("anyref",), ("exnref",), ("i32", "exnref"))
 _RESULTS: Final = (("i32",), ("i64",), ("i32", "i64"), ("i64", "i32"), ())
 _CLAUSES: Final = {
@@ -158,6 +159,27 @@ _TAILS: Final = (
     ("i32", "i32.const 0 return_call_indirect $table (type $unary)"),
     ("i32", "local.get $u return_call_ref $unary"),
 )
+
+_BEGIN: Final = (
+    "(local.set $c (i32.add (local.get $a) (local.get $b))) (local.set $d (i32.const 96)) "
+    "(local.set $w (i64.extend_i32_s (local.get $b))) (local.set $w2 (i64.const 0x123456789abc)) "
+    "(local.set $r (ref.i31 (local.get $a))) (local.set $u (ref.func $thrice)) (local.set $z (f64.const 0.75))"
+)
+_SEEN: Final = " ".join(
+    f"(call $mark {text})"
+    for text in (
+        *(f"(local.get {name})" for name in _LOCALS["i32"]),
+        *(
+            f"(i32.wrap_i64 (i64.rotl (local.get {name}) (i64.const {by})))"
+            for name in _LOCALS["i64"]
+            for by in (0, 32)
+        ),
+        "(i32.trunc_sat_f64_s (local.get $z))",
+        "(ref.is_null (local.get $r))",
+        "(i32x4.extract_lane 1 (local.get $v))",
+    )
+)
+"""What is left in locals, made part of the exported hash."""
 
 
 class _Label(NamedTuple):
@@ -177,7 +199,7 @@ class _Writer:
         self.stack: list[str] = []
         self.dead = False
         self.count = 0
-        self.left = self.random.choice((30, 60, 120))
+        self.left = self.random.choice((40, 80, 150))
 
     def function(self) -> str:
         deep = self.random.random() < 0.06
@@ -195,7 +217,7 @@ class _Writer:
         body = "\n    ".join(self.lines)
         return (
             f'  (func ${self.name} (export "{self.name}") (param $a i32) (param $b i32) {result} {declared}\n'
-            f"    (block $out {result}\n    {body}\n    ))\n"
+            f"    {_BEGIN}\n    (block $out {result}\n    {body}\n    )\n    {_SEEN})\n"
         )
 
     # --- the stack -----------------------------------------------------------------------------
@@ -237,7 +259,7 @@ class _Writer:
     def take(self) -> None:
         """Puts the top into a local, or drops it."""
         type_ = self.stack.pop()
-        if self.random.random() < 0.7:
+        if self.random.random() < 0.85:
             self.emit(f"local.set {self.random.choice(_LOCALS[type_])}")
         else:
             self.emit("drop")
@@ -246,7 +268,7 @@ class _Writer:
     def run(self, depth: int) -> None:
         """Some instructions."""
         draw = self.random
-        for _ in range(draw.randint(3, 12)):
+        for _ in range(draw.randint(4, 16)):
             if self.left < 0:
                 return
             pick = draw.random()
@@ -254,8 +276,9 @@ class _Writer:
                 self.plain()
             elif pick < 0.62:
                 self.push(draw.choice(list(_LOCALS)) if draw.random() < 0.4 else "i32")
-            elif pick < 0.7 and self.stack:
-                self.take()
+            elif pick < 0.7 or len(self.stack) > 3:
+                while self.stack and draw.random() < 0.6:
+                    self.take()
             elif pick < 0.74 and self.stack:
                 self.emit(f"local.tee {draw.choice(_LOCALS[self.stack[-1]])}")
             elif pick < 0.86 and depth > 0:
@@ -268,17 +291,22 @@ class _Writer:
     def plain(self) -> None:
         """An instruction whose operands are there, or are pushed."""
         draw = self.random
-        found = [row for row in _PLAINS if self.fits(row.params)] if draw.random() < 0.7 else []
-        row = draw.choice(found or _PLAINS)
+        rows = _NUMERIC if draw.random() < 0.5 else _PLAINS
+        found = [row for row in rows if self.fits(row.params)] if draw.random() < 0.7 else []
+        row = draw.choice(found or rows)
         self.provide(row.params)
         self.pop(row.params)
         self.emit(row.text)
         self.stack += row.results
 
+    def label(self) -> _Label:
+        """One of the labels around, a near one more often than not."""
+        return self.random.choice(self.labels[-2:] if self.random.random() < 0.6 else self.labels)
+
     def conditional(self) -> None:
         """A branch that may be taken."""
         draw = self.random
-        label = draw.choice(self.labels)
+        label = self.label()
         types, last = label.types, label.types[-1:]
         if last == ("anyref",) and draw.random() < 0.6:
             self.provide(types)
@@ -306,9 +334,14 @@ class _Writer:
         self.stack += left
 
     def branch_if(self, label: _Label) -> None:
-        self.provide((*label.types, "i32"))
+        draw = self.random
+        if draw.random() < 0.7:
+            self.provide(label.types)
+            self.emit(f"local.get {draw.choice(_LOCALS['i32'])} i32.const {draw.choice((1, 2, 3, 4))} i32.and")
+        else:
+            self.provide((*label.types, "i32"))
+            self.pop(("i32",))
         self.emit(f"br_if {label.name}")
-        self.pop(("i32",))
         # Where operands were missing, they now have the types of the label.
         self.pop(label.types)
         self.stack += label.types
@@ -317,7 +350,7 @@ class _Writer:
         """An instruction that does not go on."""
         draw = self.random
         pick = draw.randrange(8)
-        label = draw.choice(self.labels)
+        label = self.label()
         if pick < 3:
             self.provide(label.types)
             self.emit(f"br {label.name}")

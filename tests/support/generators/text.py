@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wasm2oci.engine.syntax.types import (
         FieldType,
         FuncType,
+        Limits,
         TableType,
     )
 
@@ -193,8 +194,7 @@ class _Printer:
 
     def table(self, index: int) -> str:
         type_: TableType = self.module.tables[index].type
-        limits = f"{type_.limits.minimum}{'' if type_.limits.maximum is None else f' {type_.limits.maximum}'}"
-        return f"  (table $table{index} {limits} {self.type(type_.element)})"
+        return f"  (table $table{index} {_limits(type_.limits)} {self.type(type_.element)})"
 
     def text(self) -> str:
         module, used = self.module, self.used
@@ -214,9 +214,8 @@ class _Printer:
                     used["elem"].add(index)
         lines = [self.table(index) for index in sorted(used["table"])]
         for index in sorted(used["m"]):
-            limits = module.mems[index].limits
             names = self.names(ExternKind.MEMORY, index)
-            lines.append(f"  (memory $m{index}{names} {limits.minimum} {limits.maximum or ''})".replace(" )", ")"))
+            lines.append(f"  (memory $m{index}{names} {_limits(module.mems[index].limits)})")
         lines += [f"  (tag $e{i} {self.signature(module.tags[i].type.func)})" for i in sorted(used["e"])]
         for index in sorted(used["g"]):
             item = module.globals[index]
@@ -262,6 +261,11 @@ class _Printer:
                 inner = [self.typedef(index) for index in range(low, high)]
                 texts[low] = [f"  {inner[0]}"] if len(inner) == 1 else ["  (rec", *[f"    {i}" for i in inner], "  )"]
         return [line for low in sorted(texts) for line in texts[low]]
+
+
+def _limits(limits: Limits) -> str:
+    most = "" if limits.maximum is None else f" {limits.maximum}"
+    return f"{'i64 ' if limits.is64 else ''}{limits.minimum}{most}"
 
 
 def _float(bits: int, width: int) -> str:
