@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import LayoutReference, Reference
+    from wasm2oci.operations.assemble import Assembled
     from wasm2oci.operations.attestations import Attestation, Attestations
     from wasm2oci.operations.copy import Copied
     from wasm2oci.operations.delete import Deleted
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.login import LoggedIn, LoggedOut
     from wasm2oci.operations.module_info import ModuleInfo
     from wasm2oci.operations.policy import ExplainedDecision, ExplainedRequirement, Explanation, FoundSignature
+    from wasm2oci.operations.print_module import Printed
     from wasm2oci.operations.pull import Pulled
     from wasm2oci.operations.push import AttachedSignature, Pushed
     from wasm2oci.operations.resolve import Resolved
@@ -63,6 +65,7 @@ __all__ = [
     "COSIGN_SIGNATURE",
     "PROFILES",
     "SILENT",
+    "Assembled",
     "AttachedSignature",
     "Attestation",
     "Attestations",
@@ -92,6 +95,7 @@ __all__ = [
     "ModuleInfo",
     "Outcome",
     "Preopen",
+    "Printed",
     "ProfileRow",
     "Progress",
     "Pull",
@@ -127,6 +131,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "oci.descriptor": ("Descriptor",),
     "oci.digest": ("Digest",),
     "oci.reference": ("LayoutReference", "Reference"),
+    "operations.assemble": ("Assembled",),
     "operations.attestations": ("Attestation", "Attestations"),
     "operations.copy": ("Copied",),
     "operations.delete": ("Deleted",),
@@ -137,6 +142,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.login": ("LoggedIn", "LoggedOut"),
     "operations.module_info": ("ModuleInfo",),
     "operations.policy": ("ExplainedDecision", "ExplainedRequirement", "Explanation", "FoundSignature"),
+    "operations.print_module": ("Printed",),
     "operations.pull": ("Pulled",),
     "operations.push": ("AttachedSignature", "Pushed"),
     "operations.resolve": ("Resolved",),

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.client_signatures import SignatureMethods
+from wasm2oci.client_text import TextMethods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ __all__ = ["ModuleMethods", "location_of", "no_progress"]
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-class ModuleMethods(SignatureMethods):
+class ModuleMethods(TextMethods):
     """What `Client` does with modules."""
 
     def push(
@@ -57,7 +57,7 @@ class ModuleMethods(SignatureMethods):
             module: the file, or its bytes.
             reference: where it goes; several tags are written `HOST/NAME:TAG,TAG`.
             profile: how the artifact is laid out; a name in `PROFILES`.
-            title: the file name that a pull gives it; the file's own by default, none for bytes.
+            title: the file name that a pull gives it; by default the file's own (of text with `.wasm`), none for bytes.
             annotations: of the manifest.
             annotation_file: JSON with more of them; `annotations` go before it.
             created: when it was made (RFC 3339, or seconds since 1970); else `SOURCE_DATE_EPOCH`, else no date.
@@ -85,7 +85,7 @@ class ModuleMethods(SignatureMethods):
             destination=destination,
             further_tags=further,
             profile=profile,
-            title=source.name if title is None and isinstance(source, Path) else title,
+            title=_title(source, force=force) if title is None and isinstance(source, Path) else title,
             annotations=annotations,
             annotation_file=annotation_file,
             created=created,
@@ -352,6 +352,12 @@ def location_of(reference: str) -> Location:
 
 def _subject(subject: str | Path | bytes) -> Location | Path | bytes:
     return location_of(subject) if isinstance(subject, str) else subject
+
+
+def _title(source: Path, *, force: bool) -> str:
+    """The file name that a pull gives a module: the file's own; that of text, which is assembled, ends in `.wasm`."""
+    text = source.suffix in {".wat", ".wast"} and not force
+    return source.with_suffix(".wasm").name if text else source.name
 
 
 def no_progress() -> Progress:

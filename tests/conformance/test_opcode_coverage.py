@@ -5,7 +5,6 @@ import struct
 from contextlib import suppress
 
 import pytest
-import wasmtime
 
 from tests.support.interpreter import instructions
 from tests.support.spec_runner import ScriptRunner
@@ -14,6 +13,7 @@ from wasm2oci.engine.embed import Engine, Linker, Module
 from wasm2oci.engine.syntax import features
 from wasm2oci.engine.syntax import module as syntax
 from wasm2oci.engine.syntax.opcodes import OPCODES
+from wasm2oci.engine.text import assemble
 from wasm2oci.engine.translate.function import Source, translate_function
 from wasm2oci.engine.translate.lowering import CONTROL, LOWERING
 from wasm2oci.engine.translate.options import Options
@@ -60,7 +60,7 @@ def test_the_suite_runs_every_instruction(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("mnemonic", TRUNCATIONS)
 def test_relaxed_truncations_do_what_the_deterministic_profile_says(mnemonic: str) -> None:
     text = f'(module (func (export "f") (param v128) (result v128) ({mnemonic} (local.get 0))))'
-    instance = Linker(Engine()).instantiate(Module(Engine(), bytes(wasmtime.wat2wasm(text))))
+    instance = Linker(Engine()).instantiate(Module(Engine(), assemble(text)))
     single = "f32x4" in mnemonic
     signed = mnemonic.endswith(("_s", "_s_zero"))
     numbers = (1.9, -1.9, float("nan"), 3e9, -3e9, 5e9, float("inf"), float("-inf"), -0.0, 0.5, 2147483520.0, -1.0)

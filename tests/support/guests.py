@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from wasm2oci.runtime import EngineChoice, RunOutcome, RunRequest, assemble, run
+from wasm2oci.engine.text import assemble
+from wasm2oci.runtime import EngineChoice, RunOutcome, RunRequest, run
 
 __all__ = [
     "DEEP",

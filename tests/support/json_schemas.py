@@ -25,6 +25,8 @@ RESULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "run": (client.Ran,),
     "verify": (client.Verified,),
     "validate": (client.Validated,),
+    "print": (client.Printed,),
+    "assemble": (client.Assembled,),
     "inspect": (client.Inspected, client.InspectedFile),
     "tree": (client.Tree,),
     "sign": (client.Signed,),

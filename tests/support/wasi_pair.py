@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import wasmtime
 
+from wasm2oci.engine.text import assemble
 from wasm2oci.runtime.wasmtime_wasi import offer_wasi
 from wasm2oci.wasi import (
     FUNCTIONS,
@@ -46,7 +47,7 @@ def _module() -> bytes:
         imports.append(f'(import "{MODULE}" "{function.name}" (func ${function.name} {signature}))')
         values = " ".join(f"(local.get {index})" for index in range(len(params)))
         exports.append(f'(func (export "{function.name}") {signature} (call ${function.name} {values}))')
-    return bytes(wasmtime.wat2wasm("\n".join(["(module", *imports, '(memory (export "memory") 4)', *exports, ")"])))
+    return assemble("\n".join(["(module", *imports, '(memory (export "memory") 4)', *exports, ")"]))
 
 
 _ENGINE = wasmtime.Engine()

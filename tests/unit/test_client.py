@@ -28,6 +28,7 @@ PUBLIC = {
         *("Client", "ConnectOptions", "PROFILES", "Preopen", "Progress", "Outcome", "SILENT"),
         *("Pull", "EngineChoice", "Ending", "Reference", "LayoutReference", "Digest", "Descriptor"),
         *("Pushed", "Pulled", "Copied", "Verified", "Validated", "Inspected", "InspectedFile", "Resolved", "Tags"),
+        *("Printed", "Assembled"),
         *("Tree", "TreePart", "SignatureState", "SignatureSummary", "SignedItem"),
         *("Tagged", "Deleted", "LoggedIn", "LoggedOut", "Ran", "TrapInfo", "ProfileRow", "Served"),
         *("ModuleInfo", "ModuleFacts", "Extern", "CoreModule", "document", "failure", "find_subject"),
@@ -39,6 +40,7 @@ PUBLIC = {
         *("sign", "attest", "attestations", "sbom", "provenance", "explain_policy", "import_policy", "generate_key"),
         *("import_key", "public_key"),
         *("push", "pull", "verify", "inspect", "inspect_file", "manifest", "validate", "run", "resolve", "tags"),
+        *("print", "assemble", "assemble_file"),
         *("tree", "tag", "copy", "delete", "login", "logout", "serve", "close"),
     },
 }
@@ -175,3 +177,23 @@ def test_importing_the_package_imports_next_to_nothing() -> None:
         "assert not {'httpx', 'ssl', 'wasm2oci.registry.connect'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_a_module_is_printed_and_assembled(here: Client, tmp_path: Path) -> None:
+    path = tmp_path / "hello.wasm"
+    printed = here.print(path)
+    assert printed.text is not None
+    assert here.assemble(printed.text.encode()) == path.read_bytes()
+    written = here.print(path, tmp_path / "hello.wat", folded=True)
+    assert (written.file, written.text) == (tmp_path / "hello.wat", None)
+    assembled = here.assemble_file(tmp_path / "hello.wat", tmp_path / "again.wasm")
+    assert (tmp_path / "again.wasm").read_bytes() == path.read_bytes()
+    assert (assembled.module, assembled.size) == (printed.module, len(path.read_bytes()))
+
+
+def test_what_is_pushed_as_text_is_pulled_as_a_binary(here: Client, tmp_path: Path) -> None:
+    (tmp_path / "f.wat").write_text('(module (func (export "f")))')
+    here.push(tmp_path / "f.wat", f"oci-layout:{tmp_path / 'layout'}:v1")
+    pulled = here.pull(f"oci-layout:{tmp_path / 'layout'}:v1", tmp_path)
+    assert pulled.file == tmp_path / "f.wasm"
+    assert (tmp_path / "f.wasm").read_bytes() == here.assemble(tmp_path / "f.wat")

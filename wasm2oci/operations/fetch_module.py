@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.errors import (
     IntegrityError,
-    InvalidInputError,
     LocalIOError,
     NotFoundError,
     Remedy,
@@ -49,9 +48,6 @@ __all__ = [
 ]
 
 
-_MAGIC: Final = b"\0asm"
-
-
 class Pull(StrEnum):
     """When the registry is asked."""
 
@@ -75,10 +71,6 @@ class ModuleFileError(NotFoundError):
 
 class UnexpectedDigestError(IntegrityError):
     """The module is not the one that was asked for by digest."""
-
-
-class NoModuleTextError(InvalidInputError):
-    """A file is neither a binary module nor text."""
 
 
 class FetchPolicy(NamedTuple):
@@ -151,17 +143,10 @@ def _from_file(path: Path, policy: FetchPolicy) -> FetchedModule:
         raise LocalIOError(f"{path}: {error.strerror}") from error
     digest = Digest.of(data)
     _check(policy, digest)
-    from wasm2oci.engine.text import is_text
+    from wasm2oci.engine.text import binary
 
-    assembled = not data.startswith(_MAGIC) and is_text(data)
-    if assembled:
-        from wasm2oci.runtime.text import assemble
-
-        try:
-            data = assemble(data.decode())
-        except UnicodeDecodeError as error:
-            raise NoModuleTextError(f"{path} is neither a module nor text") from error
-    return FetchedModule(data, path.name, digest, assembled)
+    module = binary(data)
+    return FetchedModule(module, path.name, digest, module is not data)
 
 
 class _Source(NamedTuple):

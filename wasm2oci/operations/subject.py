@@ -31,7 +31,7 @@ def find_subject(text: str) -> Path | str:
     try:
         parse_location(text)
     except InvalidReferenceError as error:
-        if path.suffix in {".wasm", ".wat"} or ("/" not in text and ":" not in text):
+        if path.suffix in {".wasm", ".wat", ".wast"} or ("/" not in text and ":" not in text):
             raise NoSuchSubjectError(
                 f"no such file: {text}", hint="an artifact in a registry is written HOST/NAME:TAG"
             ) from error

@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Final
 
-import wasmtime
-
 from tests.support.generators.cases import Call, Case
+from wasm2oci.engine.text import assemble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,4 +68,4 @@ def batch_case(function: Callable[[int, str], str], seeds: Sequence[int]) -> Cas
     """
     text = "".join(function(seed, f"p{seed}") for seed in seeds)
     calls = [Call(f"p{seed}", pair) for seed in seeds for pair in _arguments(seed)]
-    return Case(bytes(wasmtime.wat2wasm(f"(module {_HELPERS}\n{text})")), tuple(calls), reset="reset")
+    return Case(assemble(f"(module {_HELPERS}\n{text})"), tuple(calls), reset="reset")

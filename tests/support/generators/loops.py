@@ -10,9 +10,8 @@ left out of the trace, and so is everything after it.
 import random
 from typing import Final
 
-import wasmtime
-
 from tests.support.generators.cases import Call, Case
+from wasm2oci.engine.text import assemble
 
 __all__ = ["loop_case"]
 
@@ -275,7 +274,7 @@ def _module(seed: int) -> bytes:
       (func (export "run") (param {" ".join(_PARAMS)}) (result {results}) (local {" ".join(_LOCALS[len(_PARAMS) :])})
         {body} {gets})
       (export "first" (global 0)) (export "second" (global 1)))"""
-    return bytes(wasmtime.wat2wasm(text))
+    return assemble(text)
 
 
 def _arguments(seed: int) -> list[tuple[int, int, int, float]]:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import wasmtime
 
 from wasm2oci.engine.errors import FeatureError, InvalidModuleError, MalformedError
 from wasm2oci.engine.facts import TYPE_MAX, TYPES_MAX, Extern, ModuleFacts, outline, validated
 from wasm2oci.engine.syntax.features import WASM_1
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import extern_text
+from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode
 
 TEXT = """
@@ -28,7 +28,7 @@ COMPONENT = b"\0asm\x0d\0\x01\0"
 
 
 def wat(text: str) -> bytes:
-    return bytes(wasmtime.wat2wasm(text))
+    return assemble(text)
 
 
 def component_of(module: bytes) -> bytes:

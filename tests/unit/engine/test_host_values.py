@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import wasmtime
 
 from wasm2oci.engine import (
     Engine,
@@ -25,6 +24,7 @@ from wasm2oci.engine import (
     new_table,
     new_tag,
 )
+from wasm2oci.engine.text import assemble
 from wasm2oci.engine.translate.loader import FILE_PREFIX
 from wasm2oci.errors import UsageError
 
@@ -46,7 +46,7 @@ def _items(call: Any = print) -> tuple[Global, Tag, Instance]:
     linker.define("h", "g", number)
     linker.define("h", "tag", tag)
     linker.define_function("h", "f", [], [], call)
-    return number, tag, linker.instantiate(Module(Engine(), bytes(wasmtime.wat2wasm(ITEMS))))
+    return number, tag, linker.instantiate(Module(Engine(), assemble(ITEMS)))
 
 
 def test_a_global_is_read_and_written_with_a_hosts_values() -> None:
@@ -143,9 +143,7 @@ def test_a_hosts_mistakes_are_said_where_they_are_made(make: Callable[[], object
 
 def test_nothing_is_left_of_an_instance_that_is_gone() -> None:
     """An embedder may load modules for years: no registry of types, code or sources keeps any of them."""
-    module = Module(
-        Engine(), bytes(wasmtime.wat2wasm('(module (memory 1) (func (export "f") (result i32) i32.const 1))'))
-    )
+    module = Module(Engine(), assemble('(module (memory 1) (func (export "f") (result i32) i32.const 1))'))
     instance = Linker(Engine()).instantiate(module)
     assert instance.call("f") == 1
     left: list[weakref.ref[Any]] = [weakref.ref(instance.runtime), weakref.ref(instance.function("f").call)]

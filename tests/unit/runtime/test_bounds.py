@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.guests import ENGINES, call
 from wasm2oci.engine.runtime.limits import ResourceLimitError
-from wasm2oci.runtime import Ending, EngineChoice, Limits, RunRequest, assemble, run
+from wasm2oci.engine.text import assemble
+from wasm2oci.runtime import Ending, EngineChoice, Limits, RunRequest, run
 
 COUNT = """(module (func $f (export "f") (param i32) (result i32)
   (if (result i32) (local.get 0)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support.guests import ENGINES, Captured, call
+from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode
-from wasm2oci.runtime import Ending, EngineChoice, EntryError, GuestSetupError, RunRequest, assemble, run
+from wasm2oci.runtime import Ending, EngineChoice, EntryError, GuestSetupError, RunRequest, run
 
 each_engine = pytest.mark.parametrize("engine", ENGINES)
 

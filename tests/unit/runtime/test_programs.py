@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.guests import ENGINES, Captured
 from tests.support.programs import FIXTURES, fixture, go_hello, packaged
-from wasm2oci.runtime import Ending, EngineChoice, Limits, RunRequest, assemble, run
+from wasm2oci.engine.text import assemble
+from wasm2oci.runtime import Ending, EngineChoice, Limits, RunRequest, run
 from wasm2oci.wasi import Preopen
 
 each_engine = pytest.mark.parametrize("engine", ENGINES)

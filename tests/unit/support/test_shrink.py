@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import wasmtime
 
 from tests.support.generators.cases import Call, Case, Referee, trace_wasmtime
 from tests.support.generators.catalogue import GENERATORS, disagreements
@@ -15,6 +14,7 @@ from tests.support.generators.text import module_text
 from tests.support.generators.tree import parse_body, rebuilt, size
 from wasm2oci.engine.binary import decode_module
 from wasm2oci.engine.syntax.opcodes import BY_MNEMONIC
+from wasm2oci.engine.text import assemble
 from wasm2oci.engine.translate.lowering import LOWERING
 
 MULTIPLY, XOR = "i32.mul", "i32.xor"
@@ -43,7 +43,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, instruction: str, other: str) -> None
 
 def case(**more: Any) -> Case:
     calls = tuple(Call("run", (first, second)) for first in (0, 40) for second in (0, 5))
-    return Case(bytes(wasmtime.wat2wasm(PROGRAM)), calls, **more)
+    return Case(assemble(PROGRAM), calls, **more)
 
 
 def test_a_planted_fault_is_shrunk_to_the_instruction(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def test_a_planted_fault_is_shrunk_to_the_instruction(monkeypatch: pytest.Monkey
     text = printed(small)
     assert "i32.mul" in text
     assert "loop" not in text
-    again = replace(small, data=bytes(wasmtime.wat2wasm(text)))
+    again = replace(small, data=assemble(text))
     assert disagree(again, 0, (Referee.WASMTIME,))
 
 
@@ -78,7 +78,7 @@ def test_printing_keeps_what_a_program_does() -> None:
             made = generator.make((seed,))
             names = {export.name for export in decode_module(made.data).exports}
             text = module_text(made.data, names)
-            printed_again = replace(made, data=bytes(wasmtime.wat2wasm(text)))
+            printed_again = replace(made, data=assemble(text))
             assert trace_wasmtime(printed_again) == trace_wasmtime(made), f"{name}, seed {seed}"
 
 

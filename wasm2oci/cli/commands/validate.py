@@ -40,7 +40,7 @@ def command(
 
       wasm2oci validate hello.wasm
       wasm2oci validate ghcr.io/me/hello:v1 --features wasm2
-      wasm-tools parse hello.wat | wasm2oci validate -
+      wasm2oci validate hello.wat
     """
     result = client.validate(
         terminal.stdin.read() if subject == "-" else find_subject(subject),

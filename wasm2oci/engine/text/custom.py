@@ -33,11 +33,15 @@ class Customs:
     """The custom sections of one module, and where each goes."""
 
     def __init__(self) -> None:
-        self._placed: dict[str, list[bytes]] = {}
+        self._placed: dict[str, list[bytes]] = {}  # contents of sections
+
+    def contents(self) -> list[bytes]:
+        """The contents of all sections, names included."""
+        return [each for placed in self._placed.values() for each in placed]
 
     def at(self, place: str) -> list[bytes]:
         """The sections for a place: `before first`, `after last`, `before code`, `after code`, ..."""
-        return self._placed.get(place, [])
+        return [section(0, contents) for contents in self._placed.get(place, [])]
 
     def read(self, cursor: Cursor) -> None:
         """Reads `@custom` after its head, up to its closing parenthesis."""
@@ -57,7 +61,7 @@ class Customs:
         data = cursor.strings()
         if cursor.peek() != ")":
             raise cursor.error("@custom annotation: unexpected token")
-        self._add(place, section(0, name(title) + data))
+        self._add(place, name(title) + data)
 
     def read_producers(self, cursor: Cursor) -> None:
         """Reads `@producers` after its head, up to its closing parenthesis."""
@@ -66,7 +70,7 @@ class Customs:
             fields.setdefault(field, []).append(name(cursor.name()) + name(cursor.name()))
             cursor.close()
         contents = vector([name(field) + vector(values) for field, values in fields.items()])
-        self._add("after last", section(0, name("producers") + contents))
+        self._add("after last", name("producers") + contents)
 
-    def _add(self, place: str, encoded: bytes) -> None:
-        self._placed.setdefault(place, []).append(encoded)
+    def _add(self, place: str, contents: bytes) -> None:
+        self._placed.setdefault(place, []).append(contents)

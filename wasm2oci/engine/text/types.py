@@ -148,6 +148,11 @@ class Types:
             # Open types and subtypes too, as wasm-tools does; the specification asks for one that is final.
             self._known.setdefault(signature, len(self._signatures) - 1)
 
+    @property
+    def defined(self) -> list[Signature]:
+        """The signatures of all function types outside recursion groups."""
+        return list(self._known)
+
     def define_group(self, cursor: Cursor) -> None:
         """`(rec ...)` after its keyword, up to its end."""
         members = []

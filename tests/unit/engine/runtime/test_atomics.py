@@ -12,7 +12,8 @@ from wasm2oci.engine import Engine, Linker, Module, Trap
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.opcodes import OPCODES
 from wasm2oci.engine.syntax.types import I64
-from wasm2oci.runtime import EngineChoice, Limits, RunRequest, assemble, run
+from wasm2oci.engine.text import assemble
+from wasm2oci.runtime import EngineChoice, Limits, RunRequest, run
 
 if TYPE_CHECKING:
     from wasm2oci.engine.syntax.opcodes import Opcode
@@ -33,7 +34,7 @@ def _module(memory: str) -> bytes:
             f" ({row.mnemonic} offset={offset} {values}))"
             for offset in _OFFSETS[index % 2 :: 2]
         ]
-    return bytes(wasmtime.wat2wasm(f'(module (memory (export "m") {memory}) {" ".join(functions)})'))
+    return assemble(f'(module (memory (export "m") {memory}) {" ".join(functions)})')
 
 
 def _outcome(call: Any, values: list[int]) -> object:

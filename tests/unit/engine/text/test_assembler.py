@@ -251,6 +251,14 @@ def test_text_is_told_from_binary(head: bytes, *, text: bool) -> None:
     assert is_text(head) is text
 
 
+def test_a_script_with_one_module_is_that_module() -> None:
+    module = '(module definition $m (func (export "f")))'
+    script = f'{module} (assert_return (invoke "f")) (register "m") (assert_invalid (module (func drop)) "stack")'
+    assert assemble(script) == assemble(module.replace(" definition", ""))
+    with pytest.raises(TextError, match=r"several modules.* \(line 1, column 10\)"):
+        assemble("(module) (module)")
+
+
 def test_a_binary_file_stays_as_it_is() -> None:
     data = HEAD + b"\0"
     assert binary(data) is data

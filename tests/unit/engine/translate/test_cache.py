@@ -12,16 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import wasmtime
 
 from wasm2oci.base.files import TEMPORARY
 from wasm2oci.engine.embed import Engine, Linker, Module
+from wasm2oci.engine.text import assemble
 from wasm2oci.engine.translate.cache import CodeCache
 from wasm2oci.engine.translate.options import Options
 
 TEXT = """(module (func (export "f") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
   (func (export "g") (param i32) (result i32) (i32.div_u (i32.const 100) (local.get 0))))"""
-DATA = bytes(wasmtime.wat2wasm(TEXT))
+DATA = assemble(TEXT)
 DIGEST = hashlib.sha256(DATA).hexdigest()
 
 

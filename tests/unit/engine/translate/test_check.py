@@ -11,6 +11,7 @@ from tests.support.tree_faults import FAULTS, sites
 from tests.unit.engine.translate.test_control_flow import FUNCTIONS, TICK
 from wasm2oci.engine.embed import Engine, Linker, Module
 from wasm2oci.engine.runtime.trap import Trap
+from wasm2oci.engine.text import assemble
 from wasm2oci.engine.translate import Options, function
 from wasm2oci.engine.translate.check import ControlFlowError, check
 from wasm2oci.engine.translate.function import translate_function
@@ -117,7 +118,7 @@ ARGUMENTS = (0, 1, 2, 3, 4, 5, 6, 7, 11, 30, 200, 0o4321, 0o12345, 0o6543210, 0o
 
 
 def binary(name: str) -> bytes:
-    return bytes(wasmtime.wat2wasm(f"(module {TAGS} {TICK} {ALL[name]})"))
+    return assemble(f"(module {TAGS} {TICK} {ALL[name]})")
 
 
 def body_of(data: bytes) -> Body:
@@ -221,7 +222,7 @@ def test_the_shape_that_ran_an_outer_loop_again_is_found() -> None:
     text = """(module (func (param i32)
       (block $out (loop $outer (loop $inner
         (br_if $out (local.get 0)) (br_if $outer (local.get 0)) (br $inner))))))"""
-    body = decode_body(Module(Engine(), bytes(wasmtime.wat2wasm(text))).syntax, 0)
+    body = decode_body(Module(Engine(), assemble(text)).syntax, 0)
     block, outer, inner = body.constructs[1:]
     at = {op: index for index, (op, _, _) in enumerate(body.code)}
     first, last = at[0x0C] - 4, at[0x0C] - 2

@@ -7,6 +7,7 @@ import wasmtime
 
 from wasm2oci.engine.embed import Engine, Linker, Module
 from wasm2oci.engine.runtime.trap import Trap
+from wasm2oci.engine.text import assemble
 
 TICK = """(global $turns (mut i32) (i32.const 500))
   (func $tick (if (i32.eqz (global.get $turns)) (then (unreachable)))
@@ -89,7 +90,7 @@ def control(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("fuel", [False, True], ids=["", "fuel"])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_branches_whose_ends_coincide_do_what_wasmtime_does(name: str, *, fuel: bool) -> None:
-    data = bytes(wasmtime.wat2wasm(f"(module {TICK} {FUNCTIONS[name]})"))
+    data = assemble(f"(module {TICK} {FUNCTIONS[name]})")
     engine = Engine(fuel=fuel)
     module = Module(engine, data)
     for argument in range(20):

@@ -5,11 +5,12 @@ import wasmtime
 
 from wasm2oci.engine.embed import Engine, Instance, Linker, Module
 from wasm2oci.engine.runtime.trap import Trap
+from wasm2oci.engine.text import assemble
 
 
 def instance(text: str, engine: Engine | None = None) -> Instance:
     engine = engine or Engine()
-    return Linker(engine).instantiate(Module(engine, bytes(wasmtime.wat2wasm(text))))
+    return Linker(engine).instantiate(Module(engine, assemble(text)))
 
 
 @pytest.fixture(params=["structured", "states"])
@@ -122,7 +123,7 @@ def test_deeply_nested_expressions(op: str, control: str) -> None:
     text = f'(module (func (export "f") {signature} {left}) (func (export "g") {signature} {right}))'
     made = instance(text)
     store = wasmtime.Store()
-    module = wasmtime.Module(store.engine, bytes(wasmtime.wat2wasm(text)))
+    module = wasmtime.Module(store.engine, assemble(text))
     theirs = wasmtime.Instance(store, module, []).exports(store)
     for name in ("f", "g"):
         for x, y in ((1, 3), (0xFFFFFFFF, 0x80000001), (12345, 1)):

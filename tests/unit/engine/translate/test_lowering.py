@@ -3,11 +3,11 @@
 import re
 
 import pytest
-import wasmtime
 
 from tests.support.data import data_path, missing_reason
 from wasm2oci.engine.binary import decode_module
 from wasm2oci.engine.syntax.opcodes import OPCODES
+from wasm2oci.engine.text import assemble
 from wasm2oci.engine.translate.function import translate_function
 from wasm2oci.engine.translate.lowering import CONTROL, LOWERING, VALIDATED_ONLY
 from wasm2oci.engine.translate.namespace import NAMES, PATTERNS
@@ -33,7 +33,7 @@ def test_every_name_a_lowering_writes_is_there() -> None:
 
 
 def source(text: str, index: int = 0) -> str:
-    return translate_function(decode_module(bytes(wasmtime.wat2wasm(text))), index, Options()).text
+    return translate_function(decode_module(assemble(text)), index, Options()).text
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
 """Names in generated code: a function's own never hide an instance's."""
 
-import wasmtime
-
 from wasm2oci.engine import Engine, Linker, Module
+from wasm2oci.engine.text import assemble
 
 # A block that is left from two places needs a flag; inside, a signed byte is read through a view of memory 0.
 SIGNED_BYTE_BEHIND_A_FLAG = """
@@ -32,7 +31,7 @@ SIGNED_BYTE_BEHIND_A_FLAG = """
 
 def test_flags_do_not_hide_the_views_of_memory() -> None:
     engine = Engine()
-    module = Module(engine, bytes(wasmtime.wat2wasm(SIGNED_BYTE_BEHIND_A_FLAG)))
+    module = Module(engine, assemble(SIGNED_BYTE_BEHIND_A_FLAG))
     instance = Linker(engine).instantiate(module)
     assert instance.call("run", 1) == 201
     assert instance.call("run", 0) == -1

@@ -5,6 +5,7 @@ import wasmtime
 
 from wasm2oci.engine import Engine, Linker, Module, Trap
 from wasm2oci.engine.runtime.trap import TrapKind
+from wasm2oci.engine.text import assemble
 from wasm2oci.engine.translate.places import _CAN
 
 HEAD = """(module (global $zero (mut i32) (i32.const 0)) (global $outside (mut i32) (i32.const -8)) (memory 1)
@@ -51,7 +52,7 @@ def engine() -> wasmtime.Engine:
 @pytest.mark.parametrize("counted", [False, True])
 @pytest.mark.parametrize("name", BODIES)
 def test_a_trap_is_where_wasmtime_says_it_is(engine: wasmtime.Engine, name: str, *, counted: bool) -> None:
-    data = bytes(wasmtime.wat2wasm(f'{HEAD} {INNER} (func (export "f") {BODIES[name]}))'))
+    data = assemble(f'{HEAD} {INNER} (func (export "f") {BODIES[name]}))')
     store = wasmtime.Store(engine)
     theirs = wasmtime.Instance(store, wasmtime.Module(engine, data), []).exports(store)["f"]
     assert isinstance(theirs, wasmtime.Func)
@@ -75,7 +76,7 @@ def test_what_a_host_function_raises_was_at_the_call() -> None:
     def refuse() -> None:
         raise Trap(TrapKind.UNREACHABLE, "no")
 
-    data = bytes(wasmtime.wat2wasm('(module (func $h (import "h" "f")) (func (export "f") nop (call $h) nop nop))'))
+    data = assemble('(module (func $h (import "h" "f")) (func (export "f") nop (call $h) nop nop))')
     engine = Engine()
     linker = Linker(engine)
     linker.define_function("h", "f", [], [], refuse)

@@ -5,10 +5,10 @@ import threading
 import time
 
 import pytest
-import wasmtime
 
 from wasm2oci.engine.embed import Engine, Instance, Linker, Module
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
+from wasm2oci.engine.text import assemble
 
 LOOPS = """(module (memory 1)
   (func $inner (param i32) (result i32) (i32.load8_u (i32.and (local.get 0) (i32.const 0xff))))
@@ -31,7 +31,7 @@ LOOPS = """(module (memory 1)
 
 def instance(engine: Engine) -> tuple[Linker, Instance]:
     linker = Linker(engine)
-    return linker, linker.instantiate(Module(engine, bytes(wasmtime.wat2wasm(LOOPS))))
+    return linker, linker.instantiate(Module(engine, assemble(LOOPS)))
 
 
 def spent(fuel: int, count: int) -> int:
@@ -93,7 +93,7 @@ def test_an_exception_from_another_thread_stops_code_that_does_not_poll() -> Non
 
     linker = Linker(Engine())
     linker.define_function("host", "started", [], [], started.set)
-    function = linker.instantiate(Module(linker.engine, bytes(wasmtime.wat2wasm(SPINS)))).function("f")
+    function = linker.instantiate(Module(linker.engine, assemble(SPINS))).function("f")
     stopper = threading.Thread(target=stop, daemon=True)
     stopper.start()
     with pytest.raises(Stopped):

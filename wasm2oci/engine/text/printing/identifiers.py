@@ -48,21 +48,30 @@ class Identifiers:
         count: how many things there are; a name of none of them is left out.
     """
 
-    __slots__ = ("_by_index",)
+    __slots__ = ("_by_index", "_sort", "_used")
 
     def __init__(self, sort: str, names: Mapping[int, str], count: int) -> None:
+        self._sort = sort
         self._by_index: dict[int, Identifier] = {}
-        used = set[str]()
+        self._used = set[str]()
         for index, name in names.items():
-            if index >= count:
-                continue
-            id_ = name
-            if not name or len(name) > LONGEST or name in used:
-                id_ = f"#{sort}{index} {name[:LONGEST]}" if name and len(name) <= LONGEST else f"#{sort}{index}"
-                while id_ in used:
-                    id_ += "'"
-            used.add(id_)
-            self._by_index[index] = Identifier(identifier(id_), None if id_ == name else name)
+            if index < count:
+                self.add(index, name)
+
+    def add(self, index: int, name: str) -> None:
+        """Gives the thing with this index a name."""
+        id_ = name
+        if not name or len(name) > LONGEST or name in self._used:
+            id_ = f"#{self._sort}{index} {name}" if name and len(name) <= LONGEST else f"#{self._sort}{index}"
+            while id_ in self._used:
+                id_ += "'"
+        self._used.add(id_)
+        self._by_index[index] = Identifier(identifier(id_), None if id_ == name else name)
+
+    def adopt(self, index: int, name: str) -> None:
+        """Gives the thing with this index a name, unless it has one, or the name is another's."""
+        if index not in self._by_index and name not in self._used:
+            self.add(index, name)
 
     def use(self, index: int) -> str:
         """How the thing with this index is referred to: its identifier, else the index."""

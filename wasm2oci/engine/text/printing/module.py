@@ -85,9 +85,14 @@ class ModulePrinter:
         return id_ != _CUSTOM and (id_ == _START or self._data[reader.pos : reader.pos + 1] != b"\0")
 
     @property
+    def name(self) -> str | None:
+        """The module's name."""
+        return self._names.module
+
+    @property
     def head(self) -> str:
         """What stands after `module`: its name, with a blank before it."""
-        name = self._names.module
+        name = self.name
         return "" if name is None else f" {identifier(name)}" if name else ' (@name "")'
 
     def function(self, wanted: str) -> Iterator[Line]:

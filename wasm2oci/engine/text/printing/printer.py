@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.engine.binary.preamble import ModuleKind, preamble
 from wasm2oci.engine.text.printing.line import Line
 from wasm2oci.engine.text.printing.module import ModulePrinter
-from wasm2oci.errors import NotFoundError, UnsupportedError
+from wasm2oci.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ComponentPrintError", "NoSuchFunctionError", "print_text"]
+    from wasm2oci.engine.text.printing.component import ComponentPrinter
+
+__all__ = ["NoSuchFunctionError", "print_text"]
 
 _DEEPEST: Final = 50
 """Levels that are indented: blocks may nest a million deep."""
@@ -23,14 +25,10 @@ class NoSuchFunctionError(NotFoundError):
     """The module has no function of this name that has a body."""
 
 
-class ComponentPrintError(UnsupportedError):
-    """Components are not printed."""
-
-
 def print_text(
     data: bytes, *, folded: bool = False, offsets: bool = False, function: str | None = None
 ) -> Iterator[str]:
-    """The text of a module, in pieces.
+    """The text of a module or component, in pieces.
 
     Args:
         data: the binary.
@@ -40,12 +38,15 @@ def print_text(
 
     Raises:
         MalformedError: it does not decode; what is merely invalid is printed.
-        ComponentPrintError: it is a component.
         NoSuchFunctionError: there is no function of that name.
     """
-    if preamble(data) is not ModuleKind.MODULE:
-        raise ComponentPrintError("this is a component, and only core modules are printed")
-    printer = ModulePrinter(data, 0, len(data), folded=folded)
+    printer: ModulePrinter | ComponentPrinter
+    if preamble(data) is ModuleKind.MODULE:
+        printer = ModulePrinter(data, 0, len(data), folded=folded)
+    else:
+        from wasm2oci.engine.text.printing.component import ComponentPrinter  # noqa: PLC0415 - most files are modules
+
+        printer = ComponentPrinter(data, 0, len(data), folded=folded)
     if function is None:
         lines = _whole(printer)
     else:
@@ -63,13 +64,14 @@ def print_text(
             yield f"{indent}{text}\n"
 
 
-def _whole(printer: ModulePrinter) -> Iterator[Line]:
+def _whole(printer: ModulePrinter | ComponentPrinter) -> Iterator[Line]:
+    keyword = "module" if isinstance(printer, ModulePrinter) else "component"
     fields = printer.fields()
     first = next(fields, None)
     if first is None:
-        yield Line(0, f"(module{printer.head})")
+        yield Line(0, f"({keyword}{printer.head})")
         return
-    yield Line(0, f"(module{printer.head}", 0)
+    yield Line(0, f"({keyword}{printer.head}", 0)
     yield first
     yield from fields
     yield Line(0, ")")

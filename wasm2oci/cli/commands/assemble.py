@@ -1,0 +1,49 @@
+"""`wasm2oci assemble`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.output import Output, fields, size_text
+from wasm2oci.cli.terminal import Terminal
+from wasm2oci.client import Client
+
+__all__ = ["command"]
+
+
+def command(
+    output: Output,
+    terminal: Terminal,
+    *,
+    file: Annotated[str, Argument("FILE", "A file in the text format, - for standard input.", dash=True)],
+    out: Annotated[
+        str | None,
+        Option("--output", "-o", metavar="FILE", help="The file to write; - writes to standard output."),
+    ] = None,
+    client: Client,
+) -> None:
+    """Make a binary module of one in the text format.
+
+    Without -o the file is named like the text, with .wasm at its end, in the current
+    folder; what came from standard input goes to standard output. A fault in the text
+    is shown with its line, its column and a caret, and ends in exit code 3. The other
+    commands take text as it is: there is no need to assemble it for them.
+
+      wasm2oci assemble hello.wat
+      wasm2oci assemble hello.wat -o build/hello.wasm
+      wasm2oci print hello.wasm | sed 's/42/43/' | wasm2oci assemble - -o changed.wasm
+    """
+    source = terminal.stdin.read() if file == "-" else Path(file)
+    if out is None:
+        out = "-" if file == "-" else Path(file).with_suffix(".wasm").name
+    if out in {"-", "/dev/stdout"}:
+        output.raw(client.assemble(source))
+        return
+    result = client.assemble_file(source, out)
+    lines = fields(
+        ("Assembled", "standard input" if file == "-" else file),
+        ("Module", result.module),
+        ("Size", size_text(result.size)),
+        ("File", result.file),
+    )
+    output.result(result, lines, quiet=str(result.file))

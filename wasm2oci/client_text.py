@@ -1,0 +1,73 @@
+"""The part of `Client` that is about the text format: print and assemble; see `wasm2oci.client`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wasm2oci.client_signatures import SignatureMethods
+
+if TYPE_CHECKING:
+    from wasm2oci.operations.assemble import Assembled
+    from wasm2oci.operations.print_module import Printed
+
+__all__ = ["TextMethods"]
+
+
+class TextMethods(SignatureMethods):
+    """What `Client` does with modules as text."""
+
+    def print(
+        self,
+        subject: str | Path | bytes,
+        output: str | Path | None = None,
+        *,
+        folded: bool = False,
+        offsets: bool = False,
+        function: str | None = None,
+        module: str | None = None,
+        platform: str | None = None,
+    ) -> Printed:
+        """Print a module or component in the text format.
+
+        Args:
+            subject: a reference, a file, or the bytes.
+            output: the file to write; without one the result has the text.
+            folded: whether instructions hold their operands in parentheses.
+            offsets: whether each line says where in the binary it comes from.
+            function: only the function of this name, export or index.
+            module: which one, if an artifact holds several.
+            platform: which entry of an index.
+
+        Raises:
+            MalformedError: it does not decode; what is only invalid is printed.
+            NotFoundError: there is no such file, artifact or function.
+            Wasm2OciError: it cannot be read, fetched or written.
+        """
+        from wasm2oci.oci.reference import parse_location
+        from wasm2oci.operations.print_module import PrintRequest, print_module
+
+        found = parse_location(subject) if isinstance(subject, str) else subject
+        path = None if output is None else Path(output)
+        request = PrintRequest(found, path, folded, offsets, function, module, platform)
+        return print_module(request, self.environment)
+
+    def assemble(self, source: Path | bytes) -> bytes:
+        """The binary of a module or component in the text format.
+
+        Args:
+            source: a file with the text, or the text.
+
+        Raises:
+            TextError: it is neither; `line` and `column` tell where.
+            LocalIOError: the file cannot be read.
+        """
+        from wasm2oci.operations.assemble import assemble_text
+
+        return assemble_text(source)
+
+    def assemble_file(self, source: Path | bytes, output: str | Path) -> Assembled:
+        """Assemble into a file, which appears whole or not at all. Raises as `assemble`."""
+        from wasm2oci.operations.assemble import assemble_file
+
+        return assemble_file(source, Path(output))

@@ -1,0 +1,56 @@
+"""Assemble a module from its text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wasm2oci.oci.digest import Digest
+
+__all__ = ["Assembled", "assemble_file", "assemble_text"]
+
+
+class Assembled(NamedTuple):
+    """A module that was assembled into a file.
+
+    Attributes:
+        source: the file with the text, or None where it was given.
+        module: the digest of the binary.
+        size: bytes of the binary.
+        file: the file that was written.
+    """
+
+    source: Path | None
+    module: Digest
+    size: int
+    file: Path
+
+
+def assemble_file(source: Path | bytes, output: Path) -> Assembled:
+    """Assemble a module into a file, which appears whole or not at all.
+
+    Args:
+        source: a file with the text, or the text.
+        output: the file to write.
+
+    Raises:
+        TextError: it is no module.
+        NotFoundError: there is no such file.
+        LocalIOError: a file cannot be read or written.
+    """
+    from wasm2oci.base.files import write_file
+    from wasm2oci.oci.digest import Digest
+
+    data = assemble_text(source)
+    write_file(output, (data,))
+    return Assembled(None if isinstance(source, bytes) else source, Digest.of(data), len(data), output)
+
+
+def assemble_text(source: Path | bytes) -> bytes:
+    """The binary of a module that is a file with text, or text. Raises as `assemble_file`."""
+    from wasm2oci.content.verify import FileContent
+    from wasm2oci.engine.text import assemble
+
+    return assemble(source if isinstance(source, bytes) else b"".join(FileContent(source)))

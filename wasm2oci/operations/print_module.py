@@ -1,0 +1,78 @@
+"""Print a module as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+
+__all__ = ["PrintRequest", "Printed", "print_module"]
+
+
+class PrintRequest(NamedTuple):
+    """What is printed, and how.
+
+    Attributes:
+        subject: a file, where an artifact is, or the bytes.
+        output: the file to write, or None: the text is given back.
+        folded: whether instructions hold their operands in parentheses.
+        offsets: whether each line says where in the binary it comes from.
+        function: only the function of this name, export or index.
+        wanted: which module, when the artifact holds several.
+        platform: which entry of an index.
+    """
+
+    subject: Path | Location | bytes
+    output: Path | None = None
+    folded: bool = False
+    offsets: bool = False
+    function: str | None = None
+    wanted: str | None = None
+    platform: str | None = None
+
+
+class Printed(NamedTuple):
+    """A module as text.
+
+    Attributes:
+        subject: what was printed, by its name.
+        module: the digest of the bytes that were read.
+        file: the file that was written, or None.
+        text: what was printed, or None where it is in the file.
+    """
+
+    subject: str
+    module: Digest
+    file: Path | None
+    text: str | None
+
+
+def print_module(request: PrintRequest, environment: Environment) -> Printed:
+    """Print a module as text; a file with the text appears whole or not at all.
+
+    Raises:
+        MalformedError: it does not decode.
+        NoSuchFunctionError: there is no function of that name.
+        Wasm2OciError: it cannot be read, fetched or written.
+    """
+    from wasm2oci.base.files import write_file
+    from wasm2oci.engine.text import binary, print_text
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
+
+    if isinstance(request.subject, bytes):
+        name, data, digest = "standard input", binary(request.subject), Digest.of(request.subject)
+    else:
+        policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
+        fetched = fetch(request.subject, policy, environment)
+        name, data, digest = str(request.subject), fetched.data, fetched.digest
+    text = print_text(data, folded=request.folded, offsets=request.offsets, function=request.function)
+    if request.output is None:
+        return Printed(name, digest, None, "".join(text))
+    write_file(request.output, (piece.encode() for piece in text))
+    return Printed(name, digest, request.output, None)
