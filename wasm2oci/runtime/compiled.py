@@ -1,24 +1,27 @@
 """Code that wasmtime made from modules, kept in a folder of its own so that the next run need not compile.
 
 Loading such code means running it, so it only ever comes from a folder that this user alone can write, and never from
-a registry: the name is the digest of the module together with everything the code depends on. What does not load is
-made again; what was used longest ago goes when there is too much.
+a registry: the name is the digest of the module together with everything the code depends on. At its end a file has a
+tag, an HMAC-SHA256 of name and code by the folder's random key, so that the code of another module under this name is
+none. What does not load is made again; what was used longest ago goes when there is too much.
 """
 
 import contextlib
 import hashlib
+import hmac
 import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from wasm2oci.base.files import replace_file
-from wasm2oci.base.folders import evict, is_private, private_folder, used
+from wasm2oci.base.folders import evict, folder_key, is_private, read_private, used
 from wasm2oci.errors import LocalIOError
 
 __all__ = ["Compiled", "CompiledCode"]
 
 SUFFIX: Final = ".cwasm"
+_TAG_SIZE: Final = 32
 
 
 class Compiled(Protocol):
@@ -52,9 +55,10 @@ class CompiledCode:
         """
         if self._folder is None:
             return None
-        path = self._folder / self._name(sha256)
-        if is_private(self._folder) and is_private(path):
-            with contextlib.suppress(Exception):  # a damaged file, or another build of the same version
+        name = self._name(sha256)
+        path = self._folder / name
+        if self._is_whole(name, read_private(path) if is_private(self._folder) else None):
+            with contextlib.suppress(Exception):  # another build of the same version
                 made = make(str(path))
                 used(path)
                 return made
@@ -67,11 +71,28 @@ class CompiledCode:
         from wasm2oci.engine.translate.cache import CODE_LIMIT  # noqa: PLC0415 - slow, and only for new code
 
         with contextlib.suppress(OSError, LocalIOError):
-            if private_folder(self._folder):
+            key, name = folder_key(self._folder), self._name(sha256)
+            if key is not None:
                 code = bytes(made.serialize())
-                evict(self._folder.glob("*"), max(0, CODE_LIMIT - len(code)))
-                replace_file(self._folder / self._name(sha256), [code], 0o600, sync=False)
+                files = (path for path in self._folder.glob("*") if path.suffix == SUFFIX)
+                evict(files, max(0, CODE_LIMIT - len(code)))
+                replace_file(self._folder / name, [code, _tag(key, name, code)], 0o600, sync=False)
+
+    def _is_whole(self, name: str, content: bytes | None) -> bool:
+        """Whether a file's content is what was kept by this name; wasmtime does not mind the tag after the code."""
+        if content is None or self._folder is None:
+            return False
+        key = folder_key(self._folder)
+        view = memoryview(content)
+        tag = view[-_TAG_SIZE:]
+        return key is not None and hmac.compare_digest(_tag(key, name, view[:-_TAG_SIZE]), tag)
 
     def _name(self, sha256: str) -> str:
         key = f"{platform.machine()} {self._settings} {sha256}"
         return hashlib.sha256(key.encode()).hexdigest() + SUFFIX
+
+
+def _tag(key: bytes, name: str, code: bytes | memoryview) -> bytes:
+    made = hmac.new(key, name.encode(), "sha256")
+    made.update(code)
+    return made.digest()

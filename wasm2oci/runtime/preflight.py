@@ -70,6 +70,11 @@ class Preflight:
         return TrapReport(trap.reason, tuple(frames))
 
     @property
+    def code_size(self) -> int:
+        """Bytes of the code of all functions."""
+        return 0 if self.module is None else sum(end - start for start, end in self.module.codes)
+
+    @property
     def unsafe_for_wasmtime(self) -> str | None:
         """Why wasmtime's binding cannot call the entry; None when it can."""
         for type_ in self.type.params:
