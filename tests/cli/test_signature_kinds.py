@@ -101,6 +101,15 @@ def test_a_key_and_a_trusted_root_ask_for_a_log_entry(tool: Tool) -> None:
     tool("sign", tool.ref, "--key", "ours.key")
     refused = tool("verify", tool.ref, "--key", "ours.pub", *ROOTED, code=ExitCode.INTEGRITY)
     assert "in no transparency log" in refused.stderr
+    (tool.folder / "p.json").write_text("{}")
+    legacy = ("--type", "openvex", "--predicate", "p.json", "--signature-format", "legacy")
+    tool("attest", tool.ref, "--key", "ours.key", *legacy)
+    asked = ("verify", tool.ref, "--key", "ours.pub", "--type", "openvex")
+    tool(*asked)
+    assert "not checked against a log" in tool(*asked, *ROOTED, code=ExitCode.INTEGRITY).stderr
+    # A policy's keys ask for no log: there the root is for its identities.
+    tool.policy(tool.rule('[[rule.all_of]]\nkind = "key"\npath = "ours.pub"\n'))
+    tool("pull", tool.ref, "-o", "out.wasm", *ROOTED)
 
 
 def test_a_trusted_root_that_is_damaged_is_refused(tool: Tool) -> None:

@@ -63,6 +63,15 @@ def test_key_files_are_private_and_are_not_written_over(tool: Tool) -> None:
     assert (tool.folder / "cosign.pub").read_bytes() != before
 
 
+def test_a_new_key_takes_its_password_from_standard_input(tool: Tool) -> None:
+    assert invoke("key", "generate", "-o", "piped", stdin=b"secret\n", cwd=tool.folder).code == 0
+    ran = invoke("key", "public", "piped.key", env={"COSIGN_PASSWORD": "secret"}, cwd=tool.folder)
+    assert ran.stdout.encode() == (tool.folder / "piped.pub").read_bytes()
+    empty = invoke("key", "generate", "-o", "open", cwd=tool.folder)
+    assert empty.code == 0
+    assert "empty password" in empty.stderr
+
+
 def test_the_password_may_come_on_standard_input(tool: Tool) -> None:
     ran = invoke("key", "public", "ours.key", stdin=b"pw\n", cwd=tool.folder)
     assert ran.stdout.encode() == (tool.folder / "ours.pub").read_bytes()

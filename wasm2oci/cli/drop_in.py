@@ -34,7 +34,7 @@ class NotaryError(UnsupportedError):
     def __init__(self, flag: str) -> None:
         super().__init__(
             f"{flag} is not supported: it belongs to Docker Notary v1, which has been retired",
-            hint="leave it out; sign the digest that push prints with cosign or notation instead",
+            hint="leave it out, and sign what push prints: wasm2oci sign REF --key KEY",
         )
 
 

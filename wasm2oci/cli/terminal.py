@@ -90,6 +90,17 @@ class Terminal(NamedTuple):
             return self.ask_secret(question)
         return self.stdin.read(_PASSWORD_MAX).decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
 
+    def ask_new_password(self, question: str) -> str:
+        """The same for a password that is new: on a terminal it is asked for twice.
+
+        Raises:
+            UsageError: the two differ, or see `ask_secret`.
+        """
+        given = self.ask_password(question)
+        if self.interactive and self.ask_secret("The same again: ") != given:
+            raise UsageError("the two passwords differ")
+        return given
+
     def confirm(self, question: str) -> bool:
         """Whether a person answers yes; False when there is no person to ask."""
         return self.interactive and self.ask(f"{question} [y/N] ").strip().lower() in {"y", "yes"}

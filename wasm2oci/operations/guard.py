@@ -313,7 +313,8 @@ def _requirement(options: TrustOptions, environment: Environment) -> Requirement
     annotations = dict(parse_annotation(text) for text in options.annotations or ())
     types = SIGNATURE_TYPES if options.type is None else (predicate_type(options.type),)
     if options.key is not None:
-        return KeyRequirement(load_public_key(options.key, environment), annotations, types)
+        key = load_public_key(options.key, environment)
+        return KeyRequirement(key, annotations, types, logged=options.trusted_root is not None)
     return IdentityRequirement(
         issuer=options.issuer,
         issuer_pattern=_pattern(options.issuer_regexp),

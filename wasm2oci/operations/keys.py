@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wasm2oci.base.files import local_errors, write_file
 from wasm2oci.content.verify import BytesContent
-from wasm2oci.errors import LocalIOError, NotFoundError, UsageError
+from wasm2oci.errors import LocalIOError, NotFoundError
 from wasm2oci.signing.cosign_key import KEY_FILE_MAX, is_encrypted, read_private_key, seal
 from wasm2oci.signing.keys import InvalidKeyError, PrivateKey, PublicKey
 
@@ -142,7 +142,6 @@ def generate_key(prefix: Path, environment: Environment, password: Callable[[str
 
     Raises:
         KeyExistsError: one of the files is there, and `force` is not given.
-        UsageError: the password was entered in two ways.
         LocalIOError: they cannot be written.
     """
     _check_free(prefix, force=force)
@@ -172,10 +171,10 @@ def _new_password(environment: Environment, password: Callable[[str], str]) -> b
     found = environment.variables.get(PASSWORD_VARIABLE)
     if found is not None:
         return found.encode()
-    first = password("Password for the private key: ")
-    if password("Password for the private key again: ") != first:
-        raise UsageError("the two passwords differ")
-    return first.encode()
+    given = password("Password for the private key: ")
+    if not given:
+        environment.warn("the private key has an empty password: whoever reads the file can sign")
+    return given.encode()
 
 
 def _check_free(prefix: Path, *, force: bool) -> None:

@@ -69,11 +69,13 @@ class KeyRequirement:
         key: the user's.
         annotations: that the signer must have added.
         types: predicate types that count.
+        logged: the signature must be in a log that the trusted root trusts.
     """
 
     key: PublicKey
     annotations: Mapping[str, str] = field(default_factory=lambda: _NONE)
     types: tuple[str, ...] = SIGNATURE_TYPES
+    logged: bool = False
 
     @property
     def text(self) -> str:
@@ -166,7 +168,7 @@ class Verifier:
     Args:
         subject: digest of the manifest.
         keyless: makes what verifies certificates, when it is first needed.
-        root: with it, signatures by keys must be in a log that it trusts.
+        root: whose logs are trusted, for requirements that ask for a log entry.
     """
 
     def __init__(self, subject: Digest, keyless: Callable[[], Keyless], root: TrustedRoot | None = None) -> None:
@@ -185,7 +187,7 @@ class Verifier:
         """
         match requirement:
             case KeyRequirement():
-                signer = self._by_key(candidate, requirement.key)
+                signer = self._by_key(candidate, requirement.key, self._root if requirement.logged else None)
             case IdentityRequirement():
                 signer = self._by_certificate(candidate)
                 if signer.identity is None:
@@ -202,14 +204,14 @@ class Verifier:
                 raise SignatureRefusedError(f"the signer did not add {name}={value}"[:160])
         return signer
 
-    def _by_key(self, candidate: Candidate, key: PublicKey) -> Signer:
+    def _by_key(self, candidate: Candidate, key: PublicKey, root: TrustedRoot | None) -> Signer:
+        if root is not None and candidate.form != "bundle":
+            raise SignatureRefusedError("legacy signatures by a key are not checked against a log here")
         match candidate.form:
             case "simple signing":
-                if self._root is not None:
-                    raise SignatureRefusedError("legacy signatures by a key are not checked against a log here")
                 claim = simple_signing.verify(candidate.raw, candidate.layer, key, self._subject)
             case "bundle":
-                claim = bundles.verify(self._bundle(candidate), key, self._subject, self._root)
+                claim = bundles.verify(self._bundle(candidate), key, self._subject, root)
             case "dsse":
                 envelope = dsse.read_envelope(candidate.raw)
                 payload = envelope.verify(key)

@@ -50,7 +50,7 @@ def command(
         output.result(info, info.public_key.splitlines(), quiet=info.public_key.rstrip())
         return
     if action is Action.GENERATE:
-        files = client.generate_key(prefix, ask_password=ask, force=force)
+        files = client.generate_key(prefix, ask_password=terminal.ask_new_password, force=force)
     else:
         files = client.import_key(key or "", prefix, ask_password=ask, force=force)
     lines = fields(
