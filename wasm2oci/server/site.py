@@ -38,6 +38,7 @@ _READ_MAX: Final = 16 << 20
 """Bytes of manifests that one page reads to say something about each; the rest are named only."""
 _ROW_COST: Final = 1000
 """What writing a row of a table counts as, in bytes that are worked through."""
+_TAG_COST: Final = 32
 _PATH: Final = "/r/"
 _NOTARY: Final = "application/vnd.cncf.notary.signature"
 _COSIGN_SIGNATURE: Final = "https://sigstore.dev/cosign/sign/v1"
@@ -140,7 +141,7 @@ class Site:
             except LocalIOError:  # one repository is damaged, and the others are not
                 rows.append([name, element("span", "cannot be read", class_="what"), ""])
                 continue
-            effort.spend(_ROW_COST + 10 * len(tags))
+            effort.spend(_ROW_COST + _TAG_COST * len(tags))
             pills = [element("a", tag, href=f"{_PATH}{name}:{tag}", class_="pill") for tag in tags[:6]]
             more = element("span", f"and {len(tags) - 6} more", class_="what") if len(tags) > 6 else None
             rows.append([element("a", name, href=f"{_PATH}{name}"), element("span", *pills, more), str(len(tags))])
@@ -148,6 +149,7 @@ class Site:
 
     def _repository(self, repository: str, effort: Effort) -> "Iterator[Markup]":
         tags = self._storage.tags(repository)
+        effort.spend(_TAG_COST * len(tags))
         yield element("div", element("a", "Repositories", href="/"), " / ", class_="crumbs")
         yield element("h1", repository)
         visible = sorted(tag for tag in tags if not names_a_subject(tag))
@@ -209,7 +211,9 @@ class Site:
                 element("code", f"wasm2oci run {pinned}", class_="command"),
             ]
         yield element("section", *commands)
-        tags = sorted(name for name, digest in self._storage.tags(repository).items() if digest == stored.digest)
+        named = self._storage.tags(repository)
+        effort.spend(_TAG_COST * len(named))
+        tags = sorted(name for name, digest in named.items() if digest == stored.digest)
         yield element(
             "div",
             element("section", element("h2", "Artifact"), _facts(_artifact_rows(manifest, stored, facts, tags))),
