@@ -54,7 +54,11 @@ def can_run_in_child(request: RunRequest) -> bool:
     Nor may it have other threads, such as wasmtime's own after a run in here: a fork would leave them behind, and what
     they held locked for ever.
     """
-    if sys.platform != "linux" or not all(isinstance(stream, int) for stream in (request.stdout, request.stderr)):
+    if (
+        sys.platform != "linux"
+        or not hasattr(os, "fork")
+        or not all(isinstance(stream, int) for stream in (request.stdout, request.stderr))
+    ):
         return False
     return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - pathlib would list no faster
 
