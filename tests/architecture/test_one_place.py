@@ -108,3 +108,19 @@ def test_a_name_is_told_apart_by_its_type() -> None:
         if re.search(r"""["']:["'] (?:not )?in (?:self\.)?\w*(?:reference|digest|tag)\b""", path.read_text())
     }
     assert not found
+
+
+LOWER = {"base", "oci", "content", "registry", "server"}
+SHARED_NAMES = {"Body", "Request", "Response", "Session"}
+"""Both sides of HTTP use these words: a client's request has an address, a server's has a path."""
+
+
+def test_client_server_and_what_lies_below_give_a_class_name_one_meaning() -> None:
+    places: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        package = path.relative_to(PACKAGE).parts[0]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if package in LOWER and isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, set()).add(package)
+    shared = {name for name, packages in places.items() if len(packages) > 1}
+    assert not shared - SHARED_NAMES
