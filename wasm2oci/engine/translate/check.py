@@ -54,6 +54,10 @@ if TYPE_CHECKING:
 __all__ = ["ControlFlowError", "check"]
 
 
+_BRANCHES: Final = frozenset((BR, RETURN))
+_ENDS: Final = frozenset((END, ELSE))
+_CARRIES: Final = frozenset((BR, *_ENDS))
+
 Known = dict[str, tuple[int, int]]
 """Bounds of selectors and flags; a name that is missing may not have been set."""
 Token = tuple[int, Known, int]
@@ -118,7 +122,11 @@ class _Checker:
     def __init__(self, body: Body) -> None:
         self.code = body.code
         self.results = body.constructs[0].results
-        self.labels: dict[Construct, int] = {body.constructs[0]: 0}
+        self.labels: dict[Construct, int] = {}  # of ends, see above
+        self.fallen: dict[Construct, int] = {}  # the place of an end, values in their slots
+        self.arrived: dict[Construct, int] = {}  # the place of a label, values in their slots
+        self.target: dict[Construct, int] = {}  # the place of a branch to a label
+        self.find_labels(body.constructs)
         self.tries = [c for c in body.constructs if c.kind == "try"]
         self.last: set[Node] = set()  # nodes at the end of a loop
         self.noted: set[Construct] = set()  # constructs whose ends values are carried to
@@ -187,43 +195,31 @@ class _Checker:
         return tokens
 
     # --- the source ------------------------------------------------------------------------------
-    def label(self, c: Construct) -> int:
-        """The number of a construct's end: the same for all that end in the same place, with as many values."""
-        number = self.labels.get(c)
-        if number is not None:
-            return number
-        inner = [c]
-        while True:
-            op, outer, _ = self.code[c.end + 1]
-            if op not in {END, ELSE} or outer.results != c.results or outer.kind == "try":
-                number = c.start + 1
-                break
-            c = outer
-            number = self.labels.get(c)
-            if number is not None:
-                break
-            inner.append(c)
-        for each in inner:
-            self.labels[each] = number
-        return number
-
-    def target(self, c: Construct) -> int:
-        """The place of a branch to a label."""
-        if c.kind == "loop":
-            return (_BACK if c.params else _LABEL) - c.start
-        number = self.label(c)
-        return ~(2 * number + (number > 0 and not c.results))
+    def find_labels(self, constructs: list[Construct]) -> None:
+        """Works out where labels lead, outer constructs first."""
+        code, labels = self.code, self.labels
+        for c in constructs:
+            if c.kind == "function":
+                number = 0
+            else:
+                op, outer, _ = code[c.end + 1]
+                same = op in _ENDS and outer.results == c.results and outer.kind != "try"
+                number = labels[outer] if same else c.start + 1
+            labels[c] = number
+            self.fallen[c] = ~(2 * number + 1)
+            if c.kind == "loop":
+                self.arrived[c] = _LABEL - c.start
+                self.target[c] = (_BACK if c.params else _LABEL) - c.start
+            else:
+                self.arrived[c] = ~(2 * number + 1)
+                self.target[c] = ~(2 * number + (number > 0 and not c.results))
 
     def taken(self, c: Construct) -> int:
         """The place of a branch that is written here."""
-        place = self.target(c)
+        place = self.target[c]
         if place != _RETURNED and c.kind != "loop":
             self.noted.add(c)
         return place
-
-    def arrived(self, c: Construct, *, back: bool) -> int:
-        """The place of a label whose values are in their slots."""
-        return _LABEL - c.start if back else ~(2 * self.label(c) + 1)
 
     def around(self, at: int) -> int:
         """The exception's place for an instruction: that of the innermost try_table around it."""
@@ -243,7 +239,8 @@ class _Checker:
 
     def straight(self, node: Code, tokens: Tokens, scope: _Scope) -> Tokens:
         """Instructions that do not branch."""
-        known = self.at(node.start, tokens)
+        start = node.start
+        known = tokens[0][1] if len(tokens) == 1 and tokens[0][0] == start else self.at(start, tokens)
         if node.ends != (self.code[node.end - 1][0] in TERMINAL):
             raise ControlFlowError("an instruction does not go on as it should", node.end - 1)
         if self.tries:
@@ -275,9 +272,8 @@ class _Checker:
         joins = node.joins
         if c in self.noted and not joins:
             raise ControlFlowError("a label is not joined", c.end)
-        number = self.label(c)
-        carried = ~(2 * number + 1)
-        outermost = number == c.start + 1
+        carried = self.fallen[c]
+        outermost = self.labels[c] == c.start + 1
         result: Tokens = []
         for place, known, state in tokens:
             if place == carried:
@@ -288,6 +284,8 @@ class _Checker:
                 raise ControlFlowError("values fall to a label without being carried", c.end)
             else:
                 result.append((c.end + 1, known, SETTLED if joins else state))
+        if len(result) == 1:
+            return result
         if c.results and not joins:
             self.in_place(tokens, carried)
         return _merge(result)
@@ -301,46 +299,61 @@ class _Checker:
 
     def carry(self, node: Carry, tokens: Tokens, __: _Scope) -> Tokens:
         """Values are moved for good, by an unconditional branch or at an end."""
-        op, item, _ = self.code[node.at]
-        target, at = node.target, node.at
+        at, target = node.at, node.target
+        op, item, _ = self.code[at]
         arrived = self.destination(node)
+        if len(tokens) == 1 and tokens[0][0] == at and item is target and op in _CARRIES:
+            return [(arrived, tokens[0][1], MOVED)]
         fallen = [token for token in tokens if token[0] == at]
-        if op in {END, ELSE}:
+        if op in _ENDS:
             # What branched here already may come by, if its values stay where they are.
             right = item is target and not node.back and any(token[0] == at or token[2] == SETTLED for token in tokens)
             right = right and all(token[0] in {at, arrived} for token in tokens)
             if target.results:
                 self.in_place(tokens, arrived)
         elif op == BR:
-            right = self.target(item) == self.target(target) and len(fallen) == len(tokens)
+            right = self.target[item] == self.target[target] and len(fallen) == len(tokens)
         else:  # a table that decides nothing
-            right = all(token[0] == self.target(target) for token in tokens)
+            right = all(token[0] == self.target[target] for token in tokens)
         if not right:
             raise ControlFlowError("values are carried to another label", at, tokens)
         return _merge([(arrived, known, MOVED) for _, known, _ in tokens])
 
     def destination(self, node: Carry) -> int:
         """Where values are carried to."""
-        target, back = node.target, node.back
-        if back != (target.kind == "loop") and (back or self.code[node.at][1] is not target):
+        target = node.target
+        op, item, _ = self.code[node.at]
+        if node.back:
+            if target.kind != "loop" or op in _ENDS:
+                raise ControlFlowError("an end is taken for a loop's start", node.at)
+            return self.arrived[target]
+        if target.kind == "loop" and (op not in _ENDS or item is not target):
             raise ControlFlowError("a loop's start is taken for its end", node.at)
-        if not back:
-            self.noted.add(target)
-        return self.arrived(target, back=back)
+        self.noted.add(target)
+        return self.fallen[target]
 
     def jump(self, nodes: list[Node], target: Construct, known: Known, scope: _Scope) -> Tokens:
         """A branch on a condition: it carries its values and jumps, or returns."""
-        place = self.target(target)
+        place = self.taken(target)
         first = nodes[0] if nodes else None
-        if not all(isinstance(node, Set | Break | Continue) for node in nodes[1:]):
-            raise ControlFlowError("a jump does more than jumping", target.start)
-        if isinstance(first, Carry):
-            if self.target(first.target) != place or (target.kind == "loop") != first.back:
-                raise ControlFlowError("values are carried to another label", first.at)
-            return self.run(nodes[1:], [(self.destination(first), known, MOVED)], scope)
-        if not isinstance(first, Return) or place != _RETURNED or len(nodes) > 1:
-            raise ControlFlowError("a jump has no values", target.start)
-        return []
+        if not isinstance(first, Carry):
+            if not isinstance(first, Return) or place != _RETURNED or len(nodes) > 1:
+                raise ControlFlowError("a jump has no values", target.start)
+            return []
+        back = target.kind == "loop"
+        if first.back != back or (first.target is not target and self.taken(first.target) != place):
+            raise ControlFlowError("values are carried to another label", first.at)
+        place = self.arrived[target]
+        for node in nodes[1:]:
+            if isinstance(node, Set):
+                known = {**known, node.name: (node.value, node.value)}
+                continue
+            way = scope.breaks if isinstance(node, Break) else scope.continues if isinstance(node, Continue) else None
+            if way is None or node is not nodes[-1]:
+                raise ControlFlowError("a jump does more than jumping, or goes nowhere", target.start)
+            way.append((place, known, MOVED))
+            return []
+        return [(place, known, MOVED)]
 
     def fork(self, node: If, tokens: Tokens, scope: _Scope) -> Tokens:
         """An `if`, or a conditional branch."""
@@ -351,7 +364,7 @@ class _Checker:
             if item.els >= 0:
                 no = _SECOND - item.els
             else:
-                no = self.arrived(item, back=False)
+                no = self.fallen[item]
                 self.noted.add(item)
             if not node.then and not all(isinstance(each, Set | Continue) for each in node.orelse):
                 raise ControlFlowError("an `if` without a first arm does more than jumping", at)
@@ -372,13 +385,13 @@ class _Checker:
         known = self.at(node.at, tokens)
         op, item, _ = self.code[node.at]
         if op == BR_TABLE:
-            places = {self.target(target) for target in item}
+            places = {self.target[target] for target in item}
             if len(places) != 1:
                 raise ControlFlowError("a table decides", node.at)
             return [(places.pop(), known, MOVED)]
         target = item[1] if op in CASTS else item
         following, c, _ = self.code[node.at + 1]
-        if following != END or target.kind == "loop" or self.label(c) != self.label(target):
+        if following != END or target.kind == "loop" or self.labels[c] != self.labels[target]:
             raise ControlFlowError("a branch decides", node.at)
         return [(node.at + 1, known, MOVED)]
 
@@ -413,8 +426,8 @@ class _Checker:
     def return_(self, node: Return, tokens: Tokens, __: _Scope) -> Tokens:
         """The function's results are returned."""
         op, item, _ = self.code[node.at]
-        returns = op in {END, ELSE} or (op in {BR, RETURN} and item.kind != "loop")
-        returns = returns and self.label(item) == 0
+        returns = op in _ENDS or (op in _BRANCHES and item.kind != "loop")
+        returns = returns and self.labels[item] == 0
         for place, _, state in tokens:
             falls = place == ~1 and (state == SETTLED or not self.results)
             if place != _RETURNED and not (place == node.at and returns) and not falls:
@@ -429,24 +442,26 @@ class _Checker:
 
     def test(self, node: Test, tokens: Tokens, scope: _Scope) -> Tokens:
         """A selector or flag is tested."""
-        name = node.name
+        name, low, high = node.name, node.low, node.high
         yes: Tokens = []
         no: Tokens = []
         for token in tokens:
-            place, known, state = token
+            known = token[1]
             if name not in known:
-                raise ControlFlowError("a variable is tested that may not be set", name, place)
-            low, high = known[name]
-            if node.low <= low and high <= node.high:
+                raise ControlFlowError("a variable is tested that may not be set", name, token[0])
+            least, most = known[name]
+            if most <= high and low <= least:
                 yes.append(token)
-            elif high < node.low or low > node.high:
+            elif least > high or most < low:
                 no.append(token)
             else:
-                yes.append((place, {**known, name: (max(low, node.low), min(high, node.high))}, state))
+                yes.append((token[0], {**known, name: (max(low, least), min(high, most))}, token[2]))
                 no.append(token)
-        yes = self.run(node.then, yes, scope) if yes else yes
-        no = self.run(node.orelse, no, scope) if no else no
-        return _merge(yes + no) if yes and no else yes or no
+        if yes:
+            yes = self.run(node.then, yes, scope)
+        if no and node.orelse:
+            no = self.run(node.orelse, no, scope)
+        return yes + no if yes else no
 
     def leave(self, _: Break, tokens: Tokens, scope: _Scope) -> Tokens:
         """`break`."""
@@ -479,19 +494,20 @@ class _Checker:
                 if isinstance(entry, int):
                     place = _SECOND - entry if self.code[entry][0] == ELSE else entry
                 else:
-                    place = self.arrived(entry, back=entry.kind == "loop")
+                    place = self.arrived[entry]
                 assumed[place, value] = (place, {**common, name: (value, value)}, IDLE)
             breaks: Tokens = []
             back: Tokens = []
             back += self.run(node.body, list(assumed.values()), _Scope(breaks, back, scope.raised))
             weaker = common
+            others = len(common) > (name in common)
             for place, known, state in back:
                 if state == IDLE:
                     raise ControlFlowError("control goes round without getting on", place)
                 value, high = known.get(name, (0, 1)) if name else (0, 0)
                 if value != high or (place, value) not in assumed:
                     raise ControlFlowError("control goes back to a loop that does not start there", place, value)
-                if known is not common:
+                if known is not common and others:
                     weaker = {
                         each: bounds for each, bounds in weaker.items() if each == name or _within(known, each, bounds)
                     }

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Renderer"]
 
+_JUMPS: Final = frozenset((Break, Continue))
 _BRANCHES: Final = frozenset((BR, RETURN))
 
 
@@ -105,10 +106,22 @@ class Renderer:
         }
 
     def write(self, nodes: list[Node]) -> None:
-        """Writes nodes."""
+        """Writes nodes; a jump takes one line."""
         writers = self.writers
+        before = ""
         for node in nodes:
-            writers[type(node)](node)
+            kind = type(node)
+            if kind is Set and node is not nodes[-1]:
+                before += f"{_text(node)};"
+            elif before:
+                if kind in _JUMPS:
+                    self.e.line(before + _text(node))
+                else:
+                    self.e.line(before[:-1])
+                    writers[kind](node)
+                before = ""
+            else:
+                writers[kind](node)
 
     def goto(self, index: int) -> tuple[int, Any]:
         """Makes an instruction the present one, and pays for it."""
@@ -121,11 +134,18 @@ class Renderer:
     def straight(self, node: Code) -> None:
         """Instructions that do not branch."""
         e, lowerings, repeats, counters = self.e, LOWERING, self.repeats, self.loops.counters
-        index = node.start
-        for op, item, offset in self.code[index : node.end]:
+        index, end = node.start, node.end
+        e.count += end - index
+        if not repeats and not counters:
+            for op, item, offset in self.code[index:end]:
+                e.at = offset
+                e.place = index
+                lowerings[op](e, item)
+                index += 1
+            return
+        for op, item, offset in self.code[index:end]:
             e.at = offset
             e.place = index
-            e.count += 1
             if index in repeats:
                 lowerings[op](e, item)
                 what = repeats[index]
