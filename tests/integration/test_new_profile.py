@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -50,7 +51,7 @@ def test_a_new_row_makes_the_round_trip_and_is_known_everywhere(tmp_path: Path) 
         assert "Profile:  example (module)" in tool(tmp_path, "push", "hello", name, "--profile", "example")
         tool(tmp_path, "pull", name, "-o", "back")
         assert (tmp_path / "back").read_bytes() == HELLO
-        assert "Format:   example" in tool(tmp_path, "inspect", name)
+        assert re.search(r"^Format: +example$", tool(tmp_path, "inspect", name), re.MULTILINE)
     assert "cncf|wasm-to-oci|example" in tool(tmp_path, "push", "--help")
     assert tool(tmp_path, "__complete", "push", "--profile", "ex") == "example\n"
 
