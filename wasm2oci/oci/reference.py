@@ -306,5 +306,5 @@ def _check_host(host: str, source: str) -> None:
         if _DOMAIN.match(name) is None:
             wrong = next((i for i, char in enumerate(name) if _HOST_CHAR.match(char) is None), 0)
             raise InvalidReferenceError("registry host is malformed", source, wrong)
-    if has_port and (not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536):
+    if has_port and (not port.isascii() or not port.isdigit() or len(port) > 5 or not 0 < int(port) < 65536):
         raise InvalidReferenceError("port is not a number from 1 to 65535", source, len(host) - len(port))

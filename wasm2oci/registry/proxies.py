@@ -45,7 +45,7 @@ def _excluded(origin: "Origin", text: str) -> bool:
 
 def _split_port(entry: str) -> tuple[str, int | None]:
     name, colon, port = entry.rpartition(":")
-    if colon and port.isascii() and port.isdigit() and (":" not in name or name.startswith("[")):
+    if colon and port.isascii() and port.isdigit() and len(port) <= 5 and (":" not in name or name.startswith("[")):
         return name.strip("[]"), int(port)
     return entry.strip("[]"), None
 

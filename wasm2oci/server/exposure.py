@@ -29,7 +29,7 @@ def parse_listen(text: str) -> tuple[str, int]:
         host = host[1:-1]
     elif ":" in host:
         raise InvalidInputError(f"the address {text!r} is ambiguous", hint="write an IPv6 address as [::1]:5000")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
         raise InvalidInputError(f"the address {text!r} has no port from 0 to 65535", hint="for example 127.0.0.1:5000")
     del colon
     return host or "127.0.0.1", int(port)

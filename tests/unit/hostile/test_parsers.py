@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ import pytest
 from tests.support.artifacts import tar
 from tests.support.work import HOSTILE, assert_linear, lines_run
 from wasm2oci.base.text import masked, one_line, printable
+from wasm2oci.cli.run_options import parse_duration, parse_size
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.digest import Digest
@@ -27,6 +29,7 @@ from wasm2oci.registry.retry import retry_after
 from wasm2oci.registry.scope import parse_scopes
 from wasm2oci.registry.urls import Origin, join, redact, with_query
 from wasm2oci.server.blobs import parse_range
+from wasm2oci.server.exposure import parse_listen
 from wasm2oci.server.html import element, shown
 from wasm2oci.server.http1 import HeadError, chunk_size
 
@@ -89,3 +92,22 @@ def test_a_parser_takes_work_that_grows_with_its_text(name: str) -> None:
             lambda size, texts=texts: lines_run(lambda: parse(texts[size]), Wasm2OciError, HeadError),  # type: ignore[misc]
             (100, 200, 400),
         )
+
+
+@pytest.mark.parametrize(
+    "parse",
+    [
+        lambda text: parse_location(f"r.example:{text}/a:v1"),
+        lambda text: parse_location(f"[::1]:{text}/a:v1"),
+        lambda text: Origin.of(f"https://r.example:{text}/"),
+        lambda text: parse_listen(f"127.0.0.1:{text}"),
+        lambda text: retry_after(text, 0.0),
+        lambda text: parse_size(text, "--x"),
+        lambda text: parse_duration(text, "--x"),
+        lambda text: load_object(f'{{"a":{text}}}'.encode(), "x"),
+    ],
+)
+def test_thousands_of_digits_are_no_bug(parse: Callable[[str], object]) -> None:
+    """Python refuses to make a number of them, with an error that is not ours. The farm found three such places."""
+    with contextlib.suppress(Wasm2OciError):
+        parse("9" * 5000)
