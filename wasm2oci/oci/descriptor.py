@@ -4,7 +4,6 @@ Spec: image-spec, descriptor.md.
 """
 
 import base64
-import binascii
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -134,7 +133,7 @@ def _data_from(value: object, what: str) -> bytes | None:
         raise InvalidDescriptorError(f"data of {what} is not a string")
     try:
         return base64.b64decode(value, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # not base64, or not ASCII
         raise InvalidDescriptorError(f"data of {what} is not base64") from error
 
 

@@ -12,10 +12,11 @@ from tests.support.artifacts import tar
 from tests.support.work import HOSTILE, assert_linear, lines_run
 from wasm2oci.base.text import masked, one_line, printable
 from wasm2oci.cli.run_options import parse_duration, parse_size
-from wasm2oci.errors import Wasm2OciError
+from wasm2oci.errors import InvalidInputError, Wasm2OciError
 from wasm2oci.oci import media_type as mt
+from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
-from wasm2oci.oci.http import parse_chunk_range, parse_content_range
+from wasm2oci.oci.http import basic_credentials, parse_chunk_range, parse_content_range
 from wasm2oci.oci.layout_index import LayoutIndex
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import check_tag, parse_location
@@ -111,3 +112,11 @@ def test_thousands_of_digits_are_no_bug(parse: Callable[[str], object]) -> None:
     """Python refuses to make a number of them, with an error that is not ours. The farm found three such places."""
     with contextlib.suppress(Wasm2OciError):
         parse("9" * 5000)
+
+
+def test_base64_that_is_not_ascii_is_no_bug() -> None:
+    """Python says so with an error of another kind than for other base64 that is not valid. Found by the farm."""
+    assert basic_credentials("Basic \xe9") is None
+    value = {"mediaType": "a/b", "digest": str(Digest.of(b"")), "size": 0, "data": "\xe9"}
+    with pytest.raises(InvalidInputError, match="base64"):
+        Descriptor.from_json(value)
