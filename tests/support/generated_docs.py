@@ -20,6 +20,7 @@ from wasm2oci.cli.overview import overview
 from wasm2oci.errors import ExitCode, Wasm2OciError
 from wasm2oci.packager.profiles import PROFILES
 from wasm2oci.packager.recognise import ARCHIVE_LAYERS, raw_layers
+from wasm2oci.registry.flavours import FLAVOURS
 
 __all__ = ["PAGES", "all_modules", "error_classes"]
 
@@ -138,11 +139,47 @@ def _profiles_page() -> str:
     return page.getvalue()
 
 
+def _registries_page() -> str:
+    lines = [
+        _HEAD,
+        "# Registries\n",
+        (
+            "Every registry that speaks the OCI Distribution Specification works. What is special about some of them,"
+            " from the table that the client itself reads (`registry/flavours.py`):\n"
+        ),
+    ]
+    for flavour in FLAVOURS:
+        lines.append(f"## {flavour.product}\n")
+        if flavour.hosts:
+            names = ", ".join(f"`{'*' if end[0] in '.-' else ''}{end}`" for end in flavour.hosts)
+            lines.append(f"* Hosts: {names}.")
+        lines += [f"* Log in: `{command}`" for command in flavour.login]
+        if flavour.token_variable is not None:
+            password, user = flavour.token_variable
+            lines.append(f"* In a CI: the variable `{password}` is used as the password, `{user}` as the user name.")
+        lines.append(f"* Referrers (signatures, attestations): {flavour.referrers}.")
+        lines.append(f"* An upload that has to go in chunks goes in chunks of {flavour.chunk / (1 << 20):g} MiB.")
+        lines += [f"* {note}" for note in flavour.notes]
+        if flavour.refusals:
+            lines += ["", "| it says | when | what to do |", "|---|---|---|"]
+            for refusal in flavour.refusals:
+                says = f"`{refusal.says}`" if refusal.says else "anything else about access"
+                when = "pushing" if refusal.pushing else "always"
+                lines.append(f"| {says} | {when} | {refusal.hint.format(host='HOST', name='NAME')} |")
+        lines.append("")
+    lines.append(
+        "## In any CI\n\n`WASM2OCI_REGISTRY` (the host), `WASM2OCI_REGISTRY_USER` and `WASM2OCI_REGISTRY_PASSWORD` are"
+        " enough; nothing is kept on the runner."
+    )
+    return "\n".join(lines) + "\n"
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "cli.md": _cli_page,
     "engine-opcodes.md": lambda: opcodes_page(_HEAD),
     "errors.md": _errors_page,
     "profiles.md": _profiles_page,
+    "registries.md": _registries_page,
     **{f"schemas/{command}.json": partial(schema_page, command) for command in RESULTS},
 }
 """File in docs/ -> what it should say."""

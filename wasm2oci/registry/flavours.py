@@ -16,6 +16,7 @@ from wasm2oci.oci.host import HUB_HOSTS, HUB_NAMESPACE
 __all__ = [
     "AZURE_NULL_USER",
     "FLAVOURS",
+    "GENERAL_REFUSALS",
     "HUB_KEY",
     "IDENTITY_USERS",
     "Flavour",
@@ -228,6 +229,8 @@ FLAVOURS: Final = (
         login=("wasm2oci login registry.gitlab.com -u USER --password-stdin",),
         notes=(
             "The password is an access token with `read_registry`, and `write_registry` to push.",
+            "In a job, the user is `$CI_REGISTRY_USER` and the password `$CI_REGISTRY_PASSWORD`.",
+            "It takes only media types that it knows: push with `--profile wasm-to-oci`.",
             "Deleting needs a scope of its own.",
         ),
     ),
@@ -257,6 +260,16 @@ FLAVOURS: Final = (
     Flavour("zot"),
 )
 """One row a product."""
+
+GENERAL_REFUSALS: Final = (
+    Refusal("csrf", False, "the registry mistakes this for a browser: ask it through its own address, not a proxy's"),
+    Refusal(
+        "unknown media type",
+        True,
+        "this registry takes only the media types that it knows: push with the profile `wasm-to-oci`",
+    ),
+)
+"""Refusals that are met at more than one registry, after those of its own row."""
 
 IDENTITY_USERS: Final = frozenset(flavour.identity_user for flavour in FLAVOURS if flavour.identity_user is not None)
 """User names with which a password is an identity token; at any host, for a registry may have a name of its own."""

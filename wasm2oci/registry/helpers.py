@@ -17,6 +17,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Final, cast
@@ -172,7 +173,7 @@ def _give(stream: "IO[bytes]", data: bytes) -> None:
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End a helper and its children, which are in a group of their own."""
     with suppress(OSError):
-        if hasattr(os, "killpg"):
+        if sys.platform != "win32" and hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()

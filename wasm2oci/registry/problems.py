@@ -23,7 +23,7 @@ from wasm2oci.errors import (
     UnsupportedError,
     Wasm2OciError,
 )
-from wasm2oci.registry.flavours import find_flavour
+from wasm2oci.registry.flavours import GENERAL_REFUSALS, find_flavour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -178,16 +178,21 @@ def parse_problems(body: bytes) -> tuple[Problem, ...]:
     return tuple(found)
 
 
-_CSRF_HINT: Final = "the registry mistakes this for a browser: ask it through its own address, not a proxy's"
+def find_hint(host: str, name: str, text: str, *, pushing: bool, access: bool = True) -> str | None:
+    """What the registry's row in `flavours` says about a refusal, or None.
 
-
-def find_hint(host: str, name: str, text: str, *, pushing: bool) -> str | None:
-    """What the registry's row in `flavours` says about a refusal with this text, or None."""
+    Args:
+        host: of the registry.
+        name: of the repository.
+        text: codes and messages of the refusal.
+        pushing: whether this is part of a push.
+        access: whether the refusal is about who asks; only then a row for any words fits.
+    """
     words = text.lower()
-    for refusal in find_flavour(host).refusals:
-        if refusal.says in words and (pushing or not refusal.pushing):
+    for refusal in (*find_flavour(host).refusals, *GENERAL_REFUSALS):
+        if refusal.says in words and (pushing or not refusal.pushing) and (refusal.says or access):
             return refusal.hint.format(host=host, name=name)
-    return _CSRF_HINT if "csrf" in words else None
+    return None
 
 
 _UNKNOWN: Final[dict[str, tuple[type[NotFoundError], str]]] = {
@@ -228,7 +233,8 @@ def error_for(
     said = "; ".join(problem.message or problem.code.lower() for problem in problems)
     text = " ".join((*codes, said))
     told = f": {said}" if said else ""
-    hint = find_hint(host, name, text, pushing=pushing)
+    access = status in {401, 403} or bool(codes & {"UNAUTHORIZED", "DENIED"})
+    hint = find_hint(host, name, text, pushing=pushing, access=access)
     if status == 401 or (codes & {"UNAUTHORIZED"} and 400 <= status < 500):
         suffix = f" ({credentials})" if credentials else ""
         if known:

@@ -54,11 +54,9 @@ def can_run_in_child(request: RunRequest) -> bool:
     Nor may it have other threads, such as wasmtime's own after a run in here: a fork would leave them behind, and what
     they held locked for ever.
     """
-    if (
-        sys.platform != "linux"
-        or not hasattr(os, "fork")
-        or not all(isinstance(stream, int) for stream in (request.stdout, request.stderr))
-    ):
+    if sys.platform != "linux":
+        return False
+    if not hasattr(os, "fork") or not all(isinstance(stream, int) for stream in (request.stdout, request.stderr)):
         return False
     return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - pathlib would list no faster
 
@@ -69,6 +67,8 @@ def run_in_child(request: RunRequest, work: Callable[[], RunOutcome]) -> RunOutc
     Raises:
         GuestSetupError: the child ended as no limit explains.
     """
+    if sys.platform != "linux":
+        raise AssertionError("see can_run_in_child")
     timeout = request.limits.timeout_s
     end = None if timeout is None else time.monotonic() + timeout + _GRACE_S
     reading, writing = os.pipe()
@@ -154,6 +154,8 @@ def _sendable(value: object) -> object:
 
 
 def _die_with_parent() -> None:
+    if sys.platform != "linux":
+        raise AssertionError("see can_run_in_child")
     import ctypes  # noqa: PLC0415 - slow to import, and only the child needs it
 
     with contextlib.suppress(OSError, AttributeError):
@@ -162,6 +164,8 @@ def _die_with_parent() -> None:
 
 def _limit_memory(request: RunRequest) -> None:
     """Have the system refuse memory beyond what this process has, the guest may have, and the engine needs."""
+    if sys.platform != "linux":
+        raise AssertionError("see can_run_in_child")
     import resource  # noqa: PLC0415 - only the child needs it
 
     present = int(_read_file("/proc/self/statm").split()[5]) * resource.getpagesize()
@@ -180,6 +184,8 @@ def _read_file(path: str) -> str:
 
 def free_memory() -> None:
     """Let this process have what it needs to say that the guest ran out of memory."""
+    if sys.platform == "win32":
+        return
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource  # noqa: PLC0415 - as above
 
@@ -206,6 +212,8 @@ def _read(reading: int, end: float | None) -> bytes | None:
 
 def _kill(child: int) -> int:
     """End the child, which has nothing more to do; how it ended, if it did by itself before."""
+    if sys.platform != "linux":
+        raise AssertionError("see can_run_in_child")
     pid, status = os.waitpid(child, os.WNOHANG)
     if pid:
         return status
@@ -242,6 +250,8 @@ def _error(content: bytes) -> BaseException:
 
 
 def _died(request: RunRequest, status: int) -> RunOutcome:
+    if sys.platform != "linux":
+        raise AssertionError("see can_run_in_child")
     number = os.waitstatus_to_exitcode(status)
     if number in {-signal.SIGABRT, -signal.SIGKILL}:
         return _outcome(request, Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY)

@@ -20,7 +20,7 @@ from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import fallback_tag
 from wasm2oci.operations.environment import Connections, Environment
 from wasm2oci.operations.inspect import InspectRequest, inspect
-from wasm2oci.registry.problems import ConnectionFailedError
+from wasm2oci.registry.problems import ConnectionFailedError, Problem, error_for
 from wasm2oci.registry.referrers import FallbackTagError
 from wasm2oci.registry.urls import UntrustedUrlError
 
@@ -213,3 +213,22 @@ def test_a_stale_entry_of_a_list_of_referrers_is_named_as_one() -> None:
 
     with pytest.raises(NotFoundError, match=f"listed as referring to {root.digest}"):
         copy(Lying(), root, MemoryTarget(), recursive=True)
+
+
+@pytest.mark.parametrize("host", ["ghcr.io", "x.azurecr.io", "1.dkr.ecr.eu-west-1.amazonaws.com", "quay.io"])
+@pytest.mark.parametrize("status", [400, 405, 413, 422, 429, 500])
+def test_a_refusal_that_is_not_about_access_gets_no_access_hint(host: str, status: int) -> None:
+    """grimoire#11, ocx#480."""
+    error = error_for(status, [Problem("X", "no")], "it", host=host, name="a/b", kind="manifest", pushing=True)
+    access = error_for(403, [Problem("DENIED", "no")], "it", host=host, name="a/b", kind="manifest", pushing=True)
+    assert access.hint
+    assert error.hint != access.hint
+    assert "scope" not in (error.hint or "")
+
+
+@pytest.mark.parametrize("host", ["registry.gitlab.com", "registry.company.example"])
+def test_an_unknown_media_type_names_the_profile_that_is_taken(host: str) -> None:
+    """gitlab-org/container-registry#1869."""
+    problem = Problem("MANIFEST_INVALID", "unknown media type: application/vnd.wasm.config.v0+json")
+    error = error_for(400, [problem], "it", host=host, name="a/b", kind="manifest", pushing=True)
+    assert "`wasm-to-oci`" in (error.hint or "")
