@@ -180,8 +180,7 @@ class _Checker:
                 raise ControlFlowError("nodes are in another order than instructions", position >> 1)
             self.position = position
             if kind is If:
-                if len(node.then) > 1:
-                    self.order(node.then)
+                self.order(node.then)
                 if node.orelse:
                     self.order(node.orelse)
 

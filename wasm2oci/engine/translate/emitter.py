@@ -14,7 +14,7 @@ import re
 from typing import Final
 
 from wasm2oci.engine.syntax.module import Module
-from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
+from wasm2oci.engine.syntax.types import I32, I64, V128
 from wasm2oci.engine.translate.codes import BRANCHES_ON_CONDITION, CONTROL, LOCAL_GET, LOCAL_WRITES, code, codes
 from wasm2oci.engine.translate.instructions import Body, Construct
 from wasm2oci.engine.translate.value import (
@@ -581,10 +581,3 @@ class Emitter:
 def _slots(deps: int) -> int:
     """The bits of all slots that `deps` may name."""
     return (1 << 2 * (deps.bit_length() // 2 + 1)) // 3 * 2
-
-
-def default_text(type_: int) -> str:
-    """A local's initial value."""
-    if type_ in {I32, I64, V128}:
-        return "0"
-    return "0.0" if type_ in {F32, F64} else "None"

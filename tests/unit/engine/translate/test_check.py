@@ -103,9 +103,22 @@ ONE_WAY = """(func (export "f") (param i32) (result i32) (local i32)
   (block $c (result i32) (br_table $c $c (call $count) (call $count))))
   (func $count (result i32) (global.set $turns (i32.sub (global.get $turns) (i32.const 1))) (global.get $turns))"""
 
+ARM_THAT_BEGINS_WITH_A_BRANCH = """(func (export "f") (param i32) (result i32)
+  (local.get 0) (i32.and (local.get 0) (i32.const 1)) (i32.and (local.get 0) (i32.const 2))
+  (if (param i32 i32) (result i32)
+    (then (br_if 0)
+      (if (result i32) (i32.and (local.get 0) (i32.const 4))
+        (then (i32.const 30))
+        (else (i32.const 40)))
+      (i32.add))
+    (else (i32.add)))
+  (i32.mul (i32.const 3)))"""
+"""Its operands are all outside, so the branch, which holds the rest of the arm, is the arm's only node."""
+
 ALL = {
     **{name: text for name, text in FUNCTIONS.items() if "chain of" not in name},
     "chain of 6": FUNCTIONS["chain of 6, loop in 5"],
+    "an arm that begins with a branch": ARM_THAT_BEGINS_WITH_A_BRANCH,
     "handlers": HANDLERS,
     "interpreter": INTERPRETER,
     "nests": NESTS,
