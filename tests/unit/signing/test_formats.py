@@ -225,7 +225,9 @@ def test_a_bundle_that_was_tampered_with_is_refused(change: Callable[[dict[str, 
         check(as_bundle(changed(signature(), change)))
 
 
-@pytest.mark.parametrize("key_id", [KEY.public.ssh_fingerprint, KEY.public.hint, ""], ids=["fingerprint", "hint", "none"])
+@pytest.mark.parametrize(
+    "key_id", [KEY.public.ssh_fingerprint, KEY.public.hint, ""], ids=["fingerprint", "hint", "none"]
+)
 def test_a_key_id_that_is_the_keys_own_does_no_harm(key_id: str) -> None:
     check(as_bundle(changed(signature(), lambda v: v["dsseEnvelope"]["signatures"][0].update(keyid=key_id))))
 
