@@ -1,7 +1,7 @@
 """Pieces of text that are no tokens: which they are, and what exactly is wrong with them and where.
 
-The lexer takes any character as a token when nothing else fits, so it never stops; what it took that way is found
-here, once for each different token.
+The lexer takes a string that is not closed as far as it goes, and any character as a token when nothing else fits, so
+it never stops; what it took that way is found here, once for each different token.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import re
 from typing import Final
 
 from wasm2oci.engine.text.errors import TextError
-from wasm2oci.engine.text.patterns import ANNOTATIONS, HEX_DIGITS, ID, STRING, atoms
+from wasm2oci.engine.text.patterns import ANNOTATIONS, CHARACTERS, HEX_DIGITS, ID, STRING, atom_places, atoms
 from wasm2oci.engine.text.strings import string_bytes
 
 __all__ = ["annotation_head", "fault_at", "is_fault"]
 
 _ID_CHARACTER: Final = re.compile(f"[{ID}]")
-_ATOMS: Final = re.compile(rf"(?:[{ID}]++|{STRING})+")
 _RESERVED: Final = frozenset(",;[]{}")
 _STRING: Final = re.compile(STRING)
-_PLAIN: Final = re.compile(STRING.removeprefix('"').removesuffix('"'))
+_PLAIN: Final = re.compile(CHARACTERS)
 _CHARACTER: Final = re.compile(rf"\\u\{{({HEX_DIGITS})\}}")
 _HEX: Final = re.compile(HEX_DIGITS)
 _LAST_SCALAR: Final = 0x10FFFF
@@ -99,10 +98,10 @@ def fault_at(text: str, offset: int, token: str) -> TextError:
         what = "unexpected" if first in _RESERVED else "illegal"
         shown = first if first.isprintable() else f"\\u{{{ord(first):x}}}"
         return TextError(f"{what} character '{shown}'", text, offset)
-    for found in _ATOMS.finditer(token):
-        fault = _atom_fault(found[0])
+    for atom, start in atom_places(token):
+        fault = _atom_fault(atom)
         if fault:
-            return TextError(fault, text, offset + found.start())
+            return TextError(fault, text, offset + start)
     raise AssertionError(token)
 
 

@@ -22,7 +22,7 @@ from typing import Final
 
 from wasm2oci.engine.text.errors import TextError
 from wasm2oci.engine.text.faults import annotation_head, fault_at, is_fault
-from wasm2oci.engine.text.patterns import ANNOTATION, ANNOTATIONS, ID, STRING
+from wasm2oci.engine.text.patterns import ANNOTATION, ANNOTATIONS, CHARACTERS, ID, OPEN_STRING, STRING
 
 __all__ = ["offset_of", "tokens"]
 
@@ -31,10 +31,11 @@ _TOKEN: Final = re.compile(
     rf"(?:[ \t\r\n]++|;;[^\r\n]*+|{_BLOCK_COMMENT})*+"
     rf"([{ID}][{ID} \t]*+(?:(?<![ \t]){STRING}[{ID} \t]*+)*+"  # a run; a string may be glued to an atom: $"x"
     rf"|\)|\((?:;|{ANNOTATION})?"
-    rf"|{STRING}(?:{STRING}|[{ID}]++)*+|\Z|[^ \t\r\n])"
+    rf'|"{CHARACTERS}(?:"(?:{STRING}|[{ID}]++)*+)?'  # a string, or all there is of one that is not closed
+    r"|\Z|[^ \t\r\n])"
 )
 _FEW: Final = 8  # different heads: each is searched for in all tokens
-_OPENING: Final = re.compile(rf"{STRING}|;;[^\r\n]*+|\(;")
+_OPENING: Final = re.compile(rf"{OPEN_STRING}|;;[^\r\n]*+|\(;")
 _IN_A_LINE: Final = re.compile(r"[^\r\n]")
 _NESTING: Final = re.compile(r"\(;|;\)")
 # Characters that change the direction of text, or its look: what is read is not what is shown.

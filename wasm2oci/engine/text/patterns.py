@@ -1,14 +1,32 @@
 """The shapes of atoms, as parts of regular expressions. Spec: core, text format (6.2, 6.3).
 
-All are possessive: a text that does not fit is given up at once, so every pattern made of them is linear.
+All are possessive: what one took is not tried again with less. A pattern that is searched for needs more to be linear:
+a string without end must not fail, or each escaped quote in it would begin another one that is read to the same end.
+So such a pattern takes a string closed or not (`OPEN_STRING`), and who uses it tells them apart.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["ANNOTATION", "ANNOTATIONS", "DIGITS", "HEX_DIGITS", "ID", "STRING", "atom_offset", "atoms", "first_atom"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "ANNOTATION",
+    "ANNOTATIONS",
+    "CHARACTERS",
+    "DIGITS",
+    "HEX_DIGITS",
+    "ID",
+    "OPEN_STRING",
+    "STRING",
+    "atom_offset",
+    "atom_places",
+    "atoms",
+    "first_atom",
+]
 
 ID: Final = r"0-9A-Za-z!#$%&'*+\-./:<=>?@\\^_`|~"
 """The characters of identifiers and keywords, for a character class."""
@@ -16,7 +34,13 @@ ID: Final = r"0-9A-Za-z!#$%&'*+\-./:<=>?@\\^_`|~"
 DIGITS: Final = r"[0-9](?:_?[0-9])*+"
 HEX_DIGITS: Final = r"[0-9a-fA-F](?:_?[0-9a-fA-F])*+"
 
-STRING: Final = rf'"(?:[^"\\\x00-\x1f\x7f]++|\\(?:[0-9a-fA-F]{{2}}|[tnr"\'\\]|u\{{{HEX_DIGITS}\}}))*+"'
+CHARACTERS: Final = rf"""(?:[^"\\\x00-\x1f\x7f]++|\\(?:[0-9a-fA-F]{{2}}|[tnr"'\\]|u\{{{HEX_DIGITS}\}}))*+"""
+"""What may stand in a string, as far as it goes."""
+
+STRING: Final = f'"{CHARACTERS}"'
+
+OPEN_STRING: Final = f"{STRING}?"
+"""A string, or what there is of one that is not closed: up to the first character that cannot be in it."""
 
 ANNOTATION: Final = rf"@(?:{STRING}|[{ID}]*+)"
 """What follows the parenthesis at an annotation's head."""
@@ -24,7 +48,7 @@ ANNOTATION: Final = rf"@(?:{STRING}|[{ID}]*+)"
 ANNOTATIONS: Final = frozenset({"(@name", "(@custom", "(@producers", "(@metadata.code.branch_hint"})
 """The heads of the annotations that are kept; all others are as good as comments."""
 
-_ATOM: Final = re.compile(rf"(?:[{ID}]++|{STRING})++")
+_ATOM: Final = re.compile(rf"(?:[{ID}]++|{OPEN_STRING})++")  # in a run, all strings are closed
 
 
 def atoms(run: str) -> list[str]:
@@ -40,7 +64,9 @@ def first_atom(run: str) -> str:
 
 def atom_offset(run: str, number: int) -> int:
     """Where atom `number` starts within its run."""
-    for place, found in enumerate(_ATOM.finditer(run)):
-        if place == number:
-            return found.start()
-    return len(run)
+    return next((offset for place, (_, offset) in enumerate(atom_places(run)) if place == number), len(run))
+
+
+def atom_places(run: str) -> Iterator[tuple[str, int]]:
+    """The atoms of a run, in order, with where they start within it."""
+    return ((found[0], found.start()) for found in _ATOM.finditer(run))
