@@ -52,7 +52,7 @@ def annotation_head(token: str) -> str:
         return token if len(token) > 2 else ""
     try:
         id_ = string_bytes(token[2:]).decode()
-    except UnicodeDecodeError:
+    except ValueError:  # not UTF-8, or no scalar value of Unicode
         return ""
     return f"(@{id_}" if id_ else ""
 

@@ -62,3 +62,9 @@ def test_a_hostile_text_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ASSEMBLED)
 def test_a_hostile_text_is_assembled(name: str) -> None:
     assert assemble(ASSEMBLED[name])[:4] == b"\0asm"
+
+
+@pytest.mark.parametrize("text", [r'(@"\u{d800}")', r'(@"\u{110000}")', r'(module $"\u{d800}")'])
+def test_an_escape_that_is_no_character_is_refused(text: str) -> None:
+    with pytest.raises(TextError):
+        assemble(text)
