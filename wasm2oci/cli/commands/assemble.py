@@ -31,7 +31,7 @@ def command(
 
       wasm2oci assemble hello.wat
       wasm2oci assemble hello.wat -o build/hello.wasm
-      wasm2oci print hello.wasm | sed 's/42/43/' | wasm2oci assemble - -o changed.wasm
+      wasm2oci print a.wasm | sed 's/42/43/' | wasm2oci assemble - -o b.wasm
     """
     source = terminal.stdin.read() if file == "-" else Path(file)
     if out is None:
