@@ -23,8 +23,12 @@ OPEN = {("signatures", 44), ("signatures", 178)}
 @pytest.mark.parametrize("first", range(0, COUNT, CHUNK))
 @pytest.mark.parametrize("name", sorted(GENERATORS))
 def test_random_programs_do_the_same_on_every_engine(name: str, first: int) -> None:
-    if any(name == generator and first <= seed < first + CHUNK for generator, seed in OPEN):
-        pytest.xfail("one program of these is known to differ")
-    if any(True for _ in disagreements(name, first, CHUNK)):
-        for found in disagreements(name, first, CHUNK):  # once more: a busy machine was seen to end a program early
-            pytest.fail(str(found))
+    known = [f"generator {generator}, seed {seed}, " for generator, seed in OPEN]
+
+    def differing() -> list[str]:
+        texts = [str(found) for found in disagreements(name, first, CHUNK)]
+        return [text for text in texts if not any(mark in text for mark in known)]
+
+    if differing():
+        again = differing()  # a chunk failed once and passed three times; the cause is not known yet
+        assert not again, again[0]
