@@ -7,15 +7,16 @@ so it can check programs that wasmtime's Python binding cannot run: those with v
 `interpret(instance)` takes the place of `translate.prepare(instance)`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.runtime import gc, memory, table
 from wasm2oci.engine.runtime.constant import pack
-from wasm2oci.engine.runtime.function import Function
-from wasm2oci.engine.runtime.instance import ModuleInstance
+from wasm2oci.engine.runtime.limits import CALLS
 from wasm2oci.engine.runtime.numeric import NUMERIC, f32_bits, f32_from_bits, f64_bits, f64_from_bits
 from wasm2oci.engine.runtime.simd_float import SIMD_FLOAT
 from wasm2oci.engine.runtime.simd_integer import SIMD_INTEGER
@@ -23,11 +24,17 @@ from wasm2oci.engine.runtime.simd_lanes import SIMD_LANES
 from wasm2oci.engine.runtime.simd_memory import SIMD_MEMORY
 from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.runtime.values import default
-from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate
 from wasm2oci.engine.syntax.types import I8, I16, REF, REF_NULL, ArrayType, FuncType, StructType
 
-__all__ = ["explain", "instructions", "interpret", "read_immediate"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wasm2oci.engine.runtime.function import Function
+    from wasm2oci.engine.runtime.instance import ModuleInstance
+    from wasm2oci.engine.syntax.module import Module
+
+__all__ = ["instructions", "interpret", "read_immediate"]
 
 _VECTOR = {**SIMD_INTEGER, **SIMD_FLOAT, **SIMD_LANES}
 _U32 = {
@@ -151,45 +158,90 @@ class _Label:
     catches: list[tuple[int, int | None, int]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _TailCall:
+class _Call(NamedTuple):
+    """What a call instruction asks for; `tail` takes the place of the activation."""
+
     function: Function
     arguments: list[Any]
+    tail: bool
+
+
+class _Body:
+    """A function of an instance, which is called as any other; its instructions are decoded at the first call."""
+
+    def __init__(self, instance: ModuleInstance, function: Function, defined: int) -> None:
+        self.instance = instance
+        self.results = len(function.type_.func.results)
+        self.defined = defined
+        self.steps: list[_Step] = []
+        self.defaults: list[Any] = []
+
+    def activate(self, arguments: Iterable[Any]) -> _Activation:
+        """The start of a call."""
+        if not self.steps:
+            locals_, code = instructions(self.instance.module, self.defined)
+            self.defaults = [default(type_) for type_ in locals_]
+            self.steps = [_step(instruction) for instruction in code]
+        return _Activation(self.instance, self.steps, [*arguments, *self.defaults], self.results)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Executes the function, and what it calls, on a stack of activations of their own.
+
+        Python's own stack has no part in it: how deeply a program may call does not depend on who else is running.
+        """
+        activations = [self.activate(arguments)]
+        while True:
+            try:
+                call = activations[-1].run()
+                if call is None:
+                    returned = activations.pop().finish()
+                else:
+                    if call.tail:
+                        activations.pop()
+                    if isinstance(call.function.call, _Body):
+                        if len(activations) == CALLS:
+                            raise Trap(TrapKind.CALL_STACK)
+                        activations.append(call.function.call.activate(call.arguments))
+                        continue
+                    results = len(call.function.type_.func.results)
+                    returned = call.function.call(*call.arguments)
+                    returned = [] if not results else [returned] if results == 1 else list(returned)
+                if not activations:
+                    return None if not returned else returned[0] if len(returned) == 1 else tuple(returned)
+                activations[-1].stack += returned
+            except WasmException as exception:
+                while not activations[-1].handle(exception):
+                    activations.pop()
+                    if not activations:
+                        raise
 
 
 class _Activation:
     """One call of one function."""
 
-    def __init__(self, instance: ModuleInstance, code: list[Instruction], locals_: list[Any], results: int) -> None:
+    def __init__(self, instance: ModuleInstance, steps: list[_Step], locals_: list[Any], results: int) -> None:
         self.instance = instance
-        self.code = code
+        self.steps = steps
         self.locals = locals_
         self.results = results
         self.stack: list[Any] = []
-        self.labels = [_Label(len(code), results, 0)]
+        self.labels = [_Label(len(steps), results, 0)]
         self.pc = 0
 
-    def run(self) -> Any:
-        while self.pc < len(self.code):
-            instruction = self.code[self.pc]
+    def run(self) -> _Call | None:
+        """Goes on until the next call, or the end."""
+        steps = self.steps
+        while self.pc < len(steps):
+            step = steps[self.pc]
             self.pc += 1
-            act = _CONTROL.get(instruction.mnemonic)
-            try:
-                if act is None:
-                    self.step(instruction.mnemonic, instruction.immediates)
-                    continue
-                outcome = act(self, instruction)
-            except WasmException as exception:
-                if not self.handle(exception):
-                    raise
-                continue
-            if isinstance(outcome, _TailCall):
-                return outcome
-        return self.finish()
+            asked = step(self)
+            if isinstance(asked, _Call):
+                return asked
+        return None
 
-    def finish(self) -> Any:
-        values = self.stack[len(self.stack) - self.results :]
-        return None if not values else values[0] if len(values) == 1 else tuple(values)
+    def finish(self) -> list[Any]:
+        """The results."""
+        return self.stack[len(self.stack) - self.results :]
 
     def pop(self, count: int) -> list[Any]:
         start = len(self.stack) - count
@@ -229,13 +281,8 @@ class _Activation:
             self.labels.pop()
         return False
 
-    def call(self, function: Function) -> None:
-        type_ = function.type_.func
-        returned = function.call(*self.pop(len(type_.params)))
-        if len(type_.results) == 1:
-            self.stack.append(returned)
-        elif type_.results:
-            self.stack += returned
+    def call(self, function: Function, *, tail: bool = False) -> _Call:
+        return _Call(function, self.pop(len(function.type_.func.params)), tail)
 
     def indirect(self, immediates: tuple[Any, ...]) -> Function:
         type_index, table_index = immediates
@@ -251,23 +298,6 @@ class _Activation:
         return function
 
     # --- everything else ---------------------------------------------------------------------
-    def step(self, mnemonic: str, immediates: tuple[Any, ...]) -> None:
-        stack = self.stack
-        if mnemonic in NUMERIC:
-            operation = NUMERIC[mnemonic]
-            stack.append(operation(*self.pop(len(_row(mnemonic).params or ()))))
-        elif mnemonic in _VECTOR:
-            stack.append(_VECTOR[mnemonic](*self.pop(len(_row(mnemonic).params or ())), *immediates))
-        elif mnemonic in SIMD_MEMORY:
-            self.vector_memory(mnemonic, immediates)
-        elif _row(mnemonic).width:
-            self.access(mnemonic, immediates)
-        elif mnemonic.endswith(".const"):
-            read = {"f32": f32_from_bits, "f64": f64_from_bits}.get(mnemonic[:3])
-            stack.append(read(immediates[0]) if read else immediates[0])
-        else:
-            _PLAIN[mnemonic](self, *immediates)
-
     def vector_memory(self, mnemonic: str, immediates: tuple[Any, ...]) -> None:
         (index, offset), *lane = immediates
         address, *operand = self.pop(len(_row(mnemonic).params or ()))
@@ -393,11 +423,7 @@ def _callee_ref(a: _Activation) -> Function:
     return function
 
 
-def _tail(a: _Activation, function: Function) -> _TailCall:
-    return _TailCall(function, a.pop(len(function.type_.func.params)))
-
-
-_CONTROL: dict[str, Callable[[_Activation, Instruction], _TailCall | None]] = {
+_CONTROL: dict[str, Callable[[_Activation, Instruction], _Call | None]] = {
     "block": _block,
     "loop": _loop,
     "if": _if,
@@ -417,9 +443,9 @@ _CONTROL: dict[str, Callable[[_Activation, Instruction], _TailCall | None]] = {
     "call": lambda a, i: a.call(a.instance.funcs[i.immediates[0]]),
     "call_indirect": lambda a, i: a.call(a.indirect(i.immediates)),
     "call_ref": lambda a, i: a.call(_callee_ref(a)),
-    "return_call": lambda a, i: _tail(a, a.instance.funcs[i.immediates[0]]),
-    "return_call_indirect": lambda a, i: _tail(a, a.indirect(i.immediates)),
-    "return_call_ref": lambda a, i: _tail(a, _callee_ref(a)),
+    "return_call": lambda a, i: a.call(a.instance.funcs[i.immediates[0]], tail=True),
+    "return_call_indirect": lambda a, i: a.call(a.indirect(i.immediates), tail=True),
+    "return_call_ref": lambda a, i: a.call(_callee_ref(a), tail=True),
 }
 
 
@@ -622,35 +648,47 @@ def _array_init(a: _Activation, function: Callable[..., None], segment: Any) -> 
 
 
 # --- entry -------------------------------------------------------------------------------------
+_Step = Callable[[_Activation], Any]
+"""An instruction that was looked up; a call is what it returns."""
+
+
+def _step(instruction: Instruction) -> _Step:
+    name, immediates = instruction.mnemonic, instruction.immediates
+    if name in _CONTROL:
+        act = _CONTROL[name]
+        return lambda a: act(a, instruction)
+    row = _ROWS[name]
+    count = len(row.params or ())
+    if name in NUMERIC:
+        return _numeric(NUMERIC[name], count)
+    if name in _VECTOR:
+        operation = _VECTOR[name]
+        return lambda a: a.stack.append(operation(*a.pop(count), *immediates))
+    if name in SIMD_MEMORY:
+        return lambda a: a.vector_memory(name, immediates)
+    if row.width:
+        return lambda a: a.access(name, immediates)
+    if name.endswith(".const"):
+        read = {"f32": f32_from_bits, "f64": f64_from_bits}.get(name[:3])
+        value = read(immediates[0]) if read else immediates[0]
+        return lambda a: a.stack.append(value)
+    plain = _PLAIN[name]
+    return lambda a: plain(a, *immediates)
+
+
+def _numeric(operation: Callable[..., Any], count: int) -> _Step:
+    def unary(a: _Activation) -> None:
+        a.stack[-1] = operation(a.stack[-1])
+
+    def binary(a: _Activation) -> None:
+        right = a.stack.pop()
+        a.stack[-1] = operation(a.stack[-1], right)
+
+    return unary if count == 1 else binary
+
+
 def interpret(instance: ModuleInstance) -> None:
     """Gives every function the module defines a `call` that interprets its body."""
     module = instance.module
-    instance.explain = explain
     for defined, function in enumerate(instance.funcs[module.imported_funcs :]):
-        _prepare(instance, function, defined)
-
-
-def _prepare(instance: ModuleInstance, function: Function, defined: int) -> None:
-    decoded: list[tuple[list[int], list[Instruction]]] = []
-    results = len(function.type_.func.results)
-
-    def body(*arguments: Any) -> Any:
-        if not decoded:
-            decoded.append(instructions(instance.module, defined))
-        locals_, code = decoded[0]
-        return _Activation(instance, code, [*arguments, *map(default, locals_)], results).run()
-
-    def call(*arguments: Any) -> Any:
-        returned = body(*arguments)
-        while isinstance(returned, _TailCall):
-            target = returned.function
-            returned = (target.tail or target.call)(*returned.arguments)
-        return returned
-
-    function.call = call
-    function.tail = body
-
-
-def explain(error: Exception) -> Trap | None:
-    """The trap an exception raised while interpreting means."""
-    return Trap(TrapKind.CALL_STACK) if isinstance(error, RecursionError) else None
+        function.call = _Body(instance, function, defined)
