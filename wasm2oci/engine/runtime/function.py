@@ -6,6 +6,7 @@ Spec: core, Execution, Runtime structure.
 from collections.abc import Callable, MutableMapping, MutableSequence
 from typing import TYPE_CHECKING, Any
 
+from wasm2oci.engine.runtime.limits import enter_guest, leave_guest
 from wasm2oci.engine.runtime.trap import WasmException
 from wasm2oci.engine.runtime.values import from_wasm, host_arguments, host_results, to_wasm, wasm_arguments
 from wasm2oci.engine.syntax.types import DefType, DefTypes, GlobalType, TagType
@@ -68,6 +69,7 @@ class Function:
                 exhausted); here, where the host's frames begin, they become the trap they mean.
             WasmException: it threw.
         """
+        enter_guest()
         try:
             return self.call(*values)
         except Exception as error:
@@ -76,6 +78,8 @@ class Function:
             if trap is None or trap is error:
                 raise
             raise trap from None
+        finally:
+            leave_guest()
 
     def __call__(self, *arguments: Any) -> Any:
         """Calls the function with a host's values; see `values` for how they are written.

@@ -2,10 +2,9 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
-from weakref import finalize
 
 from wasm2oci.errors import UnsupportedError
 
@@ -18,7 +17,8 @@ __all__ = [
     "ResourceLimitError",
     "ResourceLimits",
     "allowed_calls",
-    "hold_call_depth",
+    "enter_guest",
+    "leave_guest",
 ]
 
 MEMORY32_CEILING = 1 << 31
@@ -39,34 +39,40 @@ _DEFAULT_LIMIT = 1000
 
 
 class _CallDepth:
-    """Python's recursion limit, which belongs to the process: raised while a guest needs it, set back afterwards.
+    """Python's recursion limit, which belongs to the process: raised while a guest runs, set back afterwards.
 
-    Frames of generated code take no C stack, so any limit is safe.
+    Frames of generated code take no C stack, so any limit is safe. A finalizer could not set it back: garbage may be
+    collected in the guest's deepest frame, where Python has no frame left for a finalizer.
     """
 
     def __init__(self) -> None:
-        self._lock = RLock()  # an instance may be collected at any allocation, while this thread holds the lock
-        self._instances = 0
+        self._lock = RLock()  # a signal's handler may call a guest while this thread holds the lock
+        self._running = 0
         self._allowed: list[int] = []
         self._before = _DEFAULT_LIMIT
         self._set = _DEFAULT_LIMIT
 
-    def hold(self, instance: object) -> None:
-        """Allow `CALLS` as long as this instance lives; a limit that the embedder or a run has set is left alone."""
+    def enter(self) -> None:
+        """Allow `CALLS` until `leave`; a limit that the embedder or a run has set is left alone."""
         with self._lock:
-            if self._allowed or (not self._instances and sys.getrecursionlimit() != _DEFAULT_LIMIT):
-                return
-            if not self._instances:
-                self._before = _DEFAULT_LIMIT
-            self._instances += 1
-            self._apply()
-        finalize(instance, self._release).atexit = False
+            self._running += 1
+            if self._running == 1 and not self._allowed:
+                self._before = sys.getrecursionlimit()
+                if self._before == _DEFAULT_LIMIT:
+                    self._apply()
+
+    def leave(self) -> None:
+        """End what `enter` began."""
+        with self._lock:
+            self._running -= 1
+            if not self._running:
+                self._apply()
 
     @contextmanager
     def allowed(self, calls: int) -> Iterator[None]:
         """Allow so many calls inside of the block. Of several blocks at once, on any threads, the highest counts."""
         with self._lock:
-            if not self._allowed and not self._instances:
+            if not self._allowed and not self._running:
                 self._before = sys.getrecursionlimit()
             self._allowed.append(max(calls, 1))
             self._apply()
@@ -77,22 +83,22 @@ class _CallDepth:
                 self._allowed.remove(max(calls, 1))
                 self._apply()
 
-    def _release(self) -> None:
-        with self._lock:
-            self._instances -= 1
-            self._apply()
-
     def _apply(self) -> None:
-        calls = max(self._allowed, default=CALLS if self._instances else 0)
+        if self._allowed:
+            calls = max(self._allowed)
+        else:
+            calls = CALLS if self._running and self._before == _DEFAULT_LIMIT else 0
         if not calls and sys.getrecursionlimit() != self._set:
             return  # other code has set it meanwhile
         self._set = calls + _HOST_CALLS if calls else self._before
-        with suppress(RecursionError):  # this thread itself is deeper at this moment
+        try:
             sys.setrecursionlimit(self._set)
+        except RecursionError:  # this thread itself is deeper at this moment
+            return
 
 
 _depth = _CallDepth()
-hold_call_depth, allowed_calls = _depth.hold, _depth.allowed
+enter_guest, leave_guest, allowed_calls = _depth.enter, _depth.leave, _depth.allowed
 
 
 ELEMENT = 8

@@ -4,19 +4,20 @@ Until then a function's `call` is a stand-in that makes the real thing and puts 
 (`Function.become`), so later calls go straight from one generated function to the next.
 """
 
+import atexit
 import hashlib
-import weakref
 from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import RLock
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 from wasm2oci.engine.binary import decode_names
 from wasm2oci.engine.collector import Pause
 from wasm2oci.engine.runtime.function import Function
 from wasm2oci.engine.runtime.instance import ModuleInstance
-from wasm2oci.engine.runtime.limits import hold_call_depth
 from wasm2oci.engine.translate.cache import CodeCache, Entry
 from wasm2oci.engine.translate.namespace import TailCall, define, new_namespace
 from wasm2oci.engine.translate.options import Options
@@ -49,6 +50,44 @@ def compile_source(source: "Source", name: str) -> CodeType:
     return next(constant for constant in module.co_consts if isinstance(constant, CodeType))
 
 
+class _Unsaved:
+    """The code caches of instances: saved some time after the instance has ended, or when the process ends.
+
+    A finalizer would be called in whatever frame collects garbage, the guest's deepest one too, where Python has no
+    frame left for it. So instances are looked at when others are prepared, each time that their number has doubled.
+    """
+
+    def __init__(self) -> None:
+        self._lock = RLock()  # a signal's handler may prepare an instance while this thread holds the lock
+        self._caches: list[tuple[ref[Loader], CodeCache]] = []
+        self._next_look = _FIRST_LOOK
+        atexit.register(self._save_all)
+
+    def add(self, loader: "Loader") -> None:
+        """Remember an instance that begins."""
+        with self._lock:
+            if len(self._caches) >= self._next_look:
+                self._save_ended()
+            self._caches.append((ref(loader), loader.cache))
+
+    def _save_ended(self) -> None:
+        caches, self._caches = self._caches, []
+        for begun, cache in caches:
+            if begun() is None:
+                cache.save()
+            else:
+                self._caches.append((begun, cache))
+        self._next_look = max(_FIRST_LOOK, 2 * len(self._caches))
+
+    def _save_all(self) -> None:
+        for _, cache in self._caches:
+            cache.save()
+
+
+_FIRST_LOOK = 8
+_unsaved = _Unsaved()
+
+
 class Loader:
     """The code of one instance.
 
@@ -67,8 +106,7 @@ class Loader:
         self.digest = cache.digest
         self.maps: dict[int, Sequence[int]] = {}
         self.cache = cache
-        # Code is worth keeping when the instance or the process ends.
-        weakref.finalize(self, cache.save)
+        _unsaved.add(self)
         self.namespace = new_namespace(instance)
         self.namespace["ORIGIN"] = self
         self._names: Mapping[int, str] | None = None
@@ -144,7 +182,6 @@ def prepare(instance: ModuleInstance, options: Options | None = None, cache: Cod
         options: what generated code is to be able to do.
         cache: where the module's code is kept; or a folder for generated code, private to this user; or None.
     """
-    hold_call_depth(instance)
     options = options or Options()
     if not isinstance(cache, CodeCache):
         cache = CodeCache(cache, hashlib.sha256(instance.module.data).hexdigest(), options)
