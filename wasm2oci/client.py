@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from wasm2oci.client_modules import ModuleMethods, location_of, no_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from wasm2oci.content.progress import SILENT, Outcome, Progress
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.verify import RefusedSignature, Verified
     from wasm2oci.packager.annotations import parse_annotation
     from wasm2oci.packager.profiles import PROFILES
-    from wasm2oci.registry.options import ConnectOptions
+    from wasm2oci.registry.options import ConnectOptions, RetryPolicy, parse_header
     from wasm2oci.runtime.request import Ending, EngineChoice, ProfileRow
     from wasm2oci.signing.statement import COSIGN_SIGNATURE
     from wasm2oci.wasi.context import Preopen
@@ -105,6 +105,7 @@ __all__ = [
     "Reference",
     "RefusedSignature",
     "Resolved",
+    "RetryPolicy",
     "Served",
     "SignatureFormat",
     "SignatureState",
@@ -123,6 +124,7 @@ __all__ = [
     "failure",
     "find_subject",
     "parse_annotation",
+    "parse_header",
 ]
 
 _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -160,7 +162,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.verify": ("RefusedSignature", "Verified"),
     "packager.annotations": ("parse_annotation",),
     "packager.profiles": ("PROFILES",),
-    "registry.options": ("ConnectOptions",),
+    "registry.options": ("ConnectOptions", "RetryPolicy", "parse_header"),
     "runtime.request": ("Ending", "EngineChoice", "ProfileRow"),
     "signing.statement": ("COSIGN_SIGNATURE",),
     "wasi.context": ("Preopen",),
@@ -209,6 +211,7 @@ class Client(ModuleMethods):
         note: Callable[[str], None] | None = None,
         log: Callable[[str], None] | None = None,
     ) -> None:
+        from wasm2oci.base.homes import home_folder
         from wasm2oci.operations.environment import Connections, Environment
         from wasm2oci.registry.options import ConnectOptions
 
@@ -218,7 +221,7 @@ class Client(ModuleMethods):
         self._connections = Connections()
         self.environment: Environment = Environment(
             variables=environ,
-            home=home or _home(environ),
+            home=home or home_folder(environ),
             options=options,
             warn=warn or _ignore,
             note=note or _ignore,
@@ -407,13 +410,3 @@ class Client(ModuleMethods):
 
 def _ignore(text: str) -> None:
     del text
-
-
-def _home(environ: Mapping[str, str]) -> Path:
-    # HOME may be unset (a service), and the user unknown (a container with a number for a user): then nothing is kept.
-    if environ.get("HOME"):
-        return Path(environ["HOME"])
-    try:
-        return Path.home()
-    except RuntimeError:
-        return Path("/")

@@ -97,6 +97,7 @@ def test_every_command_prints_a_document(tmp_path: Path, home: dict[str, str]) -
             f"login {registry.address} -u me -p secret",
             f"logout {registry.address}",
             f"delete {name}:v1 --yes",
+            "config",
             "completion bash",
             "version",
         ]

@@ -17,6 +17,8 @@ from wasm2oci.cli.catalogue import COMMANDS, DROP_IN, SECTIONS, Command
 from wasm2oci.cli.commands import declaration_of
 from wasm2oci.cli.help import help_text
 from wasm2oci.cli.overview import overview
+from wasm2oci.cli.setting_rows import setting_rows
+from wasm2oci.cli.settings import OTHER_VARIABLES
 from wasm2oci.errors import ExitCode, Wasm2OciError
 from wasm2oci.packager.profiles import PROFILES
 from wasm2oci.packager.recognise import ARCHIVE_LAYERS, raw_layers
@@ -174,12 +176,50 @@ def _registries_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _settings_page() -> str:
+    page = io.StringIO()
+    page.write(
+        f"{_HEAD}\n# Settings\n\nWhat sets an option, the first that does: the command line; the variable of the"
+        " environment, unless it is empty; the\nconfiguration file; the default. `wasm2oci config` shows each value and"
+        " where it comes from.\n\n"
+        "The file is the one that `WASM2OCI_CONFIG` names, else `wasm2oci/config.toml` in `$XDG_CONFIG_HOME`"
+        ' (`~/.config`). It is TOML:\n\n```toml\ntimeout = 20\nca-file = "company.pem"   # beside this file\n'
+        'header = ["X-Team: web"]\n\n[push]\nprofile = "cncf"\n```\n\n'
+        "A folder of a project is never searched for one. Passwords are no settings: `wasm2oci login` keeps them, and"
+        " for CI there\nare the variables `WASM2OCI_REGISTRY...` below. In a variable, an option that is on or off is"
+        " `1`, `true`, `yes` or `on`, or `0`,\n`false`, `no` or `off`, and an option that is repeated has one value a"
+        " line. On the command line `--plain-http=false` takes back\nwhat a variable or the file sets. For the other"
+        " side of a copy, settings count once one of its `--to-...` options is given.\n\n"
+        "| option | key | variable | default | what it is | commands |\n|---|---|---|---|---|---|\n"
+    )
+    for row in setting_rows():
+        option = f"`{row.option}`" if row.option else ""
+        few = ", ".join(f"`{name}`" for name in row.commands) if len(row.commands) < 4 else "all that have it"
+        default = f"`{row.default}`" if row.default else ""
+        page.write(f"| {option} | `{row.key}` | `{row.variable}` | {default} | {row.help} | {few} |\n")
+    page.write("\n## Other variables\n\n| variable | what it is |\n|---|---|\n")
+    page.writelines(f"| `{name}` | {text} |\n" for name, text in OTHER_VARIABLES.items())
+    for flavour in FLAVOURS:
+        if flavour.token_variable is not None:
+            password, user = flavour.token_variable
+            place = f"{flavour.hosts[0] if flavour.hosts else flavour.product}, when nothing else has one"
+            page.write(f"| `{password}`, `{user}` | Password and user name for {place}. |\n")
+    page.write(
+        "\nWhich credentials are used, the first source that knows the registry: `-u` with `--password-stdin`;\n"
+        "`--registry-config`, which then is the only one; `WASM2OCI_REGISTRY_USER` and `_PASSWORD`;"
+        " `DOCKER_AUTH_CONFIG`;\n`REGISTRY_AUTH_FILE`, or podman's files; docker's; the CI's token (last row above);"
+        " else none. In each file a credential helper\ngoes before an entry.\n"
+    )
+    return page.getvalue()
+
+
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "cli.md": _cli_page,
     "engine-opcodes.md": lambda: opcodes_page(_HEAD),
     "errors.md": _errors_page,
     "profiles.md": _profiles_page,
     "registries.md": _registries_page,
+    "settings.md": _settings_page,
     **{f"schemas/{command}.json": partial(schema_page, command) for command in RESULTS},
 }
 """File in docs/ -> what it should say."""

@@ -11,6 +11,7 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from wasm2oci import client
 from wasm2oci.cli.commands.completion import Script
+from wasm2oci.cli.commands.config import Configuration, SettingValue
 from wasm2oci.cli.commands.policy import ImportedPolicy
 from wasm2oci.cli.commands.version import Versions
 from wasm2oci.cli.demonstration import Demonstrated
@@ -45,13 +46,18 @@ RESULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "logout": (client.LoggedOut,),
     "demo": (Demonstrated,),
     "serve": (client.Served,),
+    "config": (Configuration,),
     "completion": (Script,),
     "version": (Versions,),
     "error": (Failure,),
 }
 """Command -> the types of its result; `error` is what any of them prints when it fails."""
 
-_NAMES: Final = {name: getattr(client, name) for name in client.__all__} | {"Mapping": Mapping, "Path": Path}
+_NAMES: Final = {name: getattr(client, name) for name in client.__all__} | {
+    "Mapping": Mapping,
+    "Path": Path,
+    "SettingValue": SettingValue,
+}
 
 
 def schema_page(command: str) -> str:

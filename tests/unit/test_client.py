@@ -35,6 +35,7 @@ PUBLIC = {
         *("AttachedSignature", "RefusedSignature", "SignatureFormat", "TrustOptions", "parse_annotation"),
         *("Attestation", "Attestations", "COSIGN_SIGNATURE", "Document", "ExplainedDecision", "ExplainedRequirement"),
         *("Explanation", "FoundSignature", "KeyFiles", "KeyInfo", "Signed"),
+        *("RetryPolicy", "parse_header"),
     },
     "Client": {
         *("sign", "attest", "attestations", "sbom", "provenance", "explain_policy", "import_policy", "generate_key"),

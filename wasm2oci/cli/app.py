@@ -98,7 +98,7 @@ def invoke(arguments: Sequence[str], terminal: Terminal) -> int:
         from wasm2oci.cli.failure import print_error, print_failure
 
         _settle(terminal)
-        if _wants_json(arguments):
+        if _wants_json(arguments, terminal):
             print_failure(error, terminal.stdout)
         print_error(error, terminal.stderr, color=terminal.color)
         return error.exit_code
@@ -155,11 +155,14 @@ def _dispatch(arguments: Sequence[str], terminal: Terminal) -> int:
 def _execute(command: Command, words: Sequence[str], terminal: Terminal) -> int:
     from wasm2oci.cli.commands import declaration_of
     from wasm2oci.cli.parser import parse
+    from wasm2oci.cli.settings import load_settings
 
     declaration = declaration_of(command)
+    settings = load_settings(terminal.variables)
+    terminal = terminal._replace(variables=settings.with_tool_keys())
     path = f"{terminal.program} {command.name}"
     try:
-        values = parse(declaration, words, lambda: terminal.stdin.read(_PASSWORD_MAX))
+        values = parse(declaration, words, lambda: terminal.stdin.read(_PASSWORD_MAX), settings)
     except UsageError as error:
         raise UsageError(error.message, hint=error.hint or f"`{path} --help` shows how it is used") from error
     if values is None:
@@ -167,13 +170,16 @@ def _execute(command: Command, words: Sequence[str], terminal: Terminal) -> int:
 
         terminal.stdout.write(help_text(declaration, path, terminal.columns) + "\n")
         return ExitCode.OK
-    return _call(declaration, values, terminal)
+    return _call(declaration, values, terminal, settings.unknown() if settings.values else ())
 
 
-def _call(declaration: "Declaration", values: dict[str, Any], terminal: Terminal) -> int:
+def _call(declaration: "Declaration", values: dict[str, Any], terminal: Terminal, warnings: Sequence[str]) -> int:
     # Call the command with what it asks for by type.
     targets = {kind: target for target, kind in declaration.given.items()}
     output = terminal.output(values[targets[Output]]) if Output in targets else None
+    if output is not None:
+        for text in warnings:
+            output.warn(text)
     with ExitStack() as stack:
         for kind, target in targets.items():
             if kind is Terminal:
@@ -185,10 +191,18 @@ def _call(declaration: "Declaration", values: dict[str, Any], terminal: Terminal
         return declaration.function(**values) or ExitCode.OK
 
 
-def _wants_json(arguments: Sequence[str]) -> bool:
+def _wants_json(arguments: Sequence[str], terminal: Terminal) -> bool:
     # A command line that could not be read has no options yet: look for this one as it is usually written.
     words = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return "--format=json" in words or ("--format", "json") in pairwise(words)
+    if "--format" in words or any(word.startswith("--format=") for word in words):
+        return "--format=json" in words or ("--format", "json") in pairwise(words)
+    from wasm2oci.cli.settings import load_settings
+
+    try:
+        found = load_settings(terminal.variables).find("format")
+    except Wasm2OciError:
+        return False
+    return found is not None and found.value == "json"
 
 
 def _unknown(name: str, program: str) -> UsageError:

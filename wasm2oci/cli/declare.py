@@ -49,9 +49,29 @@ class Option:
         choices: the words it takes, where the type does not say.
         from_stdin: a flag whose value is read from standard input.
         title: the heading it has in the help.
+        setting: the key by which a variable or the configuration file sets it (`cli.settings`).
+        unless: fields of the same group which, when the command line gives one, keep the setting out.
+        kind: what the text becomes, where the type of the parameter is not that.
+        make: makes the parameter's value from that.
+        default: how the help writes the default, where it is made.
     """
 
-    __slots__ = ("bare", "choices", "from_stdin", "help", "metavar", "minimum", "names", "title")
+    __slots__ = (
+        "bare",
+        "choices",
+        "default",
+        "from_stdin",
+        "help",
+        "kind",
+        "make",
+        "metavar",
+        "minimum",
+        "names",
+        "prefix",
+        "setting",
+        "title",
+        "unless",
+    )
 
     def __init__(
         self,
@@ -63,6 +83,11 @@ class Option:
         choices: tuple[str, ...] = (),
         from_stdin: bool = False,
         title: str = "Options",
+        setting: str | None = None,
+        unless: tuple[str, ...] = (),
+        kind: Any = None,
+        make: Callable[[Any], Any] | None = None,
+        default: str | None = None,
     ) -> None:
         self.names = names
         self.help = help
@@ -72,22 +97,30 @@ class Option:
         self.choices = choices
         self.from_stdin = from_stdin
         self.title = title
+        self.setting = setting
+        self.unless = unless
+        self.kind = kind
+        self.make = make
+        self.default = default
+        self.prefix = ""
 
     def renamed(self, prefix: str, title: str) -> Option:
         """The same option as `--PREFIX-LONG`, below a heading."""
         names = (
             tuple(f"--{prefix}-{name[2:]}" for name in self.names if name.startswith("--")) if prefix else self.names
         )
-        return Option(
-            *names,
-            help=self.help,
-            metavar=self.metavar,
-            minimum=self.minimum,
-            bare=self.bare,
-            choices=self.choices,
-            from_stdin=self.from_stdin,
-            title=title,
-        )
+        return self._changed(names=names, title=title, prefix=prefix)
+
+    def without(self, names: set[str]) -> Option:
+        """The same option without these names, which mean something else here; `--registry-NAME` if none is left."""
+        left = tuple(name for name in self.names if name not in names)
+        return self._changed(names=left or tuple(f"--registry-{name[2:]}" for name in self.names[:1]))
+
+    def _changed(self, **fields: Any) -> Option:
+        other = Option.__new__(Option)
+        for slot in Option.__slots__:
+            setattr(other, slot, fields.get(slot, getattr(self, slot)))
+        return other
 
 
 class Group:
@@ -205,10 +238,18 @@ def declare(function: Callable[..., int | None], made: Mapping[type, Any]) -> De
             ]
         else:
             parameters.append(_parameter(name, None, base, declared, parameter.default))
+    # A command's own option goes before one that it shares: `run --timeout` is the guest's.
+    own = {name for each in parameters if isinstance(each.declared, Option) for name in each.declared.names}
+    shared = [
+        each._replace(declared=each.declared.without(own)) if isinstance(each.declared, Option) else each
+        for each in shared
+    ]
     return Declaration(function, (*parameters, *shared), groups, given)
 
 
 def _parameter(target: str, field: str | None, base: Any, declared: Argument | Option, default: Any) -> Parameter:
+    if isinstance(declared, Option) and declared.kind is not None:
+        base = declared.kind
     if get_origin(base) in {Union, UnionType}:
         (base,) = (each for each in get_args(base) if each is not NoneType)
     many = get_origin(base) is list

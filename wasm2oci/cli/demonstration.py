@@ -116,7 +116,8 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="wasm2oci-demo-") as name:
         folder = Path(name)
         (folder / "hello.wasm").write_bytes(module)
-        private = {**variables, "HOME": name, "XDG_CACHE_HOME": f"{name}/cache", "DOCKER_CONFIG": f"{name}/docker"}
+        private = {key: text for key, text in variables.items() if not key.startswith("WASM2OCI_")}
+        private |= {"HOME": name, "XDG_CACHE_HOME": f"{name}/cache", "DOCKER_CONFIG": f"{name}/docker"}
         private |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONPATH": _python_path(variables)}
         for elsewhere in ("DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
             private.pop(elsewhere, None)

@@ -74,7 +74,7 @@ def _param(parameter: Parameter) -> TyperArgument | TyperOption:
             show_default=False,
         )
     assert isinstance(declared, Option)  # noqa: S101 - there is nothing else
-    default = parameter.default
+    default = parameter.default if declared.default is None else declared.default
     shown = isinstance(default, (str, int)) and not isinstance(default, bool)
     metavar = declared.metavar or "|".join(parameter.choices) or ("N" if parameter.kind is int else "TEXT")
     return TyperOption(

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, NamedTuple
 
 from wasm2oci.cli.declare import Argument, Group, Option
-from wasm2oci.client import ConnectOptions, SignatureFormat, TrustOptions
+from wasm2oci.client import ConnectOptions, RetryPolicy, SignatureFormat, TrustOptions, parse_header
 
 __all__ = [
     "DESTINATION",
@@ -50,35 +50,100 @@ HostArgument = Annotated[str, Argument("HOST", "The registry: ghcr.io, HOST:PORT
 ModuleOption = Annotated[
     str | None, Option("--module", metavar="NAME", help="Which one, if there are several: title, path, digest.")
 ]
-PlatformOption = Annotated[str | None, Option("--platform", metavar="OS/ARCH", help="Which entry of an index.")]
+PlatformOption = Annotated[
+    str | None, Option("--platform", metavar="OS/ARCH", help="Which entry of an index.", setting="platform")
+]
 
-REGISTRY_CONFIG = Option("--registry-config", metavar="FILE", help="Credentials file to use (config.json).")
+REGISTRY_CONFIG = Option(
+    "--registry-config", metavar="FILE", help="Credentials file to use (config.json).", setting="registry-config"
+)
 
 ReportingGroup = Annotated[
     Reporting,
     Group(
         "Output options",
-        format=Option("--format", help="How to print the result."),
-        quiet=Option("--quiet", "-q", help="Only print what a script needs; no progress."),
-        verbose=Option("--verbose", "-v", help="Say more about what is done, and why."),
-        no_progress=Option("--no-progress", help="No progress bars on a terminal."),
+        format=Option("--format", help="How to print the result.", setting="format"),
+        quiet=Option("--quiet", "-q", help="Only print what a script needs; no progress.", setting="quiet"),
+        verbose=Option("--verbose", "-v", help="Say more about what is done, and why.", setting="verbose"),
+        no_progress=Option("--no-progress", help="No progress bars on a terminal.", setting="no-progress"),
     ),
 ]
 
+
+def _headers(texts: list[str]) -> dict[str, str]:
+    return dict(map(parse_header, texts))
+
+
+def _retries(number: int) -> RetryPolicy:
+    return RetryPolicy(tries=number + 1)
+
+
 _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
-    "plain_http": Option("--plain-http", help="Use http, not https (loopback hosts are tried with both)."),
-    "insecure": Option("--insecure", help="Do not check the registry's certificate."),
-    "ca_file": Option("--ca-file", metavar="FILE", help="Trust the certificates in this file as well."),
-    "cert_file": Option("--cert-file", metavar="FILE", help="Client certificate to show the registry."),
-    "key_file": Option("--key-file", metavar="FILE", help="Key of the client certificate."),
+    "plain_http": Option(
+        "--plain-http", help="Use http, not https (loopback hosts are tried with both).", setting="plain-http"
+    ),
+    "insecure": Option("--insecure", help="Do not check the registry's certificate.", setting="insecure"),
+    "ca_file": Option(
+        "--ca-file", metavar="FILE", help="Trust the certificates in this file as well.", setting="ca-file"
+    ),
+    "cert_file": Option(
+        "--cert-file", metavar="FILE", help="Client certificate to show the registry.", setting="cert-file"
+    ),
+    "key_file": Option(
+        "--key-file", metavar="FILE", help="Key of the client certificate.", setting="key-file", unless=("cert_file",)
+    ),
     "username": Option("--username", "-u", metavar="NAME", help="User name; overrides kept credentials."),
     "password": (
         Option("--password", "-p", metavar="TEXT", help="Password (others can see it: use --password-stdin)."),
         Option("--password-stdin", help="Read the password from standard input.", from_stdin=True),
     ),
     "identity_token": Option("--identity-token", help="The password is an identity (refresh) token."),
-    "anonymous": Option("--anonymous", help="Use no credentials, not even those that are kept."),
+    "anonymous": Option(
+        "--anonymous",
+        help="Use no credentials, not even those that are kept.",
+        setting="anonymous",
+        unless=("username", "password"),
+    ),
     "registry_config": REGISTRY_CONFIG,
+    "headers": Option(
+        "--header",
+        "-H",
+        metavar="NAME:VALUE",
+        help="Header field for the registry (not for others); repeatable.",
+        setting="header",
+        kind=list[str],
+        make=_headers,
+    ),
+    "read_timeout": Option(
+        "--timeout",
+        metavar="SECONDS",
+        help="How long a registry may be silent.",
+        minimum=1,
+        setting="timeout",
+        kind=int,
+        make=float,
+        default="60",
+    ),
+    "connect_timeout": Option(
+        "--connect-timeout",
+        metavar="SECONDS",
+        help="How long a connection may take to be made.",
+        minimum=1,
+        setting="connect-timeout",
+        kind=int,
+        make=float,
+        default="10",
+    ),
+    "retry": Option(
+        "--retries",
+        metavar="N",
+        help="How often what failed for a moment is tried again.",
+        minimum=0,
+        setting="retries",
+        kind=int,
+        make=_retries,
+        default="4",
+    ),
 }
 
 _IDENTITY: Final[dict[str, Any]] = {
@@ -91,7 +156,9 @@ _IDENTITY: Final[dict[str, Any]] = {
 }
 _POLICY: Final[dict[str, Any]] = {
     "policy": Option("--policy", metavar="FILE", help="Policy file, instead of the user's and the project's."),
-    "trusted_root": Option("--trusted-root", metavar="FILE", help="Sigstore's trusted_root.json to use."),
+    "trusted_root": Option(
+        "--trusted-root", metavar="FILE", help="Sigstore's trusted_root.json to use.", setting="trusted-root"
+    ),
 }
 
 TrustGroup = Annotated[
@@ -116,7 +183,12 @@ VERIFY_GROUP = Group(
 
 SignKeyOption = Annotated[str, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")]
 SignatureFormatOption = Annotated[
-    SignatureFormat, Option("--signature-format", help="How it is kept: for new tools, for old ones, for both.")
+    SignatureFormat,
+    Option(
+        "--signature-format",
+        help="How it is kept: for new tools, for old ones, for both.",
+        setting="signature-format",
+    ),
 ]
 
 ConnectGroup = Annotated[ConnectOptions, Group("Connection options", **_CONNECT)]

@@ -7,15 +7,18 @@ options; the last of several values counts, unless the option is one that is rep
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.settings import InvalidSettingError, switch
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from wasm2oci.cli.declare import Declaration, Parameter
+    from wasm2oci.cli.settings import Found, Settings
 
 __all__ = ["HELP", "parse", "read_password"]
 
@@ -30,21 +33,27 @@ class _Given(NamedTuple):
     name: str
 
 
-def parse(declaration: Declaration, words: Sequence[str], read: Callable[[], bytes]) -> dict[str, Any] | None:
+def parse(
+    declaration: Declaration, words: Sequence[str], read: Callable[[], bytes], settings: Settings | None = None
+) -> dict[str, Any] | None:
     """What to call the command with; None when its help was asked for.
 
     Args:
         declaration: what the command takes.
         words: what follows the command's name.
         read: reads standard input, for an option whose value it is.
+        settings: what sets options that the command line does not give.
 
     Raises:
         UsageError: the words do not fit the declaration; the message names the option or argument.
+        InvalidSettingError: a setting does not fit its option.
     """
     reader = _Reader(declaration, words)
     if not reader.options():
         return None
     reader.arguments()
+    if settings is not None:
+        reader.settings(settings)
     return reader.result(read)
 
 
@@ -103,13 +112,15 @@ class _Reader:
         if before is not None and before.name not in declared.names:
             raise UsageError(f"{before.name} and {declared.names[0]} exclude each other")
         if parameter.flag:
-            if text is not None:
-                raise UsageError(f"{name} takes no value")
+            on = None if text is None or declared.setting is None else switch(text)
+            if text is not None and on is None:
+                but = "" if declared.setting is None else " but true and false"
+                raise UsageError(f"{name} takes no value{but}")
             if declared.from_stdin:
                 self.wanted = key
                 if declared.names[0] not in self.stdin:
                     self.stdin.append(declared.names[0])
-            value: Any = True
+            value: Any = on is not False
         else:
             if text is None:
                 text = declared.bare if declared.bare is not None else next(words, None)
@@ -142,17 +153,70 @@ class _Reader:
         if words:
             raise UsageError(f"unexpected argument: {words[0]}")
 
+    def settings(self, settings: Settings) -> None:
+        """Set options that the command line does not give; those of a side of a copy only where it gives one of them.
+
+        Otherwise a setting that is for all registries would make the second side of every copy differ from the first.
+        """
+        given = set(self.given)
+        sides = {target for target, _ in given}
+        for parameter in self.declaration.parameters:
+            option, key = parameter.declared, (parameter.target, parameter.field)
+            if not isinstance(option, Option) or option.setting is None or key in given:
+                continue
+            if option.prefix and parameter.target not in sides:
+                continue
+            if any((parameter.target, field) in given for field in option.unless):
+                continue
+            found = settings.find(option.setting)
+            if found is not None:
+                self.given[key] = _Given(_set(parameter, found, settings), option.names[0])
+
     def result(self, read: Callable[[], bytes]) -> dict[str, Any]:
         """The function's arguments; those that were not given have their defaults."""
         if len(self.stdin) > 1:
             raise UsageError(f"standard input can be read once only: {' and '.join(self.stdin)} exclude each other")
         if self.wanted is not None:
             self.given[self.wanted] = self.given[self.wanted]._replace(value=read_password(read()))
-        values = {target: given.value for (target, field), given in self.given.items() if field is None}
+        made = {key: self._made(key, given) for key, given in self.given.items()}
+        values = {target: value for (target, field), value in made.items() if field is None}
         for target, kind in self.declaration.groups.items():
-            fields = {field: given.value for (name, field), given in self.given.items() if name == target and field}
+            fields = {field: value for (name, field), value in made.items() if name == target and field}
             values[target] = kind(**fields)
         return values
+
+    def _made(self, key: tuple[str, str | None], given: _Given) -> Any:
+        parameter = self.names.get(given.name)
+        option = None if parameter is None or (parameter.target, parameter.field) != key else parameter.declared
+        return option.make(given.value) if isinstance(option, Option) and option.make is not None else given.value
+
+
+def _set(parameter: Parameter, found: Found, settings: Settings) -> Any:
+    # What a variable or the file says, as the command line would have given it.
+    values = found.value if isinstance(found.value, list) else [found.value]
+    if found.folder is None:
+        values = found.value.splitlines() if parameter.many else [found.value]
+    elif not parameter.many and isinstance(found.value, list):
+        raise InvalidSettingError(f"{found.origin}: one value is wanted, not a list")
+    try:
+        converted = [_set_one(parameter, found._replace(value=value), settings) for value in values]
+    except UsageError as error:
+        raise InvalidSettingError(error.message) from error
+    return converted if parameter.many else converted[0]
+
+
+def _set_one(parameter: Parameter, found: Found, settings: Settings) -> Any:
+    value, name = found.value, found.origin
+    if parameter.kind is bool:
+        on = value if isinstance(value, bool) else switch(value) if isinstance(value, str) else None
+        if on is None:
+            raise InvalidSettingError(f"{name}: {value!r} is neither true nor false")
+        return on
+    if parameter.kind is Path:
+        return settings.path(found)
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise InvalidSettingError(f"{name}: {value!r} is not a value for it")
+    return _converted(parameter, str(value), name)
 
 
 def _converted(parameter: Parameter, text: str, name: str) -> Any:

@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasm2oci.base.homes import config_folder
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
@@ -114,9 +115,7 @@ def policy_files(options: TrustOptions, environment: Environment) -> tuple[Path,
     variable = environment.variables.get(_VARIABLE)
     if variable:
         return (Path(variable),)
-    config = environment.variables.get("XDG_CONFIG_HOME")
-    folder = Path(config) if config else environment.home / ".config"
-    user = folder / "wasm2oci" / "policy.toml"
+    user = config_folder(environment.variables, environment.home) / "policy.toml"
     return tuple(path for path in (_project_file(), user if user.is_file() else None) if path is not None)
 
 

@@ -46,7 +46,7 @@ class Connector:
         self._sender = sender or HttpTransport(
             options.tls,
             options.environ,
-            connect_timeout=options.connect_timeout,
+            connect_timeout=min(options.connect_timeout, options.read_timeout),
             read_timeout=options.read_timeout,
         )
         self._guard = Lock()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Mapping  # noqa: TC003 - the command line reads the types of the fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.errors import Remedy, RemedyKind, UsageError
+from wasm2oci.base.text import one_line
+from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UsageError
 from wasm2oci.registry.retry import RetryPolicy
 from wasm2oci.version import __version__
 
@@ -17,7 +19,26 @@ if TYPE_CHECKING:
     from wasm2oci.registry.credentials import Anonymous, Basic, IdentityToken
     from wasm2oci.registry.tls import TlsSettings
 
-__all__ = ["ConnectOptions"]
+__all__ = ["ConnectOptions", "InvalidHeaderError", "RetryPolicy", "parse_header"]
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}\Z")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8000}\Z")
+
+
+class InvalidHeaderError(InvalidInputError):
+    """A text is not a header field."""
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """Read `NAME: VALUE`. Spec: RFC 9110, section 5 (field names are tokens; a value is one line).
+
+    Raises:
+        InvalidHeaderError: it is something else; the message does not show the value, which may be a secret.
+    """
+    name, colon, value = text.partition(":")
+    if not colon or _TOKEN.match(name) is None or _VALUE.match(value.strip()) is None:
+        raise InvalidHeaderError(f"not a header field: {one_line(name, 60)!r}", hint="write it as 'NAME: VALUE'")
+    return name, value.strip()
 
 
 class ConnectOptions(NamedTuple):

@@ -26,7 +26,7 @@ def command(
         Argument("REF", "HOST/NAME:TAG, several tags as HOST/NAME:TAG,TAG, or oci-layout:DIR:TAG."),
     ],
     profile: Annotated[
-        str, Option("--profile", help="How the artifact is laid out.", choices=tuple(PROFILES))
+        str, Option("--profile", help="How the artifact is laid out.", setting="push.profile", choices=tuple(PROFILES))
     ] = "cncf",
     annotation: Annotated[
         list[str] | None,
@@ -43,7 +43,7 @@ def command(
         str | None,
         Option("--created", metavar="DATE", help="When it was made; by default SOURCE_DATE_EPOCH, or no date."),
     ] = None,
-    author: Annotated[str | None, Option("--author", metavar="NAME", help=_AUTHOR)] = None,
+    author: Annotated[str | None, Option("--author", metavar="NAME", help=_AUTHOR, setting="push.author")] = None,
     force: Annotated[bool, Option("--force", help="Push it even if it is not WebAssembly.")] = False,
     sign: Annotated[bool, Option("--sign", help="Sign it with --key, before it gets its tags.")] = False,
     key: Annotated[

@@ -56,19 +56,35 @@ def command(
         bool, Option("--trap-missing", help="Start although imports are missing; calling one traps.", title=_WORLD)
     ] = False,
     timeout: Annotated[
-        str | None, Option("--timeout", metavar="TIME", help="Stop it after 30s, 500ms, 2m; exit 124.", title=_LIMITS)
+        str | None,
+        Option(
+            "--timeout",
+            metavar="TIME",
+            help="Stop it after 30s, 500ms, 2m; exit 124.",
+            setting="run.timeout",
+            title=_LIMITS,
+        ),
     ] = None,
     fuel: Annotated[
         int | None,
         Option("--fuel", metavar="N", help="Stop it after about N instructions.", minimum=1, title=_LIMITS),
     ] = None,
     max_memory: Annotated[
-        str, Option("--max-memory", metavar="SIZE", help="What it may have, for memories and all else.", title=_LIMITS)
+        str,
+        Option(
+            "--max-memory",
+            metavar="SIZE",
+            help="What it may have, for memories and all else.",
+            setting="run.max-memory",
+            title=_LIMITS,
+        ),
     ] = "1GiB",
     max_stack: Annotated[
         str, Option("--max-stack", metavar="SIZE", help="How large its call stack may grow.", title=_LIMITS)
     ] = "2MiB",
-    pull: Annotated[Pull, Option("--pull", help="When to ask the registry.", title=_FETCHING)] = Pull.AUTO,
+    pull: Annotated[
+        Pull, Option("--pull", help="When to ask the registry.", setting="run.pull", title=_FETCHING)
+    ] = Pull.AUTO,
     digest: Annotated[
         str | None,
         Option("--digest", metavar="DIGEST", help="Run only this module, or this manifest's.", title=_FETCHING),
@@ -76,7 +92,8 @@ def command(
     module: ModuleOption = None,
     platform: PlatformOption = None,
     engine: Annotated[
-        EngineChoice, Option("--engine", help="What runs it; auto takes wasmtime if it can.", title=_ENGINE)
+        EngineChoice,
+        Option("--engine", help="What runs it; auto takes wasmtime if it can.", setting="run.engine", title=_ENGINE),
     ] = EngineChoice.AUTO,
     trace: Annotated[
         str | None,

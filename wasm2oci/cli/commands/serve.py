@@ -29,10 +29,23 @@ def command(
     ] = None,
     root: Annotated[
         Path | None,
-        Option("--root", metavar="DIR", help="Keep everything here (default: a temporary folder).", title=_REGISTRY),
+        Option(
+            "--root",
+            metavar="DIR",
+            help="Keep everything here (default: a temporary folder).",
+            setting="serve.root",
+            title=_REGISTRY,
+        ),
     ] = None,
     listen: Annotated[
-        str, Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.", title=_REGISTRY)
+        str,
+        Option(
+            "--listen",
+            metavar="HOST:PORT",
+            help="Where to listen; port 0 takes a free one.",
+            setting="serve.listen",
+            title=_REGISTRY,
+        ),
     ] = "127.0.0.1:5000",
     read_only: Annotated[bool, Option("--read-only", help="Refuse pushes and deletes.", title=_REGISTRY)] = False,
     allow_host: Annotated[

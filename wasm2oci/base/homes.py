@@ -1,0 +1,33 @@
+"""Where this user keeps things: the home folder, and the folder of our configuration.
+
+Spec: XDG Base Directory Specification: a relative path in a variable is ignored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["config_folder", "home_folder"]
+
+
+def home_folder(environ: Mapping[str, str]) -> Path:
+    """The user's home folder; the root folder where there is none, and then nothing is kept.
+
+    HOME may be unset (a service), and the user unknown (a container with a number for a user).
+    """
+    if environ.get("HOME"):
+        return Path(environ["HOME"])
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
+
+
+def config_folder(environ: Mapping[str, str], home: Path) -> Path:
+    """Where our configuration is: `wasm2oci` in `$XDG_CONFIG_HOME`, else in `.config` of the home folder."""
+    base = Path(environ.get("XDG_CONFIG_HOME", ""))
+    return (base if base.is_absolute() else home / ".config") / "wasm2oci"
