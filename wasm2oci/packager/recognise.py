@@ -2,7 +2,7 @@
 
 The rules, first match wins:
 
-1. An index: the one entry for a wasm platform, else its only entry; attestations do not count.
+1. An index: the one entry for a wasm platform, else its only entry (`platforms.choose_manifest`).
 2. Layers of a raw wasm type: the only one, whatever the config's type.
 3. A layer of a type unknown here, titled `*.wasm`: taken for raw.
 4. Layers that are archives: what they hold that begins as a module does; the entrypoint's file, else the only one, else
@@ -13,7 +13,6 @@ Where several remain, the caller is asked to choose (`wanted`). Media types: see
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.base.text import is_visible
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.verify import SelfVerifying, read_all, verified
 from wasm2oci.errors import Remedy, RemedyKind
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ARCHIVE_LAYERS",
     "Found",
-    "choose_manifest",
     "format_name",
     "raw_layers",
     "recognise",
@@ -77,10 +75,6 @@ _STRANGERS: Final = {
     "application/vnd.wasm.content.layer.v1+data": "it is part of a Spin application without a module",
 }
 """What people pull by mistake, by a layer's type."""
-
-_WASM_ARCHITECTURES: Final = frozenset({"wasm", "wasm32"})
-_WASM_SYSTEMS: Final = frozenset({"wasi", "wasip1", "wasip2"})
-_INDEX_DEPTH: Final = 4
 
 
 class Found(NamedTuple):
@@ -174,59 +168,16 @@ def recognise(
     raise _nothing(manifest)
 
 
-def choose_manifest(index: Index, platform: str | None = None) -> "Descriptor":
-    """The entry of an index that holds the module.
-
-    Args:
-        index: the index.
-        platform: `OS/ARCHITECTURE` to look for, or None to look for wasm.
-
-    Raises:
-        NoModuleError: the index is empty, or has nothing for this platform.
-        ChoiceNeededError: several entries would do.
-    """
-    entries = [entry for entry in index.manifests if entry.is_manifest and not _is_attestation(entry)]
-    inside = ", ".join(dict.fromkeys(_platform(entry) for entry in entries))
-    if platform is not None:
-        fitting = [entry for entry in entries if _platform(entry).lower() == platform.lower()]
-        if not fitting:
-            raise NoModuleError(f"the index has nothing for platform {platform}", hint=f"it has {inside or 'nothing'}")
-    else:
-        fitting = [entry for entry in entries if _is_wasm(entry)] or entries
-    if not fitting:
-        raise NoModuleError("the index is empty", hint="push a module to it, or pull another tag")
-    if len({entry.digest for entry in fitting}) > 1:
-        raise ChoiceNeededError(
-            f"the index has {len(fitting)} manifests that could be meant: {inside}",
-            remedy=Remedy(RemedyKind.CHOOSE_PLATFORM, str(fitting[0].digest)),
-        )
-    return fitting[0]
-
-
 def _manifest(target: "ReadTarget", root: "Descriptor", platform: str | None) -> tuple["Descriptor", Manifest]:
-    for _ in range(_INDEX_DEPTH):
+    document = read_manifest(target, root)
+    if isinstance(document, Index):
+        from wasm2oci.packager.platforms import choose_manifest  # noqa: PLC0415 - an index is the rare case
+
+        root = choose_manifest(target, document, platform)
         document = read_manifest(target, root)
-        if isinstance(document, Manifest):
-            return root, document
-        root = choose_manifest(document, platform)
-    raise NoModuleError(f"indexes are nested more than {_INDEX_DEPTH} deep")
-
-
-def _platform(entry: "Descriptor") -> str:
-    platform = entry.platform or {}
-    parts = [str(platform.get(key) or "?") for key in ("os", "architecture")]
-    return "/".join("".join(char for char in part if is_visible(char))[:40] for part in parts)
-
-
-def _is_wasm(entry: "Descriptor") -> bool:
-    platform = entry.platform or {}
-    architecture, system = (str(platform.get(key, "")).lower() for key in ("architecture", "os"))
-    return architecture in _WASM_ARCHITECTURES or system in _WASM_SYSTEMS
-
-
-def _is_attestation(entry: "Descriptor") -> bool:
-    kind = entry.annotations.get("vnd.docker.reference.type")
-    return kind == "attestation-manifest" or _platform(entry) == "unknown/unknown"
+    if not isinstance(document, Manifest):
+        raise NoModuleError(f"{root.digest} is listed as a manifest, and is an index")
+    return root, document
 
 
 def _raw_layers(manifest: Manifest) -> list["Descriptor"]:

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import TITLE, Descriptor
 from wasm2oci.oci.manifest import Index, parse_manifest
 from wasm2oci.packager.choice import ChoiceNeededError, NoModuleError, NotAModuleError, file_name
-from wasm2oci.packager.recognise import Found, choose_manifest, raw_layers, recognise
+from wasm2oci.packager.platforms import choose_manifest
+from wasm2oci.packager.recognise import Found, raw_layers, recognise
 
 OTHER = WASM + b"\0\x02\x01x"
 TYPE = "application/vnd.wasm.content.layer.v1+wasm"
@@ -200,7 +202,7 @@ def test_a_hostile_platform_is_shown_tamed() -> None:
     index = parse_manifest(stash.get(stash.index(*entries)))
     assert isinstance(index, Index)
     with pytest.raises(ChoiceNeededError) as caught:
-        choose_manifest(index)
+        choose_manifest(stash.target, index)
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 200
 
@@ -208,11 +210,63 @@ def test_a_hostile_platform_is_shown_tamed() -> None:
 def test_indexes_in_indexes_are_followed_only_so_deep() -> None:
     stash = Stash()
     root = stash.module()
-    for _ in range(3):
+    for _ in range(4):
         root = stash.index(root)
     assert read(recognise(stash.target, root)) == WASM
     with pytest.raises(NoModuleError, match="nested more than 4 deep"):
         recognise(stash.target, stash.index(root))
+
+
+class TestNestedIndexes:
+    """pelagos#533, ocidir-rs#73: an index for each release, and entries whose config alone says their platform."""
+
+    @staticmethod
+    def configured(stash: Stash, os: str, architecture: str, title: str, variant: str | None = None) -> Descriptor:
+        config = {"os": os, "architecture": architecture} | ({"variant": variant} if variant else {})
+        layer = stash.put("application/wasm", WASM + title.encode(), annotations={})
+        return stash.manifest(layer, config=stash.put(mt.OCI_CONFIG, json.dumps(config).encode()))
+
+    def test_the_entry_for_a_platform_is_found_in_an_inner_index(self) -> None:
+        stash = Stash()
+        inner = stash.index(entry(stash, "linux", "amd64", "a"), entry(stash, "wasip1", "wasm", "b"))
+        root = stash.index(inner, entry(stash, "linux", "arm64", "c"))
+        assert read(recognise(stash.target, root, platform="wasip1/wasm")) == WASM + b"b"
+        assert read(recognise(stash.target, root)) == WASM + b"b"
+        assert read(recognise(stash.target, root, platform="linux/arm64")) == WASM + b"c"
+
+    def test_an_inner_index_has_the_platform_of_its_entry(self) -> None:
+        stash = Stash()
+        wasi = replace(stash.index(entry(stash, None, None, "a")), platform={"os": "wasi", "architecture": "wasm"})
+        linux = replace(stash.index(entry(stash, None, None, "b")), platform={"os": "linux", "architecture": "amd64"})
+        root = stash.index(linux, wasi)
+        assert read(recognise(stash.target, root)) == WASM + b"a"
+        assert read(recognise(stash.target, root, platform="linux/amd64")) == WASM + b"b"
+
+    def test_a_config_says_the_platform_that_an_entry_lacks(self) -> None:
+        stash = Stash()
+        root = stash.index(
+            self.configured(stash, "linux", "arm", "a", "v7"),
+            self.configured(stash, "wasip2", "wasm", "b"),
+            self.configured(stash, "linux", "arm", "c", "v6"),
+        )
+        assert read(recognise(stash.target, root)) == WASM + b"b"
+        assert read(recognise(stash.target, root, platform="WASIP2/wasm")) == WASM + b"b"
+        assert read(recognise(stash.target, root, platform="linux/arm/v6")) == WASM + b"c"
+        with pytest.raises(NoModuleError) as caught:
+            recognise(stash.target, root, platform="linux/s390x")
+        assert caught.value.hint == "it has linux/arm/v7, wasip2/wasm, linux/arm/v6"
+
+    def test_configs_that_say_nothing_leave_the_choice(self) -> None:
+        stash = Stash()
+        layers = [stash.put("application/wasm", WASM + title) for title in (b"a", b"b")]
+        root = stash.index(*(stash.manifest(layer) for layer in layers))
+        with pytest.raises(ChoiceNeededError, match="2 manifests"):
+            recognise(stash.target, root)
+
+    def test_an_empty_inner_index_is_passed_over(self) -> None:
+        stash = Stash()
+        root = stash.index(stash.index(), entry(stash, "linux", "amd64", "a"))
+        assert read(recognise(stash.target, root)) == WASM + b"a"
 
 
 @pytest.mark.parametrize(
