@@ -9,21 +9,23 @@ The rules:
    transferred. Small ones are sent unasked where that costs no more than asking.
 4. Manifests follow one after another, children first and the root last, with its tags. One after another, because two
    referrers pushed at once would overwrite each other's line in a fallback tag's index.
-5. A destination that refuses a manifest because something it names is missing gets those children again, once,
-   whatever it said before: registries have been seen to claim blobs that they then could not find.
-6. Every error says which side it came from.
+5. A destination that refuses a manifest because something is missing gets that manifest's subject first, by digest and
+   without a tag (GitLab takes no referrer before its subject); then its children again, once, whatever the destination
+   said before: registries have been seen to claim blobs that they then could not find.
+6. A referrer that the destination stores and cannot list is copied all the same, and the result says so.
+7. Every error says which side it came from.
 """
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.graph import explore
 from wasm2oci.content.pool import never_stops, run_all
 from wasm2oci.content.progress import SILENT, Outcome
-from wasm2oci.content.target import ChildMissingError, Distant, Mounter, open_manifest
+from wasm2oci.content.target import ChildMissingError, Distant, Mounter, UnlistedReferrerError, open_manifest
 from wasm2oci.content.verify import BytesContent, DigestMismatchError, SelfVerifying, Verified, read_all, verified
-from wasm2oci.errors import InvalidInputError, Wasm2OciError
+from wasm2oci.errors import InvalidInputError, NotFoundError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
@@ -55,10 +57,12 @@ class CopyResult(NamedTuple):
     Args:
         root: the descriptor of the manifest that was asked for.
         nodes: everything that belongs to it and how it got there, in the order of the walk: root last.
+        unlisted: for each referrer that the destination has and does not list, why it does not.
     """
 
     root: "Descriptor"
     nodes: tuple[tuple["Descriptor", Outcome], ...]
+    unlisted: tuple[UnlistedReferrerError, ...] = ()
 
     @property
     def transferred(self) -> int:
@@ -142,6 +146,8 @@ class _Copy:
         self.progress = progress
         self.recursive = recursive
         self.outcomes: dict[tuple[Digest, bool], Outcome] = {}
+        self.manifests = {node.descriptor.digest: node for node in graph.manifests}
+        self.unlisted: list[UnlistedReferrerError] = []
         self.complete = False
         self.unasked: frozenset[Digest] = frozenset()
         self.read: dict[Digest, bytes] = {}
@@ -163,7 +169,7 @@ class _Copy:
             self._manifest(node)
         everything = (*self.graph.blobs, *(node.descriptor for node in self.graph.manifests))
         nodes = tuple((one, self.outcomes[one.digest, one.is_manifest]) for one in everything)
-        return CopyResult(self.graph.root.descriptor, nodes)
+        return CopyResult(self.graph.root.descriptor, nodes, tuple(self.unlisted))
 
     def _look(self, blobs: "Sequence[Descriptor]", workers: int) -> None:
         """Ask whether the root is there, and read small blobs meanwhile; see the second rule."""
@@ -213,8 +219,11 @@ class _Copy:
 
     def _manifest(self, node: "Node") -> None:
         tags = self.tags if node is self.graph.root else ()
+        key = (node.descriptor.digest, True)
         with _blame("destination", self.destination):
-            if not tags and (self.complete or self.destination.exists(node.descriptor)):
+            if not tags and key in self.outcomes:
+                outcome = self.outcomes[key]
+            elif not tags and (self.complete or self.destination.exists(node.descriptor)):
                 outcome = Outcome.EXISTED
             else:
                 for tag in tags or (None,):
@@ -223,19 +232,49 @@ class _Copy:
                 outcome = Outcome.COPIED
         self._finish(node.descriptor, outcome)
 
-    def _push_manifest(self, node: "Node", tag: str | None) -> None:
+    def _push_manifest(self, node: "Node", tag: str | None, above: "frozenset[Digest]" = frozenset()) -> None:
+        """Push a manifest; see the fifth rule. `above` are those that wait for it."""
+        above |= {node.descriptor.digest}
+        try:
+            self._send_manifest(node, tag)
+        except (ChildMissingError, NotFoundError) as error:
+            if self._push_subject(node, above):
+                with suppress(ChildMissingError):
+                    self._send_manifest(node, tag)
+                    return
+            elif isinstance(error, NotFoundError):
+                raise
+            self._push_children(node, above)
+            self._send_manifest(node, tag)
+
+    def _send_manifest(self, node: "Node", tag: str | None) -> None:
         content = Verified(node.descriptor, BytesContent(node.document.raw))
         try:
             self.destination.push(node.descriptor, content, tag=tag)
-        except ChildMissingError:
-            manifests = {other.descriptor.digest: other for other in self.graph.manifests}
-            for child in node.document.children:
-                if child.is_manifest:
-                    self._push_manifest(manifests[child.digest], None)
-                else:
-                    self._transfer(child, never_stops)
-                self.outcomes[child.digest, child.is_manifest] = Outcome.COPIED
-            self.destination.push(node.descriptor, content, tag=tag)
+        except UnlistedReferrerError as error:
+            if node is self.graph.root:
+                raise
+            self.unlisted.append(error)
+
+    def _push_subject(self, node: "Node", above: "frozenset[Digest]") -> bool:
+        """Push what a manifest refers to, if that is part of the copy and was not pushed yet."""
+        subject = node.document.subject
+        first = self.manifests.get(subject.digest) if subject is not None else None
+        if first is None or first.descriptor.digest in above or (first.descriptor.digest, True) in self.outcomes:
+            return False
+        self._push_manifest(first, None, above)
+        self.outcomes[first.descriptor.digest, True] = Outcome.COPIED
+        return True
+
+    def _push_children(self, node: "Node", above: "frozenset[Digest]") -> None:
+        for child in node.document.children:
+            if child.digest in above:
+                continue
+            if child.is_manifest:
+                self._push_manifest(self.manifests[child.digest], None, above)
+            else:
+                self._transfer(child, never_stops)
+            self.outcomes[child.digest, child.is_manifest] = Outcome.COPIED
 
 
 class _Watched(SelfVerifying):

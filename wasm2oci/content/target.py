@@ -33,6 +33,7 @@ __all__ = [
     "ReferrerLister",
     "TagLister",
     "Target",
+    "UnlistedReferrerError",
     "open_manifest",
 ]
 
@@ -46,6 +47,10 @@ class ChildMissingError(RegistryError):
 
     Spec: distribution-spec, Error Codes, MANIFEST_BLOB_UNKNOWN.
     """
+
+
+class UnlistedReferrerError(RegistryError):
+    """A manifest with a subject is stored, and the place does not list it among the subject's referrers."""
 
 
 class Content(Protocol):

@@ -6,9 +6,11 @@ is read, a layer is added, written, and read again to see that nobody wrote over
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.content.pool import run_all
+from wasm2oci.content.target import UnlistedReferrerError
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import RegistryError
 from wasm2oci.oci import media_type as mt
@@ -72,7 +74,7 @@ class Attached(NamedTuple):
 
 
 def attach(target: Target, subject: Descriptor, new: BundleToAttach | None, layer: LayerToAttach | None) -> Attached:
-    """Attaches a bundle, a layer, or both.
+    """Attaches a bundle, a layer, or both; with both, the layer is enough where the place lists no referrers.
 
     Raises:
         SignatureLostError: the legacy tag changes all the time.
@@ -83,7 +85,13 @@ def attach(target: Target, subject: Descriptor, new: BundleToAttach | None, laye
     result: list[Descriptor] = []
     tag = None
     if new is not None:
-        jobs.append(lambda: result.append(_attach_bundle(target, subject, new)))
+        enough = (UnlistedReferrerError,) if layer is not None else ()
+
+        def attach_bundle() -> None:
+            with suppress(*enough):
+                result.append(_attach_bundle(target, subject, new))
+
+        jobs.append(attach_bundle)
     if layer is not None:
         tag = cosign_tag(subject.digest, layer.suffix)
         jobs.append(lambda: _attach_layer(target, tag, layer))

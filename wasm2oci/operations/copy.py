@@ -105,6 +105,8 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
                 result = _copied(
                     source, root, destination, tag, wanted=wanted, recursive=request.recursive, progress=progress
                 )
+    for problem in result.unlisted:
+        environment.warn(f"a referrer is copied and not listed: {problem.message}")
     outcomes = [outcome for _, outcome in result.nodes]
     return Copied(
         source=str(request.source),

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.content.target import Distant
+from wasm2oci.content.target import ChildMissingError, Distant
+from wasm2oci.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,14 +35,19 @@ class Attaching:
     """
 
     def __init__(self, attach: Callable[[], Attached]) -> None:
+        self._attach = attach
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin to attach; again, when it failed before."""
         self._attached: Attached | None = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, args=(attach,), daemon=True)
+        self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def _work(self, attach: Callable[[], Attached]) -> None:
+    def _work(self) -> None:
         try:
-            self._attached = attach()
+            self._attached = self._attach()
         except BaseException as error:  # noqa: BLE001 - carried to who waits, whatever it is
             self._error = error
 
@@ -93,9 +99,14 @@ class SignedFirst:
         return self._target.fetch(descriptor)
 
     def push(self, descriptor: Descriptor, content: Content, *, tag: str | None = None) -> None:
-        """See `Target`; the root waits for its signature."""
+        """See `Target`; the root waits for its signature, and goes first without a tag where that is required."""
         if descriptor.is_manifest and descriptor.digest == self._root.digest:
-            self._attaching.wait()
+            try:
+                self._attaching.wait()
+            except (ChildMissingError, NotFoundError):  # GitLab takes no referrer before its subject (buildkit#7007)
+                self._target.push(descriptor, content)
+                self._attaching.begin()
+                self._attaching.wait()
         self._target.push(descriptor, content, tag=tag)
 
     def prepare(self, connections: int) -> None:

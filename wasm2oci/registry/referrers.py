@@ -7,7 +7,7 @@
   to see that nobody wrote over it, three times at most. What is under the tag and is not an index is never
   overwritten, and what the index says besides our entry is kept as it is.
 * A registry that reads the tag as the digest in it answers with the subject itself; that means that there are no
-  referrers, and that none can be listed there.
+  referrers, and that none can be listed there: the tag is not written, and the subject, if it is an index, not changed.
 * `OCI-Subject` in the answer to a push says that the registry did that itself. Some said so and had no API, so it
   counts only together with an API that answers.
 
@@ -18,6 +18,7 @@ import contextlib
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.content.target import UnlistedReferrerError
 from wasm2oci.errors import InvalidInputError, NotFoundError, RegistryError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from wasm2oci.registry.exchange import Exchange
     from wasm2oci.registry.messages import Response
 
-__all__ = ["FallbackTagError", "Referrers"]
+__all__ = ["FallbackTagError", "NoFallbackTagError", "Referrers"]
 
 _NO_API: Final = frozenset({400, 404, 405, 406, 501, 301, 302, 303, 307, 308})
 _ZERO: Final = Digest("sha256", "0" * 64)
@@ -46,6 +47,10 @@ _PAUSE: Final = 0.5
 
 class FallbackTagError(RegistryError):
     """The tag that should list referrers holds something else, or others keep writing over it."""
+
+
+class NoFallbackTagError(FallbackTagError, UnlistedReferrerError):
+    """The registry has no API that lists referrers, and no tag that could do it."""
 
 
 class Referrers:
@@ -146,8 +151,14 @@ class Referrers:
             found = get_manifest(exchange, tag)
         except NotFoundError:
             return None
-        if found.descriptor.digest == subject and not changing:
-            return None  # GitLab reads such a tag as the digest in it, and gives the subject (oras-go#1396)
+        if found.descriptor.digest == subject:  # GitLab reads such a tag as the digest in it (oras-go#1396)
+            if not changing:
+                return None
+            raise NoFallbackTagError(
+                f"{exchange.session.host} reads the tag {tag} as a digest: what it gives is not an index of referrers,"
+                " and none can be listed there",
+                hint="signatures under tags (the legacy format) can be kept in this registry",
+            )
         if not isinstance(found.document, Index):
             raise FallbackTagError(
                 f"{join_name(exchange, tag)} should list referrers and is not an index",
