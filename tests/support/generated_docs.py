@@ -162,6 +162,8 @@ def _registries_page() -> str:
         lines.append(f"* Referrers (signatures, attestations): {flavour.referrers}.")
         lines.append(f"* An upload that has to go in chunks goes in chunks of {flavour.chunk / (1 << 20):g} MiB.")
         lines += [f"* {note}" for note in flavour.notes]
+        if flavour.deleting is not None:
+            lines.append(f"* {flavour.deleting}.")
         if flavour.refusals:
             lines += ["", "| it says | when | what to do |", "|---|---|---|"]
             for refusal in flavour.refusals:

@@ -27,6 +27,7 @@ __all__ = [
     "InvalidMediaTypeError",
     "check",
     "essence",
+    "says_nothing",
 ]
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -47,6 +48,9 @@ INDEXES: Final = frozenset({OCI_INDEX, DOCKER_INDEX})
 ACCEPT_MANIFESTS: Final = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOCKER_INDEX}"
 """What a pull says it can read. Spec: distribution-spec, Pulling manifests."""
 
+_SAYS_NOTHING: Final = frozenset(
+    {"", "application/json", "application/octet-stream", "application/x-json", "binary/octet-stream", "text/plain"}
+)
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
 _GRAMMAR: Final = re.compile(rf"{_NAME}/{_NAME}\Z")
 
@@ -58,6 +62,12 @@ class InvalidMediaTypeError(InvalidInputError):
 def essence(content_type: str) -> str:
     """A Content-Type without its parameters, in lower case: what may be compared."""
     return content_type.partition(";")[0].strip().lower()
+
+
+def says_nothing(content_type: str) -> bool:
+    """Whether a Content-Type is one that servers send when they do not know what they serve (helm#30873)."""
+    kind = essence(content_type)
+    return kind in _SAYS_NOTHING or kind.endswith("/json")
 
 
 def check(text: str) -> str:

@@ -43,7 +43,7 @@ def login(host: str, environment: "Environment") -> LoggedIn:
     """
     from wasm2oci.registry.credentials import Anonymous
 
-    check_host(host)
+    host = check_host(host)
     credential = environment.options.credential
     if credential is None or isinstance(credential, Anonymous):
         raise UsageError("login needs a user name and a password", remedy=Remedy(RemedyKind.GIVE_CREDENTIALS))
@@ -71,7 +71,7 @@ def logout(host: str, environment: "Environment") -> LoggedOut:
     """
     from wasm2oci.registry.login import erase_credential
 
-    check_host(host)
+    host = check_host(host)
     where = erase_credential(
         host, environment.variables, environment.home, registry_config=environment.options.registry_config
     )

@@ -46,11 +46,21 @@ def split_tags(text: str) -> tuple[Location, tuple[str, ...]]:
 
 
 def check_host(text: str) -> str:
-    """This text, if it is a registry host: a name with a dot, a port, or `localhost`.
+    """The registry host that a text is: a name with a dot, a port, or `localhost`.
+
+    As docker's login does, this takes the address `https://HOST/` too, with the `v1` or `v2` that old files have.
 
     Raises:
         InvalidReferenceError: it is not; `detail` points at it.
     """
+    scheme, address, rest = text.partition("://")
+    if address:
+        host, _, path = rest.partition("/")
+        if scheme.lower() == "https" and path.strip("/") in {"", "v1", "v2"}:
+            return check_host(host)
+        also = ", with --plain-http" if scheme.lower() == "http" else ""
+        hint = f"write {host}{also}" if host else None
+        raise InvalidReferenceError("a registry host has no scheme and no path", text, 0, hint=hint)
     host, slash, _ = text.partition("/")
     if slash:
         message = f"{text!r} is more than a registry host"

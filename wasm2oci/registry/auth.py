@@ -24,6 +24,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode
 
+from wasm2oci.base.text import one_line
 from wasm2oci.errors import AccessError, InvalidInputError, RegistryError
 from wasm2oci.oci.endpoints import PING
 from wasm2oci.oci.http import encode_basic
@@ -34,7 +35,7 @@ from wasm2oci.registry.flavours import IDENTITY_USERS
 from wasm2oci.registry.messages import BodyTooLargeError, Request, Response, request_for
 from wasm2oci.registry.problems import error_for, parse_problems
 from wasm2oci.registry.scope import Scope, covers, merge, parse_scopes
-from wasm2oci.registry.urls import Origin, check_step, with_query
+from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, with_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -146,7 +147,7 @@ class TokenAuth:
         """
         try:
             response = yield from self._known_flow(request, wanted, refused)
-        except AccessError:
+        except (AccessError, TokenServerError):  # Quay's answers 400 to a robot that is gone
             anonymous = yield from self._without_credentials(request, wanted)
             if anonymous is None:
                 raise
@@ -270,6 +271,11 @@ class TokenAuth:
         self, challenge: Challenge, scopes: tuple[Scope, ...], credential: Credential
     ) -> "Generator[Request, Response, _Token]":
         realm = challenge.get("realm")
+        if "://" not in realm:
+            raise UntrustedUrlError(
+                f"{self._host} names a token server without its address: {one_line(realm, 60)!r}",
+                hint="the realm of its challenge has to be a whole URL; ask who runs the registry",
+            )
         check_step(self.origin, Origin.of(realm), "token server", self._addresses)
         service = challenge.get("service")
         refresh = self._refresh_token(credential)

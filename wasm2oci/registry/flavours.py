@@ -59,6 +59,7 @@ class Flavour(NamedTuple):
         hinted_absence: whether a 404 means something that the hints explain (a repository that has to be made first).
         refusals: the special ones before the general ones: the first that fits counts.
         referrers: how it lists referrers.
+        deleting: how something is deleted, where the registry's API does not do it.
         login: commands that log in.
         notes: sentences for users.
     """
@@ -74,6 +75,7 @@ class Flavour(NamedTuple):
     hinted_absence: bool = False
     refusals: tuple[Refusal, ...] = ()
     referrers: str = "API"
+    deleting: str | None = None
     login: tuple[str, ...] = ("wasm2oci login HOST -u USER --password-stdin",)
     notes: tuple[str, ...] = ()
 
@@ -97,6 +99,7 @@ _HUB: Final = Flavour(
             "Docker Hub names are ACCOUNT/NAME: log in as the account that owns {name}, with a token that may write",
         ),
     ),
+    deleting="Docker Hub deletes on its web site only",
     login=("wasm2oci login docker.io -u ACCOUNT --password-stdin",),
     notes=(
         "A repository name without a slash is one of the `library`.",
@@ -131,6 +134,7 @@ FLAVOURS: Final = (
             ),
         ),
         referrers="fallback tag",
+        deleting="ghcr.io deletes on GitHub only: in the package's settings, or with `gh api --method DELETE`",
         login=("wasm2oci login ghcr.io -u ACCOUNT --password-stdin",),
         notes=(
             "The password is a personal access token with `read:packages`, or `write:packages` to push.",
@@ -189,6 +193,7 @@ FLAVOURS: Final = (
             ),
             Refusal("", False, "log in to {host}, user AWS, with what `aws ecr get-login-password` prints"),
         ),
+        deleting="ECR deletes with `aws ecr batch-delete-image`",
         login=("aws ecr get-login-password | wasm2oci login HOST -u AWS --password-stdin",),
         notes=(
             "A repository has to be made before the first push.",
@@ -212,6 +217,7 @@ FLAVOURS: Final = (
         login=("gcloud auth print-access-token | wasm2oci login HOST -u oauth2accesstoken --password-stdin",),
         notes=(
             "Names are PROJECT/REPOSITORY/IMAGE, and the repository has to be made first.",
+            "A manifest is deleted only after its tags: remove each tag first.",
             "Uploads in chunks are not taken, and blobs of no bytes neither; this tool sends neither by itself.",
         ),
     ),
@@ -232,6 +238,8 @@ FLAVOURS: Final = (
             "In a job, the user is `$CI_REGISTRY_USER` and the password `$CI_REGISTRY_PASSWORD`.",
             "It takes only media types that it knows: push with `--profile wasm-to-oci`.",
             "Deleting needs a scope of its own.",
+            "It lists no referrers: signatures are found under tags.",
+            "It takes a signature that is a referrer only after what was signed; `copy -r` and `push --sign` do so.",
         ),
     ),
     Flavour(

@@ -137,7 +137,8 @@ def get_manifest(
     else:
         actual = Digest.of(body)
         _compare(exchange, actual, said)
-    document = parse_manifest(body, _content_type(exchange, response, body))
+    said_type = _content_type(exchange, response, body) or (expected.media_type if expected is not None else None)
+    document = parse_manifest(body, said_type)
     if expected is not None and document.media_type != expected.media_type:
         raise InvalidManifestError(f"{where} is {document.media_type!r}, but was listed as {expected.media_type!r}")
     return RemoteManifest(Descriptor(document.media_type, actual, len(body)), document, response.headers.get("etag"))
@@ -185,6 +186,7 @@ def _compare(exchange: "Exchange", digest: Digest, said: Digest | None) -> None:
 
 
 def _content_type(exchange: "Exchange", response: "Response", body: bytes) -> str | None:
+    """What the answer says that the manifest is; None when that is a type for anything."""
     content_type = response.headers.get("content-type")
     if mt.essence(content_type or "") in {"text/html", "application/xhtml+xml"} or is_markup(body):
         raise ResponseError(
@@ -193,4 +195,4 @@ def _content_type(exchange: "Exchange", response: "Response", body: bytes) -> st
         )
     if not body:
         raise ResponseError(f"{exchange.session.host} answers with an empty manifest")
-    return content_type
+    return None if content_type is None or mt.says_nothing(content_type) else content_type

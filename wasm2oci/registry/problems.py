@@ -42,6 +42,7 @@ __all__ = [
     "RedirectRefusedError",
     "RejectedDigestError",
     "ResponseError",
+    "StillTaggedError",
     "TimedOutError",
     "TlsError",
     "TooLargeError",
@@ -95,6 +96,10 @@ class RejectedDigestError(IntegrityError):
 
 class NotSupportedError(UnsupportedError):
     """The registry does not offer this operation."""
+
+
+class StillTaggedError(NotSupportedError):
+    """The registry deletes a manifest only after its tags (Google Artifact Registry)."""
 
 
 class ManifestChildMissingError(ChildMissingError):
@@ -251,7 +256,8 @@ def error_for(
         return TooManyRequestsError(
             f"{what}: too many requests{told}", hint=hint or "wait, or log in to be allowed more"
         )
-    if codes & {"MANIFEST_BLOB_UNKNOWN"} or (pushing and kind == "manifest" and codes & {"BLOB_UNKNOWN"}):
+    lacks = "BLOB_UNKNOWN" in codes or (status in {400, 409, 412, 422} and "subject" in text.lower())
+    if codes & {"MANIFEST_BLOB_UNKNOWN"} or (pushing and kind == "manifest" and lacks):
         return ManifestChildMissingError(f"{what}: the registry lacks something that the manifest names{told}")
     if codes & {"DIGEST_INVALID"} and pushing:
         return RejectedDigestError(f"{what}: the registry says that the digest does not fit the content{told}")

@@ -8,13 +8,11 @@ Spec: distribution-spec, end-2 to end-12.
 """
 
 from threading import BoundedSemaphore, Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_all, verified
-from wasm2oci.errors import AccessError, InvalidInputError, Wasm2OciError
-from wasm2oci.oci import media_type as mt
+from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.endpoints import (
     DELETE_BLOB,
     DELETE_MANIFEST,
@@ -37,7 +35,13 @@ from wasm2oci.registry.manifests import (
     head_manifest,
     put_manifest,
 )
-from wasm2oci.registry.problems import DeniedError, ManifestUnknownError, NotSupportedError, ResponseError
+from wasm2oci.registry.problems import (
+    DeniedError,
+    ManifestUnknownError,
+    NotSupportedError,
+    ResponseError,
+    is_markup,
+)
 from wasm2oci.registry.scope import Scope
 from wasm2oci.registry.upload import UNASKED_MAX
 from wasm2oci.registry.urls import Origin, join_own
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wasm2oci.content.target import Content
+    from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
     from wasm2oci.registry.download import RemoteBlob
     from wasm2oci.registry.eager_upload import EagerUpload
@@ -57,6 +62,8 @@ if TYPE_CHECKING:
 __all__ = ["Repository"]
 
 _TAGS_BODY_MAX = 16 * 1024 * 1024
+_TAG_REFUSALS: Final = (ResponseError, DeniedError, NotSupportedError)
+"""What registries answer to a tag that may not be moved, in their various statuses."""
 _TAGS_PAGE = 1000
 """Tags asked for at once; ECR refuses more."""
 
@@ -142,6 +149,8 @@ class Repository:
         """
         if descriptor.is_manifest:
             response, _ = head_manifest(self._exchange, descriptor.digest)
+            if response.status not in {200, 401, 403, 404, 410, 429}:
+                return self._gives(descriptor)
         else:
             response = self._exchange.send(HEAD_BLOB, descriptor.digest)
             response.drain()
@@ -149,8 +158,8 @@ class Repository:
                 return True  # sent on to a storage that answers GET only: so the registry has it
         if response.status == 200:
             return response.length is None or response.length == descriptor.size
-        if response.status in {404, 410}:
-            return False
+        if response.status in {404, 410} or response.status in {400, 405} or response.status >= 500:
+            return False  # where asking fails, sending shows what is wrong, if anything is
         raise self._explained(response, descriptor)
 
     def fetch(self, descriptor: Descriptor) -> Verified | CheckedBytes:
@@ -185,12 +194,11 @@ class Repository:
             response, body = self._exchange.read(LIST_TAGS, location=url, limit=_TAGS_BODY_MAX, what="a page of tags")
             if response.status != 200:
                 raise self._exchange.refusal(response, body, str(self))
-            content_type = mt.essence(response.headers.get("content-type") or "")
-            if content_type == "text/html":
-                raise ResponseError(f"{self.host} answers with a web page, not with tags")
-            try:
+            try:  # whatever its Content-Type is: some send JSON as text/html
                 tags = load_object(body, "page of tags").get("tags") or []
             except InvalidInputError as error:
+                if is_markup(body):
+                    raise ResponseError(f"{self.host} answers with a web page, not with tags") from error
                 raise ResponseError(f"{self.host}: {error.message}") from error
             if not isinstance(tags, list):
                 raise ResponseError(f"{self.host} answers with something that is no list of tags")
@@ -265,7 +273,11 @@ class Repository:
         check_tag(tag)
         found = self._manifest(descriptor.digest, descriptor)
         raw = found.document.raw
-        put_manifest(self._exchange, tag, media_type=found.document.media_type, raw=raw)
+        try:
+            put_manifest(self._exchange, tag, media_type=found.document.media_type, raw=raw)
+        except _TAG_REFUSALS:
+            if not self._is_tagged(descriptor, tag):
+                raise
 
     def mount(self, descriptor: Descriptor, source: object) -> bool:
         """Take a blob from another repository of this registry, if we are the same there as here.
@@ -386,7 +398,7 @@ class Repository:
         for reference in references:
             try:
                 response = put_manifest(self._exchange, reference, media_type=descriptor.media_type, raw=raw)
-            except (ResponseError, DeniedError):
+            except _TAG_REFUSALS:
                 if reference == tag and self._is_tagged(descriptor, tag):
                     return  # a tag that may not be moved, and that was not to be (buildkit#3776, kots#5940)
                 raise
@@ -395,6 +407,13 @@ class Repository:
                 handled = "oci-subject" in response.headers
                 self._referrers.added(document.subject.digest, referrer, handled=handled)
 
+    def _gives(self, descriptor: Descriptor) -> bool:
+        """Whether a manifest is here, of a registry that answers HEAD with an error of its own (zot#4033)."""
+        try:
+            return self._manifest(descriptor.digest).descriptor.size == descriptor.size
+        except NotFoundError:
+            return False
+
     def _is_tagged(self, descriptor: Descriptor, tag: str) -> bool:
         try:
             return self.resolve(check_tag(tag)).digest == descriptor.digest
@@ -402,19 +421,11 @@ class Repository:
             return False
 
     def _remove(self, row: Endpoint, reference: "Name") -> None:
-        response = self._exchange.send(row, reference)
-        body = response.read_truncated(ERROR_BODY_MAX)
-        if row.succeeded(response.status):
-            with self._guard:
-                self._read = None
-            return
-        what, by_digest = join_name(self, reference), isinstance(reference, Digest)
-        if response.status == 405 or (response.status == 400 and not by_digest):
-            raise NotSupportedError(
-                f"{what}: the registry does not {'delete' if by_digest else 'remove a tag alone'}",
-                hint="deleting is off by default in many registries; ask who runs it",
-            )
-        raise self._exchange.refusal(response, body, what, kind="blob" if row is DELETE_BLOB else "manifest")
+        from wasm2oci.registry.removal import remove
+
+        remove(self._exchange, row, reference)
+        with self._guard:
+            self._read = None
 
     def _explained(self, response: "Response", descriptor: Descriptor) -> Exception:
         # A HEAD's refusal has no body; the GET's has.

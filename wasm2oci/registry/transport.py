@@ -238,7 +238,8 @@ class HttpTransport:
             )
         except ImportError as error:  # a SOCKS proxy needs a package of its own
             raise ProxySettingError(
-                "the proxy in the environment is a SOCKS proxy", hint="pip install 'httpx[socks]'"
+                "the proxy in the environment is a SOCKS proxy, which needs the package socksio",
+                remedy=Remedy(RemedyKind.INSTALL, "socks"),
             ) from error
         if proxy is None or proxy.url.scheme == "http":
             from wasm2oci.registry.streams import Backend

@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.artifacts import Stash
-from tests.support.network import Answer, Network, Sent, fresh_core
+from tests.support.artifacts import WASM, Stash
+from tests.support.network import Answer, Network, Sent, fresh_core, token_answer
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
+from wasm2oci.content.progress import Outcome
 from wasm2oci.content.verify import BytesContent
-from wasm2oci.errors import AccessError, NotFoundError, RegistryError
+from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, RegistryError, UnsupportedError
 from wasm2oci.oci import media_type as mt
-from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import fallback_tag
 from wasm2oci.operations.environment import Connections, Environment
 from wasm2oci.operations.inspect import InspectRequest, inspect
+from wasm2oci.operations.names import check_host
+from wasm2oci.operations.push import PushRequest, push
 from wasm2oci.registry.problems import ConnectionFailedError, Problem, error_for
 from wasm2oci.registry.referrers import FallbackTagError
 from wasm2oci.registry.urls import UntrustedUrlError
+from wasm2oci.signing.keys import PrivateKey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,3 +236,250 @@ def test_an_unknown_media_type_names_the_profile_that_is_taken(host: str) -> Non
     problem = Problem("MANIFEST_INVALID", "unknown media type: application/vnd.wasm.config.v0+json")
     error = error_for(400, [problem], "it", host=host, name="a/b", kind="manifest", pushing=True)
     assert "`wasm-to-oci`" in (error.hint or "")
+
+
+class TestReferrersBeforeTheirSubject:
+    """buildkit#7007, oras#666, hub-feedback#2307: a registry takes no referrer before what it refers to."""
+
+    @staticmethod
+    def strict(refusal: Answer) -> Network:
+        inner = fresh_core()
+        there: set[str] = set()
+
+        def answer(sent: Sent) -> Answer:
+            if sent.method == "PUT" and "/manifests/" in sent.path:
+                value = json.loads(sent.body)
+                if "subject" in value and value["subject"]["digest"] not in there:
+                    return refusal
+                there.add(str(Digest.of(sent.body)))
+            return handled(inner, sent)
+
+        return Network({HOME: answer})
+
+    REFUSALS = (
+        Answer(400, {}, b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]}'),
+        Answer(404, {}, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}'),
+        Answer(404, {}, b""),
+        Answer(422, {}, b'{"errors":[{"code":"MANIFEST_INVALID","message":"subject manifest not found"}]}'),
+    )
+
+    @pytest.mark.parametrize("refusal", REFUSALS)
+    def test_the_subject_goes_first_by_digest(self, refusal: Answer) -> None:
+        network, stash = self.strict(refusal), Stash()
+        root = stash.manifest(stash.put("application/wasm", DATA))
+        signature = stash.manifest(EMPTY_JSON, config=stash.put(EMPTY_JSON.media_type, b"{}"), subject=root)
+        counter = stash.manifest(EMPTY_JSON, config=EMPTY_JSON, subject=signature)
+        repository = network.repository("registry.example/a", writes=True)
+        copy(stash.target, root, repository, ("v1", "v2"), recursive=True)
+        for manifest in (root, signature, counter):
+            assert repository.exists(manifest)
+        assert sorted(tag for tag in repository.tags() if tag.startswith("v")) == ["v1", "v2"]
+        tagged = [sent for sent in network.sent if sent.method == "PUT" and sent.path.endswith("/manifests/v1")]
+        by_digest = [sent for sent in network.sent if sent.method == "PUT" and sent.path.endswith(str(root.digest))]
+        assert network.sent.index(by_digest[0]) < network.sent.index(tagged[0])
+        assert [entry.digest for entry in repository.referrers(root)] == [signature.digest]
+
+    def test_an_attestation_in_an_index_waits_for_the_entry_that_it_is_about(self) -> None:
+        network, stash = self.strict(self.REFUSALS[0]), Stash()
+        image = stash.manifest(stash.put("application/wasm", DATA))
+        attestation = stash.manifest(EMPTY_JSON, config=stash.put(EMPTY_JSON.media_type, b"{}"), subject=image)
+        root = stash.index(attestation, image)
+        repository = network.repository("registry.example/a", writes=True)
+        result = copy(stash.target, root, repository, "v1")
+        assert [outcome for _, outcome in result.nodes] == [Outcome.COPIED] * len(result.nodes)
+
+    def test_what_refers_to_the_index_that_holds_it_is_refused_and_the_copy_ends(self) -> None:
+        network, stash = self.strict(self.REFUSALS[0]), Stash()
+        other = stash.manifest(stash.put("application/wasm", DATA + b"?"))
+        lost = stash.manifest(EMPTY_JSON, config=stash.put(EMPTY_JSON.media_type, b"{}"), subject=other)
+        with pytest.raises(RegistryError, match="lacks something"):
+            copy(stash.target, stash.index(lost), network.repository("registry.example/a", writes=True), "v1")
+
+    def test_a_signed_push_sends_the_module_first_where_that_is_required(self, tmp_path: Path) -> None:
+        network = self.strict(self.REFUSALS[0])
+        module = tmp_path / "m.wasm"
+        module.write_bytes(WASM)
+        connections = Connections()
+        connections._connector = network.connector()
+        environment = Environment({}, tmp_path, connections=connections)
+        reference = Reference.parse("registry.example/a:v1")
+        pushed = push(PushRequest(module, reference, key=PrivateKey.generate()), environment)
+        assert pushed.signature is not None
+        assert pushed.signature.referrer is not None
+        repository = network.repository("registry.example/a")
+        assert [entry.digest for entry in repository.referrers(pushed.manifest)] == [pushed.signature.referrer.digest]
+
+
+def test_a_registry_that_lists_no_referrers_gets_them_and_the_copy_says_so() -> None:
+    """oras#2148: GitLab has no API, and reads the tag that would list them as the digest in it."""
+    network, stash = TestTagsThatAreReadAsDigests.gitlab(), Stash()
+    image = stash.manifest(stash.put("application/wasm", DATA))
+    root = stash.index(image)
+    signature = stash.manifest(EMPTY_JSON, config=stash.put(EMPTY_JSON.media_type, b"{}"), subject=root)
+    repository = network.repository("registry.example/a", writes=True)
+    copy(stash.target, root, repository, "v1")
+    result = copy(stash.target, root, repository, "v1", recursive=True)
+    assert repository.exists(signature)
+    assert [problem for problem in result.unlisted if "as a digest" in problem.message]
+    assert repository.resolve("v1") == Descriptor(root.media_type, root.digest, root.size)
+    assert list(repository.tags()) == ["v1"]
+
+
+class TestContentTypesThatSayNothing:
+    """helm#30873, fluxcd/pkg#328: registries that serve every manifest, or every list of tags, under one type."""
+
+    @staticmethod
+    def serving(part: str, content_type: str | None) -> Network:
+        inner = fresh_core()
+
+        def answer(sent: Sent) -> Answer:
+            found = handled(inner, sent)
+            if part not in sent.path or sent.method not in {"GET", "HEAD"}:
+                return found
+            return found.changed("content-type", **({"content_type": content_type} if content_type else {}))
+
+        return Network({HOME: answer})
+
+    @pytest.mark.parametrize(
+        "content_type",
+        [
+            "application/json",
+            "application/json; charset=utf-8",
+            "application/octet-stream",
+            "binary/octet-stream",
+            "text/plain",
+            "text/plain; charset=UTF-8",
+            "text/json",
+            "",
+            None,
+        ],
+    )
+    def test_the_manifest_itself_says_what_it_is(self, content_type: str | None) -> None:
+        network, stash = self.serving("/manifests/", content_type), Stash()
+        root = stash.index(stash.manifest(stash.put("application/wasm", DATA)))
+        docker = stash.manifest(media_type=mt.DOCKER_MANIFEST)
+        silent = stash.put(mt.OCI_INDEX, b'{"schemaVersion":2,"manifests":[]}')
+        repository = network.repository("registry.example/a", writes=True)
+        for number, wanted in enumerate((root, docker, silent)):
+            copy(stash.target, wanted, repository, f"v{number}")
+            assert repository.resolve(f"v{number}") == wanted
+            assert copy(repository, f"v{number}", MemoryTarget()).root.digest == wanted.digest
+
+    def test_a_type_that_says_something_else_is_not_overruled(self) -> None:
+        network, stash = self.serving("/manifests/", mt.OCI_INDEX), Stash()
+        root = stash.manifest(stash.put("application/wasm", DATA))
+        copy(stash.target, root, network.repository("registry.example/a", writes=True), "v1")
+        with pytest.raises(InvalidInputError):
+            network.repository("registry.example/a").fetch_manifest("v1")
+
+    @pytest.mark.parametrize("content_type", ["text/html", "text/html; charset=utf-8", "text/plain", None])
+    def test_tags_are_read_whatever_they_are_sent_as(self, content_type: str | None) -> None:
+        network, stash = self.serving("/tags/", content_type), Stash()
+        copy(stash.target, stash.manifest(), network.repository("registry.example/a", writes=True), "v1")
+        assert list(network.repository("registry.example/a").tags()) == ["v1"]
+
+
+@pytest.mark.parametrize("status", [400, 405, 500, 501, 502])
+def test_a_registry_whose_heads_all_fail_is_pushed_to_and_pulled_from(status: int) -> None:
+    """zot#4033."""
+    inner, stash = fresh_core(), Stash()
+    network = Network({HOME: lambda sent: Answer(status) if sent.method == "HEAD" else inner(sent)})
+    root = stash.manifest(stash.put("application/wasm", bytes(200_000)))
+    for _ in range(2):
+        copy(stash.target, root, network.repository("registry.example/a", writes=True), "v1")
+    assert copy(network.repository("registry.example/a"), "v1", MemoryTarget()).root == root
+    if status != 502:
+        assert network.slept == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 405, 409, 412, 422])
+def test_a_tag_that_is_immutable_may_be_given_again_to_what_has_it(status: int) -> None:
+    """buildkit#3776: not only a push writes tags."""
+    inner, stash = fresh_core(), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+    other = stash.manifest(stash.put("application/wasm", DATA + b"!"))
+    tagged: list[str] = []
+
+    def answer(sent: Sent) -> Answer:
+        if sent.method == "PUT" and sent.path.endswith("/manifests/stable"):
+            if tagged:
+                return Answer(status, {}, b"immutable")
+            tagged.append("stable")
+        return handled(inner, sent)
+
+    network = Network({HOME: answer})
+    repository = network.repository("registry.example/a", writes=True)
+    copy(stash.target, root, repository, "v1")
+    copy(stash.target, other, repository, "v2")
+    repository.tag(root, "stable")
+    repository.tag(root, "stable")
+    with pytest.raises((RegistryError, AccessError, UnsupportedError)):
+        repository.tag(other, "stable")
+
+
+@pytest.mark.parametrize("realm", ["/token", "token", "//registry.example/token"])
+def test_a_realm_without_a_host_is_named(realm: str) -> None:
+    network = Network({HOME: lambda _: Answer(401, {"WWW-Authenticate": f'Bearer realm="{realm}",service="s"'})})
+    with pytest.raises(UntrustedUrlError, match=f"'{realm}'") as caught:
+        network.repository("registry.example/a").resolve("v1")
+    assert "whole URL" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("host", "answer", "words"),
+    [
+        (
+            "europe-docker.pkg.dev",
+            Answer(400, {}, b'{"errors":[{"code":"GOOGLE_MANIFEST_DANGLING_TAG"}]}'),
+            "tags first",
+        ),
+        ("ghcr.io", Answer(405, {}, b'{"errors":[{"code":"UNSUPPORTED"}]}'), "package's settings"),
+        ("1.dkr.ecr.eu-west-1.amazonaws.com", Answer(405), "batch-delete-image"),
+        ("registry.example", Answer(405), "who runs it"),
+    ],
+)
+def test_a_registry_that_deletes_in_another_way_is_explained(host: str, answer: Answer, words: str) -> None:
+    """grimoire#11."""
+    inner, stash = fresh_core(), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+    origin = f"https://{host}"
+    network = Network({origin: lambda sent: answer if sent.method == "DELETE" else inner(sent)})
+    repository = network.repository(f"{host}/me/a", writes=True)
+    copy(stash.target, root, repository, "v1")
+    with pytest.raises(UnsupportedError) as caught:
+        repository.delete(root)
+    assert words in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("text", ["https://ghcr.io", "https://ghcr.io/", "HTTPS://ghcr.io/v2/", "https://ghcr.io/v1/"])
+def test_login_takes_the_address_of_a_registry(text: str) -> None:
+    """docker login does."""
+    assert check_host(text) == "ghcr.io"
+
+
+@pytest.mark.parametrize("text", ["http://ghcr.io", "ftp://ghcr.io", "https://ghcr.io/me/app", "https://"])
+def test_login_takes_nothing_that_is_more_or_less_than_a_host(text: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        check_host(text)
+    assert "write https:" not in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 500])
+def test_a_token_server_that_refuses_stale_credentials_is_asked_without(status: int) -> None:
+    """kargo#777, OpenShell#351: a robot of Quay that is gone is a 400."""
+    inner = fresh_core()
+
+    def registry(sent: Sent) -> Answer:
+        if sent.headers.get("authorization") != "Bearer anonymous":
+            return Answer(401, {"WWW-Authenticate": 'Bearer realm="https://tokens.example/t"'})
+        return handled(inner, sent)
+
+    def tokens(sent: Sent) -> Answer:
+        return Answer(status) if "authorization" in sent.headers else token_answer("anonymous")
+
+    auths = json.dumps({"auths": {"registry.example": {"username": "gone", "password": "x"}}})
+    network = Network({HOME: registry, "https://tokens.example": tokens})
+    repository = network.repository("registry.example/a", environ={"DOCKER_AUTH_CONFIG": auths})
+    with pytest.raises(NotFoundError):
+        repository.resolve("v1")
+    assert any("reading without credentials" in text for text in network.warned)
