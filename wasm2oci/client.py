@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from wasm2oci.packager.annotations import parse_annotation
     from wasm2oci.packager.profiles import PROFILES
     from wasm2oci.registry.options import ConnectOptions, RetryPolicy, parse_header
-    from wasm2oci.runtime.request import Ending, EngineChoice, ProfileRow
+    from wasm2oci.runtime.request import Ending, EngineChoice, FunctionTime
     from wasm2oci.signing.statement import COSIGN_SIGNATURE
     from wasm2oci.wasi.context import Preopen
 
@@ -84,6 +84,7 @@ __all__ = [
     "Explanation",
     "Extern",
     "FoundSignature",
+    "FunctionTime",
     "Inspected",
     "InspectedFile",
     "KeyFiles",
@@ -96,7 +97,6 @@ __all__ = [
     "Outcome",
     "Preopen",
     "Printed",
-    "ProfileRow",
     "Progress",
     "Pull",
     "Pulled",
@@ -163,7 +163,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "packager.annotations": ("parse_annotation",),
     "packager.profiles": ("PROFILES",),
     "registry.options": ("ConnectOptions", "RetryPolicy", "parse_header"),
-    "runtime.request": ("Ending", "EngineChoice", "ProfileRow"),
+    "runtime.request": ("Ending", "EngineChoice", "FunctionTime"),
     "signing.statement": ("COSIGN_SIGNATURE",),
     "wasi.context": ("Preopen",),
 }

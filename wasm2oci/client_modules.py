@@ -130,11 +130,12 @@ class ModuleMethods(TextMethods):
             InvalidInputError: the artifact holds no module, or several.
             Wasm2OciError: the output cannot be written, or the registry failed.
         """
+        from wasm2oci.base.probe import is_folder
         from wasm2oci.operations.pull import PullRequest, pull
         from wasm2oci.operations.trust import TrustOptions
 
         path = Path(output) if isinstance(output, str) else output
-        into = isinstance(path, Path) and path.is_dir()
+        into = isinstance(path, Path) and is_folder(path)
         request = PullRequest(
             source=location_of(reference),
             output=None if into else path,
@@ -268,7 +269,7 @@ class ModuleMethods(TextMethods):
         platform: str | None = None,
         trap_missing: bool = False,
         trace: Callable[[str], object] | None = None,
-        profile: bool = False,
+        timings: bool = False,
         cached: bool = True,
         trust: TrustOptions | None = None,
         isolated: bool = False,
@@ -295,7 +296,7 @@ class ModuleMethods(TextMethods):
             platform: which entry of an index.
             trap_missing: start it although imports are missing; calling one traps.
             trace: takes a line for each WASI call.
-            profile: measure where time went (embedded engine).
+            timings: measure how long each function takes (embedded engine).
             cached: keep and use code that was made from the module.
             trust: whose signature it must have, besides what policy files ask for.
             isolated: run it in a forked child process (Linux, with descriptors as streams): the limits on time and
@@ -329,7 +330,7 @@ class ModuleMethods(TextMethods):
             engine=EngineChoice(engine),
             missing_as_traps=trap_missing,
             trace=trace,
-            profile=profile,
+            timings=timings,
             isolated=isolated,
         )
         policy = FetchPolicy(
@@ -344,10 +345,14 @@ class ModuleMethods(TextMethods):
 
 
 def location_of(reference: str) -> Location:
-    """The place that a reference names."""
-    from wasm2oci.oci.reference import parse_location
+    """The place that a reference names.
 
-    return parse_location(reference)
+    Raises:
+        InvalidReferenceError: it breaks the grammar; a hint says how a folder here is written.
+    """
+    from wasm2oci.operations.subject import parse_place
+
+    return parse_place(reference)
 
 
 def _subject(subject: str | Path | bytes) -> Location | Path | bytes:

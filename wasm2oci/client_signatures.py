@@ -57,13 +57,13 @@ class SignatureMethods:
             UnsupportedKeyError: the key does not sign.
             Wasm2OciError: the place failed.
         """
-        from wasm2oci.oci.reference import parse_location
         from wasm2oci.operations.sign import SignRequest, sign
+        from wasm2oci.operations.subject import parse_place
         from wasm2oci.operations.trust import SignatureFormat
 
         private = self._private_key(key, ask_password)
         form = SignatureFormat(signature_format)
-        return sign(SignRequest(parse_location(reference), private, annotations, form), self.environment)
+        return sign(SignRequest(parse_place(reference), private, annotations, form), self.environment)
 
     def attest(
         self,
@@ -89,11 +89,11 @@ class SignatureMethods:
             UsageError: the predicate is not JSON, or too large.
             Wasm2OciError: as `sign`.
         """
-        from wasm2oci.oci.reference import parse_location
         from wasm2oci.operations.sign import AttestRequest, attest, read_predicate
+        from wasm2oci.operations.subject import parse_place
         from wasm2oci.operations.trust import SignatureFormat
 
-        source = parse_location(reference)
+        source = parse_place(reference)
         raw = read_predicate(predicate) if isinstance(predicate, Path) else predicate
         private = self._private_key(key, ask_password)
         request = AttestRequest(source, private, predicate_type, raw, SignatureFormat(signature_format))
@@ -106,11 +106,11 @@ class SignatureMethods:
             NoAttestationError: nothing is by the key or identity that is asked for.
             Wasm2OciError: the place cannot be read.
         """
-        from wasm2oci.oci.reference import parse_location
         from wasm2oci.operations.attestations import attestations
+        from wasm2oci.operations.subject import parse_place
         from wasm2oci.operations.trust import TrustOptions
 
-        return attestations(parse_location(reference), trust or TrustOptions(), self.environment)
+        return attestations(parse_place(reference), trust or TrustOptions(), self.environment)
 
     def sbom(self, subject: str | Path, sbom_format: str = "cyclonedx") -> Document:
         """The bill of materials of a module, made from what the module records: `cyclonedx` or `spdx`.
@@ -119,10 +119,10 @@ class SignatureMethods:
             UsageError: there is no such format.
             Wasm2OciError: the module cannot be read or fetched, or is malformed.
         """
-        from wasm2oci.oci.reference import parse_location
         from wasm2oci.operations.sbom import make_sbom
+        from wasm2oci.operations.subject import parse_place
 
-        source = subject if isinstance(subject, Path) else parse_location(subject)
+        source = subject if isinstance(subject, Path) else parse_place(subject)
         return make_sbom(source, sbom_format, self.environment)
 
     def provenance(self) -> Document:
@@ -142,11 +142,11 @@ class SignatureMethods:
             InvalidPolicyError: a file is malformed.
             Wasm2OciError: the place or a file cannot be read.
         """
-        from wasm2oci.oci.reference import parse_location
         from wasm2oci.operations.policy import explain
+        from wasm2oci.operations.subject import parse_place
         from wasm2oci.operations.trust import TrustOptions
 
-        return explain(parse_location(reference), trust or TrustOptions(), self.environment)
+        return explain(parse_place(reference), trust or TrustOptions(), self.environment)
 
     def import_policy(self, path: Path) -> str:
         """Kubewarden's verification file as a policy file's text.

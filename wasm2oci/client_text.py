@@ -44,10 +44,10 @@ class TextMethods(SignatureMethods):
             NotFoundError: there is no such file, artifact or function.
             Wasm2OciError: it cannot be read, fetched or written.
         """
-        from wasm2oci.oci.reference import parse_location
         from wasm2oci.operations.print_module import PrintRequest, print_module
+        from wasm2oci.operations.subject import parse_place
 
-        found = parse_location(subject) if isinstance(subject, str) else subject
+        found = parse_place(subject) if isinstance(subject, str) else subject
         path = None if output is None else Path(output)
         request = PrintRequest(found, path, folded, offsets, function, module, platform)
         return print_module(request, self.environment)

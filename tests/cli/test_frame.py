@@ -11,7 +11,7 @@ import pytest
 from tests.cli.support import invoke
 from wasm2oci.base.text import printable
 from wasm2oci.cli.catalogue import COMMANDS, SECTIONS, similar
-from wasm2oci.cli.output import fields
+from wasm2oci.cli.output import Field, fields
 from wasm2oci.cli.overview import overview
 from wasm2oci.version import __version__
 
@@ -149,4 +149,9 @@ def test_text_from_outside_cannot_drive_the_terminal() -> None:
 
 
 def test_fields_line_up_and_leave_out_what_is_none() -> None:
-    assert fields(("A", 1), ("Long", ["x", "y"]), ("Gone", None)) == ["A:    1", "Long: x", "      y"]
+    found = fields(("A", 1), ("Long", ["x", "y"]), ("Gone", None))
+    assert [line for field in found if isinstance(field, Field) for line in field.lines(None)] == [
+        "A:    1",
+        "Long: x",
+        "      y",
+    ]

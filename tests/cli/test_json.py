@@ -146,7 +146,7 @@ def test_every_command_of_signatures_prints_a_document(tmp_path: Path, home: dic
         ("validate bad.wasm", (3, "malformed", "invalid-input")),
         ("run nothing.wasm", (4, "no-such-subject", "not-found")),
         ("run --invoke nope hello.wasm", (4, "entry", "not-found")),
-        ("run --profile --invoke run --engine wasmtime hello.wasm", (8, "engine-unsuited", "unsupported")),
+        ("run --timings --invoke run --engine wasmtime hello.wasm", (8, "engine-unsuited", "unsupported")),
         ("logout registry.example", (4, "not-logged-in", "not-found")),
         ("serve --listen nonsense -- true", (3, "invalid-input", "invalid-input")),
     ],

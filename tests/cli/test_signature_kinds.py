@@ -215,4 +215,5 @@ def test_a_tree_shows_every_kind_of_thing_once(tool: Tool) -> None:
     assert [line for line in lines if "vnd.example.scan" in line]
     assert len([line for line in lines if "signature (bundle)" in line]) == 1
     assert len([line for line in lines if "signature (simple signing)" in line]) == 1
-    assert len(lines) == 6
+    assert lines[1].startswith("sha256:")
+    assert len(lines) == 7

@@ -68,7 +68,7 @@ def test_remarks_that_cannot_be_written_end_nothing(registry: RunningRegistry, t
     (tmp_path / "hello.wasm").write_bytes(HELLO)
     ran = run(tmp_path, "2>/dev/full", "push", "hello.wasm", f"{registry.address}/other:v1")
     assert ran.returncode == 0
-    assert b"Manifest: sha256:" in ran.stdout
+    assert b"Digest:  sha256:" in ran.stdout
     assert run(tmp_path, "2>/dev/full", "resolve", f"{registry.address}/hello:v9").returncode == 4
 
 

@@ -30,7 +30,7 @@ PUBLIC = {
         *("Pushed", "Pulled", "Copied", "Verified", "Validated", "Inspected", "InspectedFile", "Resolved", "Tags"),
         *("Printed", "Assembled"),
         *("Tree", "TreePart", "SignatureState", "SignatureSummary", "SignedItem"),
-        *("Tagged", "Deleted", "LoggedIn", "LoggedOut", "Ran", "TrapInfo", "ProfileRow", "Served"),
+        *("Tagged", "Deleted", "LoggedIn", "LoggedOut", "Ran", "TrapInfo", "FunctionTime", "Served"),
         *("ModuleInfo", "ModuleFacts", "Extern", "CoreModule", "document", "failure", "find_subject"),
         *("AttachedSignature", "RefusedSignature", "SignatureFormat", "TrustOptions", "parse_annotation"),
         *("Attestation", "Attestations", "COSIGN_SIGNATURE", "Document", "ExplainedDecision", "ExplainedRequirement"),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from wasm2oci.cli.catalogue import Command, find, similar
 from wasm2oci.cli.output import Output, StandardOutputError
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.errors import ExitCode, UsageError, Wasm2OciError
+from wasm2oci.errors import ExitCode, LocalIOError, UsageError, Wasm2OciError
 from wasm2oci.version import __version__
 
 if TYPE_CHECKING:
@@ -95,13 +95,7 @@ def invoke(arguments: Sequence[str], terminal: Terminal) -> int:
         code = _dispatch(arguments, terminal)
         terminal.stdout.flush()
     except Wasm2OciError as error:
-        from wasm2oci.cli.failure import print_error, print_failure
-
-        _settle(terminal)
-        if _wants_json(arguments, terminal):
-            print_failure(error, terminal.stdout)
-        print_error(error, terminal.stderr, color=terminal.color)
-        return error.exit_code
+        return _failed(error, arguments, terminal)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except _Terminated:
@@ -116,12 +110,25 @@ def invoke(arguments: Sequence[str], terminal: Terminal) -> int:
             refused = StandardOutputError(f"cannot write standard output: {error.strerror}")
             print_error(refused, terminal.stderr, color=terminal.color)
             return refused.exit_code
+        if isinstance(error, OSError) and error.filename is not None:
+            # A name that is too long, a folder that is closed: this machine refused it.
+            return _failed(LocalIOError(f"{error.filename}: {error.strerror}"), arguments, terminal)
         from wasm2oci.cli.failure import print_bug
 
         _settle(terminal)
         print_bug(error, terminal.stderr)
         return ExitCode.BUG
     return code
+
+
+def _failed(error: Wasm2OciError, arguments: Sequence[str], terminal: Terminal) -> int:
+    from wasm2oci.cli.failure import print_error, print_failure
+
+    _settle(terminal)
+    if _wants_json(arguments, terminal):
+        print_failure(error, terminal.stdout)
+    print_error(error, terminal.stderr, color=terminal.color)
+    return error.exit_code
 
 
 def _dispatch(arguments: Sequence[str], terminal: Terminal) -> int:
@@ -137,7 +144,7 @@ def _dispatch(arguments: Sequence[str], terminal: Terminal) -> int:
     if name in {"", "--help", "-h"} or arguments == ["help"]:
         from wasm2oci.cli.overview import overview
 
-        (terminal.stdout if name else terminal.stderr).write(overview(program))
+        (terminal.stdout if name else terminal.stderr).write(overview(program, terminal.help_columns))
         return ExitCode.OK if name else ExitCode.USAGE
     if name == "__complete":
         from wasm2oci.cli.completion import candidates
@@ -168,7 +175,7 @@ def _execute(command: Command, words: Sequence[str], terminal: Terminal) -> int:
     if values is None:
         from wasm2oci.cli.help import help_text
 
-        terminal.stdout.write(help_text(declaration, path, terminal.columns) + "\n")
+        terminal.stdout.write(help_text(declaration, path, terminal.help_columns) + "\n")
         return ExitCode.OK
     return _call(declaration, values, terminal, settings.unknown() if settings.values else ())
 

@@ -144,6 +144,12 @@ class Group:
             for field, given in fields.items()
         }
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Every `--long` name of its options."""
+        declared = (option for options in self.fields.values() for option in options)
+        return frozenset(name for option in declared for name in option.names if name.startswith("--"))
+
 
 class Parameter(NamedTuple):
     """One option or argument of a command.

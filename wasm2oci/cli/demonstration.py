@@ -25,7 +25,7 @@ __all__ = ["STEPS", "DemoMismatchError", "DemoStepError", "DemoStepTimeoutError"
 MODULE: Final = files("wasm2oci.cli") / "demo_module" / "hello.wasm"
 """What is published; the package may be inside an archive."""
 GREETING: Final = "Hello from WebAssembly, delivered by an OCI registry!\n"
-_DIGEST: Final = re.compile(r"^Manifest: +(sha256:[0-9a-f]{64})$", re.MULTILINE)
+_DIGEST: Final = re.compile(r"^Digest: +(sha256:[0-9a-f]{64})$", re.MULTILINE)
 _STEP_SECONDS: Final = 60.0
 
 STEPS: Final = (

@@ -38,6 +38,11 @@ def help_text(declaration: Declaration, program: str, width: int = 80) -> str:
         return command.get_help(context).replace(_HYPHEN, "-").replace(" [=", "[=")
 
 
+_NARROW: Final = 60
+"""Columns below which a description is written below its option, not beside it."""
+_NAMES_MAX: Final = 30
+_NAMES_NARROW: Final = 4
+"""Columns for the names of options; a description goes below names that are longer."""
 _HYPHEN: Final = "\u2011"
 """A hyphen at which no line is broken."""
 
@@ -61,7 +66,7 @@ class _Command(TyperCommand):
         for title, records in groups.items():
             if records:
                 with formatter.section(title):
-                    formatter.write_dl(records)
+                    formatter.write_dl(records, col_max=_NAMES_MAX if formatter.width >= _NARROW else _NAMES_NARROW)
 
 
 def _param(parameter: Parameter) -> TyperArgument | TyperOption:

@@ -7,16 +7,55 @@ first: a title or a tag must not be able to drive the terminal.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Final, NamedTuple, TextIO
 
 from wasm2oci.base.text import printable
 from wasm2oci.errors import LocalIOError
 
-__all__ = ["Output", "StandardOutputError", "fields", "size_text"]
+__all__ = ["Field", "Output", "StandardOutputError", "fields", "size_text"]
+
+_INDENT: Final = 2
+"""Columns before a value that is below its name."""
 
 
 class StandardOutputError(LocalIOError):
     """Standard output does not take the result: the disk behind it is full, or it is closed."""
+
+
+class Field(NamedTuple):
+    """A named value of a result.
+
+    Args:
+        name: what the value is.
+        values: one line each.
+        column: where the values of this result begin, counted from 0.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    column: int
+
+    def lines(self, columns: int | None) -> list[str]:
+        """Lines no wider than `columns`, where the words allow it; None for no limit.
+
+        A value that is too wide for the column of its result comes right after its name, else below it.
+        """
+        room = None if columns is None else columns - max(map(len, self.values), default=0)
+        label = f"{self.name}:"
+        if room is None or room >= self.column or (len(self.values) == 1 and room > len(label)):
+            column = self.column if room is None or room >= self.column else len(label) + 1
+            values = self.values or ("",)
+            return [f"{label if number == 0 else '':{column}}{text}".rstrip() for number, text in enumerate(values)]
+        import textwrap
+
+        wrap = textwrap.TextWrapper(
+            columns or 0,
+            initial_indent=" " * _INDENT,
+            subsequent_indent=" " * 2 * _INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        return [label, *(line for text in self.values for line in wrap.wrap(text))]
 
 
 class Output:
@@ -32,6 +71,7 @@ class Output:
         verbose: bool = False,
         bars: bool = True,
         color: bool = True,
+        columns: int | None = None,
     ) -> None:
         self.stdout = stdout
         self.stderr = stderr
@@ -40,6 +80,7 @@ class Output:
         self.verbose = verbose
         self.bars = bars
         self.color = color
+        self.columns = columns
         self._warned: set[str] = set()
 
     @property
@@ -47,7 +88,7 @@ class Output:
         """Whether progress may be drawn: standard error is a terminal, and progress is not switched off."""
         return self.bars and not self.quiet and self.stderr.isatty()
 
-    def result(self, result: object, lines: Iterable[str], *, quiet: str | Sequence[str] = ()) -> None:
+    def result(self, result: object, lines: Iterable[str | Field], *, quiet: str | Sequence[str] = ()) -> None:
         """Print the result of the command, and see that it went out.
 
         Args:
@@ -73,9 +114,18 @@ class Output:
 
         self._write(json.dumps(document(result), indent=2) + "\n")
 
-    def text(self, lines: Iterable[str]) -> None:
-        """Print lines as they are, without what would drive the terminal. Raises as `result`."""
-        self._write("".join(printable(line) + "\n" for line in lines))
+    def text(self, lines: Iterable[str | Field]) -> None:
+        """Print lines and fields, without what would drive the terminal. Raises as `result`."""
+        self._write("".join(printable(line) + "\n" for line in self._plain(lines)))
+
+    def text_aside(self, lines: Iterable[str | Field]) -> None:
+        """The same on standard error, unless quiet: where standard output belongs to something else."""
+        for line in self._plain(lines):
+            self.line(line)
+
+    def _plain(self, lines: Iterable[str | Field]) -> Iterator[str]:
+        for line in lines:
+            yield from [line] if isinstance(line, str) else line.lines(self.columns)
 
     def _write(self, text: str) -> None:
         with _standard_output():
@@ -133,19 +183,17 @@ def _standard_output() -> Iterator[None]:
         raise StandardOutputError(f"cannot write standard output: {error.strerror}") from error
 
 
-def fields(*pairs: tuple[str, object]) -> list[str]:
-    """Lines `Name: value` with the values in one column; pairs whose value is None are left out.
+def fields(*pairs: tuple[str, object]) -> list[str | Field]:
+    """Fields `Name: value` with the values in one column; pairs whose value is None are left out.
 
     A value that is a list or tuple takes one line an item.
     """
     shown = [(name, value) for name, value in pairs if value is not None]
-    width = max((len(name) for name, _ in shown), default=0) + 2
-    lines = []
-    for name, value in shown:
-        items = value if isinstance(value, list | tuple) else [value]
-        for number, item in enumerate(items):
-            lines.append(f"{name + ':' if number == 0 else '':{width}}{item}".rstrip())
-    return lines
+    column = max((len(name) for name, _ in shown), default=0) + 2
+    return [
+        Field(name, tuple(map(str, value if isinstance(value, list | tuple) else [value])), column)
+        for name, value in shown
+    ]
 
 
 def size_text(size: int) -> str:

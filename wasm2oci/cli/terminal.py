@@ -41,11 +41,24 @@ class Terminal(NamedTuple):
         return self.stdin.isatty() and self.stderr.isatty()
 
     @property
-    def columns(self) -> int:
-        """How wide a help text may be."""
-        import shutil
+    def columns(self) -> int | None:
+        """How wide standard output is: COLUMNS, else what the terminal says; None where it is not a terminal."""
+        import os
 
-        return min(shutil.get_terminal_size().columns, 100)
+        if not self.stdout.isatty():
+            return None
+        text = self.variables.get("COLUMNS", "")
+        if text.isascii() and text.isdecimal() and len(text) < 6 and int(text):
+            return int(text)
+        try:
+            return os.get_terminal_size(self.stdout.fileno()).columns or None
+        except OSError:
+            return None
+
+    @property
+    def help_columns(self) -> int:
+        """How wide a help text may be."""
+        return min(self.columns or 80, 100)
 
     @property
     def color(self) -> bool:
@@ -115,6 +128,7 @@ class Terminal(NamedTuple):
             verbose=reporting.verbose,
             bars=not reporting.no_progress and self.variables.get("TERM") != "dumb",
             color="NO_COLOR" not in self.variables,
+            columns=self.columns,
         )
 
     def client(self, output: Output, options: "ConnectOptions") -> "Client":

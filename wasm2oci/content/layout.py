@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 from wasm2oci.base.files import TEMPORARY, is_linked, local_errors, make_folder, replace_file
 from wasm2oci.base.folders import FolderLock
+from wasm2oci.base.probe import exists
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.target import ContentNotFoundError
 from wasm2oci.content.verify import (
@@ -82,7 +83,7 @@ class OciLayout:
             InvalidLayoutError: the folder holds something else.
             LocalIOError: it cannot be made.
         """
-        if not (folder / LAYOUT_MARKER).exists():
+        if not exists(folder / LAYOUT_MARKER):
             make_folder(folder)
             with local_errors(folder):
                 names = [entry.name for entry in os.scandir(folder)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_tag, parse_location
+from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_tag
+from wasm2oci.operations.subject import parse_place
 
 if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
@@ -35,9 +36,9 @@ def split_tags(text: str) -> tuple[Location, tuple[str, ...]]:
     """
     before, colon, tags = text.rpartition(":")
     if not colon or "," not in tags or "/" in tags or "@" in text:
-        return parse_location(text), ()
+        return parse_place(text), ()
     first, *others = tags.split(",")
-    location = parse_location(f"{before}:{first}")
+    location = parse_place(f"{before}:{first}")
     offset = len(before) + 1 + len(first) + 1
     for tag in others:
         check_tag(tag, text, offset)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
-    from wasm2oci.runtime import Ending, EngineChoice, ProfileRow, RunRequest
+    from wasm2oci.runtime import Ending, EngineChoice, FunctionTime, RunRequest
 
 __all__ = ["FetchAndRun", "Ran", "TrapInfo", "run"]
 
@@ -54,7 +54,7 @@ class Ran(NamedTuple):
         why: why that one.
         results: of an invoked function, as text.
         trap: why and where, when it trapped.
-        profile: functions by time, the most expensive first.
+        timings: functions by time, the most expensive first.
     """
 
     subject: str
@@ -65,7 +65,7 @@ class Ran(NamedTuple):
     why: str
     results: tuple[str, ...]
     trap: TrapInfo | None
-    profile: tuple[ProfileRow, ...]
+    timings: tuple[FunctionTime, ...]
 
 
 def run(request: FetchAndRun, environment: Environment) -> Ran:
@@ -103,5 +103,5 @@ def run(request: FetchAndRun, environment: Environment) -> Ran:
         why=outcome.why,
         results=outcome.results,
         trap=None if outcome.trap is None else TrapInfo(outcome.trap.reason, tuple(outcome.trap.lines)),
-        profile=outcome.profile,
+        timings=outcome.timings,
     )

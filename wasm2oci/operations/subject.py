@@ -1,11 +1,18 @@
 """What `inspect`, `validate` and `run` are asked about: a file here, or an artifact elsewhere."""
 
-from pathlib import Path
+from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wasm2oci.base.probe import exists, is_file, is_folder
 from wasm2oci.errors import NotFoundError
 from wasm2oci.oci.reference import LAYOUT_PREFIX, InvalidReferenceError, parse_location
 
-__all__ = ["NoSuchSubjectError", "find_subject"]
+if TYPE_CHECKING:
+    from wasm2oci.oci.reference import Location
+
+__all__ = ["NoSuchSubjectError", "find_subject", "parse_place"]
 
 
 class NoSuchSubjectError(NotFoundError):
@@ -22,11 +29,10 @@ def find_subject(text: str) -> Path | str:
     if text.startswith(LAYOUT_PREFIX):
         return text
     path = Path(text)
-    if path.is_dir():
-        layout = (path / "oci-layout").is_file()
-        hint = f"to name what is in an image layout, write {LAYOUT_PREFIX}{text}:TAG" if layout else None
+    if is_folder(path):
+        hint = f"to name what is in an image layout, write {LAYOUT_PREFIX}{text}:TAG" if _is_layout(path) else None
         raise NoSuchSubjectError(f"{text} is a folder", hint=hint)
-    if text.startswith(("/", "./", "../")) or path.exists():
+    if text.startswith(("/", "./", "../")) or exists(path):
         return path
     try:
         parse_location(text)
@@ -37,3 +43,27 @@ def find_subject(text: str) -> Path | str:
             ) from error
         raise
     return text
+
+
+def parse_place(text: str) -> Location:
+    """The registry or layout that a reference names.
+
+    Raises:
+        InvalidReferenceError: it breaks the grammar. Where it names an image layout on this machine all the same, or
+            another folder or file, the hint says so.
+    """
+    try:
+        return parse_location(text)
+    except InvalidReferenceError as error:
+        for name in (text, text.rpartition(":")[0], text.rpartition("@")[0]):
+            if not exists(name):
+                continue
+            kind = "folder" if is_folder(name) else "file"
+            hint = f"an image layout is written {LAYOUT_PREFIX}{text}" if _is_layout(Path(name)) else None
+            hint = hint or f"{name} is a {kind}; an artifact in a registry is written HOST/NAME:TAG"
+            raise InvalidReferenceError(error.message, error.source, error.position, hint=hint) from error
+        raise
+
+
+def _is_layout(folder: Path) -> bool:
+    return is_file(folder / "oci-layout")

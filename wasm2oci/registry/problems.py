@@ -240,6 +240,8 @@ def error_for(
     told = f": {said}" if said else ""
     access = status in {401, 403} or bool(codes & {"UNAUTHORIZED", "DENIED"})
     hint = find_hint(host, name, text, pushing=pushing, access=access)
+    if access and name and what.startswith(f"{host}/{name}"):
+        what = f"{host}/{name}"  # access is to a repository: the user did not write the digest of a blob
     if status == 401 or (codes & {"UNAUTHORIZED"} and 400 <= status < 500):
         suffix = f" ({credentials})" if credentials else ""
         if known:

@@ -23,8 +23,8 @@ from wasm2oci.errors import ExitCode
 from wasm2oci.runtime.request import (
     Ending,
     EngineChoice,
+    FunctionTime,
     GuestSetupError,
-    ProfileRow,
     RunOutcome,
     StackFrame,
     TrapReport,
@@ -130,7 +130,7 @@ def _done(request: RunRequest, work: Callable[[], RunOutcome]) -> tuple[Any, ...
 def _packed(outcome: RunOutcome) -> tuple[Any, ...]:
     trap = outcome.trap
     frames = () if trap is None else tuple((frame.function, frame.name, frame.offset) for frame in trap.frames)
-    rows = tuple((row.name, row.calls, row.own_s, row.total_s) for row in outcome.profile)
+    rows = tuple((row.name, row.calls, row.own_s, row.total_s) for row in outcome.timings)
     return (
         outcome.ending.value,
         int(outcome.exit_code),
@@ -234,7 +234,7 @@ def _opened(answer: bytes) -> RunOutcome:
         why=why,
         results=results,
         trap=None if trap is None else TrapReport(trap[0], tuple(StackFrame(*frame) for frame in trap[1])),
-        profile=tuple(ProfileRow(*row) for row in rows),
+        timings=tuple(FunctionTime(*row) for row in rows),
     )
 
 

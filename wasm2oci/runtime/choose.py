@@ -2,7 +2,7 @@
 
 what                            auto takes
 a component                     wasmtime; without it, UnsupportedError
-a profile is wanted             embedded
+timings are wanted             embedded
 wasmtime is not installed       embedded
 more code than it is quick for  embedded, unless wasmtime has it compiled already
 vectors or GC at the border     embedded (wasmtime's binding would end the process)
@@ -78,7 +78,7 @@ def _run(request: RunRequest) -> RunOutcome:
 
 def _run_known(request: RunRequest) -> RunOutcome | None:
     """Run a program on wasmtime from the code that was kept when it ran before; None when there is none."""
-    plain = request.invoke is None and not request.profile and not request.missing_as_traps
+    plain = request.invoke is None and not request.timings and not request.missing_as_traps
     if not plain or request.cache is None or request.engine is EngineChoice.EMBEDDED or not wasmtime_installed():
         return None
     if request.engine is EngineChoice.AUTO and request.not_text is not None:
@@ -138,9 +138,9 @@ def _choose(request: RunRequest, preflight: "Preflight") -> tuple[EngineChoice, 
     if request.engine is EngineChoice.WASMTIME:
         if not installed:
             raise EngineMissingError("wasmtime is not installed", remedy=Remedy(RemedyKind.USE_EMBEDDED))
-        if request.profile:
+        if request.timings:
             raise EngineUnsuitedError(
-                "a profile is only made on the embedded engine", remedy=Remedy(RemedyKind.USE_EMBEDDED)
+                "only the embedded engine measures timings", remedy=Remedy(RemedyKind.USE_EMBEDDED)
             )
         if unsafe is not None:
             from wasm2oci.runtime.preflight import TypeUnsupportedError  # noqa: PLC0415 - as above
@@ -149,8 +149,8 @@ def _choose(request: RunRequest, preflight: "Preflight") -> tuple[EngineChoice, 
                 f"{unsafe}, which wasmtime's Python binding cannot pass", remedy=Remedy(RemedyKind.USE_EMBEDDED)
             )
         return EngineChoice.WASMTIME, "asked for"
-    if request.profile:
-        return EngineChoice.EMBEDDED, "a profile is wanted"
+    if request.timings:
+        return EngineChoice.EMBEDDED, "timings are wanted"
     if not installed:
         return EngineChoice.EMBEDDED, "wasmtime is not installed"
     if unsafe is not None:
@@ -180,7 +180,7 @@ def _run_embedded(request: RunRequest, preflight: "Preflight", why: str) -> RunO
 
 
 def _run_component(request: RunRequest) -> RunOutcome:
-    if request.engine is EngineChoice.EMBEDDED or request.profile:
+    if request.engine is EngineChoice.EMBEDDED or request.timings:
         raise EngineUnsuitedError(
             "this is a component, and the embedded engine runs core modules",
             remedy=Remedy(RemedyKind.USE_WASMTIME),

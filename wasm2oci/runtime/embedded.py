@@ -14,11 +14,10 @@ from wasm2oci.engine.syntax.types import DefType, FuncType
 from wasm2oci.errors import ExitCode
 from wasm2oci.runtime.child import free_memory
 from wasm2oci.runtime.preflight import INITIALIZE, TABLE_ELEMENT, Preflight
-from wasm2oci.runtime.profile import profiled
 from wasm2oci.runtime.request import (
     Ending,
     EngineChoice,
-    ProfileRow,
+    FunctionTime,
     RunOutcome,
     RunRequest,
     StackFrame,
@@ -27,6 +26,7 @@ from wasm2oci.runtime.request import (
 )
 from wasm2oci.runtime.streams import bound_calls, open_wasi
 from wasm2oci.runtime.supervise import TimedOut, supervise
+from wasm2oci.runtime.timings import timed
 from wasm2oci.runtime.values import format_value, parse_values
 from wasm2oci.wasi import FUNCTIONS, MODULE, Interrupt, Interrupted, MemoryFaultError, ProcExit, core_type
 from wasm2oci.wasi.functions import Call
@@ -46,11 +46,11 @@ def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcom
         UsageError: the values of an invoked function do not fit.
     """
     values = [] if request.invoke is None else parse_values(request.invoke, preflight.type, request.values)
-    rows: list[ProfileRow] = []
+    rows: list[FunctionTime] = []
 
     def end(ending: Ending, code: int, **more: Any) -> RunOutcome:
         return RunOutcome(
-            ending=ending, exit_code=code, engine=EngineChoice.EMBEDDED, why=why, profile=tuple(rows), **more
+            ending=ending, exit_code=code, engine=EngineChoice.EMBEDDED, why=why, timings=tuple(rows), **more
         )
 
     with Interrupt() as interrupt:
@@ -85,7 +85,7 @@ def _kick(thread: int) -> None:
 
 
 def _call(
-    request: RunRequest, preflight: Preflight, values: list[Any], interrupt: Interrupt, rows: list[ProfileRow]
+    request: RunRequest, preflight: Preflight, values: list[Any], interrupt: Interrupt, rows: list[FunctionTime]
 ) -> tuple[str, ...]:
     limits = request.limits
     cache = None if request.cache is None else request.cache / "embedded"
@@ -101,7 +101,7 @@ def _call(
             _define_missing(linker, item)
         most = limits.max_memory
         ceilings = ResourceLimits(most, most // TABLE_ELEMENT, Account(most))
-        with profiled(rows, decode_names(module.syntax).functions if request.profile else None):
+        with timed(rows, decode_names(module.syntax).functions if request.timings else None):
             instance = linker.instantiate(module, limits=ceilings, fuel=limits.fuel)
             if preflight.initialize:
                 instance.function(INITIALIZE).invoke()

@@ -20,9 +20,9 @@ __all__ = [
     "Ending",
     "EngineChoice",
     "EntryError",
+    "FunctionTime",
     "GuestSetupError",
     "Limits",
-    "ProfileRow",
     "RunOutcome",
     "RunRequest",
     "StackFrame",
@@ -106,7 +106,7 @@ class RunRequest:
         engine: which engine to take.
         missing_as_traps: let it start although it imports functions nobody offers; calling one of them traps.
         trace: takes a line for each WASI call; None for no trace.
-        profile: whether to say where time went (embedded engine).
+        timings: whether to say where time went (embedded engine).
         cache: a folder for code made from modules; None to keep none.
         clock: where its times come from; None for this machine's.
         random: where its randomness comes from.
@@ -132,7 +132,7 @@ class RunRequest:
     engine: EngineChoice = EngineChoice.AUTO
     missing_as_traps: bool = False
     trace: Callable[[str], object] | None = None
-    profile: bool = False
+    timings: bool = False
     cache: Path | None = None
     clock: "Clock | None" = None
     random: Callable[[int], bytes] = os.urandom
@@ -206,7 +206,7 @@ _SHOWN_FRAMES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileRow:
+class FunctionTime:
     """The time of one function.
 
     Attributes:
@@ -233,7 +233,7 @@ class RunOutcome:
         why: why that one, for the curious.
         results: of an invoked function, as text.
         trap: why and where, when it trapped.
-        profile: functions by time, the most expensive first.
+        timings: functions by time, the most expensive first.
     """
 
     ending: Ending
@@ -242,7 +242,7 @@ class RunOutcome:
     why: str = ""
     results: tuple[str, ...] = ()
     trap: TrapReport | None = None
-    profile: tuple[ProfileRow, ...] = ()
+    timings: tuple[FunctionTime, ...] = ()
 
 
 def exit_status(code: int) -> int:

@@ -94,7 +94,9 @@ def error(status: int, body: bytes = b"", host: str = "registry.example", **more
 def test_each_refusal_has_its_error(made: Wasm2OciError, kind: type[Wasm2OciError], code: ExitCode) -> None:
     assert isinstance(made, kind)
     assert made.exit_code == code
-    assert "registry.example/me/app:v1" in made.message
+    # Access is to a repository; what else is wrong is wrong with the artifact that was named.
+    assert ("registry.example/me/app:v1" in made.message) == (kind not in {UnauthorizedError, DeniedError})
+    assert "registry.example/me/app" in made.message
     assert "\n" not in made.message
 
 
@@ -147,10 +149,17 @@ def test_a_host_that_only_looks_like_one_gets_no_hint_of_its_own() -> None:
     )
 
 
-def test_whoever_gave_credentials_is_not_told_to_log_in() -> None:
+def test_refused_credentials_are_to_be_checked_not_given_again() -> None:
     refused = error_for(401, (), "h/n:t", host="h", name="n", credentials="as 'me' from a file", known=True)
     assert (refused.hint, refused.message) == (
         "check the user name and the password or token",
-        "h/n:t: unauthorized (as 'me' from a file)",
+        "h/n: unauthorized (as 'me' from a file)",
     )
     assert error_for(401, (), "h/n:t", host="h", name="n").remedy == (RemedyKind.LOG_IN, "h")
+
+
+def test_a_digest_that_the_tool_asked_for_is_not_in_an_access_error() -> None:
+    digest = "sha256:" + "a" * 64
+    for status in (401, 403):
+        refused = error_for(status, (), f"h/n@{digest}", host="h", name="n", pushing=True)
+        assert refused.message.startswith("h/n: ")

@@ -59,9 +59,9 @@ def test_outcome_is_what_it_is_without_a_child(text: str, more: dict[str, Any], 
     assert child == alone
 
 
-def test_profile_comes_back() -> None:
-    outcome = call(DIVIDE, profile=True)
-    assert "divide" in [row.name for row in outcome.profile]
+def test_timings_come_back() -> None:
+    outcome = call(DIVIDE, timings=True)
+    assert "divide" in [row.name for row in outcome.timings]
 
 
 def test_errors_come_back_as_they_are() -> None:

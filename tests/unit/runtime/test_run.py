@@ -254,13 +254,13 @@ def test_embedded_is_taken_without_wasmtime(monkeypatch: pytest.MonkeyPatch) -> 
         run(RunRequest(module=module, args=(b"x",), engine=EngineChoice.WASMTIME))
 
 
-def test_profile_names_functions() -> None:
+def test_timings_name_functions() -> None:
     text = """(module (func $work (result i32) (local i32)
         (loop (br_if 0 (i32.lt_u (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 20000)))) (local.get 0))
       (func (export "f") (result i32) (i32.add (call $work) (call $work))))"""
-    outcome = call(text, EngineChoice.AUTO, invoke="f", profile=True)
+    outcome = call(text, EngineChoice.AUTO, invoke="f", timings=True)
     assert outcome.results == ("40000",)
-    rows = {row.name: row for row in outcome.profile}
+    rows = {row.name: row for row in outcome.timings}
     assert rows["work"].calls == 2
     assert rows["work"].own_s > 0
 

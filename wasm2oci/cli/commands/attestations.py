@@ -25,7 +25,7 @@ def command(
     result = client.attestations(ref, trust)
     for refused in result.refused:
         output.note(f"{refused.origin}: {refused.reason}")
-    lines = fields(("Artifact", ref), ("Manifest", result.manifest.digest))
+    lines = fields(("Name", ref), ("Digest", result.manifest.digest))
     lines += [f"{one.predicate_type}  {one.signer or 'not checked'}" for one in result.attestations] or [
         "no attestations"
     ]

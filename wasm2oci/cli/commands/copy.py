@@ -46,7 +46,7 @@ def command(
         )
     lines = fields(
         ("Copied", f"{result.source} to {result.reference}"),
-        ("Manifest", result.manifest.digest),
+        ("Digest", result.manifest.digest),
         ("Moved", size_text(result.transferred_bytes)),
     )
     output.result(result, lines, quiet=str(result.manifest.digest))

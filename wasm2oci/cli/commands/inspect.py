@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.output import Output, fields, size_text
+from wasm2oci.cli.output import Field, Output, fields, size_text
 
 if TYPE_CHECKING:
     from wasm2oci.client import Extern, Inspected, ModuleInfo, SignatureSummary
@@ -44,8 +44,8 @@ def command(
 
 def _show(output: Output, name: str, result: "Inspected") -> None:
     lines = fields(
-        ("Artifact", name),
-        ("Manifest", result.manifest.digest),
+        ("Name", name),
+        ("Digest", result.manifest.digest),
         ("Signatures", None if result.signatures is None else _signature_lines(result.signatures)),
         ("Type", result.artifact_type),
         ("Format", result.format or f"not recognised: {result.problem}"),
@@ -68,7 +68,7 @@ def _signature_lines(summary: "SignatureSummary") -> list[str]:
     return [summary.state.value, *(one.text for one in summary.items)]
 
 
-def _module_lines(module: "ModuleInfo", keys: tuple[str, ...], *first: tuple[str, object]) -> list[str]:
+def _module_lines(module: "ModuleInfo", keys: tuple[str, ...], *first: tuple[str, object]) -> list[str | Field]:
     facts = module.facts
     lines = [*first, ("Module", module.digest), ("Size", size_text(module.size))]
     if facts is not None:

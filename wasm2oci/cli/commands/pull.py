@@ -1,8 +1,8 @@
 """`wasm2oci pull`."""
 
-from pathlib import Path
 from typing import Annotated
 
+from wasm2oci.base.probe import is_folder
 from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import ModuleOption, PlatformOption, ReferenceArgument, TrustGroup
 from wasm2oci.cli.output import Output, fields, size_text
@@ -38,7 +38,7 @@ def command(
     signatures that the options and the policy files ask for.
     """
     to_stream = out in {"-", "/dev/stdout"}
-    if out is not None and out.endswith("/") and not Path(out).is_dir():
+    if out is not None and out.endswith("/") and not is_folder(out):
         raise NotFoundError(f"no such folder: {out}")
     with transfer(output, "Downloaded", "Downloading", existed="Cached") as progress:
         result = client.pull(
@@ -53,14 +53,13 @@ def command(
         )
     lines = fields(
         ("Pulled", ref),
-        ("Manifest", result.manifest.digest),
+        ("Digest", result.manifest.digest),
         ("Module", result.module.digest),
         ("Size", size_text(result.module.size)),
         ("File", result.file),
         ("Signed by", result.signers or None),
     )
     if to_stream:
-        for line in lines:  # standard output belongs to the module
-            output.line(line)
+        output.text_aside(lines)  # standard output belongs to the module
     else:
         output.result(result, lines, quiet=str(result.file))

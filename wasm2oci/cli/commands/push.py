@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from wasm2oci.base.probe import exists, is_file
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import SignatureFormatOption
 from wasm2oci.cli.output import Output, fields, size_text
@@ -64,7 +65,7 @@ def command(
       wasm2oci push hello.wasm registry.example/hello:1.2.3,1.2,latest
       cargo-output | wasm2oci push - localhost:5000/hello:dev
     """
-    if file != "-" and not Path(file).exists() and Path(ref).is_file():
+    if file != "-" and not exists(file) and is_file(ref):
         raise UsageError(f"{file} is not a file, and {ref} is one", hint=f"the file comes first: push {ref} {file}")
     if sign != (key is not None):
         raise UsageError("--sign and --key go together", hint="wasm2oci key generate makes a key")
@@ -89,7 +90,7 @@ def command(
     signed = result.signature
     lines = fields(
         ("Pushed", [result.reference, *(f"{place}:{tag}" for tag in result.tags[1:])]),
-        ("Manifest", result.manifest.digest),
+        ("Digest", result.manifest.digest),
         ("Module", result.module.digest),
         ("Size", size_text(result.module.size)),
         ("Profile", f"{result.profile} ({result.kind})"),

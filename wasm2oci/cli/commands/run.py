@@ -4,17 +4,18 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, get_args
 
 from wasm2oci.base.text import printable
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import ModuleOption, PlatformOption, TrustGroup
+from wasm2oci.cli.options import ConnectGroup, ModuleOption, PlatformOption, TrustGroup
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client, Ending, EngineChoice, Pull, find_subject
+from wasm2oci.errors import AccessError, RegistryError
 
 if TYPE_CHECKING:
-    from wasm2oci.client import ProfileRow, Ran
+    from wasm2oci.client import FunctionTime, Ran
 
 __all__ = ["command"]
 
@@ -25,9 +26,6 @@ _ENGINE: Final = "Engine options"
 _SHOWN_ROWS: Final = 25
 _SHOWN_CHARACTERS: Final = 500
 _STDERR: Final = "-"
-_TRUST_OPTIONS: Final = frozenset(
-    {"--verify-key", "--certificate-identity", "--certificate-identity-regexp", "--policy"}
-)
 
 
 def command(
@@ -105,8 +103,8 @@ def command(
             title=_ENGINE,
         ),
     ] = None,
-    profile: Annotated[
-        bool, Option("--profile", help="Show at the end where time went (embedded engine).", title=_ENGINE)
+    timings: Annotated[
+        bool, Option("--timings", help="Show at the end how long each function took (embedded).", title=_ENGINE)
     ] = False,
     no_code_cache: Annotated[
         bool, Option("--no-code-cache", help="Neither keep nor use code made from modules.", title=_ENGINE)
@@ -136,11 +134,9 @@ def command(
     words = arguments or []
     if invoke is not None and words[:1] == ["--"]:
         words = words[1:]  # no value looks so: a habit of those who give negative ones
-    late = next((word for word in words if word.partition("=")[0] in _TRUST_OPTIONS), None)
-    if late is not None:
-        output.warn(f"{late} after {subject} goes to the guest; to ask for a signature, write it before {subject}")
+    _warn_of_late(words, TrustGroup, subject, output)
     stdout, stderr = _sink(terminal.stdout.buffer), _sink(terminal.stderr.buffer)
-    with _trace_lines(trace, output) as write_trace:
+    with _trace_lines(trace, output) as write_trace, _late_explained(words, subject, output):
         output.flush()
         ran = client.run(
             find_subject(subject),
@@ -162,7 +158,7 @@ def command(
             platform=platform,
             trap_missing=trap_missing,
             trace=write_trace,
-            profile=profile,
+            timings=timings,
             cached=not no_code_cache,
             trust=trust,
             isolated=True,
@@ -171,6 +167,24 @@ def command(
         output.result(ran, ran.results, quiet=ran.results)
     _report(ran, output, timeout, max_memory)
     return ran.exit_code
+
+
+def _warn_of_late(words: list[str], group: Any, subject: str, output: Output) -> None:
+    """Warn of an option of a group among the guest's own words."""
+    names = get_args(group)[1].names
+    late = next((word for word in words if word.partition("=")[0] in names), None)
+    if late is not None:
+        output.warn(f"{late} after {subject} goes to the guest; write it before {subject} if it is for wasm2oci")
+
+
+@contextlib.contextmanager
+def _late_explained(words: list[str], subject: str, output: Output) -> Iterator[None]:
+    """When the registry refuses, say which connection options went to the guest instead."""
+    try:
+        yield
+    except (AccessError, RegistryError):
+        _warn_of_late(words, ConnectGroup, subject, output)
+        raise
 
 
 @contextlib.contextmanager
@@ -224,11 +238,11 @@ def _report(ran: "Ran", output: Output, timeout: str | None, max_memory: str) ->
         output.stderr.write("".join(f"  {printable(line, _SHOWN_CHARACTERS)}\n" for line in ran.trap.backtrace))
     if ran.ending is Ending.TIMED_OUT:
         output.stderr.write(f"error: the guest was stopped after {timeout}\n")
-    if ran.profile:
-        output.stderr.write(_profile_table(ran.profile))
+    if ran.timings:
+        output.stderr.write(_timings_table(ran.timings))
 
 
-def _profile_table(rows: "tuple[ProfileRow, ...]") -> str:
+def _timings_table(rows: "tuple[FunctionTime, ...]") -> str:
     lines = ["      own ms   total ms      calls  function\n"]
     lines += [
         f"{row.own_s * 1000:>12.3f} {row.total_s * 1000:>10.3f} {row.calls:>10}  "

@@ -159,13 +159,11 @@ def _run(arguments: "Sequence[str]", variables: "Mapping[str, str]", served: "Se
         extra["WASM2OCI_REGISTRY_PASSWORD"] = served.password
     try:
         process = subprocess.Popen(list(arguments), env={**variables, **extra})
-    except FileNotFoundError as error:
-        raise NotFoundError(f"no such command: {arguments[0]}") from error
-    except PermissionError as error:
-        hint = f"to serve that folder: wasm2oci serve --root {arguments[0]}" if Path(arguments[0]).is_dir() else None
-        raise LocalIOError(f"cannot run {arguments[0]}: {error.strerror}", hint=hint) from error
     except OSError as error:
-        raise LocalIOError(f"cannot run {arguments[0]}: {error.strerror}") from error
+        hint = f"to serve that folder: wasm2oci serve --root {arguments[0]}" if Path(arguments[0]).is_dir() else None
+        if isinstance(error, FileNotFoundError):
+            raise NotFoundError(f"no such command: {arguments[0]}", hint=hint) from error
+        raise LocalIOError(f"cannot run {arguments[0]}: {error.strerror}", hint=hint) from error
     # Ctrl-C reaches the command as well, and it decides what it means; a polite stop is passed on to it.
     before = {
         signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),

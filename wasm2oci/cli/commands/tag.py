@@ -18,5 +18,5 @@ def command(
 ) -> None:
     """Give an artifact further tags, in the place where it is."""
     result = client.tag(ref, *tags)
-    lines = fields(("Tagged", result.tags), ("Manifest", result.manifest.digest))
+    lines = fields(("Tagged", result.tags), ("Digest", result.manifest.digest))
     output.result(result, lines, quiet=str(result.manifest.digest))

@@ -21,10 +21,10 @@ def command(
     """
     result = client.tree(ref, trust=trust)
     rows = [f"{one.text}  {one.origin}" for one in result.signatures.items]
-    rows += [f"referrer {one.artifact_type or one.media_type}  {one.digest}" for one in result.referrers]
+    rows += [f"{one.digest.short}  {'referrer':>12}  {one.artifact_type or one.media_type}" for one in result.referrers]
     rows += [
-        f"{'  ' * (part.depth - 1)}{part.content.media_type}  {part.content.digest}  {part.content.size:,}"
+        f"{'  ' * (part.depth - 1)}{part.content.digest.short}  {part.content.size:>12,}  {part.content.media_type}"
         for part in result.parts
     ]
-    lines = [f"{ref}  {result.manifest.digest}  {result.signatures.state.value}", *(f"  {row}" for row in rows)]
+    lines = [f"{ref}  {result.signatures.state.value}", str(result.manifest.digest), *(f"  {row}" for row in rows)]
     output.result(result, lines, quiet=result.signatures.state.value)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import ModuleOption, PlatformOption
-from wasm2oci.cli.output import Output, fields, size_text
+from wasm2oci.cli.output import Field, Output, fields, size_text
 
 if TYPE_CHECKING:
     from wasm2oci.client import Validated
@@ -51,7 +51,7 @@ def command(
     output.result(result, _lines(result), quiet=str(result.module.digest))
 
 
-def _lines(result: "Validated") -> list[str]:
+def _lines(result: "Validated") -> list[str | Field]:
     facts = result.module.facts
     bodies = sum(core.counts["bodies"] for core in result.core_modules)
     component = facts is not None and facts.kind == "component"

@@ -54,7 +54,7 @@ def command(
     total = sum(part.size for part in result.parts)
     lines = fields(
         ("Whole", f"{ref} ({len(result.parts)} parts, {size_text(total)})"),
-        ("Manifest", result.manifest.digest),
+        ("Digest", result.manifest.digest),
         ("Module", result.module.digest if result.module is not None else None),
         ("Same as", result.file),
         ("Signed by", result.signers or None),

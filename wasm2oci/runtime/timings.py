@@ -9,15 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from wasm2oci.runtime.request import ProfileRow, readable_name
+from wasm2oci.runtime.request import FunctionTime, readable_name
 
-__all__ = ["profiled"]
+__all__ = ["timed"]
 
 _GUEST: Final = re.compile(r"f(\d+)")
 
 
 @contextlib.contextmanager
-def profiled(rows: list[ProfileRow], names: Mapping[int, str] | None) -> Iterator[None]:
+def timed(rows: list[FunctionTime], names: Mapping[int, str] | None) -> Iterator[None]:
     """Profile the body into `rows`, the most expensive first; nothing when `names` is None.
 
     Args:
@@ -27,7 +27,7 @@ def profiled(rows: list[ProfileRow], names: Mapping[int, str] | None) -> Iterato
     if names is None:
         yield
         return
-    import cProfile  # noqa: PLC0415 - only where a profile is wanted
+    import cProfile  # noqa: PLC0415 - only where timings are wanted
 
     profiler = cProfile.Profile()
     profiler.enable()
@@ -38,7 +38,7 @@ def profiled(rows: list[ProfileRow], names: Mapping[int, str] | None) -> Iterato
         rows.extend(_rows(profiler.getstats(), names))
 
 
-def _rows(entries: list[Any], names: Mapping[int, str]) -> list[ProfileRow]:
+def _rows(entries: list[Any], names: Mapping[int, str]) -> list[FunctionTime]:
     found: dict[str, list[float]] = {}
     for entry in entries:
         name = _name(entry.code, names)
@@ -46,7 +46,7 @@ def _rows(entries: list[Any], names: Mapping[int, str]) -> list[ProfileRow]:
         row[0] += entry.callcount
         row[1] += entry.inlinetime
         row[2] = row[2] + entry.totaltime if name[0] != "(" else row[1]
-    rows = [ProfileRow(name, int(calls), own, total) for name, (calls, own, total) in found.items()]
+    rows = [FunctionTime(name, int(calls), own, total) for name, (calls, own, total) in found.items()]
     return sorted(rows, key=lambda row: row.own_s, reverse=True)
 
 
