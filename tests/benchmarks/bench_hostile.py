@@ -43,6 +43,7 @@ ROWS = {
     "256 idle, 200 of slow bodies": {"idle": 256, "slow-body": 200},
     "256 idle, 200 of pages": {"idle": 256, "page": 200},
     "256 idle, 200 of wrong logins": {"idle": 256, "login": 200},
+    "256 idle, 200 of slow readers": {"idle": 256, "slow-reader": 200},
     "256 idle, 33 of each": {
         "idle": 256,
         **dict.fromkeys([kind for kind in KINDS if kind not in {"idle", "login"}], 33),

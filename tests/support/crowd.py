@@ -18,6 +18,9 @@ __all__ = ["KINDS", "main"]
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _HOST: Final = b"Host: 127.0.0.1\r\n"
+_LARGE: Final = (
+    b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"annotations":{"x":"%s"}}'
+)
 _NESTED: Final = b'{"a":[' + b"[],{}," * 699_000 + b"0]}"
 
 
@@ -93,6 +96,19 @@ async def _page(stream: Stream, number: int) -> None:
             await _ask(stream, b"GET " + path)
 
 
+async def _slow_reader(stream: Stream, number: int) -> None:
+    """Asks for a large manifest, which it pushed, and takes it slowly."""
+    raw = _LARGE % (b"x" * 3_900_000)
+    length = b"Content-Type: application/vnd.oci.image.index.v1+json\r\nContent-Length: %d\r\n" % len(raw)
+    if number == 0:
+        await _ask(stream, b"PUT /v2/large/manifests/v1", length, raw)
+    while True:
+        stream[1].write(b"GET /v2/large/manifests/v1 HTTP/1.1\r\n" + _HOST + b"\r\n")
+        await stream[1].drain()
+        await stream[0].readexactly(10_000)
+        await asyncio.sleep(1000)
+
+
 KINDS: Final[dict[str, Callable[[Stream, int], Awaitable[None]]]] = {
     "idle": _idle,
     "slow-head": _slow_head,
@@ -102,6 +118,7 @@ KINDS: Final[dict[str, Callable[[Stream, int], Awaitable[None]]]] = {
     "slow-body": _slow_body,
     "login": _login,
     "page": _page,
+    "slow-reader": _slow_reader,
 }
 
 

@@ -10,6 +10,7 @@ import os
 import select
 import sys
 import time
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +26,7 @@ __all__ = [
     "NOFOLLOW",
     "NONBLOCK",
     "PATH",
+    "allow_descriptors",
     "bytes_waiting",
     "path_of",
     "pread",
@@ -127,6 +129,19 @@ def wait_ready(
         {fd for fd in readable if answers.get(fd, 0) & (wanted | gone)},
         {fd for fd in writable if answers.get(fd, 0) & (given | gone)},
     )
+
+
+def allow_descriptors(count: int) -> None:
+    """Let this process have so many open at once, or as many as the system allows it."""
+    resource = _module("resource")
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= count:
+        return
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def yield_processor() -> None:

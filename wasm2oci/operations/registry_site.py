@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.target import ContentNotFoundError
 from wasm2oci.content.verify import verified
-from wasm2oci.errors import Wasm2OciError
+from wasm2oci.errors import LocalIOError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.server.access import Everyone
@@ -51,7 +51,10 @@ def make_site(storage: "Storage", access: "Access | None") -> Site:
             effort.take_turn()
             facts = known.get(key)  # another request may have found it out meanwhile
         if facts is None:
-            facts = describe(storage, repository, stored)
+            try:
+                facts = describe(storage, repository, stored)
+            except LocalIOError:  # its message names paths of this machine, and the disk may be well again soon
+                return ArtifactFacts(problem="The registry's disk refuses to be read.")
             known.put(key, facts)
         return facts
 
@@ -93,7 +96,11 @@ def _size(facts: ArtifactFacts) -> int:
 
 
 def describe(storage: "Storage", repository: str, stored: "StoredManifest") -> ArtifactFacts:
-    """What the module of this manifest is made of, or why that is not known; in bounded time and memory."""
+    """What the module of this manifest is made of, or why that is not known; in bounded time and memory.
+
+    Raises:
+        LocalIOError: the storage cannot be read.
+    """
     from wasm2oci.engine.facts import declared_size, outline
     from wasm2oci.packager.recognise import recognise
     from wasm2oci.packager.tarball import archive_budget
@@ -114,6 +121,8 @@ def describe(storage: "Storage", repository: str, stored: "StoredManifest") -> A
         counts = (len(module.imports), len(module.exports))
         module = module._replace(imports=module.imports[:_SHOWN], exports=module.exports[:_SHOWN])
         return ArtifactFacts(profile, found.module.digest, module, counts=counts)
+    except LocalIOError:
+        raise
     except Wasm2OciError as error:
         return ArtifactFacts(profile, problem=error.message)
 

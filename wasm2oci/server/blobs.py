@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["append", "cancel", "delete", "finish", "get", "parse_range", "start", "status"]
 
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})\Z")
+_LOOK_COST: Final = 1000
+"""What looking into a repository counts as, in bytes that are worked through."""
 _WAIT: Final = 10.0
 """Seconds a request waits for another one that changes the same upload (a client that reconnected)."""
 
@@ -196,6 +198,7 @@ def _mount(call: "Call", digest: Digest) -> bool:
     source = call.parameter("from")
     # What the user may not pull is answered as if it were not there: that it is must not be learned this way either.
     sources = [check_repository(source)] if source else call.storage.repositories()
+    call.effort.spend(_LOOK_COST * len(sources))
     return any(
         call.access.allows(call.user, "pull", name) and call.storage.mount_blob(call.repository, digest, name)
         for name in sources

@@ -48,9 +48,10 @@ from wasm2oci.oci.digest import ALGORITHMS, Digest
 from wasm2oci.oci.layout_index import LAYOUT_MARKER, LayoutIndex, layout_marker
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import InvalidReferenceError, check_repository
+from wasm2oci.oci.wire import MANIFEST_MAX
 from wasm2oci.server.layout_repository import LayoutRepository
 from wasm2oci.server.messages import FileBody
-from wasm2oci.server.storage import StoredManifest
+from wasm2oci.server.storage import OpenManifest, StoredManifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -178,14 +179,26 @@ class DiskStorage:
     def manifest(self, repository: str, reference: "Name") -> StoredManifest | None:
         """The manifest that a digest or a tag names, or None."""
         found = self._open(repository)
-        if found is None:
+        named = None if found is None else found.named(reference)
+        if found is None or named is None:
             return None
-        digest = reference if isinstance(reference, Digest) else found.tags().get(reference)
-        media_type = None if digest is None else found.media_type(digest)
-        if digest is None or media_type is None:
+        raw = found.read(named[0])
+        return None if raw is None else StoredManifest(*named, raw)
+
+    def open_manifest(self, repository: str, reference: "Name") -> OpenManifest | None:
+        """The manifest that a digest or a tag names, to be sent from its file; or None."""
+        found = self._open(repository)
+        named = None if found is None else found.named(reference)
+        size = None if named is None else self.blob_size(repository, named[0])
+        if named is None or size is None or size > MANIFEST_MAX:
             return None
-        raw = found.read(digest)
-        return None if raw is None else StoredManifest(digest, media_type, raw)
+        body = self.open_blob(repository, named[0], 0, size)
+        return None if body is None else OpenManifest(*named, body)
+
+    def has_manifest(self, repository: str, digest: Digest) -> bool:
+        """Whether the repository has it, whole."""
+        found = self._open(repository)
+        return found is not None and found.named(digest) is not None and self._whole(repository, digest) is not None
 
     def put_manifest(self, repository: str, manifest: StoredManifest, tags: "Sequence[str]") -> None:
         """Keep a manifest and let these tags name it; seen by everybody with the rename of `index.json`."""
@@ -446,6 +459,13 @@ class _Writer:
         if self._made:
             with local_errors(self._path), closing(ReadableFile(self._path)) as file:
                 yield from file.chunks(_PIECE)
+
+    def hand_out(self) -> "Body":
+        self.rest()
+        with local_errors(self._path):
+            body = FileBody(ReadableFile(self._path), 0, self._size)
+        self.discard()  # what is open stays readable; where it does not, the file goes with the next start
+        return body
 
     def commit(self, repository: str, digest: Digest) -> None:
         with local_errors(self._path):

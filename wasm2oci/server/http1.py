@@ -23,6 +23,8 @@ _BAD_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}\Z")
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[ -~\t]*)?\Z")
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
+_FIELDS_MAX: Final = 128
+"""Each costs as much as hundreds of bytes of a value; browsers and proxies send some thirty."""
 _TAB: Final = "\t"
 _HOST: Final = re.compile(r"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*\Z")
 
@@ -123,6 +125,8 @@ def parse_head(raw: bytes) -> Head:
         HeadError: anything is not as RFC 9112 wants it, or two readers could read it in two ways.
     """
     lines = raw.split(b"\r\n")
+    if len(lines) > _FIELDS_MAX:
+        raise HeadError(f"more than {_FIELDS_MAX} header fields", 431)
     match = _REQUEST_LINE.match(lines[0])
     if match is None:
         versioned = _VERSION.search(lines[0])

@@ -9,6 +9,7 @@ another: of the address that has the most, the one that deserves it least (`Conn
 Spec: RFC 9112.
 """
 
+import _thread
 import contextlib
 import selectors
 import socket
@@ -35,12 +36,13 @@ if TYPE_CHECKING:
 
 __all__ = ["CannotListenError", "Server"]
 
-_BACKLOG: Final = 256
+_BACKLOG: Final = 1024
+"""Connections that wait to be accepted. One that finds no place among them is tried again by its client's system a
+second later, so there are more than a crowd opens at once."""
 _HOUSEKEEPING: Final = 30.0
 _RETRY: Final = 0.02
 _ROOM: Final = 0.1
 """Seconds until it is looked again which connection may make room."""
-_TRIES: Final = 5
 
 
 class CannotListenError(LocalIOError):
@@ -171,7 +173,8 @@ class Server:
             connection.close()
             return
         try:
-            threading.Thread(target=self._serve, args=(connection,), name="wasm2oci-serve", daemon=True).start()
+            # `threading.Thread.start` waits until the thread runs, and the next client would wait with it.
+            _thread.start_new_thread(self._serve, (connection,))
         except RuntimeError:
             # No thread is to be had right now: this client is turned away, the next one perhaps not.
             self._forget(connection)
@@ -179,11 +182,11 @@ class Server:
     def _make_room(self, newcomer: Connection) -> bool:
         """Add a connection when there is room, when another could be cut for it, or when one ended.
 
-        False when it is refused: no address gets all places, so that those of others need not wait; or when stopping.
+        False when it is refused: no address gets all places, and none is waited for while there are some for others;
+        or when stopping.
         """
         most = self._limits.connections
         with self._lock:
-            tried = 0
             while not self._stopping.is_set():
                 share = sum(connection.client.address == newcomer.client.address for connection in self._connections)
                 greedy = share >= max(1, most * 3 // 4)
@@ -196,10 +199,9 @@ class Server:
                     self._connections.discard(least)
                     self._leaving.add(least)
                     least.cut()
-                elif greedy and tried >= _TRIES:
+                elif greedy and len(self._leaving) < most:
                     return False
                 else:
-                    tried += 1
                     self._gone.wait(_ROOM)
         return False
 

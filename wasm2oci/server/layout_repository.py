@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Name
 
 __all__ = ["LayoutRepository"]
 
@@ -63,6 +64,14 @@ class LayoutRepository:
         with self.lock:
             self._refresh()
             return self._types.get(digest)
+
+    def named(self, reference: Name) -> tuple[Digest, str] | None:
+        """Digest and type of the manifest that a digest or a tag names; None when the repository does not list it."""
+        with self.lock:
+            self._refresh()
+            digest = reference if isinstance(reference, Digest) else self._tags.get(reference)
+            media_type = None if digest is None else self._types.get(digest)
+            return None if digest is None or media_type is None else (digest, media_type)
 
     def manifests(self) -> list[Digest]:
         """Every manifest, sorted."""

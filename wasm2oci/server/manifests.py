@@ -11,7 +11,7 @@ from wasm2oci.oci.endpoints import GET_MANIFEST
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
 from wasm2oci.oci.media_type import essence
 from wasm2oci.oci.reference import InvalidReferenceError, check_tag, parse_name
-from wasm2oci.server.messages import BytesBody, Response
+from wasm2oci.server.messages import Response
 from wasm2oci.server.problems import ProblemError
 from wasm2oci.server.storage import StoredManifest
 
@@ -33,14 +33,15 @@ _NONDISTRIBUTABLE: Final = (".nondistributable.", ".foreign.")
 
 def get(call: "Call") -> Response:
     """end-3: the bytes as they were pushed, and the type they were pushed as."""
-    stored = call.storage.manifest(call.repository, _reference(call))
-    if stored is None:
+    found = call.storage.open_manifest(call.repository, _reference(call))
+    if found is None:
         raise ProblemError("MANIFEST_UNKNOWN")
-    tag = f'"{stored.digest}"'
-    headers = (("Docker-Content-Digest", str(stored.digest)), ("ETag", tag))
+    tag = f'"{found.digest}"'
+    headers = (("Docker-Content-Digest", str(found.digest)), ("ETag", tag))
     if tag in [part.strip() for part in (call.request.headers.combined("If-None-Match") or "").split(",")]:
+        found.body.close()
         return Response(304, headers)
-    return Response(200, (("Content-Type", stored.media_type), *headers), BytesBody(stored.raw))
+    return Response(200, (("Content-Type", found.media_type), *headers), found.body)
 
 
 def put(call: "Call") -> Response:
@@ -139,9 +140,9 @@ def _received(call: "Call") -> "Iterator[Callable[[], bytes]]":
 
 
 def _check_children(call: "Call", manifest: Manifest | Index) -> None:
-    for child in manifest.children:
+    for child in {child.digest: child for child in manifest.children}.values():
         if isinstance(manifest, Index):
-            there = call.storage.manifest(call.repository, child.digest) is not None
+            there = call.storage.has_manifest(call.repository, child.digest)
         else:
             there = _may_be_absent(child)
         there = there or call.storage.blob_size(call.repository, child.digest) is not None

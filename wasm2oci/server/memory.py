@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.server.messages import BytesBody
+from wasm2oci.server.storage import OpenManifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,6 +43,9 @@ class _Writer:
 
     def read_back(self) -> "Iterator[bytes]":
         yield bytes(self._data)
+
+    def hand_out(self) -> "Body":
+        return BytesBody(bytes(self._data))
 
     def commit(self, repository: str, digest: "Digest") -> None:
         self._storage.add_blob(repository, digest, bytes(self._data))
@@ -108,6 +112,15 @@ class MemoryStorage:
                 return None
             digest = reference if isinstance(reference, Digest) else found.tags.get(reference)
             return None if digest is None else found.manifests.get(digest)
+
+    def open_manifest(self, repository: str, reference: "Name") -> OpenManifest | None:
+        """The manifest that a digest or a tag names, to be sent, or None."""
+        found = self.manifest(repository, reference)
+        return None if found is None else OpenManifest(found.digest, found.media_type, BytesBody(found.raw))
+
+    def has_manifest(self, repository: str, digest: "Digest") -> bool:
+        """Whether the repository has it."""
+        return self.manifest(repository, digest) is not None
 
     def put_manifest(self, repository: str, manifest: "StoredManifest", tags: "Sequence[str]") -> None:
         """Keep a manifest and let these tags name it."""

@@ -9,6 +9,7 @@ import errno
 import re
 import secrets
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import InvalidInputError, LocalIOError, Wasm2OciError
@@ -19,6 +20,7 @@ from wasm2oci.server import blobs, listing, manifests
 from wasm2oci.server.access import ANONYMOUS, Everyone
 from wasm2oci.server.call import Call, Rules
 from wasm2oci.server.fairness import Client, Effort, Turns
+from wasm2oci.server.messages import BytesBody
 from wasm2oci.server.problems import ProblemError, problem_response
 from wasm2oci.server.uploads import Uploads
 
@@ -53,6 +55,8 @@ HEAD is answered as GET; the HTTP server leaves the body out.
 """
 
 
+_IN_MEMORY: Final = 64 << 10
+"""Bytes of a response that are kept in memory until they are sent."""
 _ADDRESS: Final = re.compile(r"(?:localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z", re.IGNORECASE)
 """A Host that nobody's name server decides on."""
 
@@ -92,7 +96,7 @@ class Registry:
     def handle(self, request: "Request") -> "Response":
         """Answer one request. Raises nothing but what the request's own body raises, and bugs."""
         try:
-            return self._answer(request)
+            return self._lightened(self._answer(request))
         except ProblemError as problem:
             return problem.response()
         except InvalidDigestError as error:
@@ -120,6 +124,14 @@ class Registry:
         """Drop every upload and close the storage."""
         self._uploads.collect(everything=True)
         self.storage.close()
+
+    def _lightened(self, response: "Response") -> "Response":
+        """The response, without a large body in memory: hundreds of clients may take theirs slowly at once."""
+        if not isinstance(response.body, BytesBody) or response.body.length <= _IN_MEMORY:
+            return response
+        aside = self.storage.new_blob()
+        aside.write(response.body.data)
+        return replace(response, body=aside.hand_out())
 
     def _answer(self, request: "Request") -> "Response":
         match = endpoints.find_endpoints(request.path)

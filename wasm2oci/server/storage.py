@@ -9,7 +9,7 @@ Two implementations pass one contract suite: memory (for tests) and disk (OCI im
 """
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Name
     from wasm2oci.server.messages import Body, Buffer
 
-__all__ = ["BlobWriter", "Storage", "StoredManifest"]
+__all__ = ["BlobWriter", "OpenManifest", "Storage", "StoredManifest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,14 @@ class StoredManifest:
     digest: "Digest"
     media_type: str
     raw: bytes = field(repr=False)
+
+
+class OpenManifest(NamedTuple):
+    """A manifest to be sent: its digest, the type it was pushed as, and its bytes. The body has to be closed."""
+
+    digest: "Digest"
+    media_type: str
+    body: "Body"
 
 
 class BlobWriter(Protocol):
@@ -52,6 +60,10 @@ class BlobWriter(Protocol):
 
     def read_back(self) -> "Iterator[bytes]":
         """What was written so far, from the first byte on (to hash it by another algorithm)."""
+        ...
+
+    def hand_out(self) -> "Body":
+        """What was written, to be sent once; nothing is left of it when the body is closed, and the writer is done."""
         ...
 
     def commit(self, repository: str, digest: "Digest") -> None:
@@ -96,6 +108,14 @@ class Storage(Protocol):
 
     def manifest(self, repository: str, reference: "Name") -> StoredManifest | None:
         """The manifest that a digest or a tag names, or None."""
+        ...
+
+    def open_manifest(self, repository: str, reference: "Name") -> OpenManifest | None:
+        """The manifest that a digest or a tag names, to be sent without being in memory as a whole; or None."""
+        ...
+
+    def has_manifest(self, repository: str, digest: "Digest") -> bool:
+        """Whether `manifest` would find it; many are asked for at once, so no bytes are read again for it."""
         ...
 
     def put_manifest(self, repository: str, manifest: StoredManifest, tags: "Sequence[str]") -> None:
