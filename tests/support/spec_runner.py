@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.support.spec_suite import Command
-from wasm2oci.engine.embed import Engine, Instance, Linker, Module, new_global, new_memory, new_table
+from wasm2oci.engine.embed import Engine, Instance, Linker, Module
 from wasm2oci.engine.errors import InvalidModuleError, MalformedError, UnlinkableError
+from wasm2oci.engine.host import new_global, new_memory, new_table
 from wasm2oci.engine.runtime import numeric
 from wasm2oci.engine.runtime.function import Function, Global
 from wasm2oci.engine.runtime.gc import HostObject, Reference

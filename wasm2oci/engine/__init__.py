@@ -12,21 +12,7 @@ from typing import TYPE_CHECKING
 from wasm2oci.base.lazy import lazily
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.embed import (
-        Caller,
-        Engine,
-        ExportNotFoundError,
-        ExportType,
-        HostFunction,
-        ImportType,
-        Instance,
-        Linker,
-        Module,
-        new_global,
-        new_memory,
-        new_table,
-        new_tag,
-    )
+    from wasm2oci.engine.embed import Engine, ExportNotFoundError, ExportType, ImportType, Instance, Linker, Module
     from wasm2oci.engine.errors import (
         FeatureError,
         InvalidModuleError,
@@ -34,6 +20,8 @@ if TYPE_CHECKING:
         ModuleError,
         UnlinkableError,
     )
+    from wasm2oci.engine.host import Caller, HostFunction, new_global, new_memory, new_table, new_tag
+    from wasm2oci.engine.preview1 import GuestDirectoryError, Preopen, ProcExit, WasiHost
     from wasm2oci.engine.runtime.function import Function, Global, Tag
     from wasm2oci.engine.runtime.limits import ResourceLimitError, ResourceLimits
     from wasm2oci.engine.runtime.memory import Memory
@@ -55,6 +43,7 @@ __all__ = [
     "Frame",
     "Function",
     "Global",
+    "GuestDirectoryError",
     "HostFunction",
     "ImportType",
     "Instance",
@@ -64,6 +53,8 @@ __all__ = [
     "Memory",
     "Module",
     "ModuleError",
+    "Preopen",
+    "ProcExit",
     "ResourceLimitError",
     "ResourceLimits",
     "Table",
@@ -72,6 +63,7 @@ __all__ = [
     "TrapKind",
     "UnlinkableError",
     "ValueTypeError",
+    "WasiHost",
     "WasmException",
     "new_global",
     "new_memory",
@@ -82,22 +74,10 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
-        "embed": (
-            "Caller",
-            "Engine",
-            "ExportNotFoundError",
-            "ExportType",
-            "HostFunction",
-            "ImportType",
-            "Instance",
-            "Linker",
-            "Module",
-            "new_global",
-            "new_memory",
-            "new_table",
-            "new_tag",
-        ),
+        "embed": ("Engine", "ExportNotFoundError", "ExportType", "ImportType", "Instance", "Linker", "Module"),
         "errors": ("FeatureError", "InvalidModuleError", "MalformedError", "ModuleError", "UnlinkableError"),
+        "host": ("Caller", "HostFunction", "new_global", "new_memory", "new_table", "new_tag"),
+        "preview1": ("GuestDirectoryError", "Preopen", "ProcExit", "WasiHost"),
         "runtime.function": ("Function", "Global", "Tag"),
         "runtime.limits": ("ResourceLimitError", "ResourceLimits"),
         "runtime.memory": ("Memory",),

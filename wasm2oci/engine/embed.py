@@ -9,44 +9,28 @@
 
 An `Engine` is settings; a `Module` is decoded and validated once and can be instantiated often; a `Linker` holds what
 modules import: host functions, and exports of other instances; an `Instance` offers its exports. What crosses the
-border, and how values look on both sides, stands in `runtime.values`.
+border, and how values look on both sides: see `runtime.values`. What a host makes itself: see `host`.
 
 Nothing here is shared between threads: use a linker and its instances from one thread at a time. The exception is
 `Linker.interrupt`.
 """
 
+from __future__ import annotations
+
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wasm2oci.engine.binary import decode_module
-from wasm2oci.engine.binary.types import host_function
 from wasm2oci.engine.collector import Pause
+from wasm2oci.engine.host import Caller, HostFunction
 from wasm2oci.engine.runtime.function import Function, Global, Tag
-from wasm2oci.engine.runtime.instance import Extern, ModuleInstance
 from wasm2oci.engine.runtime.instantiate import allocate, initialise, match_imports
-from wasm2oci.engine.runtime.limits import ResourceLimits
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
-from wasm2oci.engine.runtime.trap import Trap, TrapKind
-from wasm2oci.engine.runtime.values import checked_results, host_arguments, to_wasm, value_type
-from wasm2oci.engine.syntax.features import EXECUTED, Feature, feature_names
-from wasm2oci.engine.syntax.types import (
-    DefType,
-    ExternKind,
-    ExternType,
-    FuncType,
-    GlobalType,
-    Limits,
-    MemoryType,
-    TableType,
-    TagType,
-    extern_text,
-    is_ref,
-    type_text,
-)
+from wasm2oci.engine.runtime.trap import TrapKind
+from wasm2oci.engine.syntax.features import EXECUTED, feature_names
+from wasm2oci.engine.syntax.types import extern_text
 from wasm2oci.engine.translate import Options, prepare
 from wasm2oci.engine.translate.cache import CodeCache
 from wasm2oci.engine.translate.traps import explain
@@ -54,25 +38,19 @@ from wasm2oci.engine.validate import validate_module
 from wasm2oci.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from wasm2oci.engine.preview1 import WasiHost
+    from wasm2oci.engine.runtime.instance import Extern, ModuleInstance
+    from wasm2oci.engine.runtime.limits import ResourceLimits
+    from wasm2oci.engine.runtime.trap import Trap
     from wasm2oci.engine.syntax import module as syntax
+    from wasm2oci.engine.syntax.features import Feature
+    from wasm2oci.engine.syntax.types import ExternKind, ExternType
+    from wasm2oci.wasi import Preopen
 
-__all__ = [
-    "Caller",
-    "Engine",
-    "ExportNotFoundError",
-    "ExportType",
-    "HostFunction",
-    "ImportType",
-    "Instance",
-    "Linker",
-    "Module",
-    "new_global",
-    "new_memory",
-    "new_table",
-    "new_tag",
-]
+__all__ = ["Engine", "ExportNotFoundError", "ExportType", "ImportType", "Instance", "Linker", "Module"]
 
 
 E = TypeVar("E", Function, Memory, Table, Global, Tag)
@@ -180,66 +158,6 @@ class Module:
         return tuple(ExportType(e.name, e.kind, extern_type(e.kind, e.index)) for e in self.syntax.exports)
 
 
-class Caller:
-    """What a host function that asks for it learns about the instance whose import it is.
-
-    Attributes:
-        instance: the instance; None until all of it is allocated.
-        memory: its memory, for convenience: the export named "memory", else the first one, else None.
-    """
-
-    __slots__ = ("instance", "memory")
-
-    def __init__(self) -> None:
-        self.instance: Instance | None = None
-        self.memory: Memory | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HostFunction:
-    """A Python callable a guest can import.
-
-    What it raises passes through the guest untouched, to whoever called the guest; it may raise `Trap` itself, and
-    `WasmException` to throw one the guest can catch.
-
-    Args:
-        params: the types of its parameters, by name (`"i32"`) or number.
-        results: the types of its results.
-        call: takes as many arguments; returns None, the result, or a tuple of several.
-        raw: take and return values as the guest keeps them (unsigned integers), unchecked; faster.
-        caller: pass a `Caller` as the first argument.
-    """
-
-    params: Sequence[int | str]
-    results: Sequence[int | str]
-    call: Callable[..., Any]
-    raw: bool = False
-    caller: bool = False
-    type: DefType = field(init=False)
-
-    def __post_init__(self) -> None:
-        signature = FuncType(tuple(map(value_type, self.params)), tuple(map(value_type, self.results)))
-        object.__setattr__(self, "type", host_function(signature))
-
-    def bind(self, caller: Caller, name: str | None = None) -> Function:
-        """The function instance for one importing instance."""
-        call = self.call
-        if self.caller:
-
-            def with_caller(*values: Any) -> Any:
-                return self.call(caller, *values)
-
-            call = with_caller
-        if self.raw:
-            return Function(self.type, call, name=name)
-        signature = self.type.func
-
-        def checked(*values: Any) -> Any:
-            return checked_results(signature, call(*host_arguments(signature, values)))
-
-        return Function(self.type, checked, name=name)
-
-
 class Instance:
     """An instance of a module; `Linker.instantiate` makes them.
 
@@ -312,6 +230,7 @@ class Linker:
         self._items: dict[tuple[str, str], Extern | HostFunction] = {}
         self._fuel = [0]
         self._interrupt = [0]
+        self._wasi: WasiHost | None = None
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._items)
@@ -351,6 +270,51 @@ class Linker:
         """Offers all exports of an instance under a module name."""
         for name, item in instance.exports.items():
             self.define(module, name, item)
+
+    def define_wasi(
+        self,
+        *,
+        args: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        directories: Sequence[Preopen] = (),
+        stdin: int | bytes = b"",
+        stdout: int | Callable[[bytes], object] = 1,
+        stderr: int | Callable[[bytes], object] = 2,
+        trace: Callable[[str], object] | None = None,
+    ) -> WasiHost:
+        """Offers all functions of WASI preview 1. Use what it returns as a context manager: it holds descriptors.
+
+            with linker.define_wasi(args=["hello"], stdout=output.append) as wasi:
+                exit_code = wasi.start(linker.instantiate(module))
+
+        Args:
+            args: the guest's command line, the program's name first.
+            environment: its variables; it gets none of this process's.
+            directories: what it may use of the file system.
+            stdin: bytes, or a descriptor of this process.
+            stdout: what takes its bytes, or a descriptor of this process.
+            stderr: the same.
+            trace: takes a line for each call.
+
+        Raises:
+            UsageError: a text has a NUL in it.
+            LocalIOError: a directory cannot be opened.
+        """
+        from wasm2oci.engine.preview1 import WasiHost  # noqa: PLC0415 - not every guest gets it
+
+        host = WasiHost(
+            args=args,
+            environment=environment or {},
+            directories=directories,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            trace=trace,
+        )
+        for name, function in host.functions.items():
+            self.define(host.module, name, function)
+        self._wasi = host
+        return host
 
     def instantiate(
         self,
@@ -423,54 +387,8 @@ class Linker:
     def interrupt(self) -> None:
         """Stops the guest code that runs, or else what runs next, with `TrapKind.INTERRUPT`; from any thread.
 
-        Takes an engine that is `interruptible`.
+        Takes an engine that is `interruptible`; a WASI call that waits ends on every engine.
         """
         self._interrupt[0] = 1
-
-
-# --- items of the host's own -------------------------------------------------------------------
-def new_memory(minimum: int, maximum: int | None = None, *, is64: bool = False, shared: bool = False) -> Memory:
-    """A memory of the host's, to be imported.
-
-    Args:
-        minimum: its size in pages of 64 KiB.
-        maximum: pages it may grow to.
-        is64: addressed by i64.
-        shared: of the type that threads share, which some modules import; all code still runs in one thread.
-    """
-    return Memory(MemoryType(_limits(minimum, maximum, is64=is64), shared))
-
-
-def new_table(
-    element: int | str, minimum: int, maximum: int | None = None, *, initial: Any = None, is64: bool = False
-) -> Table:
-    """A table of the host's, to be imported.
-
-    Args:
-        element: the type of its references, such as `"funcref"`.
-        minimum: how many there are.
-        maximum: how many it may grow to.
-        initial: what each starts as.
-        is64: indexed by i64.
-    """
-    type_ = value_type(element)
-    if not is_ref(type_):
-        raise UsageError(f"a table holds references, and {type_text(type_)} is none")
-    return Table(TableType(type_, _limits(minimum, maximum, is64=is64)), to_wasm(type_, initial))
-
-
-def _limits(minimum: int, maximum: int | None, *, is64: bool) -> Limits:
-    if minimum < 0 or (maximum is not None and maximum < minimum):
-        raise UsageError(f"a size from {minimum} to {maximum} is none: it starts at 0, and grows to the maximum")
-    return Limits(minimum, maximum, is64)
-
-
-def new_global(type_: int | str, value: Any, *, mutable: bool = False) -> Global:
-    """A global of the host's, to be imported; `value` is a host's value of that type."""
-    number = value_type(type_)
-    return Global(GlobalType(number, mutable), to_wasm(number, value))
-
-
-def new_tag(params: Sequence[int | str]) -> Tag:
-    """A tag of the host's, to be imported; exceptions thrown with it carry values of these types."""
-    return Tag(TagType(host_function(FuncType(tuple(map(value_type, params)), ()))))
+        if self._wasi is not None:
+            self._wasi.interrupt()

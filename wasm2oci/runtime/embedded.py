@@ -6,8 +6,8 @@ from typing import Any
 
 from wasm2oci.engine import Engine, Linker, Module
 from wasm2oci.engine.binary import decode_names
+from wasm2oci.engine.preview1 import host_functions
 from wasm2oci.engine.runtime.limits import Account, ResourceLimits, allowed_calls
-from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.syntax.module import Import
 from wasm2oci.engine.syntax.types import DefType, FuncType
@@ -28,8 +28,7 @@ from wasm2oci.runtime.streams import bound_calls, open_wasi
 from wasm2oci.runtime.supervise import TimedOut, supervise
 from wasm2oci.runtime.timings import timed
 from wasm2oci.runtime.values import format_value, parse_values
-from wasm2oci.wasi import FUNCTIONS, MODULE, Interrupt, Interrupted, MemoryFaultError, ProcExit, core_type
-from wasm2oci.wasi.functions import Call
+from wasm2oci.wasi import MODULE, Interrupt, Interrupted, ProcExit
 
 __all__ = ["run_module"]
 
@@ -96,7 +95,8 @@ def _call(
         module = Module(engine, request.module, digest=request.sha256)
         held.callback(module.code.save)  # in a child process nothing comes after this
         linker = Linker(engine)
-        _define(linker, bound_calls(wasi, request))
+        for name, function in host_functions(bound_calls(wasi, request)).items():
+            linker.define(MODULE, name, function)
         for item in preflight.missing:
             _define_missing(linker, item)
         most = limits.max_memory
@@ -109,57 +109,6 @@ def _call(
     types = preflight.type.results
     made = value if len(types) > 1 else [value] if types else []
     return tuple(format_value(one, type_) for one, type_ in zip(made, types, strict=True))
-
-
-class _EngineMemory:
-    """The engine's memory as WASI sees it."""
-
-    __slots__ = ("_memory",)
-
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
-
-    def read(self, address: int, size: int) -> bytes:
-        """See `wasi.Memory`."""
-        data = self._memory.data
-        if address + size > len(data):
-            raise MemoryFaultError
-        return bytes(memoryview(data)[address : address + size])
-
-    def write(self, address: int, data: bytes) -> None:
-        """See `wasi.Memory`."""
-        into = self._memory.data
-        if address + len(data) > len(into):
-            raise MemoryFaultError
-        into[address : address + len(data)] = data
-
-
-class _NoMemory:
-    """What a module without a memory has."""
-
-    def read(self, address: int, size: int) -> bytes:
-        """Nothing can be read."""
-        raise MemoryFaultError(address, size)
-
-    def write(self, address: int, data: bytes) -> None:
-        """Nothing can be written."""
-        raise MemoryFaultError(address, data)
-
-
-def _define(linker: Linker, calls: dict[str, Call]) -> None:
-    for function in FUNCTIONS:
-        params, results = core_type(function)
-        linker.define_function(
-            MODULE, function.name, params, results, _host(calls[function.name]), raw=True, caller=True
-        )
-
-
-def _host(call: Call) -> Any:
-    def host(caller: Any, *raw: int) -> int | None:
-        memory = caller.memory
-        return call(_NoMemory() if memory is None else _EngineMemory(memory), *raw)
-
-    return host
 
 
 def _define_missing(linker: Linker, item: Import) -> None:

@@ -1,12 +1,7 @@
 """From a request's descriptors, bytes and functions to the streams of a WASI context."""
 
-from collections.abc import Callable
-
 from wasm2oci.runtime.request import DirectoryError, RunRequest
 from wasm2oci.wasi import (
-    BytesSource,
-    FunctionSink,
-    HostStream,
     Interrupt,
     LineTracer,
     PreopenError,
@@ -17,6 +12,7 @@ from wasm2oci.wasi import (
     bind,
 )
 from wasm2oci.wasi.functions import Call
+from wasm2oci.wasi.streams import sink_of, source_of
 
 __all__ = ["bound_calls", "open_wasi"]
 
@@ -32,9 +28,9 @@ def open_wasi(request: RunRequest, interrupt: Interrupt) -> Wasi:
         environment=request.environment,
         preopens=request.preopens,
         listeners=request.listeners,
-        stdin=BytesSource(request.stdin) if isinstance(request.stdin, bytes) else HostStream(request.stdin),
-        stdout=_sink(request.stdout),
-        stderr=_sink(request.stderr),
+        stdin=source_of(request.stdin),
+        stdout=sink_of(request.stdout),
+        stderr=sink_of(request.stderr),
         clock=request.clock or SystemClock(),
         waiter=SystemWaiter(interrupt),
         random=request.random,
@@ -43,10 +39,6 @@ def open_wasi(request: RunRequest, interrupt: Interrupt) -> Wasi:
         return Wasi(context)
     except PreopenError as error:
         raise DirectoryError(error.preopen.host, error.reason) from error
-
-
-def _sink(target: int | Callable[[bytes], object]) -> HostStream | FunctionSink:
-    return HostStream(target) if isinstance(target, int) else FunctionSink(target)
 
 
 def bound_calls(wasi: Wasi, request: RunRequest) -> dict[str, Call]:

@@ -8,7 +8,17 @@ from typing import Final, Protocol
 from wasm2oci.wasi.abi import Errno, FileType, WasiError
 from wasm2oci.wasi.waiting import Waiter
 
-__all__ = ["BytesSource", "FunctionSink", "HostStream", "Sink", "Source", "file_type", "read_when_ready"]
+__all__ = [
+    "BytesSource",
+    "FunctionSink",
+    "HostStream",
+    "Sink",
+    "Source",
+    "file_type",
+    "read_when_ready",
+    "sink_of",
+    "source_of",
+]
 
 _PIPE_BUF: Final = 4096
 """A pipe that `select` calls writable takes this much without blocking (POSIX: PIPE_BUF)."""
@@ -165,3 +175,13 @@ class FunctionSink:
         """See `Sink.write`."""
         self._take(data)
         return len(data)
+
+
+def source_of(given: int | bytes) -> Source:
+    """The standard input for a descriptor of the host, or for bytes."""
+    return BytesSource(given) if isinstance(given, bytes) else HostStream(given)
+
+
+def sink_of(given: int | Callable[[bytes], object]) -> Sink:
+    """The standard output for a descriptor of the host, or for a function that takes bytes."""
+    return HostStream(given) if isinstance(given, int) else FunctionSink(given)
