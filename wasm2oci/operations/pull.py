@@ -1,12 +1,13 @@
 """Pull: an artifact comes back as the module it holds, every byte verified before the file has its name."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from wasm2oci.base.files import local_errors, spooled, write_file
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import InvalidInputError, LocalIOError, Remedy, RemedyKind
-from wasm2oci.oci.reference import LayoutReference
+from wasm2oci.oci.reference import LayoutReference, Reference
 from wasm2oci.operations.module_info import ModuleInfo
 from wasm2oci.operations.names import pinned
 from wasm2oci.operations.trust import TrustOptions, guard_for
@@ -91,6 +92,8 @@ class Pulled(NamedTuple):
 def pull(request: PullRequest, environment: "Environment", progress: "Progress" = SILENT) -> Pulled:
     """Fetch the module of an artifact.
 
+    What was pulled by its digest before, and is in the cache still, is not asked for again.
+
     A file gets its name only when every byte is verified and on the disk; a stream gets its first byte only when the
     last one is verified.
 
@@ -109,7 +112,10 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
     guard = guard_for(request.trust, environment)
     with environment.places() as places:
         target: ReadTarget = places.read(request.source)
-        root = open_manifest(target, places.identifier(request.source))
+        known_root = None
+        if request.cached and isinstance(request.source, Reference) and request.source.digest is not None:
+            known_root = environment.cache().recall(request.source)  # a digest means the same for ever
+        root = known_root or open_manifest(target, places.identifier(request.source))
         pending = guard.begin(places, request.source, root) if guard is not None else None
         cache = None
         if request.cached and not isinstance(request.source, LayoutReference):
@@ -132,6 +138,9 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
             write_file(path, content, request.mode)
         else:
             _deliver(content, request.output)
+    if cache is not None and isinstance(request.source, Reference):
+        with suppress(LocalIOError):  # a cache that cannot be written is done without
+            cache.remember(request.source, root)
     progress.finished(found.module, Outcome.EXISTED if known else Outcome.COPIED)
     signers = tuple(signer.name for signer in pending.wait().signers) if pending is not None else ()
     return Pulled(

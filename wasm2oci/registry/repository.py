@@ -10,6 +10,7 @@ Spec: distribution-spec, end-2 to end-12.
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.content.target import ChildMissingError
 from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_all, verified
 from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
@@ -90,6 +91,7 @@ class Repository:
         self._promised: tuple[Digest, Name] | None = None
         self._known_referrers: Referrers | None = None
         self._eager: EagerUpload | None = None
+        self._keeps_unasked = True
 
     @property
     def host(self) -> str:
@@ -154,7 +156,7 @@ class Repository:
         else:
             response = self._exchange.send(HEAD_BLOB, descriptor.digest)
             response.drain()
-            if response.status in {403, 405} and Origin.of(response.url) != self.session.origin:
+            if response.status in {400, 401, 403, 405} and Origin.of(response.url) != self.session.origin:
                 return True  # sent on to a storage that answers GET only: so the registry has it
         if response.status == 200:
             return response.length is None or response.length == descriptor.size
@@ -234,7 +236,8 @@ class Repository:
             return
         with self._guard:
             location = self._uploads.pop(descriptor.digest, None)
-        push_blob(self._exchange, descriptor, content, location=location)
+        unasked = self.takes_unasked(descriptor)
+        push_blob(self._exchange, descriptor, content, location=location, unasked=unasked)
 
     def prepare(self, connections: int) -> None:
         """Begin to open connections; see `content.target.Distant`."""
@@ -246,7 +249,7 @@ class Repository:
 
     def takes_unasked(self, descriptor: Descriptor) -> bool:
         """Whether this blob is sent in the request that would open its upload (end-4b)."""
-        return not descriptor.is_manifest and descriptor.size <= UNASKED_MAX
+        return self._keeps_unasked and not descriptor.is_manifest and descriptor.size <= UNASKED_MAX
 
     def send_ahead(self, content: "Content", size: int) -> None:
         """Begin to take this content, whose digest is not known yet; see `eager_upload.EagerUpload`."""
@@ -398,6 +401,9 @@ class Repository:
         for reference in references:
             try:
                 response = put_manifest(self._exchange, reference, media_type=descriptor.media_type, raw=raw)
+            except ChildMissingError:
+                self._keeps_unasked = False  # it may have said yes to a blob and thrown it away
+                raise
             except _TAG_REFUSALS:
                 if reference == tag and self._is_tagged(descriptor, tag):
                     return  # a tag that may not be moved, and that was not to be (buildkit#3776, kots#5940)

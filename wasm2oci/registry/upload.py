@@ -8,7 +8,7 @@
     WHOLE   PUT location?digest=     all bytes in one request; the normal way, and the only one that GHCR likes
       201                            -> done
       413, 416                       -> CHUNKS in this session, smaller
-      404                            -> OPEN, the session is gone
+      404                            -> OPEN, the session is gone; the second time, go on in CHUNKS
       408, 425, 429, 5xx, broken     -> wait, PROBE
     PROBE   HEAD blob                -> done, if the bytes arrived after all
             GET location             -> CHUNKS from where the registry stands, if it kept something
@@ -254,6 +254,7 @@ class BlobUpload:
             yield Wait(delay, _words(reply))
             return (yield from self._probe())
         if reply.status == 404:
+            self._chunked = self._chunked or self._restarts > 0  # old Artifactory takes no PUT with bytes (buildx#196)
             return (yield from self._restart())
         if reply.status in {413, 416}:
             said = " ".join(problem.message.lower() for problem in parse_problems(reply.read_truncated(ERROR_BODY_MAX)))

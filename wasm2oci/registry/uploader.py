@@ -30,6 +30,7 @@ def push_blob(
     content: "Content",
     *,
     location: str | None = None,
+    unasked: bool = True,
 ) -> None:
     """Upload a blob.
 
@@ -38,6 +39,7 @@ def push_blob(
         descriptor: of the blob.
         content: its bytes; verified on the way, so that wrong bytes are never completed.
         location: of a session that is open already, or None.
+        unasked: whether a small blob may go in the request that would open its upload.
 
     Raises:
         IntegrityError: the bytes are not those of the descriptor, or the registry says so.
@@ -55,7 +57,7 @@ def push_blob(
         random=session.world.random,
         now=session.world.now,
         location=location,
-        unasked=descriptor.size <= UNASKED_MAX,
+        unasked=unasked and descriptor.size <= UNASKED_MAX,
     )
     source = _Source(verified(content, descriptor), descriptor.size)
     run = upload.run()

@@ -140,3 +140,31 @@ def test_a_password_is_not_sent_to_two_registries(tmp_path: Path) -> None:
         copied = invoke("copy", *to, f"oci-layout:{tmp_path / 'layout'}:v1", there, stdin=b"secret")
         assert copied.code == 0, copied.stderr
         assert seen.sent
+
+
+def test_what_was_pulled_by_digest_is_not_asked_for_again(tmp_path: Path) -> None:
+    """A digest means the same for ever: no request, no connection."""
+    home = {"HOME": str(tmp_path / "home")}
+    with registry_server() as registry:
+        digest = invoke("resolve", push(registry, WASM, tmp_path)).stdout.strip()
+        pinned = f"{registry.address}/hello@{digest}"
+        assert invoke("pull", "-o", tmp_path / "a", pinned, env=home).code == 0
+        asked = len(registry.seen)
+        assert invoke("pull", "-o", tmp_path / "b", pinned, env=home).code == 0
+        assert len(registry.seen) == asked
+        assert invoke("pull", "--no-cache", "-o", tmp_path / "c", pinned, env=home).code == 0
+        assert len(registry.seen) > asked
+    assert invoke("pull", "-o", tmp_path / "d", pinned, env=home).code == 0
+    assert {(tmp_path / name).read_bytes() for name in "abcd"} == {WASM}
+
+
+def test_a_manifest_that_left_the_cache_is_asked_for_again(tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path / "home")}
+    with registry_server() as registry:
+        digest = invoke("resolve", push(registry, WASM, tmp_path)).stdout.strip()
+        pinned = f"{registry.address}/hello@{digest}"
+        assert invoke("pull", "-o", tmp_path / "a", pinned, env=home).code == 0
+        for blob in (tmp_path / "home").glob(".cache/wasm2oci/blobs/*/*"):
+            blob.write_bytes(b"damaged")
+        assert invoke("pull", "-o", tmp_path / "b", pinned, env=home).code == 0
+    assert (tmp_path / "b").read_bytes() == WASM

@@ -483,3 +483,48 @@ def test_a_token_server_that_refuses_stale_credentials_is_asked_without(status: 
     with pytest.raises(NotFoundError):
         repository.resolve("v1")
     assert any("reading without credentials" in text for text in network.warned)
+
+
+def test_a_registry_that_takes_no_put_with_bytes_gets_chunks() -> None:
+    """buildx#196: Artifactory answered 404 to a PUT with all bytes after a POST."""
+    inner = fresh_core()
+
+    def answer(sent: Sent) -> Answer:
+        if sent.method == "POST" and "digest=" in sent.url:
+            return Answer(404, {}, b"")
+        if sent.method == "PUT" and "/uploads/" in sent.path and sent.body:
+            return Answer(404, {}, b'{"errors":[{"code":"BLOB_UNKNOWN"}]}')
+        return handled(inner, sent)
+
+    network = Network({HOME: answer})
+    repository = network.repository("registry.example/a", writes=True)
+    repository.push(BLOB, BytesContent(DATA))
+    assert b"".join(repository.fetch(BLOB)) == DATA
+
+
+def test_a_registry_that_says_yes_to_a_blob_and_throws_it_away_gets_it_in_another_way() -> None:
+    inner, stash = fresh_core(), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+
+    def answer(sent: Sent) -> Answer:
+        if sent.method == "POST" and "digest=" in sent.url:
+            return Answer(201, {"Location": "/v2/a/blobs/x"})
+        if sent.method == "PUT" and "/manifests/" in sent.path:
+            for part in (json.loads(sent.body)["config"], *json.loads(sent.body)["layers"]):
+                head = Sent(sent.origin, "HEAD", f"{HOME}/v2/a/blobs/{part['digest']}", {}, b"")
+                if handled(inner, head).status != 200:
+                    return Answer(404, {}, b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}')
+        return handled(inner, sent)
+
+    network = Network({HOME: answer})
+    repository = network.repository("registry.example/a", writes=True)
+    copy(stash.target, root, repository, "v1")
+    assert copy(repository, "v1", MemoryTarget()).root.digest == root.digest
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405])
+def test_a_storage_that_answers_no_head_has_what_the_registry_sends_on_to(status: int) -> None:
+    """containers-roadmap#2671: public.ecr.aws answers 401 to HEAD of a blob, behind its redirect."""
+    storage = "https://storage.example"
+    network = Network({HOME: lambda _: Answer(307, {"Location": f"{storage}/x"}), storage: lambda _: Answer(status)})
+    assert network.repository("registry.example/a").exists(BLOB)
