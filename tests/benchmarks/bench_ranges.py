@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_ranges.py [--mib 256] [--mb-per-second 20] [--ms 20]
 
 The registry is docker-registry behind `tests/support/delayed_line.py`. Both sides read, hash and write; the one
-connection is `registry.download.RemoteBlob`, which is what a registry without ranges gets.
+connection is `registry.download.BlobPart`, which is what a registry without ranges gets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.connect import Connector
-from wasm2oci.registry.download import RemoteBlob
+from wasm2oci.registry.download import BlobPart
 from wasm2oci.registry.options import ConnectOptions
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def main() -> int:
             Connector(ConnectOptions(environ={}, home=folder, plain_http=True)) as far,
         ):
             repository = far.repository(Reference.parse(f"{line.address}/bench/large"))
-            one = seconds(Verified(blob, RemoteBlob(repository._exchange, blob)), folder / "one")
+            one = seconds(Verified(blob, BlobPart(repository._exchange, blob, 0, blob.size)), folder / "one")
             parts = seconds(repository.fetch(blob), folder / "parts")
     print(f"{options.mib} MiB: one connection {one:.1f} s, in parts {parts:.1f} s, {one / parts:.1f} times as fast")
     return 0

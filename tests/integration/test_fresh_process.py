@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,12 +22,14 @@ from tests.support.registry_server import registry_server
 from tests.support.serve_process import ROOT
 from wasm2oci.oci.digest import Digest
 from wasm2oci.server.exposure import tls_context
+from wasm2oci.server.messages import Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.registry_server import RunningRegistry
+    from tests.support.registry_server import Handle, RunningRegistry
+    from wasm2oci.server.messages import Request
 
 MIB = 1 << 20
 
@@ -87,3 +91,66 @@ def write(layout: Path, data: bytes, media_type: str) -> dict[str, object]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return {"mediaType": media_type, "digest": str(digest), "size": len(data)}
+
+
+def test_a_pull_that_ctrl_c_ended_goes_on_in_the_next_process(folder: Path) -> None:
+    """The blob breaks off half-way and stays so; SIGINT ends the process, and the next one asks for the rest."""
+    certificate = make_authority(folder).issue("interrupted")
+    data = b"\0asm\1\0\0\0" + os.urandom(6 * MIB)
+    half, hanging, over = len(data) // 2, threading.Event(), threading.Event()
+    asked: list[str] = []
+
+    class Half:
+        length = len(data)
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield data[:half]
+            hanging.set()
+            over.wait(60)
+
+        def close(self) -> None:
+            pass
+
+    def interrupted(handle: Handle) -> Handle:
+        def answer(request: Request) -> Response:
+            if request.method == "GET" and str(Digest.of(data)) in request.target:
+                asked.append(request.headers.get("range") or "")
+                if len(asked) == 1:
+                    return Response(200, (("Content-Length", str(len(data))),), Half())
+            return handle(request)
+
+        return answer
+
+    tls = tls_context(certificate.certificate_file, certificate.key_file)
+    with registry_server(tls=tls, wrap=interrupted) as registry:
+        path, pulled = folder / "m.wasm", folder / "pulled.wasm"
+        path.write_bytes(data)
+        tool(folder, "push", "--force", path, f"{registry.address}/m:v1")
+        arguments = ["pull", "-o", pulled, f"{registry.address}/m:v1", "--ca-file", folder / "authority.pem"]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "wasm2oci", *map(str, arguments)]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert hanging.wait(60)
+            while sum(one.stat().st_size for one in folder.glob(".cache/wasm2oci/blobs/sha256/.wasm2oci-*")) < MIB:
+                assert process.poll() is None  # what was sent is on its way to the disk
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+        over.set()
+        assert not pulled.exists()
+        tool(folder, "pull", "-o", pulled, f"{registry.address}/m:v1")
+        assert pulled.read_bytes() == data
+        assert asked[0] == ""
+        assert int(asked[1].removeprefix("bytes=").removesuffix("-")) >= MIB
+
+
+def test_what_is_cached_by_its_digest_is_pulled_without_a_connection(folder: Path) -> None:
+    certificate = make_authority(folder).issue("digest")
+    with registry_server(tls=tls_context(certificate.certificate_file, certificate.key_file)) as registry:
+        path = folder / "d.wasm"
+        path.write_bytes(b"\0asm\1\0\0\0")
+        pinned = tool(folder, "push", "-q", path, f"{registry.address}/d:v1").strip()
+        tool(folder, "pull", "-o", folder / "d1.wasm", pinned)
+        asked = len(registry.seen)
+    tool(folder, "pull", "-o", folder / "d2.wasm", pinned)
+    assert len(registry.seen) == asked
+    assert (folder / "d2.wasm").read_bytes() == path.read_bytes()

@@ -274,6 +274,21 @@ class NewFile:
         with suppress(OSError):
             self._temporary.unlink()
 
+    def set_aside(self, path: Path) -> None:
+        """Give what was written so far another name, without waiting for the disk; nothing is raised, and it may go."""
+        with suppress(OSError):
+            self._close()
+        try:
+            self._temporary.replace(path)
+        except OSError:
+            self.discard()
+
+    def read_back(self) -> Iterator[bytes]:
+        """What was written so far. Raises `OSError`."""
+        with self._temporary.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+
     def _finish(self) -> None:
         if self._sync:
             os.fsync(self._descriptor)

@@ -11,6 +11,7 @@ The rules:
 * It stays below its limit: the least recently used blob goes first (LRU), and so does a reference below its own.
 
     FOLDER/blobs/ALGORITHM/ENCODED        time of modification = time of last use
+    FOLDER/partial/                       see `partial`
     FOLDER/references/HASH.json           the descriptor that a reference meant when it was last fetched, and the proof
     FOLDER/references/key                 of that (HMAC-SHA256 with this key, over the reference, the time and the rest)
 """
@@ -25,6 +26,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, is_linked, make_folder, replace_file
 from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, folder_key, read_private, used
+from wasm2oci.content.partial import Beginning, drop_beginnings, find_beginning, keep_beginning
+from wasm2oci.content.target import Resumer
 from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, Verified, verified
 from wasm2oci.errors import IntegrityError, LocalIOError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
@@ -246,7 +249,7 @@ class Cache:
         return self.folder / "references" / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
 
     def _evict(self, limit: int) -> int:
-        removed = evict(self._files("blobs/*/*"), limit)
+        removed = evict(self._files("blobs/*/*") + self._files("partial/*/*"), limit)
         return removed + evict(self._files("references/*.json"), min(limit, _REFERENCES), block=_BLOCK)
 
     def _files(self, pattern: str) -> list[Path]:
@@ -327,7 +330,7 @@ class _Cached(SelfVerifying):
         if found is not None:
             yield from found
             return
-        fetched = verified(self._source.fetch(descriptor), descriptor)
+        fetched = self._fetched()
         try:
             file = self._cache.open(descriptor)
         except LocalIOError:
@@ -337,14 +340,40 @@ class _Cached(SelfVerifying):
                 if file is not None:
                     file = _write(file, chunk)
                 yield chunk
-        except BaseException:
-            # The source failed, or the reader went away before the end: what is there was not checked.
+        except IntegrityError:
             if file is not None:
                 file.discard()
+            raise
+        except BaseException:  # the source failed, the user interrupted, or the reader went away before the end
+            if file is not None:
+                keep_beginning(self._cache.folder, descriptor, file)
             raise
         if file is not None:
             with suppress(LocalIOError):
                 self._cache.commit(file)
+
+    def _fetched(self) -> SelfVerifying:
+        """The content from the source; only its rest, where the beginning was kept."""
+        descriptor, source = self.descriptor, self._source
+        if isinstance(source, Resumer) and not descriptor.is_manifest:
+            beginning = find_beginning(self._cache.folder, descriptor)
+            if beginning is not None:
+                drop_beginnings(self._cache.folder, descriptor)  # what is read on is kept, if this breaks off too
+                return Verified(descriptor, _Joined(beginning, source.fetch_rest(descriptor, beginning.size)))
+        return verified(source.fetch(descriptor), descriptor)
+
+
+class _Joined:
+    """The beginning of a blob and its rest, as content."""
+
+    __slots__ = ("_beginning", "_rest")
+
+    def __init__(self, beginning: Beginning, rest: "Content") -> None:
+        self._beginning = beginning
+        self._rest = rest
+
+    def __iter__(self) -> "Iterator[bytes]":
+        return self._beginning.followed_by(self._rest)
 
 
 def _write(file: NewFile, chunk: bytes) -> NewFile | None:

@@ -31,6 +31,7 @@ __all__ = [
     "Mounter",
     "ReadTarget",
     "ReferrerLister",
+    "Resumer",
     "TagLister",
     "Target",
     "UnlistedReferrerError",
@@ -174,6 +175,20 @@ class EarlyTaker(Protocol):
         Args:
             content: the bytes, readable any number of times.
             size: how many there are.
+        """
+        ...
+
+
+@runtime_checkable
+class Resumer(Protocol):
+    """A place that can give out the rest of a blob whose beginning is known."""
+
+    def fetch_rest(self, descriptor: "Descriptor", start: int) -> Content:
+        """The bytes of a blob from `start` on. They are not verified: whoever has the beginning verifies the whole.
+
+        Raises (when iterated):
+            NotFoundError: it is not here.
+            RegistryError: the place or the network failed for good.
         """
         ...
 

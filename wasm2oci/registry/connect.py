@@ -48,6 +48,7 @@ class Connector:
             options.environ,
             connect_timeout=min(options.connect_timeout, options.read_timeout),
             read_timeout=options.read_timeout,
+            waiting=lambda name: self._warn(f"still waiting for {name}"),
         )
         self._guard = Lock()
         self._finding = Lock()

@@ -16,6 +16,8 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasm2oci.registry.retry import SILENCE
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
@@ -52,15 +54,21 @@ def connect(host: str, port: int, timeout: float | None) -> socket.socket:
     return connection
 
 
+def _silently(_: str) -> None:
+    pass
+
+
 class Dialer:
     """Opens connections on threads of its own, and hands each out once.
 
     Args:
         timeout: seconds for a connection, and again for its TLS handshake.
+        waiting: called with a host whose connection is waited for longer than `SILENCE`.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, waiting: Callable[[str], None] = _silently) -> None:
         self._timeout = timeout
+        self.waiting = waiting
         self._guard = Lock()
         self._dials: dict[tuple[str, int], deque[_Dial]] = {}
         self._closed = False
@@ -80,7 +88,7 @@ class Dialer:
             while waiting and not waiting[0].fresh:
                 waiting.popleft().drop()
             for _ in range(count - len(waiting)):
-                dial = _Dial(origin, self._timeout, context)
+                dial = _Dial(origin.name, origin.port, self._timeout, context)
                 waiting.append(dial)
                 dial.start()
 
@@ -97,8 +105,18 @@ class Dialer:
             if dial is None:
                 return None
             if dial.fresh:
-                return dial.result()
+                return dial.result(self.waiting)
             dial.drop()
+
+    def open(self, host: str, port: int, timeout: float | None) -> socket.socket:
+        """A connection that is opened now, without TLS.
+
+        Raises:
+            OSError: it could not be opened.
+        """
+        dial = _Dial(host, port, timeout, None)
+        dial.start()
+        return dial.result(self.waiting).connection
 
     def close(self) -> None:
         """Close what was not taken; what is still being opened is closed once it is open."""
@@ -113,8 +131,11 @@ class Dialer:
 class _Dial:
     """One connection being opened."""
 
-    def __init__(self, origin: Origin, timeout: float, context: Callable[[], ssl.SSLContext] | None) -> None:
-        self._origin = origin
+    def __init__(
+        self, name: str, port: int, timeout: float | None, context: Callable[[], ssl.SSLContext] | None
+    ) -> None:
+        self._name = name
+        self._port = port
         self._timeout = timeout
         self._context = context
         self._guard = Lock()
@@ -132,8 +153,11 @@ class _Dial:
     def start(self) -> None:
         self._thread.start()
 
-    def result(self) -> Dialed:
-        self._thread.join()
+    def result(self, waiting: Callable[[str], None]) -> Dialed:
+        self._thread.join(SILENCE)
+        if self._thread.is_alive():
+            waiting(self._name)
+            self._thread.join()
         if self._dialed is None:
             raise self._error or AssertionError("a dial ends with a connection or an error")
         return self._dialed
@@ -158,12 +182,12 @@ class _Dial:
             dialed.connection.close()
 
     def _open(self) -> Dialed:
-        connection = connect(self._origin.name, self._origin.port, self._timeout)
+        connection = connect(self._name, self._port, self._timeout)
         if self._context is None:
             return Dialed(connection)
         try:
             context = self._context()
-            return Dialed(context.wrap_socket(connection, server_hostname=self._origin.name))
+            return Dialed(context.wrap_socket(connection, server_hostname=self._name))
         except OSError as error:  # ssl.SSLError is one
             with suppress(OSError):
                 connection.close()

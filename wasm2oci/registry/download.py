@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wasm2oci.registry.exchange import Exchange
     from wasm2oci.registry.messages import Response
 
-__all__ = ["BlobPart", "RangesRefusedError", "RemoteBlob"]
+__all__ = ["BlobPart", "RangesRefusedError"]
 
 _PROGRESS: Final = 1 << 20
 
@@ -159,12 +159,3 @@ class BlobPart:
         first, last, total = found
         if first != offset or last >= self._stop or total not in {None, self._descriptor.size}:
             raise ResponseError(f"{self._exchange.session.host} sends another part of the blob than was asked for")
-
-
-class RemoteBlob(BlobPart):
-    """All bytes of a blob, over one connection."""
-
-    __slots__ = ()
-
-    def __init__(self, exchange: Exchange, descriptor: Descriptor) -> None:
-        super().__init__(exchange, descriptor, 0, descriptor.size)

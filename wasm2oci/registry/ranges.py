@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.registry.download import BlobPart, RangesRefusedError, RemoteBlob
+from wasm2oci.registry.download import BlobPart, RangesRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +41,11 @@ class ParallelBlob:
         exchange: with the repository.
         descriptor: of the blob.
         helpers: allows threads; as many are used as it lets through at once.
+        start: the first byte that is wanted.
     """
 
-    def __init__(self, exchange: Exchange, descriptor: Descriptor, helpers: BoundedSemaphore) -> None:
+    def __init__(self, exchange: Exchange, descriptor: Descriptor, helpers: BoundedSemaphore, start: int = 0) -> None:
+        self._start = start
         self._exchange = exchange
         self._descriptor = descriptor
         self._helpers = helpers
@@ -54,19 +56,19 @@ class ParallelBlob:
         while threads < HELPERS and self._helpers.acquire(blocking=False):
             threads += 1
         try:
-            yield from self._in_parts(threads) if threads else RemoteBlob(self._exchange, self._descriptor)
+            yield from self._in_parts(threads) if threads else self._whole(self._start)
         finally:
             for _ in range(threads):
                 self._helpers.release()
 
     def _in_parts(self, threads: int) -> Iterator[bytes]:
-        first = BlobPart(self._exchange, self._descriptor, 0, _PART)
+        first = BlobPart(self._exchange, self._descriptor, self._start, self._start + _PART)
         try:
             response = first.open()
         except RangesRefusedError:
-            yield from RemoteBlob(self._exchange, self._descriptor)
+            yield from self._whole(self._start)
             return
-        ahead = _ReadAhead(self._exchange, self._descriptor, threads)
+        ahead = _ReadAhead(self._exchange, self._descriptor, threads, self._start)
         try:
             yield from first.read(response)
             for number in range(1, ahead.count):
@@ -74,18 +76,22 @@ class ParallelBlob:
                     part = ahead.take(number)
                 except RangesRefusedError:  # another server behind the same address
                     ahead.stop()
-                    yield from BlobPart(self._exchange, self._descriptor, number * _PART, self._descriptor.size)
+                    yield from self._whole(self._start + number * _PART)
                     return
                 yield from part
         finally:
             ahead.stop()
 
+    def _whole(self, start: int) -> BlobPart:
+        return BlobPart(self._exchange, self._descriptor, start, self._descriptor.size)
+
 
 class _ReadAhead:
     """The parts after the first, read by threads, as many parts ahead of the one that is waited for."""
 
-    def __init__(self, exchange: Exchange, descriptor: Descriptor, threads: int) -> None:
-        self.count = -(-descriptor.size // _PART)
+    def __init__(self, exchange: Exchange, descriptor: Descriptor, threads: int, start: int) -> None:
+        self.count = -(-(descriptor.size - start) // _PART)
+        self._start = start
         self._exchange = exchange
         self._descriptor = descriptor
         self._ahead = threads
@@ -133,7 +139,7 @@ class _ReadAhead:
                 self._changed.notify_all()
 
     def _read(self, number: int) -> list[bytes] | BaseException | None:
-        start = number * _PART
+        start = self._start + number * _PART
         stop = min(start + _PART, self._descriptor.size)
         chunks: list[bytes] = []
         try:

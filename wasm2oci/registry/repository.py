@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import Content
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
-    from wasm2oci.registry.download import RemoteBlob
+    from wasm2oci.registry.download import BlobPart
     from wasm2oci.registry.eager_upload import EagerUpload
     from wasm2oci.registry.messages import Response
     from wasm2oci.registry.ranges import ParallelBlob
@@ -178,6 +178,10 @@ class Repository:
             return Verified(descriptor, _ManifestContent(self, descriptor))
         # `urls` of a descriptor are never asked: the content is in the repository, or it is nowhere.
         return Verified(descriptor, self._download(descriptor))
+
+    def fetch_rest(self, descriptor: Descriptor, start: int) -> "Content":
+        """The bytes of a blob from `start` on; see `content.target.Resumer`."""
+        return self._download(descriptor, start)
 
     def tags(self) -> "Iterator[str]":
         """Every tag, page by page, in the order of the registry.
@@ -352,16 +356,16 @@ class Repository:
             self._eager = None
         return eager.finish(descriptor, verified(content, descriptor).moved)
 
-    def _download(self, descriptor: Descriptor) -> "RemoteBlob | ParallelBlob":
-        from wasm2oci.registry.download import RemoteBlob
+    def _download(self, descriptor: Descriptor, start: int = 0) -> "BlobPart | ParallelBlob":
+        from wasm2oci.registry.download import BlobPart
         from wasm2oci.registry.ranges import HELPERS, PARALLEL_MIN, ParallelBlob
 
-        if descriptor.size >= PARALLEL_MIN:
+        if descriptor.size - start >= PARALLEL_MIN:
             with self._guard:
                 if self._readers is None:
                     self._readers = BoundedSemaphore(HELPERS)
-            return ParallelBlob(self._exchange, descriptor, self._readers)
-        return RemoteBlob(self._exchange, descriptor)
+            return ParallelBlob(self._exchange, descriptor, self._readers, start)
+        return BlobPart(self._exchange, descriptor, start, descriptor.size)
 
     def _manifest(self, name: "Name", expected: Descriptor | None = None) -> RemoteManifest:
         with self._guard:

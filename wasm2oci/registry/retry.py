@@ -8,7 +8,10 @@ and say so.
 
 from typing import Final, NamedTuple
 
-__all__ = ["RETRIED_STATUSES", "RetryPolicy", "is_retried", "retry_after"]
+__all__ = ["RETRIED_STATUSES", "SILENCE", "RetryPolicy", "is_retried", "retry_after"]
+
+SILENCE: Final = 2.0
+"""Seconds of waiting after which the user is shown what is waited for."""
 
 RETRIED_STATUSES: Final = frozenset({408, 425, 429})
 

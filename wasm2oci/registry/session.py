@@ -23,7 +23,7 @@ from wasm2oci.registry.problems import (
     parse_problems,
 )
 from wasm2oci.registry.redirects import REDIRECTS, REDIRECTS_MAX, redirected
-from wasm2oci.registry.retry import RetryPolicy, is_retried, retry_after
+from wasm2oci.registry.retry import SILENCE, RetryPolicy, is_retried, retry_after
 from wasm2oci.registry.urls import Origin, check_step, redact
 
 if TYPE_CHECKING:
@@ -248,8 +248,19 @@ class Session:
         delay = self._delay(tried, asked)
         if delay is None:
             raise error
-        self.log(f"* {error.message}; again in {delay:.1f} s")
-        self.world.sleep(delay)
+        self.pause(delay, error.message)
+
+    def pause(self, seconds: float, reason: str) -> None:
+        """Wait before another try; the user is told why when it takes `SILENCE` or longer.
+
+        Args:
+            seconds: to wait.
+            reason: why, for messages.
+        """
+        self.log(f"* {reason}; again in {seconds:.1f} s")
+        if seconds >= SILENCE:
+            self.world.warn(f"waiting {seconds:.0f} s for {self.host} before another try: {reason}")
+        self.world.sleep(seconds)
 
     def refusal(
         self,
@@ -328,8 +339,7 @@ class Session:
             if delay is None:
                 return response
             response.drain()
-            self.log(f"* answer {response.status}; again in {delay:.1f} s")
-            self.world.sleep(delay)
+            self.pause(delay, f"answer {response.status}")
 
     def _delay(self, tried: int, asked: float | None) -> float | None:
         """Seconds to wait before the next try; None when there were enough tries, or waits together are too long."""

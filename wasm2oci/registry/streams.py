@@ -12,12 +12,13 @@ from __future__ import annotations
 import selectors
 import ssl
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpcore
 
-from wasm2oci.registry.dial import Dialed, connect
+from wasm2oci.registry.dial import Dialed
+from wasm2oci.registry.retry import SILENCE
 
 if TYPE_CHECKING:
     import socket
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Backend", "head_budget"]
 
+T = TypeVar("T")
 _PIECE: Final = 256 * 1024
 """Bytes that are received at once; httpcore asks for 64 KiB, which makes four times as many steps of a large blob."""
 
@@ -69,15 +71,17 @@ class Backend(httpcore.SyncBackend):
         """A connection; see `httpcore.NetworkBackend`."""
         del local_address, socket_options  # neither is ever set
         with _renamed(httpcore.ConnectTimeout, httpcore.ConnectError):
-            return _Stream(self._dialer.take(host, port) or Dialed(connect(host, port, timeout)))
+            dialed = self._dialer.take(host, port) or Dialed(self._dialer.open(host, port, timeout))
+            return _Stream(dialed, lambda: self._dialer.waiting(host))
 
 
 class _Stream(httpcore.NetworkStream):
     """A socket as httpcore wants one."""
 
-    def __init__(self, dialed: Dialed) -> None:
+    def __init__(self, dialed: Dialed, waiting: Callable[[], None]) -> None:
         self._socket: socket.socket = dialed.connection
         self._tls_error = dialed.tls_error
+        self._waiting = waiting
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         budget = _reading.current()
@@ -85,11 +89,21 @@ class _Stream(httpcore.NetworkStream):
         if left is not None:
             timeout = left if timeout is None else min(timeout, left)
         with _renamed(httpcore.ReadTimeout, httpcore.ReadError):
-            self._socket.settimeout(None if timeout is None else max(timeout, 0.001))
-            data = self._socket.recv(max(max_bytes, _PIECE))
+            data = self._patiently(timeout, lambda: self._socket.recv(max(max_bytes, _PIECE)))
         if budget is not None:
             budget.charge(size=len(data))
         return data
+
+    def _patiently(self, timeout: float | None, receive: Callable[[], T]) -> T:
+        """What is received, within so many seconds; when it takes longer than `SILENCE`, that is reported."""
+        if timeout is None or timeout > SILENCE:
+            self._socket.settimeout(SILENCE)
+            with suppress(TimeoutError):
+                return receive()
+            self._waiting()
+            timeout = None if timeout is None else timeout - SILENCE
+        self._socket.settimeout(None if timeout is None else max(timeout, 0.001))
+        return receive()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         view = memoryview(buffer)
@@ -106,7 +120,7 @@ class _Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         try:
             with _renamed(httpcore.ConnectTimeout, httpcore.ConnectError):
-                return _Stream(Dialed(self._secured(ssl_context, server_hostname, timeout)))
+                return _Stream(Dialed(self._secured(ssl_context, server_hostname, timeout)), self._waiting)
         except BaseException:
             self.close()
             raise
@@ -118,8 +132,9 @@ class _Stream(httpcore.NetworkStream):
             if self._socket.context is context and self._socket.server_hostname == name:
                 return self._socket
             raise OSError("the connection was opened for another name")
-        self._socket.settimeout(timeout)
-        return context.wrap_socket(self._socket, server_hostname=name)
+        self._socket = context.wrap_socket(self._socket, server_hostname=name, do_handshake_on_connect=False)
+        self._patiently(timeout, self._socket.do_handshake)
+        return self._socket
 
     def get_extra_info(self, info: str) -> Any:
         match info:

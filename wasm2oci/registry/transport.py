@@ -75,6 +75,7 @@ class HttpTransport:
             for a head.
         clock: seconds that only grow.
         resolve: the addresses of a host's name; the system's if None.
+        waiting: called with a host that is waited for longer than `retry.SILENCE`; perhaps more than once.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class HttpTransport:
         read_timeout: float = 60.0,
         clock: "Callable[[], float]" = time.monotonic,
         resolve: "Callable[[str, int], list[str]] | None" = None,
+        waiting: "Callable[[str], None]" = lambda _: None,
     ) -> None:
         self._tls = tls
         self._environ = environ
@@ -96,7 +98,8 @@ class HttpTransport:
         self._resolved: dict[Origin, list[str]] = {}
         self._pools: dict[tuple[Origin, bool], HTTPTransport] = {}
         self._contexts: dict[bool, ssl.SSLContext] = {}
-        self._dialer = Dialer(connect_timeout)
+        self._names: dict[str, str] = {}
+        self._dialer = Dialer(connect_timeout, lambda host: waiting(self._names.get(host, host)))
         self._guard = Lock()
         self._context_guard = Lock()
 
@@ -168,6 +171,7 @@ class HttpTransport:
                 self._addresses(home)
             allowed = reachable(origin, addresses, self._resolved.get(home, []), careful=careful)
             targets = [url.copy_with(host=address) for address in allowed]
+            self._names.update(dict.fromkeys(allowed, origin.name))
             headers["Host"] = origin.authority
             extensions["sni_hostname"] = origin.name
         for target in targets:

@@ -66,8 +66,7 @@ def push_blob(
         while True:
             reply: Response | ExchangeError | None = None
             if isinstance(step, Wait):
-                session.log(f"* {step.reason}; again in {step.seconds:.1f} s")
-                session.world.sleep(step.seconds)
+                session.pause(step.seconds, step.reason)
             else:
                 reply = _ask(exchange, step, source)
             step = run.send(reply)

@@ -316,7 +316,7 @@ def test_ghsa_f36w_mj3v_6jqv_oras_go_descriptor_sizes(size: object) -> None:
 
 
 def test_ghsa_f36w_mj3v_6jqv_a_large_size_allocates_nothing() -> None:
-    """A manifest descriptor of terabytes is refused, a blob's is only a bound. Defence: `read_all`, `RemoteBlob`."""
+    """A manifest descriptor of terabytes is refused, a blob's is only a bound. Defence: `read_all`, `BlobPart`."""
     huge = Descriptor("application/wasm", BLOB.digest, 1 << 42)
     network = Network({HOME: lambda _: Answer(200, {}, b"some wasm")})
     with pytest.raises((InvalidInputError, RegistryError)):

@@ -18,7 +18,7 @@ from tests.support.registry_server import registry_server
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.dial import Dialer
 from wasm2oci.registry.messages import Request
-from wasm2oci.registry.problems import ConnectionFailedError, TlsError
+from wasm2oci.registry.problems import ConnectionFailedError, TimedOutError, TlsError
 from wasm2oci.registry.tls import TlsSettings
 from wasm2oci.registry.transport import HttpTransport
 from wasm2oci.registry.urls import Origin
@@ -26,6 +26,10 @@ from wasm2oci.registry.urls import Origin
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.registry_server import Handle
+    from wasm2oci.server.messages import Request as ServedRequest
+    from wasm2oci.server.messages import Response as ServedResponse
 
 
 @contextmanager
@@ -158,3 +162,53 @@ def test_a_proxy_is_not_gone_round(tmp_path: Path) -> None:
         with Connector(ConnectOptions(plain_http=True, environ=environ, home=tmp_path)) as connector:
             connector._sender.expect(Origin("http", "registry.example", port), 1)
         assert taken == []
+
+
+class TestWaiting:
+    """A user who waits longer than `SILENCE` is shown for whom, once something was waited for so long."""
+
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("wasm2oci.registry.dial.SILENCE", 0.02)
+        monkeypatch.setattr("wasm2oci.registry.streams.SILENCE", 0.02)
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    def test_a_server_that_says_nothing_is_named(self, scheme: str) -> None:
+        waited: list[str] = []
+        with counting() as (port, _, _):
+            origin = Origin(scheme, "127.0.0.1", port)
+            transport = HttpTransport(
+                TlsSettings(insecure=True), {}, connect_timeout=0.1, read_timeout=0.1, waiting=waited.append
+            )
+            with pytest.raises(TimedOutError):
+                transport.send(Request("GET", f"{origin}/v2/"), home=origin)
+            transport.close()
+        assert set(waited) == {"127.0.0.1"}
+
+    def test_a_handshake_that_began_early_is_waited_for_too(self) -> None:
+        waited: list[str] = []
+        with counting() as (port, _, _):
+            dialer = Dialer(0.1, waited.append)
+            dialer.expect(Origin("https", "127.0.0.1", port), 1, ssl.create_default_context)
+            dialed = dialer.take("127.0.0.1", port)
+            assert dialed is not None
+            assert dialed.tls_error is not None
+            dialed.connection.close()
+        assert waited == ["127.0.0.1"]
+
+    def test_an_answer_that_comes_late_is_an_answer(self) -> None:
+        told = threading.Event()
+
+        def late(handle: Handle) -> Handle:
+            def answer(request: ServedRequest) -> ServedResponse:
+                told.wait(10)
+                return handle(request)
+
+            return answer
+
+        with registry_server(wrap=late) as registry:
+            origin = Origin.at("http", registry.address)
+            transport = HttpTransport(TlsSettings(), {}, waiting=lambda _: told.set())
+            assert transport.send(Request("GET", f"{origin}/v2/"), home=origin).status == 200
+            transport.close()
+        assert told.is_set()
