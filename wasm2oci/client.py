@@ -15,7 +15,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from wasm2oci.client_modules import ModuleMethods, location_of, no_progress
+from wasm2oci.client_repositories import RepositoryMethods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.assemble import Assembled
     from wasm2oci.operations.attestations import Attestation, Attestations
     from wasm2oci.operations.copy import Copied
+    from wasm2oci.operations.copy_tags import CopiedTag, CopiedTags, TagState
     from wasm2oci.operations.delete import Deleted
     from wasm2oci.operations.documents import document, failure
     from wasm2oci.operations.fetch_module import Pull
@@ -72,6 +73,8 @@ __all__ = [
     "Client",
     "ConnectOptions",
     "Copied",
+    "CopiedTag",
+    "CopiedTags",
     "CoreModule",
     "Deleted",
     "Descriptor",
@@ -112,6 +115,7 @@ __all__ = [
     "SignatureSummary",
     "Signed",
     "SignedItem",
+    "TagState",
     "Tagged",
     "Tags",
     "TrapInfo",
@@ -136,6 +140,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.assemble": ("Assembled",),
     "operations.attestations": ("Attestation", "Attestations"),
     "operations.copy": ("Copied",),
+    "operations.copy_tags": ("CopiedTag", "CopiedTags", "TagState"),
     "operations.delete": ("Deleted",),
     "operations.documents": ("document", "failure"),
     "operations.fetch_module": ("Pull",),
@@ -179,7 +184,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class Client(ModuleMethods):
+class Client(RepositoryMethods):
     """Pushes, pulls, copies, inspects, verifies and runs WebAssembly modules in registries, layouts and files.
 
     A reference is text: `HOST/NAME:TAG`, `HOST/NAME@DIGEST` or `oci-layout:DIR:TAG`. A file is a `Path`, where either
@@ -240,108 +245,6 @@ class Client(ModuleMethods):
     def close(self) -> None:
         """Close every connection. The client can still be used, and connects anew."""
         self._connections.close()
-
-    # --- repositories ------------------------------------------------------------------------
-    def resolve(self, reference: str) -> Resolved:
-        """Which digest a tag means, without downloading anything where the place allows that.
-
-        Raises:
-            NotFoundError: nothing is named so.
-            Wasm2OciError: the place cannot be read.
-        """
-        from wasm2oci.operations.resolve import resolve
-
-        return resolve(location_of(reference), self.environment)
-
-    def tree(self, reference: str, *, trust: TrustOptions | None = None) -> Tree:
-        """An artifact with all that belongs to it: parts, attestations, signatures, and what else refers to it.
-
-        Args:
-            reference: where it is.
-            trust: what is verified, besides what policy files ask for.
-
-        Raises:
-            NotFoundError: nothing is named so.
-            Wasm2OciError: the place cannot be read.
-        """
-        from wasm2oci.operations.tree import tree
-        from wasm2oci.operations.trust import TrustOptions
-
-        return tree(location_of(reference), trust or TrustOptions(), self.environment)
-
-    def tags(self, repository: str, *, everything: bool = False) -> Tags:
-        """The tags of a repository or layout; `everything`: those of signatures and referrers, too.
-
-        Raises:
-            NotFoundError: there is no such repository.
-            Wasm2OciError: the place cannot be read.
-        """
-        from wasm2oci.operations.tags import TagsRequest, tags
-
-        return tags(TagsRequest(location_of(repository), everything), self.environment)
-
-    def tag(self, reference: str, *tags: str) -> Tagged:
-        """Give an artifact further tags where it is.
-
-        Raises:
-            InvalidReferenceError: one of them is not a tag; nothing was done.
-            NotFoundError: nothing is named so.
-            Wasm2OciError: the place cannot be read or written.
-        """
-        from wasm2oci.operations.tag import TagRequest, tag
-
-        return tag(TagRequest(location_of(reference), tags), self.environment)
-
-    def copy(
-        self,
-        source: str,
-        destination: str,
-        *,
-        recursive: bool = False,
-        trust: TrustOptions | None = None,
-        destination_options: ConnectOptions | None = None,
-        progress: Progress | None = None,
-    ) -> Copied:
-        """Copy an artifact between registries and layouts, byte for byte.
-
-        Args:
-            source: where it is.
-            destination: where it goes; without a tag, the source's tag is kept.
-            recursive: take along signatures and all else that refers to it.
-            trust: whose signature the source must have, besides what policy files ask for.
-            destination_options: how the destination is reached, if not like the source.
-            progress: called with what moves, from several threads.
-
-        Raises:
-            NotFoundError: the source names nothing.
-            IntegrityError: bytes are not what a manifest says.
-            Wasm2OciError: either place failed; `side` says which.
-        """
-        from wasm2oci.operations.copy import CopyRequest, copy
-        from wasm2oci.operations.trust import TrustOptions
-
-        if destination_options is not None:
-            destination_options.check()
-        request = CopyRequest(
-            location_of(source),
-            location_of(destination),
-            recursive=recursive,
-            trust=trust or TrustOptions(),
-            destination_options=destination_options,
-        )
-        return copy(request, self.environment, progress or no_progress())
-
-    def delete(self, reference: str, *, tag_only: bool = False) -> Deleted:
-        """Remove an artifact with all its tags, or (`tag_only`) one tag.
-
-        Raises:
-            NotFoundError: nothing is named so.
-            UnsupportedError: the place does not delete, or cannot remove a tag alone.
-            Wasm2OciError: the place cannot be read or written.
-        """
-        from wasm2oci.operations.delete import DeleteRequest, delete
-
-        return delete(DeleteRequest(location_of(reference), tag_only), self.environment)
 
     # --- registries --------------------------------------------------------------------------
     def login(self, registry: str) -> LoggedIn:

@@ -45,6 +45,7 @@ class ModuleMethods(TextMethods):
         created: str | None = None,
         author: str | None = None,
         force: bool = False,
+        overwrite: bool = True,
         key: str | None = None,
         signature_format: SignatureFormat | str = "both",
         signature_annotations: Mapping[str, str] = _NOTHING,
@@ -63,6 +64,7 @@ class ModuleMethods(TextMethods):
             created: when it was made (RFC 3339, or seconds since 1970); else `SOURCE_DATE_EPOCH`, else no date.
             author: who made it, if the profile has a place for that.
             force: push it even if it is not WebAssembly.
+            overwrite: whether a tag that means something else there is moved.
             key: the private key that signs it before it gets its tags: a file, or `env://NAME`.
             signature_format: how the signature is kept: `bundle`, `legacy` or `both`.
             signature_annotations: what the signer states besides.
@@ -94,6 +96,7 @@ class ModuleMethods(TextMethods):
             key=None if key is None else self._private_key(key, ask_password),
             signature_format=SignatureFormat(signature_format),
             signature_annotations=signature_annotations,
+            overwrite=overwrite,
         )
         return push(request, self.environment, progress or no_progress())
 
@@ -105,6 +108,7 @@ class ModuleMethods(TextMethods):
         module: str | None = None,
         platform: str | None = None,
         force: bool = False,
+        overwrite: bool = True,
         cached: bool = True,
         mode: int = 0o666,
         trust: TrustOptions | None = None,
@@ -119,6 +123,8 @@ class ModuleMethods(TextMethods):
             module: which one, if there are several: a title, a path in an archive, or a digest.
             platform: which entry of an index: `OS/ARCHITECTURE`.
             force: take what is not a WebAssembly module, too.
+            overwrite: whether a file that is there and is not this module is replaced. A name that the artifact chose
+                replaces nothing without `force`.
             cached: use what was downloaded before.
             mode: permission bits of the file, before the umask.
             trust: whose signature it must have, besides what policy files ask for.
@@ -144,6 +150,7 @@ class ModuleMethods(TextMethods):
             platform=platform,
             cached=cached,
             force=force,
+            overwrite=overwrite,
             mode=mode,
             trust=trust or TrustOptions(),
         )

@@ -40,7 +40,7 @@ RESULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "resolve": (client.Resolved,),
     "tags": (client.Tags,),
     "tag": (client.Tagged,),
-    "copy": (client.Copied,),
+    "copy": (client.Copied, client.CopiedTags),
     "delete": (client.Deleted,),
     "login": (client.LoggedIn,),
     "logout": (client.LoggedOut,),

@@ -36,13 +36,14 @@ PUBLIC = {
         *("Attestation", "Attestations", "COSIGN_SIGNATURE", "Document", "ExplainedDecision", "ExplainedRequirement"),
         *("Explanation", "FoundSignature", "KeyFiles", "KeyInfo", "Signed"),
         *("RetryPolicy", "parse_header"),
+        *("CopiedTag", "CopiedTags", "TagState"),
     },
     "Client": {
         *("sign", "attest", "attestations", "sbom", "provenance", "explain_policy", "import_policy", "generate_key"),
         *("import_key", "public_key"),
         *("push", "pull", "verify", "inspect", "inspect_file", "manifest", "validate", "run", "resolve", "tags"),
         *("print", "assemble", "assemble_file"),
-        *("tree", "tag", "copy", "delete", "login", "logout", "serve", "close"),
+        *("tree", "tag", "copy", "copy_tags", "delete", "login", "logout", "serve", "close"),
     },
 }
 """What is public. A name that goes or changes its meaning breaks those who use it: write that into the changelog."""

@@ -69,6 +69,7 @@ KEYS: Final = (
     "push.profile",
     "push.author",
     "signature-format",
+    "copy.concurrency",
     "run.engine",
     "run.pull",
     "run.max-memory",

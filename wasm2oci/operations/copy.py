@@ -1,16 +1,21 @@
 """Copy: an artifact from one registry or layout to another, byte for byte."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from wasm2oci.content.copy import WORKERS
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import Remedy, RemedyKind, UsageError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.names import pinned, tagged
+from wasm2oci.operations.tag_state import check_tags_free
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wasm2oci.content.copy import CopyResult
     from wasm2oci.content.progress import Progress
     from wasm2oci.content.target import ReadTarget, Target
@@ -20,7 +25,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.guard import Guard
     from wasm2oci.registry.options import ConnectOptions
 
-__all__ = ["Copied", "CopyRequest", "copy"]
+__all__ = ["Copied", "CopyRequest", "check_source", "copy", "copy_root", "entry_for", "open_sides"]
 
 
 class CopyRequest(NamedTuple):
@@ -32,6 +37,10 @@ class CopyRequest(NamedTuple):
         recursive: take signatures and everything else that refers to it along.
         destination_options: how the destination is reached, when not like the source.
         trust: whose signature it must have, besides what policy files ask for.
+        further_tags: what it is called at the destination besides.
+        platform: the entry of an index that is copied, instead of the index (`os/architecture`).
+        overwrite: whether a tag of the destination that means something else is moved.
+        workers: transfers at once.
     """
 
     source: "Location"
@@ -39,6 +48,10 @@ class CopyRequest(NamedTuple):
     recursive: bool = False
     destination_options: "ConnectOptions | None" = None
     trust: TrustOptions = TrustOptions()
+    further_tags: tuple[str, ...] = ()
+    platform: str | None = None
+    overwrite: bool = True
+    workers: int = WORKERS
 
 
 class Copied(NamedTuple):
@@ -53,6 +66,7 @@ class Copied(NamedTuple):
         existed: how many were there already.
         mounted: how many the registry took over from another repository.
         transferred_bytes: how much moved.
+        tags: what it is called there.
     """
 
     source: str
@@ -63,6 +77,7 @@ class Copied(NamedTuple):
     existed: int
     mounted: int
     transferred_bytes: int
+    tags: tuple[str, ...] = ()
 
 
 def copy(request: CopyRequest, environment: "Environment", progress: "Progress" = SILENT) -> Copied:
@@ -73,38 +88,35 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
         NotFoundError: the source names nothing.
         IntegrityError: bytes are not what the manifest says, a signature that is asked for is missing, or the
             destination names another digest than the source has; the destination's tag was not touched.
+        TagTakenError: a tag means something else, and is not to be overwritten; nothing was written.
         Wasm2OciError: either place failed; `side` says which.
     """
-    other = request.destination_options
-    _check_credentials(request, environment)
     tag = request.destination.tag
     if tag is None and request.destination.digest is None:
         tag = request.source.tag
+    tags = (*(() if tag is None else (tag,)), *request.further_tags)
     guard = guard_for(request.trust, environment)
-    with environment.places() as places:
+    with open_sides(request, environment) as (places, elsewhere):
         source = places.read(request.source)
         root: Name | Descriptor
-        root, wanted = places.identifier(request.source), request.destination.digest
-        if guard is not None:
+        root = places.identifier(request.source)
+        if guard is not None or request.platform is not None or not request.overwrite:
             root = source.resolve(root)
-            _check(guard, places, request.source, root)
-        if other is None or other == environment.options:
-            # One client for both sides: only so can blobs be mounted.
-            result = _copied(
-                source,
-                root,
-                places.write(request.destination),
-                tag,
-                wanted=wanted,
-                recursive=request.recursive,
-                progress=progress,
-            )
-        else:
-            with environment._replace(options=other, connections=None).places() as elsewhere:
-                destination = elsewhere.write(request.destination)
-                result = _copied(
-                    source, root, destination, tag, wanted=wanted, recursive=request.recursive, progress=progress
-                )
+            check_source(guard, places, request.source, root)
+            root = entry_for(source, root, request.platform)
+        destination = elsewhere.write(request.destination)
+        if not request.overwrite and isinstance(root, Descriptor):
+            check_tags_free(destination, request.destination, tags, root.digest)
+        result = copy_root(
+            source,
+            root,
+            destination,
+            tags,
+            wanted=request.destination.digest,
+            recursive=request.recursive,
+            workers=request.workers,
+            progress=progress,
+        )
     for problem in result.unlisted:
         environment.warn(f"a referrer is copied and not listed: {problem.message}")
     outcomes = [outcome for _, outcome in result.nodes]
@@ -117,29 +129,81 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
         existed=outcomes.count(Outcome.EXISTED),
         mounted=outcomes.count(Outcome.MOUNTED),
         transferred_bytes=result.transferred,
+        tags=tags,
     )
 
 
-def _copied(
+@contextmanager
+def open_sides(request: CopyRequest, environment: "Environment") -> "Iterator[tuple[Places, Places]]":
+    """Where the source and the destination of a copy are opened; the same for both, if they are reached alike.
+
+    Only with one client for both sides can blobs be mounted.
+
+    Raises:
+        UsageError: a password or a header would go to two registries.
+    """
+    other = request.destination_options
+    _check_credentials(request, environment)
+    with environment.places() as places:
+        if other is None or other == environment.options:
+            yield places, places
+        else:
+            with environment._replace(options=other, connections=None).places() as elsewhere:
+                yield places, elsewhere
+
+
+def copy_root(
     source: "ReadTarget",
     root: "Name | Descriptor",
     destination: "Target",
-    tag: str | None,
+    tags: tuple[str, ...],
     *,
-    wanted: "Digest | None",
+    wanted: "Digest | None" = None,
     recursive: bool,
+    workers: int,
     progress: "Progress",
 ) -> "CopyResult":
+    """Copy one manifest with all that it names; `recursive`: and with all that refers to it, in whatever way.
+
+    Raises:
+        DigestMismatchError: it is not the wanted one; nothing was written.
+        Wasm2OciError: either place failed; `side` says which.
+    """
     if recursive:
         from wasm2oci.operations.copy_legacy import copy_legacy_signatures
 
         if not isinstance(root, Descriptor):
             root = source.resolve(root)
         copy_legacy_signatures(source, root, destination, wanted)
-    return copy_content(source, root, destination, tag, pinned=wanted, recursive=recursive, progress=progress)
+    return copy_content(
+        source, root, destination, tags, pinned=wanted, recursive=recursive, workers=workers, progress=progress
+    )
 
 
-def _check(guard: "Guard", places: "Places", location: "Location", root: Descriptor) -> None:
+def entry_for(source: "ReadTarget", root: Descriptor, platform: str | None) -> Descriptor:
+    """The manifest of an index that is for this platform; the root itself where none is asked for.
+
+    Raises:
+        NoModuleError: there is none.
+        ChoiceNeededError: there are several.
+        Wasm2OciError: the source cannot be read.
+    """
+    if platform is None:
+        return root
+    from wasm2oci.packager.recognise import find_manifest
+
+    return find_manifest(source, root, platform)[0]
+
+
+def check_source(guard: "Guard | None", places: "Places", location: "Location", root: Descriptor) -> None:
+    """See that an artifact may be used.
+
+    Raises:
+        IntegrityError: a signature that is asked for is missing.
+        Wasm2OciError: it cannot be read.
+    """
+    if guard is None:
+        return
     guard.begin(places, location, root).wait()
     if guard.limits_modules(location):
         from wasm2oci.packager.recognise import recognise

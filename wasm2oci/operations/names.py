@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_tag
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
 
-__all__ = ["check_host", "pinned", "split_tags", "tagged"]
+__all__ = ["check_host", "pinned", "split_tags", "tagged", "with_tag"]
 
 
 def pinned(location: Location, digest: Digest) -> str:
@@ -26,6 +27,11 @@ def tagged(location: Location, tag: str) -> str:
     if isinstance(location, Reference):
         return f"{location.name}:{tag}"
     return f"oci-layout:{location.folder}:{tag}"
+
+
+def with_tag(location: Location, tag: str) -> Location:
+    """The location of this tag in the same place, without a digest."""
+    return replace(location, tag=tag, digest=None)
 
 
 def split_tags(text: str) -> tuple[Location, tuple[str, ...]]:

@@ -30,7 +30,7 @@ _MODULE_MAX: Final = 4 << 30
 
 
 class FileInTheWayError(LocalIOError):
-    """The artifact's own name for its module is that of a file here which is another one."""
+    """There is another file of this name here, which is to be kept, or whose name the artifact chose."""
 
 
 class ModuleTooLargeError(InvalidInputError):
@@ -54,6 +54,7 @@ class PullRequest(NamedTuple):
         force: take what is not a module, too.
         mode: permission bits of the file, before the umask.
         trust: whose signature it must have, besides what policy files ask for.
+        overwrite: whether a file that is there is replaced.
     """
 
     source: "Location"
@@ -65,6 +66,7 @@ class PullRequest(NamedTuple):
     force: bool = False
     mode: int = 0o666
     trust: TrustOptions = TrustOptions()
+    overwrite: bool = True
 
 
 class Pulled(NamedTuple):
@@ -133,8 +135,8 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
         path: Path | None = None
         if request.output is None or isinstance(request.output, Path):
             path = request.output or request.folder / found.file_name(_repository(request.source))
-            if request.output is None and not request.force:
-                _check_made_name(path, found.module)
+            if not request.overwrite or (request.output is None and not request.force):
+                _check_free(path, found.module)
             write_file(path, content, request.mode)
         else:
             _deliver(content, request.output)
@@ -158,11 +160,11 @@ def _repository(source: "Location") -> str:
     return source.folder.name if isinstance(source, LayoutReference) else source.repository
 
 
-def _check_made_name(path: Path, module: "Descriptor") -> None:
-    """See that a name which the artifact chose, not the user, replaces nothing but the same module.
+def _check_free(path: Path, module: "Descriptor") -> None:
+    """See that a file replaces nothing but the same module.
 
     Raises:
-        FileInTheWayError: there is something else of this name.
+        FileInTheWayError: there is something else of this name, and the artifact chose it, or it is to be kept.
     """
     if not path.exists():
         return

@@ -48,6 +48,7 @@ class PushRequest(NamedTuple):
         key: signs it, if one is given.
         signature_format: how the signature is kept.
         signature_annotations: what the signer states besides.
+        overwrite: whether a tag that means something else is moved.
     """
 
     module: Path | bytes
@@ -63,6 +64,7 @@ class PushRequest(NamedTuple):
     key: "PrivateKey | None" = None
     signature_format: SignatureFormat = SignatureFormat.BOTH
     signature_annotations: "Mapping[str, str]" = _NO_ANNOTATIONS
+    overwrite: bool = True
 
 
 class AttachedSignature(NamedTuple):
@@ -112,6 +114,7 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
         InvalidInputError: not WebAssembly, or a tag, profile, date or annotation is malformed.
         UsageError: the destination has neither tag nor digest.
         IntegrityError: the artifact does not have the digest that the destination names; nothing was pushed.
+        TagTakenError: a tag means something else, and is not to be overwritten; nothing was pushed.
         Wasm2OciError: the file cannot be read, or the registry failed.
     """
     from wasm2oci.content.copy import copy
@@ -147,6 +150,10 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
                 hint="push to a tag, or build the same bytes with the same profile, title and annotations",
             )
         target = places.write(destination)
+        if not request.overwrite:
+            from wasm2oci.operations.tag_state import check_tags_free
+
+            check_tags_free(target, destination, tags, artifact.root.digest)
         attaching = None
         if request.key is not None:
             from wasm2oci.operations.push_signed import SignedFirst

@@ -21,15 +21,22 @@ class Resolved(NamedTuple):
     manifest: "Descriptor"
 
 
-def resolve(location: "Location", environment: "Environment") -> Resolved:
+def resolve(location: "Location", environment: "Environment", platform: str | None = None) -> Resolved:
     """The manifest that a location names, asked for without downloading it where the place allows that.
+
+    With a platform (`os/architecture`) an index is read, and the manifest is its entry for that.
 
     Raises:
         NotFoundError: nothing is named so.
         Wasm2OciError: the place cannot be read.
     """
     with environment.places() as places:
-        manifest = places.read(location).resolve(places.identifier(location))
+        target = places.read(location)
+        manifest = target.resolve(places.identifier(location))
+        if platform is not None:
+            from wasm2oci.packager.recognise import find_manifest
+
+            manifest = find_manifest(target, manifest, platform)[0]
     return Resolved(str(location), pinned(location, manifest.digest), manifest)
 
 

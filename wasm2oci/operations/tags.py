@@ -10,9 +10,14 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["Tags", "TagsRequest", "tags"]
+__all__ = ["Tags", "TagsRequest", "is_attached_tag", "tags"]
 
-_FALLBACK: Final = re.compile(r"sha(256|512)-[0-9a-f]{64}(?:[0-9a-f]{64})?(?:\.[A-Za-z0-9_.-]+)?\Z")
+_ATTACHED: Final = re.compile(r"sha(256|512)-[0-9a-f]{64}(?:[0-9a-f]{64})?(?:\.[A-Za-z0-9_.-]+)?\Z")
+
+
+def is_attached_tag(tag: str) -> bool:
+    """Whether this is a tag of signatures or referrers (`sha256-...`), which belongs to what they are about."""
+    return _ATTACHED.match(tag) is not None
 
 
 class TagsRequest(NamedTuple):
@@ -54,5 +59,5 @@ def tags(request: TagsRequest, environment: "Environment") -> Tags:
             raise UnsupportedError(f"{target} cannot list tags")
         # Registries should sort them, and distribution 2.8 does not.
         found = tuple(sorted(set(target.tags())))
-    shown = found if request.everything else tuple(tag for tag in found if _FALLBACK.match(tag) is None)
+    shown = found if request.everything else tuple(tag for tag in found if not is_attached_tag(tag))
     return Tags(str(request.location), shown, len(found) - len(shown))

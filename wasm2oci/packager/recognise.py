@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARCHIVE_LAYERS",
     "Found",
+    "find_manifest",
     "format_name",
     "raw_layers",
     "recognise",
@@ -153,7 +154,7 @@ def recognise(
         NotAModuleError: a raw layer does not begin as a module does (raised when the content is iterated).
         Wasm2OciError: what the target raises, and what is wrong with a manifest or an archive.
     """
-    root, manifest = _manifest(target, root, platform)
+    root, manifest = find_manifest(target, root, platform)
     raw = _raw_layers(manifest)
     if raw:
         layer = _choose(raw, wanted)
@@ -168,7 +169,14 @@ def recognise(
     raise _nothing(manifest)
 
 
-def _manifest(target: "ReadTarget", root: "Descriptor", platform: str | None) -> tuple["Descriptor", Manifest]:
+def find_manifest(target: "ReadTarget", root: "Descriptor", platform: str | None) -> tuple["Descriptor", Manifest]:
+    """The manifest that is meant by a manifest, or by an index and a platform; indexes may hold indexes.
+
+    Raises:
+        NoModuleError: an index has nothing for this platform.
+        ChoiceNeededError: several entries would do.
+        Wasm2OciError: what the target raises, and what is wrong with a manifest.
+    """
     document = read_manifest(target, root)
     if isinstance(document, Index):
         from wasm2oci.packager.platforms import choose_manifest  # noqa: PLC0415 - an index is the rare case

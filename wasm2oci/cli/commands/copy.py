@@ -1,12 +1,16 @@
 """`wasm2oci copy`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import DESTINATION, TrustGroup
+from wasm2oci.cli.options import DESTINATION, PlatformOption, TrustGroup
 from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.client import Client, ConnectOptions
+from wasm2oci.errors import UsageError
+
+if TYPE_CHECKING:
+    from wasm2oci.client import Copied, CopiedTags
 
 __all__ = ["command"]
 
@@ -16,37 +20,100 @@ def command(
     *,
     source: Annotated[
         str,
-        Argument("SOURCE", "HOST/NAME:TAG, ...@DIGEST or oci-layout:DIR:TAG."),
+        Argument("SOURCE", "HOST/NAME:TAG, ...@DIGEST or oci-layout:DIR:TAG; or HOST/NAME for several tags."),
     ],
     destination: Annotated[
         str,
-        Argument("DESTINATION", "The same; without a tag, SOURCE's is kept."),
+        Argument("DESTINATION", "The same, or HOST/NAME:TAG,TAG; without a tag, SOURCE's is kept."),
     ],
     recursive: Annotated[
         bool, Option("--recursive", "-r", help="Take along signatures and all else that refers to it.")
     ] = False,
+    everything: Annotated[bool, Option("--all", "-a", help="Every tag of the repository.")] = False,
+    tags: Annotated[
+        list[str] | None,
+        Option("--tags", metavar="PATTERN", help="The tags that match, such as 'v1.*'; repeatable."),
+    ] = None,
+    platform: PlatformOption = None,
+    no_overwrite: Annotated[
+        bool, Option("--no-overwrite", help="Leave a tag as it is that means something else there.")
+    ] = False,
+    dry_run: Annotated[bool, Option("--dry-run", "-n", help="Write nothing; show what would be copied.")] = False,
+    concurrency: Annotated[
+        int, Option("--concurrency", metavar="N", help="Transfers at once.", minimum=1, setting="copy.concurrency")
+    ] = 4,
     trust: TrustGroup,
     client: Client,
     destination_options: Annotated[ConnectOptions, DESTINATION],
 ) -> None:
-    """Copy an artifact between registries and layouts, byte for byte.
+    """Copy artifacts between registries and layouts, byte for byte.
+
+      wasm2oci copy ghcr.io/me/app:v1 registry.example/app:v1,latest
+      wasm2oci copy --tags 'v2.*' ghcr.io/me/app registry.example/app
+      wasm2oci copy --all -r ghcr.io/me/app oci-layout:backup
+
+    A tag that means the same there already costs one question. With several
+    tags, --no-overwrite passes over those that are taken; with one it is an error.
 
     Connection options go for both sides; those that start with --to- go for the
     destination, and then none of the others do. A password is never sent to two
     registries: say --to-username and --to-password-stdin for the second.
     """
+    if everything and tags:
+        raise UsageError("--all and --tags exclude each other")
     with transfer(output, "Copied", "Copying") as progress:
-        result = client.copy(
+        to = None if destination_options == ConnectOptions() else destination_options
+        if everything or tags or dry_run:
+            result = client.copy_tags(
+                source,
+                destination,
+                tags or (("*",) if everything else ()),
+                dry_run=dry_run,
+                recursive=recursive,
+                platform=platform,
+                overwrite=not no_overwrite,
+                workers=concurrency,
+                trust=trust,
+                destination_options=to,
+                progress=progress,
+            )
+            lines, quiet = _many(result)
+            output.result(result, lines, quiet=quiet)
+            return
+        one = client.copy(
             source,
             destination,
             recursive=recursive,
+            platform=platform,
+            overwrite=not no_overwrite,
+            workers=concurrency,
             trust=trust,
-            destination_options=None if destination_options == ConnectOptions() else destination_options,
+            destination_options=to,
             progress=progress,
         )
-    lines = fields(
+    output.result(one, _one(one), quiet=str(one.manifest.digest))
+
+
+def _one(result: "Copied") -> list[str]:
+    place = result.reference.removesuffix(f":{result.tags[0]}") if result.tags else ""
+    return fields(
         ("Copied", f"{result.source} to {result.reference}"),
+        ("Also as", [f"{place}:{tag}" for tag in result.tags[1:]] or None),
         ("Digest", result.manifest.digest),
         ("Moved", size_text(result.transferred_bytes)),
     )
-    output.result(result, lines, quiet=str(result.manifest.digest))
+
+
+def _many(result: "CopiedTags") -> tuple[list[str], list[str]]:
+    width = max(len(one.tag or "-") for one in result.tags)
+    verb = "Would copy" if result.dry_run else "Copied"
+    lines = fields(
+        (verb, f"{result.source} to {result.destination}"),
+        (
+            "Tags",
+            [f"{one.tag or '-':{width}}  {one.state.value:5}  {one.manifest.digest.short}" for one in result.tags],
+        ),
+        ("Parts", f"{result.copied:,} to copy, {result.existed:,} there" if result.dry_run else None),
+        ("Moved" if not result.dry_run else "At most", size_text(result.transferred_bytes)),
+    )
+    return lines, [f"{one.tag or '-'} {one.manifest.digest}" for one in result.tags]

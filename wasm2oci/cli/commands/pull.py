@@ -26,6 +26,9 @@ def command(
     module: ModuleOption = None,
     platform: PlatformOption = None,
     force: Annotated[bool, Option("--force", help="Take what is not a WebAssembly module, too.")] = False,
+    keep_old: Annotated[
+        bool, Option("--keep-old", "--keep-old-files", help="Replace no file, unless by the same module.")
+    ] = False,
     no_cache: Annotated[bool, Option("--no-cache", help="Download even what was downloaded before.")] = False,
     trust: TrustGroup,
     client: Client,
@@ -47,6 +50,7 @@ def command(
             module=module,
             platform=platform,
             force=force,
+            overwrite=not keep_old,
             cached=not no_cache,
             trust=trust,
             progress=progress,

@@ -46,6 +46,9 @@ def command(
     ] = None,
     author: Annotated[str | None, Option("--author", metavar="NAME", help=_AUTHOR, setting="push.author")] = None,
     force: Annotated[bool, Option("--force", help="Push it even if it is not WebAssembly.")] = False,
+    no_overwrite: Annotated[
+        bool, Option("--no-overwrite", help="Refuse to push when a tag means something else there.")
+    ] = False,
     sign: Annotated[bool, Option("--sign", help="Sign it with --key, before it gets its tags.")] = False,
     key: Annotated[
         str | None, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")
@@ -80,6 +83,7 @@ def command(
             created=created,
             author=author,
             force=force,
+            overwrite=not no_overwrite,
             key=key,
             signature_format=signature_format,
             signature_annotations=dict(map(parse_annotation, signature_annotation or ())),

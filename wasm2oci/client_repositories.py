@@ -1,0 +1,189 @@
+"""The part of `Client` that is about what repositories hold: tags, copies, deletions; see `wasm2oci.client`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wasm2oci.client_modules import ModuleMethods, location_of, no_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wasm2oci.content.progress import Progress
+    from wasm2oci.operations.copy import Copied, CopyRequest
+    from wasm2oci.operations.copy_tags import CopiedTags
+    from wasm2oci.operations.delete import Deleted
+    from wasm2oci.operations.resolve import Resolved
+    from wasm2oci.operations.tag import Tagged
+    from wasm2oci.operations.tags import Tags
+    from wasm2oci.operations.tree import Tree
+    from wasm2oci.operations.trust import TrustOptions
+    from wasm2oci.registry.options import ConnectOptions
+
+__all__ = ["RepositoryMethods"]
+
+
+class RepositoryMethods(ModuleMethods):
+    """What `Client` does with repositories."""
+
+    def resolve(self, reference: str, *, platform: str | None = None) -> Resolved:
+        """Which digest a tag means, without downloading anything where the place allows that.
+
+        Args:
+            reference: where it is.
+            platform: the entry of an index that is meant, instead of the index (`os/architecture`).
+
+        Raises:
+            NotFoundError: nothing is named so.
+            Wasm2OciError: the place cannot be read.
+        """
+        from wasm2oci.operations.resolve import resolve
+
+        return resolve(location_of(reference), self.environment, platform)
+
+    def tree(self, reference: str, *, trust: TrustOptions | None = None) -> Tree:
+        """An artifact with all that belongs to it: parts, attestations, signatures, and what else refers to it.
+
+        Args:
+            reference: where it is.
+            trust: what is verified, besides what policy files ask for.
+
+        Raises:
+            NotFoundError: nothing is named so.
+            Wasm2OciError: the place cannot be read.
+        """
+        from wasm2oci.operations.tree import tree
+        from wasm2oci.operations.trust import TrustOptions
+
+        return tree(location_of(reference), trust or TrustOptions(), self.environment)
+
+    def tags(self, repository: str, *, everything: bool = False) -> Tags:
+        """The tags of a repository or layout; `everything`: those of signatures and referrers, too.
+
+        Raises:
+            NotFoundError: there is no such repository.
+            Wasm2OciError: the place cannot be read.
+        """
+        from wasm2oci.operations.tags import TagsRequest, tags
+
+        return tags(TagsRequest(location_of(repository), everything), self.environment)
+
+    def tag(self, reference: str, *tags: str) -> Tagged:
+        """Give an artifact further tags where it is.
+
+        Raises:
+            InvalidReferenceError: one of them is not a tag; nothing was done.
+            NotFoundError: nothing is named so.
+            Wasm2OciError: the place cannot be read or written.
+        """
+        from wasm2oci.operations.tag import TagRequest, tag
+
+        return tag(TagRequest(location_of(reference), tags), self.environment)
+
+    def copy(
+        self,
+        source: str,
+        destination: str,
+        *,
+        recursive: bool = False,
+        platform: str | None = None,
+        overwrite: bool = True,
+        workers: int = 4,
+        trust: TrustOptions | None = None,
+        destination_options: ConnectOptions | None = None,
+        progress: Progress | None = None,
+    ) -> Copied:
+        """Copy an artifact between registries and layouts, byte for byte.
+
+        Args:
+            source: where it is.
+            destination: where it goes; without a tag, the source's tag is kept; several are written `NAME:TAG,TAG`.
+            recursive: take along signatures and all else that refers to it.
+            platform: the entry of an index that is copied, instead of the index (`os/architecture`).
+            overwrite: whether a tag that means something else there is moved.
+            workers: transfers at once.
+            trust: whose signature the source must have, besides what policy files ask for.
+            destination_options: how the destination is reached, if not like the source.
+            progress: called with what moves, from several threads.
+
+        Raises:
+            NotFoundError: the source names nothing.
+            IntegrityError: bytes are not what a manifest says, or a tag means something else and is not overwritten.
+            Wasm2OciError: either place failed; `side` says which.
+        """
+        from wasm2oci.operations.copy import copy
+
+        request = _copy_request(source, destination, trust, destination_options)
+        request = request._replace(recursive=recursive, platform=platform, overwrite=overwrite, workers=workers)
+        return copy(request, self.environment, progress or no_progress())
+
+    def copy_tags(
+        self,
+        source: str,
+        destination: str,
+        tags: Sequence[str] = ("*",),
+        *,
+        dry_run: bool = False,
+        recursive: bool = False,
+        platform: str | None = None,
+        overwrite: bool = True,
+        workers: int = 4,
+        trust: TrustOptions | None = None,
+        destination_options: ConnectOptions | None = None,
+        progress: Progress | None = None,
+    ) -> CopiedTags:
+        """Copy the tags of a repository that match, or say what a copy would do.
+
+        Args:
+            source: a repository; or one artifact (for a dry run), whose tag or digest then counts alone.
+            destination: a repository; for one artifact as with `copy`.
+            tags: shell patterns, one of which a tag has to match.
+            dry_run: write nothing.
+            recursive: take along signatures and all else that refers to them.
+            platform: the entry of each index that is copied, instead of the index.
+            overwrite: whether a tag that means something else there is moved; else it is kept.
+            workers: transfers at once.
+            trust: whose signature each must have, besides what policy files ask for.
+            destination_options: how the destination is reached, if not like the source.
+            progress: called with what moves, from several threads.
+
+        Raises:
+            NotFoundError: there is no such repository, or no tag matches.
+            Wasm2OciError: see `copy`; what was copied before stays.
+        """
+        from wasm2oci.operations.copy_tags import copy_tags
+
+        request = _copy_request(source, destination, trust, destination_options)
+        request = request._replace(recursive=recursive, platform=platform, overwrite=overwrite, workers=workers)
+        return copy_tags(request, tuple(tags), self.environment, progress or no_progress(), dry_run=dry_run)
+
+    def delete(self, reference: str, *, tag_only: bool = False) -> Deleted:
+        """Remove an artifact with all its tags, or (`tag_only`) one tag.
+
+        Raises:
+            NotFoundError: nothing is named so.
+            UnsupportedError: the place does not delete, or cannot remove a tag alone.
+            Wasm2OciError: the place cannot be read or written.
+        """
+        from wasm2oci.operations.delete import DeleteRequest, delete
+
+        return delete(DeleteRequest(location_of(reference), tag_only), self.environment)
+
+
+def _copy_request(
+    source: str, destination: str, trust: TrustOptions | None, destination_options: ConnectOptions | None
+) -> CopyRequest:
+    from wasm2oci.operations.copy import CopyRequest
+    from wasm2oci.operations.names import split_tags
+    from wasm2oci.operations.trust import TrustOptions
+
+    if destination_options is not None:
+        destination_options.check()
+    place, further = split_tags(destination)
+    return CopyRequest(
+        location_of(source),
+        place,
+        trust=trust or TrustOptions(),
+        destination_options=destination_options,
+        further_tags=further,
+    )
