@@ -10,6 +10,7 @@ from wasm2oci.client import Client, ConnectOptions
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
+    from wasm2oci.cli.output import Field
     from wasm2oci.client import Copied, CopiedTags
 
 __all__ = ["command"]
@@ -94,7 +95,7 @@ def command(
     output.result(one, _one(one), quiet=str(one.manifest.digest))
 
 
-def _one(result: "Copied") -> list[str]:
+def _one(result: "Copied") -> "list[str | Field]":
     place = result.reference.removesuffix(f":{result.tags[0]}") if result.tags else ""
     return fields(
         ("Copied", f"{result.source} to {result.reference}"),
@@ -104,7 +105,7 @@ def _one(result: "Copied") -> list[str]:
     )
 
 
-def _many(result: "CopiedTags") -> tuple[list[str], list[str]]:
+def _many(result: "CopiedTags") -> "tuple[list[str | Field], list[str]]":
     width = max(len(one.tag or "-") for one in result.tags)
     verb = "Would copy" if result.dry_run else "Copied"
     lines = fields(
