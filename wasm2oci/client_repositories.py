@@ -169,6 +169,21 @@ class RepositoryMethods(ModuleMethods):
 
         return delete(DeleteRequest(location_of(reference), tag_only), self.environment)
 
+    def complete(self, text: str) -> tuple[str, ...]:
+        """How a reference that begins so may go on: registries with kept credentials, layouts here, tags.
+
+        What ends in `/` or `:` goes on. Nothing is raised: what cannot be found out is left out.
+        """
+        from wasm2oci.operations.complete import complete_reference
+
+        return complete_reference(text, self.environment)
+
+    def complete_host(self, text: str) -> tuple[str, ...]:
+        """Registries with kept credentials whose name begins so."""
+        from wasm2oci.operations.complete import complete_host
+
+        return complete_host(text, self.environment)
+
 
 def _copy_request(
     source: str, destination: str, trust: TrustOptions | None, destination_options: ConnectOptions | None

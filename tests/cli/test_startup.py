@@ -65,7 +65,7 @@ def test_commands_on_layouts_load_no_network(tmp_path: Path) -> None:
         (["push", "--pro"], ["--profile"]),
         (["tags", "--format", ""], ["text", "json"]),
         (["tags", "--format", "j"], ["json"]),
-        (["completion", ""], ["bash", "zsh", "fish"]),
+        (["completion", ""], ["bash", "zsh", "fish", "powershell"]),
         (["push", "hel"], []),
         (["nosuch", ""], []),
         (["help", "ver"], ["verify", "version"]),
@@ -99,23 +99,43 @@ def tool(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_bash_completes(tool: dict[str, str]) -> None:
-    script = (
-        "source <(wasm2oci completion bash); "
-        "COMP_WORDS=(wasm2oci push --fo); COMP_CWORD=2; _wasm2oci; echo ${COMPREPLY[@]}; "
-        "COMP_WORDS=(wasm2oci pul); COMP_CWORD=1; _wasm2oci; echo ${COMPREPLY[@]}; "
-        "COMP_WORDS=(wasm2oci push --profile ''); COMP_CWORD=3; _wasm2oci; echo ${COMPREPLY[@]}; "
-        "complete -p wasm-to-oci"
+def test_bash_completes(tool: dict[str, str], tmp_path: Path) -> None:
+    # Each line as bash takes it apart (COMP_WORDBREAKS), the word under the cursor last.
+    lines = {
+        "push --fo": ("wasm2oci", "push", "--fo"),
+        "pul": ("wasm2oci", "pul"),
+        "push --profile ": ("wasm2oci", "push", "--profile", "''"),
+        "push --profile=c": ("wasm2oci", "push", "--profile", "=", "c"),
+        "tags oci-layout:lay": ("wasm2oci", "tags", "oci-layout", ":", "lay"),
+        "pull oci-layout:layout:": ("wasm2oci", "pull", "oci-layout", ":", "layout", ":"),
+        "pull oci-layout:layout:v": ("wasm2oci", "pull", "oci-layout", ":", "layout", ":", "v"),
+    }
+    subprocess.run(
+        ["wasm2oci", "push", "-q", "hello.wasm", "oci-layout:layout:v1"],
+        env=tool,
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
     )
-    ran = subprocess.run(["bash", "-c", script], env=tool, capture_output=True, text=True, check=True)
-    assert ran.stdout.startswith("--force --format\npull\ncncf wasm-to-oci\ncomplete ")
+    script = "source <(wasm2oci completion bash); "
+    for line, words in lines.items():
+        script += f"COMP_LINE='wasm2oci {line}'; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; "
+        script += "_wasm2oci; echo ${COMPREPLY[@]}; "
+    script += "complete -p wasm-to-oci"
+    ran = subprocess.run(["bash", "-c", script], env=tool, cwd=tmp_path, capture_output=True, text=True, check=True)
+    *found, registered = ran.stdout.splitlines()
+    assert found == ["--force --format", "pull", "cncf wasm-to-oci", "cncf", "layout:", "v1", "v1"]
+    assert registered.startswith("complete ")
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed: apt-get install fish")
 def test_fish_completes(tool: dict[str, str], tmp_path: Path) -> None:
-    script = "wasm2oci completion fish | source; complete -C 'wasm2oci pul'; complete -C 'wasm2oci push hel'"
+    script = (
+        "wasm2oci completion fish | source; complete -C 'wasm2oci pul'; complete -C 'wasm2oci push hel'; "
+        "wasm2oci push -q hello.wasm oci-layout:layout:v1 >/dev/null; complete -C 'wasm2oci pull oci-layout:layout:'"
+    )
     ran = subprocess.run(["fish", "-c", script], env=tool, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert ran.stdout == "pull\tGet a module back, verified\nhello.wasm\n"
+    assert ran.stdout == "pull\tGet a module back, verified\nhello.wasm\noci-layout:layout:v1\n"
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed: apt-get install zsh")

@@ -44,6 +44,7 @@ PUBLIC = {
         *("push", "pull", "verify", "inspect", "inspect_file", "manifest", "validate", "run", "resolve", "tags"),
         *("print", "assemble", "assemble_file"),
         *("tree", "tag", "copy", "copy_tags", "delete", "login", "logout", "serve", "close"),
+        *("complete", "complete_host"),
     },
 }
 """What is public. A name that goes or changes its meaning breaks those who use it: write that into the changelog."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wasm2oci.cli.declare import Declaration, Parameter
     from wasm2oci.cli.settings import Found, Settings
 
-__all__ = ["HELP", "parse", "read_password"]
+__all__ = ["HELP", "parse", "parse_unfinished", "read_password"]
 
 HELP = ("--help", "-h")
 """The names of the option that every command has."""
@@ -55,6 +55,17 @@ def parse(
     if settings is not None:
         reader.settings(settings)
     return reader.result(read)
+
+
+def parse_unfinished(declaration: Declaration, words: Sequence[str], settings: Settings) -> dict[str, Any]:
+    """What the options so far say; arguments and standard input are not looked at. Raises as `parse`."""
+    reader = _Reader(declaration, words)
+    reader.options()
+    reader.settings(settings)
+    if reader.wanted is not None:
+        del reader.given[reader.wanted]
+        reader.wanted = None
+    return reader.result(bytes)
 
 
 class _Reader:

@@ -163,6 +163,10 @@ class CredentialChain:
                 return Basic(self._environ.get(user) or "unset", self._environ[token], token)
         return Anonymous()
 
+    def hosts(self) -> frozenset[str]:
+        """The registries that any of the credential files has something for."""
+        return frozenset().union(*(file.hosts for file in self._files()))
+
     def _from_variables(self, host: str) -> Credential | None:
         password = self._environ.get(f"{VARIABLE}_PASSWORD")
         if self._registry_config is not None or not password:

@@ -68,6 +68,13 @@ class AuthFile(NamedTuple):
     helpers: "Mapping[str, str]"
     store: str | None
 
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The registries that it has something for, by the names that people write."""
+        keys = (*self.auths, *self.helpers)
+        found = (_host_of(key) or ("" if "://" in key else key.partition("/")[0]) for key in keys)
+        return frozenset(_names(host)[0] for host in found if host)
+
     def helper_for(self, host: str) -> tuple[str, str] | None:
         """The helper that keeps this host's credentials, and the server name to ask it for; or None."""
         for key in auth_keys(host, ""):

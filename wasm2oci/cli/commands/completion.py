@@ -15,6 +15,7 @@ class Shell(StrEnum):
     BASH = "bash"
     ZSH = "zsh"
     FISH = "fish"
+    POWERSHELL = "powershell"
 
 
 class Script(NamedTuple):
@@ -32,8 +33,11 @@ def command(output: Output, shell: Annotated[Shell, Argument("SHELL", f"One of {
       wasm2oci completion bash >> ~/.bashrc
       wasm2oci completion zsh > ~/.zfunc/_wasm2oci
       wasm2oci completion fish > ~/.config/fish/completions/wasm2oci.fish
+      wasm2oci completion powershell >> $PROFILE
 
-    (zsh: with ~/.zfunc in fpath before compinit runs.)
+    (zsh: with ~/.zfunc in fpath before compinit runs.) It completes commands,
+    options, registries with kept credentials, image layouts, and tags, for which
+    it asks the registry.
     """
     from wasm2oci.cli.completion import SCRIPTS
 

@@ -15,7 +15,7 @@ from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate, Opcode
 from wasm2oci.engine.translate.codes import BLOCK, CONTROL, END
 from wasm2oci.engine.translate.instructions import decode_body
 
-__all__ = ["Place", "Places"]
+__all__ = ["Places"]
 
 _Test = Callable[[Opcode], bool]
 
@@ -68,22 +68,17 @@ _stores: Final = _holding(".store", "struct.set")
 _ENDS_A_STATEMENT: Final = CONTROL - {BLOCK, END}
 
 
-Place = tuple[int, int, TrapKind | None, bool | None]
-"""A function, a statement's offset in it, and what trapped there; None for a call on the way to it."""
-
-
 class Places:
     """The instructions of the functions a trap went through, each decoded once.
 
     Args:
         module: the functions' module.
-        known: what was found before, and what will be.
     """
 
-    def __init__(self, module: Module, known: dict[Place, int]) -> None:
+    def __init__(self, module: Module) -> None:
         self._module = module
         self._bodies: dict[int, list[tuple[int, Any, int]]] = {}
-        self._known = known
+        self._known: dict[tuple[int, int], int] = {}
 
     def caller(self, index: int, offset: int) -> int:
         """The offset of the call in a function that called the one the trap was in, or one on the way to it.
@@ -92,11 +87,10 @@ class Places:
             index: of the function.
             offset: of the statement.
         """
-        place = (index, offset, None, None)
-        known = self._known.get(place)  # a recursion went through it thousands of times
+        known = self._known.get((index, offset))  # a recursion went through it thousands of times
         if known is None:
             found = self._find(index, offset, _CALLS)
-            known = self._known[place] = offset if found is None else found
+            known = self._known[index, offset] = offset if found is None else found
         return known
 
     def trapped(self, index: int, offset: int, kind: TrapKind, *, writes: bool | None = None) -> int:
@@ -111,14 +105,9 @@ class Places:
         can = _CAN.get(kind)
         if can is None:
             return offset
-        place = (index, offset, kind, writes)
-        known = self._known.get(place)
-        if known is None:
-            told = writes is not None and kind in _TOLD
-            found = self._find(index, offset, lambda row: can(row) and (not told or _stores(row) == writes))
-            known = self.caller(index, offset) if found is None else found  # a host function's, then
-            self._known[place] = known
-        return known
+        told = writes is not None and kind in _TOLD
+        found = self._find(index, offset, lambda row: can(row) and (not told or _stores(row) == writes))
+        return self.caller(index, offset) if found is None else found  # a host function's, then
 
     def _find(self, index: int, offset: int, can: _Test) -> int | None:
         code = self._bodies.get(index)
