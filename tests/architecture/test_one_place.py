@@ -56,7 +56,7 @@ def attributes() -> dict[str, set[str]]:
     ("pattern", "places"),
     [
         (r"org\.opencontainers\.image\.ref\.name", {"oci/layout_index.py"}),
-        (r"imageLayoutVersion", {"oci/layout_index.py", "content/layout.py"}),
+        (r"imageLayoutVersion", {"oci/layout_index.py", "content/layout_reader.py"}),
         (r"\.azurecr\.io|\.amazonaws\.com|docker\.pkg\.dev|quay\.io", {"registry/flavours.py"}),
         (r"registry-1\.docker\.io|index\.docker\.io\Z", {"oci/host.py"}),
         (r"00000000-0000-0000-0000-000000000000", {"registry/flavours.py"}),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.docker_registry import docker_registry
 from tests.support.registry_server import registry_server
+from wasm2oci.content.archive import ArchiveWriter
 from wasm2oci.content.layout import OciLayout
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.oci.reference import Reference
@@ -31,6 +32,13 @@ def _layout(folder: "Path") -> "Iterator[Target]":
 
 
 @contextmanager
+def _archive(folder: "Path") -> "Iterator[Target]":
+    writer = ArchiveWriter(folder / "archive.tar")
+    yield writer
+    writer.commit()
+
+
+@contextmanager
 def _repository(host: str, folder: "Path") -> "Iterator[Target]":
     options = ConnectOptions(plain_http=True, environ={}, home=folder, sleep=lambda _: None)
     with Connector(options) as connector:
@@ -52,6 +60,7 @@ def _docker_registry(folder: "Path") -> "Iterator[Target]":
 TARGETS: "dict[str, Callable[[Path], AbstractContextManager[Target]]]" = {
     "memory": _memory,
     "layout": _layout,
+    "archive": _archive,
     "registry": _registry,
     "docker-registry": _docker_registry,
 }

@@ -13,6 +13,7 @@ from tests.support.artifacts import WASM, Stash, component, tar
 from tests.support.docker_registry import docker_registry, missing_reason
 from tests.support.invariants import check_artifact
 from tests.support.registry_server import registry_server
+from wasm2oci.content.archive import ArchiveWriter, OciArchive
 from wasm2oci.content.copy import copy
 from wasm2oci.content.layout import OciLayout
 from wasm2oci.content.target import Target
@@ -69,6 +70,20 @@ def connector(tmp_path: Path) -> Iterator[Connector]:
 
 def repository(connector: Connector, host: str, name: str) -> Target:
     return connector.repository(Reference(host, name), writes=True)
+
+
+@pytest.mark.registry
+@skopeo_is_here
+def test_skopeo_reads_our_archives_and_we_read_its(tmp_path: Path) -> None:
+    ours = ArchiveWriter(tmp_path / "ours.tar")
+    for name, root in artifacts(Stash(ours)).items():
+        ours.commit()
+        source, theirs = f"oci-archive:{tmp_path}/ours.tar:{name}", tmp_path / f"{name}.tar"
+        skopeo("copy", "-q", source, f"oci-archive:{theirs}:{name}", home=tmp_path)
+        assert OciArchive(theirs).resolve(name).digest == root.digest
+        check_artifact(OciArchive(theirs), root)
+        ours = ArchiveWriter(tmp_path / "ours.tar")
+    ours.discard()
 
 
 @pytest.mark.registry

@@ -44,7 +44,9 @@ class Reporting(NamedTuple):
     no_progress: bool = False
 
 
-ReferenceArgument = Annotated[str, Argument("REF", "HOST/NAME:TAG, HOST/NAME@DIGEST or oci-layout:DIR:TAG.")]
+ReferenceArgument = Annotated[
+    str, Argument("REF", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG or oci-archive:FILE:TAG.")
+]
 HostArgument = Annotated[str, Argument("HOST", "The registry: ghcr.io, HOST:PORT.")]
 
 ModuleOption = Annotated[

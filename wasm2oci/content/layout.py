@@ -22,41 +22,34 @@ from wasm2oci.base.files import TEMPORARY, is_linked, local_errors, make_folder,
 from wasm2oci.base.folders import FolderLock
 from wasm2oci.base.probe import exists
 from wasm2oci.content.graph import read_manifest
+from wasm2oci.content.layout_reader import InvalidLayoutError, LayoutReader, check_marker
 from wasm2oci.content.target import ContentNotFoundError
 from wasm2oci.content.verify import (
     BytesContent,
-    ContentTooLargeError,
     FileContent,
     SizeMismatchError,
     Verified,
     read_all,
     verified,
 )
-from wasm2oci.errors import IntegrityError, InvalidInputError, LocalIOError, NotFoundError
-from wasm2oci.oci import media_type as mt
+from wasm2oci.errors import IntegrityError, LocalIOError, NotFoundError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
-from wasm2oci.oci.layout_index import LAYOUT_MARKER, LAYOUT_VERSION, LayoutIndex, layout_marker
+from wasm2oci.oci.layout_index import LAYOUT_MARKER, LayoutIndex, layout_marker
 from wasm2oci.oci.manifest import parse_manifest
-from wasm2oci.oci.reference import LAYOUT_PREFIX, check_tag, parse_name
-from wasm2oci.oci.referrers import fallback_tag, listed_as_referrer, of_type
-from wasm2oci.oci.wire import MANIFEST_MAX, load_object
+from wasm2oci.oci.reference import LAYOUT_PREFIX, check_tag
+from wasm2oci.oci.wire import MANIFEST_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from wasm2oci.content.target import Content
-    from wasm2oci.oci.reference import Name
 
 __all__ = ["InvalidLayoutError", "OciLayout"]
 
 
-class InvalidLayoutError(InvalidInputError):
-    """A folder is not an OCI image layout, or its `index.json` breaks the rules."""
-
-
-class OciLayout:
+class OciLayout(LayoutReader):
     """An OCI image layout that exists.
 
     Args:
@@ -70,10 +63,7 @@ class OciLayout:
     def __init__(self, folder: "Path") -> None:
         self.folder = folder
         self._whole: set[tuple[Digest, int, int]] = set()
-        marker = load_object(_read_small(folder / LAYOUT_MARKER, f"{folder} is not an OCI image layout"), LAYOUT_MARKER)
-        version = marker.get("imageLayoutVersion")
-        if version != LAYOUT_VERSION:
-            raise InvalidLayoutError(f"{folder} is an image layout of version {version!r}, not {LAYOUT_VERSION}")
+        check_marker(_read_small(folder / LAYOUT_MARKER, f"{folder} is not an OCI image layout"), folder)
 
     @classmethod
     def create(cls, folder: "Path") -> Self:
@@ -102,43 +92,6 @@ class OciLayout:
 
     def __str__(self) -> str:
         return f"{LAYOUT_PREFIX}{self.folder}"
-
-    def resolve(self, name: "Name") -> Descriptor:
-        """The manifest that a tag or a digest names; see `ReadTarget.resolve`.
-
-        An entry whose name is a whole image name that ends in this tag is taken too, if there is just one.
-
-        Raises:
-            ContentNotFoundError: nothing is named so; the hint says what is there.
-            InvalidLayoutError: `index.json` gives this tag to two manifests.
-        """
-        name = parse_name(name)
-        if isinstance(name, Digest):
-            return self._resolve_digest(name)
-        entries = self._index().entries
-        found = {entry.descriptor.digest: entry.descriptor for entry in entries if entry.name == name}
-        if not found:
-            ending = f":{name}"
-            found = {one.descriptor.digest: one.descriptor for one in entries if (one.name or "").endswith(ending)}
-        if len(found) > 1:
-            raise InvalidLayoutError(f"{self} gives the name {name} to {len(found)} manifests")
-        for descriptor in found.values():
-            return descriptor
-        raise ContentNotFoundError(f"{self} has no tag {name}", hint=self._names())
-
-    def sole(self) -> Descriptor:
-        """The only manifest that the layout lists: what a location without tag and digest means.
-
-        Raises:
-            ContentNotFoundError: it lists none.
-            InvalidLayoutError: it lists several; the hint names them.
-        """
-        found = {entry.descriptor.digest: entry.descriptor for entry in self._index().entries}
-        if len(found) > 1:
-            raise InvalidLayoutError(f"{self} holds {len(found)} manifests; say which", hint=self._names())
-        for descriptor in found.values():
-            return descriptor
-        raise ContentNotFoundError(f"{self} is empty")
 
     def exists(self, descriptor: Descriptor) -> bool:
         """Whether the blob of this digest and size is here, and whole; see `ReadTarget.exists`."""
@@ -188,32 +141,6 @@ class OciLayout:
         with self._editing() as index:
             index.put(descriptor, (tag,))
 
-    def tags(self) -> list[str]:
-        """Every name in `index.json`, sorted."""
-        return sorted({entry.name for entry in self._index().entries if entry.name is not None})
-
-    def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> list[Descriptor]:
-        """Listed manifests whose subject this is, and those of the fallback tag; see `ReferrerLister`.
-
-        Spec: distribution-spec, Referrers Tag Schema.
-        """
-        fallback = fallback_tag(subject.digest)
-        candidates: dict[Digest, Descriptor] = {}
-        for entry in self._index().entries:
-            candidates.setdefault(entry.descriptor.digest, entry.descriptor)
-            if entry.name == fallback:
-                document = read_manifest(self, entry.descriptor)
-                candidates.update({child.digest: child for child in document.children if child.is_manifest})
-        found: list[Descriptor] = []
-        for candidate in candidates.values():
-            if candidate.digest == subject.digest or not candidate.is_manifest or not self.exists(candidate):
-                continue
-            raw = read_all(self.fetch(candidate), candidate, MANIFEST_MAX)
-            listed = listed_as_referrer(candidate.digest, candidate.media_type, raw, subject.digest)
-            if listed is not None:
-                found.append(listed)
-        return of_type(found, artifact_type)
-
     def delete(self, descriptor: Descriptor) -> None:
         """Remove a manifest with its names, or a blob; see `Deleter`. Blobs that it named stay."""
         if descriptor.is_manifest:
@@ -241,32 +168,14 @@ class OciLayout:
                 raise InvalidLayoutError(f"{self} has a symbolic link on the way to {digest}")
         return path
 
-    def _index(self) -> LayoutIndex:
-        return LayoutIndex.decode(self._read_index(), strict=True)
+    def _size(self, digest: Digest) -> int | None:
+        try:
+            return self._path(digest).stat().st_size
+        except OSError:
+            return None
 
     def _read_index(self) -> bytes:
         return _read_small(self.folder / "index.json", f"{self} lacks its index.json")
-
-    def _names(self) -> str | None:
-        names = [entry.name or f"@{entry.descriptor.digest}" for entry in self._index().entries[:10]]
-        return f"it has {', '.join(names)}" if names else None
-
-    def _resolve_digest(self, digest: Digest) -> Descriptor:
-        for entry in self._index().entries:
-            if entry.descriptor.digest == digest:
-                return entry.descriptor
-        # A manifest inside of an index is a blob like any other here; its own bytes say what it is.
-        path = self._path(digest)
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise ContentNotFoundError(f"{self} has no {digest}") from error
-        unknown = Descriptor(mt.OCTET_STREAM, digest, size)
-        try:
-            document = parse_manifest(read_all(self.fetch(unknown), unknown, MANIFEST_MAX))
-        except (ContentTooLargeError, InvalidInputError) as error:
-            raise ContentNotFoundError(f"{digest} in {self} is not a manifest") from error
-        return document.descriptor(digest.algorithm)
 
     def _has_subject(self, child: Descriptor) -> bool:
         # What refers to a manifest is found through index.json only, so its line there has to stay.

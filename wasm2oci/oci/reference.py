@@ -5,7 +5,7 @@ Grammar (the specification's names; a host is needed, nothing is guessed):
     reference  = host "/" name [":" tag] ["@" digest]
     host       = (domain | IPv4 | "[" IPv6 "]") [":" port]     with a "." or ":" in it, or "localhost"
     name       = component {"/" component}                     lowercase
-    location   = reference | "oci-layout:" folder [":" tag] ["@" digest]
+    location   = reference | ("oci-layout:" | "oci-archive:") path [":" tag] ["@" digest]
 
 Spec: distribution-spec, Pulling manifests (name and tag grammar).
 """
@@ -21,6 +21,7 @@ from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.digest import Digest, InvalidDigestError
 
 __all__ = [
+    "ARCHIVE_PREFIX",
     "LAYOUT_PREFIX",
     "InvalidReferenceError",
     "LayoutReference",
@@ -41,6 +42,9 @@ Name = Tag | Digest
 """What names a manifest in a repository or in a layout. Spec: distribution-spec, `<reference>`."""
 
 LAYOUT_PREFIX: Final = "oci-layout:"
+ARCHIVE_PREFIX: Final = "oci-archive:"
+_ARCHIVE_ENDING: Final = ".tar"
+"""A path with this ending is an archive, whichever prefix it has, as other tools take it."""
 _OTHER_LAYOUT_PREFIX: Final = "oci:"
 """What skopeo and podman write."""
 _COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*\Z")
@@ -160,20 +164,27 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class LayoutReference:
-    """An artifact in an OCI image layout on disk: `oci-layout:DIR[:TAG][@DIGEST]`."""
+    """An artifact in an OCI image layout: `oci-layout:DIR[:TAG][@DIGEST]`, or `oci-archive:FILE...` in one tar file."""
 
     folder: Path
+    """The folder, or the archive."""
     tag: str | None = None
     digest: Digest | None = None
+    archive: bool = False
+    """Whether it is in a tar file."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `oci-layout:DIR[:TAG][@DIGEST]`; the tag is what follows the last colon, if it holds no slash.
 
+        `oci-archive:FILE` is the same in a tar file, and so is any path that ends in `.tar`.
+
         Raises:
             InvalidReferenceError: no folder, bad tag or bad digest.
         """
-        rest = folder = text.removeprefix(LAYOUT_PREFIX)
+        archive = text.startswith(ARCHIVE_PREFIX)
+        prefix = ARCHIVE_PREFIX if archive else LAYOUT_PREFIX
+        rest = folder = text.removeprefix(prefix)
         digest: Digest | None = None
         pinned = _LAYOUT_DIGEST.search(rest)
         if pinned is not None:
@@ -190,8 +201,15 @@ class LayoutReference:
         else:
             tag = ""
         if not folder or "\0" in folder:
-            raise InvalidReferenceError("layout reference lacks a folder", text, len(LAYOUT_PREFIX))
-        return cls(Path(folder), tag or None, digest)
+            raise InvalidReferenceError(
+                f"layout reference lacks a {'file' if archive else 'folder'}", text, len(prefix)
+            )
+        return cls(Path(folder), tag or None, digest, archive or folder.endswith(_ARCHIVE_ENDING))
+
+    @property
+    def name(self) -> str:
+        """The name of the folder, or of the archive without its ending."""
+        return self.folder.name.removesuffix(_ARCHIVE_ENDING) if self.archive else self.folder.name
 
     @property
     def identifier(self) -> Name | None:
@@ -201,19 +219,19 @@ class LayoutReference:
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag is not None else ""
         digest = f"@{self.digest}" if self.digest is not None else ""
-        return f"{LAYOUT_PREFIX}{self.folder}{tag}{digest}"
+        return f"{ARCHIVE_PREFIX if self.archive else LAYOUT_PREFIX}{self.folder}{tag}{digest}"
 
 
 Location = Reference | LayoutReference
 
 
 def parse_location(text: str) -> Location:
-    """Read a registry reference or an `oci-layout:` one.
+    """Read a registry reference, or an `oci-layout:` or `oci-archive:` one.
 
     Raises:
         InvalidReferenceError: it is neither.
     """
-    if text.startswith(LAYOUT_PREFIX):
+    if text.startswith((LAYOUT_PREFIX, ARCHIVE_PREFIX)):
         return LayoutReference.parse(text)
     try:
         return Reference.parse(text)

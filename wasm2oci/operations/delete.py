@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.target import Deleter
 from wasm2oci.errors import UnsupportedError, UsageError
+from wasm2oci.oci.reference import LayoutReference
 
 if TYPE_CHECKING:
+    from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
@@ -41,7 +43,9 @@ def delete(request: DeleteRequest, environment: "Environment") -> Deleted:
     if request.tag_only and tag is None:
         raise UsageError(f"{location} names no tag to remove")
     with environment.places() as places:
-        target = places.read(location)
+        # An archive is written anew when something is taken out of it.
+        changes = isinstance(location, LayoutReference) and location.archive
+        target: ReadTarget = places.write(location) if changes else places.read(location)
         if not isinstance(target, Deleter):
             raise UnsupportedError(f"{target} cannot delete")
         manifest = target.resolve(tag or places.identifier(location))

@@ -9,14 +9,16 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.reference import LayoutReference, Location, Name, Reference
 from wasm2oci.registry.options import ConnectOptions
 
 if TYPE_CHECKING:
+    from wasm2oci.content.archive import ArchiveWriter
     from wasm2oci.content.cache import Cache
+    from wasm2oci.content.layout_reader import LayoutReader
     from wasm2oci.content.target import ReadTarget, Target
     from wasm2oci.registry.connect import Connector
 
@@ -98,6 +100,7 @@ class Places:
         self.environment = environment
         self._connections = environment.connections or Connections()
         self._ending: list[Callable[[], None]] = []
+        self._archives: dict[Path, ArchiveWriter] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -105,6 +108,11 @@ class Places:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for end in self._ending:
             end()
+        for archive in self._archives.values():
+            if kind is None:
+                archive.commit()
+            else:
+                archive.discard()
         if self.environment.connections is None:
             self._connections.close()
 
@@ -150,10 +158,22 @@ class Places:
         match location:
             case Reference():
                 return self.connector.repository(location, writes=writes)
+            case LayoutReference(folder=path, archive=True):
+                return self._open_archive(path, writes=writes)
             case LayoutReference(folder=folder):
                 from wasm2oci.content.layout import OciLayout
 
                 return OciLayout.create(folder) if writes else OciLayout(folder)
+
+    def _open_archive(self, path: Path, *, writes: bool) -> "Target":
+        # What is written is seen by who reads after that; the file itself changes in the end.
+        from wasm2oci.content.archive import ArchiveWriter, OciArchive
+
+        if path not in self._archives and not writes:
+            return cast("Target", OciArchive(path))  # it is only read
+        if path not in self._archives:
+            self._archives[path] = ArchiveWriter(path)
+        return self._archives[path]
 
     def identifier(self, location: Location) -> Name:
         """What to ask the opened place for: the digest, the tag, or the only entry of a layout.
@@ -164,9 +184,7 @@ class Places:
         if location.identifier is not None:
             return location.identifier
         if isinstance(location, LayoutReference):
-            from wasm2oci.content.layout import OciLayout
-
-            return OciLayout(location.folder).sole().digest
+            return cast("LayoutReader", self.read(location)).sole().digest
         raise missing_tag(location)
 
 

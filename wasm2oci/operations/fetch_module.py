@@ -130,7 +130,7 @@ def fetch(subject: Path | Location, policy: FetchPolicy, environment: "Environme
         with environment.places() as places:
             target = places.read(subject)
             root = target.resolve(places.identifier(subject))
-            return _guarded(_Source(subject, target, root, subject.folder.name), policy, guard, places)
+            return _guarded(_Source(subject, target, root, subject.name), policy, guard, places)
     return _from_registry(subject, policy, guard, environment)
 
 

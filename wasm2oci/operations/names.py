@@ -19,14 +19,14 @@ def pinned(location: Location, digest: Digest) -> str:
     """The name that will always mean these bytes: `HOST/NAME@DIGEST`."""
     if isinstance(location, Reference):
         return f"{location.name}@{digest}"
-    return f"oci-layout:{location.folder}@{digest}"
+    return str(replace(location, tag=None, digest=digest))
 
 
 def tagged(location: Location, tag: str) -> str:
     """The same place under this tag."""
     if isinstance(location, Reference):
         return f"{location.name}:{tag}"
-    return f"oci-layout:{location.folder}:{tag}"
+    return str(replace(location, tag=tag, digest=None))
 
 
 def with_tag(location: Location, tag: str) -> Location:

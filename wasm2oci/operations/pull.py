@@ -157,7 +157,7 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
 
 
 def _repository(source: "Location") -> str:
-    return source.folder.name if isinstance(source, LayoutReference) else source.repository
+    return source.name if isinstance(source, LayoutReference) else source.repository
 
 
 def _check_free(path: Path, module: "Descriptor") -> None:

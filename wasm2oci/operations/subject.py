@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wasm2oci.base.probe import exists, is_file, is_folder
 from wasm2oci.errors import NotFoundError
-from wasm2oci.oci.reference import LAYOUT_PREFIX, InvalidReferenceError, parse_location
+from wasm2oci.oci.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, InvalidReferenceError, parse_location
 
 if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
@@ -26,7 +26,7 @@ def find_subject(text: str) -> Path | str:
         NoSuchSubjectError: it is not a reference, and there is no such file; or it is a folder.
         InvalidReferenceError: it is meant as a reference, and breaks the grammar.
     """
-    if text.startswith(LAYOUT_PREFIX):
+    if text.startswith((LAYOUT_PREFIX, ARCHIVE_PREFIX)):
         return text
     path = Path(text)
     if is_folder(path):

@@ -51,7 +51,7 @@ def command(
 
       wasm2oci copy ghcr.io/me/app:v1 registry.example/app:v1,latest
       wasm2oci copy --tags 'v2.*' ghcr.io/me/app registry.example/app
-      wasm2oci copy --all -r ghcr.io/me/app oci-layout:backup
+      wasm2oci copy --all -r ghcr.io/me/app oci-archive:backup.tar
 
     A tag that means the same there already costs one question. With several
     tags, --no-overwrite passes over those that are taken; with one it is an error.

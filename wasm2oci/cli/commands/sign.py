@@ -53,7 +53,7 @@ def show_signed(output: Output, signed: "Signed") -> None:
         ("Bundle", signed.referrer.digest if signed.referrer is not None else None),
         ("Legacy tag", signed.tag),
     )
-    if not signed.reference.startswith("oci-layout:"):
+    if not signed.reference.startswith(("oci-layout:", "oci-archive:")):
         what = "verify" if is_signature else f"verify-attestation --type {signed.predicate_type}"
         output.note(f"cosign {what} --key cosign.pub --insecure-ignore-tlog=true {signed.pinned}")
     output.result(signed, lines, quiet=signed.pinned)
