@@ -18,11 +18,11 @@ How it is fast, six to seven million instructions a second:
 
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Final
 
 from wasm2oci.engine.syntax.limits import MAX_LOCALS, MAX_OPERAND_STACK
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, FUNCREF, I32, I64, V128, FuncType
+from wasm2oci.engine.validate.fast_legacy import legacy
 from wasm2oci.engine.validate.fast_tables import (
     ALIGNMENT,
     BINARY,
@@ -40,13 +40,17 @@ from wasm2oci.engine.validate.fast_tables import (
     I64_CONST,
     IF,
     IF_FRAMES,
+    KINDS,
     LAST_OF_S32,
     LAST_OF_S64,
+    LEGACY,
+    LEGACY_EXCEPTIONS,
     LOAD,
     LOOP_FRAMES,
     MULTIVALUE,
     NONE,
     NONTRAPPING_FPTOINT,
+    NOT_SURE,
     ONE_BYTE,
     PARAM,
     REFERENCE_TYPES,
@@ -58,6 +62,7 @@ from wasm2oci.engine.validate.fast_tables import (
     SIGN_EXTEND,
     SIMD,
     STORE,
+    TRY_OPCODE,
     UNARY,
     V_LANE,
     V_LANES,
@@ -73,8 +78,6 @@ from wasm2oci.engine.validate.fast_tables import (
 )
 
 __all__ = ["NOT_SURE", "FastPath"]
-
-NOT_SURE: Final = -1
 
 
 def _long(byte: int, nxt: Callable[[], int]) -> int:
@@ -221,12 +224,12 @@ class FastPath:
                                     return NOT_SURE
                             if pop() > 0:
                                 return NOT_SURE
-                        if kind and params != results:
+                        if kind > 0 and params != results:
                             return NOT_SURE
                         vals += results
                         if len(vals) > MAX_OPERAND_STACK:
                             return NOT_SURE
-                    elif pop() > 0 or (kind and params):
+                    elif pop() > 0 or (kind > 0 and params):
                         return NOT_SURE
                     if not frames:
                         break
@@ -513,6 +516,15 @@ class FastPath:
                 while pop() > 0:
                     pass
                 push(-1)
+            elif op in LEGACY:
+                used |= (
+                    self._open(nxt(), op, frames, vals)
+                    if op == TRY_OPCODE
+                    else legacy(op, nxt, frames, vals, self._tags)
+                )
+                if used < 0:
+                    return NOT_SURE
+                used |= LEGACY_EXCEPTIONS
             elif op == 0x44:  # f64.const
                 nxt(), nxt(), nxt(), nxt(), nxt(), nxt(), nxt(), nxt()
                 push(F64)
@@ -552,9 +564,12 @@ class FastPath:
         return used
 
     def _open(self, byte: int, op: int, frames: list[Frame], vals: list[int]) -> int:
-        """Opens a block whose type is a type index, V128 or a reference; gives the feature that needs, or NOT_SURE."""
+        """Opens a block by the byte its type is written with; gives the feature that type needs, or NOT_SURE."""
         if byte in VALUE_TYPES:
             params, results, used = EMPTY, [VALUE_TYPES[byte]], VALUE_FEATURES.get(byte, 0)
+        elif byte == 0x40:
+            params = results = EMPTY
+            used = 0
         elif byte < 0x40:
             if self._types[byte] is None:
                 return NOT_SURE
@@ -566,7 +581,7 @@ class FastPath:
             if vals[-len(params) :] != params:
                 return NOT_SURE
             del vals[-len(params) :]
-        frames.append((params if op == 0x03 else results, results, IF if op == 0x04 else 0, params))
+        frames.append((params if op == 0x03 else results, results, KINDS.get(op, 0), params))
         vals.append(0)
         vals += params
         if len(vals) > MAX_OPERAND_STACK:

@@ -27,7 +27,12 @@ __all__ = [
     "BR",
     "BR_IF",
     "BULK_MEMORY",
+    "CATCH",
+    "CATCH_ALL",
+    "CATCH_ALL_OPCODE",
+    "CATCH_OPCODE",
     "CLASSES",
+    "DELEGATE_OPCODE",
     "EMPTY",
     "END",
     "EXCEPTIONS",
@@ -35,24 +40,31 @@ __all__ = [
     "I64_CONST",
     "IF",
     "IF_FRAMES",
+    "KINDS",
     "LAST_OF_S32",
     "LAST_OF_S64",
+    "LEGACY",
+    "LEGACY_EXCEPTIONS",
     "LOAD",
     "LOOP_FRAMES",
     "MULTIVALUE",
     "NONE",
     "NONTRAPPING_FPTOINT",
+    "NOT_SURE",
     "ONE_BYTE",
     "PARAM",
     "REFERENCE_TYPES",
     "RELAXED_SIMD",
     "RESULT",
+    "RETHROW_OPCODE",
     "SATURATING",
     "SET",
     "SIGN_EXT",
     "SIGN_EXTEND",
     "SIMD",
     "STORE",
+    "TRY",
+    "TRY_OPCODE",
     "UNARY",
     "VALUE_FEATURES",
     "VALUE_TYPES",
@@ -69,7 +81,11 @@ __all__ = [
 
 NONE = -2  # stands for a local, global or type that is not there; never on the stack
 ONE_BYTE = 0x80
+NOT_SURE = -1
 IF = 1  # the frame of an if without its else
+TRY, CATCH, CATCH_ALL = -1, -2, -3  # frames of the legacy exceptions
+KINDS = {0x04: IF, 0x06: TRY}
+TRY_OPCODE, CATCH_OPCODE, RETHROW_OPCODE, DELEGATE_OPCODE, CATCH_ALL_OPCODE = LEGACY = (0x06, 0x07, 0x09, 0x18, 0x19)
 
 Frame = tuple[list[int], list[int], int, list[int]]
 """An open block: what its label carries, what it leaves, whether it is an if, what it took."""
@@ -194,6 +210,7 @@ REFERENCE_TYPES = int(Feature.REFERENCE_TYPES)
 SIMD = int(Feature.SIMD)
 RELAXED_SIMD = int(Feature.RELAXED_SIMD)
 EXCEPTIONS = int(Feature.EXCEPTIONS)
+LEGACY_EXCEPTIONS = int(Feature.LEGACY_EXCEPTIONS)
 VALUE_FEATURES = {V128: SIMD, FUNC: REFERENCE_TYPES, EXTERN: REFERENCE_TYPES, EXN: EXCEPTIONS}
 EXN_REFS = (EXNREF, EXN << 8 | REF)
 EMPTY: list[int] = []
