@@ -18,7 +18,7 @@ __all__ = ["ENGINES", "Program", "Run", "run"]
 ENGINES: Final = ("embedded", "wasmtime")
 OVER: Final = "over its budget"
 _CHANGING: Final = ((re.compile(rb"\(\d+\.\d+s\)"), b"()"), (re.compile(rb"in \d+\.\d+s"), b"in s"))
-_FRAME: Final = re.compile(rb"^ +\d+: .*\n", re.MULTILINE)
+_FRAME: Final = re.compile(rb"^ +(?:\d+: .*|\.\.\. \d+ more \.\.\.)\n", re.MULTILINE)
 _GO_VERDICT: Final = re.compile(rb"^ *--- (PASS|FAIL|SKIP): \S+", re.MULTILINE)
 _PYTHON_VERDICT: Final = re.compile(rb"^(test\w+ .*)\.\.\. (ok|FAIL|ERROR|skipped.*)$", re.MULTILINE)
 

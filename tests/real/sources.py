@@ -26,10 +26,17 @@ if TYPE_CHECKING:
 __all__ = ["GROUPS", "folder", "go_root", "go_test", "packaged", "python_tests", "quickjs_tests"]
 
 GO_PACKAGES: Final = (
-    *("bufio", "bytes", "compress/flate", "container/heap", "container/list", "encoding/base64", "encoding/binary"),
-    *("encoding/csv", "encoding/json", "errors", "fmt", "hash/crc32", "io", "math", "math/big", "math/bits", "os"),
-    *("path/filepath", "regexp", "slices", "sort", "strconv", "strings", "text/scanner", "text/tabwriter"),
-    *("text/template", "time", "unicode/utf8"),
+    *("archive/tar", "archive/zip", "bufio", "bytes", "compress/bzip2", "compress/flate", "compress/gzip"),
+    *("container/heap", "container/list", "container/ring", "context", "crypto/aes", "crypto/ed25519"),
+    *("crypto/md5", "crypto/sha256", "crypto/sha512", "encoding/ascii85", "encoding/asn1", "encoding/base64"),
+    *("encoding/binary", "encoding/csv", "encoding/gob", "encoding/hex", "encoding/json", "encoding/pem"),
+    *("encoding/xml", "errors", "expvar", "fmt", "go/format", "go/parser", "go/printer", "go/scanner"),
+    *("hash/adler32", "hash/crc32", "hash/crc64", "hash/fnv", "hash/maphash", "html", "html/template"),
+    *("image/jpeg", "image/png", "index/suffixarray", "io", "io/fs", "io/ioutil", "iter", "log", "log/slog"),
+    *("maps", "math", "math/big", "math/bits", "math/cmplx", "math/rand", "mime", "net/url", "os", "path"),
+    *("path/filepath", "reflect", "regexp", "regexp/syntax", "slices", "sort", "strconv", "strings", "sync"),
+    *("sync/atomic", "testing/fstest", "testing/quick", "text/scanner", "text/tabwriter", "text/template"),
+    *("time", "unicode", "unicode/utf16", "unicode/utf8", "unique"),
 )
 GO_SAMPLE: Final = ("container/list", "unicode/utf8")
 
