@@ -1,7 +1,6 @@
 """Standard streams that are closed, full or shared: no traceback, the right exit code, nothing lost."""
 
 import contextlib
-import json
 import os
 import pty
 import subprocess
@@ -169,15 +168,11 @@ def test_an_identity_token_option_without_a_token_is_a_usage_error(registry: Run
     assert "add --password-stdin" in ran.stderr
 
 
-def test_validate_says_what_it_does_not_check_of_a_component() -> None:
-    component = b"\0asm\x0d\0\x01\0"
-    assert (
-        "Not checked: the component's types, instances and functions\n"
-        in invoke("validate", "-", stdin=component).stdout
-    )
-    assert "Not checked" not in invoke("validate", "-", stdin=HELLO).stdout
-    found = invoke("validate", "-", "--format", "json", stdin=component)
-    assert json.loads(found.stdout)["checked"] == "outline and core modules"
+def test_validate_checks_components_whole() -> None:
+    assert invoke("validate", "-", stdin=b"\0asm\x0d\0\x01\0").code == 0
+    refused = invoke("validate", "-", stdin=b"(component (alias outer 7 0 (type)))")
+    assert refused.code == 3
+    assert "invalid outer alias count of 7" in refused.stderr
 
 
 def test_standard_input_can_be_validated() -> None:

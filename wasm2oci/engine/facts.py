@@ -20,16 +20,16 @@ from wasm2oci.engine.binary import (
 )
 from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE
 from wasm2oci.engine.binary.reader import Reader
-from wasm2oci.engine.errors import MalformedError, ModuleError
+from wasm2oci.engine.errors import FeatureError, MalformedError, ModuleError
 from wasm2oci.engine.syntax.features import DEFAULT, feature_names
 from wasm2oci.engine.syntax.limits import MAX_STRING_SIZE
 from wasm2oci.engine.syntax.types import extern_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from wasm2oci.engine.syntax.features import Feature
-    from wasm2oci.engine.syntax.module import Module
+    from wasm2oci.engine.syntax.module import Module, Span
     from wasm2oci.engine.syntax.types import ExternKind, ExternType
 
 __all__ = [
@@ -133,12 +133,10 @@ class ValidModule(NamedTuple):
     Attributes:
         facts: what it declares.
         modules: the core modules that were type-checked.
-        checked: `all`, or what was checked of a component: `outline and core modules`.
     """
 
     facts: ModuleFacts
     modules: tuple[CoreModule, ...]
-    checked: str
 
 
 def outline(data: bytes) -> ModuleFacts:
@@ -186,7 +184,7 @@ def declared_size(data: bytes) -> int:
 
 
 def validated(data: bytes, features: Feature = DEFAULT) -> ValidModule:
-    """Validate a core module, or a component in outline with every core module in it.
+    """Validate a core module, or a component and every core module in it.
 
     Args:
         data: the bytes.
@@ -199,15 +197,31 @@ def validated(data: bytes, features: Feature = DEFAULT) -> ValidModule:
     """
     if preamble(data) is ModuleKind.MODULE:
         module, core = _validated_core(data, 0, features)
-        return ValidModule(_facts(module, _used((core,))), (core,), "all")
-    modules = []
-    for start, end in decode_component(data).all_modules():
+        return ValidModule(_facts(module, _used((core,))), (core,))
+    return _validated_component(data, features)
+
+
+def _validated_component(data: bytes, features: Feature) -> ValidModule:
+    from wasm2oci.engine.binary.definitions import decode_definitions  # noqa: PLC0415 - see `_validated_core`
+    from wasm2oci.engine.validate.component.definitions import validate_component  # noqa: PLC0415
+
+    used: dict[Feature, int] = {}
+    component = decode_definitions(data, used)
+    modules: dict[Span, Module] = {}
+    valid = []
+    for span in component.all_modules():
         try:
-            modules.append(_validated_core(data[start:end], start, features)[1])
+            modules[span], core = _validated_core(data[slice(*span)], span[0], features)
         except ModuleError as error:
-            raise error.moved(start) from error
-    facts = _component(data)._replace(features=_used(modules))
-    return ValidModule(facts, tuple(modules), "outline and core modules")
+            raise error.moved(span[0]) from error
+        valid.append(core)
+    validate_component(component, modules, used)
+    refused = [(offset, feature) for feature, offset in used.items() if feature & ~features]
+    if refused:
+        offset, feature = min(refused)
+        raise FeatureError(feature_names(feature)[0], offset)
+    its_own = {feature_names(feature)[0] for feature in used}
+    return ValidModule(_component(data)._replace(features=_used(valid, its_own)), tuple(valid))
 
 
 def _validated_core(data: bytes, offset: int, features: Feature) -> tuple[Module, CoreModule]:
@@ -231,8 +245,8 @@ def _validated_core(data: bytes, offset: int, features: Feature) -> tuple[Module
     return module, CoreModule(offset, len(data), counts, used)
 
 
-def _used(modules: tuple[CoreModule, ...] | list[CoreModule]) -> tuple[str, ...]:
-    used = {name for module in modules for name in module.features}
+def _used(modules: tuple[CoreModule, ...] | list[CoreModule], its_own: Iterable[str] = ()) -> tuple[str, ...]:
+    used = {name for module in modules for name in module.features}.union(its_own)
     return tuple(name for name in feature_names(-1) if name in used)
 
 

@@ -45,19 +45,17 @@ class Validated(NamedTuple):
         subject: what was validated, by its name.
         valid: True; a module that is not is an error.
         module: the file, and what it declares.
-        checked: `all`, or what was checked of a component: `outline and core modules`.
         core_modules: the module itself, or the core modules in a component.
     """
 
     subject: str
     valid: bool
     module: ModuleInfo
-    checked: str
     core_modules: tuple[CoreModule, ...]
 
 
 def validate(request: ValidateRequest, environment: Environment) -> Validated:
-    """Validate a core module, or a component in outline with every core module in it.
+    """Validate a core module, or a component and every core module in it.
 
     Raises:
         MalformedError: it does not decode. Like the next ones with `reason`, and `offset` in the whole file.
@@ -80,4 +78,4 @@ def validate(request: ValidateRequest, environment: Environment) -> Validated:
         result = validated(data, request.features)
     except ModuleError as error:
         raise error.about(f"{name} is not valid") from error
-    return Validated(name, True, ModuleInfo(digest, len(data), result.facts), result.checked, result.modules)
+    return Validated(name, True, ModuleInfo(digest, len(data), result.facts), result.modules)

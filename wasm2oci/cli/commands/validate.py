@@ -35,8 +35,8 @@ def command(
     """Check that a module is valid WebAssembly, every function of it.
 
     Exit code 0 if it is, 3 if it is not (with the offset of the first thing that is
-    wrong). Of a component the outline is checked, and each core module in it whole;
-    its types, instances and functions are not checked, and the output says so.
+    wrong). A component is checked whole: its types, instances and functions, the
+    components in it, and each core module.
 
       wasm2oci validate hello.wasm
       wasm2oci validate ghcr.io/me/hello:v1 --features wasm2
@@ -62,5 +62,4 @@ def _lines(result: "Validated") -> list[str | Field]:
         ("Size", size_text(result.module.size)),
         ("Kind", f"{what}, functions: {bodies:,}"),
         ("Features", ", ".join(facts.features if facts else ()) or "none beyond WebAssembly 1.0"),
-        ("Not checked", None if result.checked == "all" else "the component's types, instances and functions"),
     )

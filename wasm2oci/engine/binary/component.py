@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from wasm2oci.engine.binary.component_types import alias, declared_name, extern_name
-from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, preamble
+from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, nested_preamble, preamble
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
@@ -122,10 +122,10 @@ def _component(data: bytes, start: int, end: int, depth: int) -> Component:
         if id_ == _CUSTOM:
             customs.append(CustomSection(inner.name(limits.MAX_STRING_SIZE), inner.pos, inner.end))
         elif id_ == _CORE_MODULE:
-            _nested(inner, ModuleKind.MODULE)
+            nested_preamble(inner, ModuleKind.MODULE)
             modules.append((inner.pos, inner.end))
         elif id_ == _COMPONENT:
-            _nested(inner, ModuleKind.COMPONENT)
+            nested_preamble(inner, ModuleKind.COMPONENT)
             components.append(_component(data, inner.pos, inner.end, depth + 1))
         elif id_ in {_IMPORT, _EXPORT}:
             read, into = (_import, imports) if id_ == _IMPORT else (_export, exports)
@@ -135,16 +135,6 @@ def _component(data: bytes, start: int, end: int, depth: int) -> Component:
     if any(extern.kind == "type" for extern in exports):
         exports = _with_ids(data, exports, typed)
     return Component((start, end), tuple(imports), tuple(exports), tuple(modules), tuple(components), tuple(customs))
-
-
-def _nested(reader: Reader, kind: ModuleKind) -> None:
-    """Checks the preamble of what is nested here."""
-    try:
-        found = preamble(reader.data[reader.pos : min(reader.end, reader.pos + PREAMBLE_SIZE)])
-    except MalformedError as error:
-        raise MalformedError(error.reason, reader.pos + error.offset) from error
-    if found is not kind:
-        raise MalformedError(f"a {found} nested where a {kind} is expected", reader.pos)
 
 
 def _import(reader: Reader) -> ComponentExtern:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wasm2oci.engine.binary.expressions import const_expr
+from wasm2oci.engine.binary.externs import ExternReader
 from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, preamble
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.binary.types import TypeReader
@@ -35,11 +36,6 @@ from wasm2oci.engine.syntax.types import (
     REF,
     ExternKind,
     FuncType,
-    GlobalType,
-    Limits,
-    MemoryType,
-    TableType,
-    TagType,
 )
 
 if TYPE_CHECKING:
@@ -49,11 +45,12 @@ if TYPE_CHECKING:
     )
     from wasm2oci.engine.syntax.types import (
         ExternType,
+        MemoryType,
+        TagType,
     )
 
 __all__ = ["decode_module"]
 
-_HAS_MAX, _SHARED, _IS_64, _PAGE_SIZE = 1, 2, 4, 8  # bits of the limits' flags
 _PASSIVE, _EXPLICIT, _EXPRESSIONS = 1, 2, 4  # bits of the segments' flags
 
 
@@ -84,6 +81,7 @@ class _ModuleDecoder:
         self.data = data
         self.features: dict[Feature, int] = {}
         self.types = TypeReader(self.features)
+        self.externs = ExternReader(self.types)
         self.imports: list[Import] = []
         self.func_types: list[int] = []
         self.tables: list[Table] = []
@@ -167,57 +165,6 @@ class _ModuleDecoder:
     def _needs(self, feature: Feature, offset: int) -> None:
         self.features.setdefault(feature, offset)
 
-    # --- parts ------------------------------------------------------------------------------------------------
-
-    def _limits(self, reader: Reader, *, memory: bool) -> tuple[Limits, int]:
-        """Limits and the flags they were written with."""
-        offset = reader.pos
-        flags = reader.byte()
-        if flags > (_HAS_MAX | _SHARED | _IS_64 | _PAGE_SIZE if memory else _HAS_MAX | _IS_64) or (
-            not memory and flags & _SHARED
-        ):
-            raise MalformedError(f"malformed limits flags {flags:#x}", offset)
-        if flags & _IS_64:
-            self._needs(Feature.MEMORY64, offset)
-        if flags & _SHARED:
-            self._needs(Feature.THREADS, offset)
-        # Both are u64 whatever the index type; one too large for it is for validation to refuse.
-        minimum = reader.u64()
-        return Limits(minimum, reader.u64() if flags & _HAS_MAX else None, bool(flags & _IS_64)), flags
-
-    def _memory_type(self, reader: Reader) -> MemoryType:
-        offset = reader.pos
-        limits_, flags = self._limits(reader, memory=True)
-        page_bits = 16
-        if flags & _PAGE_SIZE:
-            self._needs(Feature.CUSTOM_PAGE_SIZES, offset)
-            page_bits = reader.u32()
-            if page_bits >= 64:
-                raise MalformedError("invalid custom page size", offset)
-            if page_bits not in {0, 16}:
-                raise InvalidModuleError("invalid custom page size", offset)
-        return MemoryType(limits_, bool(flags & _SHARED), page_bits)
-
-    def _table_type(self, reader: Reader) -> TableType:
-        if self.data[reader.pos : reader.pos + 1] == b"\x70":  # funcref: the one element type of 1.0, no feature
-            reader.byte()
-            element = FUNCREF
-        else:
-            element = self.types.reference(reader)
-        return TableType(element, self._limits(reader, memory=False)[0])
-
-    def _global_type(self, reader: Reader) -> GlobalType:
-        return GlobalType(self.types.value(reader), self.types.mutability(reader))
-
-    def _tag_type(self, reader: Reader) -> TagType:
-        offset = reader.pos
-        if reader.byte() != 0:
-            raise MalformedError("malformed tag attribute", offset)
-        type_ = self.types.types[self.types.index(reader)]
-        if not isinstance(type_.composite, FuncType):
-            raise InvalidModuleError("type mismatch: a tag's type must be a function type", offset)
-        return TagType(type_)
-
     # --- sections -----------------------------------------------------------------------------------------------
 
     def read_types(self, reader: Reader) -> None:
@@ -241,16 +188,16 @@ class _ModuleDecoder:
                     raise InvalidModuleError(f"unknown type: type {type_index} is not a function type", place)
                 self.func_types.append(type_index)
             elif kind is ExternKind.TABLE:
-                index, type_ = len(self.tables), self._table_type(reader)
+                index, type_ = len(self.tables), self.externs.table(reader)
                 self.tables.append(Table(type_, None, place))
             elif kind is ExternKind.MEMORY:
-                index, type_ = len(self.mems), self._memory_type(reader)
+                index, type_ = len(self.mems), self.externs.memory(reader)
                 self.mems.append(type_)
             elif kind is ExternKind.GLOBAL:
-                index, type_ = len(self.globals), self._global_type(reader)
+                index, type_ = len(self.globals), self.externs.global_(reader)
                 self.globals.append(Global(type_, None, place))
             else:
-                index, type_ = len(self.tags), self._tag_type(reader)
+                index, type_ = len(self.tags), self.externs.tag(reader)
                 self.tags.append(type_)
             self.imported[kind] += 1
             self.imports.append(Import(module, name, kind, type_, index, offset))
@@ -272,28 +219,28 @@ class _ModuleDecoder:
         for _ in range(reader.count(limits.MAX_TABLES, "tables", 3)):
             offset, init = reader.pos, None
             if self.data[offset : offset + 1] == b"\x40":
-                self._needs(Feature.FUNCTION_REFERENCES, offset)
+                self.features.setdefault(Feature.FUNCTION_REFERENCES, offset)
                 reader.pos += 1
                 if reader.byte() != 0:
                     raise MalformedError("zero byte expected", reader.pos - 1)
-                type_ = self._table_type(reader)
+                type_ = self.externs.table(reader)
                 init = const_expr(reader, self.types)
             else:
-                type_ = self._table_type(reader)
+                type_ = self.externs.table(reader)
             self.tables.append(Table(type_, init, offset))
 
     def read_memories(self, reader: Reader) -> None:
         for _ in range(reader.count(limits.MAX_MEMORIES, "memories", 2)):
-            self.mems.append(self._memory_type(reader))
+            self.mems.append(self.externs.memory(reader))
 
     def read_tags(self, reader: Reader) -> None:
         for _ in range(reader.count(limits.MAX_TAGS, "tags", 2)):
-            self.tags.append(self._tag_type(reader))
+            self.tags.append(self.externs.tag(reader))
 
     def read_globals(self, reader: Reader) -> None:
         for _ in range(reader.count(limits.MAX_GLOBALS, "globals", 3)):
             offset = reader.pos
-            type_ = self._global_type(reader)
+            type_ = self.externs.global_(reader)
             self.globals.append(Global(type_, const_expr(reader, self.types), offset))
 
     def read_exports(self, reader: Reader) -> None:
@@ -315,7 +262,7 @@ class _ModuleDecoder:
             if flags > (_PASSIVE | _EXPLICIT | _EXPRESSIONS):
                 raise MalformedError(f"malformed elements segment kind {flags:#x}", offset)
             if flags:
-                self._needs(Feature.REFERENCE_TYPES if flags & ~_PASSIVE else Feature.BULK_MEMORY, offset)
+                self.features.setdefault(Feature.REFERENCE_TYPES if flags & ~_PASSIVE else Feature.BULK_MEMORY, offset)
             mode, table, start = SegmentMode.ACTIVE, 0, None
             if flags & _PASSIVE:
                 mode = SegmentMode.DECLARATIVE if flags & _EXPLICIT else SegmentMode.PASSIVE
@@ -338,7 +285,7 @@ class _ModuleDecoder:
             self.elements.append(ElementSegment(mode, type_, table, start, funcs, exprs, offset))
 
     def read_data_count(self, reader: Reader) -> None:
-        self._needs(Feature.BULK_MEMORY, reader.pos)
+        self.features.setdefault(Feature.BULK_MEMORY, reader.pos)
         self.data_count = reader.u32()
 
     def read_codes(self, reader: Reader) -> None:
@@ -402,7 +349,7 @@ class _ModuleDecoder:
         mode, memory, start = SegmentMode.ACTIVE, 0, None
         if flags & _PASSIVE:
             mode = SegmentMode.PASSIVE
-            self._needs(Feature.BULK_MEMORY, offset)
+            self.features.setdefault(Feature.BULK_MEMORY, offset)
         else:
             if flags & _EXPLICIT:
                 memory = reader.u32()

@@ -1,11 +1,16 @@
 """What a file is, told by its first eight bytes. Spec: core, modules (5.5.17); component model, Binary.md."""
 
+from __future__ import annotations
+
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.errors import MalformedError
 
-__all__ = ["MAGIC", "PREAMBLE_SIZE", "ModuleKind", "preamble"]
+if TYPE_CHECKING:
+    from wasm2oci.engine.binary.reader import Reader
+
+__all__ = ["MAGIC", "PREAMBLE_SIZE", "ModuleKind", "nested_preamble", "preamble"]
 
 MAGIC = b"\0asm"
 PREAMBLE_SIZE = 8
@@ -53,3 +58,17 @@ def preamble(data: bytes) -> ModuleKind:
     if version[2:] == b"\x01\x00":
         raise MalformedError(f"unknown component version {version[0]:#x}: this engine knows 0xd", 4)
     raise MalformedError(f"unknown binary version {int.from_bytes(version, 'little')}", 4)
+
+
+def nested_preamble(reader: Reader, kind: ModuleKind) -> None:
+    """Checks the preamble of what is nested in a component; the reader stays where it is.
+
+    Raises:
+        MalformedError: it is not that of `kind`.
+    """
+    try:
+        found = preamble(reader.data[reader.pos : min(reader.end, reader.pos + PREAMBLE_SIZE)])
+    except MalformedError as error:
+        raise MalformedError(error.reason, reader.pos + error.offset) from error
+    if found is not kind:
+        raise MalformedError(f"a {found} nested where a {kind} is expected", reader.pos)

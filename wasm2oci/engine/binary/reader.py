@@ -34,6 +34,17 @@ class Reader:
         self.pos = pos + 1
         return self.data[pos]
 
+    def flag(self, what: str) -> bool:
+        """A byte that is 0 or 1.
+
+        Args:
+            what: of what, for the message.
+        """
+        byte = self.byte()
+        if byte > 1:
+            raise MalformedError(f"malformed {what}: neither absent nor present", self.pos - 1)
+        return byte == 1
+
     def take(self, count: int) -> bytes:
         """`count` bytes."""
         pos = self.pos

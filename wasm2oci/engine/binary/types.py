@@ -73,20 +73,29 @@ class TypeReader:
     def section(self, reader: Reader) -> None:
         """Reads the contents of a type section."""
         for _ in range(reader.count(MAX_TYPES, "types", 2)):
-            offset = reader.pos
-            count = 1
-            if reader.pos < reader.end and reader.data[reader.pos] == _REC:
-                reader.pos += 1
-                count = reader.count(MAX_TYPES, "types", 2)
-                self.features.setdefault(Feature.GC, offset)
-            start = len(self.types)
-            if start + count > MAX_TYPES:
-                raise MalformedError(f"too many types: this engine's limit is {MAX_TYPES}", offset)
-            self._group_start, self._group_end = start, start + count
-            self._recursive = False
-            raw = [self._subtype(reader, start + place) for place in range(count)]
-            self._close(raw)
-            self._group_start = self._group_end = 0
+            self.group(reader)
+
+    def group(self, reader: Reader) -> list[DefType]:
+        """Reads a recursion group, or a type alone, and declares it."""
+        offset = reader.pos
+        count = 1
+        if reader.pos < reader.end and reader.data[reader.pos] == _REC:
+            reader.pos += 1
+            count = reader.count(MAX_TYPES, "types", 2)
+            self.features.setdefault(Feature.GC, offset)
+        start = len(self.types)
+        if start + count > MAX_TYPES:
+            raise MalformedError(f"too many types: this engine's limit is {MAX_TYPES}", offset)
+        self._group_start, self._group_end = start, start + count
+        self._recursive = False
+        raw = [self._subtype(reader, start + place) for place in range(count)]
+        self._close(raw)
+        self._group_start = self._group_end = 0
+        return self.types[start:]
+
+    def defined(self, index: int, offset: int) -> DefType:  # noqa: ARG002 - a component has other core types, too
+        """The defined type of an index that exists."""
+        return self.types[index]
 
     def _subtype(self, reader: Reader, index: int) -> _RawType:
         offset = reader.pos
@@ -99,6 +108,8 @@ class TypeReader:
             for super_ in supers:
                 if super_ >= index:
                     raise InvalidModuleError(f"unknown type: supertype {super_} of type {index}", offset)
+                if super_ < self._group_start:
+                    self.defined(super_, offset)
             if len(supers) > 1:
                 raise InvalidModuleError("more than one supertype", offset)
             byte = reader.byte()
@@ -173,7 +184,7 @@ class TypeReader:
         number = reader.s33()
         if number >= 0:
             if number < self._group_start or (not self._group_end and number < len(self.types)):
-                return self.types[number].id
+                return self.defined(number, offset).id
             if number < self._group_end:
                 self._recursive = True
                 return ~(number - self._group_start)
@@ -198,6 +209,7 @@ class TypeReader:
         index = reader.u32()
         if index >= len(self.types):
             raise InvalidModuleError(f"unknown type {index}", offset)
+        self.defined(index, offset)
         return index
 
     # --- identity ---------------------------------------------------------------------------------------------

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 from wasm2oci.engine.errors import FeatureError, InvalidModuleError
 from wasm2oci.engine.syntax.features import DEFAULT, Feature, feature_names
-from wasm2oci.engine.syntax.limits import MAX_MEMORIES, MAX_MEMORY32_PAGES, MAX_MEMORY64_PAGES, MAX_TABLES
+from wasm2oci.engine.syntax.limits import MAX_MEMORIES, MAX_TABLES
 from wasm2oci.engine.syntax.module import ConstExpr, Module, SectionId, SegmentMode
 from wasm2oci.engine.syntax.types import (
     I32,
     I64,
     ExternKind,
-    Limits,
     MemoryType,
-    TableType,
     is_defaultable,
     matches_composite,
     matches_value,
@@ -24,6 +22,7 @@ from wasm2oci.engine.syntax.types import (
 from wasm2oci.engine.validate.body import validate_body, validate_expression
 from wasm2oci.engine.validate.context import Context
 from wasm2oci.engine.validate.fast import FastPath
+from wasm2oci.engine.validate.limits import check_memory, check_table
 
 __all__ = ["Validated", "validate_module"]
 
@@ -131,11 +130,11 @@ def _imports_and_definitions(context: Context) -> None:
         if import_.kind is ExternKind.MEMORY:
             _memory(context, module.mems[import_.index], import_.offset)
         elif import_.kind is ExternKind.TABLE:
-            _table(module.tables[import_.index].type, import_.offset)
+            check_table(module.tables[import_.index].type, import_.offset)
         elif import_.kind is ExternKind.TAG and module.tags[import_.index].type.func.results:
             raise InvalidModuleError("non-empty tag result type", import_.offset)
     for index, table in enumerate(module.tables[module.imported_tables :], module.imported_tables):
-        _table(table.type, table.offset)
+        check_table(table.type, table.offset)
         if table.init is not None:
             _const(context, table.init, table.type.element, module.imported_globals)
         elif not is_defaultable(table.type.element):
@@ -160,28 +159,9 @@ def _imports_and_definitions(context: Context) -> None:
             _const(context, global_.init, global_.type.value, index)
 
 
-def _limits(limits: Limits, most: int, what: str, unit: str, offset: int) -> None:
-    if limits.maximum is not None and limits.minimum > limits.maximum:
-        raise InvalidModuleError("size minimum must not be greater than maximum", offset)
-    if max(limits.minimum, limits.maximum or 0) > most:
-        raise InvalidModuleError(f"{what} must be at most {most} {unit}", offset)
-
-
-def _table(type_: TableType, offset: int) -> None:
-    _limits(type_.limits, (1 << (64 if type_.limits.is64 else 32)) - 1, "table size", "elements", offset)
-
-
 def _memory(context: Context, type_: MemoryType, offset: int) -> None:
-    most = MAX_MEMORY64_PAGES if type_.limits.is64 else MAX_MEMORY32_PAGES
-    most = (most << 16) >> type_.page_bits
-    if type_.limits.is64 and type_.page_bits == 0:
-        most -= 1  # sizes in bytes must fit 64 bits themselves
-    if not type_.limits.is64 and type_.page_bits == 0:
-        most -= 1
-    _limits(type_.limits, most, "memory size", "pages", offset)
+    check_memory(type_, offset)
     if type_.shared:
-        if type_.limits.maximum is None:
-            raise InvalidModuleError("shared memory must have maximum", offset)
         context.use(Feature.THREADS, offset)
 
 

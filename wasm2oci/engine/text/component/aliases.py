@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from wasm2oci.engine.syntax.sorts import sort_bytes
 from wasm2oci.engine.text.component.references import reference
 from wasm2oci.engine.text.component.scope import ALIAS
-from wasm2oci.engine.text.component.sorts import sort_bytes
 from wasm2oci.engine.text.cursor import identifier_of
 from wasm2oci.engine.text.encode import name, uleb
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.engine.syntax.canon import BUILTINS, OPTION_SORTS, OPTIONS
 from wasm2oci.engine.text.component.references import item, reference
 from wasm2oci.engine.text.component.types import TypeReader
 from wasm2oci.engine.text.encode import uleb, vector
@@ -12,100 +13,29 @@ if TYPE_CHECKING:
     from wasm2oci.engine.text.component.scope import Reference, Scope
     from wasm2oci.engine.text.cursor import Cursor
 
-__all__ = ["BUILTINS", "builtin", "lift", "options"]
+__all__ = ["builtin", "encoded_options", "lift", "options"]
 
-_LIFT, _LOWER = b"\0\0", b"\1\0"
-_FLAGS: Final = {
-    "string-encoding=utf8": b"\0",
-    "string-encoding=utf16": b"\1",
-    "string-encoding=latin1+utf16": b"\2",
-    "async": b"\6",
-    "gc": b"\x09",
-}
-_MEMORY, _CORE_TYPE = b"\3", b"\x08"
-_FUNCTIONS: Final = {"realloc": b"\4", "post-return": b"\5", "callback": b"\7"}
-
-
-class Builtin(NamedTuple):
-    """A canonical built-in.
-
-    Attributes:
-        code: its byte.
-        operands: what follows, in order: `type` (a reference), `result` (an optional result type), `slot` (a type of a
-            slot and its number), `async` and `cancellable` (flags), `memory`, `table`, `core type`, `options`.
-    """
-
-    code: int
-    operands: str = ""
-
-
-BUILTINS: Final = {
-    "lower": Builtin(0x01, "func options"),
-    "resource.new": Builtin(0x02, "type"),
-    "resource.drop": Builtin(0x03, "type"),
-    "resource.rep": Builtin(0x04, "type"),
-    "task.cancel": Builtin(0x05),
-    "subtask.cancel": Builtin(0x06, "async"),
-    "backpressure.set": Builtin(0x08),
-    "task.return": Builtin(0x09, "result options"),
-    "context.get": Builtin(0x0A, "slot"),
-    "context.set": Builtin(0x0B, "slot"),
-    "thread.yield": Builtin(0x0C, "cancellable"),
-    "subtask.drop": Builtin(0x0D),
-    "stream.new": Builtin(0x0E, "type"),
-    "stream.read": Builtin(0x0F, "type options"),
-    "stream.write": Builtin(0x10, "type options"),
-    "stream.cancel-read": Builtin(0x11, "type async"),
-    "stream.cancel-write": Builtin(0x12, "type async"),
-    "stream.drop-readable": Builtin(0x13, "type"),
-    "stream.drop-writable": Builtin(0x14, "type"),
-    "future.new": Builtin(0x15, "type"),
-    "future.read": Builtin(0x16, "type options"),
-    "future.write": Builtin(0x17, "type options"),
-    "future.cancel-read": Builtin(0x18, "type async"),
-    "future.cancel-write": Builtin(0x19, "type async"),
-    "future.drop-readable": Builtin(0x1A, "type"),
-    "future.drop-writable": Builtin(0x1B, "type"),
-    "error-context.new": Builtin(0x1C, "options"),
-    "error-context.debug-message": Builtin(0x1D, "options"),
-    "error-context.drop": Builtin(0x1E),
-    "waitable-set.new": Builtin(0x1F),
-    "waitable-set.wait": Builtin(0x20, "cancellable memory"),
-    "waitable-set.poll": Builtin(0x21, "cancellable memory"),
-    "waitable-set.drop": Builtin(0x22),
-    "waitable.join": Builtin(0x23),
-    "backpressure.inc": Builtin(0x24),
-    "backpressure.dec": Builtin(0x25),
-    "thread.index": Builtin(0x26),
-    "thread.new-indirect": Builtin(0x27, "core-type table"),
-    "thread.resume-later": Builtin(0x28),
-    "thread.suspend": Builtin(0x29, "cancellable"),
-    "thread.suspend-then-resume": Builtin(0x2A, "cancellable"),
-    "thread.yield-then-resume": Builtin(0x2B, "cancellable"),
-    "thread.suspend-then-promote": Builtin(0x2C, "cancellable"),
-    "thread.yield-then-promote": Builtin(0x2D, "cancellable"),
-    "thread.spawn-ref": Builtin(0x40, "core-type"),
-    "thread.spawn-indirect": Builtin(0x41, "core-type table"),
-    "thread.available-parallelism": Builtin(0x42),
-}
+_LIFT: Final = b"\0\0"
+_CODES: Final = {keyword: bytes([code]) for code, keyword in enumerate(OPTIONS)}
+_FUNCTIONS: Final = [keyword for keyword, sort in OPTION_SORTS.items() if sort == "core func"]
 
 
 def options(cursor: Cursor) -> list[tuple[bytes, Reference | None]]:
     """The options of a canonical function, as far as they go: code, and a reference where one belongs to it."""
     out: list[tuple[bytes, Reference | None]] = []
     while True:
-        flag = _FLAGS.get(cursor.peek())
-        if flag is not None:
+        flag = cursor.peek()
+        if flag in _CODES and flag not in OPTION_SORTS:
             cursor.next()
-            out.append((flag, None))
+            out.append((_CODES[flag], None))
         elif cursor.open("memory"):
-            out.append((_MEMORY, reference(cursor, "core memory", parenthesised=True)))
+            out.append((_CODES["memory"], reference(cursor, "core memory", parenthesised=True)))
             cursor.close()
         elif keyword := cursor.open(*_FUNCTIONS):
-            out.append((_FUNCTIONS[keyword], reference(cursor, "core func", parenthesised=True)))
+            out.append((_CODES[keyword], reference(cursor, "core func", parenthesised=True)))
             cursor.close()
         elif cursor.open("core-type"):
-            out.append((_CORE_TYPE, reference(cursor, "core type", parenthesised=True)))
+            out.append((_CODES["core-type"], reference(cursor, "core type", parenthesised=True)))
             cursor.close()
         else:
             return out

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.syntax import limits
+from wasm2oci.engine.syntax.sorts import CORE, sort_bytes
 from wasm2oci.engine.text.component.aliases import Alias, read_alias
 from wasm2oci.engine.text.component.canon import builtin, encoded_options, options
 from wasm2oci.engine.text.component.coretypes import core_type
 from wasm2oci.engine.text.component.instances import core_instance, instance
 from wasm2oci.engine.text.component.references import extern_name, item, item_sort, reference
 from wasm2oci.engine.text.component.scope import ComponentScope, component_names
-from wasm2oci.engine.text.component.sorts import CORE, sort_bytes
 from wasm2oci.engine.text.component.types import TypeReader
 from wasm2oci.engine.text.custom import Customs
 from wasm2oci.engine.text.encode import name, uleb, vector

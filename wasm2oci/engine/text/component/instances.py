@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.engine.syntax.sorts import sort_bytes
 from wasm2oci.engine.text.component.references import extern_name, item, reference
-from wasm2oci.engine.text.component.sorts import sort_bytes
 from wasm2oci.engine.text.encode import name, uleb, vector
 from wasm2oci.engine.text.spaces import named
 

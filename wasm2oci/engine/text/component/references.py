@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.engine.syntax.sorts import CORE, SORTS
 from wasm2oci.engine.text.component.scope import Reference
-from wasm2oci.engine.text.component.sorts import CORE, SORTS
 from wasm2oci.engine.text.encode import name, vector
 
 if TYPE_CHECKING:

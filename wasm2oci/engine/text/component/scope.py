@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.engine.text.component.sorts import EXPORTED_BY_CORE, SORT_NAMES, SORTS, sort_bytes
+from wasm2oci.engine.syntax.sorts import EXPORTED_BY_CORE, SORT_NAMES, SORTS, sort_bytes
 from wasm2oci.engine.text.cursor import identifier_of
 from wasm2oci.engine.text.encode import name, section, sized, uleb, vector
 from wasm2oci.engine.text.spaces import IndexSpace

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.engine.syntax.sorts import sort_bytes
 from wasm2oci.engine.text.component.aliases import read_alias
 from wasm2oci.engine.text.component.coretypes import core_type, module_type
 from wasm2oci.engine.text.component.references import extern_name, item_sort, reference
 from wasm2oci.engine.text.component.scope import DeclarationScope
-from wasm2oci.engine.text.component.sorts import sort_bytes
 from wasm2oci.engine.text.component.values import ValueTypes
 from wasm2oci.engine.text.encode import name, uleb, vector
 from wasm2oci.engine.text.spaces import named

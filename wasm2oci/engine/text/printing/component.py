@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, preamble
+from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, nested_preamble
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
-from wasm2oci.engine.text.component.canon import BUILTINS
+from wasm2oci.engine.syntax.canon import BUILTINS, BY_CODE, OPTION_SORTS, OPTIONS
 from wasm2oci.engine.text.printing.component_types import (
     alias,
     core_type,
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["ComponentPrinter"]
 
 _CUSTOM, _CORE_MODULE, _COMPONENT, _START, _LAST = 0, 1, 4, 9, 11
-_BY_CODE: Final = {row.code: (keyword, row.operands.split()) for keyword, row in BUILTINS.items()}
-_FLAGS: Final = ("string-encoding=utf8", "string-encoding=utf16", "string-encoding=latin1+utf16")
-_OPTIONS: Final = {3: "memory", 4: "realloc", 5: "post-return", 7: "callback", 8: "core-type"}
 
 
 class ComponentPrinter:
@@ -122,12 +119,7 @@ class ComponentPrinter:
     def _nested(self, reader: Reader, sort: str, kind: ModuleKind) -> Iterator[Line]:
         """A core module or component."""
         start = reader.pos
-        try:
-            found = preamble(self._data[start : min(reader.end, start + PREAMBLE_SIZE)])
-        except MalformedError as error:
-            raise MalformedError(error.reason, start + error.offset) from error
-        if found is not kind:
-            raise MalformedError(f"a {found} nested where a {kind} is expected", start)
+        nested_preamble(reader, kind)
         printer: ModulePrinter | ComponentPrinter
         if kind is ModuleKind.MODULE:
             printer = ModulePrinter(self._data, start, reader.end, folded=self._folded)
@@ -237,13 +229,13 @@ class ComponentPrinter:
             type_ = scope.use("type", reader.u32())
             lifted = " ".join([f"(canon lift (core func {function})", *options])
             return [f"(func {scope.declare('func')}(type {type_}) {lifted}))"]
-        if code not in _BY_CODE:
+        if code not in BY_CODE:
             raise MalformedError("malformed canonical function", offset)
-        keyword, operands = _BY_CODE[code]
+        keyword = BY_CODE[code]
         if keyword == "lower" and reader.byte():
             raise MalformedError("malformed canonical function", offset)
         parts = [f"(canon {keyword}"]
-        for operand in operands:
+        for operand in BUILTINS[keyword].operands.split():
             parts += self._options(reader) if operand == "options" else self._operand(reader, operand)
         return [f"(core func {scope.declare('core func')}{' '.join(parts)}))"]
 
@@ -273,19 +265,15 @@ class ComponentPrinter:
         for _ in range(reader.count(limits.MAX_IMPORTS, "options")):
             offset = reader.pos
             code = reader.byte()
-            if code < len(_FLAGS):
-                out.append(_FLAGS[code])
-            elif code == 6:
-                out.append("async")
-            elif code == 9:
-                out.append("gc")
-            elif code in _OPTIONS:
-                keyword = _OPTIONS[code]
-                sort = {"memory": "core memory", "core-type": "core type"}.get(keyword, "core func")
+            if code >= len(OPTIONS):
+                raise MalformedError("malformed canonical option", offset)
+            keyword = OPTIONS[code]
+            sort = OPTION_SORTS.get(keyword)
+            if sort is None:
+                out.append(keyword)
+            else:
                 used = scope.use(sort, reader.u32())
                 out.append(f"({keyword} {used})" if sort != "core func" else f"({keyword} (func {used}))")
-            else:
-                raise MalformedError("malformed canonical option", offset)
         return out
 
     def _start(self, reader: Reader) -> str:

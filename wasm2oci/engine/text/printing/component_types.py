@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
-from wasm2oci.engine.text.component.sorts import EXPORTED_BY_CORE
+from wasm2oci.engine.syntax.sorts import EXPORTED_BY_CORE
 from wasm2oci.engine.text.printing.identifiers import Identifiers, quoted
 from wasm2oci.engine.text.printing.scopes import PrintScope, read_sort
 from wasm2oci.engine.text.printing.types import Composite, TypePrinter

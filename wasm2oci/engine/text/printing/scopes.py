@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
-from wasm2oci.engine.text.component.sorts import SORTS
+from wasm2oci.engine.syntax.sorts import SORTS, sort_of
 from wasm2oci.engine.text.printing.identifiers import Identifiers
 from wasm2oci.engine.text.printing.types import Composite, TypePrinter
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["PrintScope", "read_names", "read_sort"]
-
-_BY_BYTES: Final = {encoded: sort for sort, encoded in SORTS.items()}
 
 
 class PrintScope:
@@ -64,7 +62,7 @@ def read_sort(reader: Reader) -> str:
     """Reads a sort."""
     offset = reader.pos
     byte = reader.byte()
-    sort = _BY_BYTES.get(bytes([0, reader.byte()]) if byte == 0 else bytes([byte]))
+    sort = sort_of(bytes([0, reader.byte()]) if byte == 0 else bytes([byte]))
     if sort is None:
         raise MalformedError("malformed sort", offset)
     return sort

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CORE", "EXPORTED_BY_CORE", "SORTS", "SORT_NAMES", "sort_bytes"]
+__all__ = ["CORE", "EXPORTED_BY_CORE", "SORTS", "SORT_NAMES", "sort_bytes", "sort_of"]
 
 CORE: Final = {
     "func": 0x00,
@@ -50,3 +50,11 @@ SORT_NAMES: Final = (
 def sort_bytes(sort: str) -> bytes:
     """A sort in binary."""
     return SORTS[sort]
+
+
+def sort_of(encoded: bytes) -> str | None:
+    """The sort that one or two bytes stand for."""
+    return _BY_BYTES.get(encoded)
+
+
+_BY_BYTES: Final = {encoded: sort for sort, encoded in SORTS.items()}
