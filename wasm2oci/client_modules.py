@@ -307,7 +307,7 @@ class ModuleMethods(TextMethods):
             cached: keep and use code that was made from the module.
             trust: whose signature it must have, besides what policy files ask for.
             isolated: run it in a forked child process (Linux, with descriptors as streams): the limits on time and
-                memory then hold whatever the guest does. Not for a process with threads.
+                memory then hold whatever the guest does. Refused in a process that has other threads.
 
         Raises:
             NotFoundError: there is no such file or artifact, or no such function in it.

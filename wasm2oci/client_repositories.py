@@ -89,6 +89,7 @@ class RepositoryMethods(ModuleMethods):
         platform: str | None = None,
         overwrite: bool = True,
         workers: int = 4,
+        max_size: int | None = None,
         trust: TrustOptions | None = None,
         destination_options: ConnectOptions | None = None,
         progress: Progress | None = None,
@@ -102,6 +103,7 @@ class RepositoryMethods(ModuleMethods):
             platform: the entry of an index that is copied, instead of the index (`os/architecture`).
             overwrite: whether a tag that means something else there is moved.
             workers: transfers at once.
+            max_size: bytes of all content of an artifact together; 64 GiB by default.
             trust: whose signature the source must have, besides what policy files ask for.
             destination_options: how the destination is reached, if not like the source.
             progress: called with what moves, from several threads.
@@ -114,7 +116,13 @@ class RepositoryMethods(ModuleMethods):
         from wasm2oci.operations.copy import copy
 
         request = _copy_request(source, destination, trust, destination_options)
-        request = request._replace(recursive=recursive, platform=platform, overwrite=overwrite, workers=workers)
+        request = request._replace(
+            recursive=recursive,
+            platform=platform,
+            overwrite=overwrite,
+            workers=workers,
+            max_size=request.max_size if max_size is None else max_size,
+        )
         return copy(request, self.environment, progress or no_progress())
 
     def copy_tags(
@@ -128,6 +136,7 @@ class RepositoryMethods(ModuleMethods):
         platform: str | None = None,
         overwrite: bool = True,
         workers: int = 4,
+        max_size: int | None = None,
         trust: TrustOptions | None = None,
         destination_options: ConnectOptions | None = None,
         progress: Progress | None = None,
@@ -143,6 +152,7 @@ class RepositoryMethods(ModuleMethods):
             platform: the entry of each index that is copied, instead of the index.
             overwrite: whether a tag that means something else there is moved; else it is kept.
             workers: transfers at once.
+            max_size: bytes of all content of an artifact together; 64 GiB by default.
             trust: whose signature each must have, besides what policy files ask for.
             destination_options: how the destination is reached, if not like the source.
             progress: called with what moves, from several threads.
@@ -154,7 +164,13 @@ class RepositoryMethods(ModuleMethods):
         from wasm2oci.operations.copy_tags import copy_tags
 
         request = _copy_request(source, destination, trust, destination_options)
-        request = request._replace(recursive=recursive, platform=platform, overwrite=overwrite, workers=workers)
+        request = request._replace(
+            recursive=recursive,
+            platform=platform,
+            overwrite=overwrite,
+            workers=workers,
+            max_size=request.max_size if max_size is None else max_size,
+        )
         return copy_tags(request, tuple(tags), self.environment, progress or no_progress(), dry_run=dry_run)
 
     def delete(self, reference: str, *, tag_only: bool = False) -> Deleted:

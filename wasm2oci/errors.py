@@ -78,6 +78,7 @@ class RemedyKind(StrEnum):
     LOG_IN = "log-in"
     PROTECT_SERVER = "protect-server"
     RAISE_MEMORY = "raise-memory"
+    RAISE_SIZE = "raise-size"
     TRAP_MISSING = "trap-missing"
     TRUST_CERTIFICATE = "trust-certificate"
     USE_EMBEDDED = "use-embedded"

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pty
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,6 +122,17 @@ def test_standard_input_is_not_read_for_two_things(registry: RunningRegistry) ->
     assert "--password-stdin and FILE - exclude each other" in ran.stderr
 
 
+DEADLINE_S = 60
+"""Far more than a command takes: without it, a command that waits for ever would hang the tests."""
+
+
+def read_within(terminal: int) -> bytes:
+    """What the terminal shows next; b"" at its end."""
+    ready, _, _ = select.select([terminal], [], [], DEADLINE_S)
+    assert ready, "the command neither says anything nor ends"
+    return os.read(terminal, 4096)
+
+
 @pytest.mark.parametrize(
     ("typed", "code", "said"),
     [
@@ -148,15 +160,15 @@ def test_a_login_that_is_not_answered_on_the_terminal(
     try:
         for prompt, answer in zip((b"User name: ", b"Password: "), typed, strict=False):
             while prompt not in shown:
-                shown += os.read(ours, 4096)
+                shown += read_within(ours)
             os.write(ours, answer)
         with contextlib.suppress(OSError):  # so Linux says that the other side of a terminal is closed
-            while more := os.read(ours, 4096):
+            while more := read_within(ours):
                 shown += more
-        assert process.wait(20) == code
+        assert process.wait(DEADLINE_S) == code
     finally:
         process.kill()
-        process.wait(5)
+        process.wait(DEADLINE_S)
         os.close(ours)
     assert said in shown
     assert b"Traceback" not in shown

@@ -101,6 +101,46 @@ def test_memories_and_tables_have_one_account(engine: str, tmp_path: Path) -> No
     assert run(module, "--engine", engine, "--max-memory", "80MiB").code == 0
 
 
+EXHAUSTED = """(module
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_readdir" (func $list (param i32 i32 i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1) (data (i32.const 0) ".")
+  (func (export "_start") (local $errno i32)
+    (loop $more
+      (local.set $errno (call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 2)
+        (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 8)))
+      (br_if $more (i32.eqz (local.get $errno))))
+    (if (i32.ne (local.get $errno) (i32.const 33)) (then (call $exit (i32.add (local.get $errno) (i32.const 100)))))
+    ;; a clock, 1 ns from now, and standard output: both can be waited for without a descriptor more
+    (i32.store8 (i32.const 72) (i32.const 0)) (i32.store (i32.const 80) (i32.const 1))
+    (i64.store (i32.const 88) (i64.const 1))
+    (i32.store8 (i32.const 120) (i32.const 2)) (i32.store (i32.const 128) (i32.const 1))
+    (local.set $errno (call $poll (i32.const 64) (i32.const 1024) (i32.const 2) (i32.const 16)))
+    (if (local.get $errno) (then (call $exit (local.get $errno))))
+    (drop (call $list (i32.const 3) (i32.const 2048) (i32.const 512) (i64.const 0) (i32.const 16)))
+    (call $exit (i32.const 42))))"""
+
+
+def test_waiting_after_all_descriptors_are_taken_is_no_bug(tmp_path: Path) -> None:
+    """A module of Python that was first needed then could not be opened: ImportError, an internal error."""
+    import resource
+
+    module = tmp_path / "m.wasm"
+    module.write_bytes(assemble(EXHAUSTED))
+    command = [sys.executable, "-m", "wasm2oci", "run", "--engine", "embedded", "--dir", f"{tmp_path}::.", str(module)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        check=False,
+        timeout=HUNG_S,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
+    )
+    assert (done.returncode, done.stderr) == (42, b"")
+
+
 def test_little_address_space_leaves_the_embedded_engine(tmp_path: Path) -> None:
     """wasmtime reserves gigabytes of addresses for a memory; where they are refused, `auto` goes on without."""
     import resource

@@ -33,6 +33,7 @@ _WORDS: Final = {
     RemedyKind.LOG_IN: "wasm2oci login {}",
     RemedyKind.PROTECT_SERVER: "add --user NAME or --htpasswd FILE, or listen at 127.0.0.1",
     RemedyKind.RAISE_MEMORY: "allow it with --max-memory {}",
+    RemedyKind.RAISE_SIZE: "allow it with --max-size {}",
     RemedyKind.TRAP_MISSING: "only functions of {} are offered; --trap-missing lets it start without",
     RemedyKind.TRUST_CERTIFICATE: "name its authority with --ca-file, or take the risk with --insecure",
     RemedyKind.USE_EMBEDDED: "use --engine embedded",

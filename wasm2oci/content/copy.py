@@ -25,7 +25,7 @@ from wasm2oci.content.pool import never_stops, run_all
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.content.target import ChildMissingError, Distant, Mounter, UnlistedReferrerError, open_manifest
 from wasm2oci.content.verify import BytesContent, DigestMismatchError, SelfVerifying, Verified, read_all, verified
-from wasm2oci.errors import InvalidInputError, NotFoundError, Wasm2OciError
+from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
 
-__all__ = ["WORKERS", "CopyResult", "NotAManifestError", "copy"]
+__all__ = ["WORKERS", "ArtifactTooLargeError", "CopyResult", "NotAManifestError", "copy"]
 
 WORKERS: Final = 4
 """Transfers at once, each on a thread and a connection of its own."""
@@ -49,6 +49,10 @@ _SMALL_MANY: Final = 6
 
 class NotAManifestError(InvalidInputError):
     """What should be copied is neither a manifest nor an index of a kind that is understood."""
+
+
+class ArtifactTooLargeError(InvalidInputError):
+    """All content of the artifact together is more than may be moved."""
 
 
 class CopyResult(NamedTuple):
@@ -78,6 +82,7 @@ def copy(
     *,
     pinned: "Digest | None" = None,
     recursive: bool = False,
+    size_max: int | None = None,
     workers: int = WORKERS,
     progress: "Progress" = SILENT,
 ) -> CopyResult:
@@ -90,10 +95,12 @@ def copy(
         tag: what it is called there: one tag, several, or none (then only its digest names it).
         pinned: the digest that the root has to have, or None for any.
         recursive: take along what refers to it: signatures, attestations, and what refers to those.
+        size_max: bytes of all content together; None for any number.
         workers: transfers at once.
         progress: who is told about it.
 
     Raises:
+        ArtifactTooLargeError: it is larger; nothing was written.
         DigestMismatchError: the root is not the pinned one; nothing was written.
         NotAManifestError: the root is of a media type that is not understood.
         GraphError: the artifact is too deep, too large or circular.
@@ -115,6 +122,7 @@ def copy(
                     f"{source} has {root.digest}, not {pinned}", hint="nothing was copied; leave the digest out"
                 )
             graphs.append(explore(source, root, recursive=recursive))
+            _check_size(graphs[0], size_max)
 
     def authorize() -> None:
         if isinstance(source, Distant) and isinstance(destination, Distant):
@@ -124,6 +132,16 @@ def copy(
     both = isinstance(source, Distant) and isinstance(destination, Distant)
     run_all(lambda job, _: job(), [read, authorize], 2 if both else 1)
     return _Copy(source, destination, graphs[0], tags, progress, recursive=recursive).run(workers)
+
+
+def _check_size(graph: "Graph", most: int | None) -> None:
+    size = sum(blob.size for blob in graph.blobs) + sum(node.descriptor.size for node in graph.manifests)
+    if most is not None and size > most:
+        raise ArtifactTooLargeError(
+            f"{graph.root.descriptor.digest.short} has {size:,} bytes of content; the limit is {most:,}",
+            hint="nothing was copied",
+            remedy=Remedy(RemedyKind.RAISE_SIZE, f"{-(-size >> 30)}GiB"),
+        )
 
 
 class _Copy:

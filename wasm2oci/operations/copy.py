@@ -1,7 +1,7 @@
 """Copy: an artifact from one registry or layout to another, byte for byte."""
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.copy import WORKERS
 from wasm2oci.content.copy import copy as copy_content
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from wasm2oci.operations.guard import Guard
     from wasm2oci.registry.options import ConnectOptions
 
-__all__ = ["Copied", "CopyRequest", "check_source", "copy", "copy_root", "entry_for", "open_sides"]
+__all__ = ["SIZE_MAX", "Copied", "CopyRequest", "check_source", "copy", "copy_root", "entry_for", "open_sides"]
+
+SIZE_MAX: Final = 64 << 30
+"""Bytes of an artifact that are copied unless more are asked for: the registry it comes from decides on its size."""
 
 
 class CopyRequest(NamedTuple):
@@ -41,6 +44,7 @@ class CopyRequest(NamedTuple):
         platform: the entry of an index that is copied, instead of the index (`os/architecture`).
         overwrite: whether a tag of the destination that means something else is moved.
         workers: transfers at once.
+        max_size: bytes of all content of an artifact together.
     """
 
     source: "Location"
@@ -52,6 +56,7 @@ class CopyRequest(NamedTuple):
     platform: str | None = None
     overwrite: bool = True
     workers: int = WORKERS
+    max_size: int = SIZE_MAX
 
 
 class Copied(NamedTuple):
@@ -114,6 +119,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
             tags,
             wanted=request.destination.digest,
             recursive=request.recursive,
+            size_max=request.max_size,
             workers=request.workers,
             progress=progress,
         )
@@ -160,6 +166,7 @@ def copy_root(
     *,
     wanted: "Digest | None" = None,
     recursive: bool,
+    size_max: int,
     workers: int,
     progress: "Progress",
 ) -> "CopyResult":
@@ -167,6 +174,7 @@ def copy_root(
 
     Raises:
         DigestMismatchError: it is not the wanted one; nothing was written.
+        ArtifactTooLargeError: it has more than `size_max` bytes of content; nothing of it was written.
         Wasm2OciError: either place failed; `side` says which.
     """
     if recursive:
@@ -174,9 +182,17 @@ def copy_root(
 
         if not isinstance(root, Descriptor):
             root = source.resolve(root)
-        copy_legacy_signatures(source, root, destination, wanted)
+        copy_legacy_signatures(source, root, destination, wanted, size_max)
     return copy_content(
-        source, root, destination, tags, pinned=wanted, recursive=recursive, workers=workers, progress=progress
+        source,
+        root,
+        destination,
+        tags,
+        pinned=wanted,
+        recursive=recursive,
+        size_max=size_max,
+        workers=workers,
+        progress=progress,
     )
 
 

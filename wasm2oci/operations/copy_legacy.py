@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wasm2oci.content.copy import ArtifactTooLargeError
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.verify import verified
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["copy_legacy_signatures"]
 
 
-def copy_legacy_signatures(source: ReadTarget, root: Descriptor, destination: Target, pinned: Digest | None) -> None:
+def copy_legacy_signatures(
+    source: ReadTarget, root: Descriptor, destination: Target, pinned: Digest | None, size_max: int
+) -> None:
     """Copies what is under the legacy tags of a manifest, and of those that an index lists.
 
     Args:
@@ -32,7 +35,10 @@ def copy_legacy_signatures(source: ReadTarget, root: Descriptor, destination: Ta
         destination: where they go.
         pinned: another digest than the root's copies nothing: the copy of the artifact is going to be refused.
 
+        size_max: bytes of what is under one tag.
+
     Raises:
+        ArtifactTooLargeError: it has more.
         Wasm2OciError: either place failed.
     """
     if pinned is not None and pinned != root.digest:
@@ -44,18 +50,22 @@ def copy_legacy_signatures(source: ReadTarget, root: Descriptor, destination: Ta
             tag = cosign_tag(subject.digest, suffix)
             found = read_tagged(source, tag)
             if found is not None:
-                _copy_tag(source, found, destination, tag)
+                _copy_tag(source, found, destination, tag, size_max)
 
 
-def _copy_tag(source: ReadTarget, found: tuple[Descriptor, bytes], destination: Target, tag: str) -> None:
+def _copy_tag(
+    source: ReadTarget, found: tuple[Descriptor, bytes], destination: Target, tag: str, size_max: int
+) -> None:
     descriptor, raw = found
     there = read_tagged(destination, tag)
     if there is not None and there[0].digest == descriptor.digest:
         return
     document = parse_manifest(raw, descriptor.media_type)
     if there is None or not isinstance(document, Manifest):
-        copy_content(source, descriptor, destination, tag)
+        copy_content(source, descriptor, destination, tag, size_max=size_max)
         return
+    if sum(layer.size for layer in document.layers) > size_max:
+        raise ArtifactTooLargeError(f"{tag} has more than {size_max:,} bytes")
     for layer in document.layers:
         destination.push(layer, verified(source.fetch(layer), layer))
     add_layers(destination, tag, document.layers)

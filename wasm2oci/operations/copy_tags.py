@@ -251,6 +251,7 @@ def _copied(
                 group.tags,
                 wanted=request.destination.digest,
                 recursive=request.recursive,
+                size_max=request.max_size,
                 workers=max(1, request.workers // at_once),
                 progress=progress,
             )

@@ -19,9 +19,10 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import IO, TYPE_CHECKING, Final, cast
 
+from wasm2oci.base.descriptors import wait_ready
 from wasm2oci.base.text import one_line
 from wasm2oci.errors import LocalIOError
 
@@ -133,9 +134,10 @@ def _run(helper: str, verb: str, text: str, environ: "Mapping[str, str]") -> tup
     except BaseException:
         _end(process)
         raise
-    for pipe in (output, complaint):
-        # What it printed is in the pipe by now; only a child that it left behind could hold that open.
-        pipe.thread.join(_AFTERWARDS)
+    finally:
+        for pipe in (output, complaint):
+            # What it printed is in the pipe by now; only a child that it left behind could hold that open.
+            pipe.end(_AFTERWARDS)
     if output.too_much or complaint.too_much:
         raise HelperError(f"{program} prints more than {_OUTPUT_MAX:,} bytes")
     return code, output.text(), complaint.text()
@@ -148,15 +150,29 @@ class _Pipe:
         self._process, self._stream = process, stream
         self._data = bytearray()
         self.too_much = False
+        self._stopped = threading.Event()
+        self._stopping, self._stop = os.pipe()
         self.thread = threading.Thread(target=self._read, daemon=True)
+
+    def end(self, patience: float) -> None:
+        """Wait for the end of it so many seconds, and not for what comes later; where pipes can, the thread ends."""
+        self.thread.join(patience)
+        self._stopped.set()
+        with suppress(OSError):  # it has ended, and closed the other end
+            os.write(self._stop, b"x")
+        self.thread.join(patience)
+        os.close(self._stop)
 
     def text(self) -> str:
         return bytes(self._data).decode("utf-8", "replace")
 
     def _read(self) -> None:
         descriptor = self._stream.fileno()
-        with self._stream, suppress(OSError):
-            while data := os.read(descriptor, 65536):
+        with self._stream, closing(os.fdopen(self._stopping, "rb", 0)), suppress(OSError):
+            while wait_ready((descriptor,), (), self._stopping, self._stopped, _PATIENCE)[0]:
+                data = os.read(descriptor, 65536)
+                if not data:
+                    return
                 self._data += data
                 if len(self._data) > _OUTPUT_MAX:
                     self.too_much = True

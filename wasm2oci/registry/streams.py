@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wasm2oci.base.budget import Budget
     from wasm2oci.registry.dial import Dialer
 
-__all__ = ["Backend", "head_budget"]
+__all__ = ["Backend", "CountingBackend", "head_budget"]
 
 T = TypeVar("T")
 _PIECE: Final = 256 * 1024
@@ -48,6 +48,45 @@ class _Reading(threading.local):
 
 
 _reading: Final = _Reading()
+
+
+class CountingBackend(httpcore.SyncBackend):
+    """Opens connections for httpx to proxies that are spoken to by TLS or SOCKS; a head's budget counts here too."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """A connection; see `httpcore.NetworkBackend`."""
+        return _Counted(super().connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+class _Counted(httpcore.NetworkStream):
+    """httpcore's own stream, which can speak TLS within TLS, with what it reads charged to the head's budget."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return _charged(lambda seconds: self._stream.read(max_bytes, seconds), timeout)
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Counted(self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
 
 
 class Backend(httpcore.SyncBackend):
@@ -84,15 +123,11 @@ class _Stream(httpcore.NetworkStream):
         self._waiting = waiting
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        budget = _reading.current()
-        left = None if budget is None else budget.left()
-        if left is not None:
-            timeout = left if timeout is None else min(timeout, left)
-        with _renamed(httpcore.ReadTimeout, httpcore.ReadError):
-            data = self._patiently(timeout, lambda: self._socket.recv(max(max_bytes, _PIECE)))
-        if budget is not None:
-            budget.charge(size=len(data))
-        return data
+        def receive(seconds: float | None) -> bytes:
+            with _renamed(httpcore.ReadTimeout, httpcore.ReadError):
+                return self._patiently(seconds, lambda: self._socket.recv(max(max_bytes, _PIECE)))
+
+        return _charged(receive, timeout)
 
     def _patiently(self, timeout: float | None, receive: Callable[[], T]) -> T:
         """What is received, within so many seconds; when it takes longer than `SILENCE`, that is reported."""
@@ -149,6 +184,18 @@ class _Stream(httpcore.NetworkStream):
             case "is_readable":
                 return self._socket.fileno() < 0 or _readable(self._socket)
         return None
+
+
+def _charged(receive: Callable[[float | None], bytes], timeout: float | None) -> bytes:
+    """What is received within this time and that of the head's budget, charged to the budget where there is one."""
+    budget = _reading.current()
+    left = None if budget is None else budget.left()
+    if left is not None:
+        timeout = left if timeout is None else min(timeout, left)
+    data = receive(timeout if timeout is None else max(timeout, 0.001))
+    if budget is not None:
+        budget.charge(size=len(data))
+    return data
 
 
 def _readable(connection: socket.socket) -> bool:

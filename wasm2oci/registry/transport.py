@@ -245,11 +245,11 @@ class HttpTransport:
                 "the proxy in the environment is a SOCKS proxy, which needs the package socksio",
                 remedy=Remedy(RemedyKind.INSTALL, "socks"),
             ) from error
-        if proxy is None or proxy.url.scheme == "http":
-            from wasm2oci.registry.streams import Backend
+        from wasm2oci.registry.streams import Backend, CountingBackend
 
-            # httpx has no way to say where its connections come from; its pool, which is httpcore's, has.
-            opened._pool._network_backend = Backend(self._dialer)  # noqa: SLF001
+        plain = proxy is None or proxy.url.scheme == "http"
+        # httpx has no way to say where its connections come from; its pool, which is httpcore's, has.
+        opened._pool._network_backend = Backend(self._dialer) if plain else CountingBackend()  # noqa: SLF001
         return cast("HTTPTransport", opened)
 
     def _context(self, *, certificate: bool) -> ssl.SSLContext:

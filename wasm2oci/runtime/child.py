@@ -36,29 +36,40 @@ if TYPE_CHECKING:
 
     from wasm2oci.runtime.request import RunRequest
 
-__all__ = ["can_run_in_child", "free_memory", "run_in_child"]
+__all__ = ["can_run_in_child", "free_memory", "run_in_child", "wait_for_threads"]
 
 _ALLOWANCE: Final = 128 << 20
 """Bytes for the engine itself beside what the guest may have: decoding, translating, generated code."""
 _GRACE_S: Final = 0.4
 """Seconds after its time limit until a child is killed that has not ended by itself."""
 _INTERRUPT_GRACE_S: Final = 0.5
+_PATIENCE_S: Final = 25.0
+"""Seconds for other threads to end: longer than a connection and its TLS handshake may take."""
+_LOOK_S: Final = 0.005
 _CHUNK: Final = 1 << 16
 _DIE_WITH_PARENT: Final = 1
 """PR_SET_PDEATHSIG of prctl."""
 
 
 def can_run_in_child(request: RunRequest) -> bool:
-    """Whether the system has child processes as they are needed here, and no stream is an object of this process.
+    """Whether the system has child processes as they are needed here, and no stream is an object of this process."""
+    return sys.platform == "linux" and all(isinstance(stream, int) for stream in (request.stdout, request.stderr))
 
-    Nor may it have other threads, such as wasmtime's own after a run in here: a fork would leave them behind, and what
-    they held locked for ever.
+
+def wait_for_threads() -> None:
+    """Wait until this process has one thread: a fork would leave others behind, and what they held locked for ever.
+
+    A connection that was opened early, and is not needed any more, ends by itself within this time, whatever the
+    registry does. So no registry decides whether a guest is isolated.
+
+    Raises:
+        GuestSetupError: other threads go on, such as wasmtime's own after a run in this process.
     """
-    if sys.platform != "linux":
-        return False
-    if not hasattr(os, "fork") or not all(isinstance(stream, int) for stream in (request.stdout, request.stderr)):
-        return False
-    return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - pathlib would list no faster
+    end = time.monotonic() + _PATIENCE_S
+    while (others := len(os.listdir("/proc/self/task")) - 1) > 0:  # noqa: PTH208 - pathlib would list no faster
+        if time.monotonic() >= end:
+            raise GuestSetupError(f"no process of its own for the guest: this one has {others} other threads")
+        time.sleep(_LOOK_S)
 
 
 def run_in_child(request: RunRequest, work: Callable[[], RunOutcome]) -> RunOutcome:

@@ -55,9 +55,10 @@ def run(request: RunRequest) -> RunOutcome:
         UsageError: the values of an invoked function do not fit.
     """
     if request.isolated:
-        from wasm2oci.runtime.child import can_run_in_child, run_in_child  # noqa: PLC0415 - not for a run in here
+        from wasm2oci.runtime.child import can_run_in_child, run_in_child, wait_for_threads  # noqa: PLC0415 - as below
 
         if can_run_in_child(request):
+            wait_for_threads()
             return run_in_child(request, lambda: _run(request))
     return _run(request)
 

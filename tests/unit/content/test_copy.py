@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from tests.support.artifacts import WASM, Stash, Watching
 from tests.support.invariants import check_artifact
 from tests.support.strategies import graphs
-from wasm2oci.content.copy import NotAManifestError, copy
+from wasm2oci.content.copy import ArtifactTooLargeError, NotAManifestError, copy
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.pool import StoppedError, run_all
 from wasm2oci.content.progress import Outcome
@@ -406,6 +406,20 @@ def test_a_pinned_digest_is_the_only_one_that_is_copied() -> None:
     with pytest.raises(NotFoundError):
         there.resolve("v1")
     copy(stash.target, root, there, "v1", pinned=root.digest)
+
+
+def test_an_artifact_that_is_larger_than_asked_for_is_not_copied() -> None:
+    """A registry can name as much as it likes: 20,000 blobs of 8 TiB."""
+    stash, there = Stash(), MemoryTarget()
+    layer, other = stash.put("application/wasm", b"small"), stash.put("application/wasm", b"other")
+    root = stash.manifest(layer, other)
+    size = root.size + layer.size + other.size + 2
+    with pytest.raises(ArtifactTooLargeError, match=f"{size:,} bytes of content; the limit is {size - 1:,}"):
+        copy(stash.target, root, there, "v1", size_max=size - 1)
+    assert not there.exists(layer)
+    with pytest.raises(NotFoundError):
+        there.resolve("v1")
+    copy(stash.target, root, there, "v1", size_max=size)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -365,12 +366,14 @@ class TestHelpers:
     def test_a_child_that_a_helper_leaves_behind_does_not_cost_its_answer(
         self, bin_: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It held the output open, which cost 60 s and a valid credential."""
+        """It held the output open, which cost 60 s, a valid credential, and a thread (so no guest was isolated)."""
         monkeypatch.setitem(environ, "PATH", f"{environ['PATH']}:/usr/bin:/bin")
         answer = json.dumps({"ServerURL": HOST, "Username": "bob", "Secret": "x"})
         helper(bin_, "agent", f"sleep 600 & echo $! > {tmp_path}/child; echo '{answer}'")
         try:
+            before = threading.active_count()
             assert get_from_helper("agent", HOST, environ) == ("bob", "x")
+            assert threading.active_count() == before
         finally:
             os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 

@@ -560,7 +560,7 @@ assert sys.modules["httpx._main"] is main is not None
 
 
 @contextmanager
-def dripping(first: bytes, piece: bytes, pause: float = 0.0) -> Iterator[str]:
+def dripping(first: bytes, piece: bytes, pause: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A server that answers with a piece again and again, until the client has enough."""
     over = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
@@ -568,8 +568,8 @@ def dripping(first: bytes, piece: bytes, pause: float = 0.0) -> Iterator[str]:
     def serve() -> None:
         with contextlib.suppress(OSError):
             connection, _ = listener.accept()
-            with connection:
-                connection.settimeout(10)
+            connection.settimeout(10)
+            with connection if tls is None else tls.wrap_socket(connection, server_side=True) as connection:
                 connection.recv(65536)
                 connection.sendall(first)
                 while not over.wait(pause):
@@ -617,6 +617,20 @@ def test_a_head_without_end_through_a_proxy_ends() -> None:
         transport = HttpTransport(TlsSettings(), {"HTTP_PROXY": f"http://{address}"}, read_timeout=0.2)
         with pytest.raises(TimedOutError):
             transport.send(Request("GET", "http://registry.example/v2/"), home=Origin("http", "registry.example", 80))
+        transport.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_head_without_end_through_a_proxy_with_tls_ends(
+    scheme: str, authority: Authority, server_context: ssl.SSLContext
+) -> None:
+    """Also the answer of the proxy itself, when a tunnel is asked for."""
+    with dripping(b"", HINTS, 0.05, server_context) as address:
+        settings = TlsSettings(ca_file=authority.ca_file)
+        transport = HttpTransport(settings, {f"{scheme}_proxy": f"https://{address}"}, read_timeout=0.2)
+        origin = Origin.at(scheme, "registry.example")
+        with pytest.raises(TimedOutError):
+            transport.send(Request("GET", f"{scheme}://registry.example/v2/"), home=origin)
         transport.close()
 
 

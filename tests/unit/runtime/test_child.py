@@ -23,7 +23,7 @@ from wasm2oci.runtime import (
     assemble,
     run,
 )
-from wasm2oci.runtime.child import can_run_in_child, run_in_child
+from wasm2oci.runtime.child import can_run_in_child, run_in_child, wait_for_threads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,15 +132,40 @@ def test_memory_that_runs_out_is_an_ending() -> None:
     assert run_in_child(request, take).ending is Ending.OUT_OF_MEMORY
 
 
-def test_process_with_threads_is_not_forked() -> None:
+def test_process_with_threads_is_not_forked_and_the_guest_is_not_run_in_it_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A registry that let a second connection wait in its handshake once decided that the guest was not isolated."""
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
+    monkeypatch.setattr("wasm2oci.runtime.child._PATIENCE_S", 0.0)
+    monkeypatch.setattr("wasm2oci.runtime.child.wait_for_threads.__defaults__", (0.0,))
+    request = RunRequest(module=assemble(HELLO), args=(b"guest",), isolated=True)
     try:
-        assert not can_run_in_child(RunRequest(module=b"", args=()))
+        with pytest.raises(GuestSetupError, match="other threads"):
+            run(request)
     finally:
         done.set()
         thread.join()
+
+
+def test_threads_that_end_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+
+    def end(_: float) -> None:
+        done.set()
+        thread.join()
+
+    monkeypatch.setattr("wasm2oci.runtime.child.time.sleep", end)
+    monkeypatch.setattr("wasm2oci.runtime.child.os.listdir", lambda _: range(1 + thread.is_alive()))
+    thread.start()
+    wait_for_threads()
+    assert not thread.is_alive()
+
+
+def test_streams_that_are_objects_keep_the_guest_in_this_process() -> None:
     assert not can_run_in_child(RunRequest(module=b"", args=(), stdout=len))
 
 

@@ -43,6 +43,9 @@ def command(
     concurrency: Annotated[
         int, Option("--concurrency", metavar="N", help="Transfers at once.", minimum=1, setting="copy.concurrency")
     ] = 4,
+    max_size: Annotated[
+        str, Option("--max-size", metavar="SIZE", help="Refuse an artifact with more content.")
+    ] = "64GiB",
     trust: TrustGroup,
     client: Client,
     destination_options: Annotated[ConnectOptions, DESTINATION],
@@ -60,6 +63,9 @@ def command(
     destination, and then none of the others do. A password is never sent to two
     registries: say --to-username and --to-password-stdin for the second.
     """
+    from wasm2oci.cli.run_options import parse_size
+
+    most = parse_size(max_size, "--max-size")
     if everything and tags:
         raise UsageError("--all and --tags exclude each other")
     with transfer(output, "Copied", "Copying") as progress:
@@ -74,6 +80,7 @@ def command(
                 platform=platform,
                 overwrite=not no_overwrite,
                 workers=concurrency,
+                max_size=most,
                 trust=trust,
                 destination_options=to,
                 progress=progress,
@@ -88,6 +95,7 @@ def command(
             platform=platform,
             overwrite=not no_overwrite,
             workers=concurrency,
+            max_size=most,
             trust=trust,
             destination_options=to,
             progress=progress,
