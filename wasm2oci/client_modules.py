@@ -318,7 +318,7 @@ class ModuleMethods(TextMethods):
         from wasm2oci.operations.fetch_module import FetchPolicy, Pull
         from wasm2oci.operations.run import FetchAndRun, run
         from wasm2oci.operations.trust import TrustOptions
-        from wasm2oci.runtime.request import DEFAULT_MAX_MEMORY, DEFAULT_MAX_STACK, EngineChoice, Limits, RunRequest
+        from wasm2oci.runtime.request import DEFAULT_MAX_MEMORY, DEFAULT_MAX_STACK, EngineChoice, RunLimits, RunRequest
 
         request = RunRequest(
             args=tuple(map(_encoded, args)),
@@ -328,7 +328,7 @@ class ModuleMethods(TextMethods):
             stdout=stdout,
             stderr=stderr,
             invoke=invoke,
-            limits=Limits(
+            limits=RunLimits(
                 timeout_s=timeout,
                 fuel=fuel,
                 max_memory=DEFAULT_MAX_MEMORY if max_memory is None else max_memory,

@@ -85,10 +85,36 @@ def test_there_are_no_catch_all_modules() -> None:
     assert not [path for path in SOURCES if path.stem in {"utils", "helpers_misc", "common", "misc"}]
 
 
+_LONGEST = 400
+_LONG_FILES = {
+    "base/files.py": "to be split",
+    "engine/binary/module.py": "a section each",
+    "engine/runtime/numeric.py": "a function for each instruction",
+    "engine/syntax/opcodes.py": "a table",
+    "engine/syntax/types.py": "the specification's types",
+    "engine/translate/check.py": "to be split",
+    "engine/translate/emitter.py": "to be split",
+    "engine/translate/instructions.py": "an instruction each",
+    "engine/translate/lowering/integers.py": "an instruction each",
+    "engine/translate/renderer.py": "to be split",
+    "engine/translate/structuring.py": "to be split",
+    "engine/validate/fast.py": "one loop",
+    "engine/validate/references.py": "an instruction each",
+    "registry/repository.py": "to be split",
+    "registry/session.py": "to be split",
+    "server/disk.py": "to be split",
+    "signing/policy.py": "to be split",
+    "wasi/abi.py": "a table",
+    "wasi/descriptors.py": "a class for each kind of file",
+    "wasi/functions.py": "a table",
+}
+"""Files of more than 400 lines, and why. A file that is split leaves this list; another joins it only with a reason."""
+
+
 def test_files_are_short_enough_to_be_read() -> None:
-    # The blueprint says 400 lines; tables and the engine's long lists may take more, and none takes a thousand.
-    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in SOURCES}
-    assert not {name: lines for name, lines in long.items() if lines > 1000}
+    lengths = {str(path.relative_to(ROOT / "wasm2oci")): len(path.read_text().splitlines()) for path in SOURCES}
+    assert {name for name, lines in lengths.items() if lines > _LONGEST} <= _LONG_FILES.keys()
+    assert max(lengths.values()) <= 2 * _LONGEST
 
 
 def test_no_abstract_method_raises_not_implemented() -> None:
@@ -146,3 +172,26 @@ def test_the_glossary_names_what_is_there_and_each_word_once() -> None:
         if not path.is_file() or re.search(defined, path.read_text(), re.MULTILINE) is None:
             missing.append(f"{file}: {name}")
     assert not missing
+
+
+_SHARED_CLASS_NAMES = {
+    "Places": "of operations; in the engine those of the translator",
+    "Reference": "of an artifact; in the engine that of the component model's text format",
+    "Request": "of the client, and of the server: decision 52",
+    "Response": "of the client, and of the server: decision 52",
+    "Scope": "of a token; in the engine that of names in a component",
+    "Source": "of a guest's input; in the engine that of generated code",
+    "Tree": "of an artifact; in the engine that of control flow",
+}
+"""Class names with two meanings, on purpose."""
+
+
+def test_no_class_name_has_two_meanings() -> None:
+    # The engine follows two specifications that use the same nouns (module, instance, table): it counts once.
+    found: dict[str, set[str]] = {}
+    for path in SOURCES:
+        place = str(path.relative_to(ROOT / "wasm2oci"))
+        for name in re.findall(r"^class ([A-Z]\w*)", path.read_text(), re.MULTILINE):
+            found.setdefault(name, set()).add("engine" if place.startswith("engine/") else place)
+    doubled = {name: places for name, places in found.items() if len(places) > 1}
+    assert doubled.keys() == _SHARED_CLASS_NAMES.keys(), doubled

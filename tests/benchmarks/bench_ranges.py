@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tests.support.delayed_line import delayed_line
 from tests.support.docker_registry import docker_registry
 from wasm2oci.base.files import write_file
-from wasm2oci.content.verify import BytesContent, Verified
+from wasm2oci.content.verify import BytesContent, VerifiedContent
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Reference
@@ -57,7 +57,7 @@ def main() -> int:
             Connector(ConnectOptions(environ={}, home=folder, plain_http=True)) as far,
         ):
             repository = far.repository(Reference.parse(f"{line.address}/bench/large"))
-            one = seconds(Verified(blob, BlobPart(repository._exchange, blob, 0, blob.size)), folder / "one")
+            one = seconds(VerifiedContent(blob, BlobPart(repository._exchange, blob, 0, blob.size)), folder / "one")
             parts = seconds(repository.fetch(blob), folder / "parts")
     print(f"{options.mib} MiB: one connection {one:.1f} s, in parts {parts:.1f} s, {one / parts:.1f} times as fast")
     return 0

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.data import data_path, missing_reason
-from wasm2oci.runtime import EngineChoice, Limits, RunRequest, run
+from wasm2oci.runtime import EngineChoice, RunLimits, RunRequest, run
 from wasm2oci.wasi import Preopen
 
 ARCHIVE = ("wasi-testsuite", "preview1.tar.xz")
@@ -78,7 +78,7 @@ def test_program(program: str, path: str, suite: Path, code: Path, tmp_path: Pat
             engine=EngineChoice.EMBEDDED if path == "embedded" else EngineChoice.WASMTIME,
             trace=lines.append if path == "trace" else None,
             cache=code,
-            limits=Limits(timeout_s=100),
+            limits=RunLimits(timeout_s=100),
         )
     )
     assert outcome.exit_code == expected.get("exit_code", 0), (outcome, bytes(stderr))

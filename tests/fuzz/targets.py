@@ -37,7 +37,7 @@ from wasm2oci.registry.retry import retry_after
 from wasm2oci.registry.scope import parse_scopes
 from wasm2oci.registry.urls import Origin, check_step, join, redact
 from wasm2oci.server.blobs import parse_range
-from wasm2oci.server.http1 import HeadError, Limits, chunk_size, parse_head
+from wasm2oci.server.http1 import ConnectionLimits, HeadError, chunk_size, parse_head
 from wasm2oci.server.http_server import Server
 from wasm2oci.server.memory import MemoryStorage
 from wasm2oci.server.messages import Request
@@ -347,7 +347,7 @@ BYTES: Final = [
 def wire(rng: random.Random) -> None:
     """Bytes on a real socket: the server answers or hangs up, and its log has no traceback."""
     log: list[str] = []
-    limits = Limits(head_seconds=0.2, idle_seconds=0.2, body_grace=0.2)
+    limits = ConnectionLimits(head_seconds=0.2, idle_seconds=0.2, body_grace=0.2)
     with Server(Registry(MemoryStorage()).handle, limits=limits, log=log.append, grace=1.0) as server:
         for _ in range(20):
             with suppress(OSError), socket.create_connection((server.host, server.port), timeout=10) as sock:

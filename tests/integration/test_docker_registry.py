@@ -13,7 +13,7 @@ from tests.support.faults import wire
 from tests.support.registries import SETUPS, Case, open_registry
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
-from wasm2oci.content.verify import BytesContent, Verified
+from wasm2oci.content.verify import BytesContent, VerifiedContent
 from wasm2oci.errors import AccessError, NotFoundError, RemedyKind, UnsupportedError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
@@ -89,7 +89,7 @@ def test_a_blob_that_is_sent_before_its_digest_is_known(case: Case, connector: C
     repository.send_ahead(BytesContent(DATA), len(DATA))
     told: list[int] = []
 
-    class Told(Verified):
+    class Told(VerifiedContent):
         def moved(self, count: int) -> None:
             told.append(count)
 

@@ -20,7 +20,7 @@ from wasm2oci.content.target import Target
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.reference import Reference
-from wasm2oci.packager.build import Labels, build
+from wasm2oci.packager.build import ArtifactLabels, build
 from wasm2oci.packager.module_source import ModuleSource
 from wasm2oci.packager.profiles import PROFILES
 from wasm2oci.packager.recognise import recognise
@@ -45,7 +45,7 @@ def artifacts(stash: Stash) -> dict[str, Descriptor]:
     """One artifact of each profile and shape, tagged by its name."""
     for profile in PROFILES.values():
         for kind, data in {"module": WASM, "component": component(exports=["run"])}.items():
-            labels = Labels(title=f"{kind}.wasm")
+            labels = ArtifactLabels(title=f"{kind}.wasm")
             built = build(ModuleSource.of_bytes(data), profile, labels)
             copy(built.target(), built.root, stash.target, f"{profile.name}-{kind}")
     config = {"architecture": "wasm", "os": "wasip1", "rootfs": {"type": "layers", "diff_ids": []}}

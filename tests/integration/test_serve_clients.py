@@ -20,7 +20,7 @@ from wasm2oci.content.verify import read_all
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.media_type import OCI_MANIFEST
 from wasm2oci.oci.reference import Reference
-from wasm2oci.packager.build import Labels, build
+from wasm2oci.packager.build import ArtifactLabels, build
 from wasm2oci.packager.module_source import ModuleSource
 from wasm2oci.packager.profiles import CNCF
 from wasm2oci.registry.connect import ConnectOptions, Connector
@@ -169,7 +169,7 @@ def test_64_clients_at_once_push_and_pull_200_modules(served: ServeProcess, tmp_
             for index in range(number, 200, 64):
                 data = modules[index]
                 own = connector.repository(Reference(served.address, f"crowd/m{index % 50}"), writes=True)
-                built = build(ModuleSource.of_bytes(data), CNCF, Labels(title="m.wasm"))
+                built = build(ModuleSource.of_bytes(data), CNCF, ArtifactLabels(title="m.wasm"))
                 copy(built.target(), built.root, own, f"t{index}")
                 found = own.resolve(f"t{index}")
                 assert found.digest == built.root.digest

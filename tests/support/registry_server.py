@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from wasm2oci.server.access import Access
     from wasm2oci.server.call import Rules
-    from wasm2oci.server.http1 import Limits
+    from wasm2oci.server.http1 import ConnectionLimits
     from wasm2oci.server.storage import Storage
 
 __all__ = ["Handle", "RunningRegistry", "registry_server"]
@@ -59,7 +59,7 @@ def registry_server(
     storage: "Storage | None" = None,
     access: "Access | None" = None,
     rules: "Rules | None" = None,
-    limits: "Limits | None" = None,
+    limits: "ConnectionLimits | None" = None,
     tls: "ssl.SSLContext | None" = None,
     wrap: "Callable[[Handle], Handle] | None" = None,
     host: str = "127.0.0.1",

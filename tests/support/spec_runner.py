@@ -14,7 +14,7 @@ from wasm2oci.engine.errors import InvalidModuleError, MalformedError, Unlinkabl
 from wasm2oci.engine.host import new_global, new_memory, new_table
 from wasm2oci.engine.runtime import numeric
 from wasm2oci.engine.runtime.function import Function, Global
-from wasm2oci.engine.runtime.gc import HostObject, Reference
+from wasm2oci.engine.runtime.gc import HeapReference, HostObject
 from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.syntax.types import ANY, ARRAY, EQ, I31, STRUCT
 
@@ -98,7 +98,7 @@ def _matches_reference(kind: str, value: str | None, got: Any) -> bool:
         return isinstance(got, WasmException)
     if value is not None:
         return isinstance(got, HostObject) and got.value == HostReference(int(value))
-    return isinstance(got, Reference) and _HEAPS[kind] in got.above
+    return isinstance(got, HeapReference) and _HEAPS[kind] in got.above
 
 
 # --- the host module ---------------------------------------------------------------------------

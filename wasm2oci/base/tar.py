@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "END",
-    "Entry",
     "EntryKind",
     "InvalidArchiveError",
-    "Source",
+    "TarEntry",
+    "TarSource",
     "normal_path",
     "padding",
     "read_entries",
@@ -57,7 +57,7 @@ class EntryKind(StrEnum):
     OTHER = "other"
 
 
-class Entry(NamedTuple):
+class TarEntry(NamedTuple):
     """An entry of an archive.
 
     Args:
@@ -76,7 +76,7 @@ def normal_path(path: str) -> str:
     return "/".join(part for part in path.split("/") if part not in {"", ".", ".."})
 
 
-class Source(Protocol):
+class TarSource(Protocol):
     """Bytes that are taken in exact amounts."""
 
     def some(self, size: int) -> bytes:
@@ -133,7 +133,7 @@ class _Chunks:
 class _Body:
     """The content of one entry, to be read at most once; what is not read is skipped."""
 
-    def __init__(self, blocks: Source, size: int) -> None:
+    def __init__(self, blocks: TarSource, size: int) -> None:
         self._blocks = blocks
         self._left = size
         self._padding = -size % _BLOCK
@@ -151,7 +151,7 @@ class _Body:
         self._left = self._padding = 0
 
 
-def read_tar(chunks: Iterable[bytes], budget: Budget) -> Iterator[tuple[Entry, Iterable[bytes]]]:
+def read_tar(chunks: Iterable[bytes], budget: Budget) -> Iterator[tuple[TarEntry, Iterable[bytes]]]:
     """The entries of a tar archive, each with its content.
 
     Args:
@@ -167,7 +167,7 @@ def read_tar(chunks: Iterable[bytes], budget: Budget) -> Iterator[tuple[Entry, I
     return read_entries(_Chunks(iter(chunks)), budget)
 
 
-def read_entries(blocks: Source, budget: Budget) -> Iterator[tuple[Entry, Iterable[bytes]]]:
+def read_entries(blocks: TarSource, budget: Budget) -> Iterator[tuple[TarEntry, Iterable[bytes]]]:
     """The same from a source that may skip without reading. When an entry is given out, its content comes next."""
     long_name: str | None = None
     pax: dict[str, str] = {}
@@ -201,7 +201,7 @@ def read_entries(blocks: Source, budget: Budget) -> Iterator[tuple[Entry, Iterab
         if path.endswith("/") and entry_kind is EntryKind.FILE:
             entry_kind = EntryKind.OTHER
         body = _Body(blocks, 0 if kind in _WITHOUT_CONTENT else size)
-        yield Entry(normal_path(path), entry_kind, size if is_file else 0), body
+        yield TarEntry(normal_path(path), entry_kind, size if is_file else 0), body
         body.finish()
 
 

@@ -22,7 +22,7 @@ from wasm2oci.base.tar import END, EntryKind, InvalidArchiveError, padding, read
 from wasm2oci.content.layout import OciLayout
 from wasm2oci.content.layout_reader import InvalidLayoutError, LayoutReader, check_marker
 from wasm2oci.content.target import ContentNotFoundError
-from wasm2oci.content.verify import CHUNK, SizeMismatchError, Verified
+from wasm2oci.content.verify import CHUNK, SizeMismatchError, VerifiedContent
 from wasm2oci.errors import IntegrityError, LocalIOError
 from wasm2oci.oci.digest import Digest, InvalidDigestError
 from wasm2oci.oci.layout_index import LAYOUT_MARKER
@@ -104,7 +104,7 @@ class OciArchive(LayoutReader):
 
     def fetch(self, descriptor: Descriptor) -> Content:
         """Verified content; see `ReadTarget.fetch`."""
-        return Verified(descriptor, _MemberContent(self, descriptor))
+        return VerifiedContent(descriptor, _MemberContent(self, descriptor))
 
     def files(self) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Every file of the layout, as it is: unverified."""

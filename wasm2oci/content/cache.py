@@ -28,7 +28,7 @@ from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, is_lin
 from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, folder_key, read_private, used
 from wasm2oci.content.partial import Beginning, drop_beginnings, find_beginning, keep_beginning
 from wasm2oci.content.target import Resumer
-from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, Verified, verified
+from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, VerifiedContent, verified
 from wasm2oci.errors import IntegrityError, LocalIOError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.wire import load_object
@@ -95,7 +95,7 @@ class Cache:
             file = ReadableFile(path, follow=False)  # which stays what it is when another process makes room
         except (OSError, LocalIOError):
             return None
-        content = Verified(descriptor, _Opened(file))
+        content = VerifiedContent(descriptor, _Opened(file))
         try:
             found: SelfVerifying = content
             if descriptor.size <= _IN_MEMORY:
@@ -359,7 +359,7 @@ class _Cached(SelfVerifying):
             beginning = find_beginning(self._cache.folder, descriptor)
             if beginning is not None:
                 drop_beginnings(self._cache.folder, descriptor)  # what is read on is kept, if this breaks off too
-                return Verified(descriptor, _Joined(beginning, source.fetch_rest(descriptor, beginning.size)))
+                return VerifiedContent(descriptor, _Joined(beginning, source.fetch_rest(descriptor, beginning.size)))
         return verified(source.fetch(descriptor), descriptor)
 
 

@@ -24,14 +24,21 @@ from wasm2oci.content.graph import explore
 from wasm2oci.content.pool import never_stops, run_all
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.content.target import ChildMissingError, Distant, Mounter, UnlistedReferrerError, open_manifest
-from wasm2oci.content.verify import BytesContent, DigestMismatchError, SelfVerifying, Verified, read_all, verified
+from wasm2oci.content.verify import (
+    BytesContent,
+    DigestMismatchError,
+    SelfVerifying,
+    VerifiedContent,
+    read_all,
+    verified,
+)
 from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from wasm2oci.content.graph import Graph, Node
+    from wasm2oci.content.graph import Graph, GraphNode
     from wasm2oci.content.progress import Progress
     from wasm2oci.content.target import ReadTarget, Target
     from wasm2oci.oci.digest import Digest
@@ -235,7 +242,7 @@ class _Copy:
             content = verified(self.source.fetch(descriptor) if read is None else BytesContent(read), descriptor)
         self.destination.push(descriptor, _Watched(content, self.source, self.progress, check))
 
-    def _manifest(self, node: "Node") -> None:
+    def _manifest(self, node: "GraphNode") -> None:
         tags = self.tags if node is self.graph.root else ()
         key = (node.descriptor.digest, True)
         with _blame("destination", self.destination):
@@ -250,7 +257,7 @@ class _Copy:
                 outcome = Outcome.COPIED
         self._finish(node.descriptor, outcome)
 
-    def _push_manifest(self, node: "Node", tag: str | None, above: "frozenset[Digest]" = frozenset()) -> None:
+    def _push_manifest(self, node: "GraphNode", tag: str | None, above: "frozenset[Digest]" = frozenset()) -> None:
         """Push a manifest; see the fifth rule. `above` are those that wait for it."""
         above |= {node.descriptor.digest}
         try:
@@ -265,8 +272,8 @@ class _Copy:
             self._push_children(node, above)
             self._send_manifest(node, tag)
 
-    def _send_manifest(self, node: "Node", tag: str | None) -> None:
-        content = Verified(node.descriptor, BytesContent(node.document.raw))
+    def _send_manifest(self, node: "GraphNode", tag: str | None) -> None:
+        content = VerifiedContent(node.descriptor, BytesContent(node.document.raw))
         try:
             self.destination.push(node.descriptor, content, tag=tag)
         except UnlistedReferrerError as error:
@@ -274,7 +281,7 @@ class _Copy:
                 raise
             self.unlisted.append(error)
 
-    def _push_subject(self, node: "Node", above: "frozenset[Digest]") -> bool:
+    def _push_subject(self, node: "GraphNode", above: "frozenset[Digest]") -> bool:
         """Push what a manifest refers to, if that is part of the copy and was not pushed yet."""
         subject = node.document.subject
         first = self.manifests.get(subject.digest) if subject is not None else None
@@ -284,7 +291,7 @@ class _Copy:
         self.outcomes[first.descriptor.digest, True] = Outcome.COPIED
         return True
 
-    def _push_children(self, node: "Node", above: "frozenset[Digest]") -> None:
+    def _push_children(self, node: "GraphNode", above: "frozenset[Digest]") -> None:
         for child in node.document.children:
             if child.digest in above:
                 continue

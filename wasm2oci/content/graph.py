@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
 
-__all__ = ["Graph", "GraphError", "Node", "explore", "read_manifest"]
+__all__ = ["Graph", "GraphError", "GraphNode", "explore", "read_manifest"]
 
 
 class GraphError(InvalidInputError):
     """An artifact is too deep, too large, runs in circles, or contradicts itself."""
 
 
-class Node(NamedTuple):
+class GraphNode(NamedTuple):
     """A manifest or index of a graph, as its descriptor and as what it says."""
 
     descriptor: "Descriptor"
@@ -41,11 +41,11 @@ class Node(NamedTuple):
 class Graph(NamedTuple):
     """All of an artifact. Both are in the order of the walk: children first, the root last."""
 
-    manifests: tuple[Node, ...]
+    manifests: tuple[GraphNode, ...]
     blobs: tuple["Descriptor", ...]
 
     @property
-    def root(self) -> Node:
+    def root(self) -> GraphNode:
         """The manifest that the walk began at."""
         return self.manifests[-1]
 
@@ -85,7 +85,7 @@ class _Walk:
     def __init__(self, target: "ReadTarget", *, recursive: bool) -> None:
         self.target = target
         self.recursive = recursive
-        self.manifests: list[Node] = []
+        self.manifests: list[GraphNode] = []
         self.blobs: list[Descriptor] = []
         self.sizes: dict[tuple[Digest, bool], int] = {}
         self.bytes_left = GRAPH_BYTES_MAX
@@ -111,7 +111,7 @@ class _Walk:
             for referrer in self.target.referrers(descriptor):
                 if referrer.is_manifest:
                     self._referrer(referrer, descriptor, depth)
-        self.manifests.append(Node(descriptor, document))
+        self.manifests.append(GraphNode(descriptor, document))
 
     def _referrer(self, referrer: "Descriptor", subject: "Descriptor", depth: int) -> None:
         try:

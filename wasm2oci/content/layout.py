@@ -28,7 +28,7 @@ from wasm2oci.content.verify import (
     BytesContent,
     FileContent,
     SizeMismatchError,
-    Verified,
+    VerifiedContent,
     read_all,
     verified,
 )
@@ -114,7 +114,7 @@ class OciLayout(LayoutReader):
 
     def fetch(self, descriptor: Descriptor) -> "Content":
         """Verified content; see `ReadTarget.fetch`."""
-        return Verified(descriptor, _BlobFile(self, self._path(descriptor.digest), descriptor))
+        return VerifiedContent(descriptor, _BlobFile(self, self._path(descriptor.digest), descriptor))
 
     def push(self, descriptor: Descriptor, content: "Content", *, tag: str | None = None) -> None:
         """Store a blob or a manifest; see `Target.push`."""

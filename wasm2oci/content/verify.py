@@ -30,7 +30,7 @@ __all__ = [
     "FileContent",
     "SelfVerifying",
     "SizeMismatchError",
-    "Verified",
+    "VerifiedContent",
     "read_all",
     "verified",
 ]
@@ -123,7 +123,7 @@ class SelfVerifying:
         return self.descriptor.digest == descriptor.digest and self.descriptor.size == descriptor.size
 
 
-class Verified(SelfVerifying):
+class VerifiedContent(SelfVerifying):
     """Content checked against a descriptor while it is read.
 
     Args:
@@ -191,7 +191,7 @@ def verified(content: "Content", descriptor: "Descriptor") -> SelfVerifying:
     """This content, checked while it is read; not wrapped again when it does that by itself."""
     if isinstance(content, SelfVerifying) and content.vouches_for(descriptor):
         return content
-    return Verified(descriptor, content)
+    return VerifiedContent(descriptor, content)
 
 
 def read_all(content: "Content", descriptor: "Descriptor", limit: int) -> bytes:

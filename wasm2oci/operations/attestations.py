@@ -11,7 +11,7 @@ from wasm2oci.operations.guard import Guard
 from wasm2oci.operations.names import pinned
 from wasm2oci.operations.verify import RefusedSignature
 from wasm2oci.signing import bundle, dsse
-from wasm2oci.signing.decision import Refusal
+from wasm2oci.signing.decision import RejectedCandidate
 from wasm2oci.signing.keyless import Keyless
 from wasm2oci.signing.requirement import Verifier
 from wasm2oci.signing.statement import COSIGN_SIGNATURE, PAYLOAD_TYPE, matches_type, predicate_type, read_statement
@@ -94,7 +94,7 @@ def attestations(source: Location, trust: TrustOptions, environment: Environment
                 requirement = _of_type(guard.asked.all_of[0], kind)
                 one = one._replace(signer=verifier.check(candidate, requirement).name)
         except SignatureRefusedError as error:
-            refusals.append(Refusal(candidate.origin, error.message))
+            refusals.append(RejectedCandidate(candidate.origin, error.message))
         else:
             found.append(one)
     if guard.asked is not None and not found:

@@ -25,7 +25,7 @@ from wasm2oci.oci.media_type import EMPTY_JSON, OCI_CONFIG
 from wasm2oci.oci.referrers import cosign_tag, fallback_tag
 from wasm2oci.oci.wire import MANIFEST_MAX
 from wasm2oci.signing import bundle, notation, simple_signing
-from wasm2oci.signing.decision import Refusal
+from wasm2oci.signing.decision import RejectedCandidate
 from wasm2oci.signing.requirement import Candidate
 from wasm2oci.signing.strict import DOCUMENT_MAX, MalformedSignatureError
 
@@ -73,7 +73,7 @@ class FoundSignatures(NamedTuple):
     """
 
     candidates: tuple[Candidate, ...]
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[RejectedCandidate, ...]
 
 
 @runtime_checkable
@@ -119,7 +119,7 @@ class _Search:
     def __init__(self, target: ReadTarget, subject: Digest) -> None:
         self._target = target
         self._subject = subject
-        self._refusals: list[Refusal] = []
+        self._refusals: list[RejectedCandidate] = []
         self._layers: list[_Layer] = []
 
     def run(self, subject: Descriptor, *, attestations: bool) -> FoundSignatures:
@@ -162,7 +162,7 @@ class _Search:
         try:
             manifest = simple_signing.read_manifest(found[1], found[0].media_type)
         except MalformedSignatureError as error:
-            self._refusals.append(Refusal(tag, error.message))
+            self._refusals.append(RejectedCandidate(tag, error.message))
             return
         if len(manifest.layers) > REFERRERS_MAX:
             raise TooManySignaturesError(f"{tag} has {len(manifest.layers):,} layers; {REFERRERS_MAX} are read")
@@ -173,12 +173,12 @@ class _Search:
             raw = read_all(self._target.fetch(entry), entry, MANIFEST_MAX)
             document = parse_manifest(raw, entry.media_type)
         except (InvalidInputError, IntegrityError, NotFoundError) as error:
-            self._refusals.append(Refusal(str(entry.digest), error.message))
+            self._refusals.append(RejectedCandidate(str(entry.digest), error.message))
             return
         if not isinstance(document, Manifest):
             return
         if document.subject is None or document.subject.digest != self._subject:
-            self._refusals.append(Refusal(str(entry.digest), "the referrer is about another artifact"))
+            self._refusals.append(RejectedCandidate(str(entry.digest), "the referrer is about another artifact"))
             return
         layer = bundle.bundle_layer(document)
         if layer is not None:
@@ -197,7 +197,7 @@ class _Search:
         for layer in self._layers:
             if layer.descriptor.size > DOCUMENT_MAX:
                 reason = f"the signature is {layer.descriptor.size:,} bytes; the limit is {DOCUMENT_MAX:,}"
-                self._refusals.append(Refusal(layer.origin, reason))
+                self._refusals.append(RejectedCandidate(layer.origin, reason))
             else:
                 wanted.setdefault(layer.descriptor.digest, layer.descriptor)
         total = sum(descriptor.size for descriptor in wanted.values())
@@ -218,7 +218,7 @@ class _Search:
             if isinstance(document, bytes):
                 candidates.append(Candidate(layer.form, layer.origin, document, layer.descriptor))
             elif document is not None:
-                self._refusals.append(Refusal(layer.origin, document))
+                self._refusals.append(RejectedCandidate(layer.origin, document))
         return FoundSignatures(tuple(candidates), tuple(sorted(self._refusals)))
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.environment import Environment, Places
     from wasm2oci.operations.trust import TrustOptions
     from wasm2oci.signing.claim import Signer
-    from wasm2oci.signing.decision import Decision, Refusal
+    from wasm2oci.signing.decision import Decision, RejectedCandidate
     from wasm2oci.signing.policy import Policy
     from wasm2oci.signing.requirement import Requirement
 
@@ -65,7 +65,7 @@ class SignaturesRefusedError(IntegrityError):
         refusals: every signature that was found, and why it does not count.
     """
 
-    def __init__(self, message: str, refusals: tuple[Refusal, ...]) -> None:
+    def __init__(self, message: str, refusals: tuple[RejectedCandidate, ...]) -> None:
         super().__init__(message)
         self.refusals = refusals
 

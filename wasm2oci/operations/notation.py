@@ -16,7 +16,7 @@ from wasm2oci.base.files import local_errors
 from wasm2oci.errors import NotFoundError
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.guard import NotSignedError, SignaturesRefusedError, scope_name
-from wasm2oci.signing.decision import Refusal
+from wasm2oci.signing.decision import RejectedCandidate
 from wasm2oci.signing.notation import COSE_TYPE, read_signature
 from wasm2oci.signing.notation_trust import InvalidTrustPolicyError, read_trust_policy
 from wasm2oci.signing.strict import SignatureRefusedError
@@ -70,7 +70,7 @@ def verify_notation(
                 raise SignatureRefusedError("a COSE envelope is not read here")  # noqa: TRY301 - a refusal as the others
             return statement.evaluate(read_signature(candidate.raw), root, stores, now)
         except SignatureRefusedError as error:
-            refusals.append(Refusal(candidate.origin, error.message))
+            refusals.append(RejectedCandidate(candidate.origin, error.message))
     if not refusals:
         raise NotSignedError(f"{location} has no Notation signature")
     raise SignaturesRefusedError(_unmet(location, statement), tuple(refusals))

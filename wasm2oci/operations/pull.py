@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.guard import Guard, PendingCheck
-    from wasm2oci.packager.recognise import Found
+    from wasm2oci.packager.recognise import FoundModule
 
 __all__ = ["FileInTheWayError", "ModuleTooLargeError", "OutputStreamError", "PullRequest", "Pulled", "pull"]
 
@@ -215,7 +215,7 @@ class _Gate(NamedTuple):
 class _Watched:
     """The module while it is read: progress is reported, and the last bytes come only when the module may be used."""
 
-    def __init__(self, found: "Found", progress: "Progress", gate: "_Gate | None") -> None:
+    def __init__(self, found: "FoundModule", progress: "Progress", gate: "_Gate | None") -> None:
         self._found = found
         self._progress = progress
         self._gate = gate

@@ -119,7 +119,7 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
     """
     from wasm2oci.content.copy import copy
     from wasm2oci.oci.reference import check_tag
-    from wasm2oci.packager.build import Labels, build
+    from wasm2oci.packager.build import ArtifactLabels, build
     from wasm2oci.packager.config import source_date
     from wasm2oci.packager.module_source import ModuleSource
     from wasm2oci.packager.profiles import find_profile
@@ -131,7 +131,7 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
     tags = (*((destination.tag,) if destination.tag else ()), *request.further_tags)
     for tag in tags:
         check_tag(tag)
-    labels = Labels(
+    labels = ArtifactLabels(
         title=request.title,
         annotations=_annotations(request),
         created=source_date(request.created, environment.variables),

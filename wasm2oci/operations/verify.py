@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.guard import Checked, Guard
-    from wasm2oci.packager.recognise import Found
+    from wasm2oci.packager.recognise import FoundModule
 
 __all__ = ["FileMismatchError", "RefusedSignature", "Verified", "VerifyRequest", "verify"]
 
@@ -174,7 +174,7 @@ def _notation(
     return (f"{outcome.signer} (notation)",)
 
 
-def _check_module(request: VerifyRequest, guard: "Guard | None", found: "Found") -> None:
+def _check_module(request: VerifyRequest, guard: "Guard | None", found: "FoundModule") -> None:
     """What policies say about the module, and the signature that it holds itself."""
     limited = guard is not None and guard.limits_modules(request.source)
     if not limited and request.module_key is None:

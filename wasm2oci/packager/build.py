@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wasm2oci.packager.module_source import ModuleSource
     from wasm2oci.packager.profiles import Profile
 
-__all__ = ["AuthorNotTakenError", "Labels", "ManifestOversizeError", "build"]
+__all__ = ["ArtifactLabels", "AuthorNotTakenError", "ManifestOversizeError", "build"]
 
 
 class AuthorNotTakenError(UnsupportedError):
@@ -34,7 +34,7 @@ class ManifestOversizeError(InvalidInputError):
     """The annotations make the manifest larger than registries take."""
 
 
-class Labels(NamedTuple):
+class ArtifactLabels(NamedTuple):
     """What is recorded about a module besides its bytes.
 
     Args:
@@ -50,7 +50,7 @@ class Labels(NamedTuple):
     author: str | None = None
 
 
-def build(module: "ModuleSource", profile: "Profile", labels: Labels | None = None) -> Artifact:
+def build(module: "ModuleSource", profile: "Profile", labels: ArtifactLabels | None = None) -> Artifact:
     """Build the artifact of a module.
 
     Args:
@@ -63,7 +63,7 @@ def build(module: "ModuleSource", profile: "Profile", labels: Labels | None = No
         AuthorNotTakenError: an author was given, and the profile has no place for one.
         ManifestOversizeError: there is more in the annotations than a manifest may hold.
     """
-    labels = labels or Labels()
+    labels = labels or ArtifactLabels()
     layer = replace(module.descriptor, media_type=profile.layer_type, annotations=_layer_annotations(labels))
     config_bytes = profile.config(_facts(module, profile, labels))
     config = Descriptor.of(profile.config_type, config_bytes, dict(sorted(labels.annotations.config.items())))
@@ -81,7 +81,7 @@ def build(module: "ModuleSource", profile: "Profile", labels: Labels | None = No
     return Artifact(profile.name, manifest, layer, ((config, BytesContent(config_bytes)), (layer, module.content)))
 
 
-def _layer_annotations(labels: Labels) -> dict[str, str]:
+def _layer_annotations(labels: ArtifactLabels) -> dict[str, str]:
     annotations = dict(labels.annotations.layer)
     if labels.title is not None:
         if annotations.setdefault(TITLE, labels.title) != labels.title:
@@ -90,7 +90,7 @@ def _layer_annotations(labels: Labels) -> dict[str, str]:
     return dict(sorted(annotations.items()))
 
 
-def _facts(module: "ModuleSource", profile: "Profile", labels: Labels) -> ConfigFacts:
+def _facts(module: "ModuleSource", profile: "Profile", labels: ArtifactLabels) -> ConfigFacts:
     if labels.author is not None:
         if not profile.takes_author:
             raise AuthorNotTakenError(

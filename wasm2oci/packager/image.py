@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.budget import Budget
 from wasm2oci.base.text import is_visible
-from wasm2oci.content.verify import SelfVerifying, Verified, read_all, verified
+from wasm2oci.content.verify import SelfVerifying, VerifiedContent, read_all, verified
 from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest, Hasher
@@ -162,7 +162,7 @@ def search(
     for layer in {(layer.digest, layer.size): layer for layer in reversed(archives)}.values():
         _look_into(target, layer, seen)
     candidate = _choose(seen, entrypoint, wanted, platform)
-    content = Verified(candidate.module, _Extract(target, candidate, budget))
+    content = VerifiedContent(candidate.module, _Extract(target, candidate, budget))
     return candidate.layer, candidate.module, candidate.path, content
 
 

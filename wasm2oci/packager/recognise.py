@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARCHIVE_LAYERS",
-    "Found",
+    "FoundModule",
     "find_manifest",
     "format_name",
     "raw_layers",
@@ -78,7 +78,7 @@ _STRANGERS: Final = {
 """What people pull by mistake, by a layer's type."""
 
 
-class Found(NamedTuple):
+class FoundModule(NamedTuple):
     """The module of an artifact.
 
     Args:
@@ -137,7 +137,7 @@ def recognise(
     wanted: str | None = None,
     force: bool = False,
     budget: "Budget | None" = None,
-) -> Found:
+) -> FoundModule:
     """Find the module of an artifact. Archives are read once here, to look what is in them.
 
     Args:
@@ -159,13 +159,15 @@ def recognise(
     if raw:
         layer = _choose(raw, wanted)
         content = verified(target.fetch(layer), layer)
-        return Found(root, manifest, format_name(manifest), layer, layer, None, content if force else _Module(content))
+        return FoundModule(
+            root, manifest, format_name(manifest), layer, layer, None, content if force else _Module(content)
+        )
     archives = [layer for layer in manifest.layers if layer.media_type in ARCHIVE_LAYERS]
     if archives:
         from wasm2oci.packager.image import search  # noqa: PLC0415 - images are the rare case
 
         layer, module, entry, inside = search(target, manifest, archives, wanted, budget)
-        return Found(root, manifest, format_name(manifest), layer, module, entry, inside)
+        return FoundModule(root, manifest, format_name(manifest), layer, module, entry, inside)
     raise _nothing(manifest)
 
 

@@ -16,7 +16,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.budget import Budget
-from wasm2oci.base.tar import Entry, EntryKind, InvalidArchiveError, normal_path, read_tar
+from wasm2oci.base.tar import EntryKind, InvalidArchiveError, TarEntry, normal_path, read_tar
 from wasm2oci.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ENTRIES_MAX",
     "SIZE_MAX",
-    "Entry",
     "EntryKind",
     "InvalidArchiveError",
+    "TarEntry",
     "UnsupportedCompressionError",
     "archive_budget",
     "decompressed",

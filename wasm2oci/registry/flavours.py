@@ -20,7 +20,7 @@ __all__ = [
     "HUB_KEY",
     "IDENTITY_USERS",
     "Flavour",
-    "Refusal",
+    "KnownRefusal",
     "find_flavour",
     "same_registry",
 ]
@@ -30,7 +30,7 @@ AZURE_NULL_USER: Final = "00000000-0000-0000-0000-000000000000"
 HUB_KEY: Final = "https://index.docker.io/v1/"
 
 
-class Refusal(NamedTuple):
+class KnownRefusal(NamedTuple):
     """A refusal that users of a registry meet, and what to do about it.
 
     Args:
@@ -73,7 +73,7 @@ class Flavour(NamedTuple):
     identity_user: str | None = None
     chunk: int = 8 * _MIB
     hinted_absence: bool = False
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[KnownRefusal, ...] = ()
     referrers: str = "API"
     deleting: str | None = None
     login: tuple[str, ...] = ("wasm2oci login HOST -u USER --password-stdin",)
@@ -92,8 +92,8 @@ _HUB: Final = Flavour(
     key=HUB_KEY,
     namespace=HUB_NAMESPACE,
     refusals=(
-        Refusal("toomanyrequests", False, "Docker Hub limits pulls for each account or address: log in, or wait"),
-        Refusal(
+        KnownRefusal("toomanyrequests", False, "Docker Hub limits pulls for each account or address: log in, or wait"),
+        KnownRefusal(
             "",
             True,
             "Docker Hub names are ACCOUNT/NAME: log in as the account that owns {name}, with a token that may write",
@@ -114,22 +114,22 @@ FLAVOURS: Final = (
         token_variable=("GITHUB_TOKEN", "GITHUB_ACTOR"),
         chunk=3 * _MIB + _MIB // 2,  # it refuses more than 4 MiB
         refusals=(
-            Refusal("installation not allowed to", True, "give the workflow job `permissions: packages: write`"),
-            Refusal(
+            KnownRefusal("installation not allowed to", True, "give the workflow job `permissions: packages: write`"),
+            KnownRefusal(
                 "write_package",
                 True,
                 "the package does not let this repository write: add it under the package's settings, Manage Actions"
                 " access",
             ),
-            Refusal(
+            KnownRefusal(
                 "create_package",
                 True,
                 "this account may not create packages in {name}: the token needs write:packages, and the owner must"
                 " allow it",
             ),
-            Refusal("scope", True, "the token needs the scope write:packages"),
-            Refusal("", True, "log in with a token that has the scope write:packages and access to {name}"),
-            Refusal(
+            KnownRefusal("scope", True, "the token needs the scope write:packages"),
+            KnownRefusal("", True, "log in with a token that has the scope write:packages and access to {name}"),
+            KnownRefusal(
                 "", False, "a private package needs a token with the scope read:packages: log in to {host} with one"
             ),
         ),
@@ -146,18 +146,18 @@ FLAVOURS: Final = (
         hosts=(".azurecr.io",),
         identity_user=AZURE_NULL_USER,
         refusals=(
-            Refusal(
+            KnownRefusal(
                 "is not allowed access",
                 False,
                 "the registry's network rules refuse this address: allow it under Networking, or use a private"
                 " endpoint",
             ),
-            Refusal(
+            KnownRefusal(
                 "",
                 True,
                 "the identity needs the role AcrPush; `az acr login --name REGISTRY` stores a token for {host}",
             ),
-            Refusal(
+            KnownRefusal(
                 "",
                 False,
                 "the identity needs the role AcrPull; `az acr login --name REGISTRY` stores a token for {host}",
@@ -175,23 +175,23 @@ FLAVOURS: Final = (
         chunk=10 * _MIB,  # it refuses less than 5 MB
         hinted_absence=True,
         refusals=(
-            Refusal(
+            KnownRefusal(
                 "expired",
                 False,
                 "ECR passwords last 12 hours: log in to {host} again, user AWS, with what `aws ecr get-login-password`"
                 " prints",
             ),
-            Refusal(
+            KnownRefusal(
                 "does not exist",
                 False,
                 "ECR repositories must exist first: `aws ecr create-repository --repository-name {name}`",
             ),
-            Refusal(
+            KnownRefusal(
                 "name_unknown",
                 False,
                 "ECR repositories must exist first: `aws ecr create-repository --repository-name {name}`",
             ),
-            Refusal("", False, "log in to {host}, user AWS, with what `aws ecr get-login-password` prints"),
+            KnownRefusal("", False, "log in to {host}, user AWS, with what `aws ecr get-login-password` prints"),
         ),
         deleting="ECR deletes with `aws ecr batch-delete-image`",
         login=("aws ecr get-login-password | wasm2oci login HOST -u AWS --password-stdin",),
@@ -206,13 +206,13 @@ FLAVOURS: Final = (
         hosts=("-docker.pkg.dev",),
         hinted_absence=True,
         refusals=(
-            Refusal(
+            KnownRefusal(
                 "not found",
                 False,
                 "create the Artifact Registry repository first; names are PROJECT/REPOSITORY/IMAGE",
             ),
-            Refusal("", True, "the account needs the role roles/artifactregistry.writer on {name}"),
-            Refusal("", False, "the account needs the role roles/artifactregistry.reader on {name}"),
+            KnownRefusal("", True, "the account needs the role roles/artifactregistry.writer on {name}"),
+            KnownRefusal("", False, "the account needs the role roles/artifactregistry.reader on {name}"),
         ),
         login=("gcloud auth print-access-token | wasm2oci login HOST -u oauth2accesstoken --password-stdin",),
         notes=(
@@ -225,7 +225,7 @@ FLAVOURS: Final = (
         "GitLab",
         hosts=("gitlab.com", ".gitlab.com"),
         refusals=(
-            Refusal(
+            KnownRefusal(
                 "",
                 True,
                 "the token needs the scopes read_registry and write_registry, and the Developer role in the project",
@@ -250,7 +250,7 @@ FLAVOURS: Final = (
     Flavour(
         "Quay",
         hosts=("quay.io",),
-        refusals=(Refusal("", True, "the robot account needs write permission on {name}"),),
+        refusals=(KnownRefusal("", True, "the robot account needs write permission on {name}"),),
         login=("wasm2oci login quay.io -u ACCOUNT+ROBOT --password-stdin",),
         notes=("A robot account needs write permission on the repository to push.",),
     ),
@@ -270,8 +270,10 @@ FLAVOURS: Final = (
 """One row a product."""
 
 GENERAL_REFUSALS: Final = (
-    Refusal("csrf", False, "the registry mistakes this for a browser: ask it through its own address, not a proxy's"),
-    Refusal(
+    KnownRefusal(
+        "csrf", False, "the registry mistakes this for a browser: ask it through its own address, not a proxy's"
+    ),
+    KnownRefusal(
         "unknown media type",
         True,
         "this registry takes only the media types that it knows: push with the profile `wasm-to-oci`",

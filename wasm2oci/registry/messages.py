@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from wasm2oci.oci.http import Headers
     from wasm2oci.registry.urls import Origin
 
-__all__ = ["Body", "BodyTooLargeError", "Request", "Response", "Sender", "Stream", "request_for"]
+__all__ = ["BodyTooLargeError", "Request", "RequestBody", "Response", "Sender", "Stream", "request_for"]
 
 
 class BodyTooLargeError(RegistryError):
     """A response body is larger than its bound."""
 
 
-class Body(Protocol):
+class RequestBody(Protocol):
     """A request's body: a known number of bytes that can be sent again from the start."""
 
     @property
@@ -57,7 +57,7 @@ class Request(NamedTuple):
     method: str
     url: str
     headers: "Mapping[str, str]" = _NO_HEADERS
-    body: "Body | bytes | None" = None
+    body: "RequestBody | bytes | None" = None
     repeatable: bool = True
     patience: float = 0.0
     within: float | None = None
@@ -81,7 +81,7 @@ def request_for(
     location: str | None = None,
     query: "Sequence[tuple[str, str]]" = (),
     headers: "Mapping[str, str] | None" = None,
-    body: "Body | bytes | None" = None,
+    body: "RequestBody | bytes | None" = None,
     patience: float = 0.0,
 ) -> Request:
     """The request that a row of the endpoint table describes.

@@ -11,7 +11,7 @@ from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.target import ChildMissingError
-from wasm2oci.content.verify import BytesContent, CheckedBytes, Verified, read_all, verified
+from wasm2oci.content.verify import BytesContent, CheckedBytes, VerifiedContent, read_all, verified
 from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.endpoints import (
@@ -164,7 +164,7 @@ class Repository:
             return False  # where asking fails, sending shows what is wrong, if anything is
         raise self._explained(response, descriptor)
 
-    def fetch(self, descriptor: Descriptor) -> Verified | CheckedBytes:
+    def fetch(self, descriptor: Descriptor) -> VerifiedContent | CheckedBytes:
         """The content of this descriptor; a broken download goes on where it broke.
 
         Raises (when iterated):
@@ -173,11 +173,11 @@ class Repository:
             RegistryError: the registry or the network failed for good.
         """
         if descriptor.data is not None:
-            return Verified(descriptor, BytesContent(descriptor.data))
+            return VerifiedContent(descriptor, BytesContent(descriptor.data))
         if descriptor.is_manifest:
-            return Verified(descriptor, _ManifestContent(self, descriptor))
+            return VerifiedContent(descriptor, _ManifestContent(self, descriptor))
         # `urls` of a descriptor are never asked: the content is in the repository, or it is nowhere.
-        return Verified(descriptor, self._download(descriptor))
+        return VerifiedContent(descriptor, self._download(descriptor))
 
     def fetch_rest(self, descriptor: Descriptor, start: int) -> "Content":
         """The bytes of a blob from `start` on; see `content.target.Resumer`."""

@@ -10,7 +10,7 @@ from wasmtime.component import Component, Instance, Linker, Variant
 from wasm2oci.engine.binary import decode_component
 from wasm2oci.errors import UnsupportedError
 from wasm2oci.runtime.request import EntryError, GuestSetupError, RunOutcome, RunRequest
-from wasm2oci.runtime.wasmtime import Session, WasmtimeRefusedError, guarded
+from wasm2oci.runtime.wasmtime import WasmtimeRefusedError, WasmtimeSession, guarded
 from wasm2oci.runtime.wasmtime_traps import calling, instantiating
 from wasm2oci.wasi import Interrupt, ProcExit
 
@@ -51,11 +51,11 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
         raise EntryError("the component is no command: it exports no wasi:cli/run@0.2", hint=f"it exports {shown}")
     entry = interface
     with Interrupt() as interrupt:
-        session = Session(request, interrupt)
+        session = WasmtimeSession(request, interrupt)
         return guarded(session, lambda: _call(session, entry), why)
 
 
-def _call(session: Session, interface: str) -> tuple[str, ...]:
+def _call(session: WasmtimeSession, interface: str) -> tuple[str, ...]:
     component = _component(session)
     store = session.store()
     linker = Linker(session.engine)
@@ -81,7 +81,7 @@ def _run_function(instance: Instance, store: wasmtime.Store, interface: str) -> 
     return found
 
 
-def _component(session: Session) -> Component:
+def _component(session: WasmtimeSession) -> Component:
     data = session.request.module
     component = session.code.load(session.sha256, lambda path: Component.deserialize_file(session.engine, path))
     if component is None:

@@ -22,7 +22,7 @@ __all__ = [
     "EntryError",
     "FunctionTime",
     "GuestSetupError",
-    "Limits",
+    "RunLimits",
     "RunOutcome",
     "RunRequest",
     "StackFrame",
@@ -70,7 +70,7 @@ class EntryError(NotFoundError):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RunLimits:
     """What a guest may use.
 
     Attributes:
@@ -128,7 +128,7 @@ class RunRequest:
     stderr: int | Callable[[bytes], object] = 2
     invoke: str | None = None
     values: tuple[str, ...] = ()
-    limits: Limits = Limits()
+    limits: RunLimits = RunLimits()
     engine: EngineChoice = EngineChoice.AUTO
     missing_as_traps: bool = False
     trace: Callable[[str], object] | None = None

@@ -35,7 +35,7 @@ from wasm2oci.wasi.waiting import Interrupt, SystemWaiter
 if TYPE_CHECKING:
     from wasm2oci.runtime.preflight import Preflight
 
-__all__ = ["Session", "WasmtimeRefusedError", "WasmtimeRoomError", "guarded", "run_known", "run_module"]
+__all__ = ["WasmtimeRefusedError", "WasmtimeRoomError", "WasmtimeSession", "guarded", "run_known", "run_module"]
 
 _MODULE: Final = "wasi_snapshot_preview1"
 _START: Final = "_start"
@@ -70,7 +70,7 @@ def _set_stack(config: wasmtime.Config, size: int) -> None:
     config.max_wasm_stack = size
 
 
-class Session:
+class WasmtimeSession:
     """An engine and a store set up for one request, and what stops them.
 
     Args:
@@ -187,7 +187,7 @@ def run_known(request: RunRequest, why: str) -> RunOutcome | None:
         GuestSetupError: it cannot be linked or started.
     """
     with Interrupt() as interrupt:
-        session = Session(request, interrupt)
+        session = WasmtimeSession(request, interrupt)
         module = session.code.load(session.sha256, session.load_module)
         if module is None:
             return None
@@ -214,7 +214,7 @@ def run_module(request: RunRequest, preflight: "Preflight", why: str) -> RunOutc
     values = [] if request.invoke is None else parse_values(request.invoke, preflight.type, request.values)
     types = preflight.type.results
     with Interrupt() as interrupt:
-        session = Session(request, interrupt)
+        session = WasmtimeSession(request, interrupt)
 
         def work() -> tuple[str, ...]:
             module = _module(session)
@@ -225,7 +225,7 @@ def run_module(request: RunRequest, preflight: "Preflight", why: str) -> RunOutc
         return guarded(session, work, why)
 
 
-def guarded(session: Session, work: Callable[[], tuple[str, ...]], why: str) -> RunOutcome:
+def guarded(session: WasmtimeSession, work: Callable[[], tuple[str, ...]], why: str) -> RunOutcome:
     """Run `work` under supervision and say how it ended."""
 
     def end(ending: Ending, code: int, **more: Any) -> RunOutcome:
@@ -259,7 +259,7 @@ def guarded(session: Session, work: Callable[[], tuple[str, ...]], why: str) -> 
 
 
 def _call(
-    session: Session,
+    session: WasmtimeSession,
     module: wasmtime.Module,
     entry: str | None,
     values: Sequence[Any] = (),
@@ -288,7 +288,7 @@ def _call(
             return None if entry is None else _function(exports, store, entry)(store, *values)
 
 
-def _module(session: Session) -> wasmtime.Module:
+def _module(session: WasmtimeSession) -> wasmtime.Module:
     data = session.request.module
     module = session.code.load(session.sha256, session.load_module)
     if module is None:
@@ -310,7 +310,7 @@ def _exit(code: int) -> None:
     raise ProcExit(code & 0xFFFF_FFFF)
 
 
-def _define_our_wasi(session: Session, linker: wasmtime.Linker, held: contextlib.ExitStack) -> None:
+def _define_our_wasi(session: WasmtimeSession, linker: wasmtime.Linker, held: contextlib.ExitStack) -> None:
     """Put our own WASI into the linker: wasmtime's takes no sockets."""
     from wasm2oci.runtime.streams import bound_calls, open_wasi  # noqa: PLC0415 - only for sockets
     from wasm2oci.runtime.wasmtime_wasi import offer_wasi  # noqa: PLC0415 - the same
@@ -319,7 +319,7 @@ def _define_our_wasi(session: Session, linker: wasmtime.Linker, held: contextlib
     offer_wasi(linker, bound_calls(wasi, session.request))
 
 
-def _define_wasi(session: Session, linker: wasmtime.Linker) -> None:
+def _define_wasi(session: WasmtimeSession, linker: wasmtime.Linker) -> None:
     """Put wasmtime's WASI into the linker, traced where a trace is wanted."""
     trace = session.request.trace
     native = linker if trace is None else wasmtime.Linker(session.engine)

@@ -14,13 +14,13 @@ import wasmtime
 
 from wasm2oci.runtime.wasmtime_traps import PASSING
 from wasm2oci.wasi.abi import Errno
-from wasm2oci.wasi.functions import FUNCTIONS, MODULE, Outcome, core_type
+from wasm2oci.wasi.functions import FUNCTIONS, MODULE, CallOutcome, core_type
 from wasm2oci.wasi.memory import MemoryFaultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from wasm2oci.wasi.functions import Call, Function, Tracer
+    from wasm2oci.wasi.functions import Call, Tracer, WasiFunction
 
 __all__ = ["offer_traced", "offer_wasi"]
 
@@ -56,7 +56,7 @@ def offer_wasi(linker: wasmtime.Linker, calls: Mapping[str, Call]) -> None:
         linker.define_func(MODULE, function.name, _type(function), _host(calls[function.name]), access_caller=True)
 
 
-def _type(function: Function) -> wasmtime.FuncType:
+def _type(function: WasiFunction) -> wasmtime.FuncType:
     params, results = core_type(function)
     return wasmtime.FuncType([_TYPES[name]() for name in params], [_TYPES[name]() for name in results])
 
@@ -80,7 +80,7 @@ def offer_traced(linker: wasmtime.Linker, native: wasmtime.Linker, engine: wasmt
         linker.define_func(MODULE, function.name, _type(function), call, access_caller=True)
 
 
-def _traced(function: Function, passing: _Passing, tracer: Tracer) -> Callable[..., int | None]:
+def _traced(function: WasiFunction, passing: _Passing, tracer: Tracer) -> Callable[..., int | None]:
     def call(caller: wasmtime.Caller, *raw: int) -> int | None:
         memory = _CallerMemory(caller)
         arguments = function.arguments(memory, raw)
@@ -93,7 +93,7 @@ def _traced(function: Function, passing: _Passing, tracer: Tracer) -> Callable[.
                 errno = Errno(returned)
                 values = function.written(memory, raw) if errno is Errno.SUCCESS else ()
         finally:
-            tracer(function, Outcome(arguments, errno, values, time.perf_counter_ns() - start))
+            tracer(function, CallOutcome(arguments, errno, values, time.perf_counter_ns() - start))
         return returned
 
     return call

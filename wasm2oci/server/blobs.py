@@ -12,7 +12,7 @@ from wasm2oci.oci.endpoints import GET_BLOB, UPLOAD_STATUS
 from wasm2oci.oci.http import parse_chunk_range
 from wasm2oci.oci.media_type import OCTET_STREAM
 from wasm2oci.oci.reference import check_repository
-from wasm2oci.server.fairness import Client
+from wasm2oci.server.fairness import Peer
 from wasm2oci.server.messages import Response
 from wasm2oci.server.problems import ProblemError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wasm2oci.server.call import Call
-    from wasm2oci.server.uploads import Session
+    from wasm2oci.server.uploads import UploadSession
 
 __all__ = ["append", "cancel", "delete", "finish", "get", "parse_range", "start", "status"]
 
@@ -73,7 +73,7 @@ def start(call: "Call") -> Response:
     if algorithm not in ALGORITHMS:
         raise ProblemError("DIGEST_INVALID", "digest-algorithm is neither sha256 nor sha512")
     _check_size(call, 0)
-    session = call.uploads.start(call.repository, algorithm, Client.of(call.request.peer))
+    session = call.uploads.start(call.repository, algorithm, Peer.of(call.request.peer))
     if digest is None:
         return _accepted(call, session)
     with session.lock:
@@ -151,7 +151,7 @@ def _chunk_range(text: str) -> tuple[int, int]:
 
 
 @contextmanager
-def _session(call: "Call") -> "Iterator[Session]":
+def _session(call: "Call") -> "Iterator[UploadSession]":
     session = call.uploads.get(call.repository, call.reference)
     if not session.lock.acquire(timeout=_WAIT):
         raise ProblemError("BLOB_UPLOAD_INVALID", "another request is changing this upload", status=409)
@@ -163,7 +163,7 @@ def _session(call: "Call") -> "Iterator[Session]":
         session.lock.release()
 
 
-def _take(call: "Call", session: "Session") -> None:
+def _take(call: "Call", session: "UploadSession") -> None:
     text, length = call.request.headers.combined("Content-Range"), call.request.length
     before = session.size
     if text is not None and length != 0:
@@ -205,14 +205,14 @@ def _mount(call: "Call", digest: Digest) -> bool:
     )
 
 
-def _position(call: "Call", session: "Session") -> tuple[tuple[str, str], ...]:
+def _position(call: "Call", session: "UploadSession") -> tuple[tuple[str, str], ...]:
     return (
         ("Location", UPLOAD_STATUS.at(call.repository, session.id)),
         ("Range", f"0-{max(0, session.size - 1)}"),
     )
 
 
-def _accepted(call: "Call", session: "Session", code: int = 202) -> Response:
+def _accepted(call: "Call", session: "UploadSession", code: int = 202) -> Response:
     return Response(code, (*_position(call, session), ("Docker-Upload-UUID", session.id)))
 
 

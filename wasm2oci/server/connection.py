@@ -9,8 +9,8 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.server.fairness import Client
-from wasm2oci.server.http1 import Head, HeadError, Limits, chunk_size, head_bytes, parse_head
+from wasm2oci.server.fairness import Peer
+from wasm2oci.server.http1 import ConnectionLimits, HeadError, RequestHead, chunk_size, head_bytes, parse_head
 from wasm2oci.server.messages import BrokenBodyError, Request, Response
 from wasm2oci.server.problems import problem_response
 
@@ -42,13 +42,13 @@ class Connection:
 
     broken = BrokenBodyError
 
-    def __init__(self, sock: socket.socket, peer: Any, limits: Limits, tls: "ssl.SSLContext | None") -> None:
+    def __init__(self, sock: socket.socket, peer: Any, limits: ConnectionLimits, tls: "ssl.SSLContext | None") -> None:
         self._sock, self._limits, self._tls = sock, limits, tls
         self.peer = f"{peer[0]}:{peer[1]}"
-        self.client = Client.of(self.peer)
+        self.client = Peer.of(self.peer)
         self._buffer = bytearray()
         self._body: _Incoming | None = None
-        self._head: Head | None = None
+        self._head: RequestHead | None = None
         self._waiting = self._last = False
         # When this began to wait for a request, or for the rest of one; None while a request is answered.
         self._since: float | None = time.monotonic()
@@ -288,7 +288,7 @@ class Connection:
 class _Incoming:
     """A request's body: one pass, in views of one buffer."""
 
-    def __init__(self, connection: Connection, head: Head) -> None:
+    def __init__(self, connection: Connection, head: RequestHead) -> None:
         self._connection, self._limits = connection, connection._limits  # noqa: SLF001 - two halves of one thing
         self._continue = head.wants_continue
         self._length, self._read = head.length, 0

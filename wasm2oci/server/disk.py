@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wasm2oci.oci.reference import Name
-    from wasm2oci.server.messages import Body, Buffer
+    from wasm2oci.server.messages import Buffer, ResponseBody
 
 __all__ = ["DiskStorage", "NotARegistryError", "RegistryInUseError", "folder_name"]
 
@@ -141,7 +141,7 @@ class DiskStorage:
         status = self._whole(repository, digest)
         return None if status is None else status.st_size
 
-    def open_blob(self, repository: str, digest: Digest, start: int, length: int) -> "Body | None":
+    def open_blob(self, repository: str, digest: Digest, start: int, length: int) -> "ResponseBody | None":
         """A part of a blob to be sent, or None when it is not there whole."""
         if self._whole(repository, digest) is None:
             return None
@@ -460,7 +460,7 @@ class _Writer:
             with local_errors(self._path), closing(ReadableFile(self._path)) as file:
                 yield from file.chunks(_PIECE)
 
-    def hand_out(self) -> "Body":
+    def hand_out(self) -> "ResponseBody":
         self.rest()
         with local_errors(self._path):
             body = FileBody(ReadableFile(self._path), 0, self._size)

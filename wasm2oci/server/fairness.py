@@ -18,12 +18,12 @@ from wasm2oci.server.problems import ProblemError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Client", "Effort", "Turns"]
+__all__ = ["Effort", "Peer", "Turns"]
 
 _NETWORK_BITS: Final = 64
 
 
-class Client(NamedTuple):
+class Peer(NamedTuple):
     """Who shares what there is little of.
 
     Attributes:
@@ -35,7 +35,7 @@ class Client(NamedTuple):
     caller: str = ""
 
     @classmethod
-    def of(cls, peer: str) -> Client:
+    def of(cls, peer: str) -> Peer:
         """The client at `ADDRESS:PORT`, its port being the caller."""
         host, _, port = peer.rpartition(":")
         try:
@@ -79,7 +79,7 @@ class Turns:
         self._queues: OrderedDict[str, OrderedDict[_Key, deque[_Waiter]]] = OrderedDict()
 
     @contextmanager
-    def turn(self, client: Client, *, late: bool = False) -> Iterator[None]:
+    def turn(self, client: Peer, *, late: bool = False) -> Iterator[None]:
         """A slot for as long as the block runs.
 
         Args:
@@ -103,7 +103,7 @@ class Turns:
                 for address, callers in self._queues.items()
             }
 
-    def _enter(self, client: Client, key: _Key) -> None:
+    def _enter(self, client: Peer, key: _Key) -> None:
         with self._lock:
             if self._free and not self._queues:
                 self._free -= 1
@@ -162,7 +162,7 @@ class Effort:
 
     __slots__ = ("_client", "_left", "_stack", "_taken", "_turns")
 
-    def __init__(self, turns: Turns, client: Client, *, free: int = 256 << 10) -> None:
+    def __init__(self, turns: Turns, client: Peer, *, free: int = 256 << 10) -> None:
         self._turns, self._client, self._left = turns, client, free
         self._stack, self._taken = ExitStack(), False
 

@@ -14,7 +14,7 @@ from wasm2oci.base.text import masked
 from wasm2oci.oci.http import Headers
 from wasm2oci.server.messages import Response
 
-__all__ = ["Head", "HeadError", "Limits", "chunk_size", "head_bytes", "parse_head", "reason"]
+__all__ = ["ConnectionLimits", "HeadError", "RequestHead", "chunk_size", "head_bytes", "parse_head", "reason"]
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,20}) ([!-~]+) HTTP/1\.([01])\Z")
 _VERSION: Final = re.compile(rb" HTTP/([0-9.]+)\Z")
@@ -59,7 +59,7 @@ _REASONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """What one connection may take.
 
     Attributes:
@@ -98,7 +98,7 @@ class HeadError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class RequestHead:
     """A request's head, checked.
 
     Attributes:
@@ -118,7 +118,7 @@ class Head:
     wants_continue: bool
 
 
-def parse_head(raw: bytes) -> Head:
+def parse_head(raw: bytes) -> RequestHead:
     """Read a head, from the method up to but not including the empty line.
 
     Raises:
@@ -149,7 +149,9 @@ def parse_head(raw: bytes) -> Head:
     if expected is not None and expected.lower() != "100-continue":
         raise HeadError("expectation is not understood", 417)
     length = _body_length(headers, minor)
-    return Head(method, target, headers, length, persistent, expected is not None and minor == b"1" and length != 0)
+    return RequestHead(
+        method, target, headers, length, persistent, expected is not None and minor == b"1" and length != 0
+    )
 
 
 def chunk_size(line: bytes) -> int:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, Self
 from wasm2oci.base.text import masked
 from wasm2oci.errors import LocalIOError, Remedy, RemedyKind
 from wasm2oci.server.connection import Connection
-from wasm2oci.server.http1 import Limits
+from wasm2oci.server.http1 import ConnectionLimits
 from wasm2oci.server.messages import BytesBody, Response
 from wasm2oci.server.problems import problem_response
 
@@ -73,12 +73,12 @@ class Server:
         port: int = 0,
         *,
         tls: "ssl.SSLContext | None" = None,
-        limits: Limits | None = None,
+        limits: ConnectionLimits | None = None,
         log: "Callable[[str], None] | None" = None,
         housekeeping: "Callable[[], object] | None" = None,
         grace: float = 10.0,
     ) -> None:
-        self._handle, self._tls, self._limits = handle, tls, limits or Limits()
+        self._handle, self._tls, self._limits = handle, tls, limits or ConnectionLimits()
         self._log, self._housekeeping, self._grace = log, housekeeping, grace
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()

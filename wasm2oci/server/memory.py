@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wasm2oci.oci.reference import Name
-    from wasm2oci.server.messages import Body, Buffer
+    from wasm2oci.server.messages import Buffer, ResponseBody
     from wasm2oci.server.storage import StoredManifest
 
 __all__ = ["MemoryStorage"]
@@ -44,7 +44,7 @@ class _Writer:
     def read_back(self) -> "Iterator[bytes]":
         yield bytes(self._data)
 
-    def hand_out(self) -> "Body":
+    def hand_out(self) -> "ResponseBody":
         return BytesBody(bytes(self._data))
 
     def commit(self, repository: str, digest: "Digest") -> None:
@@ -77,7 +77,7 @@ class MemoryStorage:
         data = self._blob(repository, digest)
         return None if data is None else len(data)
 
-    def open_blob(self, repository: str, digest: "Digest", start: int, length: int) -> "Body | None":
+    def open_blob(self, repository: str, digest: "Digest", start: int, length: int) -> "ResponseBody | None":
         """A part of a blob to be sent, or None when it is not there."""
         data = self._blob(repository, digest)
         return None if data is None else BytesBody(data[start : start + length])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from wasm2oci.base.files import ReadableFile
 
-__all__ = ["Body", "BrokenBodyError", "Buffer", "BytesBody", "FileBody", "Request", "Response"]
+__all__ = ["BrokenBodyError", "Buffer", "BytesBody", "FileBody", "Request", "Response", "ResponseBody"]
 
 Buffer = bytes | bytearray | memoryview
 """A chunk of a body. A memoryview is only good until the next chunk is asked for."""
@@ -36,7 +36,7 @@ class BrokenBodyError(Exception):
         self.status = status
 
 
-class Body(Protocol):
+class ResponseBody(Protocol):
     """What a response carries: a length in bytes and a way to produce them once."""
 
     @property
@@ -154,7 +154,7 @@ class Response:
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
-    body: Body = BytesBody()
+    body: ResponseBody = BytesBody()
     close: bool = False
 
     def header(self, name: str) -> str | None:

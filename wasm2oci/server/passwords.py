@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.files import local_errors
 from wasm2oci.errors import InvalidInputError
-from wasm2oci.server.fairness import Client, Turns
+from wasm2oci.server.fairness import Peer, Turns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,7 +105,7 @@ class HtpasswdFile:
         secret = password.encode()[:_SIGNIFICANT]
         if b"\0" in secret:
             return False
-        with self.turns.turn(Client(Client.of(peer).address, user), late=again):
+        with self.turns.turn(Peer(Peer.of(peer).address, user), late=again):
             right = self._compare(user, secret)
         with self._lock:
             if right:

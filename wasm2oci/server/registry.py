@@ -19,7 +19,7 @@ from wasm2oci.oci.reference import InvalidReferenceError, check_repository
 from wasm2oci.server import blobs, listing, manifests
 from wasm2oci.server.access import ANONYMOUS, Everyone
 from wasm2oci.server.call import Call, Rules
-from wasm2oci.server.fairness import Client, Effort, Turns
+from wasm2oci.server.fairness import Effort, Peer, Turns
 from wasm2oci.server.messages import BytesBody
 from wasm2oci.server.problems import ProblemError, problem_response
 from wasm2oci.server.uploads import Uploads
@@ -165,7 +165,7 @@ class Registry:
         except ValueError as error:
             raise ProblemError("UNSUPPORTED", "too many query parameters", status=400) from error
         method = "GET" if request.method == "HEAD" else request.method
-        with Effort(self._turns, Client.of(request.peer)) as effort:
+        with Effort(self._turns, Peer.of(request.peer)) as effort:
             call = Call(
                 rows=rows,
                 request=request,

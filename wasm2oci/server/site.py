@@ -17,7 +17,7 @@ from wasm2oci.oci.endpoints import GET_BLOB
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
 from wasm2oci.oci.reference import check_repository, check_tag
 from wasm2oci.oci.referrers import COSIGN_ENDINGS, cosign_tag, listed_as_referrer, names_a_subject
-from wasm2oci.server.fairness import Client, Effort, Turns
+from wasm2oci.server.fairness import Effort, Peer, Turns
 from wasm2oci.server.html import Markup, document, element, shown_size
 from wasm2oci.server.messages import BytesBody, Response
 from wasm2oci.server.style import POLICY, STYLE
@@ -96,7 +96,7 @@ class Site:
         Raises:
             ProblemError: it takes long, and too many wait for their turn.
         """
-        with Effort(self._turns, Client.of(request.peer)) as effort:
+        with Effort(self._turns, Peer.of(request.peer)) as effort:
             return self._answer(request, user, effort)
 
     def _answer(self, request: "Request", user: str, effort: Effort) -> Response | None:

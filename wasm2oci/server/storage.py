@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
-    from wasm2oci.server.messages import Body, Buffer
+    from wasm2oci.server.messages import Buffer, ResponseBody
 
 __all__ = ["BlobWriter", "OpenManifest", "Storage", "StoredManifest"]
 
@@ -35,7 +35,7 @@ class OpenManifest(NamedTuple):
 
     digest: "Digest"
     media_type: str
-    body: "Body"
+    body: "ResponseBody"
 
 
 class BlobWriter(Protocol):
@@ -62,7 +62,7 @@ class BlobWriter(Protocol):
         """What was written so far, from the first byte on (to hash it by another algorithm)."""
         ...
 
-    def hand_out(self) -> "Body":
+    def hand_out(self) -> "ResponseBody":
         """What was written, to be sent once; nothing is left of it when the body is closed, and the writer is done."""
         ...
 
@@ -90,7 +90,7 @@ class Storage(Protocol):
         """Bytes of a blob, or None when the repository does not have it. Manifests are not blobs."""
         ...
 
-    def open_blob(self, repository: str, digest: "Digest", start: int, length: int) -> "Body | None":
+    def open_blob(self, repository: str, digest: "Digest", start: int, length: int) -> "ResponseBody | None":
         """A part of a blob to be sent, or None when it is not there (any more)."""
         ...
 

@@ -17,7 +17,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.oci.digest import Digest, Hasher
-from wasm2oci.server.fairness import Client
+from wasm2oci.server.fairness import Peer
 from wasm2oci.server.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from wasm2oci.server.messages import Buffer
     from wasm2oci.server.storage import BlobWriter, Storage
 
-__all__ = ["Session", "Uploads"]
+__all__ = ["UploadSession", "Uploads"]
 
 _SILENT: Final = 60.0
 """Seconds without a byte after which an upload that has some may make room for another."""
 _ID: Final = re.compile(r"[0-9a-f]{32}\Z")
 
 
-class Session:
+class UploadSession:
     """One upload: what arrived so far and its hash. Whoever changes it holds `lock`."""
 
     __slots__ = ("_hasher", "_writer", "client", "id", "lock", "repository", "used")
 
-    def __init__(self, name: str, repository: str, hasher: Hasher, writer: "BlobWriter", client: Client) -> None:
+    def __init__(self, name: str, repository: str, hasher: Hasher, writer: "BlobWriter", client: Peer) -> None:
         self.id, self.repository, self.client, self.used = name, repository, client, 0.0
         self.lock = threading.Lock()
         self._hasher, self._writer = hasher, writer
@@ -108,9 +108,9 @@ class Uploads:
         self._storage, self._now, self._new_id = storage, now, new_id
         self._idle, self._most = idle, most
         self._lock = threading.Lock()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, UploadSession] = {}
 
-    def start(self, repository: str, algorithm: str, client: Client | None = None) -> Session:
+    def start(self, repository: str, algorithm: str, client: Peer | None = None) -> UploadSession:
         """A new session of this client.
 
         Raises:
@@ -124,8 +124,8 @@ class Uploads:
                 if dropped is None:
                     raise ProblemError("TOOMANYREQUESTS", "too many uploads are open", headers=(("Retry-After", "5"),))
                 del self._sessions[dropped.id]
-            session = Session(
-                self._new_id(), repository, Hasher(algorithm), self._storage.new_blob(), client or Client()
+            session = UploadSession(
+                self._new_id(), repository, Hasher(algorithm), self._storage.new_blob(), client or Peer()
             )
             session.used = self._now()
             self._sessions[session.id] = session
@@ -134,7 +134,7 @@ class Uploads:
             dropped.lock.release()
         return session
 
-    def _least_entitled(self) -> Session | None:
+    def _least_entitled(self) -> UploadSession | None:
         """The session that makes room for another, its lock taken; None when none may."""
         addresses = Counter(session.client.address for session in self._sessions.values())
         callers = Counter(session.client for session in self._sessions.values())
@@ -148,7 +148,7 @@ class Uploads:
                 return session
         return None
 
-    def get(self, repository: str, name: str) -> Session:
+    def get(self, repository: str, name: str) -> UploadSession:
         """The session of this id in this repository.
 
         Raises:
@@ -163,12 +163,12 @@ class Uploads:
             self._sessions[name] = self._sessions.pop(name)
             return session
 
-    def touch(self, session: Session) -> None:
+    def touch(self, session: UploadSession) -> None:
         """Say that it was used just now."""
         with self._lock:
             session.used = self._now()
 
-    def end(self, session: Session) -> None:
+    def end(self, session: UploadSession) -> None:
         """Forget it; its bytes are a blob by now, or are dropped."""
         with self._lock:
             self._sessions.pop(session.id, None)

@@ -190,7 +190,7 @@ def verify_message(bundle: Bundle, key: PublicKey, message: bytes, root: Trusted
 
 def _check_entries(bundle: Bundle, key: PublicKey, messages: tuple[bytes, ...], root: TrustedRoot | None) -> None:
     digests = frozenset(hashlib.sha256(message).digest() for message in messages)
-    signed = rekor.Signed(bundle.signature, digests, key.der)
+    signed = rekor.EntrySubject(bundle.signature, digests, key.der)
     for entry in bundle.entries:
         entry.check_about(signed)
         if root is not None:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from wasm2oci.signing.policy import Policy, Rule
     from wasm2oci.signing.requirement import Candidate, Requirement, Verifier
 
-__all__ = ["Decision", "Refusal", "Verdict", "decide", "decide_default", "fulfilling"]
+__all__ = ["Decision", "RejectedCandidate", "Verdict", "decide", "decide_default", "fulfilling"]
 
 
-class Refusal(NamedTuple):
+class RejectedCandidate(NamedTuple):
     """A candidate that does not fulfil a requirement, and why."""
 
     origin: str
@@ -35,7 +35,7 @@ class Verdict(NamedTuple):
 
     requirement: Requirement
     signers: tuple[tuple[str, Signer], ...]
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[RejectedCandidate, ...]
 
     @property
     def fulfilled(self) -> bool:
@@ -76,7 +76,7 @@ def fulfilling(verifier: Verifier, candidates: Sequence[Candidate], requirement:
         try:
             signers.append((candidate.origin, verifier.check(candidate, requirement)))
         except SignatureRefusedError as error:
-            refusals.append(Refusal(candidate.origin, error.message))
+            refusals.append(RejectedCandidate(candidate.origin, error.message))
     return Verdict(requirement, tuple(signers), tuple(refusals))
 
 

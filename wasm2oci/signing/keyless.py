@@ -133,7 +133,7 @@ def verify_simple_signature(payload: bytes, layer: Descriptor, subject: Digest, 
     entry = rekor.from_annotation(annotations[simple_signing.BUNDLE].encode())
     entry.check_logged(root.logs)
     der = leaf.public_bytes(serialization.Encoding.DER)
-    entry.check_about(rekor.Signed(signature, frozenset([hashlib.sha256(payload).digest()]), der))
+    entry.check_about(rekor.EntrySubject(signature, frozenset([hashlib.sha256(payload).digest()]), der))
     authorities = [one for one in root.authorities if one.trusted_at(entry.time)]
     trusted = [one.chain[-1] for one in authorities]
     known = [certificate for one in authorities for certificate in one.chain[:-1]]

@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 
     from wasm2oci.signing.trusted_root import Log
 
-__all__ = ["LogEntry", "Signed", "check_certificate_timestamp", "from_annotation", "from_bundle"]
+__all__ = ["EntrySubject", "LogEntry", "check_certificate_timestamp", "from_annotation", "from_bundle"]
 
 _WHAT = "the log entry"
 _HASHES_MAX = 64
 
 
-class Signed(NamedTuple):
+class EntrySubject(NamedTuple):
     """What an entry has to be about.
 
     Args:
@@ -84,7 +84,7 @@ class LogEntry(NamedTuple):
         """When it was added."""
         return datetime.fromtimestamp(self.integrated, UTC)
 
-    def check_about(self, signed: Signed) -> None:
+    def check_about(self, signed: EntrySubject) -> None:
         """Checks that the entry is about this signature, by this key, of these bytes.
 
         Raises:

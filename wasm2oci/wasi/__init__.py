@@ -16,8 +16,8 @@ from wasm2oci.base.lazy import lazily
 if TYPE_CHECKING:
     from wasm2oci.wasi.context import Clock, Preopen, SystemClock, WasiContext
     from wasm2oci.wasi.endings import Interrupted, ProcExit
-    from wasm2oci.wasi.functions import FUNCTIONS, MODULE, Function, bind, core_type
-    from wasm2oci.wasi.memory import Memory, MemoryFaultError
+    from wasm2oci.wasi.functions import FUNCTIONS, MODULE, WasiFunction, bind, core_type
+    from wasm2oci.wasi.memory import GuestMemory, MemoryFaultError
     from wasm2oci.wasi.state import PreopenError, Wasi
     from wasm2oci.wasi.streams import BytesSource, FunctionSink, HostStream
     from wasm2oci.wasi.trace import LineTracer
@@ -28,13 +28,12 @@ __all__ = [
     "MODULE",
     "BytesSource",
     "Clock",
-    "Function",
     "FunctionSink",
+    "GuestMemory",
     "HostStream",
     "Interrupt",
     "Interrupted",
     "LineTracer",
-    "Memory",
     "MemoryFaultError",
     "Preopen",
     "PreopenError",
@@ -43,6 +42,7 @@ __all__ = [
     "SystemWaiter",
     "Wasi",
     "WasiContext",
+    "WasiFunction",
     "bind",
     "core_type",
 ]
@@ -52,8 +52,8 @@ __getattr__ = lazily(
     {
         "context": ("Clock", "Preopen", "SystemClock", "WasiContext"),
         "endings": ("Interrupted", "ProcExit"),
-        "functions": ("FUNCTIONS", "MODULE", "Function", "bind", "core_type"),
-        "memory": ("Memory", "MemoryFaultError"),
+        "functions": ("FUNCTIONS", "MODULE", "WasiFunction", "bind", "core_type"),
+        "memory": ("GuestMemory", "MemoryFaultError"),
         "state": ("PreopenError", "Wasi"),
         "streams": ("BytesSource", "FunctionSink", "HostStream"),
         "trace": ("LineTracer",),

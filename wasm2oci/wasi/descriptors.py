@@ -39,11 +39,11 @@ from wasm2oci.wasi.streams import Sink, Source, file_type, read_when_ready
 from wasm2oci.wasi.waiting import Waiter
 
 __all__ = [
-    "Descriptor",
     "DescriptorTable",
     "DirectoryDescriptor",
     "DirectoryEntry",
     "FileDescriptor",
+    "OpenFile",
     "SocketDescriptor",
     "StreamDescriptor",
     "listening_socket",
@@ -289,7 +289,7 @@ class SocketDescriptor(_Host):
                 return os.write(self.fd, data)
 
 
-class Descriptor(Protocol):
+class OpenFile(Protocol):
     """What the table holds; the classes above, or anything alike."""
 
     flags: FdFlags
@@ -314,9 +314,9 @@ class DescriptorTable:
     first_free: ClassVar[int] = 0
 
     def __init__(self) -> None:
-        self._by_number: dict[int, Descriptor] = {}
+        self._by_number: dict[int, OpenFile] = {}
 
-    def add(self, descriptor: Descriptor) -> int:
+    def add(self, descriptor: OpenFile) -> int:
         """Give it the lowest free number."""
         number = self.first_free
         while number in self._by_number:
@@ -324,7 +324,7 @@ class DescriptorTable:
         self._by_number[number] = descriptor
         return number
 
-    def get(self, number: int) -> Descriptor:
+    def get(self, number: int) -> OpenFile:
         """What a number stands for.
 
         Raises:

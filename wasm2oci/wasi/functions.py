@@ -21,10 +21,21 @@ from typing import Any, Final, Protocol
 from wasm2oci.wasi import abi
 from wasm2oci.wasi.abi import CIOVEC, Errno, WasiError, errno_of
 from wasm2oci.wasi.calls import descriptors, paths, polling, process, sockets
-from wasm2oci.wasi.memory import Memory, MemoryFaultError
+from wasm2oci.wasi.memory import GuestMemory, MemoryFaultError
 from wasm2oci.wasi.state import Wasi
 
-__all__ = ["FUNCTIONS", "MODULE", "Call", "Function", "Kind", "Outcome", "Result", "Tracer", "bind", "core_type"]
+__all__ = [
+    "FUNCTIONS",
+    "MODULE",
+    "Call",
+    "CallOutcome",
+    "ParameterKind",
+    "Result",
+    "Tracer",
+    "WasiFunction",
+    "bind",
+    "core_type",
+]
 
 MODULE: Final = "wasi_snapshot_preview1"
 _IOV_MAX: Final = 1024
@@ -32,7 +43,7 @@ _SHOWN: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ParameterKind:
     """A kind of parameter.
 
     Attributes:
@@ -46,21 +57,21 @@ class Kind:
     show: Callable[[Any], str]
 
 
-def _bits(width: int) -> Callable[[Memory, int], int]:
+def _bits(width: int) -> Callable[[GuestMemory, int], int]:
     mask = (1 << width) - 1
     return lambda _memory, raw: raw & mask
 
 
-def _signed64(_memory: Memory, raw: int) -> int:
+def _signed64(_memory: GuestMemory, raw: int) -> int:
     raw &= 0xFFFF_FFFF_FFFF_FFFF
     return raw - (1 << 64) if raw >> 63 else raw
 
 
-def _pair(_memory: Memory, address: int, size: int) -> tuple[int, int]:
+def _pair(_memory: GuestMemory, address: int, size: int) -> tuple[int, int]:
     return address & 0xFFFF_FFFF, size & 0xFFFF_FFFF
 
 
-def _string(memory: Memory, address: int, size: int) -> bytes:
+def _string(memory: GuestMemory, address: int, size: int) -> bytes:
     size &= 0xFFFF_FFFF
     if size > abi.PATH_MAX:
         raise WasiError(Errno.NAMETOOLONG)
@@ -72,14 +83,14 @@ def _string(memory: Memory, address: int, size: int) -> bytes:
     return text
 
 
-def _iovecs(memory: Memory, address: int, count: int) -> list[tuple[int, int]]:
+def _iovecs(memory: GuestMemory, address: int, count: int) -> list[tuple[int, int]]:
     address, count = address & 0xFFFF_FFFF, count & 0xFFFF_FFFF
     if count > _IOV_MAX:
         raise WasiError(Errno.INVAL)
     return list(CIOVEC.iter_unpack(memory.read(address, count * CIOVEC.size)))
 
 
-def _gathered(memory: Memory, address: int, count: int) -> bytes:
+def _gathered(memory: GuestMemory, address: int, count: int) -> bytes:
     parts = []
     left = descriptors.MAX_TRANSFER
     for start, size in _iovecs(memory, address, count):
@@ -88,30 +99,30 @@ def _gathered(memory: Memory, address: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-def _enumeration(kind: type[IntEnum], width: int) -> Kind:
+def _enumeration(kind: type[IntEnum], width: int) -> ParameterKind:
     mask = (1 << width) - 1
     known = {member.value: member for member in kind}
 
-    def decode(_memory: Memory, raw: int) -> IntEnum:
+    def decode(_memory: GuestMemory, raw: int) -> IntEnum:
         try:
             return known[raw & mask]
         except KeyError:
             raise WasiError(Errno.INVAL) from None
 
-    return Kind(("i32",), decode, lambda value: value.name)
+    return ParameterKind(("i32",), decode, lambda value: value.name)
 
 
-def _flags(kind: type[IntFlag], width: int, core: str = "i32", *, strict: bool = True) -> Kind:
+def _flags(kind: type[IntFlag], width: int, core: str = "i32", *, strict: bool = True) -> ParameterKind:
     mask = (1 << width) - 1
     known = sum(member.value for member in kind)
 
-    def decode(_memory: Memory, raw: int) -> IntFlag:
+    def decode(_memory: GuestMemory, raw: int) -> IntFlag:
         raw &= mask
         if raw & ~known and strict:
             raise WasiError(Errno.INVAL)
         return kind(raw & known)
 
-    return Kind((core,), decode, show_flags)
+    return ParameterKind((core,), decode, show_flags)
 
 
 def show_flags(value: IntFlag) -> str:
@@ -136,16 +147,16 @@ def _show_path(value: bytes) -> str:
     return '"' + "".join(_ESCAPED.get(b) or (chr(b) if 32 <= b < 127 else f"\\x{b:02x}") for b in value) + '"'
 
 
-FD = Kind(("i32",), _bits(32), str)
-U16 = Kind(("i32",), _bits(16), str)
-U32 = Kind(("i32",), _bits(32), str)
-U64 = Kind(("i64",), _bits(64), str)
-S64 = Kind(("i64",), _signed64, str)
-POINTER = Kind(("i32",), _bits(32), hex)
-BUFFER = Kind(("i32", "i32"), _pair, lambda value: f"{value[0]:#x}, {value[1]}")
-PATH = Kind(("i32", "i32"), _string, _show_path)
-IOVECS = Kind(("i32", "i32"), _iovecs, lambda value: "[" + ", ".join(str(size) for _, size in value) + "]")
-CIOVECS = Kind(("i32", "i32"), _gathered, lambda value: f"[{len(value)}]{show_bytes(value)}")
+FD = ParameterKind(("i32",), _bits(32), str)
+U16 = ParameterKind(("i32",), _bits(16), str)
+U32 = ParameterKind(("i32",), _bits(32), str)
+U64 = ParameterKind(("i64",), _bits(64), str)
+S64 = ParameterKind(("i64",), _signed64, str)
+POINTER = ParameterKind(("i32",), _bits(32), hex)
+BUFFER = ParameterKind(("i32", "i32"), _pair, lambda value: f"{value[0]:#x}, {value[1]}")
+PATH = ParameterKind(("i32", "i32"), _string, _show_path)
+IOVECS = ParameterKind(("i32", "i32"), _iovecs, lambda value: "[" + ", ".join(str(size) for _, size in value) + "]")
+CIOVECS = ParameterKind(("i32", "i32"), _gathered, lambda value: f"[{len(value)}]{show_bytes(value)}")
 CLOCK = _enumeration(abi.ClockId, 32)
 WHENCE = _enumeration(abi.Whence, 8)
 ADVICE = _enumeration(abi.Advice, 8)
@@ -157,7 +168,7 @@ FSTFLAGS = _flags(abi.FstFlags, 16)
 RIFLAGS = _flags(abi.RiFlags, 16)
 SDFLAGS = _flags(abi.SdFlags, 8)
 # Old libraries ask for "all" with bits that were never given a meaning.
-RIGHTS = Kind(("i64",), _flags(abi.Rights, 64, "i64", strict=False).decode, _show_rights)
+RIGHTS = ParameterKind(("i64",), _flags(abi.Rights, 64, "i64", strict=False).decode, _show_rights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +215,7 @@ PRESTAT_RESULT = Result(abi.PRESTAT.size, bytes, bytes, lambda value: f"{{dir, {
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class WasiFunction:
     """One row: a function of preview 1.
 
     Attributes:
@@ -216,12 +227,12 @@ class Function:
     """
 
     name: str
-    params: tuple[tuple[str, Kind], ...]
+    params: tuple[tuple[str, ParameterKind], ...]
     results: tuple[tuple[str, Result], ...]
     work: Callable[..., Any]
     returns: bool = True
 
-    def arguments(self, memory: Memory, raw: Sequence[int]) -> tuple[Any, ...]:
+    def arguments(self, memory: GuestMemory, raw: Sequence[int]) -> tuple[Any, ...]:
         """The decoded arguments of a call that another host carries out; fewer where one cannot be decoded."""
         found: list[Any] = []
         at = 0
@@ -231,7 +242,7 @@ class Function:
                 at += len(kind.core)
         return tuple(found)
 
-    def written(self, memory: Memory, raw: Sequence[int]) -> tuple[Any, ...]:
+    def written(self, memory: GuestMemory, raw: Sequence[int]) -> tuple[Any, ...]:
         """The results another host wrote through the trailing pointers."""
         pointers = raw[len(raw) - len(self.results) :]
         return tuple(
@@ -240,90 +251,90 @@ class Function:
         )
 
 
-FUNCTIONS: Final[tuple[Function, ...]] = (
-    Function("args_get", (("argv", POINTER), ("argv_buf", POINTER)), (), process.args_get),
-    Function("args_sizes_get", (), (("argc", SIZE_RESULT), ("argv_buf_size", SIZE_RESULT)), process.args_sizes_get),
-    Function("environ_get", (("environ", POINTER), ("environ_buf", POINTER)), (), process.environ_get),
-    Function(
+FUNCTIONS: Final[tuple[WasiFunction, ...]] = (
+    WasiFunction("args_get", (("argv", POINTER), ("argv_buf", POINTER)), (), process.args_get),
+    WasiFunction("args_sizes_get", (), (("argc", SIZE_RESULT), ("argv_buf_size", SIZE_RESULT)), process.args_sizes_get),
+    WasiFunction("environ_get", (("environ", POINTER), ("environ_buf", POINTER)), (), process.environ_get),
+    WasiFunction(
         "environ_sizes_get", (), (("count", SIZE_RESULT), ("environ_buf_size", SIZE_RESULT)), process.environ_sizes_get
     ),
-    Function("clock_res_get", (("id", CLOCK),), (("resolution", U64_RESULT),), process.clock_res_get),
-    Function(
+    WasiFunction("clock_res_get", (("id", CLOCK),), (("resolution", U64_RESULT),), process.clock_res_get),
+    WasiFunction(
         "clock_time_get", (("id", CLOCK), ("precision", U64)), (("timestamp", U64_RESULT),), process.clock_time_get
     ),
-    Function(
+    WasiFunction(
         "fd_advise",
         (("fd", FD), ("offset", U64), ("len", U64), ("advice", ADVICE)),
         (),
         descriptors.fd_advise,
     ),
-    Function("fd_allocate", (("fd", FD), ("offset", U64), ("len", U64)), (), descriptors.fd_allocate),
-    Function("fd_close", (("fd", FD),), (), descriptors.fd_close),
-    Function("fd_datasync", (("fd", FD),), (), descriptors.fd_datasync),
-    Function("fd_fdstat_get", (("fd", FD),), (("stat", FDSTAT_RESULT),), descriptors.fd_fdstat_get),
-    Function("fd_fdstat_set_flags", (("fd", FD), ("flags", FDFLAGS)), (), descriptors.fd_fdstat_set_flags),
-    Function(
+    WasiFunction("fd_allocate", (("fd", FD), ("offset", U64), ("len", U64)), (), descriptors.fd_allocate),
+    WasiFunction("fd_close", (("fd", FD),), (), descriptors.fd_close),
+    WasiFunction("fd_datasync", (("fd", FD),), (), descriptors.fd_datasync),
+    WasiFunction("fd_fdstat_get", (("fd", FD),), (("stat", FDSTAT_RESULT),), descriptors.fd_fdstat_get),
+    WasiFunction("fd_fdstat_set_flags", (("fd", FD), ("flags", FDFLAGS)), (), descriptors.fd_fdstat_set_flags),
+    WasiFunction(
         "fd_fdstat_set_rights",
         (("fd", FD), ("fs_rights_base", RIGHTS), ("fs_rights_inheriting", RIGHTS)),
         (),
         descriptors.fd_fdstat_set_rights,
     ),
-    Function("fd_filestat_get", (("fd", FD),), (("stat", FILESTAT_RESULT),), descriptors.fd_filestat_get),
-    Function("fd_filestat_set_size", (("fd", FD), ("size", U64)), (), descriptors.fd_filestat_set_size),
-    Function(
+    WasiFunction("fd_filestat_get", (("fd", FD),), (("stat", FILESTAT_RESULT),), descriptors.fd_filestat_get),
+    WasiFunction("fd_filestat_set_size", (("fd", FD), ("size", U64)), (), descriptors.fd_filestat_set_size),
+    WasiFunction(
         "fd_filestat_set_times",
         (("fd", FD), ("atim", U64), ("mtim", U64), ("fst_flags", FSTFLAGS)),
         (),
         descriptors.fd_filestat_set_times,
     ),
-    Function(
+    WasiFunction(
         "fd_pread", (("fd", FD), ("iovs", IOVECS), ("offset", U64)), (("nread", SIZE_RESULT),), descriptors.fd_pread
     ),
-    Function("fd_prestat_get", (("fd", FD),), (("prestat", PRESTAT_RESULT),), descriptors.fd_prestat_get),
-    Function("fd_prestat_dir_name", (("fd", FD), ("path", BUFFER)), (), descriptors.fd_prestat_dir_name),
-    Function(
+    WasiFunction("fd_prestat_get", (("fd", FD),), (("prestat", PRESTAT_RESULT),), descriptors.fd_prestat_get),
+    WasiFunction("fd_prestat_dir_name", (("fd", FD), ("path", BUFFER)), (), descriptors.fd_prestat_dir_name),
+    WasiFunction(
         "fd_pwrite",
         (("fd", FD), ("iovs", CIOVECS), ("offset", U64)),
         (("nwritten", SIZE_RESULT),),
         descriptors.fd_pwrite,
     ),
-    Function("fd_read", (("fd", FD), ("iovs", IOVECS)), (("nread", SIZE_RESULT),), descriptors.fd_read),
-    Function(
+    WasiFunction("fd_read", (("fd", FD), ("iovs", IOVECS)), (("nread", SIZE_RESULT),), descriptors.fd_read),
+    WasiFunction(
         "fd_readdir",
         (("fd", FD), ("buf", BUFFER), ("cookie", U64)),
         (("bufused", SIZE_RESULT),),
         descriptors.fd_readdir,
     ),
-    Function("fd_renumber", (("fd", FD), ("to", FD)), (), descriptors.fd_renumber),
-    Function(
+    WasiFunction("fd_renumber", (("fd", FD), ("to", FD)), (), descriptors.fd_renumber),
+    WasiFunction(
         "fd_seek",
         (("fd", FD), ("offset", S64), ("whence", WHENCE)),
         (("newoffset", U64_RESULT),),
         descriptors.fd_seek,
     ),
-    Function("fd_sync", (("fd", FD),), (), descriptors.fd_sync),
-    Function("fd_tell", (("fd", FD),), (("offset", U64_RESULT),), descriptors.fd_tell),
-    Function("fd_write", (("fd", FD), ("iovs", CIOVECS)), (("nwritten", SIZE_RESULT),), descriptors.fd_write),
-    Function("path_create_directory", (("fd", FD), ("path", PATH)), (), paths.path_create_directory),
-    Function(
+    WasiFunction("fd_sync", (("fd", FD),), (), descriptors.fd_sync),
+    WasiFunction("fd_tell", (("fd", FD),), (("offset", U64_RESULT),), descriptors.fd_tell),
+    WasiFunction("fd_write", (("fd", FD), ("iovs", CIOVECS)), (("nwritten", SIZE_RESULT),), descriptors.fd_write),
+    WasiFunction("path_create_directory", (("fd", FD), ("path", PATH)), (), paths.path_create_directory),
+    WasiFunction(
         "path_filestat_get",
         (("fd", FD), ("flags", LOOKUP), ("path", PATH)),
         (("stat", FILESTAT_RESULT),),
         paths.path_filestat_get,
     ),
-    Function(
+    WasiFunction(
         "path_filestat_set_times",
         (("fd", FD), ("flags", LOOKUP), ("path", PATH), ("atim", U64), ("mtim", U64), ("fst_flags", FSTFLAGS)),
         (),
         paths.path_filestat_set_times,
     ),
-    Function(
+    WasiFunction(
         "path_link",
         (("old_fd", FD), ("old_flags", LOOKUP), ("old_path", PATH), ("new_fd", FD), ("new_path", PATH)),
         (),
         paths.path_link,
     ),
-    Function(
+    WasiFunction(
         "path_open",
         (
             ("fd", FD),
@@ -337,49 +348,49 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
         (("opened_fd", SIZE_RESULT),),
         paths.path_open,
     ),
-    Function(
+    WasiFunction(
         "path_readlink",
         (("fd", FD), ("path", PATH), ("buf", BUFFER)),
         (("bufused", SIZE_RESULT),),
         paths.path_readlink,
     ),
-    Function("path_remove_directory", (("fd", FD), ("path", PATH)), (), paths.path_remove_directory),
-    Function(
+    WasiFunction("path_remove_directory", (("fd", FD), ("path", PATH)), (), paths.path_remove_directory),
+    WasiFunction(
         "path_rename",
         (("fd", FD), ("old_path", PATH), ("new_fd", FD), ("new_path", PATH)),
         (),
         paths.path_rename,
     ),
-    Function("path_symlink", (("old_path", PATH), ("fd", FD), ("new_path", PATH)), (), paths.path_symlink),
-    Function("path_unlink_file", (("fd", FD), ("path", PATH)), (), paths.path_unlink_file),
-    Function(
+    WasiFunction("path_symlink", (("old_path", PATH), ("fd", FD), ("new_path", PATH)), (), paths.path_symlink),
+    WasiFunction("path_unlink_file", (("fd", FD), ("path", PATH)), (), paths.path_unlink_file),
+    WasiFunction(
         "poll_oneoff",
         (("in", POINTER), ("out", POINTER), ("nsubscriptions", U32)),
         (("nevents", SIZE_RESULT),),
         polling.poll_oneoff,
     ),
-    Function("proc_exit", (("rval", U32),), (), process.proc_exit, returns=False),
-    Function("proc_raise", (("sig", SIGNAL),), (), process.proc_raise),
-    Function("sched_yield", (), (), process.sched_yield),
-    Function("random_get", (("buf", BUFFER),), (), process.random_get),
-    Function("sock_accept", (("fd", FD), ("flags", FDFLAGS)), (("connection", SIZE_RESULT),), sockets.sock_accept),
-    Function(
+    WasiFunction("proc_exit", (("rval", U32),), (), process.proc_exit, returns=False),
+    WasiFunction("proc_raise", (("sig", SIGNAL),), (), process.proc_raise),
+    WasiFunction("sched_yield", (), (), process.sched_yield),
+    WasiFunction("random_get", (("buf", BUFFER),), (), process.random_get),
+    WasiFunction("sock_accept", (("fd", FD), ("flags", FDFLAGS)), (("connection", SIZE_RESULT),), sockets.sock_accept),
+    WasiFunction(
         "sock_recv",
         (("fd", FD), ("ri_data", IOVECS), ("ri_flags", RIFLAGS)),
         (("ro_datalen", SIZE_RESULT), ("ro_flags", U16_RESULT)),
         sockets.sock_recv,
     ),
-    Function(
+    WasiFunction(
         "sock_send",
         (("fd", FD), ("si_data", CIOVECS), ("si_flags", U16)),
         (("so_datalen", SIZE_RESULT),),
         sockets.sock_send,
     ),
-    Function("sock_shutdown", (("fd", FD), ("how", SDFLAGS)), (), sockets.sock_shutdown),
+    WasiFunction("sock_shutdown", (("fd", FD), ("how", SDFLAGS)), (), sockets.sock_shutdown),
 )
 
 
-def core_type(function: Function) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def core_type(function: WasiFunction) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The core WebAssembly type: parameters and results by name (`i32`, `i64`)."""
     params = tuple(core for _, kind in function.params for core in kind.core) + ("i32",) * len(function.results)
     return params, ("i32",) if function.returns else ()
@@ -390,7 +401,7 @@ Call = Callable[..., int | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallOutcome:
     """How one call went, for a trace.
 
     Attributes:
@@ -409,7 +420,7 @@ class Outcome:
 class Tracer(Protocol):
     """Told of every call once it is over."""
 
-    def __call__(self, function: Function, outcome: Outcome) -> None:
+    def __call__(self, function: WasiFunction, outcome: CallOutcome) -> None:
         """Take note."""
 
 
@@ -422,7 +433,7 @@ def bind(wasi: Wasi, tracer: Tracer | None = None) -> Mapping[str, Call]:
     return {function.name: _bound(function, wasi, tracer) for function in FUNCTIONS}
 
 
-def _bound(function: Function, wasi: Wasi, tracer: Tracer | None) -> Call:
+def _bound(function: WasiFunction, wasi: Wasi, tracer: Tracer | None) -> Call:
     plan = []
     at = 0
     for _, kind in function.params:
@@ -432,7 +443,7 @@ def _bound(function: Function, wasi: Wasi, tracer: Tracer | None) -> Call:
     work = function.work
     single = len(results) == 1
 
-    def run(memory: Memory, raw: tuple[int, ...], args: list[Any]) -> tuple[Any, ...]:
+    def run(memory: GuestMemory, raw: tuple[int, ...], args: list[Any]) -> tuple[Any, ...]:
         for decode, start, end in plan:
             args.append(decode(memory, *raw[start:end]))
         made = work(wasi, memory, *args)
@@ -441,14 +452,14 @@ def _bound(function: Function, wasi: Wasi, tracer: Tracer | None) -> Call:
             memory.write(raw[place] & 0xFFFF_FFFF, pack(value))
         return values
 
-    def call(memory: Memory, *raw: int) -> int:
+    def call(memory: GuestMemory, *raw: int) -> int:
         try:
             run(memory, raw, [])
         except (WasiError, OSError, MemoryFaultError) as error:
             return _errno(error)
         return 0
 
-    def traced(memory: Memory, *raw: int) -> int:
+    def traced(memory: GuestMemory, *raw: int) -> int:
         args: list[Any] = []
         errno: Errno | None = None
         values: tuple[Any, ...] = ()
@@ -460,7 +471,7 @@ def _bound(function: Function, wasi: Wasi, tracer: Tracer | None) -> Call:
             errno = _errno(error)
         finally:
             if tracer is not None:
-                tracer(function, Outcome(tuple(args), errno, values, time.perf_counter_ns() - start))
+                tracer(function, CallOutcome(tuple(args), errno, values, time.perf_counter_ns() - start))
         return errno or 0
 
     return call if tracer is None else traced

@@ -2,14 +2,14 @@
 
 from typing import Protocol
 
-__all__ = ["Memory", "MemoryFaultError"]
+__all__ = ["GuestMemory", "MemoryFaultError"]
 
 
 class MemoryFaultError(Exception):
     """An address or a range lies outside the guest's memory; the call's result is FAULT."""
 
 
-class Memory(Protocol):
+class GuestMemory(Protocol):
     """A guest's linear memory, addressed in bytes."""
 
     def read(self, address: int, size: int) -> bytes:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from wasm2oci.wasi.abi import Errno
-from wasm2oci.wasi.functions import Function, Outcome
+from wasm2oci.wasi.functions import CallOutcome, WasiFunction
 
 __all__ = ["LineTracer", "line"]
 
 
-def line(function: Function, outcome: Outcome) -> str:
+def line(function: WasiFunction, outcome: CallOutcome) -> str:
     """The line of one call, without its end.
 
     `path_open(3, SYMLINK_FOLLOW, "a.txt", CREAT, 0x40, 0, 0) = 0 opened_fd=4 <0.000031>`; an error is shown by number
@@ -38,6 +38,6 @@ class LineTracer:
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
 
-    def __call__(self, function: Function, outcome: Outcome) -> None:
+    def __call__(self, function: WasiFunction, outcome: CallOutcome) -> None:
         """See `Tracer`."""
         self._write(line(function, outcome) + "\n")

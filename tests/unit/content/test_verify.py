@@ -17,7 +17,7 @@ from wasm2oci.content.verify import (
     FileContent,
     SelfVerifying,
     SizeMismatchError,
-    Verified,
+    VerifiedContent,
     read_all,
     verified,
 )
@@ -31,7 +31,7 @@ from wasm2oci.oci.digest import Digest
 def test_right_bytes_pass_in_pieces_of_any_size(data: st.DataObject) -> None:
     whole = data.draw(st.binary(max_size=200))
     descriptor = Descriptor.of(mt.OCTET_STREAM, whole)
-    assert b"".join(Verified(descriptor, data.draw(chunked(whole)))) == whole
+    assert b"".join(VerifiedContent(descriptor, data.draw(chunked(whole)))) == whole
 
 
 @given(st.data())
@@ -42,7 +42,7 @@ def test_one_changed_bit_never_passes(data: st.DataObject) -> None:
     wrong = bytearray(whole)
     wrong[bit // 8] ^= 1 << bit % 8
     with pytest.raises(DigestMismatchError):
-        b"".join(Verified(descriptor, data.draw(chunked(bytes(wrong)))))
+        b"".join(VerifiedContent(descriptor, data.draw(chunked(bytes(wrong)))))
 
 
 @given(st.data())
@@ -52,7 +52,7 @@ def test_another_length_never_passes(data: st.DataObject) -> None:
     if len(whole) == len(other):
         other += b"!"
     with pytest.raises(SizeMismatchError):
-        b"".join(Verified(descriptor, [other]))
+        b"".join(VerifiedContent(descriptor, [other]))
 
 
 def test_a_byte_too_many_ends_the_reading_at_once() -> None:
@@ -65,7 +65,7 @@ def test_a_byte_too_many_ends_the_reading_at_once() -> None:
                 yield bytes(10)
 
     with pytest.raises(SizeMismatchError, match="more than the 25 bytes"):
-        b"".join(Verified(Descriptor(mt.OCTET_STREAM, Digest.of(b""), 25), Endless()))
+        b"".join(VerifiedContent(Descriptor(mt.OCTET_STREAM, Digest.of(b""), 25), Endless()))
     assert len(taken) == 3
 
 
@@ -91,7 +91,7 @@ def test_more_than_the_caller_holds_is_not_read() -> None:
 
 def test_what_verifies_itself_is_not_hashed_again_and_only_for_its_own_descriptor() -> None:
     descriptor, other = Descriptor.of(mt.OCTET_STREAM, b"a"), Descriptor.of(mt.OCTET_STREAM, b"b")
-    content = Verified(descriptor, [b"a"])
+    content = VerifiedContent(descriptor, [b"a"])
     assert verified(content, Descriptor("x/y", descriptor.digest, 1)) is content
     assert verified(content, other) is not content
     with pytest.raises(DigestMismatchError):

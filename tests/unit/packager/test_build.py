@@ -15,7 +15,7 @@ from wasm2oci.oci.descriptor import TITLE, Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import Manifest, parse_manifest
 from wasm2oci.packager.annotations import Annotations, InvalidAnnotationError
-from wasm2oci.packager.build import AuthorNotTakenError, Labels, ManifestOversizeError, build
+from wasm2oci.packager.build import ArtifactLabels, AuthorNotTakenError, ManifestOversizeError, build
 from wasm2oci.packager.config import InvalidDateError, format_date, source_date
 from wasm2oci.packager.json_bytes import canonical_json, compact_json, go_json
 from wasm2oci.packager.module_source import Kind, ModuleSource
@@ -37,7 +37,7 @@ def source(digest: str, size: int, kind: Kind = Kind.MODULE, exports: tuple[str,
 
 def test_golden_wasm_to_oci_the_manifest_of_the_old_tools_readme() -> None:
     module = source("4c7915b4c1f9b0c13f962998e4199ceb00db39a4a7fa4554f40ae0bed83d9510", 1624962)
-    artifact = build(module, WASM_TO_OCI, Labels(title="testdata/hello.wasm"))
+    artifact = build(module, WASM_TO_OCI, ArtifactLabels(title="testdata/hello.wasm"))
     assert artifact.manifest.raw == (
         b'{"schemaVersion":2,"config":{"mediaType":"application/vnd.wasm.config.v1+json",'
         b'"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},'
@@ -53,7 +53,7 @@ def test_golden_cncf_the_published_wasi_http_package() -> None:
     module = source(
         "5a568e6e2d60c1ce51220e1833cdd5b88db9f615720edc762a9b4a6f36b383bd", 37882, Kind.COMPONENT, HTTP_EXPORTS
     )
-    artifact = build(module, CNCF, Labels(created=datetime(2024, 6, 17, 18, 54, 54, 727423, UTC)))
+    artifact = build(module, CNCF, ArtifactLabels(created=datetime(2024, 6, 17, 18, 54, 54, 727423, UTC)))
     config, content = artifact.blobs[0]
     assert (len(b"".join(content)), config.size) == (353, 353)
     assert config.digest.encoded == "4533324bb7598bdf36c9de321b71819717cdd738e3c2d893cc40743fd550d945"
@@ -61,7 +61,7 @@ def test_golden_cncf_the_published_wasi_http_package() -> None:
     assert artifact.root.digest.encoded == "b292aade5066edbbd860b0c87180085a813121c61103702ecd09772a4c03283a"
 
 
-def config_of(module: ModuleSource, labels: Labels | None = None) -> dict[str, Any]:
+def config_of(module: ModuleSource, labels: ArtifactLabels | None = None) -> dict[str, Any]:
     value = json.loads(b"".join(build(module, CNCF, labels).blobs[0][1]))
     assert isinstance(value, dict)
     return value
@@ -81,7 +81,7 @@ def test_a_core_module_is_wasip1_and_dated_at_the_epoch() -> None:
 
 def test_a_component_is_wasip2_with_its_names_sorted() -> None:
     data = component(imports=["wasi:io/streams@0.2.0", "a:b/c", "a:b/c"], exports=["run", "hello"])
-    config = config_of(ModuleSource.of_bytes(data), Labels(author="Ann"))
+    config = config_of(ModuleSource.of_bytes(data), ArtifactLabels(author="Ann"))
     assert (config["os"], config["author"]) == ("wasip2", "Ann")
     assert config["component"] == {
         "exports": ["hello", "run"],
@@ -104,7 +104,7 @@ def test_any_artifact_is_whole_reads_back_and_is_the_same_again(
     notes = {
         key: value for key, value in notes.items() if key.isprintable() and key == key.strip() and "\0" not in value
     }
-    labels = Labels(title=title, annotations=Annotations(manifest=notes, config=notes))
+    labels = ArtifactLabels(title=title, annotations=Annotations(manifest=notes, config=notes))
     module = ModuleSource.of_bytes(WASM)
     artifact = build(module, profile, labels)
     assert build(ModuleSource.of_bytes(WASM), profile, labels).manifest.raw == artifact.manifest.raw
@@ -124,7 +124,7 @@ def test_the_order_of_annotations_does_not_change_the_digest() -> None:
     module = ModuleSource.of_bytes(WASM)
     for profile in PROFILES.values():
         roots = {
-            build(module, profile, Labels(annotations=Annotations(manifest=notes, layer=notes))).root.digest
+            build(module, profile, ArtifactLabels(annotations=Annotations(manifest=notes, layer=notes))).root.digest
             for notes in ({"b": "1", "a": "2"}, {"a": "2", "b": "1"})
         }
         assert len(roots) == 1
@@ -132,7 +132,7 @@ def test_the_order_of_annotations_does_not_change_the_digest() -> None:
 
 def test_one_title_is_enough() -> None:
     module = ModuleSource.of_bytes(WASM)
-    same = Labels(title="x", annotations=Annotations(layer={TITLE: "x", "k": "v"}))
+    same = ArtifactLabels(title="x", annotations=Annotations(layer={TITLE: "x", "k": "v"}))
     assert build(module, CNCF, same).module.annotations == {TITLE: "x", "k": "v"}
     with pytest.raises(InvalidAnnotationError, match="two titles"):
         build(module, CNCF, same._replace(title="y"))
@@ -142,20 +142,20 @@ def test_one_title_is_enough() -> None:
 def test_text_that_json_cannot_carry_is_refused(text: str) -> None:
     module = ModuleSource.of_bytes(WASM)
     with pytest.raises(InvalidAnnotationError, match="the title"):
-        build(module, CNCF, Labels(title=text))
+        build(module, CNCF, ArtifactLabels(title=text))
     with pytest.raises(InvalidAnnotationError, match="the author"):
-        build(module, CNCF, Labels(author=text))
+        build(module, CNCF, ArtifactLabels(author=text))
 
 
 def test_an_author_goes_only_where_there_is_a_place_for_one() -> None:
     with pytest.raises(AuthorNotTakenError, match="wasm-to-oci has no place for an author"):
-        build(ModuleSource.of_bytes(WASM), WASM_TO_OCI, Labels(author="Ann"))
+        build(ModuleSource.of_bytes(WASM), WASM_TO_OCI, ArtifactLabels(author="Ann"))
 
 
 def test_a_manifest_that_no_registry_takes_is_not_built() -> None:
     notes = Annotations(manifest={"a": "x" * (4 << 20)})
     with pytest.raises(ManifestOversizeError, match="registries take 4,194,304"):
-        build(ModuleSource.of_bytes(WASM), CNCF, Labels(annotations=notes))
+        build(ModuleSource.of_bytes(WASM), CNCF, ArtifactLabels(annotations=notes))
 
 
 def test_a_profile_is_found_by_its_name() -> None:

@@ -13,14 +13,14 @@ from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.packager.choice import ChoiceNeededError, NoModuleError
 from wasm2oci.packager.image import SEARCH_MAX
-from wasm2oci.packager.recognise import ARCHIVE_LAYERS, Found, recognise
+from wasm2oci.packager.recognise import ARCHIVE_LAYERS, FoundModule, recognise
 from wasm2oci.packager.tarball import InvalidArchiveError, archive_budget
 
 OTHER = WASM + b"\0\x02\x01x"
 BIG = WASM + b"\0\x80\x80\x80\x01\x01x" + bytes(5_000_000)
 
 
-def find(stash: Stash, root: Descriptor, **options: Any) -> tuple[Found, bytes]:
+def find(stash: Stash, root: Descriptor, **options: Any) -> tuple[FoundModule, bytes]:
     found = recognise(stash.target, root, **options)
     data = b"".join(found.content)
     assert data == b"".join(found.content)

@@ -14,14 +14,14 @@ from wasm2oci.oci.descriptor import TITLE, Descriptor
 from wasm2oci.oci.manifest import Index, parse_manifest
 from wasm2oci.packager.choice import ChoiceNeededError, NoModuleError, NotAModuleError, file_name
 from wasm2oci.packager.platforms import choose_manifest
-from wasm2oci.packager.recognise import Found, raw_layers, recognise
+from wasm2oci.packager.recognise import FoundModule, raw_layers, recognise
 
 OTHER = WASM + b"\0\x02\x01x"
 TYPE = "application/vnd.wasm.content.layer.v1+wasm"
 SOLO = "application/vnd.module.wasm.content.layer.v1+wasm"
 
 
-def read(found: Found) -> bytes:
+def read(found: FoundModule) -> bytes:
     return b"".join(found.content)
 
 

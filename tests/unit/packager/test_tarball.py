@@ -15,9 +15,9 @@ from tests.support.artifacts import tar, tar_entry
 from tests.support.strategies import chunked
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.packager.tarball import (
-    Entry,
     EntryKind,
     InvalidArchiveError,
+    TarEntry,
     UnsupportedCompressionError,
     archive_budget,
     decompressed,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=300)
 
 
-def listing(chunks: "Iterable[bytes]") -> list[tuple[Entry, bytes]]:
+def listing(chunks: "Iterable[bytes]") -> list[tuple[TarEntry, bytes]]:
     budget = archive_budget()
     return [(entry, b"".join(body)) for entry, body in read_tar(decompressed(chunks, budget), budget)]
 
@@ -45,7 +45,7 @@ def test_what_the_standard_library_writes_is_read(data: st.DataObject) -> None:
     form = data.draw(st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]))
     raw = tar(files, compress=data.draw(st.booleans()), form=form)
     seen = listing(data.draw(chunked(raw)))
-    assert seen == [(Entry(normal_path(name), EntryKind.FILE, len(body)), body) for name, body in files]
+    assert seen == [(TarEntry(normal_path(name), EntryKind.FILE, len(body)), body) for name, body in files]
 
 
 @given(st.data())
@@ -107,7 +107,7 @@ def test_an_old_header_without_magic_is_read() -> None:
     raw[257:265] = bytes(8)
     raw[148:156] = b" " * 8
     raw[148:156] = b"%06o\0 " % sum(raw[:512])
-    assert listing([bytes(raw)])[0] == (Entry("v7", EntryKind.FILE, 4), b"data")
+    assert listing([bytes(raw)])[0] == (TarEntry("v7", EntryKind.FILE, 4), b"data")
 
 
 def test_a_long_ustar_name_has_a_prefix() -> None:
@@ -127,7 +127,7 @@ def _patched(start: int, field: bytes) -> bytes:
     "size", [b"\x80" + (4).to_bytes(11, "big"), b"00000000004\0", b"4 \0" + bytes(9), b"      4\0" + bytes(4)]
 )
 def test_sizes_are_read_in_both_notations(size: bytes) -> None:
-    assert listing([_patched(124, size)])[0] == (Entry("f", EntryKind.FILE, 4), b"data")
+    assert listing([_patched(124, size)])[0] == (TarEntry("f", EntryKind.FILE, 4), b"data")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from tests.support.faults import Faults, answer, wire
 from tests.support.registry_server import RunningRegistry, registry_server
 from wasm2oci.content import progress as progress_module
-from wasm2oci.content.verify import BytesContent, SelfVerifying, Verified
+from wasm2oci.content.verify import BytesContent, SelfVerifying, VerifiedContent
 from wasm2oci.errors import AccessError, LocalIOError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
@@ -68,7 +68,7 @@ class Counted(SelfVerifying):
 
     def __iter__(self) -> "Iterator[bytes]":
         self.read += 1
-        return iter(Verified(BLOB, BytesContent(MODULE)))
+        return iter(VerifiedContent(BLOB, BytesContent(MODULE)))
 
     def moved(self, count: int) -> None:
         self.counts.append(count)
@@ -130,7 +130,7 @@ def test_a_file_that_cannot_be_read_to_its_end_is_reported_by_the_usual_way(benc
 
     bench.repository.send_ahead(Broken(), BLOB.size)
     with pytest.raises(LocalIOError, match="the disk is gone"):
-        bench.repository.push(BLOB, Verified(BLOB, Broken()))
+        bench.repository.push(BLOB, VerifiedContent(BLOB, Broken()))
     assert not bench.repository.exists(BLOB)
 
 

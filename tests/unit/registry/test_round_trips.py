@@ -14,7 +14,7 @@ from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.target import open_manifest
 from wasm2oci.oci.reference import Reference
-from wasm2oci.packager.build import Labels, build
+from wasm2oci.packager.build import ArtifactLabels, build
 from wasm2oci.packager.module_source import ModuleSource
 from wasm2oci.packager.profiles import find_profile
 from wasm2oci.packager.recognise import recognise
@@ -110,7 +110,7 @@ def line(kind: str) -> Iterator[Line]:
 def artifact() -> Artifact:
     body = os.urandom(90 * 1024)
     module = b"\0asm\x01\0\0\0\0" + bytes([0x81, 0xD0, 0x05, 0]) + body
-    return build(ModuleSource.of_bytes(module), find_profile("cncf"), Labels())
+    return build(ModuleSource.of_bytes(module), find_profile("cncf"), ArtifactLabels())
 
 
 def test_a_push(line: Line, kind: str, artifact: Artifact) -> None:

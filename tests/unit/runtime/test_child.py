@@ -18,7 +18,7 @@ from wasm2oci.runtime import (
     EngineChoice,
     EntryError,
     GuestSetupError,
-    Limits,
+    RunLimits,
     RunRequest,
     assemble,
     run,
@@ -48,7 +48,7 @@ def call(text: str, *, child: bool = True, **more: Any) -> RunOutcome:
         (EXIT.format(code=7), {}),
         (DIVIDE, {}),
         ('(module (func (export "f") (param f32) (result f32 i64) (local.get 0) (i64.const -1)))', {"invoke": "f"}),
-        (SPIN, {"limits": Limits(fuel=1000)}),
+        (SPIN, {"limits": RunLimits(fuel=1000)}),
     ],
 )
 def test_outcome_is_what_it_is_without_a_child(text: str, more: dict[str, Any], tmp_path: Path) -> None:
@@ -76,7 +76,9 @@ def test_errors_come_back_as_they_are() -> None:
         return child.value
 
     assert error(EntryError, '(module (func (export "f")))', invoke="g").hint == "it exports f"
-    found = error(GuestSetupError, '(module (memory 200) (func (export "_start")))', limits=Limits(max_memory=1 << 20))
+    found = error(
+        GuestSetupError, '(module (memory 200) (func (export "_start")))', limits=RunLimits(max_memory=1 << 20)
+    )
     assert found.remedy.kind is RemedyKind.RAISE_MEMORY
     error(UsageError, '(module (func (export "f") (param i32)))', invoke="f", values=("x",))
     error(Wasm2OciError, '(module (func (export "_start") (i32.add)))')
@@ -100,7 +102,7 @@ def test_child_that_holds_python_is_killed_when_its_time_is_over() -> None:
     def hold() -> RunOutcome:
         raise AssertionError(number * number % 7)
 
-    request = RunRequest(module=b"", args=(), limits=Limits(timeout_s=0.1))
+    request = RunRequest(module=b"", args=(), limits=RunLimits(timeout_s=0.1))
     assert run_in_child(request, hold).ending is Ending.TIMED_OUT
 
 
@@ -128,7 +130,7 @@ def test_memory_that_runs_out_is_an_ending() -> None:
     def take() -> RunOutcome:
         raise AssertionError(len(bytearray(1 << 30)))
 
-    request = RunRequest(module=b"", args=(), limits=Limits(max_memory=1 << 20))
+    request = RunRequest(module=b"", args=(), limits=RunLimits(max_memory=1 << 20))
     assert run_in_child(request, take).ending is Ending.OUT_OF_MEMORY
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.guests import DEEP, ENGINES, GROW, READ, SLEEP, SPIN, TALK, call
 from wasm2oci.errors import ExitCode
-from wasm2oci.runtime import Ending, EngineChoice, GuestSetupError, Limits
+from wasm2oci.runtime import Ending, EngineChoice, GuestSetupError, RunLimits
 
 PROMPT_S = 0.2
 MIB = 1 << 20
@@ -40,21 +40,21 @@ def full_pipe() -> Iterator[int]:
 def test_time_limit_ends_code_and_sleep(engine: EngineChoice, text: str) -> None:
     call(SPIN.replace("(loop (br 0))", ""), engine)  # what is imported and loaded once is not the guest's time
     start = time.monotonic()
-    outcome = call(text, engine, limits=Limits(timeout_s=0.3))
+    outcome = call(text, engine, limits=RunLimits(timeout_s=0.3))
     assert time.monotonic() - start < 0.3 + PROMPT_S
     assert (outcome.ending, outcome.exit_code) == (Ending.TIMED_OUT, ExitCode.TIMED_OUT)
 
 
 def test_time_limit_ends_reading(engine: EngineChoice, silent_pipe: int) -> None:
     start = time.monotonic()
-    outcome = call(READ, engine, stdin=silent_pipe, limits=Limits(timeout_s=0.3))
+    outcome = call(READ, engine, stdin=silent_pipe, limits=RunLimits(timeout_s=0.3))
     assert time.monotonic() - start < 0.3 + PROMPT_S
     assert outcome.ending is Ending.TIMED_OUT
 
 
 def test_time_limit_ends_writing(engine: EngineChoice, full_pipe: int) -> None:
     start = time.monotonic()
-    outcome = call(TALK, engine, stdout=full_pipe, limits=Limits(timeout_s=0.3))
+    outcome = call(TALK, engine, stdout=full_pipe, limits=RunLimits(timeout_s=0.3))
     assert time.monotonic() - start < 0.3 + PROMPT_S
     assert outcome.ending is Ending.TIMED_OUT
 
@@ -78,14 +78,14 @@ def test_ctrl_c_ends_code_and_sleep(engine: EngineChoice, text: str) -> None:
 
 
 def test_fuel_runs_out(engine: EngineChoice) -> None:
-    outcome = call(SPIN, engine, limits=Limits(fuel=100_000))
+    outcome = call(SPIN, engine, limits=RunLimits(fuel=100_000))
     assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
     assert outcome.trap is not None
     assert outcome.trap.reason == "out of fuel"
 
 
 def test_fuel_that_lasts(engine: EngineChoice) -> None:
-    assert call(GROW.format(pages=99999), engine, limits=Limits(fuel=100_000)).exit_code == 0
+    assert call(GROW.format(pages=99999), engine, limits=RunLimits(fuel=100_000)).exit_code == 0
 
 
 def test_endless_recursion_traps(engine: EngineChoice) -> None:
@@ -96,7 +96,7 @@ def test_endless_recursion_traps(engine: EngineChoice) -> None:
 
 
 def test_memory_grows_up_to_what_is_allowed(engine: EngineChoice) -> None:
-    assert call(GROW.format(pages=16), engine, limits=Limits(max_memory=8 * MIB)).exit_code == 7
+    assert call(GROW.format(pages=16), engine, limits=RunLimits(max_memory=8 * MIB)).exit_code == 7
 
 
 def test_memory_is_bounded_unless_more_is_allowed(engine: EngineChoice) -> None:

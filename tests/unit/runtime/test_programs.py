@@ -9,7 +9,7 @@ import pytest
 from tests.support.guests import ENGINES, Captured
 from tests.support.programs import FIXTURES, fixture, go_hello, packaged
 from wasm2oci.engine.text import assemble
-from wasm2oci.runtime import Ending, EngineChoice, Limits, RunRequest, run
+from wasm2oci.runtime import Ending, EngineChoice, RunLimits, RunRequest, run
 from wasm2oci.wasi import Preopen
 
 each_engine = pytest.mark.parametrize("engine", ENGINES)
@@ -67,7 +67,7 @@ def test_rust_loop_streams_until_the_time_is_over(engine: EngineChoice, code: Pa
     def loop(seconds: float) -> tuple[Ending, list[str]]:
         captured = Captured()
         request = RunRequest(module=fixture("loop-rust.wasm"), args=(b"guest",), engine=engine, cache=code)
-        outcome = run(replace(request, limits=Limits(timeout_s=seconds), **captured.streams))
+        outcome = run(replace(request, limits=RunLimits(timeout_s=seconds), **captured.streams))
         return outcome.ending, captured.out.decode().splitlines()
 
     loop(1.0)  # fills the code cache

@@ -17,7 +17,7 @@ from wasm2oci.runtime import (
     EngineChoice,
     EntryError,
     GuestSetupError,
-    Limits,
+    RunLimits,
     RunRequest,
     choose,
     run,
@@ -368,7 +368,7 @@ def test_limits_hold_for_programs_run_before(tmp_path: Path) -> None:
     text = '(module (memory 100) (func (export "_start")))'
     assert call(text, EngineChoice.WASMTIME, cache=tmp_path).exit_code == 0
     with pytest.raises(GuestSetupError, match=r"asks for 6\.2MiB of memory, and may have 1MiB"):
-        call(text, EngineChoice.WASMTIME, cache=tmp_path, limits=Limits(max_memory=1 << 20))
+        call(text, EngineChoice.WASMTIME, cache=tmp_path, limits=RunLimits(max_memory=1 << 20))
 
 
 def test_trap_of_a_program_run_before_has_names(tmp_path: Path) -> None:
@@ -427,7 +427,7 @@ COMMAND = """(component
     ],
 )
 def test_trap_of_a_component_says_why_and_where(body: str, reason: str) -> None:
-    outcome = call(COMMAND.format(body=body), EngineChoice.AUTO, limits=Limits(fuel=1_000_000))
+    outcome = call(COMMAND.format(body=body), EngineChoice.AUTO, limits=RunLimits(fuel=1_000_000))
     assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
     assert outcome.trap is not None
     assert outcome.trap.reason == reason

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from wasm2oci.server.fairness import Client, Effort, Turns
+from wasm2oci.server.fairness import Effort, Peer, Turns
 from wasm2oci.server.problems import ProblemError
 
 
@@ -23,7 +23,7 @@ from wasm2oci.server.problems import ProblemError
     ],
 )
 def test_a_client_is_told_by_its_address(peer: str, address: str, caller: str) -> None:
-    assert Client.of(peer) == Client(address, caller)
+    assert Peer.of(peer) == Peer(address, caller)
 
 
 class Crowd:
@@ -31,15 +31,15 @@ class Crowd:
 
     def __init__(self, waiting: int = 64) -> None:
         self.turns = Turns(1, waiting=waiting)
-        self.done: list[Client] = []
-        self.refused: list[Client] = []
+        self.done: list[Peer] = []
+        self.refused: list[Peer] = []
         self.problems: list[ProblemError] = []
         self.threads: list[threading.Thread] = []
-        self.holder = self.turns.turn(Client("holder"))
+        self.holder = self.turns.turn(Peer("holder"))
         self.holder.__enter__()
 
     def come(self, address: str, caller: str = "", *, late: bool = False) -> None:
-        client = Client(address, caller)
+        client = Peer(address, caller)
         before = self.count()
         thread = threading.Thread(target=self.work, args=(client, late))
         thread.start()
@@ -50,7 +50,7 @@ class Crowd:
     def count(self) -> int:
         return sum(map(len, self.turns.waiting().values())) + 1000 * len(self.refused)
 
-    def work(self, client: Client, late: bool) -> None:  # noqa: FBT001 - a thread's argument
+    def work(self, client: Peer, late: bool) -> None:  # noqa: FBT001 - a thread's argument
         try:
             with self.turns.turn(client, late=late):
                 self.done.append(client)
@@ -86,9 +86,9 @@ def test_a_crowd_loses_places_to_those_who_wait_less() -> None:
         crowd.come("a", caller)
     crowd.come("a", "2")
     crowd.come("b", "9")
-    assert crowd.refused == [Client("a", "1")]
+    assert crowd.refused == [Peer("a", "1")]
     crowd.come("a", "1")
-    assert crowd.refused == [Client("a", "1")] * 2
+    assert crowd.refused == [Peer("a", "1")] * 2
     assert {(problem.status, problem.headers) for problem in crowd.problems} == {(429, (("Retry-After", "1"),))}
     assert sorted(crowd.go()) == ["a1", "a1", "a2", "b9"]
 
@@ -107,26 +107,26 @@ def test_late_callers_come_after_all_others_of_their_address_and_lose_their_plac
 
 def test_an_effort_takes_one_turn_when_it_needs_one() -> None:
     turns = Turns(1, patience=0.05)
-    with Effort(turns, Client("a"), free=100) as effort:
+    with Effort(turns, Peer("a"), free=100) as effort:
         effort.spend(100)
-        with turns.turn(Client("b")):
+        with turns.turn(Peer("b")):
             pass
         effort.spend(1)
         effort.spend(1000)
         effort.take_turn()
-        with pytest.raises(ProblemError), turns.turn(Client("b")):
+        with pytest.raises(ProblemError), turns.turn(Peer("b")):
             pass
-    with turns.turn(Client("b")):
+    with turns.turn(Peer("b")):
         pass
 
 
 def test_a_slot_is_free_again_after_an_error_and_after_waiting_in_vain() -> None:
     turns = Turns(1, patience=0.05)
-    with pytest.raises(ZeroDivisionError), turns.turn(Client("a")):
+    with pytest.raises(ZeroDivisionError), turns.turn(Peer("a")):
         raise ZeroDivisionError
-    with turns.turn(Client("a")):
-        with pytest.raises(ProblemError), turns.turn(Client("b")):
+    with turns.turn(Peer("a")):
+        with pytest.raises(ProblemError), turns.turn(Peer("b")):
             pass
         assert turns.waiting() == {}
-    with turns.turn(Client("a")):
+    with turns.turn(Peer("a")):
         pass

@@ -10,11 +10,11 @@ import pytest
 from tests.support.registry_server import RunningRegistry, registry_server
 from tests.support.work import HOSTILE, assert_linear, lines_run
 from wasm2oci.server.call import Rules
-from wasm2oci.server.http1 import HeadError, Limits, parse_head
+from wasm2oci.server.http1 import ConnectionLimits, HeadError, parse_head
 from wasm2oci.server.http_server import CannotListenError, Server
 from wasm2oci.server.messages import BytesBody, Request, Response
 
-QUICK = Limits(head=4096, head_seconds=0.3, idle_seconds=0.5, body_rate=1e9, body_grace=0.3, connections=4)
+QUICK = ConnectionLimits(head=4096, head_seconds=0.3, idle_seconds=0.5, body_rate=1e9, body_grace=0.3, connections=4)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_connections_that_are_held_do_not_shut_out_another(
 ) -> None:
     """256 connections with a request each 40 s once kept everybody else waiting."""
     monkeypatch.setattr("wasm2oci.server.connection._STEADY_SECONDS", 0.0)
-    with registry_server(limits=Limits(connections=8)) as registry:
+    with registry_server(limits=ConnectionLimits(connections=8)) as registry:
         holding = [opened(registry, held, source) for _ in range(20)]
         for _ in range(3):
             with opened(registry, GET) as sock:
@@ -225,7 +225,7 @@ def test_a_request_that_the_registry_works_at_is_not_cut_for_another() -> None:
 
         return handle
 
-    with registry_server(limits=Limits(connections=4), wrap=wrap) as registry:
+    with registry_server(limits=ConnectionLimits(connections=4), wrap=wrap) as registry:
         with opened(registry, GET.replace(b"/v2/", b"/slow")) as busy:
             assert inside.wait(30)
             others = [opened(registry, GET) for _ in range(8)]
@@ -250,7 +250,7 @@ def test_no_address_gets_all_places_and_none_is_waited_for(monkeypatch: pytest.M
 
         return handle
 
-    with registry_server(limits=Limits(connections=4), wrap=wrap) as registry:
+    with registry_server(limits=ConnectionLimits(connections=4), wrap=wrap) as registry:
         busy = [opened(registry, GET, "127.0.0.2") for _ in range(3)]
         assert all(inside.acquire(timeout=30) for _ in busy)
         for _ in range(3):
@@ -264,7 +264,7 @@ def test_no_address_gets_all_places_and_none_is_waited_for(monkeypatch: pytest.M
 
 
 def test_a_request_as_a_whole_is_bounded_in_time() -> None:
-    limits = Limits(body_rate=1e-9, body_grace=1e9, request_seconds=0.3)
+    limits = ConnectionLimits(body_rate=1e-9, body_grace=1e9, request_seconds=0.3)
     with registry_server(limits=limits) as registry:
         put = b"PUT /v2/a/manifests/v1 HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx"
         assert status(talk(registry, put)) == 408

@@ -13,7 +13,7 @@ from wasm2oci.errors import UsageError
 __all__ = ["command"]
 
 
-class Action(StrEnum):
+class KeyAction(StrEnum):
     """What is done."""
 
     GENERATE = "generate"
@@ -25,7 +25,7 @@ def command(
     output: Output,
     terminal: Terminal,
     *,
-    action: Annotated[Action, Argument("ACTION", "generate, import or public.")],
+    action: Annotated[KeyAction, Argument("ACTION", "generate, import or public.")],
     key: Annotated[str | None, Argument("[KEY]", "The key to import or to show: FILE or env://NAME.")] = None,
     prefix: Annotated[
         Path, Option("--output-prefix", "-o", metavar="PREFIX", help="Write PREFIX.key and PREFIX.pub.")
@@ -42,14 +42,14 @@ def command(
     The files are cosign's own, encrypted with a password: COSIGN_PASSWORD, else
     what is entered. Keys are ECDSA P-256; RSA and Ed25519 keys can be imported.
     """
-    if (action is Action.GENERATE) != (key is None):
+    if (action is KeyAction.GENERATE) != (key is None):
         raise UsageError("generate takes no key; import and public take one")
     ask = terminal.ask_password
-    if action is Action.PUBLIC:
+    if action is KeyAction.PUBLIC:
         info = client.public_key(key or "", ask_password=ask)
         output.result(info, info.public_key.splitlines(), quiet=info.public_key.rstrip())
         return
-    if action is Action.GENERATE:
+    if action is KeyAction.GENERATE:
         files = client.generate_key(prefix, ask_password=terminal.ask_new_password, force=force)
     else:
         files = client.import_key(key or "", prefix, ask_password=ask, force=force)

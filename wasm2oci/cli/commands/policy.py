@@ -12,7 +12,7 @@ from wasm2oci.errors import ExitCode, UsageError
 __all__ = ["ImportedPolicy", "command"]
 
 
-class Action(StrEnum):
+class PolicyAction(StrEnum):
     """What is done."""
 
     CHECK = "check"
@@ -29,7 +29,7 @@ class ImportedPolicy(NamedTuple):
 def command(
     output: Output,
     *,
-    action: Annotated[Action, Argument("ACTION", "check, explain or import.")],
+    action: Annotated[PolicyAction, Argument("ACTION", "check, explain or import.")],
     ref: Annotated[str, Argument("REF|FILE", "The artifact; to import, Kubewarden's file.")],
     policy: Annotated[
         Path | None, Option("--policy", metavar="FILE", help="Policy file, instead of the user's and the project's.")
@@ -48,7 +48,7 @@ def command(
     Policy files: --policy, else WASM2OCI_POLICY, else wasm2oci.policy.toml of the
     project and ~/.config/wasm2oci/policy.toml of the user, which both have to be met.
     """
-    if action is Action.IMPORT:
+    if action is PolicyAction.IMPORT:
         if policy is not None or trusted_root is not None:
             raise UsageError("import takes no policy and no trusted root")
         text = client.import_policy(Path(ref))
@@ -57,5 +57,5 @@ def command(
     explained = client.explain_policy(ref, TrustOptions(policy=policy, trusted_root=trusted_root))
     verdict = "allowed" if explained.allowed else "refused"
     missing = [text for one in explained.decisions if one.refused for text in one.missing]
-    output.result(explained, explained.lines if action is Action.EXPLAIN else [verdict, *missing], quiet=verdict)
-    return ExitCode.OK if explained.allowed or action is Action.EXPLAIN else ExitCode.INTEGRITY
+    output.result(explained, explained.lines if action is PolicyAction.EXPLAIN else [verdict, *missing], quiet=verdict)
+    return ExitCode.OK if explained.allowed or action is PolicyAction.EXPLAIN else ExitCode.INTEGRITY

@@ -13,7 +13,7 @@ from wasm2oci.errors import UsageError
 __all__ = ["command"]
 
 
-class SbomFormat(StrEnum):
+class SbomFormatName(StrEnum):
     """The format of the document."""
 
     CYCLONEDX = "cyclonedx"
@@ -25,8 +25,8 @@ def command(
     terminal: Terminal,
     *,
     subject: Annotated[str, Argument("REF|FILE", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, or a file.")],
-    sbom_format: Annotated[SbomFormat, Option("--sbom-format", help="The format of the document.")] = (
-        SbomFormat.CYCLONEDX
+    sbom_format: Annotated[SbomFormatName, Option("--sbom-format", help="The format of the document.")] = (
+        SbomFormatName.CYCLONEDX
     ),
     attach: Annotated[bool, Option("--attach", help="Sign it with --key and attach it to REF.")] = False,
     key: Annotated[

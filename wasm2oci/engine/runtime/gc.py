@@ -44,9 +44,9 @@ from wasm2oci.engine.syntax.types import (
 
 __all__ = [
     "ArrayObject",
+    "HeapReference",
     "HostObject",
     "I31Object",
-    "Reference",
     "StructObject",
     "aggregate_class",
     "any_convert_extern",
@@ -87,7 +87,7 @@ _UNDIVIDED: Final = frozenset({EXTERN, EXN})  # tops without types between them 
 _UNINHABITED: Final = frozenset({NONE, NOFUNC, NOEXTERN, NOEXN})
 
 
-class Reference:
+class HeapReference:
     """Anything but null that an `anyref` can be."""
 
     __slots__ = ()
@@ -95,7 +95,7 @@ class Reference:
     above: ClassVar[frozenset[int]] = frozenset({ANY})
 
 
-class I31Object(Reference):
+class I31Object(HeapReference):
     """An unboxed scalar. Two are the same reference when their numbers are equal.
 
     Args:
@@ -119,7 +119,7 @@ class I31Object(Reference):
         return f"<i31 {self.value}>"
 
 
-class HostObject(Reference):
+class HostObject(HeapReference):
     """A host's object, brought into the `any` hierarchy by `any.convert_extern`.
 
     Args:
@@ -135,7 +135,7 @@ class HostObject(Reference):
         return f"<host object {self.value!r}>"
 
 
-class StructObject(Reference):
+class StructObject(HeapReference):
     """A structure; its class is made by `aggregate_class` and knows the type."""
 
     __slots__ = ()
@@ -147,7 +147,7 @@ class StructObject(Reference):
         return f"<struct of {len(self.__slots__)}>"
 
 
-class ArrayObject(Reference):
+class ArrayObject(HeapReference):
     """An array; its class is made by `aggregate_class` and knows the type.
 
     Args:
@@ -272,7 +272,7 @@ def i31_get_s(reference: I31Object | None) -> int:
 
 def any_convert_extern(reference: Any) -> Any:
     """The inner reference of an external one. Spec: any.convert_extern."""
-    return reference if reference is None or isinstance(reference, Reference) else HostObject(reference)
+    return reference if reference is None or isinstance(reference, HeapReference) else HostObject(reference)
 
 
 def extern_convert_any(reference: Any) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.text.encode import uleb, vector
-from wasm2oci.engine.text.frames import PARTS, TRY_PARTS, UNTYPED, Frame, Hinted, goes_on, takes_operands
+from wasm2oci.engine.text.frames import PARTS, TRY_PARTS, UNTYPED, Hinted, OpenBlock, goes_on, takes_operands
 from wasm2oci.engine.text.instructions import CONTROL, PLAIN, block_opcode, instruction
 from wasm2oci.engine.text.labels import Labels
 from wasm2oci.engine.text.spaces import IndexSpace
@@ -110,7 +110,7 @@ class Code:
         """Reads instructions up to a parenthesis that closes none of them, or one folded instruction."""
         cursor = self.cursor
         tokens, get, emit, labels = cursor.tokens, self.context.memo.get, self._parts.append, self.labels
-        frames: list[bytes | Frame] = []  # folded instructions that wait for their operands, and folded blocks
+        frames: list[bytes | OpenBlock] = []  # folded instructions that wait for their operands, and folded blocks
         operands = False  # only folded instructions may follow
         if cursor.left:
             self._flat()
@@ -213,7 +213,7 @@ class Code:
 
     # --- folded instructions ------------------------------------------------------------------------------------
 
-    def _form(self, frames: list[bytes | Frame]) -> None:
+    def _form(self, frames: list[bytes | OpenBlock]) -> None:
         """Reads the head of a folded instruction."""
         cursor = self.cursor
         top = frames[-1] if frames else None
@@ -226,14 +226,14 @@ class Code:
         if head[:2] == "(@" or not head:
             raise cursor.error("unexpected token, expected an instruction")
         cursor.next()
-        if isinstance(top, Frame) and (head == "then" or top.kind in TRY_PARTS):
+        if isinstance(top, OpenBlock) and (head == "then" or top.kind in TRY_PARTS):
             self._part(frames, top, head)
         elif head in {"then", "else", "do", "catch", "catch_all", "delegate", "end"}:
             raise cursor.error_before(f"unexpected token {head}")
         elif head in _BLOCKS:
             opening, id_ = self._opening(head)
             if head == "if":
-                frames.append(Frame("if", id_, opening, 0, self.labels.floor))
+                frames.append(OpenBlock("if", id_, opening, 0, self.labels.floor))
                 self._nothing_left()
             else:
                 self._parts.append(opening)
@@ -246,7 +246,7 @@ class Code:
                 self._keep(cursor.tokens[start], assembled)
             frames.append(assembled)
 
-    def _continued(self, frames: list[bytes | Frame]) -> None:
+    def _continued(self, frames: list[bytes | OpenBlock]) -> None:
         """Reads the head of a folded instruction again that goes on in the next line."""
         cursor = self.cursor
         if not (isinstance(frames[-1], bytes) and goes_on(cursor.peek()) and cursor.tokens[cursor.pos - 2] == "("):
@@ -260,7 +260,7 @@ class Code:
         if self.cursor.left:
             raise self.cursor.error("unexpected token, expected ')' or an operand")
 
-    def _part(self, frames: list[bytes | Frame], top: Frame, head: str) -> None:
+    def _part(self, frames: list[bytes | OpenBlock], top: OpenBlock, head: str) -> None:
         """Enters `(then`, `(else`, or a part of a folded `try`."""
         cursor = self.cursor
         if head not in PARTS.get(top.kind, ()):
@@ -282,14 +282,14 @@ class Code:
         frames[-1] = top._replace(kind="try after catch_all" if head == "catch_all" else "try after do")
         frames.append(top._replace(kind=head))
 
-    def _entered(self, kind: str, id_: str | None) -> Frame:
+    def _entered(self, kind: str, id_: str | None) -> OpenBlock:
         """The frame of a folded block that is entered now."""
         outer = self.labels.floor
         self.labels.enter(id_, kind)
         self.labels.floor = len(self.labels.stack)
-        return Frame(kind, id_, b"", self.labels.floor, outer)
+        return OpenBlock(kind, id_, b"", self.labels.floor, outer)
 
-    def _close(self, frames: list[bytes | Frame], top: Frame) -> None:
+    def _close(self, frames: list[bytes | OpenBlock], top: OpenBlock) -> None:
         """Passes the parenthesis that closes a folded block, or a part of one."""
         cursor = self.cursor
         if top.kind == "if":
@@ -366,7 +366,7 @@ class Code:
             if again != id_:
                 raise self.cursor.error_before(f"mismatching label {again}")
 
-    def _hint(self, frames: list[bytes | Frame]) -> None:
+    def _hint(self, frames: list[bytes | OpenBlock]) -> None:
         """Reads a branch hint, and the head of the instruction after it where that is folded."""
         cursor = self.cursor
         cursor.open(_HINT)

@@ -6,10 +6,10 @@ from typing import Final, NamedTuple, Self
 
 from wasm2oci.engine.text.instructions import block_opcode
 
-__all__ = ["PARTS", "TRY_PARTS", "UNTYPED", "Frame", "Hinted", "goes_on", "takes_operands"]
+__all__ = ["PARTS", "TRY_PARTS", "UNTYPED", "Hinted", "OpenBlock", "goes_on", "takes_operands"]
 
 
-class Frame(NamedTuple):
+class OpenBlock(NamedTuple):
     """A folded block whose end was not met.
 
     Attributes:
@@ -40,7 +40,7 @@ class Hinted(bytes):
         return self
 
 
-def takes_operands(frames: list[bytes | Frame]) -> bool:
+def takes_operands(frames: list[bytes | OpenBlock]) -> bool:
     """Whether only folded instructions may follow: in an instruction's operands, a condition, between parts."""
     if not frames:
         return False

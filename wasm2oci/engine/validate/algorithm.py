@@ -25,7 +25,7 @@ from wasm2oci.engine.syntax.types import (
 )
 from wasm2oci.engine.validate.context import Context
 
-__all__ = ["Frame", "FunctionValidator"]
+__all__ = ["ControlFrame", "FunctionValidator"]
 
 _MEMARG_HAS_MEMORY = 0x40
 _EMPTY = FuncType((), ())
@@ -34,7 +34,7 @@ _ALLOWANCE = 1000  # bytes added to a body's length: a short one may well pass o
 
 
 @dataclass(slots=True)
-class Frame:
+class ControlFrame:
     """A structured instruction that is open.
 
     Attributes:
@@ -76,7 +76,7 @@ class FunctionValidator:
         self.types = context.type_reader
         self.results = type_.results
         self.vals: list[int] = []
-        self.ctrls: list[Frame] = []
+        self.ctrls: list[ControlFrame] = []
         self.at = start  # offset of the instruction at hand
         self.local_ends: list[int] = []  # runs of locals: past the last index, and the type
         self.local_types: list[int] = []
@@ -191,10 +191,10 @@ class FunctionValidator:
         """Opens a structured instruction."""
         if len(self.ctrls) > MAX_BLOCK_NESTING:
             raise InvalidModuleError(f"blocks nested too deep: this engine's limit is {MAX_BLOCK_NESTING}", self.at)
-        self.ctrls.append(Frame(opcode, start, end, len(self.vals), len(self.inits)))
+        self.ctrls.append(ControlFrame(opcode, start, end, len(self.vals), len(self.inits)))
         self.push_vals(start)
 
-    def pop_ctrl(self) -> Frame:
+    def pop_ctrl(self) -> ControlFrame:
         """Closes the innermost structured instruction: its results, and nothing else, are on the stack."""
         frame = self.ctrls[-1]
         self.pop_vals(frame.end_types)

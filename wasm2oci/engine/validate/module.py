@@ -24,14 +24,14 @@ from wasm2oci.engine.validate.context import Context
 from wasm2oci.engine.validate.fast import FastPath
 from wasm2oci.engine.validate.limits import check_memory, check_table
 
-__all__ = ["Validated", "validate_module"]
+__all__ = ["ValidatedModule", "validate_module"]
 
 _INDEX_TYPES = frozenset({I32, I64})
 _REF_FUNC, _GLOBAL_GET, _I32_CONST, _I64_CONST = 0xD2, 0x23, 0x41, 0x42
 
 
 @dataclass(frozen=True, slots=True)
-class Validated:
+class ValidatedModule:
     """What validation learned about a valid module.
 
     Attributes:
@@ -50,7 +50,7 @@ class Validated:
         return feature_names(self.features)
 
 
-def validate_module(module: Module, allowed: Feature = DEFAULT) -> Validated:
+def validate_module(module: Module, allowed: Feature = DEFAULT) -> ValidatedModule:
     """Validates a decoded module, bodies included.
 
     Args:
@@ -76,7 +76,7 @@ def validate_module(module: Module, allowed: Feature = DEFAULT) -> Validated:
     features = Feature.MVP
     for feature in context.features:
         features |= feature
-    return Validated(features, dict(sorted(context.features.items())), slow)
+    return ValidatedModule(features, dict(sorted(context.features.items())), slow)
 
 
 def _features(context: Context) -> None:

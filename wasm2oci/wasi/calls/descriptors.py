@@ -20,7 +20,7 @@ from wasm2oci.wasi.abi import (
     Whence,
 )
 from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor, SocketDescriptor, StreamDescriptor
-from wasm2oci.wasi.memory import Memory
+from wasm2oci.wasi.memory import GuestMemory
 from wasm2oci.wasi.state import Wasi
 from wasm2oci.wasi.streams import file_type
 
@@ -81,7 +81,7 @@ def room(iovecs: Iovecs) -> int:
     return min(MAX_TRANSFER, sum(size for _, size in iovecs))
 
 
-def scatter(memory: Memory, iovecs: Iovecs, data: bytes) -> int:
+def scatter(memory: GuestMemory, iovecs: Iovecs, data: bytes) -> int:
     """Put `data` into the buffers one after the other; its length."""
     at = 0
     for address, size in iovecs:
@@ -98,62 +98,62 @@ def _offset(value: int) -> int:
     return value
 
 
-def fd_read(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs) -> int:
+def fd_read(wasi: Wasi, memory: GuestMemory, fd: int, iovecs: Iovecs) -> int:
     """Read at the offset; how many bytes."""
     descriptor = wasi.table.readable(fd)
     size = room(iovecs)
     return scatter(memory, iovecs, descriptor.read(size, wasi.context.waiter)) if size else 0
 
 
-def fd_pread(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs, offset: int) -> int:
+def fd_pread(wasi: Wasi, memory: GuestMemory, fd: int, iovecs: Iovecs, offset: int) -> int:
     """Read at an offset given; how many bytes."""
     wasi.table.readable(fd)
     file = wasi.table.seekable(fd)
     return scatter(memory, iovecs, host.pread(file.fd, room(iovecs), _offset(offset)))
 
 
-def fd_write(wasi: Wasi, _memory: Memory, fd: int, data: bytes) -> int:
+def fd_write(wasi: Wasi, _memory: GuestMemory, fd: int, data: bytes) -> int:
     """Write at the offset; how many bytes."""
     return wasi.table.writable(fd).write(data, wasi.context.waiter)
 
 
-def fd_pwrite(wasi: Wasi, _memory: Memory, fd: int, data: bytes, offset: int) -> int:
+def fd_pwrite(wasi: Wasi, _memory: GuestMemory, fd: int, data: bytes, offset: int) -> int:
     """Write at an offset given; how many bytes. The kernel appends instead where APPEND is set."""
     wasi.table.writable(fd)
     return host.pwrite(wasi.table.seekable(fd).fd, data, _offset(offset))
 
 
-def fd_seek(wasi: Wasi, _memory: Memory, fd: int, delta: int, whence: Whence) -> int:
+def fd_seek(wasi: Wasi, _memory: GuestMemory, fd: int, delta: int, whence: Whence) -> int:
     """Move the offset; the new one."""
     return os.lseek(wasi.table.seekable(fd).fd, delta, _WHENCE[whence])
 
 
-def fd_tell(wasi: Wasi, _memory: Memory, fd: int) -> int:
+def fd_tell(wasi: Wasi, _memory: GuestMemory, fd: int) -> int:
     """The offset."""
     return os.lseek(wasi.table.seekable(fd).fd, 0, os.SEEK_CUR)
 
 
-def fd_close(wasi: Wasi, _memory: Memory, fd: int) -> None:
+def fd_close(wasi: Wasi, _memory: GuestMemory, fd: int) -> None:
     """Close it."""
     wasi.table.close(fd)
 
 
-def fd_renumber(wasi: Wasi, _memory: Memory, fd: int, to: int) -> None:
+def fd_renumber(wasi: Wasi, _memory: GuestMemory, fd: int, to: int) -> None:
     """Give `fd` the number `to`, closing what had it."""
     wasi.table.renumber(fd, to)
 
 
-def fd_sync(wasi: Wasi, _memory: Memory, fd: int) -> None:
+def fd_sync(wasi: Wasi, _memory: GuestMemory, fd: int) -> None:
     """Have a file's data and metadata on the disk."""
     os.fsync(wasi.table.file(fd).fd)
 
 
-def fd_datasync(wasi: Wasi, _memory: Memory, fd: int) -> None:
+def fd_datasync(wasi: Wasi, _memory: GuestMemory, fd: int) -> None:
     """Have a file's data on the disk."""
     getattr(os, "fdatasync", os.fsync)(wasi.table.file(fd).fd)
 
 
-def fd_advise(wasi: Wasi, _memory: Memory, fd: int, offset: int, length: int, advice: Advice) -> None:
+def fd_advise(wasi: Wasi, _memory: GuestMemory, fd: int, offset: int, length: int, advice: Advice) -> None:
     """Say how a range will be used; nothing where the host has no call for it."""
     file = wasi.table.file(fd)
     _offset(offset)
@@ -162,19 +162,19 @@ def fd_advise(wasi: Wasi, _memory: Memory, fd: int, offset: int, length: int, ad
         os.posix_fadvise(file.fd, offset, length, getattr(os, _ADVICE[advice]))
 
 
-def fd_allocate(wasi: Wasi, _memory: Memory, fd: int, _offset: int, _length: int) -> None:
+def fd_allocate(wasi: Wasi, _memory: GuestMemory, fd: int, _offset: int, _length: int) -> None:
     """Nothing: NOTSUP for a file, as on wasmtime, so that programs take the same way round on both engines."""
     wasi.table.file(fd)
     raise WasiError(Errno.NOTSUP)
 
 
-def fd_fdstat_get(wasi: Wasi, _memory: Memory, fd: int) -> bytes:
+def fd_fdstat_get(wasi: Wasi, _memory: GuestMemory, fd: int) -> bytes:
     """Type, flags and rights."""
     descriptor = wasi.table.get(fd)
     return FDSTAT.pack(descriptor.file_type(), descriptor.flags, *descriptor.rights)
 
 
-def fd_fdstat_set_flags(wasi: Wasi, _memory: Memory, fd: int, flags: FdFlags) -> None:
+def fd_fdstat_set_flags(wasi: Wasi, _memory: GuestMemory, fd: int, flags: FdFlags) -> None:
     """Change APPEND and NONBLOCK of a file or socket. Standard streams keep theirs: other programs share them."""
     descriptor = wasi.table.get(fd)
     if not isinstance(descriptor, FileDescriptor | SocketDescriptor):
@@ -186,7 +186,7 @@ def fd_fdstat_set_flags(wasi: Wasi, _memory: Memory, fd: int, flags: FdFlags) ->
     descriptor.flags = flags
 
 
-def fd_fdstat_set_rights(wasi: Wasi, _memory: Memory, fd: int, _base: Rights, _inheriting: Rights) -> None:
+def fd_fdstat_set_rights(wasi: Wasi, _memory: GuestMemory, fd: int, _base: Rights, _inheriting: Rights) -> None:
     """Nothing: NOTSUP. Rights are reported and not enforced; see `wasi.descriptors`."""
     if isinstance(wasi.table.get(fd), StreamDescriptor):
         raise WasiError(Errno.BADF)
@@ -207,7 +207,7 @@ def pack_filestat(found: os.stat_result) -> bytes:
     )
 
 
-def fd_filestat_get(wasi: Wasi, _memory: Memory, fd: int) -> bytes:
+def fd_filestat_get(wasi: Wasi, _memory: GuestMemory, fd: int) -> bytes:
     """What the host says of it; of a stream only the type."""
     descriptor = wasi.table.get(fd)
     if isinstance(descriptor, StreamDescriptor):
@@ -217,7 +217,7 @@ def fd_filestat_get(wasi: Wasi, _memory: Memory, fd: int) -> bytes:
     return pack_filestat(descriptor.stat())
 
 
-def fd_filestat_set_size(wasi: Wasi, _memory: Memory, fd: int, size: int) -> None:
+def fd_filestat_set_size(wasi: Wasi, _memory: GuestMemory, fd: int, size: int) -> None:
     """Cut the file or fill it with zeros."""
     file = wasi.table.file(fd)
     file.check_writable()
@@ -248,7 +248,7 @@ def new_times(wasi: Wasi, found: os.stat_result, atim: int, mtim: int, flags: Fs
     return access, modified
 
 
-def fd_filestat_set_times(wasi: Wasi, _memory: Memory, fd: int, atim: int, mtim: int, flags: FstFlags) -> None:
+def fd_filestat_set_times(wasi: Wasi, _memory: GuestMemory, fd: int, atim: int, mtim: int, flags: FstFlags) -> None:
     """Set the times of an open file or directory."""
     check_times(flags)
     descriptor = wasi.table.get(fd)
@@ -265,12 +265,12 @@ def _preopened(wasi: Wasi, fd: int) -> bytes:
     return descriptor.guest
 
 
-def fd_prestat_get(wasi: Wasi, _memory: Memory, fd: int) -> bytes:
+def fd_prestat_get(wasi: Wasi, _memory: GuestMemory, fd: int) -> bytes:
     """The length of a preopened directory's name."""
     return PRESTAT.pack(0, len(_preopened(wasi, fd)))
 
 
-def fd_prestat_dir_name(wasi: Wasi, memory: Memory, fd: int, buffer: tuple[int, int]) -> None:
+def fd_prestat_dir_name(wasi: Wasi, memory: GuestMemory, fd: int, buffer: tuple[int, int]) -> None:
     """A preopened directory's name, without a NUL."""
     name = _preopened(wasi, fd)
     address, size = buffer
@@ -279,7 +279,7 @@ def fd_prestat_dir_name(wasi: Wasi, memory: Memory, fd: int, buffer: tuple[int, 
     memory.write(address, name)
 
 
-def fd_readdir(wasi: Wasi, memory: Memory, fd: int, buffer: tuple[int, int], cookie: int) -> int:
+def fd_readdir(wasi: Wasi, memory: GuestMemory, fd: int, buffer: tuple[int, int], cookie: int) -> int:
     """Entries from a cookie on, the last one cut where the buffer ends; how many bytes. Fewer than fit: the end."""
     directory = wasi.table.directory(fd)
     address, size = buffer

@@ -23,7 +23,7 @@ from wasm2oci.wasi.abi import (
 )
 from wasm2oci.wasi.calls.descriptors import SYNC_FLAGS, check_times, new_times, pack_filestat
 from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor
-from wasm2oci.wasi.memory import Memory
+from wasm2oci.wasi.memory import GuestMemory
 from wasm2oci.wasi.paths import Place, check_path, locate
 from wasm2oci.wasi.state import Wasi
 from wasm2oci.wasi.streams import file_type
@@ -70,7 +70,7 @@ def _entry(wasi: Wasi, fd: int, path: bytes, *, changes: bool = True) -> Iterato
 
 def path_open(
     wasi: Wasi,
-    _memory: Memory,
+    _memory: GuestMemory,
     fd: int,
     lookup: LookupFlags,
     path: bytes,
@@ -142,33 +142,33 @@ def _host_flags(oflags: OFlags, flags: FdFlags, *, slash: bool) -> int:
     return host
 
 
-def path_create_directory(wasi: Wasi, _memory: Memory, fd: int, path: bytes) -> None:
+def path_create_directory(wasi: Wasi, _memory: GuestMemory, fd: int, path: bytes) -> None:
     """Create a directory."""
     with _entry(wasi, fd, path) as place:
         os.mkdir(place.name, dir_fd=place.directory)
 
 
-def path_remove_directory(wasi: Wasi, _memory: Memory, fd: int, path: bytes) -> None:
+def path_remove_directory(wasi: Wasi, _memory: GuestMemory, fd: int, path: bytes) -> None:
     """Remove an empty directory."""
     with _entry(wasi, fd, path) as place:
         os.rmdir(place.name, dir_fd=place.directory)
 
 
-def path_unlink_file(wasi: Wasi, _memory: Memory, fd: int, path: bytes) -> None:
+def path_unlink_file(wasi: Wasi, _memory: GuestMemory, fd: int, path: bytes) -> None:
     """Remove a file or a link."""
     with _entry(wasi, fd, path) as place:
         place.stat()
         os.unlink(place.name, dir_fd=place.directory)
 
 
-def path_filestat_get(wasi: Wasi, _memory: Memory, fd: int, lookup: LookupFlags, path: bytes) -> bytes:
+def path_filestat_get(wasi: Wasi, _memory: GuestMemory, fd: int, lookup: LookupFlags, path: bytes) -> bytes:
     """What the host says of a path."""
     with _at(wasi, fd, path, lookup) as place:
         return pack_filestat(place.stat())
 
 
 def path_filestat_set_times(
-    wasi: Wasi, _memory: Memory, fd: int, lookup: LookupFlags, path: bytes, atim: int, mtim: int, flags: FstFlags
+    wasi: Wasi, _memory: GuestMemory, fd: int, lookup: LookupFlags, path: bytes, atim: int, mtim: int, flags: FstFlags
 ) -> None:
     """Set the times of a path."""
     check_times(flags)
@@ -177,7 +177,7 @@ def path_filestat_set_times(
         os.utime(place.name, ns=times, dir_fd=place.directory, follow_symlinks=False)
 
 
-def path_readlink(wasi: Wasi, memory: Memory, fd: int, path: bytes, buffer: tuple[int, int]) -> int:
+def path_readlink(wasi: Wasi, memory: GuestMemory, fd: int, path: bytes, buffer: tuple[int, int]) -> int:
     """The text of a link, cut where the buffer ends; how many bytes."""
     with _entry(wasi, fd, path, changes=False) as place:
         place.stat()
@@ -189,7 +189,7 @@ def path_readlink(wasi: Wasi, memory: Memory, fd: int, path: bytes, buffer: tupl
     return min(len(text), size)
 
 
-def path_symlink(wasi: Wasi, _memory: Memory, text: bytes, fd: int, path: bytes) -> None:
+def path_symlink(wasi: Wasi, _memory: GuestMemory, text: bytes, fd: int, path: bytes) -> None:
     """Create a link. A text that starts at a root is refused: other programs of the host might follow it."""
     directory = wasi.table.directory(fd, changes=True)
     if check_path(text).startswith(b"/"):
@@ -202,7 +202,7 @@ def path_symlink(wasi: Wasi, _memory: Memory, text: bytes, fd: int, path: bytes)
 
 
 def path_link(
-    wasi: Wasi, _memory: Memory, fd: int, lookup: LookupFlags, path: bytes, to_fd: int, to_path: bytes
+    wasi: Wasi, _memory: GuestMemory, fd: int, lookup: LookupFlags, path: bytes, to_fd: int, to_path: bytes
 ) -> None:
     """Create a second name. Following a link here is refused (INVAL), as other hosts do."""
     if lookup & LookupFlags.SYMLINK_FOLLOW:
@@ -216,7 +216,7 @@ def path_link(
         os.link(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory, follow_symlinks=False)
 
 
-def path_rename(wasi: Wasi, _memory: Memory, fd: int, path: bytes, to_fd: int, to_path: bytes) -> None:
+def path_rename(wasi: Wasi, _memory: GuestMemory, fd: int, path: bytes, to_fd: int, to_path: bytes) -> None:
     """Rename a file, a link or a directory, replacing what had the new name."""
     wasi.table.directory(fd)
     wasi.table.directory(to_fd, changes=True)

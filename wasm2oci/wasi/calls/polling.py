@@ -20,7 +20,7 @@ from wasm2oci.wasi.abi import (
     WasiError,
 )
 from wasm2oci.wasi.descriptors import FileDescriptor
-from wasm2oci.wasi.memory import Memory
+from wasm2oci.wasi.memory import GuestMemory
 from wasm2oci.wasi.state import Wasi
 
 __all__ = ["poll_oneoff"]
@@ -52,7 +52,7 @@ class _Subscription:
     size: int = 0
 
 
-def poll_oneoff(wasi: Wasi, memory: Memory, subscriptions: int, events: int, count: int) -> int:
+def poll_oneoff(wasi: Wasi, memory: GuestMemory, subscriptions: int, events: int, count: int) -> int:
     """Wait until at least one subscription has an event; how many events were written."""
     if count == 0 or count > _MAX_SUBSCRIPTIONS:
         raise WasiError(Errno.INVAL)

@@ -7,7 +7,7 @@ from typing import Final
 from wasm2oci.base.descriptors import yield_processor
 from wasm2oci.wasi.abi import ClockId, Errno, Signal, WasiError
 from wasm2oci.wasi.endings import ProcExit
-from wasm2oci.wasi.memory import Memory
+from wasm2oci.wasi.memory import GuestMemory
 from wasm2oci.wasi.state import Wasi
 
 __all__ = [
@@ -32,7 +32,7 @@ def _sizes(strings: Sequence[bytes]) -> tuple[int, int]:
     return len(strings), sum(len(string) + 1 for string in strings)
 
 
-def _put(memory: Memory, strings: Sequence[bytes], pointers: int, buffer: int) -> None:
+def _put(memory: GuestMemory, strings: Sequence[bytes], pointers: int, buffer: int) -> None:
     at = buffer
     addresses = []
     for string in strings:
@@ -42,12 +42,12 @@ def _put(memory: Memory, strings: Sequence[bytes], pointers: int, buffer: int) -
     memory.write(pointers, struct.pack(f"<{len(strings)}I", *addresses))
 
 
-def args_sizes_get(wasi: Wasi, _memory: Memory) -> tuple[int, int]:
+def args_sizes_get(wasi: Wasi, _memory: GuestMemory) -> tuple[int, int]:
     """How many arguments, and their bytes with a NUL each."""
     return _sizes(wasi.context.args)
 
 
-def args_get(wasi: Wasi, memory: Memory, argv: int, argv_buf: int) -> None:
+def args_get(wasi: Wasi, memory: GuestMemory, argv: int, argv_buf: int) -> None:
     """The arguments, NUL-terminated, and a pointer to each."""
     _put(memory, wasi.context.args, argv, argv_buf)
 
@@ -56,27 +56,27 @@ def _environment(wasi: Wasi) -> list[bytes]:
     return [name + b"=" + value for name, value in wasi.context.environment]
 
 
-def environ_sizes_get(wasi: Wasi, _memory: Memory) -> tuple[int, int]:
+def environ_sizes_get(wasi: Wasi, _memory: GuestMemory) -> tuple[int, int]:
     """How many variables, and the bytes of `NAME=VALUE` with a NUL each."""
     return _sizes(_environment(wasi))
 
 
-def environ_get(wasi: Wasi, memory: Memory, environ: int, environ_buf: int) -> None:
+def environ_get(wasi: Wasi, memory: GuestMemory, environ: int, environ_buf: int) -> None:
     """The variables as `NAME=VALUE`, NUL-terminated, and a pointer to each."""
     _put(memory, _environment(wasi), environ, environ_buf)
 
 
-def clock_res_get(wasi: Wasi, _memory: Memory, clock: ClockId) -> int:
+def clock_res_get(wasi: Wasi, _memory: GuestMemory, clock: ClockId) -> int:
     """How finely a clock counts, in nanoseconds."""
     return wasi.context.clock.resolution(clock)
 
 
-def clock_time_get(wasi: Wasi, _memory: Memory, clock: ClockId, _precision: int) -> int:
+def clock_time_get(wasi: Wasi, _memory: GuestMemory, clock: ClockId, _precision: int) -> int:
     """A clock's time, in nanoseconds."""
     return wasi.context.clock.now(clock)
 
 
-def random_get(wasi: Wasi, memory: Memory, buffer: tuple[int, int]) -> None:
+def random_get(wasi: Wasi, memory: GuestMemory, buffer: tuple[int, int]) -> None:
     """Random bytes into a buffer."""
     address, size = buffer
     if size:
@@ -85,7 +85,7 @@ def random_get(wasi: Wasi, memory: Memory, buffer: tuple[int, int]) -> None:
         memory.write(address + start, wasi.context.random(min(_RANDOM_CHUNK, size - start)))
 
 
-def proc_exit(_wasi: Wasi, _memory: Memory, code: int) -> None:
+def proc_exit(_wasi: Wasi, _memory: GuestMemory, code: int) -> None:
     """End the guest.
 
     Raises:
@@ -94,7 +94,7 @@ def proc_exit(_wasi: Wasi, _memory: Memory, code: int) -> None:
     raise ProcExit(code)
 
 
-def proc_raise(_wasi: Wasi, _memory: Memory, signal: Signal) -> None:
+def proc_raise(_wasi: Wasi, _memory: GuestMemory, signal: Signal) -> None:
     """What the signal does by default: nothing, or the end of the guest, reported as a shell does.
 
     Raises:
@@ -108,6 +108,6 @@ def proc_raise(_wasi: Wasi, _memory: Memory, signal: Signal) -> None:
     raise ProcExit(128 + signal)
 
 
-def sched_yield(_wasi: Wasi, _memory: Memory) -> None:
+def sched_yield(_wasi: Wasi, _memory: GuestMemory) -> None:
     """Let others run."""
     yield_processor()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from wasm2oci.wasi.abi import Errno, FdFlags, RiFlags, RoFlags, SdFlags, WasiError
 from wasm2oci.wasi.calls.descriptors import Iovecs, room, scatter
 from wasm2oci.wasi.descriptors import SocketDescriptor
-from wasm2oci.wasi.memory import Memory
+from wasm2oci.wasi.memory import GuestMemory
 from wasm2oci.wasi.state import Wasi
 from wasm2oci.wasi.streams import read_when_ready
 
@@ -27,7 +27,7 @@ def _borrowed(fd: int) -> Iterator[socket.socket]:
         sock.detach()
 
 
-def sock_accept(wasi: Wasi, _memory: Memory, fd: int, flags: FdFlags) -> int:
+def sock_accept(wasi: Wasi, _memory: GuestMemory, fd: int, flags: FdFlags) -> int:
     """Take a connection; its number."""
     if flags & ~FdFlags.NONBLOCK:
         raise WasiError(Errno.INVAL)
@@ -40,7 +40,7 @@ def sock_accept(wasi: Wasi, _memory: Memory, fd: int, flags: FdFlags) -> int:
     return wasi.table.add(SocketDescriptor(flags=flags, fd=connection.detach()))
 
 
-def sock_recv(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs, flags: RiFlags) -> tuple[int, RoFlags]:
+def sock_recv(wasi: Wasi, memory: GuestMemory, fd: int, iovecs: Iovecs, flags: RiFlags) -> tuple[int, RoFlags]:
     """Receive into buffers; how many bytes, and whether a message was cut."""
     connection = wasi.table.socket(fd)
     host = socket.MSG_PEEK if flags & RiFlags.RECV_PEEK else 0
@@ -56,12 +56,12 @@ def sock_recv(wasi: Wasi, memory: Memory, fd: int, iovecs: Iovecs, flags: RiFlag
     return scatter(memory, iovecs, data), RoFlags(0)
 
 
-def sock_send(wasi: Wasi, _memory: Memory, fd: int, data: bytes, _flags: int) -> int:
+def sock_send(wasi: Wasi, _memory: GuestMemory, fd: int, data: bytes, _flags: int) -> int:
     """Send; how many bytes."""
     return wasi.table.socket(fd).write(data, wasi.context.waiter)
 
 
-def sock_shutdown(wasi: Wasi, _memory: Memory, fd: int, how: SdFlags) -> None:
+def sock_shutdown(wasi: Wasi, _memory: GuestMemory, fd: int, how: SdFlags) -> None:
     """Close one or both halves."""
     connection = wasi.table.socket(fd)
     if not how:

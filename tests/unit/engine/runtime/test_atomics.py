@@ -13,7 +13,7 @@ from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.opcodes import OPCODES
 from wasm2oci.engine.syntax.types import I64
 from wasm2oci.engine.text import assemble
-from wasm2oci.runtime import EngineChoice, Limits, RunRequest, run
+from wasm2oci.runtime import EngineChoice, RunLimits, RunRequest, run
 
 if TYPE_CHECKING:
     from wasm2oci.engine.syntax.opcodes import Opcode
@@ -98,7 +98,7 @@ def test_wait_without_end_can_be_stopped() -> None:
     text = """(module (memory 1 1 shared) (func (export "_start")
       (drop (memory.atomic.wait64 (i32.const 8) (i64.const 0) (i64.const -1)))))"""
     request = RunRequest(
-        module=assemble(text), args=(b"x",), engine=EngineChoice.EMBEDDED, limits=Limits(timeout_s=0.2)
+        module=assemble(text), args=(b"x",), engine=EngineChoice.EMBEDDED, limits=RunLimits(timeout_s=0.2)
     )
     assert run(request).exit_code == 124
 
