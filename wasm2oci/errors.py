@@ -37,7 +37,7 @@ __all__ = [
 
 
 class ExitCode(IntEnum):
-    """What the process says when it ends. 0 to 9 are the tool's, 124 and up stand around a guest that was run."""
+    """What the process says when it ends. 0 to 9 are the tool's, 124 and up are about a guest that was run."""
 
     OK = 0
     BUG = 1
@@ -148,7 +148,7 @@ class AccessError(Wasm2OciError):
 
 
 class IntegrityError(Wasm2OciError):
-    """Bytes are not the bytes they were said to be."""
+    """Bytes do not match their digest, size or signature, or a policy is not met."""
 
     exit_code = ExitCode.INTEGRITY
 

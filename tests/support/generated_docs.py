@@ -35,7 +35,7 @@ _MEANINGS: Final = {
     ExitCode.INVALID: "a value that came in is malformed or invalid: reference, digest, option, module, manifest",
     ExitCode.NOT_FOUND: "a tag, manifest, blob, file or export is not there",
     ExitCode.ACCESS: "the registry wants credentials, or refuses the ones it got",
-    ExitCode.INTEGRITY: "bytes are not the bytes they were said to be, or a policy is not met",
+    ExitCode.INTEGRITY: "bytes do not match their digest, size or signature, or a policy is not met",
     ExitCode.REGISTRY: "the registry or the network did not do its part",
     ExitCode.UNSUPPORTED: "understood, and not done here",
     ExitCode.LOCAL_IO: "the local machine refused: disk full, permission, unwritable output",
@@ -84,7 +84,7 @@ def _errors_page() -> str:
     page.writelines(f"| {code.value} | {_MEANINGS[code]} |\n" for code in ExitCode)
     page.write(
         "\n`run` ends with the program's own code. 141 means that the reader of a pipe went away, 143 that the\n"
-        "process was told to stop (SIGTERM).\n"
+        "process was asked to stop (SIGTERM).\n"
     )
     classes = error_classes()
     for code in ExitCode:

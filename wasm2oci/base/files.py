@@ -331,7 +331,7 @@ def replace_file(
 ) -> int:
     """Write a file whole or not at all, in the place of whatever has its name: a pipe or a link there is replaced.
 
-    For folders that somebody else may have filled. `aside` is that of `NewFile`, all else is that of `write_file`.
+    For folders that another user may have filled. `aside` is that of `NewFile`, all else is that of `write_file`.
     """
     file = NewFile(path, mode, sync=sync, aside=aside)
     try:

@@ -178,7 +178,7 @@ class FolderLock:
 
     Args:
         folder: which exists.
-        wait: until whoever holds it lets go; otherwise that is an error.
+        wait: until its holder lets go; otherwise that is an error.
 
     Raises:
         BlockingIOError: another holds the lock, and `wait` is false.

@@ -1,4 +1,4 @@
-"""The tar format: entries of an archive that may come from anybody, and headers for archives of our own.
+"""The tar format: entries of an archive that may come from a stranger, and headers for archives of our own.
 
 * Archives are read in one pass, in pieces; no path of an archive becomes a path on this machine here.
 * Only regular files are files: links lead elsewhere and are reported, not followed; sparse files are passed over.

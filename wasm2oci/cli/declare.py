@@ -27,7 +27,7 @@ class Argument(NamedTuple):
     Args:
         metavar: what it is called in the usage line.
         help: one sentence about it.
-        dash: `-` stands for standard input.
+        dash: `-` means standard input.
         rest: it takes every word from its own on, options too; options of the command come before.
     """
 

@@ -1,7 +1,7 @@
 """OCI image layouts as one tar file.
 
-Reading takes content from where it is in the file: nothing is unpacked. The archive may come from anybody: only regular
-files of a layout's own names count, two of one name are refused, and all content is verified.
+Reading takes content from where it is in the file: nothing is unpacked. The archive may come from a stranger: only
+regular files of a layout's own names count, two of one name are refused, and all content is verified.
 
 Writing makes a layout in a folder beside the file, from what the archive held before, and packs it again in the end:
 the same content makes the same bytes. The file appears whole, or stays as it was.
@@ -201,7 +201,7 @@ class ArchiveWriter(OciLayout):
         """Pack the layout into the file.
 
         Raises:
-            ArchiveChangedError: somebody else wrote it meanwhile; their file stays.
+            ArchiveChangedError: another process wrote it meanwhile; its file stays.
             LocalIOError: it cannot be written; the old one stays.
         """
         try:

@@ -5,7 +5,7 @@ The rules:
 * A cache is never trusted: a file is hashed before its first byte is given out; a wrong one is removed, and the
   content comes from the source again.
 * A cache is never needed: when it cannot be written (disk full, read-only home) the operation goes on without it.
-* Several processes may use it at once: files appear whole by a rename, and removing one that is read harms nobody.
+* Several processes may use it at once: files appear whole by a rename, and removing one that is read harms no reader.
 * What a reference meant is believed only when this user alone can have written it (the folder and the file are ours,
   and the file's proof is by a key in that folder), and for 30 days.
 * It stays below its limit: the least recently used blob goes first (LRU), and so does a reference below its own.
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT", "SHARE", "Cache", "CachedTarget", "cache_folder"]
 
 LIMIT: Final = 2 * 1024**3
-"""Bytes that a cache holds unless it is told another limit (2 GiB)."""
+"""Bytes that a cache holds by default (2 GiB)."""
 
 SHARE: Final = 8
 """A blob that takes more than this part of the limit is not kept: it would drive out everything else."""
@@ -140,7 +140,7 @@ class Cache:
         self.commit(file)
 
     def open(self, descriptor: "Descriptor") -> NewFile | None:
-        """A file for bytes that somebody else checks, who then calls `commit`; None when the blob is too large.
+        """A file for bytes that the caller checks before `commit`; None when the blob is too large.
 
         Raises:
             LocalIOError: it cannot be written.
@@ -210,7 +210,7 @@ class Cache:
     def prune(self, limit: int) -> int:
         """Remove files, the least recently used first, until the rest takes at most `limit` bytes.
 
-        Nobody waits: a process that was stopped while it holds the lock would stop all others. Where the file system
+        No process waits: one that was stopped while it holds the lock would stop all others. Where the file system
         has no locks, two processes at once may remove a little more than they must.
 
         Args:
@@ -253,7 +253,7 @@ class Cache:
         return removed + evict(self._files("references/*.json"), min(limit, _REFERENCES), block=_BLOCK)
 
     def _files(self, pattern: str) -> list[Path]:
-        # Folders may go away while they are listed: somebody empties the cache by hand.
+        # Folders may go away while they are listed: the user may empty the cache by hand.
         try:
             return list(self.folder.glob(pattern))
         except OSError:

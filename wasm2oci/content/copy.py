@@ -104,7 +104,7 @@ def copy(
         recursive: take along what refers to it: signatures, attestations, and what refers to those.
         size_max: bytes of all content together; None for any number.
         workers: transfers at once.
-        progress: who is told about it.
+        progress: called with what moves.
 
     Raises:
         ArtifactTooLargeError: it is larger; nothing was written.
@@ -303,7 +303,7 @@ class _Copy:
 
 
 class _Watched(SelfVerifying):
-    """Content of the source on its way to the destination: told to the progress, and ended when the copy failed."""
+    """Content of the source on its way to the destination: reported to the progress, and ended when the copy failed."""
 
     __slots__ = ("_check", "_content", "_passes", "_progress", "_source")
 

@@ -2,7 +2,7 @@
 
 The rules:
 
-* A layout may come from anybody. Paths are made of checked digests only, sizes are compared before bytes are read,
+* A layout may come from a stranger. Paths are made of checked digests only, sizes are compared before bytes are read,
   symbolic links below the folder and what is not a regular file are refused, and all content is verified. A blob that
   is damaged is not there, so that it is written again.
 * Blobs are written whole or not at all, and `index.json` is changed under a lock on the folder itself (so that no

@@ -2,7 +2,7 @@
 
     FOLDER/partial/ALGORITHM/ENCODED.SHA256      the first bytes of the blob, and the SHA-256 of just these
 
-A beginning is hashed before it is used, so that one that a crash or anybody else damaged is removed and not blamed on
+A beginning is hashed before it is used, so that one that was damaged is removed and not blamed on
 the registry. The whole blob is verified as ever. Beginnings count for the limit of the cache that they are in.
 """
 

@@ -76,4 +76,4 @@ def run_all(work: "Callable[[T, Callable[[], None]], None]", items: "Iterable[T]
 
 
 def never_stops() -> None:
-    """The check of work that nobody else can make pointless."""
+    """The check of work that no other thread can make pointless."""

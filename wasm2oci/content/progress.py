@@ -18,10 +18,10 @@ class Outcome(StrEnum):
 
 
 class Progress(Protocol):
-    """Somebody who watches a copy. Called from several threads at once; what it raises ends the copy."""
+    """Watches a copy. Called from several threads at once; what it raises ends the copy."""
 
     def planned(self, descriptor: "Descriptor") -> None:
-        """This content belongs to the copy; said once for each, before anything moves."""
+        """This content belongs to the copy: called once for each, before anything moves."""
         ...
 
     def advanced(self, descriptor: "Descriptor", size: int) -> None:
@@ -38,7 +38,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """A progress that nobody sees."""
+    """A progress that shows nothing."""
 
     def planned(self, descriptor: "Descriptor") -> None:
         """Nothing."""

@@ -5,7 +5,7 @@ What only some places can do has a protocol of one method each, asked for with `
 
 Rules that every implementation keeps, and the contract suite proves:
 
-* `fetch` verifies while it is read: whoever exhausts the iterator has the bytes of the descriptor, or an error.
+* `fetch` verifies while it is read: a caller that exhausts the iterator has the bytes of the descriptor, or an error.
 * `push` verifies too, stores nothing when it fails, and does nothing when the content is there already.
 * Everything may be called from several threads at once.
 """
@@ -167,7 +167,7 @@ class Mounter(Protocol):
 
 @runtime_checkable
 class EarlyTaker(Protocol):
-    """A target that can begin to take a large blob before anybody knows its digest."""
+    """A target that can begin to take a large blob before its digest is known."""
 
     def send_ahead(self, content: Content, size: int) -> None:
         """Begin to take this content; a `push` of as many bytes ends it, or starts anew when nothing came of it.
@@ -184,7 +184,7 @@ class Resumer(Protocol):
     """A place that can give out the rest of a blob whose beginning is known."""
 
     def fetch_rest(self, descriptor: "Descriptor", start: int) -> Content:
-        """The bytes of a blob from `start` on. They are not verified: whoever has the beginning verifies the whole.
+        """The bytes of a blob from `start` on, not verified: the caller, who has the beginning, verifies the whole.
 
         Raises (when iterated):
             NotFoundError: it is not here.

@@ -3,8 +3,8 @@
 The rules:
 
 * Nothing is allocated by a declared size: memory follows the bytes that really came, and the size only bounds them.
-* A byte too many is an error as soon as it arrives; a byte too few, or a wrong one, when the content ends. So whoever
-  exhausts the iterator has the right bytes, and whoever stores them must do so only then.
+* A byte too many is an error as soon as it arrives; a byte too few, or a wrong one, when the content ends. So a
+  caller that exhausts the iterator has the right bytes, and must not store them before.
 * Bytes are hashed once: content that verifies itself is recognised by its type, and is not wrapped again.
 """
 
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 CHUNK: Final = 1 << 19
-"""Bytes of a chunk: large enough that Python costs little beside the hash, small enough that nobody below cuts it anew
+"""Bytes of a chunk: large enough that Python costs little beside the hash, small enough that no layer below cuts it
 (TLS and HTTP copy what they cut; 1 MiB cost 8 % more of the processor for an upload)."""
 
 
@@ -116,7 +116,7 @@ class SelfVerifying:
         raise AssertionError("a subclass says where the bytes come from")
 
     def moved(self, count: int) -> None:
-        """Told that so many of its bytes went to where they are pushed without being read from here."""
+        """Called when so many of its bytes reached the destination without being read from here."""
 
     def vouches_for(self, descriptor: "Descriptor") -> bool:
         """Whether these are the bytes of that descriptor, once they were read to the end."""

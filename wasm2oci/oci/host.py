@@ -1,6 +1,6 @@
 """Hosts: which kind of place a name or an address literally is, in any spelling that a resolver takes.
 
-What a name stands for is not looked up here.
+Names are not resolved here.
 """
 
 from __future__ import annotations

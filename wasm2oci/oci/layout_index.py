@@ -30,7 +30,7 @@ LAYOUT_MARKER: Final = "oci-layout"
 """The file that says that a folder is an image layout, and of which version."""
 LAYOUT_VERSION: Final = "1.0.0"
 _VALUES_MAX: Final = 10_000_000
-"""Values of an index of a million tags; whoever reads one from a stranger bounds its bytes."""
+"""Values of an index of a million tags; a reader of a stranger's index bounds its bytes."""
 
 
 class LayoutEntry(NamedTuple):

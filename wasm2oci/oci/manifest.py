@@ -99,7 +99,7 @@ def parse_manifest(raw: bytes, content_type: str | None = None) -> Manifest | In
 
     Args:
         raw: its bytes.
-        content_type: what the registry or descriptor said it is (parameters allowed), or None when nothing was said.
+        content_type: the media type that the registry or the descriptor gives it (parameters allowed), or None.
 
     Raises:
         ManifestTooLargeError: more than `MANIFEST_MAX` bytes.

@@ -292,7 +292,7 @@ def check_repository(name: str, source: str | None = None, offset: int = 0) -> s
 
 
 def _first_wrong(component: str) -> int:
-    # The longest prefix that could still become a component ends where the first wrong character stands.
+    # The longest prefix that could still become a component ends at the first wrong character.
     good = 0
     for end in range(1, len(component) + 1):
         if _COMPONENT.match(component[:end] + "a") is not None or _COMPONENT.match(component[:end]) is not None:

@@ -1,7 +1,7 @@
 """Attaching signatures and attestations to a manifest: a bundle as a referrer, and a layer under the legacy tag.
 
 Documents are pushed at once, then both manifests at once. What is under a legacy tag belongs to everybody who signs: it
-is read, a layer is added, written, and read again to see that nobody wrote over it meanwhile.
+is read, a layer is added, written, and read again to see that no other client wrote over it meanwhile.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Getting a module's bytes for a run: from a file, or by reference through the cache, with or without the network.
 
     auto      the registry says with one request what a tag means now; when it cannot be reached, what the tag meant the
-              last time, and that is told; a digest means the same for ever, so the cache answers for it
+              last time, with a warning; a digest means the same for ever, so the cache answers for it
     always    the registry is asked, for a digest too
     missing   what was fetched before is not asked for again; without it, as always
     never     only what was fetched before; no request is sent

@@ -94,7 +94,7 @@ class Checked(NamedTuple):
 
     @property
     def signers(self) -> tuple[Signer, ...]:
-        """Whoever's signatures counted, without repetition."""
+        """The signers whose signatures counted, each once."""
         signers = {
             signer.name: signer
             for _, decision in self.decisions

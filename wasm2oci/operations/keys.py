@@ -173,7 +173,7 @@ def _new_password(environment: Environment, password: Callable[[str], str]) -> b
         return found.encode()
     given = password("Password for the private key: ")
     if not given:
-        environment.warn("the private key has an empty password: whoever reads the file can sign")
+        environment.warn("the private key has an empty password: a reader of the file can sign")
     return given.encode()
 
 

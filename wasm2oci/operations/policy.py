@@ -174,7 +174,7 @@ def import_policy(path: Path) -> str:
 
     Raises:
         YamlMissingError: PyYAML is not installed.
-        InvalidPolicyError: the file is malformed, or has what cannot be said in a policy.
+        InvalidPolicyError: the file is malformed, or has what a policy cannot express.
         NotFoundError: there is no such file.
     """
     try:

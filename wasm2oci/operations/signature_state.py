@@ -66,7 +66,7 @@ class SignatureSummary(NamedTuple):
 
     @property
     def signers(self) -> tuple[str, ...]:
-        """Whoever's signatures were verified."""
+        """The signers whose signatures were verified."""
         return tuple(dict.fromkeys(one.signer for one in self.items if one.signer is not None))
 
 

@@ -83,7 +83,7 @@ class TrustOptions(NamedTuple):
         if by_identity and self.key is not None:
             raise UsageError("a signature is asked for by a key or by an identity, not both")
         if by_identity and not by_issuer:
-            raise UsageError("an identity needs its issuer: anybody may issue certificates for a name")
+            raise UsageError("an identity needs its issuer: any authority may issue certificates for a name")
         if by_issuer and not by_identity:
             raise UsageError("an issuer needs an identity")
         if not self.asks and (self.annotations or self.type):

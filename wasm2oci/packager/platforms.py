@@ -122,7 +122,7 @@ def _config_platform(target: ReadTarget, descriptor: Descriptor) -> Mapping[str,
 
 
 def _known(platform: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """What of a platform is said; nothing when neither system nor architecture is."""
+    """What is known of a platform; nothing when neither system nor architecture is."""
     said = {key: platform[key] for key in _FIELDS if isinstance((platform or {}).get(key), str)} if platform else {}
     return {key: value for key, value in said.items() if value} if said.get("os") or said.get("architecture") else {}
 

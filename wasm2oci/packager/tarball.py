@@ -1,10 +1,10 @@
-"""Read files out of image layers: tar streams, plain or compressed, from anybody.
+"""Read files out of image layers: tar streams, plain or compressed, from strangers.
 
 The rules:
 
 * One pass, in pieces: nothing is unpacked, no path of an archive ever becomes a path on this machine, memory does not
   depend on what the archive claims.
-* What the bytes are is told by the bytes: layers are labelled wrongly in the wild, and a bare module may be among them.
+* The bytes themselves say what they are: layers are labelled wrongly in the wild, and a bare module may be among them.
 * Compressed data may grow by a fixed ratio and no more, and what all layers together hold is charged to one budget.
 * Only regular files are files: links lead elsewhere, and are reported, not followed; sparse files are passed over.
 

@@ -71,7 +71,7 @@ class TokenAuth:
         host: the registry as the user calls it, for messages.
         client: what to call ourselves at the token server.
         warn: takes a sentence for the user.
-        addresses: those that the name of an origin stands for.
+        addresses: those that the name of an origin resolves to.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class TokenAuth:
 
     @property
     def known(self) -> bool:
-        """Whether we are anybody at this registry."""
+        """Whether there are credentials for this registry."""
         return not isinstance(self.credential, Anonymous)
 
     def describe(self) -> str:

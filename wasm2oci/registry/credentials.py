@@ -9,7 +9,7 @@ The first source that knows the registry counts:
 5. `REGISTRY_AUTH_FILE`, or podman's `$XDG_RUNTIME_DIR/containers/auth.json` and `~/.config/containers/auth.json`;
 6. docker's `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, then `~/.dockercfg`;
 7. for `ghcr.io`, `GITHUB_TOKEN` (user `GITHUB_ACTOR`);
-8. nobody: anonymous.
+8. none of these: anonymous.
 
 A password in the environment has to say which registry it is for: a copy speaks with two, and a name on a command line
 may lead to any.
@@ -62,7 +62,7 @@ class _Sourced:
 
 @dataclass(frozen=True, slots=True)
 class Anonymous(_Sourced):
-    """Nobody in particular."""
+    """No credentials: the request has no `Authorization` field."""
 
     source: str = "nowhere"
 

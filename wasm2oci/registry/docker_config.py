@@ -9,7 +9,7 @@ reads JSON and base64: member names in any case, base64 with line ends in it, a 
 never fails an operation: a file that cannot be used is reported, and passed over. Writing keeps every key that is not
 ours, the target of a symbolic link, and mode 0600.
 
-`HttpHeaders` is not read: docker's client sends those headers to its daemon, not to registries, so whatever stands
+`HttpHeaders` is not read: docker's client sends those headers to its daemon, not to registries, so what is
 there was not meant for one.
 """
 

@@ -3,10 +3,10 @@
 Hashing a gibibyte takes most of a second, and a registry nearby takes in hundreds of megabytes in that time. So the
 bytes go into an upload session that is completed when their name is known, or dropped when the registry turns out to
 have them already. Only the straight way is gone here: POST, one PATCH with everything (in HTTP's chunks and without
-`Content-Range`: so docker and skopeo push), PUT. No length is said, so that a PATCH that is not wanted any more ends in
-good order: docker-registry lets nobody drop a session whose last request broke off. Whatever else happens, the session
-is dropped and the blob is pushed as usual, with all that `upload.BlobUpload` knows about registries; so nothing is
-reported from here.
+`Content-Range`: as docker and skopeo push), PUT. The length is not declared, so that an unwanted PATCH
+can end in good order: docker-registry refuses to cancel a session whose last request broke off. After any other failure
+the session is dropped and the blob is pushed as usual, with all that `upload.BlobUpload` knows about registries; so no
+error leaves this module.
 
 Spec: distribution-spec, Pushing blobs, end-4a, end-5, end-6.
 """
@@ -63,7 +63,7 @@ class EagerUpload:
 
         Args:
             descriptor: of the content.
-            moved: told how many bytes moved, again and again; may raise to end this.
+            moved: called with the number of bytes that moved, repeatedly; what it raises ends the upload.
 
         Returns:
             Whether the blob is stored; if not, it is to be pushed in the usual way.

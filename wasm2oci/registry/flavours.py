@@ -52,7 +52,7 @@ class Flavour(NamedTuple):
         hosts: the ends of its hosts' names; empty for a product that runs anywhere.
         address: where it really answers, when that is not at the host that users write.
         key: the key of its credentials in docker's files, when that is not the host.
-        namespace: what stands before a repository name without a slash.
+        namespace: what is put before a repository name without a slash.
         token_variable: an environment variable with a password for it, and the one with the user's name.
         identity_user: the user name with which a password is an identity token, for OAuth2.
         chunk: bytes of a chunk, when an upload goes in chunks.

@@ -158,7 +158,7 @@ def put_manifest(
         The answer, its body read.
 
     Raises:
-        ConflictError: `if_match` was given, and somebody was faster.
+        ConflictError: `if_match` was given, and another writer was faster.
         ManifestDigestError: the registry says it stored another digest.
         ManifestChildMissingError: it lacks something that the manifest names.
         RegistryError: it refuses.
@@ -170,7 +170,7 @@ def put_manifest(
     body = response.read_truncated(64 * 1024)
     where = join_name(exchange, reference)
     if response.status == 412 and if_match is not None:
-        raise ConflictError(f"{where} was changed by somebody else")
+        raise ConflictError(f"{where} was changed by another writer")
     if not PUT_MANIFEST.succeeded(response.status):
         raise exchange.refusal(response, body, where, kind="manifest", pushing=True)
     said = said_digest(response.headers)

@@ -140,7 +140,7 @@ class _BytesStream:
 
 
 class Response:
-    """What came back. Whoever gets one reads it (`read`, `drain`, or iterating `stream`) or closes it.
+    """What came back. The caller reads it (`read`, `drain`, or iterating `stream`) or closes it.
 
     Args:
         status: of the answer.
@@ -215,14 +215,14 @@ class Response:
 
 
 class Sender(Protocol):
-    """Whoever turns a request into a response: the transport, or a test."""
+    """Turns a request into a response: the transport, or a test's own."""
 
     def send(self, request: Request, *, home: "Origin") -> Response:
         """One exchange: no redirect followed, no cookie kept, nothing decoded, nothing repeated.
 
         Args:
             request: what to send, where.
-            home: the registry this is done for; its client certificate is offered to nobody else.
+            home: the registry this is done for; its client certificate is offered to no other server.
 
         Raises:
             ConnectionFailedError: and the other errors of `problems` that name a broken exchange.
@@ -234,7 +234,7 @@ class Sender(Protocol):
         ...
 
     def addresses(self, origin: "Origin") -> "Sequence[str]":
-        """The addresses that an origin's name stands for; none where that cannot be found out."""
+        """The addresses that an origin's name resolves to; none where that cannot be found out."""
         ...
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ class EndlessListingError(RegistryError):
 
 
 def next_link(headers: "Iterable[str]") -> str | None:
-    """The target of the first link whose relation is `next`, as it stands in these `Link` values, or None."""
+    """The target of the first link whose relation is `next`, as written in these `Link` values, or None."""
     for header in headers:
         for target, relation in _links(header[:_HEADER_MAX]):
             if "next" in relation.lower().split():
@@ -40,7 +40,7 @@ def next_link(headers: "Iterable[str]") -> str | None:
 def _links(text: str) -> "Iterator[tuple[str, str]]":
     """Target and `rel` (empty without one) of each link of a value: `<target>` and `;`-separated parameters.
 
-    A scanner that never goes back: its time grows with the length of the text, whatever stands in it.
+    A scanner that never goes back: its time grows with the length of the text, whatever the text is.
     """
     at = 0
     while (start := text.find("<", at)) >= 0 and (end := text.find(">", start)) >= 0:
@@ -74,7 +74,7 @@ def _parameter(text: str, at: int) -> tuple[str, str, int]:
     at += 1
     value: list[str] = []
     while at < len(text) and text[at] != '"':
-        at += text[at] == "\\"  # the character behind it stands for itself
+        at += text[at] == "\\"  # the character behind it is taken as it is
         value.append(text[at : at + 1])
         at += 1
     return name, "".join(value), at + 1

@@ -6,7 +6,7 @@ first while other threads read the next ones, a few parts ahead at most, so that
 takes no ranges answers with all of the blob, which is then read over one connection.
 
 Each part is checked to be the one that was asked for, and is read on where it broke (`download.BlobPart`). The parts
-come out in order, and whoever reads verifies the whole.
+come out in order, and the reader verifies the whole.
 
 Spec: distribution-spec, Pulling blobs, end-2; RFC 9110 section 14.
 """

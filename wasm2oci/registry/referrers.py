@@ -2,13 +2,13 @@
 
 * The API answers an index, by pages. A filter is only believed when `OCI-Filters-Applied` names it.
 * 404, 400, 405, a web page, or a redirect to another host (GHCR) mean that there is no API. What was found out is kept.
-* Without it, the index lies under the tag `<algorithm>-<encoded>` of the subject, and whoever pushes a manifest with a
-  subject has to add it there: read, merge, write (with `If-Match` when the registry gives an entity tag), read again
-  to see that nobody wrote over it, three times at most. What is under the tag and is not an index is never
-  overwritten, and what the index says besides our entry is kept as it is.
+* Without it, the index lies under the tag `<algorithm>-<encoded>` of the subject, and a client that pushes a manifest
+  with a subject has to add it there: read, merge, write (with `If-Match` when the registry gives an entity tag), read
+  again to see that no other client wrote over it, three times at most. What is under the tag and is not an index is
+  never overwritten, and what the index says besides our entry is kept as it is.
 * A registry that reads the tag as the digest in it answers with the subject itself; that means that there are no
   referrers, and that none can be listed there: the tag is not written, and the subject, if it is an index, not changed.
-* `OCI-Subject` in the answer to a push says that the registry did that itself. Some said so and had no API, so it
+* `OCI-Subject` in the answer to a push says that the registry did that itself. Some sent it and had no API, so it
   counts only together with an API that answers.
 
 Spec: distribution-spec, Listing Referrers, Pushing Manifests with Subject, Unavailable Referrers API (end-12).
@@ -181,7 +181,7 @@ class Referrers:
                     exchange.session.world.sleep(_PAUSE * exchange.session.world.random())
                 etag = found.etag if found is not None else None
                 media_type = found.descriptor.media_type if found is not None else mt.OCI_INDEX
-                with contextlib.suppress(ConflictError):  # somebody was faster: read again
+                with contextlib.suppress(ConflictError):  # another writer was faster: read again
                     put_manifest(exchange, tag, media_type=media_type, raw=raw, if_match=etag)
         raise FallbackTagError(
             f"{join_name(exchange, tag)}: others keep writing over the list of referrers",

@@ -406,7 +406,7 @@ class Repository:
             try:
                 response = put_manifest(self._exchange, reference, media_type=descriptor.media_type, raw=raw)
             except ChildMissingError:
-                self._keeps_unasked = False  # it may have said yes to a blob and thrown it away
+                self._keeps_unasked = False  # it may have accepted a blob and thrown it away
                 raise
             except _TAG_REFUSALS:
                 if reference == tag and self._is_tagged(descriptor, tag):

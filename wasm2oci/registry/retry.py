@@ -1,7 +1,7 @@
 """Retries: whether to try again, and after how long. Nothing here sleeps.
 
 What is tried again: 408, 425, 429 and 5xx without 501 and 505, and exchanges that broke; but no HEAD that ends in 500,
-which some registries answer to every HEAD: whoever sent it asks in another way. The wait doubles each time,
+which some registries answer to every HEAD: the sender then asks in another way. The wait doubles each time,
 with full jitter, unless the registry says itself how long to wait; when it asks for more than `patience`, we give up
 and say so.
 """

@@ -2,7 +2,7 @@
 
     scope = type ":" name ":" action { "," action }
 
-The name may hold colons, so the type ends at the first and the actions start after the last. `*` stands for every
+The name may hold colons, so the type ends at the first and the actions start after the last. `*` means every
 action.
 Spec: distribution-spec's token authentication, Token Scope.
 """

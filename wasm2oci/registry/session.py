@@ -82,7 +82,7 @@ class World(NamedTuple):
         sleep: waits some seconds.
         random: a number from 0 to 1.
         now: seconds since 1970.
-        log: takes one line of the debug log, secrets already out of it; None when nobody reads it.
+        log: takes one line of the debug log, without secrets; None when no log is wanted.
         warn: takes one sentence for the user.
     """
 
@@ -187,7 +187,7 @@ class Session:
         with self._guard:
             unasked = self._auth is None
         refused = None
-        if unasked:  # nobody is told who we are, nor is that looked up, before the registry asks
+        if unasked:  # credentials are looked up and sent only after the registry asks
             refused = self._exchange(request, roam=roam)
             if refused.status != 401 or Origin.of(refused.url) != origin:
                 return refused
@@ -251,7 +251,7 @@ class Session:
         self.pause(delay, error.message)
 
     def pause(self, seconds: float, reason: str) -> None:
-        """Wait before another try; the user is told why when it takes `SILENCE` or longer.
+        """Wait before another try; a sentence for the user says why when it takes `SILENCE` or longer.
 
         Args:
             seconds: to wait.
@@ -352,7 +352,7 @@ class Session:
 
     def _may_repeat(self, request: "Request", error: ExchangeError, there: Origin) -> bool:
         if isinstance(error, ConnectionFailedError):
-            # Nobody there from the start is a wrong host or port; gone in the middle is a registry that restarts.
+            # No connection from the start means a wrong host or port; a lost one means a registry that restarts.
             return there in self._reached
         return request.repeatable and (there in self._reached or there == self.origin)
 

@@ -1,7 +1,7 @@
 """The sockets below httpx: connections that were opened early, pieces that suit large blobs, and bounds on an answer.
 
 httpx bounds the time between two pieces of an answer, and not their number: a head of a byte each minute, or without
-end (`103 Early Hints` again and again), would be read for ever. So whoever sends a request says what its head may cost
+end (`103 Early Hints` again and again), would be read for ever. So the sender of a request says what its head may cost
 (`head_budget`), and every piece that is received on that thread meanwhile is charged to it.
 
 Imported with httpx, and only then.

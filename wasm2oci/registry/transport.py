@@ -70,7 +70,7 @@ class HttpTransport:
     Args:
         tls: what to trust and show.
         environ: for the proxy variables.
-        connect_timeout: seconds until a connection stands.
+        connect_timeout: seconds until a connection is made.
         read_timeout: seconds between two pieces of an answer, and between two pieces that are sent; five times that
             for a head.
         clock: seconds that only grow.
@@ -184,10 +184,10 @@ class HttpTransport:
                 if target is targets[-1]:
                     raise
                 # Nothing was sent yet; a name may stand for addresses of a network that is not there (IPv6).
-        raise AssertionError("a name that was found stands for an address")
+        raise AssertionError("a name that was found has an address")
 
     def addresses(self, origin: Origin) -> list[str]:
-        """The addresses that an origin's name stands for; none behind a proxy, which looks names up itself."""
+        """The addresses that an origin's name resolves to; none behind a proxy, which looks names up itself."""
         if proxy_for(origin, self._environ) is not None:
             return []
         try:

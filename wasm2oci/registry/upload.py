@@ -11,11 +11,11 @@
       404                            -> OPEN, the session is gone; the second time, go on in CHUNKS
       408, 425, 429, 5xx, broken     -> wait, PROBE
     PROBE   HEAD blob                -> done, if the bytes arrived after all
-            GET location             -> CHUNKS from where the registry stands, if it kept something
+            GET location             -> CHUNKS from where the registry is, if it kept something
                                      -> else drop the session and OPEN; the second time, go on in CHUNKS
     CHUNKS  PATCH location           one piece after the other, each to the newest Location
       202 (ECR: 201)                 -> the next piece
-      413, 416                       -> ask where it stands; smaller pieces after 413 or "too large"
+      413, 416                       -> ask how much it has; smaller pieces after 413 or "too large"
       broken                         -> wait, PROBE
     CLOSE   PUT location?digest=     no bytes; failures as in WHOLE
 

@@ -146,7 +146,7 @@ def is_literal(host: str) -> bool:
 def reachable(there: Origin, addresses: "Sequence[str]", home: "Sequence[str]", *, careful: bool) -> list[str]:
     """Of the addresses that a name stands for, those that a registry may send us to.
 
-    A name is only a name: whoever owns it lets it point where it likes. So what `check_step` does with addresses in
+    A name is only a name: its owner can let it point anywhere. So what `check_step` does with addresses in
     URLs is done again with those that a connection is about to be made to.
 
     Args:
@@ -191,7 +191,7 @@ def join(base: str, location: str) -> str:
 def join_own(base: str, location: str) -> str:
     """The absolute URL by which a registry names a place of its own, for an upload or the next page; see `join`.
 
-    A registry behind a proxy that ends TLS, and that was not told so (X-Forwarded-Proto), names itself with http. Then
+    A registry behind a proxy that ends TLS, and that does not know it (X-Forwarded-Proto), names itself with http. Then
     the origin that was asked is kept, as skopeo does, and only path and query are taken.
     """
     url = join(base, location)

@@ -52,7 +52,7 @@ class Preflight:
         entry: the exported function to call; None where instantiation, and `_initialize`, are all there is to do.
         type: its signature.
         initialize: whether `_initialize` is to be called before it.
-        missing: imported functions nobody offers, which trap when they are called.
+        missing: imported functions that are not offered, which trap when they are called.
     """
 
     module: Module | None
@@ -92,7 +92,7 @@ def look(request: RunRequest) -> Preflight:
     Raises:
         MalformedError: the bytes are no module.
         EntryError: there is nothing to call.
-        GuestSetupError: it imports what nobody offers, or asks for more memory than it may have.
+        GuestSetupError: it imports what is not offered, or asks for more memory than it may have.
     """
     if preamble(request.module) is ModuleKind.COMPONENT:
         return Preflight(None)

@@ -104,7 +104,7 @@ class RunRequest:
         values: the text of its arguments.
         limits: what it may use.
         engine: which engine to take.
-        missing_as_traps: let it start although it imports functions nobody offers; calling one of them traps.
+        missing_as_traps: let it start although it imports functions that are not offered; calling one of them traps.
         trace: takes a line for each WASI call; None for no trace.
         timings: whether to say where time went (embedded engine).
         cache: a folder for code made from modules; None to keep none.

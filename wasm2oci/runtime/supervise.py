@@ -51,7 +51,7 @@ def supervise(
     Args:
         work: runs the guest, in a new thread.
         interrupt: thrown to break it off.
-        kick: told the thread's identity, makes the guest's own code stop.
+        kick: called with the thread's identity, makes the guest's own code stop.
         timeout_s: seconds `work` may take, or None.
         stack: bytes of the thread's stack that are the guest's, beside those of its host.
 

@@ -66,13 +66,13 @@ def _host(call: Call) -> Callable[..., int | None]:
 
 
 def offer_traced(linker: wasmtime.Linker, native: wasmtime.Linker, engine: wasmtime.Engine, tracer: Tracer) -> None:
-    """Offer wasmtime's functions, with a tracer told of each call.
+    """Offer wasmtime's functions, with a tracer that is called after each call.
 
     Args:
         linker: links the guest.
         native: has wasmtime's functions.
         engine: of both.
-        tracer: told of each call.
+        tracer: called after each call.
     """
     passing = _Passing(native, engine)
     for function in FUNCTIONS:

@@ -25,7 +25,7 @@ class Access(Protocol):
         ...
 
     def identify(self, authorization: str | None, peer: str = "") -> str | None:
-        """The user that an `Authorization` field proves, `ANONYMOUS` where none is needed, None when it proves nobody.
+        """The user that an `Authorization` field proves, `ANONYMOUS` where none is needed, None when it proves no user.
 
         Args:
             authorization: the field's value, None when the request has none.
@@ -68,7 +68,7 @@ class Everyone:
 
 
 class BasicAccess:
-    """Known users may do everything; nobody else anything.
+    """Known users may do everything, others nothing.
 
     Args:
         passwords: who is known.
@@ -87,5 +87,5 @@ class BasicAccess:
         return credentials[0]
 
     def allows(self, user: str, action: "Action", repository: str) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Whoever was identified."""
+        """The user who was identified."""
         return user != ANONYMOUS

@@ -156,7 +156,7 @@ def _session(call: "Call") -> "Iterator[UploadSession]":
     if not session.lock.acquire(timeout=_WAIT):
         raise ProblemError("BLOB_UPLOAD_INVALID", "another request is changing this upload", status=409)
     try:
-        # Whoever held the lock may have ended it.
+        # The holder of the lock may have ended it.
         yield call.uploads.get(call.repository, call.reference)
     finally:
         call.uploads.touch(session)

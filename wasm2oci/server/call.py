@@ -52,7 +52,7 @@ class Call:
     """One request on its way to its endpoint; `repository` is checked, `reference` is not.
 
     `rows` are those of the endpoint table: they have the same method and path, and each its own parameters. Work that
-    may take long without waiting for the client (parsing a large manifest) is told to `effort` before.
+    may take long without waiting for the client (parsing a large manifest) is announced to `effort` before.
     """
 
     rows: "tuple[Endpoint, ...]"

@@ -219,7 +219,7 @@ class Connection:
                 if empty > _EMPTY_LINES:
                     raise HeadError("request line is missing")
             if self._buffer[:1] and not self._buffer[:1].isalpha() and self._buffer[:1] != b"\r":
-                # A TLS handshake, mostly: whoever tries https first must not wait for a time-out.
+                # A TLS handshake, mostly: a client that tries https first must not wait for a time-out.
                 raise HeadError("this is not HTTP; the registry is served by plain http")
             end = self._buffer.find(b"\r\n\r\n", searched)
             if 0 <= end <= limits.head:
@@ -301,7 +301,7 @@ class _Incoming:
             return
         self._started = time.monotonic()
         self._connection.begin_to_move()
-        # Broken until proven whole: whoever stops in the middle leaves a connection nobody can go on with.
+        # Broken until proven whole: a request that stops in the middle leaves a connection that cannot be used again.
         self._broken = True
         try:
             if self._continue:

@@ -9,9 +9,9 @@ A name cannot hold `+` nor begin with `_`, so nothing collides. The rules that k
 
 1. Bytes are written below `_uploads`, synced, and only then linked under their digest: a name means whole content.
 2. Links are synced before the `index.json` that needs them is renamed into place: a tag means whole content.
-3. A link's count is the blob's reference count: a file of `_blobs` with one link is nobody's, and goes.
+3. A link's count is the blob's reference count: a file of `_blobs` with one link has no repository, and is removed.
 
-What is there was put there by anybody, or decayed since:
+What is there may have been put there by any client, or have decayed since:
 
 4. Symbolic links and special files below the root are not there, whatever they lead to; nothing is written by way of
    one.
@@ -387,7 +387,7 @@ class DiskStorage:
     def _make(self, repository: str) -> None:
         if self.has_repository(repository):
             return
-        # Made aside and moved into place whole: nobody sees half a layout. Whoever was faster wins.
+        # Made aside and moved into place whole, so that no reader sees half a layout. The first writer wins.
         aside = self.temporary()
         for algorithm in ALGORITHMS:
             (aside / "blobs" / algorithm).mkdir(parents=True)

@@ -36,14 +36,14 @@ def parse_listen(text: str) -> tuple[str, int]:
 
 
 def check_exposure(host: str, *, authenticated: bool) -> None:
-    """Let nobody offer a registry to a network to which everybody may write.
+    """Refuse to offer a registry to a network in which every client may write.
 
     Raises:
         UsageError: the address is not the loopback's, and no user is asked for.
     """
     if not authenticated and not _stays_here(host):
         raise UsageError(
-            f"refusing to listen at {host} without authentication: anybody who reaches it could write to it",
+            f"refusing to listen at {host} without authentication: every client that reaches it could write to it",
             remedy=Remedy(RemedyKind.PROTECT_SERVER),
         )
 

@@ -1,6 +1,6 @@
 """Fairness between clients: turns for what costs the registry time, and whose share is the largest.
 
-A client is told by its address; of IPv6 the first 64 bits count, since one machine has all that follow. Whatever there
+A client is known by its address; of IPv6 the first 64 bits count, since one machine has all that follow. Whatever there
 is little of is shared by address first, so that many connections from one place do not take the places of others, and
 then by caller (a user's name, a connection) within an address.
 """
@@ -27,7 +27,7 @@ class Peer(NamedTuple):
     """Who shares what there is little of.
 
     Attributes:
-        address: of the peer, as told by `of`.
+        address: of the peer, as `of` makes it.
         caller: tells apart callers at one address; any text.
     """
 

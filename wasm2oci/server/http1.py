@@ -1,6 +1,6 @@
 """HTTP/1.1 as bytes: heads are read and written here, and nothing is guessed.
 
-A server behind a proxy that reads a message differently than the proxy did can be made to answer somebody else's
+A server behind a proxy that reads a message differently than the proxy did can be made to answer another client's
 request. So whatever two readers could see differently is refused: bare line feeds, folded fields, spaces before a
 colon, two lengths, a length beside chunks, chunks in HTTP/1.0, a second Host.
 Spec: RFC 9112 (messages), RFC 9110, 5.5 (field values).

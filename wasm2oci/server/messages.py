@@ -106,7 +106,7 @@ class Request:
         target: origin form: the path and, after `?`, the query; still percent-encoded.
         headers: its fields.
         body: its bytes, one pass; iterating may raise `BrokenBodyError`.
-        length: bytes of the body, None when it is chunked and nobody knows.
+        length: bytes of the body, None when it is chunked and not known.
         peer: the client's address, for people.
         secure: whether it came over TLS.
     """

@@ -58,7 +58,7 @@ HEAD is answered as GET; the HTTP server leaves the body out.
 _IN_MEMORY: Final = 64 << 10
 """Bytes of a response that are kept in memory until they are sent."""
 _ADDRESS: Final = re.compile(r"(?:localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z", re.IGNORECASE)
-"""A Host that nobody's name server decides on."""
+"""A Host that no name server decides on."""
 
 
 class Registry:
@@ -70,7 +70,7 @@ class Registry:
         rules: limits and switches.
         site: answers what is not below `/v2/`, for an identified user; None for a registry without pages.
         now: seconds that only grow.
-        new_id: 32 lowercase hex digits nobody can guess.
+        new_id: 32 lowercase hex digits that cannot be guessed.
         report: takes what went wrong here, for who runs the registry.
     """
 

@@ -4,7 +4,7 @@
     /r/<repository>          its tags and untagged manifests
     /r/<repository>@<digest> an artifact; `:<tag>` works too
 
-What a module is made of is not this package's knowledge: whoever makes a `Site` hands in `describe`.
+What a module is made of is not this package's knowledge: the maker of a `Site` hands in `describe`.
 """
 
 import itertools
@@ -76,7 +76,7 @@ class Site:
 
     Args:
         storage: of the registry.
-        access: its rules: nobody sees here what he may not pull.
+        access: its rules: a page shows a user nothing that the user may not pull.
         describe: what a manifest's module is made of; takes a turn of the effort before what takes long. Raises nothing
             but the `ProblemError` of that.
     """

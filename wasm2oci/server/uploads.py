@@ -7,7 +7,7 @@ When there are as many as may be, a new one takes the place of one that holds th
 the most, the one that was silent for longest, and only if nothing was sent to it or it was silent for a minute.
 
 A session belongs to the repository it was opened in, and one request at a time may change it. Sessions live in the
-memory of the process, so a registry that starts again knows none: their clients are told 404 and begin anew.
+memory of the process, so a registry that starts again knows none: their clients get 404 and begin anew.
 Spec: distribution-spec, Pushing a blob in chunks, end-4 to end-6, end-13 and end-14.
 """
 
@@ -34,7 +34,7 @@ _ID: Final = re.compile(r"[0-9a-f]{32}\Z")
 
 
 class UploadSession:
-    """One upload: what arrived so far and its hash. Whoever changes it holds `lock`."""
+    """One upload: what arrived so far and its hash. A thread that changes it holds `lock`."""
 
     __slots__ = ("_hasher", "_writer", "client", "id", "lock", "repository", "used")
 
@@ -97,7 +97,7 @@ class Uploads:
     Args:
         storage: where their bytes go.
         now: the clock, in seconds that only grow.
-        new_id: makes 32 lowercase hex digits nobody can guess.
+        new_id: makes 32 lowercase hex digits that cannot be guessed.
         idle: seconds of silence after which a session is abandoned.
         most: sessions at once; above it a new one replaces another (see the module), or is refused.
     """

@@ -59,7 +59,7 @@ _EC: Final[dict[str, tuple[str, hashes.HashAlgorithm, int]]] = {
 
 
 class NotationSignature(NamedTuple):
-    """A signature whose bytes are whole and by the first certificate of its chain; nobody is trusted yet.
+    """A signature whose bytes are whole and by the first certificate of its chain; no certificate is trusted yet.
 
     Args:
         target: descriptor of what was signed.

@@ -6,7 +6,7 @@
 | GitLab CI | `GITLAB_CI` |
 | Azure Pipelines | `TF_BUILD` |
 
-Variables can be set by anybody who runs this tool. What makes a provenance credible is who signed it.
+Every user of this tool can set variables. A provenance is as credible as its signer.
 
 Spec: slsa.dev/spec/v1.0/provenance.
 """

@@ -1,4 +1,4 @@
-"""What a guest is given of the world: nothing that does not stand in its `WasiContext`."""
+"""What a guest is given of the world: only what its `WasiContext` has."""
 
 import os
 import time
@@ -83,7 +83,7 @@ class WasiContext:
         stderr: descriptor 2.
         clock: where times come from.
         waiter: how blocking calls wait.
-        random: that many bytes that nobody can foresee.
+        random: that many bytes that cannot be predicted.
     """
 
     args: tuple[bytes, ...]

@@ -1,4 +1,4 @@
-"""How a guest ends other than by returning: raised in a call, caught by whoever started the guest.
+"""How a guest ends other than by returning: raised in a call, caught by the caller that started the guest.
 
 Neither is an `Exception`: nothing between, least of all an engine, may keep it.
 """

@@ -418,7 +418,7 @@ class CallOutcome:
 
 
 class Tracer(Protocol):
-    """Told of every call once it is over."""
+    """Called after every call of a guest."""
 
     def __call__(self, function: WasiFunction, outcome: CallOutcome) -> None:
         """Take note."""
