@@ -99,6 +99,41 @@ class SignatureMethods:
         request = AttestRequest(source, private, predicate_type, raw, SignatureFormat(signature_format))
         return attest(request, self.environment)
 
+    def sign_keyless(
+        self,
+        reference: str,
+        *,
+        annotations: Mapping[str, str] = _NOTHING,
+        predicate: bytes | Path | None = None,
+        predicate_type: str = "custom",
+        trust_config: Path | None = None,
+    ) -> Signed:
+        """Sign what a reference names now, or a statement about it, with the identity of this CI job instead of a key.
+
+        The identity and the digest are in Sigstore's public log afterwards.
+
+        Args:
+            reference: where the artifact is.
+            annotations: are signed as well.
+            predicate: what is stated, as for `attest`; None for a plain signature.
+            predicate_type: one of cosign's short names, or a URI.
+            trust_config: Sigstore's services and root (`ClientTrustConfig`); None for the public instance.
+
+        Raises:
+            SigstoreMissingError: the extra `sigstore` is not installed.
+            NoIdentityError: nothing vouches for an identity here.
+            SigningServiceError: Sigstore's services failed; nothing was attached.
+            Wasm2OciError: as `sign`.
+        """
+        from wasm2oci.operations.sign import read_predicate
+        from wasm2oci.operations.sign_keyless import KeylessRequest, sign_keyless
+        from wasm2oci.operations.subject import parse_place
+
+        raw = read_predicate(predicate) if isinstance(predicate, Path) else predicate
+        config = None if trust_config is None else read_predicate(trust_config)
+        request = KeylessRequest(parse_place(reference), annotations, raw, predicate_type, config)
+        return sign_keyless(request, self.environment)
+
     def attestations(self, reference: str, trust: TrustOptions | None = None) -> Attestations:
         """The statements about an artifact: with a key or an identity those that it signed, else all, unchecked.
 

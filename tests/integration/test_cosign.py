@@ -205,3 +205,20 @@ def test_a_copy_keeps_what_cosign_signed(bench: Bench) -> None:
     bench.ours("copy", "-r", bench.ref, f"{bench.host}/mirror/app:v1")
     bench.ours("verify", f"{bench.host}/mirror/app:v1", "--key", "theirs.pub")
     replace(bench, repository="mirror/app").verify("verify", "--key", "theirs.pub")
+
+
+def test_cosign_verifies_what_we_sign_without_a_key(bench: Bench) -> None:
+    """Fulcio and Rekor are the tests' own; what cosign reads is what the library `sigstore` made of their answers."""
+    from tests.support.sigstore_instance import GITHUB_ISSUER
+    from tests.support.sigstore_services import WORKFLOW, sigstore_services
+
+    with sigstore_services() as services:
+        bench.root.write_bytes(services.instance.trusted_root)
+        (bench.folder / "trust.json").write_bytes(services.trust_config)
+        env = {"HOME": str(bench.folder), "SIGSTORE_ID_TOKEN": services.token()}
+        arguments = ("sign", bench.ref, "--keyless", "--trust-config", "trust.json")
+        assert invoke(*arguments, env=env, cwd=bench.folder).code == 0
+    who = ("--certificate-oidc-issuer", GITHUB_ISSUER, "--trusted-root", str(bench.root), "--new-bundle-format")
+    identity = f"https://github.com/{WORKFLOW}"
+    bench.theirs("verify", "--certificate-identity", identity, *who, bench.ref)
+    bench.theirs("verify", "--certificate-identity", f"{identity}x", *who, bench.ref, code=1)

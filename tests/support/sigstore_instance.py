@@ -172,6 +172,10 @@ class Instance:
         return json.dumps(value).encode()
 
     def certificate(self, how: Signing, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+        return self.certify(how, key.public_key())
+
+    def certify(self, how: Signing, key: ec.EllipticCurvePublicKey) -> x509.Certificate:
+        """A certificate of this identity for a public key."""
         usage = x509.KeyUsage(
             digital_signature=True,
             content_commitment=False,
@@ -190,13 +194,13 @@ class Instance:
             x509.CertificateBuilder()
             .subject_name(x509.Name([]))
             .issuer_name(self.issuing.subject)
-            .public_key(key.public_key())
+            .public_key(key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(how.at)
             .not_valid_after(how.at + how.lifetime)
             .add_extension(usage, critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.issuing_key.public_key()), critical=False
             )

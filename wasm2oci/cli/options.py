@@ -5,6 +5,7 @@ connection options: `cli.app` makes the values from them.
 """
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
 from wasm2oci.cli.declare import Argument, Group, Option
@@ -17,13 +18,16 @@ __all__ = [
     "ConnectGroup",
     "Format",
     "HostArgument",
+    "KeylessOption",
     "ModuleOption",
+    "OptionalSignKey",
     "PlatformOption",
     "ReferenceArgument",
     "Reporting",
     "ReportingGroup",
     "SignKeyOption",
     "SignatureFormatOption",
+    "TrustConfigOption",
     "TrustGroup",
 ]
 
@@ -184,6 +188,13 @@ VERIFY_GROUP = Group(
 """The same options where signatures are what the command is about."""
 
 SignKeyOption = Annotated[str, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")]
+OptionalSignKey = Annotated[
+    str | None, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")
+]
+KeylessOption = Annotated[bool, Option("--keyless", help="Sign as this CI job; that is in a public log then.")]
+TrustConfigOption = Annotated[
+    Path | None, Option("--trust-config", metavar="FILE", help="Sigstore instance for --keyless: ClientTrustConfig.")
+]
 SignatureFormatOption = Annotated[
     SignatureFormat,
     Option(

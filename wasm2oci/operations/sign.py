@@ -32,8 +32,11 @@ __all__ = [
     "SignRequest",
     "Signed",
     "attest",
+    "now",
+    "parse_predicate",
     "prepare_signature",
     "read_predicate",
+    "repository_name",
     "sign",
 ]
 
@@ -79,19 +82,23 @@ class Signed(NamedTuple):
         reference: the artifact.
         pinned: the same by digest.
         manifest: what was signed.
-        key_id: SHA-256 of the public key, in hex.
+        key_id: SHA-256 of the public key, in hex; None for an identity.
         predicate_type: of the statement.
         referrer: the manifest that holds the bundle, or None.
         tag: the legacy tag, or None.
+        identity: who signed, where that was not a key.
+        issuer: who vouched for the identity.
     """
 
     reference: str
     pinned: str
     manifest: Descriptor
-    key_id: str
+    key_id: str | None
     predicate_type: str
     referrer: Descriptor | None
     tag: str | None
+    identity: str | None = None
+    issuer: str | None = None
 
 
 class Prepared(NamedTuple):
@@ -129,7 +136,7 @@ def prepare_signature(request: SignRequest, subject: Descriptor, environment: En
     key, annotations = request.key, request.annotations
     if request.form is not SignatureFormat.LEGACY:
         raw = bundle.sign(key, signature_statement(subject.digest, annotations))
-        new = BundleToAttach(raw, COSIGN_SIGNATURE, _now(environment))
+        new = BundleToAttach(raw, COSIGN_SIGNATURE, now(environment))
     if request.form is not SignatureFormat.BUNDLE:
         repository = repository_name(request.source)
         payload, descriptor = simple_signing.sign(key, subject.digest, repository, annotations)
@@ -146,14 +153,14 @@ def attest(request: AttestRequest, environment: Environment) -> Signed:
         Wasm2OciError: the place failed.
     """
     kind = predicate_type(request.type)
-    predicate = _predicate(request, environment)
+    predicate = parse_predicate(kind, request.predicate, environment)
     with environment.places() as places:
         target = places.write(request.source)
         subject = target.resolve(places.identifier(request.source))
         statement = attestation(subject.digest, repository_name(request.source), kind, predicate)
         new = layer = None
         if request.form is not SignatureFormat.LEGACY:
-            new = BundleToAttach(bundle.sign(request.key, statement), kind, _now(environment))
+            new = BundleToAttach(bundle.sign(request.key, statement), kind, now(environment))
         if request.form is not SignatureFormat.BUNDLE:
             envelope = dsse.sign(request.key, PAYLOAD_TYPE, statement).raw
             # cosign needs the annotation to be there, although the signature is in the envelope.
@@ -188,17 +195,23 @@ def read_predicate(path: Path) -> bytes:
     return raw
 
 
-def _predicate(request: AttestRequest, environment: Environment) -> Any:
-    if predicate_type(request.type) == predicate_type("custom"):
+def parse_predicate(kind: str, raw: bytes, environment: Environment) -> Any:
+    """A predicate of this type (a URI), ready for JSON.
+
+    Raises:
+        UsageError: it is not JSON.
+    """
+    if kind == predicate_type("custom"):
         # cosign's own type wraps any text.
-        return {"Data": request.predicate.decode("utf-8", "replace"), "Timestamp": _now(environment)}
+        return {"Data": raw.decode("utf-8", "replace"), "Timestamp": now(environment)}
     try:
-        return json.loads(request.predicate)
+        return json.loads(raw)
     except ValueError as error:
         raise UsageError(f"the predicate is not JSON: {error}") from error
 
 
-def _now(environment: Environment) -> str:
+def now(environment: Environment) -> str:
+    """The time of a signature, RFC 3339; `SOURCE_DATE_EPOCH` fixes it."""
     epoch = environment.variables.get("SOURCE_DATE_EPOCH", "")
     seconds = int(epoch) if epoch.isascii() and epoch.isdigit() and len(epoch) < 12 else int(environment.clock())
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -31,6 +31,7 @@ __all__ = [
     "Statement",
     "attestation",
     "matches_type",
+    "named_statement",
     "predicate_type",
     "read_statement",
     "signature_statement",
@@ -115,6 +116,22 @@ def attestation(subject: Digest, name: str, type_: str, predicate: object) -> by
         predicate: what is claimed, ready for JSON.
     """
     return _encoded(_V01, {"name": name, "digest": {subject.algorithm: subject.encoded}}, type_, predicate)
+
+
+def named_statement(subject: Digest, name: str, type_: str, predicate: object, annotations: Mapping[str, str]) -> bytes:
+    """A statement of version 1 that names its subject, which the library `sigstore` asks for.
+
+    Args:
+        subject: digest of the manifest.
+        name: of its repository, for people.
+        type_: the predicate's type, a URI.
+        predicate: what is claimed, ready for JSON.
+        annotations: what the signer says besides.
+    """
+    entry: dict[str, Any] = {"name": name, "digest": {subject.algorithm: subject.encoded}}
+    if annotations:
+        entry["annotations"] = dict(sorted(annotations.items()))
+    return _encoded(_V1, entry, type_, predicate)
 
 
 def _encoded(version: str, subject: dict[str, Any], type_: str, predicate: object) -> bytes:

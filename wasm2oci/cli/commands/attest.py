@@ -3,9 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-from wasm2oci.cli.commands.sign import show_signed
+from wasm2oci.cli.commands.sign import check_signer, show_signed
 from wasm2oci.cli.declare import Option
-from wasm2oci.cli.options import ReferenceArgument, SignatureFormatOption, SignKeyOption
+from wasm2oci.cli.options import (
+    KeylessOption,
+    OptionalSignKey,
+    ReferenceArgument,
+    SignatureFormatOption,
+    TrustConfigOption,
+)
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client, SignatureFormat
@@ -18,7 +24,9 @@ def command(
     terminal: Terminal,
     *,
     ref: ReferenceArgument,
-    key: SignKeyOption,
+    key: OptionalSignKey = None,
+    keyless: KeylessOption = False,
+    trust_config: TrustConfigOption = None,
     predicate: Annotated[Path, Option("--predicate", metavar="FILE", help="What is stated: JSON.")],
     type_: Annotated[
         str,
@@ -31,12 +39,16 @@ def command(
 
     wasm2oci attest ghcr.io/me/app:v1 --key cosign.key --type cyclonedx --predicate bom.json
     """
-    signed = client.attest(
-        ref,
-        key,
-        predicate,
-        predicate_type=type_,
-        signature_format=signature_format,
-        ask_password=terminal.ask_password,
-    )
+    private = check_signer(key, signature_format, trust_config, keyless=keyless)
+    if private is None:
+        signed = client.sign_keyless(ref, predicate=predicate, predicate_type=type_, trust_config=trust_config)
+    else:
+        signed = client.attest(
+            ref,
+            private,
+            predicate,
+            predicate_type=type_,
+            signature_format=signature_format,
+            ask_password=terminal.ask_password,
+        )
     show_signed(output, signed)
