@@ -2,15 +2,17 @@
 
 import contextlib
 import ctypes
+from collections.abc import Iterable
 from typing import Any
 
 from wasm2oci.engine import Engine, Linker, Module
 from wasm2oci.engine.binary import decode_names
 from wasm2oci.engine.preview1 import host_functions
 from wasm2oci.engine.runtime.limits import Account, ResourceLimits, allowed_calls
-from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
+from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind, WasmException
 from wasm2oci.engine.syntax.module import Import
 from wasm2oci.engine.syntax.types import DefType, FuncType
+from wasm2oci.engine.translate.traps import thrown
 from wasm2oci.errors import ExitCode
 from wasm2oci.runtime.child import free_memory
 from wasm2oci.runtime.preflight import INITIALIZE, TABLE_ELEMENT, Preflight
@@ -68,14 +70,17 @@ def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcom
             return end(Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY)
         except Trap as trap:
             free_memory()
-            frames = tuple(StackFrame(frame.function, frame.name, frame.offset) for frame in trap.frames)
-            report = TrapReport(str(trap), frames)
+            report = TrapReport(str(trap), _shown(trap.frames))
             if trap.kind is TrapKind.OUT_OF_MEMORY:
                 return end(Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY, trap=report)
             return end(Ending.TRAPPED, ExitCode.TRAP, trap=report)
-        except WasmException:
-            return end(Ending.TRAPPED, ExitCode.TRAP, trap=TrapReport("uncaught exception"))
+        except WasmException as error:
+            return end(Ending.TRAPPED, ExitCode.TRAP, trap=TrapReport("uncaught exception", _shown(thrown(error))))
     return end(Ending.EXITED, ExitCode.OK, results=results)
+
+
+def _shown(frames: Iterable[Frame]) -> tuple[StackFrame, ...]:
+    return tuple(StackFrame(frame.function, frame.name, frame.offset) for frame in frames)
 
 
 def _kick(thread: int) -> None:

@@ -4,6 +4,7 @@ wasmtime's Python binding ends the whole process when it meets a vector or a gar
 signature of a function it calls, so signatures are read here, by our own decoder, first. Bodies are not touched.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +37,24 @@ _LOOKED_AT: Final = 10_000
 _RETURNABLE: Final = _CALLABLE | {FUNCREF, EXTERNREF}
 
 
+def _instructions(word: str, codes: Iterable[int], prefix: bytes = b"") -> dict[bytes, str]:
+    return {prefix + bytes([code]): word for code in codes}
+
+
+_GC: Final = b"\xfb"
+_WORDS: Final = {
+    "out of bounds table access": _instructions("undefined element", (0x11, 0x13)),
+    "null reference": {
+        **_instructions("null function reference", (0x14, 0x15)),
+        **_instructions("null exception reference", (0x0A,)),
+        **_instructions("null structure reference", range(0x02, 0x06), _GC),
+        **_instructions("null array reference", range(0x0B, 0x14), _GC),
+        **_instructions("null i31 reference", range(0x1D, 0x1F), _GC),
+    },
+}
+"""By wasmtime's name and the instruction's bytes: the specification's words, which the embedded engine uses."""
+
+
 class TypeUnsupportedError(UnsupportedError):
     """The engine cannot pass values of this type in or out."""
 
@@ -62,12 +81,21 @@ class Preflight:
     missing: tuple[Import, ...] = ()
 
     def named(self, trap: TrapReport) -> TrapReport:
-        """The report with functions that have no name called by what they are exported as."""
+        """The report in the specification's words, and functions without a name called by what they are exported as."""
         if self.module is None:
             return trap
         exported = {e.index: e.name for e in self.module.exports if e.kind is ExternKind.FUNC}
         frames = [f if f.name else StackFrame(f.function, exported.get(f.function), f.offset) for f in trap.frames]
-        return TrapReport(trap.reason, tuple(frames))
+        return TrapReport(self._reason(trap), tuple(frames))
+
+    def _reason(self, trap: TrapReport) -> str:
+        """What the specification calls a trap that wasmtime has one name for, by the instruction that trapped."""
+        words = _WORDS.get(trap.reason)
+        offset = trap.frames[0].offset if trap.frames else None
+        if words is None or offset is None or self.module is None:
+            return trap.reason
+        code = self.module.data[offset : offset + 2]
+        return words.get(bytes(code[:1])) or words.get(bytes(code)) or trap.reason
 
     @property
     def code_size(self) -> int:
@@ -106,14 +134,14 @@ def look(request: RunRequest) -> Preflight:
         raise GuestSetupError(
             f"{entry!r} takes or returns values: no program starts so", remedy=Remedy(RemedyKind.INVOKE, f"'{entry}'")
         )
-    initialize = INITIALIZE in exports and entry not in {START, INITIALIZE}
+    initialize = INITIALIZE in exports and entry != INITIALIZE
     if initialize and module.func_type(exports[INITIALIZE].index) != _NOTHING:
         raise GuestSetupError(f"{INITIALIZE!r} takes or returns values: no library is initialized so")
     return Preflight(module, entry, signature, initialize, missing)
 
 
 def _entry(request: RunRequest, module: Module, exports: "Mapping[str, Export]") -> str | None:
-    """What is called: the function asked for; a command's `_start`; the default export; else nothing.
+    """What is called: the function asked for; the default export; a command's `_start`; else nothing, as on wasmtime.
 
     A module with a start function or, a reactor, with `_initialize` does its work without that.
     """
@@ -121,7 +149,7 @@ def _entry(request: RunRequest, module: Module, exports: "Mapping[str, Export]")
         if request.invoke not in exports:
             raise _no_entry(request.invoke, list(exports), invoked=True)
         return request.invoke
-    for name in (START, DEFAULT):
+    for name in (DEFAULT, START):
         if name in exports:
             return name
     if module.start is None and INITIALIZE not in exports:

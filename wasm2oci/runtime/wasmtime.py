@@ -178,6 +178,12 @@ def _writer(fd: int, interrupt: Interrupt) -> Callable[[bytes], object]:
     return write
 
 
+def _functions(module: wasmtime.Module, wanted: set[str]) -> set[str]:
+    """Which of the names are exported functions."""
+    exports = [export for export in module.exports if export.name in wanted]
+    return {export.name for export in exports if isinstance(export.type, wasmtime.FuncType)}
+
+
 def run_known(request: RunRequest, why: str) -> RunOutcome | None:
     """Run a program whose code is kept: it was looked at before that was made, and need not be again.
 
@@ -193,9 +199,9 @@ def run_known(request: RunRequest, why: str) -> RunOutcome | None:
             return None
 
         def work() -> tuple[str, ...]:
-            names = {export.name for export in module.exports}
-            entry = next((name for name in (_START, _DEFAULT) if name in names), None)
-            _call(session, module, entry, initialize=entry != _START and _INITIALIZE in names)
+            names = _functions(module, {_DEFAULT, _START, _INITIALIZE})
+            entry = next((name for name in (_DEFAULT, _START) if name in names), None)
+            _call(session, module, entry, initialize=_INITIALIZE in names)
             return ()
 
         return guarded(session, work, why)

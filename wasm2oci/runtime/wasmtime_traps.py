@@ -41,6 +41,8 @@ _TRAPS: Final = {
     wasmtime.TrapCode.ARRAY_OUT_OF_BOUNDS: "out of bounds array access",
     wasmtime.TrapCode.CAST_FAILURE: "cast failure",
     wasmtime.TrapCode.UNCAUGHT_EXCEPTION: "uncaught exception",
+    wasmtime.TrapCode.ATOMIC_WAIT_NON_SHARED_MEMORY: "expected shared memory",
+    wasmtime.TrapCode.ALLOCATION_TOO_LARGE: "out of memory",
 }
 _TEXTS: Final = {
     "wasm `unreachable` instruction executed": "unreachable",

@@ -84,10 +84,17 @@ def _string(memory: GuestMemory, address: int, size: int) -> bytes:
 
 
 def _iovecs(memory: GuestMemory, address: int, count: int) -> list[tuple[int, int]]:
+    """The first buffers that are not empty, at most `_IOV_MAX`: a call may move less than all of them."""
     address, count = address & 0xFFFF_FFFF, count & 0xFFFF_FFFF
-    if count > _IOV_MAX:
-        raise WasiError(Errno.INVAL)
-    return list(CIOVEC.iter_unpack(memory.read(address, count * CIOVEC.size)))
+    if count:
+        memory.read(address + count * CIOVEC.size - 1, 1)  # all of the list must be there
+    found: list[tuple[int, int]] = []
+    for start in range(0, count, _IOV_MAX):
+        part = memory.read(address + start * CIOVEC.size, min(_IOV_MAX, count - start) * CIOVEC.size)
+        found += [(place, size) for place, size in CIOVEC.iter_unpack(part) if size]
+        if len(found) >= _IOV_MAX:
+            break
+    return found[:_IOV_MAX]
 
 
 def _gathered(memory: GuestMemory, address: int, count: int) -> bytes:

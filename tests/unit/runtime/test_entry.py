@@ -40,7 +40,9 @@ def written(rest: str, engine: EngineChoice, **more: str) -> str:
         ('(export "" (func $c))', "c"),
         ('(start $a) (export "_initialize" (func $b)) (export "" (func $c))', "abc"),
         ('(start $a) (export "_start" (func $c))', "ac"),
-        ('(export "_start" (func $a)) (export "" (func $t)) (export "_initialize" (func $t))', "a"),
+        ('(export "_start" (func $t)) (export "" (func $a))', "a"),
+        ('(export "_start" (func $a)) (export "_initialize" (func $b))', "ba"),
+        ('(export "_start" (func $a)) (export "_initialize" (memory 0)) (memory (export "") 1)', "a"),
         ('(start $a) (export "other" (func $t))', "a"),
     ],
 )

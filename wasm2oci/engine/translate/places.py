@@ -38,6 +38,7 @@ def _memory(row: Opcode) -> bool:
     }
 
 
+_THROWS: Final = _named("throw")
 _CALLS: Final = _holding("call")
 _INDIRECT: Final = _holding("call_indirect")
 _CAN: Final[dict[TrapKind, _Test]] = {
@@ -93,16 +94,16 @@ class Places:
             known = self._known[index, offset] = offset if found is None else found
         return known
 
-    def trapped(self, index: int, offset: int, kind: TrapKind, *, writes: bool | None = None) -> int:
+    def trapped(self, index: int, offset: int, kind: TrapKind | None, *, writes: bool | None = None) -> int:
         """The offset of the instruction that trapped.
 
         Args:
             index: of the function.
             offset: of the statement.
-            kind: of the trap.
+            kind: of the trap; None for an exception.
             writes: whether it was an instruction that stores or one that loads, where that is known.
         """
-        can = _CAN.get(kind)
+        can = _THROWS if kind is None else _CAN.get(kind)
         if can is None:
             return offset
         told = writes is not None and kind in _TOLD

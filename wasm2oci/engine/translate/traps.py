@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final
 
-from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind
+from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind, WasmException
 from wasm2oci.engine.translate.loader import FILE_PREFIX, Loader
 from wasm2oci.engine.translate.places import Places
 
@@ -51,6 +51,18 @@ def explain(error: Exception) -> Trap | None:
     if trap is not None and not trap.frames:
         trap.frames = tuple(_frames(tracebacks, trap.kind))
     return trap
+
+
+def thrown(error: WasmException) -> tuple[Frame, ...]:
+    """The guest's functions an exception came through, innermost first: from where it was thrown the last time."""
+    seen: set[int] = set()
+    tracebacks = []
+    for traceback in _tracebacks(error.__traceback__):
+        if id(traceback.tb_frame) in seen:
+            break  # where it had been caught before it was thrown again
+        seen.add(id(traceback.tb_frame))
+        tracebacks.append(traceback)
+    return tuple(_frames(tracebacks, None))
 
 
 def _tracebacks(traceback: TracebackType | None) -> Iterator[TracebackType]:
@@ -105,7 +117,7 @@ def _writes(traceback: TracebackType) -> bool | None:
     return True if name in {"STORE_SUBSCR", "STORE_ATTR"} else False if name in {"BINARY_SUBSCR", "LOAD_ATTR"} else None
 
 
-def _frames(tracebacks: list[TracebackType], kind: TrapKind) -> Iterator[Frame]:
+def _frames(tracebacks: list[TracebackType], kind: TrapKind | None) -> Iterator[Frame]:
     kept = 0
     places: dict[Loader, Places] = {}
     for traceback in reversed(tracebacks):

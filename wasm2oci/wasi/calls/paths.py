@@ -179,7 +179,7 @@ def path_filestat_set_times(
 
 def path_readlink(wasi: Wasi, memory: GuestMemory, fd: int, path: bytes, buffer: tuple[int, int]) -> int:
     """The text of a link, cut where the buffer ends; how many bytes."""
-    with _entry(wasi, fd, path, changes=False) as place:
+    with _at(wasi, fd, path, LookupFlags(0)) as place:
         place.stat()
         text = os.readlink(place.name, dir_fd=place.directory)
     if text.startswith(b"/"):
