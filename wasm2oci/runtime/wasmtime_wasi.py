@@ -7,10 +7,12 @@ a small module that imports the guest's memory, exports it again, and passes cal
 
 from __future__ import annotations
 
+import ctypes
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import wasmtime
+from wasmtime import _ffi
 
 from wasm2oci.runtime.wasmtime_traps import PASSING
 from wasm2oci.wasi.abi import Errno
@@ -35,19 +37,39 @@ class _CallerMemory:
     def __init__(self, caller: wasmtime.Caller) -> None:
         self._caller = caller
         memory = caller.get("memory")
-        self._memory = memory if isinstance(memory, wasmtime.Memory) else None
+        self._memory = memory if isinstance(memory, wasmtime.Memory | wasmtime.SharedMemory) else None
+
+    def _at(self, address: int, size: int) -> int:
+        """Where a range of it lies in this process."""
+        memory = self._memory
+        if memory is None:
+            raise MemoryFaultError
+        if isinstance(memory, wasmtime.SharedMemory):
+            start, length = memory.data_ptr(), memory.data_len()
+        else:
+            start, length = memory.data_ptr(self._caller), memory.data_len(self._caller)
+        if address + size > length:
+            raise MemoryFaultError
+        return ctypes.addressof(start.contents) + address
 
     def read(self, address: int, size: int) -> bytes:
         """See `wasi.Memory`."""
-        if self._memory is None or address + size > self._memory.data_len(self._caller):
-            raise MemoryFaultError
-        return bytes(self._memory.read(self._caller, address, address + size))
+        start = self._at(address, size)
+        return ctypes.string_at(start, size) if size else b""
 
     def write(self, address: int, data: bytes) -> None:
         """See `wasi.Memory`."""
-        if self._memory is None or address + len(data) > self._memory.data_len(self._caller):
-            raise MemoryFaultError
-        self._memory.write(self._caller, bytearray(data), address)
+        start = self._at(address, len(data))
+        if data:
+            ctypes.memmove(start, data, len(data))
+
+
+class _SharedMemory(wasmtime.SharedMemory):
+    """A shared memory that can be imported: wasmtime's binding (50) hands on a pointer to the pointer it wants."""
+
+    def _as_extern(self) -> _ffi.wasmtime_extern_t:
+        union = _ffi.wasmtime_extern_union(sharedmemory=self.ptr())
+        return _ffi.wasmtime_extern_t(_ffi.WASMTIME_EXTERN_SHAREDMEMORY, union)
 
 
 def offer_wasi(linker: wasmtime.Linker, calls: Mapping[str, Call]) -> None:
@@ -113,8 +135,10 @@ class _Passing:
             memory = caller.get("memory")
             text = ""
             if isinstance(memory, wasmtime.Memory | wasmtime.SharedMemory):
-                self._native.define(caller, "guest", "memory", memory)
                 text = _memory_text(memory, caller)
+                if isinstance(memory, wasmtime.SharedMemory):
+                    memory = _SharedMemory._from_ptr(memory._consume())  # noqa: SLF001 - the binding's fault
+                self._native.define(caller, "guest", "memory", memory)
             module = wasmtime.Module(self._engine, _passing_text(text))
             self._exports = self._native.instantiate(caller, module).exports(caller)
         function = self._exports[name]

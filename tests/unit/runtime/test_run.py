@@ -186,6 +186,15 @@ def test_module_without_memory_can_still_call() -> None:
     assert len(lines) == 1
 
 
+@each_engine
+def test_trace_of_a_shared_memory_shows_what_was_written(engine: EngineChoice) -> None:
+    lines: list[str] = []
+    captured = Captured()
+    outcome = call(HELLO.replace("1)", "1 2 shared)", 1), engine, trace=lines.append, **captured.streams)
+    assert (outcome.exit_code, bytes(captured.out)) == (0, b"hello\n")
+    assert [line.partition(" <")[0] for line in lines] == ['fd_write(1, [6]"hello\\n") = 0 nwritten=6']
+
+
 @pytest.mark.parametrize("traced", [False, True])
 def test_module_without_memory_traps_on_wasmtime_traced_or_not(*, traced: bool) -> None:
     lines: list[str] = []
