@@ -54,7 +54,6 @@ class SignatureMethods:
 
         Raises:
             NotFoundError: nothing is named so, or there is no such key.
-            UnsupportedKeyError: the key does not sign.
             Wasm2OciError: the place failed.
         """
         from wasm2oci.operations.sign import SignRequest, sign

@@ -186,10 +186,17 @@ def test_keys_pass_both_ways(bench: Bench) -> None:
     bench.verify("verify", "--key", "theirs.pub")
 
 
-@pytest.mark.parametrize("kind", ["RSA", "ED25519"])
+KINDS = {
+    "RSA": ("RSA", "-pkeyopt", "rsa_keygen_bits:3072"),
+    "Ed25519": ("ED25519",),
+    "P-384": ("EC", "-pkeyopt", "ec_paramgen_curve:P-384"),
+    "P-521": ("EC", "-pkeyopt", "ec_paramgen_curve:P-521"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_imported_keys_of_other_kinds_pass_both_ways(bench: Bench, kind: str) -> None:
-    options = ("-pkeyopt", "rsa_keygen_bits:3072") if kind == "RSA" else ()
-    made = ["openssl", "genpkey", "-algorithm", kind, *options, "-out", "plain.pem"]
+    made = ["openssl", "genpkey", "-algorithm", *KINDS[kind], "-out", "plain.pem"]
     subprocess.run(made, cwd=bench.folder, check=True, capture_output=True)
     bench.ours("key", "import", "plain.pem", "-o", "imported")
     bench.ours("sign", bench.ref, "--key", "imported.key")

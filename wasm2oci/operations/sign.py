@@ -120,7 +120,6 @@ def sign(request: SignRequest, environment: Environment) -> Signed:
 
     Raises:
         NotFoundError: the source names nothing.
-        UnsupportedKeyError: the key does not sign.
         Wasm2OciError: the place failed.
     """
     with environment.places() as places:

@@ -3,7 +3,7 @@
 | kind | signs | verifies |
 |---|---|---|
 | ECDSA P-256 | SHA-256 | SHA-256 |
-| ECDSA P-384, P-521 | not here: `cosign verify --key` expects SHA-256, others SHA-384 or SHA-512 | both |
+| ECDSA P-384, P-521 | SHA-256, which `cosign verify --key` expects | SHA-256, and SHA-384 or SHA-512 |
 | RSA 2048, 3072, 4096 | PKCS#1 v1.5, SHA-256 | the same |
 | Ed25519 | Ed25519 | Ed25519 and Ed25519ph: cosign 2 and 3 sign with the second and verify only the first |
 
@@ -233,18 +233,9 @@ class PrivateKey:
         return PublicKey(self.key.public_key())
 
     def sign(self, message: bytes) -> bytes:
-        """Signs a message: DER for ECDSA, raw bytes for the others.
-
-        Raises:
-            UnsupportedKeyError: verifiers do not agree how keys of this kind sign.
-        """
+        """Signs a message: DER for ECDSA, raw bytes for the others."""
         match self.key:
             case ec.EllipticCurvePrivateKey() as key:
-                if key.curve.name in _OWN_HASH:
-                    raise UnsupportedKeyError(
-                        f"{self.public.kind} keys verify and do not sign here: verifiers disagree on their hash",
-                        hint="wasm2oci key generate makes an ECDSA P-256 key, which every verifier takes",
-                    )
                 return key.sign(message, ec.ECDSA(hashes.SHA256()))
             case rsa.RSAPrivateKey() as key:
                 return key.sign(message, padding.PKCS1v15(), hashes.SHA256())

@@ -39,13 +39,13 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.host import HUB_HOSTS, HUB_NAMESPACE
 from wasm2oci.signing.keys import PublicKey
+from wasm2oci.signing.module_limits import ModuleLimits
 from wasm2oci.signing.requirement import GITHUB_ISSUER, SIGNATURE_TYPES, IdentityRequirement, KeyRequirement
 from wasm2oci.signing.statement import predicate_type
 
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
 __all__ = [
     "POLICY_MAX",
     "InvalidPolicyError",
-    "ModuleLimits",
     "Policy",
     "Rule",
     "read_policy",
@@ -85,60 +84,6 @@ _REPOSITORY: Final = re.compile(r"[A-Za-z0-9._-]*")
 
 class InvalidPolicyError(InvalidInputError):
     """A policy file is malformed, contradicts itself, or has a word that means nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModuleLimits:
-    """What a module may do. Patterns are of the shell: `wasi_snapshot_preview1.sock_*`.
-
-    Attributes:
-        deny_imports: imports (`module.name`, or a component's `wasi:http/types@0.2.0`) that it may not have.
-        allow_imports: the only imports it may have; None for any.
-        deny_features: features that it may not use.
-        allow_features: the only features that it may use; None for any.
-        max_size: of the module, in bytes; None for any.
-    """
-
-    deny_imports: tuple[str, ...] = ()
-    allow_imports: tuple[str, ...] | None = None
-    deny_features: tuple[str, ...] = ()
-    allow_features: tuple[str, ...] | None = None
-    max_size: int | None = None
-
-    @property
-    def any(self) -> bool:
-        """Whether there is anything to check."""
-        return self != ModuleLimits()
-
-    @property
-    def lines(self) -> list[str]:
-        """In words, one line each: `deny imports "wasi_snapshot_preview1.sock_*"`."""
-        found = [f'deny imports "{one}"' for one in self.deny_imports]
-        found += [] if self.allow_imports is None else [f"allow only imports {_quoted(self.allow_imports)}"]
-        found += [f'deny feature "{one}"' for one in self.deny_features]
-        found += [] if self.allow_features is None else [f"allow only features {_quoted(self.allow_features)}"]
-        return found + ([] if self.max_size is None else [f"allow at most {self.max_size:,} bytes"])
-
-    def faults(self, size: int, imports: Iterable[str], features: Iterable[str]) -> list[str]:
-        """What a module breaks, one sentence each."""
-        found = []
-        if self.max_size is not None and size > self.max_size:
-            found.append(f"the module has {size:,} bytes, and the policy allows {self.max_size:,}")
-        for what, names, denied, allowed in (
-            ("imports", imports, self.deny_imports, self.allow_imports),
-            ("uses the feature", features, self.deny_features, self.allow_features),
-        ):
-            for name in dict.fromkeys(names):
-                pattern = next((one for one in denied if fnmatchcase(name, one)), None)
-                if pattern is not None:
-                    found.append(f"the module {what} {name}, and the policy denies {pattern!r}")
-                elif allowed is not None and not any(fnmatchcase(name, one) for one in allowed):
-                    found.append(f"the module {what} {name}, and the policy does not allow it")
-        return found
-
-
-def _quoted(texts: Iterable[str]) -> str:
-    return ", ".join(f'"{one}"' for one in texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from wasm2oci.signing import bundle as bundles
 from wasm2oci.signing import simple_signing
 from wasm2oci.signing.decision import decide, decide_default
 from wasm2oci.signing.keys import PrivateKey
-from wasm2oci.signing.policy import InvalidPolicyError, ModuleLimits, read_policy, scope_of
+from wasm2oci.signing.module_limits import ModuleLimits
+from wasm2oci.signing.policy import InvalidPolicyError, read_policy, scope_of
 from wasm2oci.signing.requirement import GITHUB_ISSUER, Candidate, IdentityRequirement, KeyRequirement, Verifier
 from wasm2oci.signing.statement import signature_statement
 
