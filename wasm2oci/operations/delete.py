@@ -1,10 +1,12 @@
 """Delete: remove an artifact, or one of its tags."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.target import Deleter
-from wasm2oci.errors import UnsupportedError, UsageError
+from wasm2oci.errors import AccessError, RegistryError, UnsupportedError, UsageError
 from wasm2oci.oci.reference import LayoutReference
+from wasm2oci.operations.tags_of import tags_of
 
 if TYPE_CHECKING:
     from wasm2oci.content.target import ReadTarget
@@ -23,11 +25,19 @@ class DeleteRequest(NamedTuple):
 
 
 class Deleted(NamedTuple):
-    """What is gone: the manifest with all its tags, or (`tag` set) one tag."""
+    """What is gone: the manifest with all its tags, or (`tag` set) one tag.
+
+    Attributes:
+        reference: what was asked for.
+        tag: the only thing that was removed, or None.
+        manifest: that the tag names, or that is gone.
+        tags: all that named the manifest and is gone with it; None when that cannot be found out.
+    """
 
     reference: str
     tag: str | None
     manifest: "Descriptor"
+    tags: tuple[str, ...] | None = None
 
 
 def delete(request: DeleteRequest, environment: "Environment") -> Deleted:
@@ -49,8 +59,12 @@ def delete(request: DeleteRequest, environment: "Environment") -> Deleted:
         if not isinstance(target, Deleter):
             raise UnsupportedError(f"{target} cannot delete")
         manifest = target.resolve(tag or places.identifier(location))
+        tags: tuple[str, ...] | None = None
         if tag is not None:
             target.untag(tag)
+            tags = (tag,)
         else:
+            with suppress(AccessError, RegistryError, UnsupportedError):  # what cannot be listed can be deleted still
+                tags = tags_of(target, manifest.digest)
             target.delete(manifest)
-    return Deleted(str(location), tag, manifest)
+    return Deleted(str(location), tag, manifest, tags)

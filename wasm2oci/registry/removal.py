@@ -44,9 +44,11 @@ def remove(exchange: Exchange, row: Endpoint, reference: Name) -> None:
             hint="remove each of its tags first, then the manifest by its digest",
         )
     if response.status == 405 or (response.status == 400 and not by_digest):
+        usual = "deleting is off by default in many registries; ask who runs it"
+        if not by_digest:
+            usual = "some registries remove only whole artifacts, by digest, and many remove nothing; ask who runs it"
         raise NotSupportedError(
             f"{what}: the registry does not {'delete' if by_digest else 'remove a tag alone'}",
-            hint=find_flavour(exchange.session.host).deleting
-            or "deleting is off by default in many registries; ask who runs it",
+            hint=find_flavour(exchange.session.host).deleting or usual,
         )
     raise exchange.refusal(response, body, what, kind="blob" if row is DELETE_BLOB else "manifest")

@@ -19,10 +19,12 @@ from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import fallback_tag
+from wasm2oci.operations.delete import DeleteRequest, delete
 from wasm2oci.operations.environment import Connections, Environment
 from wasm2oci.operations.inspect import InspectRequest, inspect
 from wasm2oci.operations.names import check_host
 from wasm2oci.operations.push import PushRequest, push
+from wasm2oci.operations.tags_of import tags_of
 from wasm2oci.registry.problems import ConnectionFailedError, Problem, error_for
 from wasm2oci.registry.referrers import FallbackTagError
 from wasm2oci.registry.urls import UntrustedUrlError
@@ -528,3 +530,29 @@ def test_a_storage_that_answers_no_head_has_what_the_registry_sends_on_to(status
     storage = "https://storage.example"
     network = Network({HOME: lambda _: Answer(307, {"Location": f"{storage}/x"}), storage: lambda _: Answer(status)})
     assert network.repository("registry.example/a").exists(BLOB)
+
+
+def test_a_delete_says_which_tags_go_with_the_artifact(tmp_path: Path) -> None:
+    """`delete REF:v1 -y` also removed v2 and prod, and named v1 only."""
+    network, stash = Network({HOME: fresh_core()}), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+    other = stash.manifest(stash.put("application/wasm", DATA + b"!"))
+    repository = network.repository("registry.example/a", writes=True)
+    copy(stash.target, root, repository, ("v2", "v1", "prod"))
+    copy(stash.target, other, repository, "dev")
+    connections = Connections()
+    connections._connector = network.connector()
+    environment = Environment({}, tmp_path, connections=connections)
+    deleted = delete(DeleteRequest(Reference.parse("registry.example/a:v1")), environment)
+    assert deleted.tags == ("prod", "v1", "v2")
+    assert list(repository.tags()) == ["dev"]
+    assert tags_of(repository, other.digest) == ("dev",)
+    assert tags_of(repository, other.digest, limit=0) is None
+
+
+def test_a_tag_that_cannot_be_removed_alone_gets_a_reason_about_tags() -> None:
+    inner = fresh_core()
+    network = Network({HOME: lambda sent: Answer(405) if sent.method == "DELETE" else inner(sent)})
+    with pytest.raises(UnsupportedError, match="does not remove a tag alone") as caught:
+        network.repository("registry.example/a", writes=True).untag("v1")
+    assert "by digest" in (caught.value.hint or "")

@@ -29,5 +29,9 @@ def command(
     if not yes and not terminal.confirm(f"Remove {what}?"):
         raise UsageError("nothing was removed: this needs a confirmation", hint="add --yes where there is no terminal")
     result = client.delete(ref, tag_only=tag_only)
-    lines = fields(("Removed", f"tag {result.tag}" if result.tag else ref), ("Digest", result.manifest.digest))
+    lines = fields(
+        ("Removed", f"tag {result.tag}" if result.tag else ref),
+        ("Tags", ", ".join(result.tags) if result.tags and not result.tag else None),
+        ("Digest", result.manifest.digest),
+    )
     output.result(result, lines, quiet=str(result.manifest.digest))

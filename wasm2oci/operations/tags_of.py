@@ -1,0 +1,55 @@
+"""Which tags name a manifest: a registry has no question for that, so each of its tags is resolved, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.content.pool import run_all
+from wasm2oci.content.target import TagLister
+from wasm2oci.errors import NotFoundError
+from wasm2oci.oci.referrers import fallback_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.content.target import ReadTarget
+    from wasm2oci.oci.digest import Digest
+
+__all__ = ["TAGS_MAX", "tags_of"]
+
+TAGS_MAX: Final = 500
+"""Tags that are resolved to find those of one manifest: each costs a request."""
+_WORKERS: Final = 8
+
+
+def tags_of(target: ReadTarget, digest: Digest, limit: int = TAGS_MAX) -> tuple[str, ...] | None:
+    """The tags that name a manifest now, sorted; the one that lists its referrers does not count.
+
+    Args:
+        target: a repository or layout.
+        digest: of the manifest.
+        limit: tags that are looked at.
+
+    Returns:
+        The tags, or None when the place lists no tags, or more than `limit`.
+
+    Raises:
+        Wasm2OciError: the place cannot be read.
+    """
+    if not isinstance(target, TagLister):
+        return None
+    tags = set(target.tags()) - {fallback_tag(digest)}  # which GitLab reads as the digest
+    if len(tags) > limit:
+        return None
+    found: list[str] = []
+
+    def look(tag: str, check: Callable[[], None]) -> None:
+        check()
+        try:
+            if target.resolve(tag).digest == digest:
+                found.append(tag)
+        except NotFoundError:  # it went away meanwhile
+            return
+
+    run_all(look, tags, _WORKERS)
+    return tuple(sorted(found))
