@@ -146,6 +146,14 @@ def _registries_page() -> str:
         _HEAD,
         "# Registries\n",
         (
+            "What containers' `registries.conf` says counts here too, for every command: mirrors (tried in order, for"
+            " reading only, with credentials that are\nkept for them and never those of `-u`), other locations, blocked"
+            " and insecure registries; see containers-registries.conf(5). So do\ncertificates for single hosts:"
+            " `HOST:PORT/ca.crt`, `client.cert` and `client.key` in `certs.d` of `~/.config/containers`,"
+            " `~/.config/docker`,\n`/etc/containers` or `/etc/docker`. [Settings](settings.md) names the variables that"
+            " choose other files or none.\n"
+        ),
+        (
             "Every registry that speaks the OCI Distribution Specification works. What is special about some of them,"
             " from the table that the client itself reads (`registry/flavours.py`):\n"
         ),

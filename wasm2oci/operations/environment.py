@@ -132,7 +132,9 @@ class Places:
             NotFoundError: there is no such layout.
             InvalidInputError: the folder is not a layout.
         """
-        return self._open(location, writes=False)
+        if isinstance(location, Reference):
+            return self.connector.source(location)
+        return self._open_layout(location, writes=False)
 
     def write(self, location: Location) -> "Target":
         """The place to write this to; a layout that is not there is made.
@@ -141,29 +143,37 @@ class Places:
             LocalIOError: the layout cannot be made.
             InvalidInputError: the folder is something else.
         """
-        return self._open(location, writes=True)
+        if isinstance(location, Reference):
+            return self.connector.repository(location, writes=True)
+        return self._open_layout(location, writes=True)
 
-    def apart(self, location: Location, *, writes: bool = False) -> "Target":
-        """The same place as `read` or `write` gives, for another thread: what one reads does not disturb the other.
+    def apart(self, location: Location) -> "ReadTarget":
+        """The same place as `read` gives, for another thread: what one reads does not disturb the other.
 
         Raises:
             NotFoundError: there is no such layout.
             InvalidInputError: the folder is not a layout.
         """
         if isinstance(location, Reference):
-            return self.connector.repository(location, writes=writes, apart=True)
-        return self._open(location, writes=writes)
+            return self.connector.source(location, apart=True)
+        return self.read(location)
 
-    def _open(self, location: Location, *, writes: bool) -> "Target":
-        match location:
-            case Reference():
-                return self.connector.repository(location, writes=writes)
-            case LayoutReference(folder=path, archive=True):
-                return self._open_archive(path, writes=writes)
-            case LayoutReference(folder=folder):
-                from wasm2oci.content.layout import OciLayout
+    def apart_to_write(self, location: Location) -> "Target":
+        """The same place as `write` gives, for another thread.
 
-                return OciLayout.create(folder) if writes else OciLayout(folder)
+        Raises:
+            LocalIOError, InvalidInputError: see `write`.
+        """
+        if isinstance(location, Reference):
+            return self.connector.repository(location, writes=True, apart=True)
+        return self.write(location)
+
+    def _open_layout(self, location: LayoutReference, *, writes: bool) -> "Target":
+        if location.archive:
+            return self._open_archive(location.folder, writes=writes)
+        from wasm2oci.content.layout import OciLayout
+
+        return OciLayout.create(location.folder) if writes else OciLayout(location.folder)
 
     def _open_archive(self, path: Path, *, writes: bool) -> "Target":
         # What is written is seen by who reads after that; the file itself changes in the end.

@@ -158,7 +158,7 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
         if request.key is not None:
             from wasm2oci.operations.push_signed import SignedFirst
 
-            apart = places.apart(destination, writes=True)
+            apart = places.apart_to_write(destination)
             attaching = _begin_to_sign(request, request.key, artifact.root, apart, environment)
             places.before_closing(attaching.end)
             target = SignedFirst(target, artifact.root, attaching)

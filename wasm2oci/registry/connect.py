@@ -1,13 +1,14 @@
 """From a reference to a repository: the one place where the parts of this package are put together.
 
 Where a registry is: `https`, unless `plain_http` says otherwise. This machine itself (`localhost`, `127.0.0.1`, ...)
-is asked over plain http first, as other clients do, and over https when that turns out to be what answers; options
-that are about TLS settle it at once. Docker Hub's `docker.io` is really `registry-1.docker.io`.
+is asked over plain http first, as other clients do, and over https when that turns out to be what answers; options and
+certificates that are about TLS settle it at once. Docker Hub's `docker.io` is really `registry-1.docker.io`. What
+`registries.conf` says of a registry counts before all of that.
 """
 
 import re
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wasm2oci.oci.endpoints import PING
 from wasm2oci.oci.host import is_loopback
@@ -27,10 +28,28 @@ if TYPE_CHECKING:
     from wasm2oci.registry.auth import TokenAuth
     from wasm2oci.registry.credentials import Credential
     from wasm2oci.registry.messages import Sender
+    from wasm2oci.registry.mirrors import Mirrored
+    from wasm2oci.registry.registries_conf import Rule
+    from wasm2oci.registry.tls import TlsSettings
 
 __all__ = ["ConnectOptions", "Connector", "find_origin", "open_repository"]
 
 _WANTS_TLS: Final = re.compile(rb"https|ssl|tls", re.IGNORECASE)
+
+
+class _Host(NamedTuple):
+    """A registry as it is asked.
+
+    Args:
+        name: as users write it.
+        insecure: see `registries_conf.Rule`.
+        own: whether credentials and headers of the options are for it; they are not for other hosts of a
+            `registries.conf`.
+    """
+
+    name: str
+    insecure: bool = False
+    own: bool = True
 
 
 class Connector:
@@ -43,19 +62,42 @@ class Connector:
 
     def __init__(self, options: ConnectOptions, sender: "Sender | None" = None) -> None:
         self.options = options
-        self._sender = sender or HttpTransport(
-            options.tls,
-            options.environ,
-            connect_timeout=min(options.connect_timeout, options.read_timeout),
-            read_timeout=options.read_timeout,
-            waiting=lambda name: self._warn(f"still waiting for {name}"),
-        )
+        self._sender = sender or self._make_sender(options.tls)
+        self._careless_sender = sender  # for hosts that `registries.conf` calls insecure
         self._guard = Lock()
         self._finding = Lock()
-        self._origins: dict[str, Origin] = {}
-        self._sessions: dict[tuple[str, str], Session] = {}
-        self._repositories: dict[tuple[str, str, bool], Repository] = {}
+        self._rules: tuple[Rule, ...] | None = None
+        self._origins: dict[_Host, Origin] = {}
+        self._sessions: dict[tuple[_Host, str], Session] = {}
+        self._repositories: dict[tuple[_Host, str, bool], Repository] = {}
         self._told: set[str] = set()
+
+    def source(self, reference: "Reference", *, apart: bool = False) -> "Repository | Mirrored":
+        """The repository of a reference, or the mirrors of it that `registries.conf` names, to read from.
+
+        Args:
+            reference: all of it counts: a rule may be for one tag.
+            apart: see `repository`.
+
+        Raises:
+            BlockedRegistryError, RegistriesConfError: see `repository`.
+        """
+        own = self.repository(reference, apart=apart)
+        rule = self._rule(reference)
+        if rule is None:
+            return own
+        from wasm2oci.registry.mirrors import Mirrored, MirroredSource
+        from wasm2oci.registry.registries_conf import sources
+
+        found = sources(rule, reference)
+        if [one.reference for one in found] == [reference]:
+            return own
+        places = []
+        for one in found:
+            host = _Host(one.reference.host, insecure=one.insecure, own=one.reference.host == reference.host)
+            repository = self._repository(host, one.reference.repository, writes=False, apart=apart)
+            places.append(MirroredSource(repository, one.tags, one.digests))
+        return Mirrored(places, own, self._warn)
 
     def repository(self, reference: "Reference", *, writes: bool = False, apart: bool = False) -> Repository:
         """The repository of a reference. Nothing is sent yet.
@@ -64,38 +106,34 @@ class Connector:
             reference: its host and repository count.
             writes: whether it is going to be written to.
             apart: do not share what was read last with who else asks for this repository.
+
+        Raises:
+            BlockedRegistryError: `registries.conf` blocks it.
+            RegistriesConfError: that file is malformed.
         """
-        host, name = reference.host, reference.repository
-        namespace = find_flavour(host).namespace
-        if namespace is not None and "/" not in name:
-            name = f"{namespace}/{name}"
-        session = self.session(host, name)
-        if apart:
-            return Repository(session, name, writes=writes, shown=reference.repository)
-        with self._guard:
-            key = (host, name, writes)
-            if key not in self._repositories:
-                self._repositories[key] = Repository(session, name, writes=writes, shown=reference.repository)
-            return self._repositories[key]
+        rule = self._rule(reference)
+        if rule is not None and rule.blocked:
+            from wasm2oci.registry.registries_conf import BlockedRegistryError
+
+            raise BlockedRegistryError(f"{reference.name} is blocked", hint=f"by {rule.prefix!r} in {rule.file}")
+        host = _Host(reference.host, insecure=rule is not None and rule.insecure)
+        return self._repository(host, reference.repository, writes=writes, apart=apart)
 
     def session(self, host: str, name: str = "") -> Session:
         """The session with a registry for one repository: credentials may differ between repositories, tokens do."""
-        with self._guard:
-            key = (host, name)
-            if key not in self._sessions:
-                self._sessions[key] = self._open(host, name, self.options.credential)
-            return self._sessions[key]
+        return self._session(_Host(host), name)
 
-    def origin(self, host: str) -> Origin:
+    def origin(self, host: str, *, insecure: bool = False) -> Origin:
         """Where a registry is; found out once.
 
         Raises:
             ExchangeError: it is this machine, and nothing answers.
         """
+        key = _Host(host, insecure=insecure)
         with self._finding:
-            if host not in self._origins:
-                self._origins[host] = find_origin(host, self.options, self._sender)
-            return self._origins[host]
+            if key not in self._origins:
+                self._origins[key] = find_origin(host, self.options, self._sender_of(key), insecure=insecure)
+            return self._origins[key]
 
     def ping(self, host: str) -> None:
         """Check that there is a registry, and that it takes our credentials if it wants any.
@@ -113,7 +151,7 @@ class Connector:
             AccessError: it does not.
             RegistryError: there is none.
         """
-        self._open(host, "", credential).ping()
+        self._open(_Host(host), "", credential).ping()
 
     def close(self) -> None:
         """Drop what was begun and not ended, and close all connections."""
@@ -121,7 +159,8 @@ class Connector:
             repositories = list(self._repositories.values())
         for repository in repositories:
             repository.close()
-        self._sender.close()
+        for sender in filter(None, (self._sender, self._careless_sender)):
+            sender.close()
 
     def __enter__(self) -> Self:
         return self
@@ -131,8 +170,54 @@ class Connector:
     ) -> None:
         self.close()
 
-    def _open(self, host: str, name: str, credential: "Credential | None") -> Session:
+    def _rule(self, reference: "Reference") -> "Rule | None":
+        from wasm2oci.registry.registries_conf import find_rule, read_rules
+
+        with self._guard:
+            if self._rules is None:
+                self._rules = read_rules(self.options.environ, self.options.home)
+            return find_rule(self._rules, reference) if self._rules else None
+
+    def _repository(self, host: "_Host", name: str, *, writes: bool, apart: bool) -> Repository:
+        shown, namespace = name, find_flavour(host.name).namespace
+        if namespace is not None and "/" not in name:
+            name = f"{namespace}/{name}"
+        session = self._session(host, name)
+        if apart:
+            return Repository(session, name, writes=writes, shown=shown)
+        with self._guard:
+            key = (host, name, writes)
+            if key not in self._repositories:
+                self._repositories[key] = Repository(session, name, writes=writes, shown=shown)
+            return self._repositories[key]
+
+    def _session(self, host: "_Host", name: str) -> Session:
+        with self._guard:
+            key = (host, name)
+            if key not in self._sessions:
+                self._sessions[key] = self._open(host, name, self.options.credential if host.own else None)
+            return self._sessions[key]
+
+    def _make_sender(self, tls: "TlsSettings") -> "Sender":
         options = self.options
+        return HttpTransport(
+            tls,
+            options.environ,
+            connect_timeout=min(options.connect_timeout, options.read_timeout),
+            read_timeout=options.read_timeout,
+            waiting=lambda name: self._warn(f"still waiting for {name}"),
+            home_folder=options.home,
+        )
+
+    def _sender_of(self, host: "_Host") -> "Sender":
+        if not host.insecure:
+            return self._sender
+        if self._careless_sender is None:
+            self._careless_sender = self._make_sender(self.options.tls._replace(insecure=True))
+        return self._careless_sender
+
+    def _open(self, host: "_Host", name: str, credential: "Credential | None") -> Session:
+        options, sender = self.options, self._sender_of(host)
 
         def make_auth(origin: Origin) -> "TokenAuth":
             # Most registries of a local try never ask who we are; then neither of these is imported.
@@ -142,23 +227,23 @@ class Connector:
             chain = CredentialChain(options.environ, options.home, credential, options.registry_config, self._warn)
             return TokenAuth(
                 origin,
-                lambda: chain.lookup(host, name),
+                lambda: chain.lookup(host.name, name),
                 clock=options.clock,
-                host=host,
+                host=host.name,
                 tried=lambda: chain.tried,
                 warn=self._warn,
-                addresses=self._sender.addresses,
+                addresses=sender.addresses,
             )
 
         return Session(
-            host,
-            lambda: self.origin(host),
+            host.name,
+            lambda: self.origin(host.name, insecure=host.insecure),
             make_auth,
-            self._sender,
+            sender,
             World(options.sleep, options.random, options.now, options.log, self._warn),
             policy=options.retry,
             user_agent=options.user_agent,
-            headers=options.headers,
+            headers=options.headers if host.own else None,
         )
 
     def _warn(self, text: str) -> None:
@@ -174,8 +259,14 @@ def open_repository(reference: "Reference", options: ConnectOptions, *, writes: 
     return Connector(options).repository(reference, writes=writes)
 
 
-def find_origin(host: str, options: ConnectOptions, sender: "Sender") -> Origin:
+def find_origin(host: str, options: ConnectOptions, sender: "Sender", *, insecure: bool = False) -> Origin:
     """Where a registry is: see the module.
+
+    Args:
+        host: as users write it.
+        options: those that say how it is reached.
+        sender: asks it, where that has to be found out.
+        insecure: whether plain http will do where https is not spoken.
 
     Raises:
         ExchangeError: it is this machine, and nothing answers.
@@ -185,9 +276,11 @@ def find_origin(host: str, options: ConnectOptions, sender: "Sender") -> Origin:
         return Origin.at("https", address)
     if options.plain_http:
         return Origin.at("http", host)
-    if options.tls.says_something or not is_loopback(host):
-        return Origin.at("https", host)
     plain, secure = Origin.at("http", host), Origin.at("https", host)
+    if insecure:
+        return secure if _speaks_tls(secure, sender) else plain
+    if not is_loopback(host) or _means_tls(options, secure):
+        return secure
     try:
         answer = sender.send(request_for(PING, plain), home=plain)
         said = answer.read_truncated(4096)
@@ -195,6 +288,12 @@ def find_origin(host: str, options: ConnectOptions, sender: "Sender") -> Origin:
     except ConnectionLostError:
         wants_tls = _speaks_tls(secure, sender)
     return secure if wants_tls else plain
+
+
+def _means_tls(options: ConnectOptions, origin: Origin) -> bool:
+    from wasm2oci.registry.host_certificates import with_host_certificates
+
+    return with_host_certificates(options.tls, origin, options.environ, options.home).says_something
 
 
 def _speaks_tls(origin: Origin, sender: "Sender") -> bool:

@@ -39,17 +39,19 @@ class TlsSettings(NamedTuple):
         ca_file: PEM file of authorities to trust besides the system's.
         cert_file: PEM file of the certificate to show, or None.
         key_file: PEM file of its key; None when it lies in `cert_file`.
+        host_files: PEM files of authorities to trust for this host only, besides all others.
     """
 
     insecure: bool = False
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
+    host_files: tuple[Path, ...] = ()
 
     @property
     def says_something(self) -> bool:
         """Whether anything was set: then TLS is meant."""
-        return self.insecure or self.ca_file is not None or self.cert_file is not None
+        return self.insecure or self.ca_file is not None or self.cert_file is not None or bool(self.host_files)
 
 
 def build_context(
@@ -79,8 +81,8 @@ def build_context(
         import certifi
 
         context.load_verify_locations(certifi.where())
-    if settings.ca_file is not None:
-        _load(settings.ca_file, "certificates of authorities", context.load_verify_locations)
+    for path in filter(None, (settings.ca_file, *settings.host_files)):
+        _load(path, "certificates of authorities", context.load_verify_locations)
     if client_certificate and settings.cert_file is not None:
         certificate, key = settings.cert_file, settings.key_file or settings.cert_file
         _readable(key)

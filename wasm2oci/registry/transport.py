@@ -34,6 +34,7 @@ from wasm2oci.registry.urls import Origin, is_literal, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
     from types import ModuleType
 
     from httpx import HTTPTransport
@@ -76,6 +77,7 @@ class HttpTransport:
         clock: seconds that only grow.
         resolve: the addresses of a host's name; the system's if None.
         waiting: called with a host that is waited for longer than `retry.SILENCE`; perhaps more than once.
+        home_folder: of the user, for `host_certificates`; None: there are no certificates for single hosts.
     """
 
     def __init__(
@@ -88,8 +90,10 @@ class HttpTransport:
         clock: "Callable[[], float]" = time.monotonic,
         resolve: "Callable[[str, int], list[str]] | None" = None,
         waiting: "Callable[[str], None]" = lambda _: None,
+        home_folder: "Path | None" = None,
     ) -> None:
         self._tls = tls
+        self._home_folder = home_folder
         self._environ = environ
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
@@ -97,7 +101,7 @@ class HttpTransport:
         self._resolve = resolve or _resolve
         self._resolved: dict[Origin, list[str]] = {}
         self._pools: dict[tuple[Origin, bool], HTTPTransport] = {}
-        self._contexts: dict[bool, ssl.SSLContext] = {}
+        self._contexts: dict[tuple[TlsSettings, bool], ssl.SSLContext] = {}
         self._names: dict[str, str] = {}
         self._dialer = Dialer(connect_timeout, lambda host: waiting(self._names.get(host, host)))
         self._guard = Lock()
@@ -106,9 +110,16 @@ class HttpTransport:
     def expect(self, origin: Origin, connections: int) -> None:
         """Begin to open connections to a registry that is about to be asked. See `dial`."""
         if proxy_for(origin, self._environ) is None:
-            certificate = self._tls.cert_file is not None
-            context = (lambda: self._context(certificate=certificate)) if origin.scheme == "https" else None
+            context = (lambda: self._context(origin, certificate=True)) if origin.scheme == "https" else None
             self._dialer.expect(origin, connections, context)
+
+    def tls_at(self, origin: Origin) -> TlsSettings:
+        """What TLS trusts and shows at this origin."""
+        if self._home_folder is None or origin.scheme != "https":
+            return self._tls
+        from wasm2oci.registry.host_certificates import with_host_certificates
+
+        return with_host_certificates(self._tls, origin, self._environ, self._home_folder)
 
     def send(self, request: Request, *, home: Origin) -> Response:
         """One exchange. See `messages.Sender`."""
@@ -118,7 +129,7 @@ class HttpTransport:
         httpx = import_httpx()
         from wasm2oci.registry.streams import head_budget
 
-        pool = self._pool(origin, certificate=origin == home and self._tls.cert_file is not None)
+        pool = self._pool(origin, certificate=origin == home)
         extensions: dict[str, Any] = {
             "timeout": {
                 "connect": self._connect_timeout,
@@ -219,15 +230,15 @@ class HttpTransport:
     def _open(self, origin: Origin, *, certificate: bool) -> "HTTPTransport":
         httpx = import_httpx()
         address = proxy_for(origin, self._environ)
-        context = self._context(certificate=certificate) if origin.scheme == "https" else _unused_context()
+        context = self._context(origin, certificate=certificate) if origin.scheme == "https" else _unused_context()
         proxy = None
         if address is not None:
             try:
                 url = httpx.URL(address)
                 # The client's certificate is not for the proxy.
-                proxy = httpx.Proxy(
-                    url, ssl_context=self._context(certificate=False) if url.scheme == "https" else None
-                )
+                secure = url.scheme == "https"
+                at = Origin("https", url.host, url.port or 443)
+                proxy = httpx.Proxy(url, ssl_context=self._context(at, certificate=False) if secure else None)
             except (ValueError, httpx.InvalidURL) as error:
                 raise ProxySettingError(
                     "the proxy in the environment is not an address",
@@ -252,13 +263,15 @@ class HttpTransport:
         opened._pool._network_backend = Backend(self._dialer) if plain else CountingBackend()  # noqa: SLF001
         return cast("HTTPTransport", opened)
 
-    def _context(self, *, certificate: bool) -> ssl.SSLContext:
+    def _context(self, origin: Origin, *, certificate: bool) -> ssl.SSLContext:
+        settings = self.tls_at(origin)
+        key = (settings, certificate and settings.cert_file is not None)
         with self._context_guard:
-            if certificate not in self._contexts:
-                made = build_context(self._tls, client_certificate=certificate, environ=self._environ)
+            if key not in self._contexts:
+                made = build_context(settings, client_certificate=key[1], environ=self._environ)
                 made.set_alpn_protocols(["http/1.1"])
-                self._contexts[certificate] = made
-            return self._contexts[certificate]
+                self._contexts[key] = made
+            return self._contexts[key]
 
 
 class _Incoming:
@@ -351,6 +364,12 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
             f"{where}: no TLS connection: {one_line(reason).lower().replace('_', ' ')}",
             remedy=None if spoken else Remedy(RemedyKind.USE_PLAIN_HTTP),
             spoken=spoken,
+        )
+    if secure is not None and "_ALERT_" in (secure.reason or ""):  # TLS 1.3: it comes after our side of the handshake
+        said = one_line(secure.reason).lower().rpartition("_alert_")[2].replace("_", " ")
+        return TlsError(
+            f"{where}: the registry ends the TLS connection: {said}",
+            remedy=Remedy(RemedyKind.GIVE_CERTIFICATE) if "cert" in said else None,
         )
     if isinstance(error, httpx.ProxyError):
         return ConnectionFailedError(f"{where}: the proxy refuses: {one_line(str(error))}", hint=_PROXY_HINT)

@@ -1,0 +1,65 @@
+"""Certificates for single hosts, in the folders of containers' tools and of docker.
+
+    FOLDER/HOST[:PORT]/*.crt             authorities to trust for this host, besides all others
+    FOLDER/HOST[:PORT]/NAME.cert, .key   a certificate to show to this host, and its key
+
+The first folder that has one for the host counts: `containers/certs.d` and `docker/certs.d` in the user's configuration
+folder, then `/etc/containers/certs.d` and `/etc/docker/certs.d`. Certificates that options name go before those to
+show. `WASM2OCI_CERTS_D=off` does without these folders; another value is the only folder.
+
+Format: containers-certs.d(5); docker's documentation, Verify repository client with certificates.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.registry.tls import CertificateFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wasm2oci.registry.tls import TlsSettings
+    from wasm2oci.registry.urls import Origin
+
+__all__ = ["with_host_certificates"]
+
+_OWN: Final = "WASM2OCI_CERTS_D"
+_OFF: Final = frozenset({"", "off"})
+_SYSTEM: Final = (Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
+
+
+def with_host_certificates(
+    settings: TlsSettings, origin: Origin, environ: Mapping[str, str], home: Path
+) -> TlsSettings:
+    """These settings, and what the folders have for an origin.
+
+    Raises:
+        CertificateFileError: a certificate to show has no key, or a key no certificate.
+    """
+    folder = _folder(origin, environ, home)
+    if folder is None:
+        return settings
+    files = sorted(folder.iterdir())
+    settings = settings._replace(host_files=tuple(path for path in files if path.suffix == ".crt"))
+    shown = [path for path in files if path.suffix == ".cert"]
+    for path in files:
+        other = {".cert": ".key", ".key": ".cert"}.get(path.suffix)
+        if other is not None and path.with_suffix(other) not in files:
+            raise CertificateFileError(f"{path} needs {path.with_suffix(other).name} beside it")
+    if shown and settings.cert_file is None:
+        settings = settings._replace(cert_file=shown[0], key_file=shown[0].with_suffix(".key"))
+    return settings
+
+
+def _folder(origin: Origin, environ: Mapping[str, str], home: Path) -> Path | None:
+    own = environ.get(_OWN)
+    if own is not None:
+        folders = [] if own.lower() in _OFF else [Path(own)]
+    else:
+        base = Path(environ.get("XDG_CONFIG_HOME", ""))
+        user = base if base.is_absolute() else home / ".config"
+        folders = [user / "containers" / "certs.d", user / "docker" / "certs.d", *_SYSTEM]
+    names = dict.fromkeys((origin.authority, f"{origin.host}:{origin.port}"))
+    return next((path for folder in folders for name in names if (path := folder / name).is_dir()), None)

@@ -1,0 +1,162 @@
+"""A repository that is read from mirrors, as `registries.conf` says.
+
+The sources are tried in order, and the first that gives a manifest gives everything after it, so that an artifact does
+not come from two places by halves. When a source fails, whatever the reason, that is told and the next one is asked;
+the error of the last one, which is the location itself, is the error of all. Everything is verified by digest as ever;
+what a tag names is what the first source says.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from wasm2oci.content.verify import Verified
+from wasm2oci.errors import AccessError, IntegrityError, NotFoundError, RegistryError, UnsupportedError
+from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.reference import parse_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from wasm2oci.content.target import Content
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Name
+    from wasm2oci.registry.repository import Repository
+
+__all__ = ["Mirrored", "MirroredSource"]
+
+T = TypeVar("T")
+
+
+class MirroredSource(NamedTuple):
+    """A repository that may be read, and for which names."""
+
+    repository: Repository
+    tags: bool = True
+    digests: bool = True
+
+
+class Mirrored:
+    """A repository to read from, which several places have; a `ReadTarget` that lists referrers and tags.
+
+    Args:
+        sources: in the order in which they are asked; the last is the location itself.
+        own: the repository that the user named; what is deleted is deleted there.
+        warn: takes a sentence for the user.
+    """
+
+    def __init__(self, sources: Sequence[MirroredSource], own: Repository, warn: Callable[[str], None]) -> None:
+        self._sources = tuple(sources)
+        self._own = own
+        self._warn = warn
+        self._guard = Lock()
+        self._chosen: Repository | None = None
+
+    def __str__(self) -> str:
+        return str(self._own)
+
+    def resolve(self, name: Name) -> Descriptor:
+        """See `ReadTarget`."""
+        name = parse_name(name)
+        return self._first(lambda source: source.resolve(name), name)
+
+    def open_manifest(self, name: Name) -> Descriptor:
+        """See `ManifestOpener`."""
+        name = parse_name(name)
+        return self._first(lambda source: source.open_manifest(name), name)
+
+    def fetch_manifest(self, name: Name) -> tuple[Descriptor, bytes]:
+        """See `Repository.fetch_manifest`."""
+        name = parse_name(name)
+        return self._first(lambda source: source.fetch_manifest(name), name)
+
+    def exists(self, descriptor: Descriptor) -> bool:
+        """See `ReadTarget`."""
+        return self._first(lambda source: source.exists(descriptor), descriptor.digest)
+
+    def fetch(self, descriptor: Descriptor) -> Content:
+        """See `ReadTarget`."""
+        return Verified(descriptor, _Rest(self, descriptor, 0))
+
+    def fetch_rest(self, descriptor: Descriptor, start: int) -> Content:
+        """See `Resumer`."""
+        return _Rest(self, descriptor, start)
+
+    def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> Iterable[Descriptor]:
+        """See `ReferrerLister`."""
+        return self._first(lambda source: list(source.referrers(subject, artifact_type)), subject.digest)
+
+    def tags(self) -> Iterable[str]:
+        """See `TagLister`; mirrors may lack some, so the location itself is asked."""
+        return self._sources[-1].repository.tags()
+
+    def delete(self, descriptor: Descriptor) -> None:
+        """See `Deleter`."""
+        self._own.delete(descriptor)
+
+    def untag(self, tag: str) -> None:
+        """See `Deleter`."""
+        self._own.untag(tag)
+
+    def read_on(self, descriptor: Descriptor, start: int) -> Iterator[bytes]:
+        """The bytes of some content from `start` on; where a source breaks off, the next one goes on."""
+        at = start
+        asked = self._for(descriptor.digest)
+        for source in asked:
+            whole = descriptor.is_manifest or descriptor.data is not None
+            try:
+                for chunk in source.fetch(descriptor) if whole else source.fetch_rest(descriptor, at):
+                    at += len(chunk)
+                    yield chunk
+            except (AccessError, NotFoundError, RegistryError) as error:
+                if source is asked[-1] or (whole and at > start):
+                    raise
+                self._failed(source, error)
+            else:
+                return
+
+    def _first(self, ask: Callable[[Repository], T], name: Name) -> T:
+        asked = self._for(name)
+        for source in asked:
+            try:
+                answer = ask(source)
+            except (AccessError, IntegrityError, NotFoundError, RegistryError, UnsupportedError) as error:
+                if source is asked[-1]:
+                    raise
+                self._failed(source, error)
+            else:
+                with self._guard:
+                    self._chosen = self._chosen or source
+                return answer
+        raise AssertionError("the location itself is asked last")
+
+    def _for(self, name: Name) -> list[Repository]:
+        """Whom to ask for a name, in order: who gave something before comes first."""
+        by_digest = isinstance(name, Digest)
+        asked = [
+            source.repository
+            for source in self._sources
+            if source is self._sources[-1] or (source.digests if by_digest else source.tags)
+        ]
+        with self._guard:
+            chosen = self._chosen
+        return sorted(asked, key=lambda source: source is not chosen)
+
+    def _failed(self, source: Repository, error: Exception) -> None:
+        if not isinstance(error, NotFoundError):  # what a mirror lacks is read elsewhere, as is meant
+            self._warn(f"the mirror {source} is passed over: {error}")
+
+
+class _Rest:
+    """Content from a byte on, read where it can be."""
+
+    __slots__ = ("_descriptor", "_mirrored", "_start")
+
+    def __init__(self, mirrored: Mirrored, descriptor: Descriptor, start: int) -> None:
+        self._mirrored = mirrored
+        self._descriptor = descriptor
+        self._start = start
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._mirrored.read_on(self._descriptor, self._start)

@@ -1,0 +1,225 @@
+"""Settings of registries in containers' `registries.conf`: mirrors, other locations, blocked and insecure registries.
+
+The file is the one that `WASM2OCI_REGISTRIES_CONF` names (empty or `off`: none, and no drop-in either), else
+`CONTAINERS_REGISTRIES_CONF`, else `containers/registries.conf` in the user's configuration folder, else in `/etc`.
+Drop-ins (`registries.conf.d/*.conf`, of the system and then of the user, by name) replace tables of the same prefix.
+
+Of the tables whose prefix a reference begins with, the one with the longest counts. Mirrors and other locations are for
+reading only, and get only credentials that are kept for them. Aliases and lists of registries to search are not read:
+a reference always names its registry here.
+
+Format: containers-registries.conf(5), version 2.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from wasm2oci.errors import AccessError, InvalidInputError, LocalIOError
+from wasm2oci.oci.reference import InvalidReferenceError, Reference
+from wasm2oci.registry.flavours import find_flavour
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["BlockedRegistryError", "RegistriesConfError", "Rule", "Source", "find_rule", "read_rules", "sources"]
+
+_OWN: Final = "WASM2OCI_REGISTRIES_CONF"
+_THEIRS: Final = "CONTAINERS_REGISTRIES_CONF"
+_OFF: Final = frozenset({"", "off"})
+_SYSTEM: Final = Path("/etc/containers")
+_NAME: Final = "registries.conf"
+_MAX: Final = 1 << 20
+_PULLS: Final = frozenset({"all", "digest-only", "tag-only"})
+
+
+class RegistriesConfError(InvalidInputError):
+    """A `registries.conf` is not what containers' tools would read either."""
+
+
+class BlockedRegistryError(AccessError):
+    """A `registries.conf` blocks this registry or repository."""
+
+
+class _Mirror(NamedTuple):
+    location: str
+    insecure: bool
+    pulls: str
+
+
+class Rule(NamedTuple):
+    """A `[[registry]]` table.
+
+    Args:
+        file: that it is in.
+        prefix: of the references that it is for.
+        location: what stands in the place of the prefix.
+        insecure: whether plain http, and TLS with any certificate, will do.
+        blocked: whether nothing may be read or written there.
+        mirrors: tried before the location, in order.
+    """
+
+    file: Path
+    prefix: str
+    location: str
+    insecure: bool
+    blocked: bool
+    mirrors: tuple[_Mirror, ...]
+
+
+class Source(NamedTuple):
+    """A place where something may be read.
+
+    Args:
+        reference: its host and repository; tag and digest are those that were asked for.
+        insecure: see `Rule`.
+        tags: whether it is asked for what a tag names.
+        digests: whether it is asked for what a digest names.
+    """
+
+    reference: Reference
+    insecure: bool
+    tags: bool = True
+    digests: bool = True
+
+
+def read_rules(environ: Mapping[str, str], home: Path) -> tuple[Rule, ...]:
+    """The tables of all files that count.
+
+    Raises:
+        RegistriesConfError: a file is malformed.
+        LocalIOError: a file is there and cannot be read.
+    """
+    own = environ.get(_OWN)
+    if own is not None and own.lower() in _OFF:
+        return ()
+    base = Path(environ.get("XDG_CONFIG_HOME", ""))
+    user = (base if base.is_absolute() else home / ".config") / "containers"
+    named = own or environ.get(_THEIRS)
+    files = [Path(named)] if named else [path for path in (user / _NAME, _SYSTEM / _NAME) if path.is_file()][:1]
+    files += [path for folder in (_SYSTEM, user) for path in sorted((folder / f"{_NAME}.d").glob("*.conf"))]
+    rules: dict[str, Rule] = {}
+    for file in files:
+        rules.update((rule.prefix, rule) for rule in _read(file))
+    return tuple(rules.values())
+
+
+def find_rule(rules: Iterable[Rule], reference: Reference) -> Rule | None:
+    """The rule for a reference: the one with the longest prefix."""
+    fitting = [(length, rule) for rule in rules if (length := _matched(rule.prefix, reference)) > 0]
+    return max(fitting, key=lambda pair: (pair[0], len(pair[1].prefix)))[1] if fitting else None
+
+
+def sources(rule: Rule, reference: Reference) -> tuple[Source, ...]:
+    """Where a reference is read, in order: the mirrors, then the location itself.
+
+    Raises:
+        RegistriesConfError: a location makes no reference of it.
+    """
+    found = [
+        Source(
+            _moved(rule, mirror.location, reference),
+            mirror.insecure,
+            tags=mirror.pulls != "digest-only",
+            digests=mirror.pulls != "tag-only",
+        )
+        for mirror in rule.mirrors
+    ]
+    return (*found, Source(_moved(rule, rule.location, reference), rule.insecure))
+
+
+def _full(reference: Reference) -> str:
+    namespace = find_flavour(reference.host).namespace
+    if namespace is None or "/" in reference.repository:
+        return str(reference)
+    return str(Reference(reference.host, f"{namespace}/{reference.repository}", reference.tag, reference.digest))
+
+
+def _matched(prefix: str, reference: Reference) -> int:
+    """Characters of a reference that a prefix stands for; 0: it does not fit."""
+    if prefix.startswith("*."):
+        name = reference.host.partition(":")[0]
+        return len(reference.host) if name.endswith(prefix[1:]) and ":" not in reference.host else 0
+    text = _full(reference)
+    after = text[len(prefix) : len(prefix) + 1]
+    ends = {"/"} if "/" not in prefix else {"/", ":", "@"}
+    return len(prefix) if prefix and text.startswith(prefix) and (not after or after in ends) else 0
+
+
+def _moved(rule: Rule, location: str, reference: Reference) -> Reference:
+    if not location:
+        return reference
+    text = location + _full(reference)[_matched(rule.prefix, reference) :]
+    try:
+        return Reference.parse(text)
+    except InvalidReferenceError as error:
+        message = f"{rule.file}: {location!r} makes {text!r} of {reference}: {error.message}"
+        raise RegistriesConfError(message) from error
+
+
+def _read(path: Path) -> list[Rule]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX + 1)
+    except OSError as error:
+        raise LocalIOError(f"cannot read {path}: {error.strerror}", hint=f"{_OWN}=off does without it") from error
+    if b"registry" not in raw:
+        return []
+    import tomllib
+
+    try:
+        value = tomllib.loads(raw[:_MAX].decode())
+    except ValueError as error:
+        raise _malformed(path, str(error)) from error
+    tables = value.get("registry", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise _malformed(path, "`registry` is not a list of tables")
+    return [_rule(path, table) for table in tables]
+
+
+def _rule(path: Path, table: dict[str, Any]) -> Rule:
+    location = _text(path, table, "location")
+    prefix = _text(path, table, "prefix") or location
+    if not prefix or (not location and not prefix.startswith("*.")):
+        raise _malformed(path, "a [[registry]] has no location")
+    digests_only = _flag(path, table, "mirror-by-digest-only")
+    mirrors = table.get("mirror", [])
+    if not isinstance(mirrors, list) or not all(isinstance(mirror, dict) for mirror in mirrors):
+        raise _malformed(path, "`mirror` is not a list of tables")
+    return Rule(
+        path,
+        prefix.rstrip("/"),
+        location.rstrip("/"),
+        _flag(path, table, "insecure"),
+        _flag(path, table, "blocked"),
+        tuple(_mirror(path, mirror, digests_only=digests_only) for mirror in mirrors),
+    )
+
+
+def _mirror(path: Path, table: dict[str, Any], *, digests_only: bool) -> _Mirror:
+    location = _text(path, table, "location").rstrip("/")
+    pulls = _text(path, table, "pull-from-mirror")
+    if not location:
+        raise _malformed(path, "a [[registry.mirror]] has no location")
+    if pulls and (digests_only or pulls not in _PULLS):
+        raise _malformed(path, f"pull-from-mirror of {location} is {pulls!r}, or mirror-by-digest-only is set too")
+    return _Mirror(location, _flag(path, table, "insecure"), "digest-only" if digests_only else pulls or "all")
+
+
+def _text(path: Path, table: dict[str, Any], key: str) -> str:
+    value = table.get(key, "")
+    if not isinstance(value, str) or "://" in value:
+        raise _malformed(path, f"{key} is not HOST or HOST/NAME")
+    return value
+
+
+def _flag(path: Path, table: dict[str, Any], key: str) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise _malformed(path, f"{key} is neither true nor false")
+    return value
+
+
+def _malformed(path: Path, reason: str) -> RegistriesConfError:
+    return RegistriesConfError(f"{path}: {reason}", hint=f"mend it, or set {_OWN}=off to do without it")
