@@ -139,8 +139,8 @@ def _full(reference: Reference) -> str:
 def _matched(prefix: str, reference: Reference) -> int:
     """Characters of a reference that a prefix stands for; 0: it does not fit."""
     if prefix.startswith("*."):
-        name = reference.host.partition(":")[0]
-        return len(reference.host) if name.endswith(prefix[1:]) and ":" not in reference.host else 0
+        name, _, port = reference.host.partition(":")
+        return len(name) if name.endswith(prefix[1:]) and not port else 0
     text = _full(reference)
     after = text[len(prefix) : len(prefix) + 1]
     ends = {"/"} if "/" not in prefix else {"/", ":", "@"}
