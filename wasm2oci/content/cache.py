@@ -12,26 +12,23 @@ The rules:
 
     FOLDER/blobs/ALGORITHM/ENCODED        time of modification = time of last use
     FOLDER/partial/                       see `partial`
-    FOLDER/references/HASH.json           the descriptor that a reference meant when it was last fetched, and the proof
-    FOLDER/references/key                 of that (HMAC-SHA256 with this key, over the reference, the time and the rest)
+    FOLDER/references/                    the descriptor that each reference meant when it was last fetched; see `notes`
+    FOLDER/hosts/, FOLDER/seen/           what was found out about registries; see `registry.found_out`
 """
 
-import hashlib
-import hmac
-import json
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, is_linked, make_folder, replace_file
-from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, folder_key, read_private, used
+from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, is_linked, make_folder
+from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, used
+from wasm2oci.content.notes import BLOCK, Notes
 from wasm2oci.content.partial import Beginning, drop_beginnings, find_beginning, keep_beginning
 from wasm2oci.content.target import Resumer
 from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, VerifiedContent, verified
 from wasm2oci.errors import IntegrityError, LocalIOError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.wire import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.reference import Name, Reference
 
-__all__ = ["LIMIT", "SHARE", "Cache", "CachedTarget", "cache_folder"]
+__all__ = ["FOUND_OUT", "LIMIT", "SHARE", "Cache", "CachedTarget", "cache_folder"]
 
 LIMIT: Final = 2 * 1024**3
 """Bytes that a cache holds by default (2 GiB)."""
@@ -47,14 +44,11 @@ LIMIT: Final = 2 * 1024**3
 SHARE: Final = 8
 """A blob that takes more than this part of the limit is not kept: it would drive out everything else."""
 
-_BLOCK: Final = 4096
-"""Bytes that a file with a reference is counted for: that is what it takes on a disk."""
+FOUND_OUT: Final = ("hosts", "seen")
+"""Folders of notes about registries; see `registry.found_out`."""
 
-_BELIEVED: Final = 30 * 24 * 3600
-"""Seconds for which it is believed that a reference still means what it meant."""
-
-_REFERENCES: Final = 4096 * _BLOCK
-"""Bytes that references take beside the blobs at most."""
+_NOTES: Final = 4096 * BLOCK
+"""Bytes that the notes of one folder take beside the blobs at most."""
 
 _IN_MEMORY: Final = 8 << 20
 """Bytes up to which a cached blob is read and hashed in one go; a larger one is read twice."""
@@ -84,7 +78,8 @@ class Cache:
     def __init__(self, folder: Path, limit: int = LIMIT, *, now: "Callable[[], float]" = time.time) -> None:
         self.folder = folder
         self.limit = limit
-        self._now = now
+        self._references = Notes(folder / "references", now=now)
+        self._found_out = tuple(Notes(folder / name) for name in FOUND_OUT)
 
     def find(self, descriptor: "Descriptor") -> "SelfVerifying | None":
         """This blob, its bytes checked already, or None; a file with wrong bytes is removed."""
@@ -173,20 +168,13 @@ class Cache:
 
     def recall(self, reference: "Reference") -> "Descriptor | None":
         """The descriptor of the manifest that a reference meant when it was last fetched, if that is remembered."""
-        path, key = self._reference_path(reference), folder_key(self.folder / "references")
-        raw = read_private(path) if key is not None else None
-        if key is None or raw is None or len(raw) > _BLOCK:
+        value = self._references.get(_key(reference))
+        if value is None:
             return None
         try:
-            value = load_object(raw, "reference")
-            proof, when = value.pop("proof", None), value.get("time")
             known = Descriptor.from_json(value.get("descriptor"), "reference")
         except Wasm2OciError:
             return None
-        right = isinstance(proof, str) and hmac.compare_digest(proof.encode(), _proof(key, path.name, value).encode())
-        if not right or not isinstance(when, int) or not 0 <= self._now() - when < _BELIEVED:
-            return None
-        used(path)
         return known if reference.digest in {None, known.digest} else None
 
     def remember(self, reference: "Reference", root: "Descriptor") -> None:
@@ -197,14 +185,8 @@ class Cache:
         """
         descriptor = Descriptor(root.media_type, root.digest, root.size).to_json()
         with _unwritable():
-            make_folder(self.folder, 0o700)
-            key = folder_key(self.folder / "references")
-            if key is None:
-                raise LocalIOError(f"{self.folder} is not only ours: what references mean is not kept there")
-            for path in {self._reference_path(reference), self._reference_path(reference.with_digest(root.digest))}:
-                value = {"descriptor": descriptor, "time": int(self._now())}
-                data = json.dumps({**value, "proof": _proof(key, path.name, value)}).encode()
-                replace_file(path, [data], 0o600, sync=False)
+            for name in {_key(reference), _key(reference.with_digest(root.digest))}:
+                self._references.put(name, {"descriptor": descriptor})
         self.prune(self.limit)
 
     def prune(self, limit: int) -> int:
@@ -243,14 +225,9 @@ class Cache:
     def _path(self, descriptor: "Descriptor") -> Path:
         return self.folder / "blobs" / descriptor.digest.algorithm / descriptor.digest.encoded
 
-    def _reference_path(self, reference: "Reference") -> Path:
-        # With a digest, the digest alone says what is meant, whichever tag or repository it was fetched by.
-        key = str(reference.digest) if reference.digest is not None else str(reference)
-        return self.folder / "references" / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
-
     def _evict(self, limit: int) -> int:
         removed = evict(self._files("blobs/*/*") + self._files("partial/*/*"), limit)
-        return removed + evict(self._files("references/*.json"), min(limit, _REFERENCES), block=_BLOCK)
+        return removed + sum(notes.evict(min(limit, _NOTES)) for notes in (self._references, *self._found_out))
 
     def _files(self, pattern: str) -> list[Path]:
         # Folders may go away while they are listed: the user may empty the cache by hand.
@@ -260,9 +237,9 @@ class Cache:
             return []
 
 
-def _proof(key: bytes, name: str, value: "Mapping[str, Any]") -> str:
-    text = json.dumps([name, value], sort_keys=True)
-    return hmac.digest(key, text.encode(), "sha256").hex()
+def _key(reference: "Reference") -> str:
+    # With a digest, the digest alone says what is meant, whichever tag or repository it was fetched by.
+    return str(reference.digest) if reference.digest is not None else str(reference)
 
 
 @contextmanager

@@ -54,8 +54,15 @@ class Environment(NamedTuple):
 
     def connect_options(self) -> ConnectOptions:
         """The options for the registry client, with this world filled in."""
+        from wasm2oci.content.cache import cache_folder
+
         return self.options._replace(
-            environ=self.variables, home=self.home, now=self.clock, log=self.log, warn=self.warn
+            cache=cache_folder(self.variables, self.home),
+            environ=self.variables,
+            home=self.home,
+            now=self.clock,
+            log=self.log,
+            warn=self.warn,
         )
 
     def cache(self) -> "Cache":

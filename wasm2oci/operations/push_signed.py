@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.content.target import ChildMissingError, Distant
+from wasm2oci.content.target import ChildMissingError, Distant, Mounter
 from wasm2oci.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -122,6 +122,10 @@ class SignedFirst:
     def takes_unasked(self, descriptor: Descriptor) -> bool:
         """See `Distant`."""
         return isinstance(self._target, Distant) and self._target.takes_unasked(descriptor)
+
+    def mount(self, descriptor: Descriptor, source: object) -> bool:
+        """See `Mounter`."""
+        return isinstance(self._target, Mounter) and self._target.mount(descriptor, source)
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
         """See `Target`."""

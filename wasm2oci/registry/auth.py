@@ -71,7 +71,8 @@ class TokenAuth:
         host: the registry as the user calls it, for messages.
         client: what to call ourselves at the token server.
         warn: takes a sentence for the user.
-        addresses: those that the name of an origin resolves to.
+        addresses: those that the name of an origin stands for.
+        learned: takes a challenge that a token was given for.
     """
 
     def __init__(
@@ -85,8 +86,11 @@ class TokenAuth:
         client: str = "wasm2oci",
         warn: "Callable[[str], None] | None" = None,
         addresses: "Callable[[Origin], Sequence[str]]" = lambda _: (),
+        learned: "Callable[[Challenge], None] | None" = None,
     ) -> None:
         self.origin = origin
+        self._learned = learned
+        self._anticipated = False
         self._lookup = lookup
         self._clock = clock
         self._host = host or origin.authority
@@ -116,6 +120,21 @@ class TokenAuth:
     def known(self) -> bool:
         """Whether there are credentials for this registry."""
         return not isinstance(self.credential, Anonymous)
+
+    def anticipate(self, challenge: Challenge) -> bool:
+        """Expect a challenge that was met in another process, so that a token is asked for at once.
+
+        Only where there are no credentials: those go to no token server that this registry did not name just now.
+        """
+        if self.known:
+            return False
+        try:
+            check_step(self.origin, Origin.of(challenge.get("realm")), "token server", self._addresses)
+        except UntrustedUrlError:
+            return False
+        with self._guard:
+            self._bearer, self._anticipated = challenge, True
+        return True
 
     def describe(self) -> str:
         """Which credentials were used, or where they were looked for; never a secret."""
@@ -191,7 +210,7 @@ class TokenAuth:
         if refused is None:
             header = self._held(scopes)
             if header is None and self._bearer is not None and scopes and request.method != "DELETE":
-                header = yield from self._token(self._bearer, scopes)  # rather than send a body into a refusal
+                header = yield from self._expected(self._bearer, scopes)  # rather than send a body into a refusal
             response = yield _authorized(request, header)
         else:
             response = refused
@@ -210,6 +229,17 @@ class TokenAuth:
             header, scopes = renewed
             response = yield _authorized(request, header)
         return response
+
+    def _expected(self, challenge: Challenge, scopes: tuple[Scope, ...]) -> "Generator[Request, Response, str | None]":
+        """A token before the registry asks for one; None when what was expected of it is out of date."""
+        try:
+            return (yield from self._token(challenge, scopes))
+        except (AccessError, RegistryError):
+            with self._guard:
+                if not self._anticipated:
+                    raise
+                self._bearer, self._anticipated = None, False
+            return None
 
     def _held(self, scopes: tuple[Scope, ...]) -> str | None:
         with self._guard:
@@ -264,7 +294,10 @@ class TokenAuth:
                 header = token.header
                 with self._guard:
                     self._tokens.append(token)
-                    self._bearer = challenge
+                    fresh, self._bearer = challenge is not self._bearer, challenge
+                    self._anticipated = self._anticipated and not fresh
+                if fresh and self._learned is not None:
+                    self._learned(challenge)
         return header
 
     def _fetch(

@@ -7,6 +7,7 @@ certificates that are about TLS settle it at once. Docker Hub's `docker.io` is r
 """
 
 import re
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
@@ -71,6 +72,11 @@ class Connector:
         self._sessions: dict[tuple[_Host, str], Session] = {}
         self._repositories: dict[tuple[_Host, str, bool], Repository] = {}
         self._told: set[str] = set()
+        self._found_out = None
+        if options.cache is not None:
+            from wasm2oci.registry.found_out import FoundOut
+
+            self._found_out = FoundOut(options.cache, options.now)
 
     def source(self, reference: "Reference", *, apart: bool = False) -> "Repository | Mirrored":
         """The repository of a reference, or the mirrors of it that `registries.conf` names, to read from.
@@ -217,7 +223,7 @@ class Connector:
         return self._careless_sender
 
     def _open(self, host: "_Host", name: str, credential: "Credential | None") -> Session:
-        options, sender = self.options, self._sender_of(host)
+        options, sender, found_out = self.options, self._sender_of(host), self._found_out
 
         def make_auth(origin: Origin) -> "TokenAuth":
             # Most registries of a local try never ask who we are; then neither of these is imported.
@@ -233,6 +239,7 @@ class Connector:
                 tried=lambda: chain.tried,
                 warn=self._warn,
                 addresses=sender.addresses,
+                learned=None if found_out is None else partial(found_out.note_challenge, origin),
             )
 
         return Session(
@@ -244,6 +251,7 @@ class Connector:
             policy=options.retry,
             user_agent=options.user_agent,
             headers=options.headers if host.own else None,
+            found_out=found_out,
         )
 
     def _warn(self, text: str) -> None:

@@ -60,6 +60,7 @@ class ConnectOptions(NamedTuple):
         connect_timeout: until a connection is made.
         read_timeout: between two pieces of an answer.
         user_agent: what requests name as their sender.
+        cache: folder where what was found out about registries is kept, or None.
         environ: environment variables: proxies, credential files, tokens.
         home: the user's home folder.
         sleep: waits.
@@ -85,6 +86,7 @@ class ConnectOptions(NamedTuple):
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     user_agent: str = f"wasm2oci/{__version__}"
+    cache: Path | None = None
     environ: Mapping[str, str] = MappingProxyType({})
     home: Path = Path("/")
     sleep: Callable[[float], None] = time.sleep

@@ -177,7 +177,7 @@ class Repository:
         if descriptor.is_manifest:
             return VerifiedContent(descriptor, _ManifestContent(self, descriptor))
         # `urls` of a descriptor are never asked: the content is in the repository, or it is nowhere.
-        return VerifiedContent(descriptor, self._download(descriptor))
+        return VerifiedContent(descriptor, _Downloaded(self, descriptor))
 
     def fetch_rest(self, descriptor: Descriptor, start: int) -> "Content":
         """The bytes of a blob from `start` on; see `content.target.Resumer`."""
@@ -237,11 +237,13 @@ class Repository:
             self._put(descriptor, read_all(content, descriptor, MANIFEST_MAX), tag)
             return
         if self._finish_eager(descriptor, content):
+            self._note_holder(descriptor)
             return
         with self._guard:
             location = self._uploads.pop(descriptor.digest, None)
         unasked = self.takes_unasked(descriptor)
         push_blob(self._exchange, descriptor, content, location=location, unasked=unasked)
+        self._note_holder(descriptor)
 
     def prepare(self, connections: int) -> None:
         """Begin to open connections; see `content.target.Distant`."""
@@ -260,6 +262,9 @@ class Repository:
         from wasm2oci.registry.eager_upload import EagerUpload
 
         self.close()
+        found_out = self.session.found_out
+        if found_out is not None and found_out.knows_size(self.session.origin, size):
+            return  # it may be mounted, or be there
         eager = EagerUpload(self._exchange, content, size)
         with self._guard:
             self._eager = eager
@@ -289,17 +294,16 @@ class Repository:
     def mount(self, descriptor: Descriptor, source: object) -> bool:
         """Take a blob from another repository of this registry, if we are the same there as here.
 
-        Whatever the registry says against it only means that the bytes must flow.
+        The source, if it is one, else one that had the blob when another process saw it. Whatever the registry says
+        against it only means that the bytes must flow.
 
         Spec: distribution-spec, end-11.
         """
-        if not isinstance(source, Repository) or source.name == self.name or descriptor.is_manifest:
+        name = self._neighbour(descriptor, source)
+        if name is None or descriptor.is_manifest:
             return False
-        session = self.session
-        if source.session.origin != session.origin or source.session.auth.credential != session.auth.credential:
-            return False
-        query = [("mount", str(descriptor.digest)), ("from", source.name)]
-        also = [Scope.repository(source.name, "pull")]
+        query = [("mount", str(descriptor.digest)), ("from", name)]
+        also = [Scope.repository(name, "pull")]
         try:
             response = self._exchange.send(MOUNT_BLOB, query=query, headers={"Content-Length": "0"}, also=also)
         except AccessError:  # no token for both at once
@@ -309,7 +313,24 @@ class Repository:
         if response.status == 202 and location is not None:
             with self._guard:
                 self._uploads[descriptor.digest] = join_own(response.url, location)
+        if response.status == 201:
+            self._note_holder(descriptor)
         return response.status == 201
+
+    def _neighbour(self, descriptor: Descriptor, source: object) -> str | None:
+        session = self.session
+        if isinstance(source, Repository) and source.session.origin == session.origin:
+            same = source.name != self.name and source.session.auth.credential == session.auth.credential
+            return source.name if same else None
+        if session.found_out is None or descriptor.size <= UNASKED_MAX:
+            return None
+        name = session.found_out.holder(session.origin, descriptor)
+        return name if name != self.name else None
+
+    def _note_holder(self, descriptor: Descriptor) -> None:
+        session = self.session
+        if session.found_out is not None and descriptor.size > UNASKED_MAX:
+            session.found_out.note_holder(session.origin, self.name, descriptor)
 
     def delete(self, descriptor: Descriptor) -> None:
         """Remove a manifest (with all its tags) or a blob.
@@ -459,6 +480,20 @@ class _ManifestContent:
 
     def __iter__(self) -> "Iterator[bytes]":
         yield self._repository._manifest(self._descriptor.digest, self._descriptor).document.raw  # noqa: SLF001 - same file
+
+
+class _Downloaded:
+    """A blob as content, asked for when it is read."""
+
+    __slots__ = ("_descriptor", "_repository")
+
+    def __init__(self, repository: Repository, descriptor: Descriptor) -> None:
+        self._repository = repository
+        self._descriptor = descriptor
+
+    def __iter__(self) -> "Iterator[bytes]":
+        yield from self._repository._download(self._descriptor)  # noqa: SLF001 - same file
+        self._repository._note_holder(self._descriptor)  # noqa: SLF001 - same file
 
 
 def _is_tag(text: str) -> bool:

@@ -6,6 +6,8 @@ it named by a `Location` or by a redirect, sees neither.
 """
 
 import re
+from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,13 +26,14 @@ from wasm2oci.registry.problems import (
 )
 from wasm2oci.registry.redirects import REDIRECTS, REDIRECTS_MAX, redirected
 from wasm2oci.registry.retry import SILENCE, RetryPolicy, is_retried, retry_after
-from wasm2oci.registry.urls import Origin, check_step, redact
+from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from wasm2oci.errors import Wasm2OciError
     from wasm2oci.registry.auth import TokenAuth
+    from wasm2oci.registry.found_out import FoundOut
     from wasm2oci.registry.messages import Request, Response, Sender
     from wasm2oci.registry.scope import Scope
 
@@ -105,6 +108,7 @@ class Session:
         world: see there.
         user_agent: what we call ourselves.
         headers: custom headers for the registry's own origin.
+        found_out: what other processes found out about registries, or None.
     """
 
     def __init__(
@@ -118,8 +122,10 @@ class Session:
         policy: RetryPolicy | None = None,
         user_agent: str = "wasm2oci",
         headers: "Mapping[str, str] | None" = None,
+        found_out: "FoundOut | None" = None,
     ) -> None:
         self.host = host
+        self.found_out = found_out
         self.policy = policy or RetryPolicy()
         self.world = world
         self._find_origin = find_origin
@@ -187,24 +193,41 @@ class Session:
         with self._guard:
             unasked = self._auth is None
         refused = None
-        if unasked:  # credentials are looked up and sent only after the registry asks
+        # Credentials are looked for and sent only after the registry asks.
+        if unasked and not self._anticipates(origin):
             refused = self._exchange(request, roam=roam)
             if refused.status != 401 or Origin.of(refused.url) != origin:
                 return refused
         flow = self.auth.flow(request, scopes, refused)
+        step: Callable[[], Request] = partial(next, flow)
         try:
-            answered: Response | None = None
             while True:
                 try:
-                    outgoing = next(flow) if answered is None else flow.send(answered)
+                    outgoing = step()
                     if outgoing.url != request.url:  # the flow's own, mostly to a token server: not the custom headers
                         outgoing = outgoing._replace(headers={**self._base, **outgoing.headers})
                 except StopIteration as done:
                     answer: Response = done.value
                     return answer
-                answered = self._exchange(outgoing, roam=roam)
+                try:
+                    step = partial(flow.send, self._exchange(outgoing, roam=roam))
+                except ExchangeError as error:
+                    step = partial(flow.throw, error)
         finally:
             flow.close()
+
+    def _anticipates(self, origin: Origin) -> bool:
+        """Whether the first request goes with an anonymous token, as this registry wanted it in another process."""
+        challenge = self.found_out.challenge(origin) if self.found_out is not None else None
+        if challenge is None:
+            return False
+        if self.auth.anticipate(challenge):
+            return True
+        with suppress(UntrustedUrlError):
+            tokens = Origin.of(challenge.get("realm"))
+            if tokens != origin and tokens.host == origin.host:  # most likely it will be asked, after the registry
+                self._sender.expect(tokens, 1)
+        return False
 
     def read(
         self, request: "Request", scopes: "Sequence[Scope]", limit: int, what: str, *, roam: bool = True
