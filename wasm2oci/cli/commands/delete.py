@@ -31,7 +31,7 @@ def command(
     result = client.delete(ref, tag_only=tag_only)
     lines = fields(
         ("Removed", f"tag {result.tag}" if result.tag else ref),
-        ("Tags", ", ".join(result.tags) if len(result.tags or ()) > 1 else None),
+        ("Tags", ", ".join(result.tags) if result.tags and len(result.tags) > 1 else None),
         ("Digest", result.manifest.digest),
     )
     output.result(result, lines, quiet=str(result.manifest.digest))
