@@ -23,7 +23,7 @@ from wasm2oci.registry.flavours import find_flavour
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["BlockedRegistryError", "RegistriesConfError", "Rule", "Source", "find_rule", "read_rules", "sources"]
+__all__ = ["BlockedRegistryError", "PullSource", "RegistriesConfError", "Rule", "find_rule", "read_rules", "sources"]
 
 _OWN: Final = "WASM2OCI_REGISTRIES_CONF"
 _THEIRS: Final = "CONTAINERS_REGISTRIES_CONF"
@@ -68,7 +68,7 @@ class Rule(NamedTuple):
     mirrors: tuple[_Mirror, ...]
 
 
-class Source(NamedTuple):
+class PullSource(NamedTuple):
     """A place where something may be read.
 
     Args:
@@ -111,14 +111,14 @@ def find_rule(rules: Iterable[Rule], reference: Reference) -> Rule | None:
     return max(fitting, key=lambda pair: (pair[0], len(pair[1].prefix)))[1] if fitting else None
 
 
-def sources(rule: Rule, reference: Reference) -> tuple[Source, ...]:
+def sources(rule: Rule, reference: Reference) -> tuple[PullSource, ...]:
     """Where a reference is read, in order: the mirrors, then the location itself.
 
     Raises:
         RegistriesConfError: a location makes no reference of it.
     """
     found = [
-        Source(
+        PullSource(
             _moved(rule, mirror.location, reference),
             mirror.insecure,
             tags=mirror.pulls != "digest-only",
@@ -126,7 +126,7 @@ def sources(rule: Rule, reference: Reference) -> tuple[Source, ...]:
         )
         for mirror in rule.mirrors
     ]
-    return (*found, Source(_moved(rule, rule.location, reference), rule.insecure))
+    return (*found, PullSource(_moved(rule, rule.location, reference), rule.insecure))
 
 
 def _full(reference: Reference) -> str:
