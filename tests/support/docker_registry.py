@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.support.certificates import Authority, Issued
 from tests.support.token_server import TokenServer
 
-__all__ = ["PASSWORD", "USERNAME", "DockerRegistry", "docker_registry", "missing_reason"]
+__all__ = ["PASSWORD", "USERNAME", "DockerRegistry", "docker_registry", "missing_reason", "removes_tags_alone"]
 
 USERNAME = "alice"
 PASSWORD = "correct horse"
@@ -44,11 +44,22 @@ class DockerRegistry:
         return (self.folder / "log").read_text("utf-8", "replace")
 
 
+def program() -> str:
+    """The registry that is run: `WASM2OCI_DOCKER_REGISTRY` may name another version of it."""
+    return os.environ.get("WASM2OCI_DOCKER_REGISTRY") or "docker-registry"
+
+
 def missing_reason() -> str | None:
     """Why tests with it are skipped here, or None when it is installed."""
-    if shutil.which("docker-registry"):
+    if shutil.which(program()):
         return None
     return "docker-registry is not installed: apt-get install docker-registry"
+
+
+def removes_tags_alone() -> bool:
+    """Whether this version of it removes a tag and keeps the manifest; 2 does not, 3 does."""
+    said = subprocess.run([program(), "--version"], capture_output=True, text=True, check=True).stdout
+    return " v3." in said
 
 
 @contextmanager
@@ -98,7 +109,7 @@ def docker_registry(
     environ = {key: value for key, value in os.environ.items() if not key.upper().endswith("_PROXY")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            ["docker-registry", "serve", str(folder / "config.yml")],
+            [program(), "serve", str(folder / "config.yml")],
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environ,

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wasm2oci.content.graph import explore
 from wasm2oci.content.pool import never_stops, run_all
 from wasm2oci.content.progress import SILENT, Outcome
-from wasm2oci.content.target import ChildMissingError, Distant, Mounter, UnlistedReferrerError, open_manifest
+from wasm2oci.content.target import ChildMissingError, Distant, Mounter, Neighbour, UnlistedReferrerError, open_manifest
 from wasm2oci.content.verify import (
     BytesContent,
     DigestMismatchError,
@@ -206,7 +206,8 @@ class _Copy:
         self.unasked = frozenset(blob.digest for blob in small)
         self.destination.prepare(min(workers, len(blobs)))
         jobs: list[Callable[[], None]] = [] if self.recursive else [self._ask_for_root]
-        if isinstance(self.source, Distant):
+        beside = isinstance(self.destination, Neighbour) and self.destination.is_beside(self.source)
+        if isinstance(self.source, Distant) and not beside:
             self.source.prepare(len(small) - 1)
             jobs += [partial(self._read_small, blob) for blob in small]
         run_all(lambda job, _: job(), jobs, max(workers, len(jobs)))

@@ -29,6 +29,7 @@ __all__ = [
     "EarlyTaker",
     "ManifestOpener",
     "Mounter",
+    "Neighbour",
     "ReadTarget",
     "ReferrerLister",
     "Resumer",
@@ -162,6 +163,15 @@ class Mounter(Protocol):
 
     def mount(self, descriptor: "Descriptor", source: object) -> bool:
         """Take the blob from `source` (another target); False when that cannot be done and bytes must flow."""
+        ...
+
+
+@runtime_checkable
+class Neighbour(Protocol):
+    """A target that knows from which places it can take blobs without a transfer."""
+
+    def is_beside(self, source: object) -> bool:
+        """Whether a mount from `source` (another target) is likely to succeed, so that nothing has to be read there."""
         ...
 
 

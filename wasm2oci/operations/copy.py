@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wasm2oci.content.copy import WORKERS
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.progress import SILENT, Outcome
+from wasm2oci.content.target import open_manifest
 from wasm2oci.errors import Remedy, RemedyKind, UsageError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.reference import Reference
@@ -181,7 +182,7 @@ def copy_root(
         from wasm2oci.operations.copy_legacy import copy_legacy_signatures
 
         if not isinstance(root, Descriptor):
-            root = source.resolve(root)
+            root = open_manifest(source, root)
         copy_legacy_signatures(source, root, destination, wanted, size_max)
     return copy_content(
         source,

@@ -5,11 +5,13 @@ At the destination there may be signatures of others under the same tag: theirs 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from wasm2oci.content.copy import ArtifactTooLargeError
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.graph import read_manifest
+from wasm2oci.content.pool import run_all
 from wasm2oci.content.verify import verified
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
 from wasm2oci.oci.referrers import COSIGN_ENDINGS, cosign_tag
@@ -17,6 +19,8 @@ from wasm2oci.operations.attach_signatures import add_layers
 from wasm2oci.operations.find_signatures import read_tagged
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wasm2oci.content.target import ReadTarget, Target
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
@@ -46,11 +50,21 @@ def copy_legacy_signatures(
     document = read_manifest(source, root)
     subjects = [root, *(document.manifests if isinstance(document, Index) else ())]
     for subject in subjects:
-        for suffix in COSIGN_ENDINGS:
-            tag = cosign_tag(subject.digest, suffix)
-            found = read_tagged(source, tag)
-            if found is not None:
-                _copy_tag(source, found, destination, tag, size_max)
+        tags = [cosign_tag(subject.digest, suffix) for suffix in COSIGN_ENDINGS]
+        found: dict[str, tuple[Descriptor, bytes]] = {}
+        run_all(partial(_look, source, found), tags, len(tags))
+        for tag in tags:
+            if tag in found:
+                _copy_tag(source, found[tag], destination, tag, size_max)
+
+
+def _look(
+    source: ReadTarget, found: dict[str, tuple[Descriptor, bytes]], tag: str, check: Callable[[], None]
+) -> None:
+    check()
+    tagged = read_tagged(source, tag)
+    if tagged is not None:
+        found[tag] = tagged
 
 
 def _copy_tag(

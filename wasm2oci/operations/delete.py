@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from wasm2oci.content.target import Deleter
+from wasm2oci.content.target import Deleter, open_manifest
 from wasm2oci.errors import AccessError, RegistryError, UnsupportedError, UsageError
 from wasm2oci.oci.reference import LayoutReference
 from wasm2oci.operations.tags_of import tags_of
@@ -58,7 +58,9 @@ def delete(request: DeleteRequest, environment: "Environment") -> Deleted:
         target: ReadTarget = places.write(location) if changes else places.read(location)
         if not isinstance(target, Deleter):
             raise UnsupportedError(f"{target} cannot delete")
-        manifest = target.resolve(tag or places.identifier(location))
+        wanted = tag or places.identifier(location)
+        # To delete an artifact its manifest is read: what it refers to lists it. To remove a tag it is not.
+        manifest = target.resolve(wanted) if tag is not None else open_manifest(target, wanted)
         tags: tuple[str, ...] | None = None
         if tag is not None:
             target.untag(tag)

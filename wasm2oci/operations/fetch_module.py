@@ -13,6 +13,7 @@ digest.
 from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -173,6 +174,7 @@ def _from_registry(
     reference: Reference, policy: FetchPolicy, guard: "Guard | None", environment: "Environment"
 ) -> FetchedModule:
     from wasm2oci.content.cache import CachedTarget
+    from wasm2oci.content.target import open_manifest
 
     name = reference.repository.rpartition("/")[2]
     cache = environment.cache()
@@ -190,9 +192,12 @@ def _from_registry(
 
     with environment.places() as places:
         target = places.read(reference)
-        root = cache.recall(reference) if settled else None
+        known = cache.recall(reference)
+        root = known if settled else None
         try:
-            root = root or target.resolve(places.identifier(reference))
+            if root is None:  # what was fetched before is most likely in the cache; else it is about to be read
+                ask = target.resolve if known is not None else partial(open_manifest, target)
+                root = ask(places.identifier(reference))
         except (ConnectionFailedError, ConnectionLostError, TimedOutError) as error:
             fetched = None
             if policy.pull is Pull.AUTO and not signed:

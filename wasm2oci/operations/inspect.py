@@ -15,6 +15,7 @@ from wasm2oci.errors import (
 )
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import LayoutReference
+from wasm2oci.operations.listed_once import listed_once
 from wasm2oci.operations.module_info import ModuleInfo
 from wasm2oci.operations.names import pinned
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
-    from wasm2oci.operations.environment import Environment, Places
+    from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.signature_state import SignatureSummary
 
 __all__ = ["InspectRequest", "Inspected", "InspectedFile", "inspect", "inspect_bytes", "inspect_file", "read_raw"]
@@ -141,8 +142,9 @@ def inspect(request: InspectRequest, environment: Environment) -> Inspected:
         target: ReadTarget = places.read(source)
         root = open_manifest(target, places.identifier(source))
         document = read_manifest(target, root)
-        referrers = _referrers(target, root, environment)
-        signatures = _signatures(places, source, root, environment)
+        listed = listed_once(places.apart(source))
+        referrers = _referrers(listed, root, environment)
+        signatures = _signatures(listed, source, root, environment)
         if not isinstance(source, LayoutReference):
             target = CachedTarget(target, environment.cache())
         found_format: str | None = None
@@ -177,13 +179,13 @@ def inspect(request: InspectRequest, environment: Environment) -> Inspected:
 
 
 def _signatures(
-    places: Places, source: Location, root: Descriptor, environment: Environment
+    target: ReadTarget, source: Location, root: Descriptor, environment: Environment
 ) -> SignatureSummary | None:
     from wasm2oci.operations.signature_state import summarize_signatures
     from wasm2oci.operations.trust import TrustOptions
 
     try:
-        return summarize_signatures(places.apart(source), source, root, environment, TrustOptions())
+        return summarize_signatures(target, source, root, environment, TrustOptions())
     except (AccessError, IntegrityError, InvalidInputError, NotFoundError, RegistryError, UnsupportedError) as error:
         environment.warn(f"its signatures cannot be looked at: {error.message}")
         return None

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from wasm2oci.content.target import open_manifest
 from wasm2oci.oci.reference import check_tag
 from wasm2oci.operations.names import pinned
 
@@ -43,7 +44,7 @@ def tag(request: TagRequest, environment: "Environment") -> Tagged:
     with environment.places() as places:
         places.read(location)  # a layout that is not there must not be made by tagging in it
         target = places.write(location)
-        manifest = target.resolve(places.identifier(location))
+        manifest = open_manifest(target, places.identifier(location))
         for name in request.tags:
             target.tag(manifest, name)
     return Tagged(str(location), pinned(location, manifest.digest), request.tags, manifest)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.graph import explore
-from wasm2oci.content.target import ReferrerLister
+from wasm2oci.content.target import ReferrerLister, open_manifest
 from wasm2oci.errors import NotFoundError, UnsupportedError
+from wasm2oci.operations.listed_once import listed_once
 from wasm2oci.operations.names import pinned
 from wasm2oci.operations.signature_state import summarize_signatures
 
@@ -66,10 +67,11 @@ def tree(source: Location, trust: TrustOptions, environment: Environment) -> Tre
     """
     with environment.places() as places:
         target = places.read(source)
-        root = target.resolve(places.identifier(source))
+        root = open_manifest(target, places.identifier(source))
         graph = explore(target, root)
-        signatures = summarize_signatures(target, source, root, environment, trust)
-        others = _referrers(target, root)
+        listed = listed_once(target)
+        signatures = summarize_signatures(listed, source, root, environment, trust)
+        others = _referrers(listed, root)
     shown = {one.origin.partition(" ")[0] for one in signatures.items}
     referrers = tuple(one for one in others if str(one.digest) not in shown)
     return Tree(str(source), pinned(source, root.digest), root, tuple(_parts(graph, root, 1)), signatures, referrers)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from wasm2oci.content.verify import Verified
+from wasm2oci.content.verify import VerifiedContent
 from wasm2oci.errors import AccessError, IntegrityError, NotFoundError, RegistryError, UnsupportedError
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import parse_name
@@ -77,7 +77,7 @@ class Mirrored:
 
     def fetch(self, descriptor: Descriptor) -> Content:
         """See `ReadTarget`."""
-        return Verified(descriptor, _Rest(self, descriptor, 0))
+        return VerifiedContent(descriptor, _Rest(self, descriptor, 0))
 
     def fetch_rest(self, descriptor: Descriptor, start: int) -> Content:
         """See `Resumer`."""

@@ -317,11 +317,16 @@ class Repository:
             self._note_holder(descriptor)
         return response.status == 201
 
+    def is_beside(self, source: object) -> bool:
+        """Whether this is another repository of the same registry, and we are the same there; see `Neighbour`."""
+        if not isinstance(source, Repository) or source.session.origin != self.session.origin:
+            return False
+        return source.name != self.name and source.session.auth.credential == self.session.auth.credential
+
     def _neighbour(self, descriptor: Descriptor, source: object) -> str | None:
         session = self.session
         if isinstance(source, Repository) and source.session.origin == session.origin:
-            same = source.name != self.name and source.session.auth.credential == session.auth.credential
-            return source.name if same else None
+            return source.name if self.is_beside(source) else None
         if session.found_out is None or descriptor.size <= UNASKED_MAX:
             return None
         name = session.found_out.holder(session.origin, descriptor)
