@@ -58,9 +58,7 @@ def copy_legacy_signatures(
                 _copy_tag(source, found[tag], destination, tag, size_max)
 
 
-def _look(
-    source: ReadTarget, found: dict[str, tuple[Descriptor, bytes]], tag: str, check: Callable[[], None]
-) -> None:
+def _look(source: ReadTarget, found: dict[str, tuple[Descriptor, bytes]], tag: str, check: Callable[[], None]) -> None:
     check()
     tagged = read_tagged(source, tag)
     if tagged is not None:
