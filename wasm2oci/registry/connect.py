@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wasm2oci.registry.credentials import Credential
     from wasm2oci.registry.messages import Sender
     from wasm2oci.registry.mirrors import Mirrored
-    from wasm2oci.registry.registries_conf import Rule
+    from wasm2oci.registry.registries_conf import RegistryRule
     from wasm2oci.registry.tls import TlsSettings
 
 __all__ = ["ConnectOptions", "Connector", "find_origin", "open_repository"]
@@ -43,7 +43,7 @@ class _Host(NamedTuple):
 
     Args:
         name: as users write it.
-        insecure: see `registries_conf.Rule`.
+        insecure: see `registries_conf.RegistryRule`.
         own: whether credentials and headers of the options are for it; they are not for other hosts of a
             `registries.conf`.
     """
@@ -67,7 +67,7 @@ class Connector:
         self._careless_sender = sender  # for hosts that `registries.conf` calls insecure
         self._guard = Lock()
         self._finding = Lock()
-        self._rules: tuple[Rule, ...] | None = None
+        self._rules: tuple[RegistryRule, ...] | None = None
         self._origins: dict[_Host, Origin] = {}
         self._sessions: dict[tuple[_Host, str], Session] = {}
         self._repositories: dict[tuple[_Host, str, bool], Repository] = {}
@@ -176,7 +176,7 @@ class Connector:
     ) -> None:
         self.close()
 
-    def _rule(self, reference: "Reference") -> "Rule | None":
+    def _rule(self, reference: "Reference") -> "RegistryRule | None":
         from wasm2oci.registry.registries_conf import find_rule, read_rules
 
         with self._guard:

@@ -23,7 +23,15 @@ from wasm2oci.registry.flavours import find_flavour
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["BlockedRegistryError", "PullSource", "RegistriesConfError", "Rule", "find_rule", "read_rules", "sources"]
+__all__ = [
+    "BlockedRegistryError",
+    "PullSource",
+    "RegistriesConfError",
+    "RegistryRule",
+    "find_rule",
+    "read_rules",
+    "sources",
+]
 
 _OWN: Final = "WASM2OCI_REGISTRIES_CONF"
 _THEIRS: Final = "CONTAINERS_REGISTRIES_CONF"
@@ -48,7 +56,7 @@ class _Mirror(NamedTuple):
     pulls: str
 
 
-class Rule(NamedTuple):
+class RegistryRule(NamedTuple):
     """A `[[registry]]` table.
 
     Args:
@@ -73,7 +81,7 @@ class PullSource(NamedTuple):
 
     Args:
         reference: its host and repository; tag and digest are those that were asked for.
-        insecure: see `Rule`.
+        insecure: see `RegistryRule`.
         tags: whether it is asked for what a tag names.
         digests: whether it is asked for what a digest names.
     """
@@ -84,7 +92,7 @@ class PullSource(NamedTuple):
     digests: bool = True
 
 
-def read_rules(environ: Mapping[str, str], home: Path) -> tuple[Rule, ...]:
+def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ...]:
     """The tables of all files that count.
 
     Raises:
@@ -99,19 +107,19 @@ def read_rules(environ: Mapping[str, str], home: Path) -> tuple[Rule, ...]:
     named = own or environ.get(_THEIRS)
     files = [Path(named)] if named else [path for path in (user / _NAME, _SYSTEM / _NAME) if path.is_file()][:1]
     files += [path for folder in (_SYSTEM, user) for path in sorted((folder / f"{_NAME}.d").glob("*.conf"))]
-    rules: dict[str, Rule] = {}
+    rules: dict[str, RegistryRule] = {}
     for file in files:
         rules.update((rule.prefix, rule) for rule in _read(file))
     return tuple(rules.values())
 
 
-def find_rule(rules: Iterable[Rule], reference: Reference) -> Rule | None:
+def find_rule(rules: Iterable[RegistryRule], reference: Reference) -> RegistryRule | None:
     """The rule for a reference: the one with the longest prefix."""
     fitting = [(length, rule) for rule in rules if (length := _matched(rule.prefix, reference)) > 0]
     return max(fitting, key=lambda pair: (pair[0], len(pair[1].prefix)))[1] if fitting else None
 
 
-def sources(rule: Rule, reference: Reference) -> tuple[PullSource, ...]:
+def sources(rule: RegistryRule, reference: Reference) -> tuple[PullSource, ...]:
     """Where a reference is read, in order: the mirrors, then the location itself.
 
     Raises:
@@ -147,7 +155,7 @@ def _matched(prefix: str, reference: Reference) -> int:
     return len(prefix) if prefix and text.startswith(prefix) and (not after or after in ends) else 0
 
 
-def _moved(rule: Rule, location: str, reference: Reference) -> Reference:
+def _moved(rule: RegistryRule, location: str, reference: Reference) -> Reference:
     if not location:
         return reference
     text = location + _full(reference)[_matched(rule.prefix, reference) :]
@@ -158,7 +166,7 @@ def _moved(rule: Rule, location: str, reference: Reference) -> Reference:
         raise RegistriesConfError(message) from error
 
 
-def _read(path: Path) -> list[Rule]:
+def _read(path: Path) -> list[RegistryRule]:
     try:
         with path.open("rb") as file:
             raw = file.read(_MAX + 1)
@@ -178,7 +186,7 @@ def _read(path: Path) -> list[Rule]:
     return [_rule(path, table) for table in tables]
 
 
-def _rule(path: Path, table: dict[str, Any]) -> Rule:
+def _rule(path: Path, table: dict[str, Any]) -> RegistryRule:
     location = _text(path, table, "location")
     prefix = _text(path, table, "prefix") or location
     if not prefix or (not location and not prefix.startswith("*.")):
@@ -187,7 +195,7 @@ def _rule(path: Path, table: dict[str, Any]) -> Rule:
     mirrors = table.get("mirror", [])
     if not isinstance(mirrors, list) or not all(isinstance(mirror, dict) for mirror in mirrors):
         raise _malformed(path, "`mirror` is not a list of tables")
-    return Rule(
+    return RegistryRule(
         path,
         prefix.rstrip("/"),
         location.rstrip("/"),
