@@ -223,13 +223,14 @@ class Linker:
 
     Args:
         engine: its settings apply to what is instantiated.
+        shares: another linker of this engine, whose fuel and interrupts are also those of this one.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, shares: Linker | None = None) -> None:
         self.engine = engine
         self._items: dict[tuple[str, str], Extern | HostFunction] = {}
-        self._fuel = [0]
-        self._interrupt = [0]
+        self._fuel: list[int] = [0] if shares is None else shares._fuel  # noqa: SLF001 - of the same class
+        self._interrupt: list[int] = [0] if shares is None else shares._interrupt  # noqa: SLF001
         self._wasi: WasiHost | None = None
 
     def __iter__(self) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """Choosing an engine and running a guest on it.
 
 what                            auto takes
-a component                     wasmtime; without it, UnsupportedError
+a component                     wasmtime; embedded without it, and for a trace
 timings are wanted             embedded
 wasmtime is not installed       embedded
 more code than it is quick for  embedded, unless wasmtime has it compiled already
@@ -181,16 +181,25 @@ def _run_embedded(request: RunRequest, preflight: "Preflight", why: str) -> RunO
 
 
 def _run_component(request: RunRequest) -> RunOutcome:
-    if request.engine is EngineChoice.EMBEDDED or request.timings:
-        raise EngineUnsuitedError(
-            "this is a component, and the embedded engine runs core modules",
-            remedy=Remedy(RemedyKind.USE_WASMTIME),
-        )
+    reason = _why_embedded(request)
+    if reason is not None:
+        from wasm2oci.runtime.embedded_components import run_component as run_embedded  # noqa: PLC0415 - slow to import
+
+        return run_embedded(request, reason)
     if not wasmtime_installed():
-        raise EngineMissingError(
-            "this is a component, and only wasmtime, which is not installed, runs components",
-            remedy=Remedy(RemedyKind.INSTALL, "wasmtime"),
-        )
+        raise EngineMissingError("wasmtime is not installed", remedy=Remedy(RemedyKind.INSTALL, "wasmtime"))
     from wasm2oci.runtime.components import run_component  # noqa: PLC0415 - slow to import
 
-    return run_component(request, "only wasmtime runs components")
+    return run_component(request, _CAN)
+
+
+def _why_embedded(request: RunRequest) -> str | None:
+    """Why the embedded engine runs a component; None when wasmtime does."""
+    if request.engine is EngineChoice.EMBEDDED:
+        return "asked for"
+    if request.engine is EngineChoice.AUTO:
+        if not wasmtime_installed():
+            return "wasmtime is not installed"
+        if request.trace is not None:
+            return "a trace is wanted"
+    return None

@@ -2,7 +2,7 @@
 
 import contextlib
 import ctypes
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from wasm2oci.engine import Engine, Linker, Module
@@ -32,9 +32,9 @@ from wasm2oci.runtime.timings import timed
 from wasm2oci.runtime.values import format_value, parse_values
 from wasm2oci.wasi import MODULE, Interrupt, Interrupted, ProcExit
 
-__all__ = ["run_module"]
+__all__ = ["FRAME", "guarded", "run_module"]
 
-_FRAME = 128
+FRAME = 128
 """Bytes of a compiled program's stack that count for one call here."""
 
 
@@ -48,34 +48,51 @@ def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcom
     """
     values = [] if request.invoke is None else parse_values(request.invoke, preflight.type, request.values)
     rows: list[FunctionTime] = []
+    with Interrupt() as interrupt:
+        return guarded(request, why, interrupt, lambda: _call(request, preflight, values, interrupt, rows), rows)
+
+
+def guarded(
+    request: RunRequest,
+    why: str,
+    interrupt: Interrupt,
+    call: Callable[[], tuple[str, ...]],
+    rows: Sequence[FunctionTime] = (),
+) -> RunOutcome:
+    """Run a guest's code within its limits, and say how it ended.
+
+    Args:
+        request: what is asked.
+        why: why this engine.
+        interrupt: ends every wait of the guest.
+        call: runs it; gives the texts of what it returned.
+        rows: where time went, once it has run.
+    """
 
     def end(ending: Ending, code: int, **more: Any) -> RunOutcome:
         return RunOutcome(
             ending=ending, exit_code=code, engine=EngineChoice.EMBEDDED, why=why, timings=tuple(rows), **more
         )
 
-    with Interrupt() as interrupt:
-        try:
-            results = supervise(
-                lambda: _call(request, preflight, values, interrupt, rows), interrupt, _kick, request.limits.timeout_s
-            )
-        except ProcExit as exit_:
-            return end(Ending.EXITED, exit_status(exit_.code))
-        except TimedOut:
-            return end(Ending.TIMED_OUT, ExitCode.TIMED_OUT)
-        except (KeyboardInterrupt, Interrupted):
-            return end(Ending.INTERRUPTED, ExitCode.INTERRUPTED)
-        except MemoryError:
-            free_memory()
-            return end(Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY)
-        except Trap as trap:
-            free_memory()
-            report = TrapReport(str(trap), _shown(trap.frames))
-            if trap.kind is TrapKind.OUT_OF_MEMORY:
-                return end(Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY, trap=report)
-            return end(Ending.TRAPPED, ExitCode.TRAP, trap=report)
-        except WasmException as error:
-            return end(Ending.TRAPPED, ExitCode.TRAP, trap=TrapReport("uncaught exception", _shown(thrown(error))))
+    try:
+        results = supervise(call, interrupt, _kick, request.limits.timeout_s)
+    except ProcExit as exit_:
+        return end(Ending.EXITED, exit_status(exit_.code))
+    except TimedOut:
+        return end(Ending.TIMED_OUT, ExitCode.TIMED_OUT)
+    except (KeyboardInterrupt, Interrupted):
+        return end(Ending.INTERRUPTED, ExitCode.INTERRUPTED)
+    except MemoryError:
+        free_memory()
+        return end(Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY)
+    except Trap as trap:
+        free_memory()
+        report = TrapReport(str(trap), _shown(trap.frames))
+        if trap.kind is TrapKind.OUT_OF_MEMORY:
+            return end(Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY, trap=report)
+        return end(Ending.TRAPPED, ExitCode.TRAP, trap=report)
+    except WasmException as error:
+        return end(Ending.TRAPPED, ExitCode.TRAP, trap=TrapReport("uncaught exception", _shown(thrown(error))))
     return end(Ending.EXITED, ExitCode.OK, results=results)
 
 
@@ -94,7 +111,7 @@ def _call(
     limits = request.limits
     cache = None if request.cache is None else request.cache / "embedded"
     with contextlib.ExitStack() as held:
-        held.enter_context(allowed_calls(limits.max_stack // _FRAME))
+        held.enter_context(allowed_calls(limits.max_stack // FRAME))
         wasi = held.enter_context(open_wasi(request, interrupt))
         engine = Engine(cache=cache, fuel=limits.fuel is not None)
         module = Module(engine, request.module, digest=request.sha256)

@@ -45,6 +45,7 @@ class TrapKind(Enum):
     OUT_OF_MEMORY = "out of memory"
     OUT_OF_FUEL = "out of fuel"
     INTERRUPT = "interrupted"
+    CANONICAL_ABI = "canonical ABI"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,9 +58,22 @@ class ValueType:
         cost: how many types it consists of, each counted as often as it occurs.
         borrows: whether it contains a `borrow`.
         points: whether some of a value lies elsewhere in memory.
+        codecs: what running components made of it, by name.
     """
 
-    __slots__ = ("_flat", "_layouts", "borrows", "cost", "depth", "kind", "labels", "length", "points", "types")
+    __slots__ = (
+        "_flat",
+        "_layouts",
+        "borrows",
+        "codecs",
+        "cost",
+        "depth",
+        "kind",
+        "labels",
+        "length",
+        "points",
+        "types",
+    )
 
     def __init__(
         self, kind: str, labels: tuple[str, ...] = (), types: tuple[Any, ...] = (), length: int | None = None
@@ -81,6 +94,7 @@ class ValueType:
         )
         self._layouts: dict[int, tuple[int, int]] = {}
         self._flat: dict[int, tuple[int, ...] | None] = {}
+        self.codecs: dict[str, Any] = {}
 
     def again(self, types: tuple[Any, ...] | None = None) -> ValueType:
         """Another of the same kind: under a name of its own, or made of other types."""

@@ -1,0 +1,159 @@
+"""Components on the embedded engine, with WASI 0.2: what they are given, what they are refused, and their limits."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.guests import ENGINES, Captured
+from tests.support.programs import fixture
+from wasm2oci.engine.component.unsupported import ComponentUnsupportedError
+from wasm2oci.engine.text import assemble
+from wasm2oci.errors import ExitCode, RemedyKind
+from wasm2oci.runtime import Ending, EngineChoice, GuestSetupError, RunLimits, RunOutcome, RunRequest, run
+from wasm2oci.wasi import Preopen
+
+CALLS = fixture("calls.component.wasm")
+
+
+def command(body: str, before: str = "", imports: str = "") -> bytes:
+    """A component that is a command; its core function is `body`."""
+    return assemble(f"""(component
+      {imports}
+      (core module $m {before} (func (export "run") (result i32) {body}))
+      (core instance $i (instantiate $m))
+      (func $run (result (result)) (canon lift (core func $i "run")))
+      (instance $run-interface (export "run" (func $run)))
+      (export "wasi:cli/run@0.2.0" (instance $run-interface)))""")
+
+
+def go(module: bytes, *words: str, **more: object) -> tuple[RunOutcome, Captured]:
+    captured = Captured()
+    request = {
+        "module": module,
+        "args": (b"calls", *(word.encode() for word in words)),
+        "engine": EngineChoice.EMBEDDED,
+        **captured.streams,
+        **more,
+    }
+    return run(RunRequest(**request)), captured
+
+
+@pytest.mark.parametrize(
+    "words", ["open 3 1 file.txt 0 2 + read 4 + stat 3 0 file.txt", "open 3 0 ../x 0 2", "mkdir 3 new"]
+)
+def test_a_program_does_the_same_on_both_engines(words: str, tmp_path: Path) -> None:
+    said = []
+    for engine in ENGINES:
+        inside = tmp_path / engine
+        inside.mkdir()
+        (inside / "file.txt").write_text("public")
+        outcome, captured = go(CALLS, *words.split(), engine=engine, preopens=(Preopen(inside, "/"),))
+        said.append((outcome.exit_code, bytes(captured.out), bytes(captured.err)))
+    assert said[0] == said[1]
+    assert said[0][0] == 0
+
+
+def test_nothing_in_a_read_only_directory_is_changed(tmp_path: Path) -> None:
+    outcome, captured = go(CALLS, "mkdir", "3", "new", preopens=(Preopen(tmp_path, "/", read_only=True),))
+    assert outcome.exit_code == 0
+    assert not captured.out.decode().startswith("0")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trace_shows_the_calls_of_wasi_with_their_values(tmp_path: Path) -> None:
+    lines: list[str] = []
+    go(CALLS, "mkdir", "3", "new", preopens=(Preopen(tmp_path, "/"),), trace=lines.append)
+    shown = [line for line in lines if "create-directory-at" in line]
+    assert len(shown) == 1
+    assert re.fullmatch(
+        r"wasi:filesystem/types@0\.2\.\d+#\[method\]descriptor\.create-directory-at"
+        r'\(descriptor, "new"\) = ok <0\.\d{6}>\n',
+        shown[0],
+    )
+
+
+def test_limits_end_a_component() -> None:
+    loop = command("(loop (br 0)) (i32.const 0)")
+    assert go(loop, limits=RunLimits(fuel=10_000))[0].trap.reason.startswith("out of fuel")  # type: ignore[union-attr]
+    started = time.monotonic()
+    assert go(loop, limits=RunLimits(timeout_s=0.2))[0].ending is Ending.TIMED_OUT
+    assert time.monotonic() - started < 60
+    grows = command("(drop (memory.grow (i32.const 60000))) (memory.size) (i32.eqz)", "(memory 1)")
+    assert go(grows, limits=RunLimits(max_memory=1 << 20))[0].exit_code == 0
+    starts = command("(i32.const 0)", "(memory 100)")
+    with pytest.raises(Exception, match="memory"):
+        go(starts, limits=RunLimits(max_memory=1 << 20))
+
+
+def test_a_realloc_that_lies_is_a_trap() -> None:
+    lies = assemble("""(component
+      (import "wasi:cli/environment@0.2.0" (instance $e (export "get-arguments" (func (result (list string))))))
+      (core module $libc (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0x7ffffff0)))
+      (core instance $libc (instantiate $libc))
+      (core func $get (canon lower (func $e "get-arguments")
+        (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+      (core module $m (import "" "get" (func $get (param i32)))
+        (func (export "run") (result i32) (call $get (i32.const 0)) (i32.const 0)))
+      (core instance $i (instantiate $m (with "" (instance (export "get" (func $get))))))
+      (func $run (result (result)) (canon lift (core func $i "run")))
+      (instance $run-interface (export "run" (func $run)))
+      (export "wasi:cli/run@0.2.0" (instance $run-interface)))""")
+    outcome, _ = go(lies)
+    assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, ExitCode.TRAP)
+    assert outcome.trap is not None
+    assert outcome.trap.reason == "canonical ABI: realloc return: beyond end of memory"
+
+
+def test_a_handle_dropped_twice_is_a_trap() -> None:
+    twice = assemble("""(component
+      (type $r (resource (rep i32)))
+      (core func $new (canon resource.new $r))
+      (core func $drop (canon resource.drop $r))
+      (core module $m
+        (import "" "new" (func $new (param i32) (result i32)))
+        (import "" "drop" (func $drop (param i32)))
+        (func (export "run") (result i32) (local i32)
+          (local.set 0 (call $new (i32.const 7)))
+          (call $drop (local.get 0)) (call $drop (local.get 0)) (i32.const 0)))
+      (core instance $i (instantiate $m (with "" (instance
+        (export "new" (func $new)) (export "drop" (func $drop))))))
+      (func $run (result (result)) (canon lift (core func $i "run")))
+      (instance $run-interface (export "run" (func $run)))
+      (export "wasi:cli/run@0.2.0" (instance $run-interface)))""")
+    outcome, _ = go(twice)
+    assert outcome.trap is not None
+    assert outcome.trap.reason == "canonical ABI: unknown handle index 1"
+
+
+def test_an_import_that_is_not_offered_is_refused_or_traps() -> None:
+    module = command("(i32.const 0)", imports='(import "wasi:http/types@0.2.0" (instance (export "f" (func))))')
+    with pytest.raises(GuestSetupError, match="'f', which is not offered") as caught:
+        go(module)
+    assert caught.value.remedy is not None
+    assert caught.value.remedy.kind is RemedyKind.TRAP_MISSING
+    assert go(module, missing_as_traps=True)[0].exit_code == 0
+
+
+def test_a_function_of_wasi_has_the_type_that_wasi_gives_it() -> None:
+    wrong = '(import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result string)))))'
+    with pytest.raises(GuestSetupError, match=re.escape("as () -> string, and what is offered is () -> u64")):
+        go(command("(i32.const 0)", imports=wrong))
+    other = '(import "wasi:random/random@0.3.0" (instance (export "get-random-u64" (func (result u64)))))'
+    with pytest.raises(GuestSetupError, match="not offered"):
+        go(command("(i32.const 0)", imports=other))
+
+
+def test_what_is_not_built_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ComponentUnsupportedError, match="asynchronous functions"):
+        go(command("unreachable", imports='(import "f" (func async))'))
+    with pytest.raises(ComponentUnsupportedError, match="streams, futures"):
+        go(command("unreachable", imports="(type (stream u8))"))
+
+
+def test_generated_code_is_kept(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert go(CALLS, "prestat", "9", cache=tmp_path)[0].ending is Ending.EXITED
+    assert any(path.is_file() for path in (tmp_path / "embedded").rglob("*"))

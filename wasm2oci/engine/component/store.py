@@ -1,0 +1,123 @@
+"""A component that is run: its core modules, what the host offers, and the instances that come into being."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wasm2oci.engine.binary.definitions import decode_definitions
+from wasm2oci.engine.component.functions import ComponentFunction
+from wasm2oci.engine.component.instance import ComponentInstance
+from wasm2oci.engine.component.unsupported import check_supported
+from wasm2oci.engine.embed import Linker, Module
+from wasm2oci.engine.errors import ModuleError
+from wasm2oci.engine.runtime.trap import Trap, TrapKind
+from wasm2oci.engine.validate.component.definitions import validate_component
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wasm2oci.engine.component.host import Host, HostCall
+    from wasm2oci.engine.embed import Engine
+    from wasm2oci.engine.runtime.instance import Extern
+    from wasm2oci.engine.runtime.limits import ResourceLimits
+    from wasm2oci.engine.syntax.features import Feature
+    from wasm2oci.engine.syntax.module import Span
+    from wasm2oci.engine.validate.component.types import Function
+
+__all__ = ["Store"]
+
+
+class Store:
+    """A valid component, ready to be instantiated.
+
+    Args:
+        engine: its settings apply.
+        data: the component.
+        host: what it may import.
+        limits: ceilings for all memories and tables together.
+        fuel: what all code together may use, on an engine with `fuel`.
+        missing_as_traps: offer what the host does not have as functions that trap.
+        watch: gets each call of the host (interface and name, function) and gives what is called instead; None to leave
+            it.
+
+    Attributes:
+        instances: every component instance, in the order of their making.
+        modules: its core modules, by where they stand.
+
+    Raises:
+        ModuleError: it is malformed or invalid.
+        ComponentUnsupportedError: it uses what is not run here.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        data: bytes,
+        host: Host,
+        *,
+        limits: ResourceLimits | None = None,
+        fuel: int | None = None,
+        missing_as_traps: bool = False,
+        watch: Callable[[tuple[str, str], HostCall], Callable[..., Any]] | None = None,
+    ) -> None:
+        self.host = host
+        self.instances: list[ComponentInstance] = []
+        self.missing_as_traps = missing_as_traps
+        self._engine = engine
+        self._limits = limits
+        self._watch = watch
+        self._linker = Linker(engine)
+        if fuel is not None:
+            self._linker.fuel = fuel
+        features: dict[Feature, int] = {}
+        self.syntax = decode_definitions(data, features)
+        check_supported(self.syntax.definitions)
+        self.modules: dict[Span, Module] = {}
+        for start, end in self.syntax.all_modules():
+            try:
+                self.modules[start, end] = Module(engine, data[start:end])
+            except ModuleError as error:
+                raise error.moved(start) from error
+        validate_component(self.syntax, {span: module.syntax for span, module in self.modules.items()}, features)
+
+    def instantiate(self) -> ComponentInstance:
+        """Makes an instance; imports are the host's.
+
+        Raises:
+            UnlinkableError: the host does not offer what is imported, or something else by that name.
+            Trap: a start function of a core module trapped.
+        """
+        return ComponentInstance(self, None, None).define(self.syntax)
+
+    def instantiate_core(self, span: Span, given: Mapping[str, Mapping[str, Extern]]) -> Mapping[str, Extern]:
+        """Makes an instance of a core module; gives its exports."""
+        linker = Linker(self._engine, shares=self._linker)
+        for module, items in given.items():
+            for name, item in items.items():
+                linker.define(module, name, item)
+        return linker.instantiate(self.modules[span], limits=self._limits).exports
+
+    def called(self, name: tuple[str, str], offered: HostCall) -> Callable[..., Any]:
+        """What is called for a function of the host."""
+        return offered.call if self._watch is None else self._watch(name, offered)
+
+    @staticmethod
+    def missing(type_: Function, shown: str) -> ComponentFunction:
+        """A function that traps."""
+
+        def call(*_: Any) -> None:
+            raise Trap(TrapKind.UNREACHABLE, f"the guest called {shown}, which is not offered")
+
+        return ComponentFunction(type_, call, shown)
+
+    def save(self) -> None:
+        """Keeps generated code in the engine's cache."""
+        for module in self.modules.values():
+            module.code.save()
+
+    def close(self) -> None:
+        """Gives up what the host's resources hold that the guest did not drop."""
+        for instance in self.instances:
+            for handle in instance.handles.owned():
+                if handle.type.owner is None and handle.type.destructor is not None:
+                    handle.type.destructor(handle.rep)

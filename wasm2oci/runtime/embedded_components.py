@@ -1,0 +1,126 @@
+"""Running a component that is a command (`wasi:cli/run`) on the embedded engine, with our WASI 0.2."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from wasm2oci.engine import Engine, UnlinkableError
+from wasm2oci.engine.binary import decode_component
+from wasm2oci.engine.component.handles import ResourceType
+from wasm2oci.engine.component.host import HostCall
+from wasm2oci.engine.component.store import Store
+from wasm2oci.engine.runtime.limits import Account, ResourceLimits, allowed_calls
+from wasm2oci.engine.runtime.trap import Trap, TrapKind
+from wasm2oci.errors import Remedy, RemedyKind
+from wasm2oci.runtime.embedded import FRAME, guarded
+from wasm2oci.runtime.preflight import TABLE_ELEMENT
+from wasm2oci.runtime.request import EntryError, GuestSetupError
+from wasm2oci.runtime.streams import open_wasi
+from wasm2oci.wasi import Interrupt, ProcExit
+from wasm2oci.wasi.preview2.functions import FUNCTIONS, RESOURCES, Preview2
+from wasm2oci.wasi.preview2.streams import NothingToWaitForError
+from wasm2oci.wasi.preview2.trace import traced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wasm2oci.runtime.request import RunOutcome, RunRequest
+
+__all__ = ["run_component"]
+
+_RUN: Final = re.compile(r"wasi:cli/run@0\.2\.[0-9]+")
+_VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.[0-9]+")
+
+
+def run_component(request: RunRequest, why: str) -> RunOutcome:
+    """Run a component's `wasi:cli/run`.
+
+    Raises:
+        ModuleError: it is malformed or invalid.
+        EntryError: it exports no such interface.
+        ComponentUnsupportedError: it uses what is not run here.
+        GuestSetupError: it imports what is not offered.
+    """
+    for option, given in (("--invoke", request.invoke), ("--timings", request.timings)):
+        if given:
+            raise GuestSetupError(f"{option} is for core modules, and this is a component")
+    if request.listeners:
+        raise GuestSetupError("a component is given no listening sockets")
+    names = [export.name for export in decode_component(request.module).exports]
+    interface = next((name for name in names if _RUN.fullmatch(name)), None)
+    if interface is None:
+        shown = ", ".join(names[:6]) or "nothing"
+        raise EntryError("the component is no command: it exports no wasi:cli/run@0.2", hint=f"it exports {shown}")
+    entry = interface
+    with Interrupt() as interrupt:
+        return guarded(request, why, interrupt, lambda: _call(request, entry, interrupt))
+
+
+def _call(request: RunRequest, entry: str, interrupt: Interrupt) -> tuple[str, ...]:
+    limits = request.limits
+    cache = None if request.cache is None else request.cache / "embedded"
+    most = limits.max_memory
+    with contextlib.ExitStack() as held:
+        held.enter_context(allowed_calls(limits.max_stack // FRAME))
+        state = Preview2(held.enter_context(open_wasi(request, interrupt)))
+        store = Store(
+            Engine(cache=cache, fuel=limits.fuel is not None),
+            request.module,
+            Preview2Host(state),
+            limits=ResourceLimits(most, most // TABLE_ELEMENT, Account(most)),
+            fuel=limits.fuel,
+            missing_as_traps=request.missing_as_traps,
+            watch=None if request.trace is None else _watch(request.trace),
+        )
+        held.callback(store.save)  # in a child process nothing comes after this
+        held.callback(store.close)
+        try:
+            instance = store.instantiate()
+        except UnlinkableError as error:
+            raise GuestSetupError(
+                str(error), remedy=Remedy(RemedyKind.TRAP_MISSING, "WASI 0.2 cli, io, clocks, random and filesystem")
+            ) from error
+        exported = instance.exports[entry][1].get("run")
+        if exported is None or exported[0] != "func":
+            raise EntryError(f"the component's {entry} has no function 'run'")
+        try:
+            failed = exported[1].call()[0] == "error"
+        except NothingToWaitForError as error:
+            raise Trap(TrapKind.UNREACHABLE, "wasi:io/poll: there is nothing to wait for") from error
+        if failed:
+            raise ProcExit(1)
+    return ()
+
+
+def _watch(write: Callable[[str], object]) -> Callable[[tuple[str, str], HostCall], Callable[..., Any]]:
+    return lambda name, offered: traced("#".join(name), offered.call, write)
+
+
+class Preview2Host:
+    """WASI 0.2 as a host of components.
+
+    Args:
+        state: that of the run.
+    """
+
+    def __init__(self, state: Preview2) -> None:
+        self._interfaces: dict[str, dict[str, HostCall | ResourceType]] = {}
+        for interface, names in RESOURCES.items():
+            types = {name: ResourceType(name, None, _close) for name in names}
+            self._interfaces.setdefault(interface, {}).update(types)
+        for row in FUNCTIONS:
+            self._interfaces.setdefault(row.interface, {})[row.name] = HostCall(row.signature, row.bind(state))
+
+    def interface(self, name: str) -> Mapping[str, HostCall | ResourceType] | None:
+        """See `Host.interface`."""
+        found = _VERSIONED.fullmatch(name)
+        return None if found is None else self._interfaces.get(found[1])
+
+
+def _close(resource: Any) -> None:
+    """Lets go of what a resource holds, if it holds something."""
+    close = getattr(resource, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,46 @@
+"""Types of WASI 0.2 as text: WIT, with the names of types written out."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Final
+
+__all__ = ["written_out"]
+
+_TYPES: Final = {
+    "stream-error": "variant{last-operation-failed(own<error>), closed}",
+    "datetime": "record{seconds: u64, nanoseconds: u32}",
+    "error-code": (
+        "enum{access, would-block, already, bad-descriptor, busy, deadlock, quota, exist, file-too-large, "
+        "illegal-byte-sequence, in-progress, interrupted, invalid, io, is-directory, loop, too-many-links, "
+        "message-size, name-too-long, no-device, no-entry, no-lock, insufficient-memory, insufficient-space, "
+        "not-directory, not-empty, not-recoverable, unsupported, no-tty, no-such-device, overflow, not-permitted, "
+        "pipe, read-only, invalid-seek, text-file-busy, cross-device}"
+    ),
+    "descriptor-type": (
+        "enum{unknown, block-device, character-device, directory, fifo, symbolic-link, regular-file, socket}"
+    ),
+    "descriptor-flags": (
+        "flags{read, write, file-integrity-sync, data-integrity-sync, requested-write-sync, mutate-directory}"
+    ),
+    "path-flags": "flags{symlink-follow}",
+    "open-flags": "flags{create, directory, exclusive, truncate}",
+    "descriptor-stat": (
+        "record{type: $descriptor-type, link-count: u64, size: u64, data-access-timestamp: option<$datetime>, "
+        "data-modification-timestamp: option<$datetime>, status-change-timestamp: option<$datetime>}"
+    ),
+    "new-timestamp": "variant{no-change, now, timestamp($datetime)}",
+    "directory-entry": "record{type: $descriptor-type, name: string}",
+    "metadata-hash-value": "record{lower: u64, upper: u64}",
+    "advice": "enum{normal, sequential, random, will-need, dont-need, no-reuse}",
+}
+_NAME: Final = re.compile(r"\$([a-z-]+)")
+
+
+@functools.cache
+def written_out(signature: str) -> str:
+    """A type with every `$name` replaced by what it stands for."""
+    while "$" in signature:
+        signature = _NAME.sub(lambda found: _TYPES[found[1]], signature)
+    return signature
