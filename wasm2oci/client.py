@@ -243,7 +243,7 @@ class Client(RepositoryMethods):
         self.close()
 
     def close(self) -> None:
-        """Close every connection. The client can still be used, and connects anew."""
+        """Close every connection. The client can still be used, and connects again."""
         self._connections.close()
 
     # --- registries --------------------------------------------------------------------------

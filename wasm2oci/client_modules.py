@@ -131,7 +131,7 @@ class ModuleMethods(TextMethods):
             progress: called with what moves.
 
         Raises:
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             IntegrityError: bytes are not what the manifest says; nothing was written.
             InvalidInputError: the artifact holds no module, or several.
             Wasm2OciError: the output cannot be written, or the registry failed.
@@ -181,7 +181,7 @@ class ModuleMethods(TextMethods):
             progress: called with what is checked.
 
         Raises:
-            NotFoundError: nothing is named so, or a part is missing.
+            NotFoundError: no artifact has this name, or a part is missing.
             IntegrityError: bytes are not what they should be, or the file is not the module.
             Wasm2OciError: the place or the file cannot be read.
         """
@@ -197,7 +197,7 @@ class ModuleMethods(TextMethods):
         """Look at an artifact: its parts, annotations and referrers, and (`look_inside`) what its module declares.
 
         Raises:
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             Wasm2OciError: the place cannot be read.
         """
         from wasm2oci.operations.inspect import InspectRequest, inspect
@@ -220,7 +220,7 @@ class ModuleMethods(TextMethods):
         """The bytes of a manifest or index, exactly as they are.
 
         Raises:
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             Wasm2OciError: the place cannot be read.
         """
         from wasm2oci.operations.inspect import read_raw

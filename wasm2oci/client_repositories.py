@@ -34,7 +34,7 @@ class RepositoryMethods(ModuleMethods):
             platform: the entry of an index that is meant, instead of the index (`os/architecture`).
 
         Raises:
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             Wasm2OciError: the place cannot be read.
         """
         from wasm2oci.operations.resolve import resolve
@@ -49,7 +49,7 @@ class RepositoryMethods(ModuleMethods):
             trust: what is verified, besides what policy files ask for.
 
         Raises:
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             Wasm2OciError: the place cannot be read.
         """
         from wasm2oci.operations.tree import tree
@@ -73,7 +73,7 @@ class RepositoryMethods(ModuleMethods):
 
         Raises:
             InvalidReferenceError: one of them is not a tag; nothing was done.
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             Wasm2OciError: the place cannot be read or written.
         """
         from wasm2oci.operations.tag import TagRequest, tag
@@ -177,7 +177,7 @@ class RepositoryMethods(ModuleMethods):
         """Remove an artifact with all its tags, or (`tag_only`) one tag.
 
         Raises:
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             UnsupportedError: the place does not delete, or cannot remove a tag alone.
             Wasm2OciError: the place cannot be read or written.
         """

@@ -53,7 +53,7 @@ class SignatureMethods:
             ask_password: see the class.
 
         Raises:
-            NotFoundError: nothing is named so, or there is no such key.
+            NotFoundError: no artifact has this name, or there is no such key.
             Wasm2OciError: the place failed.
         """
         from wasm2oci.operations.sign import SignRequest, sign

@@ -100,7 +100,7 @@ def test_only_one_class_is_called_headers() -> None:
     assert found == ["oci/http.py"]
 
 
-def test_a_name_is_told_apart_by_its_type() -> None:
+def test_a_tag_and_a_digest_differ_by_type() -> None:
     """A digest in text has a colon: who looks for one knows neither tags nor digests."""
     found = {
         path.relative_to(PACKAGE).as_posix()

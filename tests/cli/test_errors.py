@@ -307,7 +307,7 @@ def test_an_interrupted_pull_leaves_nothing(number: int, code: int, tmp_path: Pa
     assert not half_written(tmp_path / "cache")
 
 
-def test_an_existing_file_stands_when_the_pull_fails(tmp_path: Path) -> None:
+def test_a_failed_pull_keeps_the_existing_file(tmp_path: Path) -> None:
     out = tmp_path / "out.wasm"
     out.write_bytes(b"mine")
     with published(blobs_only(lambda data: (b"\0asm" + bytes(len(data) - 4), len(data)))) as registry:
@@ -384,7 +384,7 @@ def test_a_home_that_is_not_there_hinders_no_pull(home: str, tmp_path: Path) -> 
             assert ran.returncode == 0, ran.stderr
 
 
-def test_a_user_that_nobody_knows_and_no_home_hinder_no_pull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pull_needs_neither_a_known_user_nor_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(number: int) -> None:
         raise KeyError(f"getpwuid(): uid not found: {number}")
 

@@ -32,7 +32,7 @@ def test_every_row_has_a_module_with_help(command: object) -> None:
     assert ran.stderr == ""
 
 
-def test_every_row_stands_in_a_known_section_and_the_overview_fits_80_columns() -> None:
+def test_every_row_is_in_a_known_section_and_the_overview_fits_80_columns() -> None:
     assert {command.section for command in COMMANDS} <= set(SECTIONS)
     text = overview()
     assert all(f"  {command.name} " in text for command in COMMANDS)
@@ -65,7 +65,7 @@ def test_the_help_of_a_command_loads_no_network_crypto_engine_or_rich() -> None:
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_version_is_said_the_same_way_everywhere() -> None:
+def test_every_program_prints_the_same_version() -> None:
     assert run("--version").stdout == f"wasm2oci {__version__}\n"
     assert invoke("version", "-q").stdout == f"{__version__}\n"
     assert json.loads(invoke("version", "--format", "json").stdout)["wasm2oci"] == __version__

@@ -49,7 +49,7 @@ def test_in_a_pipe_each_part_is_a_line_when_it_is_done() -> None:
     ]
 
 
-def test_what_takes_time_is_said_once_when_it_begins() -> None:
+def test_a_long_transfer_is_announced_once_when_it_begins() -> None:
     stderr = io.StringIO()
     with transfer(output(stderr), "Uploaded", "Uploading") as progress:
         for _ in range(10):

@@ -35,7 +35,7 @@ def basic(user: str, password: str) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_told_to_stop_and_logs_on_stderr(tmp_path: Path, number: signal.Signals) -> None:
+def test_it_serves_until_a_signal_and_logs_on_stderr(tmp_path: Path, number: signal.Signals) -> None:
     with serve_process(folder=tmp_path) as served:
         root = Path(str(served.said["root"]))
         assert served.said["url"] == f"http://{served.address}/"

@@ -141,7 +141,7 @@ def test_a_credential_on_the_command_line_goes_before_anonymous_in_the_file(tmp_
         ("timeout = true\n", "timeout: True is not a value"),
         ("timeout = [1]\n", "timeout: one value is wanted, not a list"),
         ("plain-http = 'perhaps'\n", "plain-http: 'perhaps' is neither true nor false"),
-        ("ca-file = 3\n", "ca-file: 3 is no path"),
+        ("ca-file = 3\n", "ca-file: 3 is not a path"),
         ("format = 'yaml'\n", "format: 'yaml' is not one of text, json"),
         ("timeout = \n", "is not TOML"),
         ("a = " + "[" * 3000 + "]" * 3000, "is not TOML"),

@@ -460,7 +460,7 @@ class TestListing:
         client.push("a", BLOB)
         assert client("GET", f"/v2/a/tags/list?n={n}").status == 400
 
-    def test_a_repository_nobody_pushed_to_is_404(self, client: Client) -> None:
+    def test_a_repository_without_a_push_is_404(self, client: Client) -> None:
         response = client("GET", "/v2/a/tags/list")
         assert (response.status, codes(response)) == (404, ["NAME_UNKNOWN"])
 
@@ -516,7 +516,7 @@ class TestReferrers:
         assert "artifactType" not in found[str(digest_of(index))]
         assert self.referrers(client, subject["digest"], f"?artifactType={OCI_INDEX}") == []
 
-    def test_a_filter_is_applied_and_said_to_be(self, client: Client) -> None:
+    def test_a_filter_is_applied_and_named_in_the_answer(self, client: Client) -> None:
         subject = self.subject(client)
         client.put("a", "one", image(client, "a", subject=subject))
         client.put("a", "two", image(client, "a", subject=subject, artifactType="x/y"))

@@ -194,7 +194,7 @@ def test_tokens_that_end_in_the_middle_of_a_push(tmp_path: "Path", life: float) 
             assert b"".join(target.fetch(BLOB)) == DATA
 
 
-def test_tokens_that_the_registry_finds_ended_are_fetched_anew(tmp_path: "Path") -> None:
+def test_expired_tokens_are_fetched_again(tmp_path: "Path") -> None:
     with open_registry("bearer", tmp_path / "registry") as case:
         assert case.registry.tokens is not None
         case.registry.tokens.stale = frozenset({1, 3})

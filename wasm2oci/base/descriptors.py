@@ -98,7 +98,7 @@ def bytes_waiting(fd: int) -> int | None:
 
 
 def path_of(fd: int) -> str | None:
-    """A path that opens this descriptor's file anew, or None."""
+    """A path that opens this descriptor's file again, or None."""
     return f"/dev/fd/{fd}" if os.path.exists("/dev/fd") else None  # noqa: PTH110 - a path object costs an import
 
 

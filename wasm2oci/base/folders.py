@@ -162,7 +162,7 @@ def _as_far_as_listed(paths: Iterable[Path]) -> Iterable[Path]:
 
 
 def used(path: Path) -> None:
-    """Make this file the most recently used one of its folder; not being able to is no error."""
+    """Make this file the most recently used one of its folder; failing to is not an error."""
     with suppress(OSError):
         os.utime(path)
 

@@ -162,7 +162,7 @@ def read_tar(chunks: Iterable[bytes], budget: Budget) -> Iterator[tuple[TarEntry
         An entry, and its bytes: to be read before the next entry is asked for, or not at all.
 
     Raises (when iterated):
-        InvalidArchiveError: it is no tar archive, or is cut short, or over the budget.
+        InvalidArchiveError: it is not a tar archive, or is cut short, or over the budget.
     """
     return read_entries(_Chunks(iter(chunks)), budget)
 

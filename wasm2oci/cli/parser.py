@@ -143,7 +143,7 @@ class _Reader:
         self.given[key] = _Given(value, declared.names[0])
 
     def arguments(self) -> None:
-        """Hand the words that are no options to the arguments."""
+        """Hand the words that are not options to the arguments."""
         words = list(self.plain)
         arguments = self.declaration.arguments
         for number, parameter in enumerate(arguments):

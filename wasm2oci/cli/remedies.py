@@ -15,8 +15,8 @@ _WORDS: Final = {
     RemedyKind.ADD_FEATURE: "allow it with --features +{}, or rebuild the module without it",
     RemedyKind.ALLOW_FETCH: "allow it with --pull missing",
     RemedyKind.CHOOSE_PLATFORM: "choose one by --platform, or by its digest, such as {}",
-    RemedyKind.FORCE_PULL: "use --force to take it all the same",
-    RemedyKind.FORCE_PUSH: "use --force to push it all the same",
+    RemedyKind.FORCE_PULL: "use --force to take it anyway",
+    RemedyKind.FORCE_PUSH: "use --force to push it anyway",
     RemedyKind.GIVE_CERTIFICATE: "add --cert-file FILE",
     RemedyKind.GIVE_CREDENTIALS: "add -u NAME --password-stdin",
     RemedyKind.GIVE_DESTINATION_CREDENTIALS: (

@@ -158,7 +158,7 @@ class Settings(NamedTuple):
         """The variables, with those that the file sets for the library.
 
         Raises:
-            InvalidSettingError: a value is no text.
+            InvalidSettingError: a value is not text.
         """
         added = {}
         for key in TOOL_KEYS if self.values else ():
@@ -171,10 +171,10 @@ class Settings(NamedTuple):
         """A value as a path: `~/` is the home folder, and a relative path in the file starts where the file is.
 
         Raises:
-            InvalidSettingError: it is no text.
+            InvalidSettingError: it is not text.
         """
         if not isinstance(found.value, str):
-            raise InvalidSettingError(f"{found.origin}: {found.value!r} is no path")
+            raise InvalidSettingError(f"{found.origin}: {found.value!r} is not a path")
         if found.folder is None:
             return Path(found.value)
         if found.value.startswith("~/"):

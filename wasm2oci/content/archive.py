@@ -62,7 +62,7 @@ class OciArchive(LayoutReader):
 
     Raises:
         ContentNotFoundError: there is no such file.
-        InvalidLayoutError: it is no tar archive of an image layout.
+        InvalidLayoutError: it is not a tar archive of an image layout.
         LocalIOError: it cannot be read.
     """
 

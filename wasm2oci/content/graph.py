@@ -56,7 +56,7 @@ def read_manifest(target: "ReadTarget", descriptor: "Descriptor") -> Manifest | 
     Raises:
         NotFoundError: it is not there.
         IntegrityError: the bytes are not those of the descriptor.
-        InvalidInputError: they are no manifest, or one of another type.
+        InvalidInputError: they are not a manifest, or one of another type.
         ManifestTooLargeError: it is larger than `MANIFEST_MAX`.
     """
     if descriptor.size > MANIFEST_MAX:

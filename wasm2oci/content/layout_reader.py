@@ -68,7 +68,7 @@ class LayoutReader(ABC):
         An entry whose name is a whole image name that ends in this tag is taken too, if there is just one.
 
         Raises:
-            ContentNotFoundError: nothing is named so; the hint says what is there.
+            ContentNotFoundError: no artifact has this name; the hint says what is there.
             InvalidLayoutError: `index.json` gives this tag to two manifests.
         """
         name = parse_name(name)

@@ -73,7 +73,7 @@ class ReadTarget(Protocol):
         """The descriptor of the manifest that a tag or a digest names here; a digest may be given as text.
 
         Raises:
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
         """
         ...
 
@@ -124,7 +124,7 @@ class ManifestOpener(Protocol):
         """What `resolve` gives; the next `fetch` of that manifest asks for nothing.
 
         Raises:
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             IntegrityError: the bytes are not what the digest says.
         """
         ...
@@ -180,7 +180,7 @@ class EarlyTaker(Protocol):
     """A target that can begin to take a large blob before its digest is known."""
 
     def send_ahead(self, content: Content, size: int) -> None:
-        """Begin to take this content; a `push` of as many bytes ends it, or starts anew when nothing came of it.
+        """Begin to take this content; a `push` of as many bytes ends it, or starts again when nothing came of it.
 
         Args:
             content: the bytes, readable any number of times.

@@ -72,7 +72,7 @@ class BytesContent:
 
 
 class FileContent:
-    """A regular file, as content; opened anew for each pass.
+    """A regular file, as content; opened again for each pass.
 
     Raises (when iterated):
         LocalIOError: it cannot be read, or is not a regular file.

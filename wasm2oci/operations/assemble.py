@@ -36,7 +36,7 @@ def assemble_file(source: Path | bytes, output: Path) -> Assembled:
         output: the file to write.
 
     Raises:
-        TextError: it is no module.
+        TextError: it is not a module.
         NotFoundError: there is no such file.
         LocalIOError: a file cannot be read or written.
     """

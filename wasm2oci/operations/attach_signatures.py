@@ -78,7 +78,7 @@ def attach(target: Target, subject: Descriptor, new: BundleToAttach | None, laye
 
     Raises:
         SignatureLostError: the legacy tag changes all the time.
-        SignatureRefusedError: what is under the legacy tag is no manifest of signatures, or is full.
+        SignatureRefusedError: what is under the legacy tag is not a manifest of signatures, or is full.
         Wasm2OciError: the place failed.
     """
     jobs: list[Callable[[], None]] = []
@@ -131,7 +131,7 @@ def add_layers(target: Target, tag: str, layers: tuple[Descriptor, ...]) -> None
 
     Raises:
         SignatureLostError: the tag changes all the time.
-        SignatureRefusedError: what is under the tag is no manifest of signatures, or is full.
+        SignatureRefusedError: what is under the tag is not a manifest of signatures, or is full.
         Wasm2OciError: the place failed.
     """
     _add(target, tag, layers, _existing(target, tag))

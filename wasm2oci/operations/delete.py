@@ -53,7 +53,7 @@ def delete(request: DeleteRequest, environment: "Environment") -> Deleted:
     if request.tag_only and tag is None:
         raise UsageError(f"{location} names no tag to remove")
     with environment.places() as places:
-        # An archive is written anew when something is taken out of it.
+        # An archive is written again when something is taken out of it.
         changes = isinstance(location, LayoutReference) and location.archive
         target: ReadTarget = places.write(location) if changes else places.read(location)
         if not isinstance(target, Deleter):

@@ -38,7 +38,7 @@ class Environment(NamedTuple):
         options: how registries are reached, and as whom.
         warn: takes text that may need the user's attention.
         note: takes text that only a curious user wants.
-        connections: registries that stay connected from one operation to the next; None to connect anew for each.
+        connections: registries that stay connected from one operation to the next; None to connect again for each.
         log: takes a line for each request and answer, without secrets; None when it is not wanted.
         clock: seconds since the epoch.
     """

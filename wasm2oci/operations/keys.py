@@ -103,7 +103,7 @@ def load_public_key(name: str, environment: Environment, password: Callable[[str
     """A public key; of a private key its public half, where `password` is given.
 
     Raises:
-        InvalidKeyError: it is no key.
+        InvalidKeyError: it is not a key.
         Wasm2OciError: it cannot be read.
     """
     raw = read_key_bytes(name, environment)
@@ -121,7 +121,7 @@ def load_private_key(name: str, environment: Environment, password: Callable[[st
         password: asks for the password with a question, when no variable holds it.
 
     Raises:
-        InvalidKeyError: it is no private key.
+        InvalidKeyError: it is not a private key.
         WrongPasswordError: the password does not open it.
         Wasm2OciError: it cannot be read.
     """
@@ -154,7 +154,7 @@ def import_key(
     """Encrypts a private key of another tool (PKCS#8, SEC1 or PKCS#1) in cosign's way.
 
     Raises:
-        InvalidKeyError: it is no private key.
+        InvalidKeyError: it is not a private key.
         UnsupportedKeyError: it is of a kind that is not used.
         KeyExistsError: see `generate_key`.
     """

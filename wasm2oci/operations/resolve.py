@@ -27,7 +27,7 @@ def resolve(location: "Location", environment: "Environment", platform: str | No
     With a platform (`os/architecture`) an index is read, and the manifest is its entry for that.
 
     Raises:
-        NotFoundError: nothing is named so.
+        NotFoundError: no artifact has this name.
         Wasm2OciError: the place cannot be read.
     """
     with environment.places() as places:
@@ -44,7 +44,7 @@ def pin(location: "Location", environment: "Environment") -> "Location":
     """The same location with the digest that its tag names now: what comes after means one artifact.
 
     Raises:
-        NotFoundError: nothing is named so.
+        NotFoundError: no artifact has this name.
         Wasm2OciError: the place cannot be read.
     """
     return (

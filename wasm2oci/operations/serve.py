@@ -146,7 +146,7 @@ def _short_turns() -> Iterator[None]:
     """Let the threads of this process take turns after half a millisecond, not after five.
 
     A request takes several turns. Among hundreds that compute, it would wait for seconds (measured: 4.4 s, and 1.5 s
-    with this, for the same crowd on the same busy machine).
+    with this, for the same clients on the same loaded machine).
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(_TURN_SECONDS)

@@ -49,7 +49,7 @@ def parse_place(text: str) -> Location:
     """The registry or layout that a reference names.
 
     Raises:
-        InvalidReferenceError: it breaks the grammar. Where it names an image layout on this machine all the same, or
+        InvalidReferenceError: it breaks the grammar. Where it names an image layout on this machine anyway, or
             another folder or file, the hint says so.
     """
     try:

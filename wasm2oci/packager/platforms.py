@@ -3,7 +3,7 @@
 Indexes may hold indexes, and entries may lack a `platform` that their manifest's config has. So the entries of the
 outermost index are looked at first, then those of the indexes in it, level by level; only when no entry fits by what
 indexes say are configs read. An entry without a platform has that of the index that it is in, where that has one.
-Attestations, which build tools put beside images, are no candidates.
+Attestations, which build tools put beside images, are not candidates.
 
 Spec: image-spec, image-index.md (platform) and config.md (os, architecture, variant).
 """

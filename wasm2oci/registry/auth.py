@@ -2,7 +2,8 @@
 
 Rules, in the order in which they act:
 
-1. A request to the registry's own origin carries what is held for its scopes; every other request carries nothing.
+1. A request to the registry's own origin carries the token or the credentials for its scopes; no other
+   request does.
 2. A `401` from the registry's own origin is answered: Bearer before Basic, else the challenge of `/v2/` when the answer
    has none (some registries only challenge there). A `401` from anywhere else is the end.
 3. The realm is checked like every address that a registry names (`urls.check_step`) before anything is sent there.

@@ -2,8 +2,8 @@
 
 A connection that breaks, or ends early, is followed by a request with `Range`. Its answer is checked: a 206 must
 start at exactly the byte that was asked for and be part of a blob of the right size; a 200 (the registry takes no
-ranges) is read past what is known. Tries are counted anew after every megabyte of progress. None of this is trusted:
-whoever reads verifies the whole (`content.verify.VerifiedContent`): a wrong splice is an error and never a wrong file.
+ranges) is read past what is known. Tries are counted again after every megabyte of progress. None of this is trusted:
+the reader verifies the whole (`content.verify.VerifiedContent`), so a wrong splice is an error and never a wrong file.
 
 Spec: distribution-spec, Pulling blobs, end-2; RFC 9110 section 14.
 """

@@ -69,7 +69,7 @@ class Referrers:
         """Descriptors of the manifests whose subject this is.
 
         Raises:
-            RegistryError: the registry answers something that is no listing.
+            RegistryError: the registry answers something that is not a listing.
         """
         if self._may_have_api():
             found = self._ask(self._exchange, subject, artifact_type)

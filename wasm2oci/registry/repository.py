@@ -108,7 +108,7 @@ class Repository:
 
         Raises:
             InvalidInputError: it is neither a tag nor a digest.
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             AccessError: the registry does not let us look.
         """
         name = parse_name(name)
@@ -127,7 +127,7 @@ class Repository:
 
         Raises:
             InvalidInputError: what it names is not a manifest.
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             IntegrityError: the bytes are not what the digest says.
         """
         return self._manifest(parse_name(name)).descriptor
@@ -136,7 +136,7 @@ class Repository:
         """The manifest that a tag or digest names, verified, in one request.
 
         Raises:
-            NotFoundError: nothing is named so.
+            NotFoundError: no artifact has this name.
             IntegrityError: it is not what its digest says.
             InvalidInputError: it is not a manifest, or the reference is neither a tag nor a digest.
         """
@@ -207,7 +207,7 @@ class Repository:
                     raise ResponseError(f"{self.host} answers with a web page, not with tags") from error
                 raise ResponseError(f"{self.host}: {error.message}") from error
             if not isinstance(tags, list):
-                raise ResponseError(f"{self.host} answers with something that is no list of tags")
+                raise ResponseError(f"{self.host} answers with something that is not a list of tags")
             pages.charge(body, len(tags))
             for tag in tags:
                 if isinstance(tag, str) and _is_tag(tag):  # what is not a tag can neither be shown nor pulled

@@ -280,7 +280,7 @@ class _Incoming:
         if self._closed:  # the library would look for an end that never comes
             return
         httpx = import_httpx()
-        # No size is asked for: cutting pieces anew would copy every byte once more.
+        # No size is asked for: cutting pieces again would copy every byte once more.
         pieces = iter(self._stream)
         received, waited = 0, 0.0
         while True:

@@ -285,7 +285,7 @@ class BlobUpload:
         return (yield from self._ask_where())
 
     def _ask_where(self) -> "Moves":
-        """Ask the session where it stands, and go on from there; or start anew when that leads nowhere."""
+        """Ask the session how much it has, and go on from there; or start again when it does not answer."""
         reply = yield self._ask(UPLOAD_STATUS)
         if not isinstance(reply, Response):
             return (yield from self._restart())

@@ -122,7 +122,7 @@ class _Source:
         self.failure: Wasm2OciError | None = None
 
     def part(self, start: int, end: int) -> "_Whole | bytes":
-        """Bytes from `start` to before `end`: a body that opens the content anew, or those bytes."""
+        """Bytes from `start` to before `end`: a body that opens the content again, or those bytes."""
         if start == 0 and end == self._size and self._pieces is None:
             return _Whole(self, self._size)
         if self._pieces is None or self._at > start:

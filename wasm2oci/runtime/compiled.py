@@ -65,7 +65,7 @@ class CompiledCode:
         return None
 
     def keep(self, sha256: str, made: Compiled) -> None:
-        """Keep the code of a module for the next run; not being able to is no error."""
+        """Keep the code of a module for the next run; failing to is not an error."""
         if self._folder is None:
             return
         from wasm2oci.engine.translate.cache import CODE_LIMIT  # noqa: PLC0415 - slow, and only for new code

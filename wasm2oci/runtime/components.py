@@ -48,7 +48,7 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
         raise GuestSetupError("--trace follows preview 1 calls, and a component makes none")
     if interface is None:
         shown = ", ".join(names[:6]) or "nothing"
-        raise EntryError("the component is no command: it exports no wasi:cli/run@0.2", hint=f"it exports {shown}")
+        raise EntryError("the component is not a command: it exports no wasi:cli/run@0.2", hint=f"it exports {shown}")
     entry = interface
     with Interrupt() as interrupt:
         session = WasmtimeSession(request, interrupt)

@@ -118,7 +118,7 @@ def look(request: RunRequest) -> Preflight:
     """Decode what stands around the code.
 
     Raises:
-        MalformedError: the bytes are no module.
+        MalformedError: the bytes are not a module.
         EntryError: there is nothing to call.
         GuestSetupError: it imports what is not offered, or asks for more memory than it may have.
     """
@@ -177,7 +177,7 @@ def _no_entry(entry: str, names: list[str], *, invoked: bool) -> EntryError:
         return EntryError(f"the module exports no function {_short(entry)!r}", hint=hint)
     if not names:
         return EntryError("the module exports no function", hint="there is nothing to run")
-    return EntryError(f"the module is no program: it exports no {START!r}", remedy=Remedy(RemedyKind.INVOKE, shown))
+    return EntryError(f"the module is not a program: it exports no {START!r}", remedy=Remedy(RemedyKind.INVOKE, shown))
 
 
 def _closest(entry: str, names: list[str]) -> str | None:

@@ -121,7 +121,7 @@ class WasmtimeSession:
         """Give the store wasmtime's own WASI; what must be let go of after the run is put into `held`.
 
         Raises:
-            GuestSetupError: a directory cannot be opened, or an argument is no text.
+            GuestSetupError: a directory cannot be opened, or an argument is not text.
         """
         request = self.request
         config = wasmtime.WasiConfig()

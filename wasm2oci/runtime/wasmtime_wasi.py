@@ -1,7 +1,7 @@
 """WASI functions of ours for guests on wasmtime: our own WASI, or a trace around wasmtime's.
 
 A trace must not change what a program does, so it calls wasmtime's functions. They find the caller's memory by asking
-the calling instance for its export `memory`. Called from Python there is no such instance; so between the two stands
+the calling instance for its export `memory`. Called from Python there is no such instance; so between the two is
 a small module that imports the guest's memory, exports it again, and passes calls on. It is made at the first call.
 """
 

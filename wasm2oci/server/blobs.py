@@ -196,7 +196,7 @@ def _check_size(call: "Call", before: int) -> None:
 def _mount(call: "Call", digest: Digest) -> bool:
     # `from` may be left out: then any repository that has it will do (distribution-spec, Mounting a blob).
     source = call.parameter("from")
-    # What the user may not pull is answered as if it were not there: that it is must not be learned this way either.
+    # A blob that the user may not pull is answered like one that is not there: the answer must not reveal it.
     sources = [check_repository(source)] if source else call.storage.repositories()
     call.effort.spend(_LOOK_COST * len(sources))
     return any(

@@ -66,7 +66,7 @@ def tls_context(certificate: "Path", key: "Path | None") -> ssl.SSLContext:
 
     Raises:
         NotFoundError: a file is not there.
-        TlsFilesError: they are no PEM, do not belong together, or need a password.
+        TlsFilesError: they are not PEM, do not belong together, or need a password.
     """
     for path in (certificate, key):
         if path is not None:

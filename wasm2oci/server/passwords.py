@@ -153,12 +153,12 @@ def _entry(path: "Path", number: int, line: str) -> tuple[str, tuple[int, bytes]
     if match is None:
         raise HtpasswdError(
             f"line {number} of {path}: the password of {user!r} is not hashed by bcrypt",
-            hint=f"htpasswd -B {path} {user} sets it anew",
+            hint=f"htpasswd -B {path} {user} sets it again",
         )
     cost = int(match.group(1))
     if cost not in _COSTS:
         raise HtpasswdError(
             f"line {number} of {path}: a bcrypt cost of {cost} is not from {_COSTS[0]} to {_COSTS[-1]}",
-            hint=f"htpasswd -B -C 10 {path} {user} sets it anew",
+            hint=f"htpasswd -B -C 10 {path} {user} sets it again",
         )
     return user, (cost, hashed.encode("ascii"))

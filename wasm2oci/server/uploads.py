@@ -7,7 +7,7 @@ When there are as many as may be, a new one takes the place of one that holds th
 the most, the one that was silent for longest, and only if nothing was sent to it or it was silent for a minute.
 
 A session belongs to the repository it was opened in, and one request at a time may change it. Sessions live in the
-memory of the process, so a registry that starts again knows none: their clients get 404 and begin anew.
+memory of the process, so a registry that starts again knows none: their clients get 404 and begin again.
 Spec: distribution-spec, Pushing a blob in chunks, end-4 to end-6, end-13 and end-14.
 """
 

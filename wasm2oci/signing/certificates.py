@@ -129,7 +129,7 @@ def _check_authority(issuer: x509.Certificate, *, below: int, at: datetime) -> N
     name = issuer.subject.rfc4514_string()[:120]
     constraints = _extension(issuer, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
-        raise SignatureRefusedError(f"{name!r} issued a certificate and is no authority")
+        raise SignatureRefusedError(f"{name!r} issued a certificate and is not an authority")
     if constraints.path_length is not None and below > constraints.path_length:
         raise SignatureRefusedError(f"{name!r} may not have so many authorities below it")
     usage = _extension(issuer, x509.KeyUsage)

@@ -51,7 +51,7 @@ def read_private_key(pem: bytes, password: Callable[[], bytes]) -> PrivateKey:
     """Reads a private key file of any kind; asks for the password only when it is encrypted.
 
     Raises:
-        InvalidKeyError: the file is no private key, or damaged.
+        InvalidKeyError: the file is not a private key, or damaged.
         WrongPasswordError: the password does not open it.
         UnsupportedKeyError: the key is of a kind that is not used.
     """

@@ -162,7 +162,7 @@ def read_policy(raw: bytes, source: str, read_key: Callable[[str], bytes]) -> Po
 
     Raises:
         InvalidPolicyError: it is malformed.
-        InvalidKeyError: a key in it is no public key.
+        InvalidKeyError: a key in it is not a public key.
         Wasm2OciError: a key file cannot be read.
     """
     if len(raw) > POLICY_MAX:

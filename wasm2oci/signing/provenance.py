@@ -172,5 +172,5 @@ def _clean(url: str) -> str:
     """The address without user, password, query and fragment: some CIs put a token there."""
     parts = urlsplit(url)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
-        raise NoContinuousIntegrationError("an address in the variables of the CI is no http address")
+        raise NoContinuousIntegrationError("an address in the variables of the CI is not an http address")
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

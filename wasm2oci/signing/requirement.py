@@ -41,7 +41,7 @@ __all__ = [
 
 GITHUB_ISSUER: Final = "https://token.actions.githubusercontent.com"
 SIGNATURE_TYPES: Final = (COSIGN_SIGNATURE,)
-"""Predicate types of a plain signature. An attestation by the same key is no signature: it says something else."""
+"""Predicate types of a plain signature. An attestation by the same key is not a signature: it says something else."""
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 

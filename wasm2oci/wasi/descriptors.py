@@ -223,8 +223,8 @@ class DirectoryDescriptor(_Host):
     def entries(self, cookie: int) -> Iterator[tuple[int, DirectoryEntry]]:
         """The entries from `cookie` on, each with the cookie of the next.
 
-        Cookie 0 lists anew; others go on in that listing, so what is created or removed meanwhile makes nothing come
-        twice. Names that are not UTF-8 are left out: no path could name them.
+        Cookie 0 lists from the start; others go on in that listing, so what is created or removed meanwhile makes
+        no entry come twice. Names that are not UTF-8 are left out: no path could name them.
         """
         if cookie == 0 or not self._entries:
             self._entries = list(self._list())

@@ -83,7 +83,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, name: str, mess
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file"]
 
 
-def test_what_the_system_refuses_is_said_with_the_asked_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_of_the_system_names_the_path_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*args: object) -> int:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

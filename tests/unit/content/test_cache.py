@@ -287,7 +287,7 @@ def test_a_cache_that_is_emptied_by_hand_meanwhile_is_done_without(case: Case) -
     assert case.read() == case.data
 
 
-def test_a_process_that_stopped_while_making_room_stops_nobody(case: Case, cache: Cache) -> None:
+def test_a_process_that_stopped_while_making_room_stops_no_other(case: Case, cache: Cache) -> None:
     case.read()
     stopped = os.open(cache.folder, os.O_RDONLY)
     try:

@@ -87,7 +87,7 @@ class Strict(MemoryTarget):
             check_artifact(self, descriptor)
 
 
-def test_progress_is_told_everything_once() -> None:
+def test_progress_gets_every_event_once() -> None:
     stash, bar = Stash(), Bar()
     data = WASM + bytes(3 << 20)
     root = stash.manifest(stash.put("application/wasm", data))
@@ -277,7 +277,7 @@ class Twice(MemoryTarget):
         super().push(descriptor, content, tag=tag)
 
 
-def test_a_transfer_that_starts_again_is_told() -> None:
+def test_progress_is_reset_when_a_transfer_starts_again() -> None:
     stash, bar = Stash(), Bar()
     root = stash.module()
     copy(stash.target, root, Twice(), progress=bar)

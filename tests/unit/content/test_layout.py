@@ -217,7 +217,7 @@ def test_a_changed_byte_is_noticed(layout: OciLayout) -> None:
     assert b"".join(layout.fetch(blob)) == WASM
 
 
-def test_what_stands_in_the_place_of_a_blob_is_not_read(layout: OciLayout) -> None:
+def test_a_link_in_the_place_of_a_blob_is_not_read(layout: OciLayout) -> None:
     blobs = layout.folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)
     pipe, folder = Descriptor.of("a/b", b""), Descriptor.of("a/b", b"x")

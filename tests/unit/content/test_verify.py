@@ -127,7 +127,7 @@ def test_a_file_is_content_that_is_opened_for_each_pass(tmp_path: Path) -> None:
     assert b"".join(content) == b"two"
 
 
-def test_a_file_that_is_none_is_said_so(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no such file"):
         b"".join(FileContent(tmp_path / "absent"))
     with pytest.raises(LocalIOError, match="is a folder"):

@@ -205,7 +205,7 @@ def test_what_a_host_raises_passes_through_untouched() -> None:
         assert caught.value is error
 
 
-def test_a_caller_learns_who_calls_and_its_memory() -> None:
+def test_a_host_function_gets_its_caller_and_the_callers_memory() -> None:
     def host(caller: Caller, address: int) -> None:
         assert caller.memory is not None
         caller.memory.write(address, b"hello")

@@ -135,7 +135,7 @@ def test_exports_of_each_kind_are_had_by_name() -> None:
         (lambda: Linker(Engine()).define("m", "n", print), "cannot be imported"),  # type: ignore[arg-type]
     ],
 )
-def test_a_hosts_mistakes_are_said_where_they_are_made(make: Callable[[], object], message: str) -> None:
+def test_a_hosts_mistakes_are_reported_where_they_are_made(make: Callable[[], object], message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         make()
     assert (caught.value.hint or "").startswith("wrap it") == ("print" in str(caught.value))

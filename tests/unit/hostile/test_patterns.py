@@ -144,7 +144,7 @@ def test_the_counter_sees_the_patterns_that_were_not(bad: str, text: str) -> Non
         pattern_steps(re.compile(bad, re.DOTALL), text, most=_PER_CHARACTER * len(text) + 300)
 
 
-def test_growth_is_told_from_size() -> None:
+def test_growth_is_distinguished_from_size() -> None:
     assert_linear(lambda size: 40 * size + 7)
     with pytest.raises(AssertionError, match="grew"):
         assert_linear(lambda size: size * size)

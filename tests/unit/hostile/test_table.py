@@ -34,7 +34,7 @@ def test_every_threat_has_a_defence_and_a_test_that_is_there() -> None:
             assert there, f"{threat}: {name} is not there"
 
 
-def test_how_to_report_is_said_at_the_top() -> None:
+def test_how_to_report_is_at_the_top() -> None:
     text = (ROOT / "SECURITY.md").read_text()
     assert "docs/security.md" in text
     assert "in private" in text

@@ -77,7 +77,7 @@ def test_the_empty_descriptor_is_the_one_of_the_specification() -> None:
     }
 
 
-def test_manifests_and_indexes_are_told_from_blobs() -> None:
+def test_manifests_and_indexes_are_distinguished_from_blobs() -> None:
     for kind in (mt.OCI_MANIFEST, mt.OCI_INDEX, mt.DOCKER_MANIFEST, mt.DOCKER_INDEX):
         assert Descriptor.of(kind, b"").is_manifest
     assert not Descriptor.of(mt.OCI_CONFIG, b"").is_manifest

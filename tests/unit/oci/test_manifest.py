@@ -98,7 +98,7 @@ def test_cve_2021_41190_a_document_that_could_be_two_things_is_refused(
         ({"schemaVersion": 2}, mt.OCI_INDEX, mt.OCI_INDEX),
     ],
 )
-def test_the_type_is_what_it_says_else_what_was_said_of_it(
+def test_the_manifests_own_media_type_comes_before_the_content_type(
     value: dict[str, Any], content_type: str | None, kind: str
 ) -> None:
     document = parse_manifest(encode(value), content_type)
@@ -126,7 +126,7 @@ def test_the_type_is_what_it_says_else_what_was_said_of_it(
         ({**INDEX, "annotations": 1}, "annotations of index are not strings"),
     ],
 )
-def test_what_is_wrong_is_said(value: dict[str, Any], message: str) -> None:
+def test_each_fault_of_a_manifest_is_named(value: dict[str, Any], message: str) -> None:
     with pytest.raises(Wasm2OciError, match=message):
         parse_manifest(encode(value))
 

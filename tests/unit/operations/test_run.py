@@ -88,7 +88,7 @@ def test_what_a_tag_means_now_is_run(home: dict[str, str]) -> None:
         assert run("--pull", "missing", tagged, env=home).stdout_bytes == new, "what was run last is remembered"
 
 
-def test_a_registry_that_cannot_be_reached_is_done_without_and_that_is_told(home: dict[str, str]) -> None:
+def test_an_unreachable_registry_is_replaced_by_the_cache_with_a_warning(home: dict[str, str]) -> None:
     with registry_server() as registry:
         tagged, _ = push(registry, "team/zig", home)
         run(tagged, env=home)
@@ -347,7 +347,7 @@ def test_values_may_stand_behind_a_double_dash(tmp_path: Path) -> None:
     assert run("--invoke", "same", path, "-5", env=env).stdout == "-5\n"
 
 
-def test_a_compressed_module_is_told_from_a_broken_one(tmp_path: Path) -> None:
+def test_a_compressed_module_is_distinguished_from_a_broken_one(tmp_path: Path) -> None:
     path = tmp_path / "hello.wasm"
     path.write_bytes(gzip.compress(ZIG.read_bytes()))
     for command in ("run", "validate"):

@@ -143,7 +143,7 @@ def test_cve_2021_21272_hostile_paths_end_as_a_plain_name(path: str) -> None:
     assert found.file_name("a/b") == "x.wasm"
 
 
-def test_a_container_image_without_wasm_is_said_so() -> None:
+def test_a_container_image_without_wasm_is_reported_as_one() -> None:
     stash = Stash()
     config = {"architecture": "amd64", "os": "linux"}
     with pytest.raises(NoModuleError, match="container image for linux/amd64 with no WebAssembly module in it"):

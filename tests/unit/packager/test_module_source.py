@@ -91,7 +91,7 @@ def test_a_component_that_cannot_be_read_is_malformed() -> None:
         ModuleSource.of_bytes(component() + b"\x0a\xff\xff\x03")
 
 
-def test_what_is_no_file_is_said_so(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no such file"):
         ModuleSource.of_file(tmp_path / "absent.wasm")
     with pytest.raises(LocalIOError, match="is a folder"):

@@ -126,7 +126,7 @@ def test_the_first_bytes_may_come_in_pieces() -> None:
     assert read(recognise(stash.target, stash.manifest(layer))) == WASM
 
 
-def test_damage_is_noticed_by_whoever_reads_to_the_end() -> None:
+def test_damage_is_noticed_by_a_reader_that_reads_to_the_end() -> None:
     stash = Stash()
     layer = Descriptor.of("application/wasm", WASM)
     stash.target.add(layer, [WASM[:-1] + b"!"])  # type: ignore[attr-defined] # a memory target

@@ -66,7 +66,7 @@ def test_a_body_that_is_not_read_is_passed_over() -> None:
     assert names == {"b": b"here"}
 
 
-def test_entries_are_told_by_kind() -> None:
+def test_entries_have_a_kind() -> None:
     raw = tar(
         [
             (tar_entry("folder/", kind=tarfile.DIRTYPE), b""),

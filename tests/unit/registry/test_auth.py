@@ -181,7 +181,7 @@ def test_how_long_a_token_lives_when_the_server_says_something_odd(life: object,
     assert world.issued == 2
 
 
-def test_a_token_that_is_refused_early_is_fetched_anew_and_the_request_repeated() -> None:
+def test_a_token_that_is_refused_early_is_fetched_again_and_the_request_repeated() -> None:
     world = World(ALICE)
     world.ask()
     world.good = lambda header: header == "Bearer token-2"
@@ -237,7 +237,7 @@ def test_a_wrong_password_is_not_tried_twice() -> None:
     assert len(world.sent) == 2
 
 
-def test_nobody_has_nothing_to_say_to_basic() -> None:
+def test_without_credentials_a_basic_challenge_is_not_answered() -> None:
     world = World(challenge='Basic realm="registry"')
     assert world.ask().status == 401
     assert len(world.sent) == 1
@@ -516,6 +516,6 @@ def test_credentials_are_described_and_not_shown(credential: Credential, words: 
     assert "secret" not in repr(credential)
 
 
-def test_where_was_looked_is_told() -> None:
+def test_an_access_error_lists_the_sources_that_were_tried() -> None:
     kwargs: dict[str, Any] = {"clock": lambda: 0.0, "tried": lambda: ["A", "B"]}
     assert TokenAuth(ORIGIN, Anonymous, **kwargs).describe() == "no credentials found in A, B"

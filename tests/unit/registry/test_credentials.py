@@ -51,7 +51,7 @@ def find(home: Path, environ: dict[str, str] | None = None, host: str = HOST, **
     return CredentialChain(environ or {}, home, **more).lookup(host, "me/app")
 
 
-def test_nobody_is_anonymous(home: Path) -> None:
+def test_no_credentials_means_anonymous(home: Path) -> None:
     assert find(home) == Anonymous()
 
 
@@ -87,7 +87,7 @@ def test_an_explicit_file_is_the_only_one(home: Path, tmp_path: Path) -> None:
     assert find(home, {"GITHUB_TOKEN": "x"}, registry_config=empty, host="ghcr.io") == Anonymous()
 
 
-def test_an_explicit_file_that_is_not_there_is_said(home: Path, tmp_path: Path) -> None:
+def test_an_explicit_file_that_is_not_there_is_reported(home: Path, tmp_path: Path) -> None:
     chain = CredentialChain({}, home, registry_config=tmp_path / "typo.json")
     assert chain.lookup(HOST) == Anonymous()
     assert chain.tried == [f"{tmp_path / 'typo.json'} (not there)"]
@@ -113,7 +113,7 @@ def test_our_own_variables_are_for_the_registry_that_they_name(home: Path) -> No
     assert find(home, {**OWN, "WASM2OCI_REGISTRY_USER": "<token>"}) == IdentityToken("x")
 
 
-def test_a_password_that_names_no_registry_is_not_used_and_said_so(home: Path, warned: list[str]) -> None:
+def test_a_password_without_a_registry_is_not_used_and_reported(home: Path, warned: list[str]) -> None:
     environ = {name: value for name, value in OWN.items() if name != "WASM2OCI_REGISTRY"}
     assert find(home, environ, warn=warned.append) == Anonymous()
     assert warned == ["WASM2OCI_REGISTRY_PASSWORD is not used: WASM2OCI_REGISTRY does not say which registry it is for"]
@@ -313,7 +313,7 @@ class TestHelpers:
         assert find(home, environ, warn=warned.append) == Basic("entry", "x")
         assert warned == []
 
-    def test_a_helper_that_is_not_installed_stops_nobody(self, home: Path, warned: list[str]) -> None:
+    def test_a_helper_that_is_not_installed_is_passed_over(self, home: Path, warned: list[str]) -> None:
         write(home / ".docker" / "config.json", credsStore="desktop.exe")
         assert find(home, {"PATH": ""}, warn=warned.append) == Anonymous()
         assert warned == ["docker-credential-desktop.exe is configured and not installed"]
@@ -329,7 +329,7 @@ class TestHelpers:
             'echo \'{"Username":1,"Secret":"x"}\'',
         ],
     )
-    def test_a_helper_that_fails_stops_nobody(
+    def test_a_helper_that_fails_is_passed_over(
         self, home: Path, bin_: Path, environ: dict[str, str], warned: list[str], script: str
     ) -> None:
         helper(bin_, "bad", script)

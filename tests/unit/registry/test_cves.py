@@ -357,7 +357,7 @@ def test_ghsa_298f_872v_2rcx_oras_go_listings_without_end(listing: str) -> None:
 
 
 def test_ghsa_298f_872v_2rcx_referrers_in_a_circle() -> None:
-    """Two manifests that are each other's subject end a recursive copy all the same.
+    """Two manifests that are each other's subject end a recursive copy anyway.
 
     Defence: `explore`'s visited set.
     """

@@ -112,7 +112,7 @@ class TestTls:
             transport.send(Request("GET", f"{origin}/v2/"), home=origin).drain()
             transport.close()
 
-    def test_a_certificate_of_nobody_is_refused_early_as_late(self, tmp_path: Path) -> None:
+    def test_an_untrusted_certificate_is_refused_early_as_late(self, tmp_path: Path) -> None:
         issued = make_authority(tmp_path).issue("server")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(issued.certificate_file, issued.key_file)

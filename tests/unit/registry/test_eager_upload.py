@@ -161,7 +161,7 @@ class Endless:
             self.ended.set()
 
 
-def test_whoever_closes_stops_it_and_drops_the_session(bench: Bench) -> None:
+def test_closing_stops_it_and_drops_the_session(bench: Bench) -> None:
     content = Endless()
     bench.repository.send_ahead(content, 1 << 40)
     assert content.begun.wait(20)
@@ -170,7 +170,7 @@ def test_whoever_closes_stops_it_and_drops_the_session(bench: Bench) -> None:
     assert bench.methods() == ["POST", "PATCH", "DELETE"]
 
 
-def test_whoever_is_told_what_moved_may_end_it(bench: Bench) -> None:
+def test_the_progress_callback_may_end_it(bench: Bench) -> None:
     class Impatient(Counted):
         def moved(self, count: int) -> None:
             raise KeyboardInterrupt
@@ -235,14 +235,14 @@ def test_what_is_there_already_is_not_stored_again(bench: Bench, module: "Path")
     assert bench.methods()[-1] == "DELETE"
 
 
-def test_the_progress_starts_anew_with_the_usual_way(bench: Bench, module: "Path") -> None:
+def test_the_progress_starts_again_with_the_usual_way(bench: Bench, module: "Path") -> None:
     bench.faults.add(r"^PATCH ", answer(500))
     watcher = pushed(bench, module)
     assert (watcher.bytes, watcher.outcomes) == (BLOB.size, [progress_module.Outcome.COPIED])
     assert bench.stored() == MODULE
 
 
-def test_a_refusal_is_told_as_ever(bench: Bench, module: "Path") -> None:
+def test_a_refusal_is_reported_as_without_it(bench: Bench, module: "Path") -> None:
     bench.faults.add(r"^POST ", answer(403), times=9)
     with pytest.raises(AccessError):
         pushed(bench, module)

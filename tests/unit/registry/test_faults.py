@@ -189,7 +189,7 @@ def test_a_download_that_never_comes_to_its_end_is_given_up(bench: Bench) -> Non
     assert len(bench.slept) == 4
 
 
-def test_progress_counts_the_tries_anew(bench: Bench) -> None:
+def test_progress_resets_the_count_of_tries(bench: Bench) -> None:
     bench.seed()
     # Each connection brings a bit more than a megabyte; there are more of them than tries.
     bench.faults.add(r"^GET .*/blobs/sha256:" + BLOB.digest.encoded, cut_after(1_100_000), times=2)

@@ -32,7 +32,7 @@ def read(path: Path) -> dict[str, Any]:
     return value
 
 
-def test_a_login_is_found_again_and_readable_by_nobody_else(home: Path) -> None:
+def test_a_login_is_found_again_and_readable_only_by_its_user(home: Path) -> None:
     path = home / ".docker" / "config.json"
     assert store_credential(HOST, BOB, {}, home) == Stored(str(path), plaintext=True)
     assert read(path) == {"auths": {HOST: {"auth": "Ym9iOnMzY3JldA=="}}}
@@ -125,7 +125,7 @@ def test_a_logout_changes_the_legacy_file_too(home: Path) -> None:
     assert CredentialChain({}, home).lookup(HOST) == Anonymous()
 
 
-def test_an_empty_entry_is_nobody_logged_in(home: Path) -> None:
+def test_an_empty_entry_means_no_login(home: Path) -> None:
     path = home / ".docker" / "config.json"
     path.parent.mkdir()
     path.write_text(json.dumps({"auths": {HOST: {}}}))
@@ -145,7 +145,7 @@ def test_a_broken_file_is_left_alone(home: Path, text: str) -> None:
     assert path.read_text() == text
 
 
-def test_what_a_killed_process_left_hinders_nobody(home: Path) -> None:
+def test_leftovers_of_a_killed_process_hinder_no_login(home: Path) -> None:
     path = home / ".docker" / "config.json"
     path.parent.mkdir(parents=True)
     (path.parent / f".config.json.{os.getpid()}.tmp").write_text("half")  # a container's processes have few numbers

@@ -109,7 +109,7 @@ class TestDockerHub:
         assert network.slept == [3.0, 3.0, 3.0]
         assert "log in" in (caught.value.hint or "")
 
-    def test_a_subject_that_it_said_it_handled_and_did_not(self) -> None:
+    def test_a_subject_that_it_claims_to_handle_and_does_not(self) -> None:
         def quirk(sent: Sent, core: "Callable[[Sent], Answer]") -> Answer | None:
             if "/referrers/" in sent.path:
                 return Answer(404, {}, b"page not found")
@@ -460,7 +460,7 @@ class TestQuay:
 
 
 class TestOthers:
-    def test_artifactory_lets_anybody_ping_and_nobody_push(self) -> None:
+    def test_artifactory_answers_an_anonymous_ping_and_refuses_an_anonymous_push(self) -> None:
         network = Network(
             {
                 "https://a.example": lambda sent: (

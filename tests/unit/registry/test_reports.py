@@ -153,7 +153,7 @@ def test_an_address_that_the_registry_named_is_named_with_it(answer: Answer, wha
     assert network.slept == []
 
 
-def test_a_literal_address_is_taken_from_a_registry_whose_name_stands_for_such_a_one() -> None:
+def test_a_literal_address_is_taken_from_a_registry_whose_name_resolves_to_a_similar_one() -> None:
     """oras-go#1246, harbor#23050: harbor.corp is 10.0.0.5, and names https://10.0.0.6 as its storage."""
     storage = "https://10.0.0.6"
     network = Network(

@@ -175,7 +175,7 @@ class TestBlobs:
         with pytest.raises(RegistryError, match="418"):
             Network({HOME: lambda _: Answer(418)}).repository("r.example/a").exists(BLOB)
 
-    def test_a_part_that_nobody_asked_for(self) -> None:
+    def test_a_range_that_was_not_asked_for_is_refused(self) -> None:
         network = Network({HOME: lambda _: Answer(206, {"Content-Range": "bytes 0-8/9"}, DATA)})
         with pytest.raises(ResponseError):
             list(network.repository("r.example/a").fetch(BLOB))
@@ -370,7 +370,7 @@ class TestReferrers:
         assert [entry.digest for entry in repository.referrers(ROOT)] == [SIGNED.digest]
         assert len(network.slept) == 2
 
-    def test_writers_that_are_always_faster_are_told(self) -> None:
+    def test_writers_that_are_always_faster_are_reported(self) -> None:
         network = without_api()
         repository = self.push(network)
         inner = network.hosts[HOME]

@@ -257,7 +257,9 @@ class TestNamesThatARegistryNames:
         ids=["reading", "reading as somebody", "writing"],
     )
     @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "169.254.169.254", "0.0.0.0", "64:ff9b::7f00:1"])
-    def test_a_public_registry_leads_nobody_to_this_machine_or_its_link(self, address: str, request_: Request) -> None:
+    def test_a_public_registry_cannot_redirect_to_this_machine_or_its_link(
+        self, address: str, request_: Request
+    ) -> None:
         """ggcr#2440: names that stand for inner addresses. Defence: urls.reachable, transport._send_away."""
         names = {"registry.example": ["93.184.216.34"], "auth.example": [address]}
         with registry_server() as running:
@@ -321,7 +323,7 @@ class TestNamesThatARegistryNames:
         assert asked[0] == "localtest.example"
         assert "a second time" not in asked
 
-    def test_a_name_that_nobody_knows_fails_in_the_usual_way(self) -> None:
+    def test_an_unknown_name_fails_in_the_usual_way(self) -> None:
         request = Request("GET", "https://auth.invalid/")
         with pytest.raises(ConnectionFailedError, match=r"auth\.invalid: cannot connect"):
             self.ask("https://registry.example", {"registry.example": ["93.184.216.34"]}, request)
@@ -368,7 +370,7 @@ class TestLoopback:
         with listening(refusal) as (host, _), Connector(options(tmp_path)) as connector:
             assert connector.origin(host).scheme == "http"
 
-    def test_nobody_there_is_said_at_once(self, tmp_path: Path) -> None:
+    def test_a_closed_port_is_reported_at_once(self, tmp_path: Path) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             host = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -422,7 +424,7 @@ class TestExchanges:
             connector.ping("registry.invalid")
         assert "check the spelling of registry.invalid" in (caught.value.hint or "")
 
-    def test_a_port_where_nobody_listens_on_this_machine_hints_at_serve(self, tmp_path: Path) -> None:
+    def test_a_closed_port_of_this_machine_hints_at_serve(self, tmp_path: Path) -> None:
         with Connector(options(tmp_path, plain_http=True)) as connector, pytest.raises(ConnectionFailedError) as caught:
             connector.ping(f"127.0.0.1:{free_port()}")
         assert "wasm2oci serve" in (caught.value.hint or "")

@@ -138,7 +138,7 @@ def test_bytes_that_arrived_although_the_answer_was_lost() -> None:
     drive.done()
 
 
-def test_it_goes_on_where_the_registry_stands() -> None:
+def test_it_goes_on_where_the_registry_is() -> None:
     drive = Drive()
     drive.opened()
     drive.reply(LOST)
@@ -276,7 +276,7 @@ def test_a_minimum_that_makes_no_sense_is_bounded() -> None:
     drive.asks("PATCH", "/up/1", (MIB, 65 * MIB))
 
 
-def test_out_of_step_it_asks_where_the_registry_stands_a_few_times() -> None:
+def test_out_of_step_it_asks_how_much_the_registry_has_a_few_times() -> None:
     drive = Drive()
     drive.opened()
     drive.reply(416)

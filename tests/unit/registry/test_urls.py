@@ -217,7 +217,7 @@ PRIVATE, LOOP, LINK, GLOBAL = "10.0.0.5", "127.0.0.1", "169.254.169.254", "93.18
         ([], [GLOBAL], True, None),
     ],
 )
-def test_what_a_name_stands_for_is_looked_at(
+def test_the_addresses_of_a_name_are_checked(
     addresses: list[str],
     home: list[str],
     careful: bool,  # noqa: FBT001 - parametrised

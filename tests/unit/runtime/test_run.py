@@ -124,7 +124,7 @@ def test_nothing_to_call_is_not_found(engine: EngineChoice) -> None:
 
 
 @each_engine
-def test_import_nobody_offers_is_named(engine: EngineChoice) -> None:
+def test_an_import_that_is_not_offered_is_named(engine: EngineChoice) -> None:
     with pytest.raises(GuestSetupError, match=r"imports env\.print and 1 more, which is not offered") as caught:
         call('(module (import "env" "print" (func)) (import "env" "b" (global i32)) (func (export "_start")))', engine)
     assert caught.value.exit_code is ExitCode.TOOL_FAILED

@@ -182,7 +182,7 @@ class TestPasswords:
             "Basic /w==",
         ],
     )
-    def test_what_is_no_basic_credential_proves_nobody(self, value: str | None) -> None:
+    def test_a_malformed_basic_credential_proves_no_user(self, value: str | None) -> None:
         assert basic_credentials(value) is None
         assert BasicAccess(OneUser("me", "x")).identify(value) is None
 

@@ -22,7 +22,7 @@ from wasm2oci.server.problems import ProblemError
         ("name:1", "name", "1"),
     ],
 )
-def test_a_client_is_told_by_its_address(peer: str, address: str, caller: str) -> None:
+def test_a_client_is_known_by_its_address(peer: str, address: str, caller: str) -> None:
     assert Peer.of(peer) == Peer(address, caller)
 
 

@@ -144,7 +144,7 @@ def test_head_has_the_length_and_no_body(registry: RunningRegistry) -> None:
     assert b"Content-Length: 2\r\n" in answer
 
 
-def test_a_client_that_expects_100_is_told_to_go_on_only_when_the_body_is_wanted(registry: RunningRegistry) -> None:
+def test_a_client_that_expects_100_gets_it_only_when_the_body_is_wanted(registry: RunningRegistry) -> None:
     head = b"Host: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
     wanted = talk(registry, b"PUT /v2/a/manifests/t HTTP/1.1\r\n" + head, b"{}", end=True)
     refused = talk(registry, b"PUT /v2/A/manifests/t HTTP/1.1\r\n" + head)

@@ -139,7 +139,7 @@ def test_an_upload_that_is_written_to_right_now_is_not_abandoned() -> None:
     assert ask(registry, "PUT", f"{where}?digest={DIGEST}").status == 201
 
 
-def test_a_second_request_waits_for_the_first_and_is_told_when_that_takes_too_long(
+def test_a_second_request_waits_for_the_first_and_is_refused_when_that_takes_too_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("wasm2oci.server.blobs._WAIT", 0.05)

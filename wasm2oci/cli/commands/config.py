@@ -19,7 +19,7 @@ class SettingValue(NamedTuple):
         key: in the configuration file.
         variable: of the environment.
         option: of the command line; null where there is none.
-        value: what counts when the command line says nothing; null for nothing.
+        value: what counts without an option on the command line; null for nothing.
         default: what counts when nothing sets it; null for nothing.
         origin: `default`, the name of the variable, or the path of the file.
     """

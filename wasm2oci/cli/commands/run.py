@@ -229,7 +229,7 @@ def _sink(stream: Any) -> int | Callable[[bytes], object]:
 
 def _report(ran: "Ran", output: Output, timeout: str | None, max_memory: str) -> None:
     """Write to standard error how the guest ended, unless it ended by itself."""
-    # What a guest named is shown without control characters, and not without end.
+    # Names that a guest chose are shown without control characters, and cut.
     if ran.ending is Ending.OUT_OF_MEMORY:
         output.stderr.write(f"error: the guest ran out of memory: it may have {max_memory} (--max-memory)\n")
     elif ran.trap is not None:

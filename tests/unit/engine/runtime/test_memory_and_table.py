@@ -142,7 +142,7 @@ def test_calls_stay_in_step_with_the_elements() -> None:
     assert table.calls(NULLARY) is calls
 
 
-def test_a_stand_in_is_replaced_wherever_it_still_stands() -> None:
+def test_a_stand_in_is_replaced_wherever_it_is_still_used() -> None:
     table, namespace = _table(3), dict[str, Any]()
     calls = table.calls(NULLARY)
     function = _function(NULLARY, "stand-in", stand_in=True)

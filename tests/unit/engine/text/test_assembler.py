@@ -26,7 +26,7 @@ def test_folded_and_flat_instructions_are_the_same() -> None:
     assert body(folded) == body(flat) == body(flat.replace(" i32.c", "\ni32.c")) == bytes.fromhex("4101410241036c6a1a")
 
 
-def test_a_condition_stands_before_its_if() -> None:
+def test_a_condition_is_written_before_its_if() -> None:
     folded = "(if (result i32) (i32.const 7) (then (i32.const 1)) (else (i32.const 2))) (drop)"
     flat = "i32.const 7 if (result i32) i32.const 1 else i32.const 2 end drop"
     assert body(folded) == body(flat) == bytes.fromhex("4107047f4101054102 0b1a".replace(" ", ""))
@@ -106,7 +106,7 @@ def test_the_data_count_section_is_written_for_instructions_only() -> None:
     assert b"\x0c\x01\x01" in assemble(both)
 
 
-def test_what_is_written_to_stands_first_in_the_text_and_last_in_binary() -> None:
+def test_the_destination_comes_first_in_the_text_and_last_in_binary() -> None:
     assert body("memory.init 1 0", '(memory 1) (memory 1) (data "")') == bytes.fromhex("fc080001")
     assert body("memory.init 0", '(memory 1) (data "")') == bytes.fromhex("fc080000")
     assert body("table.copy 1 0", "(table 0 funcref) (table 0 funcref)") == bytes.fromhex("fc0e0100")
@@ -247,7 +247,7 @@ def test_text_that_runs_backwards_is_refused_unless_asked_for() -> None:
     ("head", "text"),
     [(b"(module", True), (b" \n;; c", True), (b"\0asm", False), (b"", False), (b"\x28\xb5\x2f\xfd", False)],
 )
-def test_text_is_told_from_binary(head: bytes, *, text: bool) -> None:
+def test_text_is_distinguished_from_binary(head: bytes, *, text: bool) -> None:
     assert is_text(head) is text
 
 

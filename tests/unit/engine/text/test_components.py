@@ -27,7 +27,7 @@ def test_the_empty_component() -> None:
     assert assemble("(component)") == HEAD
 
 
-def test_a_type_that_stands_where_it_is_used_becomes_one_before_it() -> None:
+def test_an_inline_type_is_defined_before_its_use() -> None:
     assert sections('(component (import "f" (func (param "a" (list u8)) (result string))))') == [
         (7, "02707d40010161000073"),
         (10, "010001660101"),

@@ -125,7 +125,7 @@ def test_one_function_is_printed_by_name_export_or_index(wanted: str, head: str)
 
 
 @pytest.mark.parametrize("wanted", ["h", "2", "-1", "imported", "0"])
-def test_a_function_that_is_not_there_or_has_no_body_is_said(wanted: str) -> None:
+def test_an_absent_function_and_one_without_a_body_are_reported(wanted: str) -> None:
     data = assemble('(import "m" "imported" (func $imported)) (func $f)')
     with pytest.raises(NoSuchFunctionError) as caught:
         "".join(print_text(data, function=wanted))

@@ -146,7 +146,7 @@ def test_arithmetic_that_occurs_twice_is_done_once() -> None:
     assert "return l0*l1" in text  # another value by then
 
 
-def test_constants_lose_bits_nobody_looks_at() -> None:
+def test_constants_lose_bits_that_no_result_depends_on() -> None:
     text = source("""(module (func (param i32) (result i32) (local i32)
       (local.set 1 (i32.xor (local.get 0) (i32.const 0xffffa001)))
       (i32.add (i32.and (local.get 1) (i32.const 0xfff))
