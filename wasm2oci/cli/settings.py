@@ -110,6 +110,7 @@ OTHER_VARIABLES: Final = {
     "COSIGN_PASSWORD": "Password of a private key.",
     "NO_COLOR": "No colours, whatever its value.",
     "TERM": "dumb: no colours and no progress bars.",
+    "COLUMNS": "Width of the terminal, instead of what the terminal reports.",
 }
 """The other variables that are read."""
 
