@@ -50,7 +50,7 @@ def _parse(text: str, type_: int) -> int | float | None:
     except (ValueError, OverflowError):
         pass
     hint = "only null can be given" if is_ref(type_) else "integers like -1 or 0xff, floats like 1.5, inf, nan"
-    raise UsageError(f"{text!r} is no {type_text(type_)}", hint=hint)
+    raise UsageError(f"{text!r} is not a value of type {type_text(type_)}", hint=hint)
 
 
 def format_value(value: object, type_: int) -> str:

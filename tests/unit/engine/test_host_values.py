@@ -57,7 +57,7 @@ def test_a_global_is_read_and_written_with_a_hosts_values() -> None:
     instance.global_("g").write(0xFFFFFFFE)
     assert number.read() == -2
     assert instance.global_("fixed").read() == -2
-    with pytest.raises(ValueTypeError, match=r"1\.5 is no i32"):
+    with pytest.raises(ValueTypeError, match=r"1\.5 is not a value of type i32"):
         number.write(1.5)
     with pytest.raises(UsageError, match="immutable"):
         instance.global_("fixed").write(1)

@@ -66,7 +66,7 @@ def test_trap_of_initialize_is_a_trap(engine: EngineChoice) -> None:
 
 @each_engine
 def test_module_with_nothing_to_run_is_an_error(engine: EngineChoice) -> None:
-    with pytest.raises(EntryError, match="no program"):
+    with pytest.raises(EntryError, match="not a program"):
         call('(module (func (export "f")))', engine)
     with pytest.raises(GuestSetupError, match="takes or returns values"):
         call('(module (func (export "") (result i32) (i32.const 1)))', engine)

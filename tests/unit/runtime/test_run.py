@@ -95,7 +95,7 @@ def test_values_that_do_not_fit_are_usage_errors(engine: EngineChoice, values: t
 
 def test_the_hint_for_a_reference_says_that_null_is_one() -> None:
     text = '(module (func (export "f") (param externref)))'
-    with pytest.raises(UsageError, match="'x' is no externref") as caught:
+    with pytest.raises(UsageError, match="'x' is not a value of type externref") as caught:
         call(text, EngineChoice.AUTO, invoke="f", values=("x",))
     assert caught.value.hint == "only null can be given"
 
@@ -110,7 +110,7 @@ def test_library_is_initialized_before_it_is_called(engine: EngineChoice) -> Non
 
 @each_engine
 def test_nothing_to_call_is_not_found(engine: EngineChoice) -> None:
-    with pytest.raises(EntryError, match="no program") as caught:
+    with pytest.raises(EntryError, match="not a program") as caught:
         call(ADD, engine)
     assert caught.value.remedy == (RemedyKind.INVOKE, "add")
     with pytest.raises(EntryError, match="'sub'") as caught:

@@ -118,7 +118,7 @@ def to_wasm(type_: int, value: Any) -> Any:
             return value
     elif _is_reference(type_, value):
         return value
-    raise ValueTypeError(f"{value!r} is no {type_text(type_)}")
+    raise ValueTypeError(f"{value!r} is not a value of type {type_text(type_)}")
 
 
 def _float(type_: int, value: float) -> float:
