@@ -57,6 +57,10 @@ __all__ = ["ControlFlowError", "check"]
 _BRANCHES: Final = frozenset((BR, RETURN))
 _ENDS: Final = frozenset((END, ELSE))
 _CARRIES: Final = frozenset((BR, *_ENDS))
+_UNPLACED: Final = frozenset((Carry, Set, Continue, Break, Return, Head, Evaluate, Lookup, Table, Catches, Raise))
+"""Nodes that stand for no instruction of their own, or share its place with what stands beside them."""
+_GOES_ON: Final = frozenset((Set, Continue))
+_USUAL: Final = frozenset((Code, Carry, Close, Open))
 
 Known = dict[str, tuple[int, int]]
 """Bounds of selectors and flags; a name that is missing may not have been set."""
@@ -158,6 +162,8 @@ class _Checker:
         """Nodes stand in the order of the instructions, which writing them relies on; no construct ends twice."""
         for node in nodes:
             kind = type(node)
+            if kind in _UNPLACED:
+                continue
             if kind is Code:
                 position = 2 * node.start
             elif kind is Close:
@@ -170,27 +176,70 @@ class _Checker:
             elif kind is Else:
                 position = 2 * node.construct.els
             else:
-                if kind is While or kind is Try:
-                    self.order(node.body)
-                elif kind is Test:
+                if kind is Test:
                     self.order(node.then)
                     self.order(node.orelse)
+                else:
+                    self.order(node.body)
                 continue
             if position <= self.position:
                 raise ControlFlowError("nodes are in another order than instructions", position >> 1)
             self.position = position
             if kind is If:
-                self.order(node.then)
+                if len(node.then) != 1 or type(node.then[0]) not in _UNPLACED:
+                    self.order(node.then)
                 if node.orelse:
                     self.order(node.orelse)
 
-    def run(self, nodes: list[Node], tokens: Tokens, scope: _Scope) -> Tokens:
-        """Executes nodes; returns the tokens that come out at the end."""
-        steps = self.steps
+    def run(self, nodes: list[Any], tokens: Tokens, scope: _Scope) -> Tokens:
+        """Executes nodes; returns the tokens that come out at the end.
+
+        Most nodes meet one token, and nothing is wrong with it: those are done here, without a call.
+        """
+        code, steps, noted = self.code, self.steps, self.noted
         for node in nodes:
-            if not tokens:
+            kind = type(node)
+            if len(tokens) == 1 and kind in _USUAL:
+                place, known, state = tokens[0]
+                if kind is Code:
+                    if place == node.start and not self.tries and (code[node.end - 1][0] in TERMINAL) == node.ends:
+                        if node.ends:
+                            return []
+                        tokens = [(node.end, known, MOVED)]
+                        continue
+                elif kind is Carry:
+                    target = node.target
+                    op, item, _ = code[node.at]
+                    back = op == BR and target.kind == "loop"
+                    if place == node.at and item is target and op in _CARRIES and node.back == back:
+                        if back:
+                            place = self.arrived[target]
+                        else:
+                            noted.add(target)
+                            place = self.fallen[target]
+                        tokens = [(place, known, MOVED)]
+                        continue
+                elif kind is Close:
+                    c = node.construct
+                    if node.joins:
+                        if place == self.fallen[c]:
+                            tokens = [(c.end + 1 if self.labels[c] == c.start + 1 else place, known, SETTLED)]
+                            continue
+                        if place == c.end and (state == SETTLED or not c.results):
+                            tokens = [(place + 1, known, SETTLED)]
+                            continue
+                    elif place == c.end and c not in noted:
+                        tokens = [(place + 1, known, state)]
+                        continue
+                else:
+                    c = node.construct
+                    if place == c.start:
+                        place = _LABEL - place if c.kind == "loop" and c.targeted else place + 1
+                        tokens = [(place, known, MOVED)]
+                        continue
+            elif not tokens:
                 break
-            tokens = steps[type(node)](node, tokens, scope)
+            tokens = steps[kind](node, tokens, scope)
         return tokens
 
     # --- the source ------------------------------------------------------------------------------
@@ -365,7 +414,7 @@ class _Checker:
             else:
                 no = self.fallen[item]
                 self.noted.add(item)
-            if not node.then and not all(isinstance(each, Set | Continue) for each in node.orelse):
+            if not node.then and not all(type(each) in _GOES_ON for each in node.orelse):
                 raise ControlFlowError("an `if` without a first arm does more than jumping", at)
             taken = self.run(node.then, [(at + 1, known, MOVED)], scope)
             other = self.run(node.orelse, [(no, known, MOVED)], scope)
@@ -376,7 +425,9 @@ class _Checker:
             if node.tail and (node not in self.last or len(node.orelse) != 1 or not isinstance(node.orelse[0], Break)):
                 raise ControlFlowError("a loop's last test does not leave it", at)
             taken = self.jump(node.then, target, known, scope)
-            other = self.run(node.orelse, [(at + 1, known, MOVED)], scope)
+            other = [(at + 1, known, MOVED)]
+            if node.orelse:
+                other = self.run(node.orelse, other, scope)
         return _merge(taken + other) if taken and other else taken or other
 
     def evaluate(self, node: Evaluate, tokens: Tokens, __: _Scope) -> Tokens:
@@ -414,12 +465,11 @@ class _Checker:
         known = self.at(node.at, tokens)
         targets = self.code[node.at][1]
         found: dict[tuple[int, int], Token] = {}
-        for target, value in zip(targets, node.values, strict=True):
+        for target, value in dict.fromkeys(zip(targets, node.values, strict=True)):
             if target.arity:
                 raise ControlFlowError("a table drops values", node.at)
             place = self.taken(target)
-            if (place, value) not in found:
-                found[place, value] = (place, {**known, node.name: (value, value)}, MOVED)
+            found[place, value] = (place, {**known, node.name: (value, value)}, MOVED)
         return list(found.values())
 
     def return_(self, node: Return, tokens: Tokens, __: _Scope) -> Tokens:
@@ -506,7 +556,10 @@ class _Checker:
                 value, high = known.get(name, (0, 1)) if name else (0, 0)
                 if value != high or (place, value) not in assumed:
                     raise ControlFlowError("control goes back to a loop that does not start there", place, value)
-                if known is not common and others:
+                if others and any(
+                    known.get(each) is not bounds and each != name and not _within(known, each, bounds)
+                    for each, bounds in common.items()
+                ):
                     weaker = {
                         each: bounds for each, bounds in weaker.items() if each == name or _within(known, each, bounds)
                     }
@@ -567,12 +620,16 @@ def _join(tokens: Tokens) -> Known:
     """What is known in all tokens."""
     result = tokens[0][1]
     for _, known, _ in tokens[1:]:
-        if known is not result:
-            result = {
-                name: (min(low, known[name][0]), max(high, known[name][1]))
-                for name, (low, high) in result.items()
-                if name in known
-            }
+        if known is result:
+            continue
+        joined = {}
+        for name, bounds in result.items():
+            other = known.get(name)
+            if other == bounds:
+                joined[name] = bounds
+            elif other is not None:
+                joined[name] = (min(bounds[0], other[0]), max(bounds[1], other[1]))
+        result = joined
     return result
 
 
@@ -580,6 +637,9 @@ def _merge(tokens: Tokens) -> Tokens:
     """Tokens without repetitions."""
     if len(tokens) < 2:
         return tokens
+    if len(tokens) == 2:
+        (place, known, state), (there, other, also) = tokens
+        return [(place, known, min(state, also))] if place == there and known == other else tokens
     places: dict[int, Tokens] = {}
     for token in tokens:
         place, known, state = token

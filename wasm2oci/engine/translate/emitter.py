@@ -123,6 +123,7 @@ class Emitter:
         place: the index of the present instruction.
         compact: prefer less code to the fastest: for functions that take longer to compile than to run.
         ranges: known ranges of locals, for the present place.
+        derives: locals from which a variable was made somewhere, see `DERIVED`.
         held: what the variables of repeated arithmetic hold, see `cse`.
         mixed: locals that are rotated, as bits: any of their bits may be set, and hardly ever are they small.
         loops: open loops expressions may be moved out of, outermost first.
@@ -141,6 +142,7 @@ class Emitter:
         self.at = 0
         self.stack: list[V] = []
         self.ranges: dict[int, Range] = {}
+        self.derives: set[int] = set()
         self.loops: list[InvariantMotion] = []
         self.moved = 0
         self.held: dict[int, V] = {}
@@ -164,7 +166,11 @@ class Emitter:
 
     def empty(self, header: int) -> bool:
         """Whether nothing was written since a line."""
-        return all(text is None for text in self.out[header + 1 :])
+        out = self.out
+        place = len(out) - 1
+        while place > header and out[place] is None:
+            place -= 1
+        return place <= header
 
     def fresh(self, header: int) -> bool:
         """Whether a loop's condition may still become part of its first line."""
@@ -443,8 +449,7 @@ class Emitter:
                 self.ranges.pop(index, None)
         else:
             self.line(f"l{index}={v.s}")
-        for derived in DERIVED:
-            self.ranges.pop(derived - index, None)
+        self.underive(index)
 
     def local_steps(self, index: int, v: V) -> None:
         """Notes that a local has been assigned `v` without a word: by the loop that counts with it."""
@@ -452,8 +457,7 @@ class Emitter:
         m = self.masks[index]
         lo, hi = (v.lo, v.hi) if 0 <= v.lo <= v.hi <= m else (0, m)
         self.ranges[index] = (lo, hi, v.tz)
-        for derived in DERIVED:
-            self.ranges.pop(derived - index, None)
+        self.underive(index)
 
     def derived(self, kind: int, index: int) -> bool:
         """Whether a variable made from a local (see `DERIVED`) is there and still right."""
@@ -463,6 +467,13 @@ class Emitter:
         """Makes such a variable; it is good until the local is assigned, on every path where it was made."""
         self.line(text)
         self.ranges[kind - index] = (0, 0, 0)
+        self.derives.add(index)
+
+    def underive(self, index: int) -> None:
+        """Notes that a local has changed, and what was made from it has not."""
+        if index in self.derives:
+            for derived in DERIVED:
+                self.ranges.pop(derived - index, None)
 
     def rotates_again(self, index: int) -> bool:
         """Whether a local is rotated by a constant once more before it changes, not far from here."""

@@ -7,7 +7,7 @@ from typing import Final
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
 from wasm2oci.engine.translate.check import check
-from wasm2oci.engine.translate.codes import BITWISE, CONTROL, LOCAL_GET, LOCAL_WRITES, ROTATIONS
+from wasm2oci.engine.translate.codes import BITWISE, LOCAL_GET, LOCAL_WRITES, ROTATIONS
 from wasm2oci.engine.translate.cse import WORTH_KEEPING, repeated, rotated
 from wasm2oci.engine.translate.demanded_bits import narrow_constants
 from wasm2oci.engine.translate.emitter import Emitter
@@ -105,23 +105,15 @@ def _needed(body: Body) -> tuple[set[int], set[int]]:
     """Locals that need their initial value written, and those that are used at all."""
     written: set[int] = set()
     read_first: set[int] = set()
-    used: set[int] = set()
-    straight = True
-    for op, item, _ in body.code:
+    first = body.control[0]
+    for op, item, _ in body.code[:first]:
         if op == LOCAL_GET:
             if item not in written:
                 read_first.add(item)
-            used.add(item)
-        elif op in LOCAL_WRITES:
-            if straight:
-                if item not in read_first:
-                    written.add(item)
-            elif item not in written:
-                read_first.add(item)
-            used.add(item)
-        elif op in CONTROL:
-            straight = False
-    return read_first, used
+        elif op in LOCAL_WRITES and item not in read_first:
+            written.add(item)
+    later = {item for op, item, _ in body.code[first:] if op == LOCAL_GET or op in LOCAL_WRITES}
+    return read_first | (later - written), read_first | written | later
 
 
 def _default(type_: int) -> str:

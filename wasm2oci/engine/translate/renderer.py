@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = ["Renderer"]
 
 _JUMPS: Final = frozenset((Break, Continue))
+_SIMPLE: Final = frozenset((Set, Break, Continue))
 _BRANCHES: Final = frozenset((BR, RETURN))
 
 
@@ -293,7 +294,8 @@ class Renderer:
             e.dead = False
         if node.joins or e.dead:
             del e.stack[c.height :]
-            e.stack += e.typed_slots(c.height, c.result_types)
+            if c.results:
+                e.stack += e.typed_slots(c.height, c.result_types)
         if not e.dead:
             e.charge()
 
@@ -307,8 +309,9 @@ class Renderer:
 
     def typed(self, values: list[V], types: tuple[int, ...]) -> None:
         """Gives lazy values the mask of the type their label has."""
-        for v, type_ in zip(values, types, strict=True):
-            v.m = v.m or type_mask(type_)
+        if values:
+            for v, type_ in zip(values, types, strict=True):
+                v.m = v.m or type_mask(type_)
 
     def carry(self, node: Carry) -> None:
         """Moves values to a label for good."""
@@ -498,7 +501,7 @@ class Renderer:
         if not node.then:
             self.nest("", f"if {no}:", node.orelse)
             return
-        if not node.orelse and all(isinstance(each, Set | Break | Continue) for each in node.then):
+        if not node.orelse and type(node.then[0]) in _SIMPLE and all(type(each) in _SIMPLE for each in node.then):
             e.line(f"if {yes}:{self.jump(node.then)}")
             return
         ind = e.ind
