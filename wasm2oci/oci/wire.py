@@ -4,6 +4,7 @@ Everything a registry says is hostile until checked, so every read names its bou
 """
 
 import json
+import re
 from typing import Any
 
 from wasm2oci.errors import InvalidInputError
@@ -60,6 +61,9 @@ VALUES_MAX = 400_000
 that is made of empty lists takes seconds to read, and a hundred times its size in memory."""
 
 
+_SURROGATE = re.compile(rb"\\u[Dd][89A-Fa-f]")
+
+
 class MalformedJsonError(InvalidInputError):
     """Bytes that should be a JSON object are not."""
 
@@ -73,12 +77,15 @@ def load_object(raw: bytes, what: str, *, values: int = VALUES_MAX) -> dict[str,
         values: how many values it may have, about.
 
     Raises:
-        MalformedJsonError: not UTF-8, not JSON, a duplicated key, too deep, too many values, or not an object.
+        MalformedJsonError: not UTF-8, not JSON, a duplicated key, half of a surrogate pair, too deep, too many values,
+            or not an object.
     """
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > values:
         raise MalformedJsonError(f"{what} has more than {values:,} values")
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        if _SURROGATE.search(raw) is not None:
+            _check_text(value)
     except RecursionError as error:
         raise MalformedJsonError(f"{what} is nested too deeply") from error
     except ValueError as error:
@@ -98,6 +105,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
                 raise ValueError(f"key {key!r} is repeated")
             seen.add(key)
     return result
+
+
+def _check_text(value: object) -> None:
+    # Half of a surrogate pair is no character: such text could be neither printed nor written again as UTF-8.
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("a text holds half of a surrogate pair") from error
 
 
 def _no_constant(name: str) -> float:

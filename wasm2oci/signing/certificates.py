@@ -8,7 +8,7 @@ Spec: RFC 5280, section 6.1; sigstore/fulcio, docs/oid-info.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-__all__ = ["CHAIN_MAX", "build_chain", "identity", "load_certificate", "load_pem_chain"]
+__all__ = ["CHAIN_MAX", "build_chain", "identity", "load_certificate", "load_pem_chain", "signer_key"]
 
-_Loaded = TypeVar("_Loaded")
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 CHAIN_MAX: Final = 8
 """Certificates of a chain, and certificates that a signer may send along."""
@@ -37,15 +36,23 @@ _READ: Final = frozenset(
     }
 )
 """Extensions that are obeyed here, and so may be critical."""
+_DAMAGED: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library raises about a certificate; it reads names, extensions and keys only when they are asked for."""
 
 
 def load_certificate(data: bytes, what: str) -> x509.Certificate:
     """Reads a certificate in DER.
 
     Raises:
-        MalformedSignatureError: it is none.
+        MalformedSignatureError: it is none, or its names or extensions are damaged.
     """
-    return _loaded(lambda: x509.load_der_x509_certificate(data), what)
+    return _loaded(lambda: [x509.load_der_x509_certificate(data)], what)[0]
 
 
 def load_pem_chain(text: str, what: str) -> list[x509.Certificate]:
@@ -59,11 +66,26 @@ def load_pem_chain(text: str, what: str) -> list[x509.Certificate]:
     return _loaded(lambda: x509.load_pem_x509_certificates(text.encode()), what)
 
 
-def _loaded(load: Callable[[], _Loaded], what: str) -> _Loaded:
+def _loaded(load: Callable[[], list[x509.Certificate]], what: str) -> list[x509.Certificate]:
     try:
-        return load()
-    except (ValueError, UnsupportedAlgorithm) as error:
+        found = load()
+        for one in found:
+            _ = one.subject, one.issuer, one.extensions
+        return found
+    except _DAMAGED as error:
         raise MalformedSignatureError(f"{what} is not a certificate that can be read") from error
+
+
+def signer_key(certificate: x509.Certificate) -> Any:
+    """The public key of a certificate, of any kind that the library knows.
+
+    Raises:
+        MalformedSignatureError: it is of another kind, or damaged.
+    """
+    try:
+        return certificate.public_key()
+    except _DAMAGED as error:
+        raise MalformedSignatureError("the certificate holds a key of a kind that is not used here") from error
 
 
 def build_chain(
@@ -148,7 +170,7 @@ def _check_time(certificate: x509.Certificate, at: datetime) -> None:
 def _check_critical(certificate: x509.Certificate) -> None:
     try:
         unread = [one.oid for one in certificate.extensions if one.critical and one.oid not in _READ]
-    except (ValueError, x509.DuplicateExtension) as error:
+    except _DAMAGED as error:
         raise MalformedSignatureError("the extensions of a certificate are damaged") from error
     if unread:
         raise SignatureRefusedError(
@@ -161,7 +183,7 @@ def _extension(certificate: x509.Certificate, kind: type[_Kind]) -> _Kind | None
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
-    except ValueError as error:
+    except _DAMAGED as error:
         raise MalformedSignatureError("the extensions of a certificate are damaged") from error
 
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from wasm2oci.errors import UnsupportedError
 from wasm2oci.signing import rekor, simple_signing
-from wasm2oci.signing.certificates import build_chain, identity, load_certificate, load_pem_chain
+from wasm2oci.signing.certificates import build_chain, identity, load_certificate, load_pem_chain, signer_key
 from wasm2oci.signing.claim import Signer
 from wasm2oci.signing.statement import PAYLOAD_TYPE, read_statement
 from wasm2oci.signing.strict import SignatureRefusedError
@@ -76,6 +76,7 @@ class Keyless:
 
         if bundle.certificate is None or bundle.envelope is None:
             raise SignatureRefusedError("the bundle was signed with a key, not with a certificate")
+        leaf = load_certificate(bundle.certificate, "the certificate of the bundle")
         try:
             kind, payload = self._verifier.verify_dsse(SigstoreBundle.from_json(bundle.raw), _AnyIdentity())
         except (Error, ValueError, TypeError, KeyError) as error:
@@ -83,7 +84,6 @@ class Keyless:
             raise SignatureRefusedError(f"the bundle does not verify: {_one_line(error)}") from error
         if kind != PAYLOAD_TYPE or payload != bundle.envelope.payload:
             raise SignatureRefusedError("what was signed is not a statement")
-        leaf = load_certificate(bundle.certificate, "the certificate of the bundle")
         return Signer(read_statement(payload).about(subject, "bundle"), identity=identity(leaf))
 
     def verify_message(self, bundle: Bundle, message: bytes) -> Identity:
@@ -100,11 +100,12 @@ class Keyless:
 
         if bundle.certificate is None or bundle.envelope is not None:
             raise SignatureRefusedError("the bundle does not hold the signature of a file with a certificate")
+        leaf = load_certificate(bundle.certificate, "the certificate of the bundle")
         try:
             self._verifier.verify_artifact(message, SigstoreBundle.from_json(bundle.raw), _AnyIdentity())
         except (Error, ValueError, TypeError, KeyError) as error:
             raise SignatureRefusedError(f"the bundle does not verify: {_one_line(error)}") from error
-        return identity(load_certificate(bundle.certificate, "the certificate of the bundle"))
+        return identity(leaf)
 
     def verify_simple(self, payload: bytes, layer: Descriptor, subject: Digest) -> Signer:
         """Checks a legacy signature with a certificate.
@@ -140,7 +141,7 @@ def verify_simple_signature(payload: bytes, layer: Descriptor, subject: Digest, 
     chain = build_chain(leaf, [*known, *sent], trusted, entry.time)
     if root.certificate_logs:
         rekor.check_certificate_timestamp(leaf, chain[1] if len(chain) > 1 else leaf, root.certificate_logs)
-    key = leaf.public_key()
+    key = signer_key(leaf)
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise SignatureRefusedError("the certificate holds a key of a kind that is not used here")
     try:

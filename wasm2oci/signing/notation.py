@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.signing.certificates import CHAIN_MAX, load_certificate
+from wasm2oci.signing.certificates import CHAIN_MAX, load_certificate, signer_key
 from wasm2oci.signing.strict import (
     MalformedSignatureError,
     SignatureRefusedError,
@@ -139,7 +139,7 @@ def _time(value: dict[str, Any], key: str) -> datetime:
 
 
 def _check_bytes(leaf: Certificate, algorithm: str, signature: bytes, message: bytes) -> None:
-    key = leaf.public_key()
+    key = signer_key(leaf)
     expected: str | None = None
     try:
         match key:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
@@ -256,8 +256,8 @@ def _pem_to_der(pem: bytes) -> bytes:
             return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
         key = serialization.load_pem_public_key(pem)
         return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    except ValueError as error:
-        raise MalformedSignatureError(f"the key of {_WHAT} is damaged") from error
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+        raise MalformedSignatureError(f"the key of {_WHAT} is damaged, or of a kind that is not used here") from error
 
 
 def _verifies(key: PublicKeyTypes, signature: bytes, message: bytes) -> bool:

@@ -114,6 +114,15 @@ def test_thousands_of_digits_are_no_bug(parse: Callable[[str], object]) -> None:
         parse("9" * 5000)
 
 
+@pytest.mark.parametrize("text", ["\\ud800", "a\\uDFFFb", "\\ude00\\ud83d"])
+def test_half_of_a_surrogate_pair_is_refused_where_json_is_read(text: str) -> None:
+    """It is no character, so what holds it could be neither printed nor written again."""
+    for raw in (f'{{"a":"{text}"}}', f'{{"b":[{{"{text}":1}}]}}'):
+        with pytest.raises(InvalidInputError, match="surrogate"):
+            load_object(raw.encode(), "x")
+    assert load_object(b'{"a":"\\ud83d\\ude00 \\\\ud800"}', "x") == {"a": "\U0001f600 \\ud800"}
+
+
 def test_base64_that_is_not_ascii_is_no_bug() -> None:
     """Python says so with an error of another kind than for other base64 that is not valid. Found by the farm."""
     assert basic_credentials("Basic \xe9") is None

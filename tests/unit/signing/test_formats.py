@@ -177,7 +177,7 @@ def stray_bits(value: dict[str, Any]) -> None:
     value["dsseEnvelope"]["signatures"][0]["sig"] = text + "!"
 
 
-def entry_of_another(value: dict[str, Any]) -> None:
+def entry_of_another(value: dict[str, Any], pem: bytes = KEY.public.pem) -> None:
     body = {
         "apiVersion": "0.0.1",
         "kind": "hashedrekord",
@@ -185,7 +185,7 @@ def entry_of_another(value: dict[str, Any]) -> None:
             "data": {"hash": {"algorithm": "sha256", "value": OTHER.encoded}},
             "signature": {
                 "content": value["dsseEnvelope"]["signatures"][0]["sig"],
-                "publicKey": {"content": base64.b64encode(KEY.public.pem).decode()},
+                "publicKey": {"content": base64.b64encode(pem).decode()},
             },
         },
     }
@@ -196,6 +196,12 @@ def entry_of_another(value: dict[str, Any]) -> None:
             "canonicalizedBody": base64.b64encode(json.dumps(body).encode()).decode(),
         }
     ]
+
+
+def entry_with_a_strange_key(value: dict[str, Any]) -> None:
+    der = KEY.public.der.replace(bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0277"))
+    text = base64.encodebytes(der).decode()
+    entry_of_another(value, f"-----BEGIN PUBLIC KEY-----\n{text}-----END PUBLIC KEY-----\n".encode())
 
 
 @pytest.mark.parametrize(
@@ -218,6 +224,8 @@ def entry_of_another(value: dict[str, Any]) -> None:
         (lambda value: value.pop("dsseEnvelope"), "neither an envelope"),
         (lambda value: value["dsseEnvelope"].update(payloadType="text/plain"), "not signed by the key"),
         (entry_of_another, "log entry is about another artifact"),
+        (entry_with_a_strange_key, "of a kind that is not used here"),
+        (lambda value: value["dsseEnvelope"].update(payloadType="\ud800"), "surrogate"),
     ],
 )
 def test_a_bundle_that_was_tampered_with_is_refused(change: Callable[[dict[str, Any]], object], sentence: str) -> None:

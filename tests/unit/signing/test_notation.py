@@ -145,6 +145,16 @@ def test_a_timestamp_that_is_not_checked_is_named() -> None:
     assert evaluated(found).unchecked == ("the RFC 3161 timestamp",)
 
 
+def broken(old: bytes, new: bytes) -> bytes:
+    """An envelope whose certificate has other bytes somewhere, so that the library fails where it reads them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    der = certificate(key, crl=True).public_bytes(serialization.Encoding.DER)
+    assert old in der
+    value = json.loads(envelope(key, certificate(key)))
+    value["header"]["x5c"][0] = b64(der.replace(old, new))
+    return json.dumps(value).encode()
+
+
 @pytest.mark.parametrize(
     ("raw", "sentence"),
     [
@@ -159,6 +169,10 @@ def test_a_timestamp_that_is_not_checked_is_named() -> None:
         (envelope(ec.generate_private_key(ec.SECP256R1()), certificate(ROOT_KEY)), "not made by the key"),
         (envelope(header={"x5c": []}), "0 certificates"),
         (envelope(header={"x5c": ["AAAA"]}), "not a certificate"),
+        (broken(b"Acme", b"\xff\xfe\xfd\xfc"), "not a certificate"),
+        (broken(b"\x86\x10http:", b"\xa3\x10http:"), "not a certificate"),
+        (broken(bytes.fromhex("0603551d25"), bytes.fromhex("0603551d1f")), "not a certificate"),
+        (broken(bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0277")), "a kind that is not used"),
         (envelope().replace(b'"payload"', b'"payload":"", "payload"', 1), "repeated"),
         (b"[]", "not a JSON object"),
     ],
