@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import LayoutReference, Reference
+    from wasm2oci.oci.wire import MODULE_MAX
     from wasm2oci.operations.assemble import Assembled
     from wasm2oci.operations.attestations import Attestation, Attestations
     from wasm2oci.operations.copy import Copied
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COSIGN_SIGNATURE",
+    "MODULE_MAX",
     "PROFILES",
     "SILENT",
     "Assembled",
@@ -137,6 +139,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "oci.descriptor": ("Descriptor",),
     "oci.digest": ("Digest",),
     "oci.reference": ("LayoutReference", "Reference"),
+    "oci.wire": ("MODULE_MAX",),
     "operations.assemble": ("Assembled",),
     "operations.attestations": ("Attestation", "Attestations"),
     "operations.copy": ("Copied",),

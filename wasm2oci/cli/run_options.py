@@ -12,11 +12,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from wasm2oci.base.files import FileNotThereError
+from wasm2oci.base.reading import read_named
 from wasm2oci.client import Preopen
-from wasm2oci.errors import LocalIOError, NotFoundError, UsageError
+from wasm2oci.errors import NotFoundError, UsageError
 
 __all__ = ["parse_directory", "parse_duration", "parse_environment", "parse_size", "parse_stack_size"]
 
+_ENV_FILE_MAX: Final = 1 << 20
 _SIZE: Final = re.compile(r"(\d{1,18})\s*([kmgt]?)(i?b)?", re.IGNORECASE)
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _LEAST_STACK: Final = 64 << 10
@@ -103,11 +106,12 @@ def parse_environment(settings: Iterable[str], files: Iterable[Path], variables:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
-    except FileNotFoundError as error:
+        raw = read_named(path, _ENV_FILE_MAX)
+    except FileNotThereError as error:
         raise EnvironmentFileError(f"no such file: {path}") from error
-    except OSError as error:
-        raise LocalIOError(f"{path}: {error.strerror}") from error
+    if raw is None:
+        raise UsageError(f"{path} is larger than {_ENV_FILE_MAX:,} bytes")
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _add(found: dict[str, str], text: str, variables: Mapping[str, str], where: str) -> None:

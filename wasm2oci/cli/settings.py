@@ -15,8 +15,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.base.files import FileNotThereError, local_errors
+from wasm2oci.base.files import FileNotThereError
 from wasm2oci.base.homes import config_folder, home_folder
+from wasm2oci.base.reading import read_found, read_named
 from wasm2oci.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -212,13 +213,12 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
         return Settings(variables)
     path = Path(named) if named else config_folder(variables, home_folder(variables)) / "config.toml"
     try:
-        with local_errors(path), path.open("rb") as file:
-            raw = file.read(_FILE_MAX + 1)
+        raw = read_named(path, _FILE_MAX) if named else read_found(path, _FILE_MAX)
     except FileNotThereError:
         if named:
             raise
         return Settings(variables, path)
-    if len(raw) > _FILE_MAX:
+    if raw is None:
         raise InvalidSettingError(f"{path} is larger than {_FILE_MAX:,} bytes")
     import tomllib
 

@@ -5,15 +5,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, TextIO
 
 from wasm2oci.cli.output import Output
-from wasm2oci.errors import UsageError
+from wasm2oci.errors import InvalidInputError, UsageError
 
 if TYPE_CHECKING:
     from wasm2oci.cli.options import Reporting
     from wasm2oci.client import Client, ConnectOptions
 
-__all__ = ["Terminal"]
+__all__ = ["InputTooLargeError", "Terminal"]
 
 _PASSWORD_MAX = 64 * 1024
+
+
+class InputTooLargeError(InvalidInputError):
+    """Standard input has more bytes than can be read into memory."""
 
 
 class Terminal(NamedTuple):
@@ -92,6 +96,19 @@ class Terminal(NamedTuple):
         except EOFError as error:
             self.stderr.write("\n")
             raise UsageError(f"no answer to {question.strip()!r}") from error
+
+    def read_module(self) -> bytes:
+        """All of standard input: a module.
+
+        Raises:
+            InputTooLargeError: it has more bytes than a module that is read into memory.
+        """
+        from wasm2oci.client import MODULE_MAX
+
+        data = self.stdin.read(MODULE_MAX + 1)
+        if len(data) > MODULE_MAX:
+            raise InputTooLargeError(f"standard input has more than {MODULE_MAX:,} bytes, which is the limit here")
+        return data
 
     def ask_password(self, question: str) -> str:
         """The password of a key: asked for on a terminal, else all of standard input.

@@ -136,12 +136,19 @@ def fetch(subject: Path | Location, policy: FetchPolicy, environment: "Environme
 
 
 def _from_file(path: Path, policy: FetchPolicy) -> FetchedModule:
+    from wasm2oci.base.files import FileNotThereError
+    from wasm2oci.base.reading import read_named
+    from wasm2oci.content.verify import ContentTooLargeError
+    from wasm2oci.oci.wire import MODULE_MAX
+
     try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ModuleFileError(f"no such file: {path}") from error
-    except OSError as error:
-        raise LocalIOError(f"{path}: {error.strerror}") from error
+        data = read_named(path, MODULE_MAX)
+    except (FileNotThereError, LocalIOError) as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise ModuleFileError(f"no such file: {path}") from error
+        raise
+    if data is None:
+        raise ContentTooLargeError(f"{path} has more than {MODULE_MAX:,} bytes, which is the limit here")
     digest = Digest.of(data)
     _check(policy, digest)
     from wasm2oci.engine.text import binary

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.base.files import make_folder, replace_file
 from wasm2oci.base.folders import FolderLock
+from wasm2oci.base.reading import read_found
 from wasm2oci.errors import InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.registry.flavours import find_flavour
 
@@ -150,18 +151,27 @@ def read_auth_file(path: Path, *, legacy: bool = False) -> AuthFile | None:
         ConfigFileError: it is there and cannot be read.
         UnusableConfigError: it is not JSON, or not an object.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(_FILE_MAX + 1)
-    except (FileNotFoundError, NotADirectoryError):
+    data = _read(path)
+    if data is None:
         return None
-    except OSError as error:
-        raise ConfigFileError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > _FILE_MAX:
-        raise UnusableConfigError(f"{path} is larger than a credential file can be")
     if not data.strip():  # an empty file holds nothing, which is fine
         return None
     return parse_auth_file(data, str(path), legacy=legacy)
+
+
+def _read(path: Path) -> bytes | None:
+    """All bytes of a credential file; None when there is none."""
+    try:
+        data = read_found(path, _FILE_MAX)
+    except NotFoundError:
+        return None
+    except LocalIOError as error:
+        if isinstance(error.__cause__, NotADirectoryError):
+            return None
+        raise ConfigFileError(f"cannot read {error.message}") from error
+    if data is None:
+        raise UnusableConfigError(f"{path} is larger than a credential file can be")
+    return data
 
 
 def decode_entry(entry: "Mapping[str, Any]") -> tuple[str, str, str, str]:
@@ -221,13 +231,8 @@ def _locked(folder: Path) -> "Iterator[None]":
 
 def _change(target: Path, path: Path, change: "Mapping[str, Mapping[str, Any] | None]", *, legacy: bool) -> None:
     value: dict[str, Any] = {}
-    try:
-        data = target.read_bytes()
-    except FileNotFoundError:
-        data = b""
-    except OSError as error:
-        raise ConfigFileError(f"cannot read {path}: {error.strerror}") from error
-    if data.strip():
+    data = _read(target)
+    if data is not None and data.strip():
         try:
             value = json.loads(data)
         except (ValueError, RecursionError) as error:

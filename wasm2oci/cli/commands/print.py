@@ -45,7 +45,7 @@ def command(
       wasm2oci print hello.wasm -o hello.wat
     """
     result = client.print(
-        terminal.stdin.read() if subject == "-" else find_subject(subject),
+        terminal.read_module() if subject == "-" else find_subject(subject),
         None if out in {None, "-", "/dev/stdout"} else out,
         folded=folded,
         offsets=offsets,

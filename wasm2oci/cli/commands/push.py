@@ -74,7 +74,7 @@ def command(
         raise UsageError("--sign and --key go together", hint="wasm2oci key generate makes a key")
     with transfer(output, "Uploaded", "Uploading") as progress:
         result = client.push(
-            terminal.stdin.read() if file == "-" else Path(file),
+            terminal.read_module() if file == "-" else Path(file),
             ref,
             profile=profile,
             title=title,

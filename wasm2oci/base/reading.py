@@ -1,0 +1,47 @@
+"""Files read whole, in bounded memory: those that a user names, and those that only lie where they are looked for.
+
+A name may stand for a pipe (`--key <(pass show key)`), and then its writer is waited for. What nobody named has to be
+a regular file: a pipe that was planted in a folder would hold the command for ever.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.base.files import ReadableFile, local_errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["read_found", "read_named"]
+
+_PIECE: Final = 1 << 20
+
+
+def read_named(path: Path, most: int) -> bytes | None:
+    """All bytes of a file, a pipe or a device that the user named; None when there are more than `most`.
+
+    Raises:
+        FileNotThereError: there is no such file.
+        LocalIOError: it cannot be read.
+    """
+    with local_errors(path), path.open("rb") as file:
+        data = file.read(most + 1)
+    return data if len(data) <= most else None
+
+
+def read_found(path: Path, most: int) -> bytes | None:
+    """All bytes of a regular file; None when it has more than `most`.
+
+    Raises:
+        FileNotThereError: there is no such file.
+        LocalIOError: it is something else, or cannot be read.
+    """
+    with local_errors(path), closing(ReadableFile(path)) as file:
+        data = bytearray()
+        for piece in file.chunks(min(_PIECE, most + 1)):
+            data += piece
+            if len(data) > most:
+                return None
+    return bytes(data)
