@@ -1,7 +1,7 @@
 """Choosing an engine and running a guest on it.
 
 what                            auto takes
-a component                     wasmtime; embedded without it, and for a trace
+a component                     wasmtime; embedded without it, for a trace, to invoke a function
 timings are wanted             embedded
 wasmtime is not installed       embedded
 more code than it is quick for  embedded, unless wasmtime has it compiled already
@@ -202,4 +202,6 @@ def _why_embedded(request: RunRequest) -> str | None:
             return "wasmtime is not installed"
         if request.trace is not None:
             return "a trace is wanted"
+        if request.invoke is not None:
+            return "a function of a component is invoked"
     return None

@@ -8,7 +8,7 @@ import wasmtime
 from wasmtime.component import Component, Instance, Linker, Variant
 
 from wasm2oci.engine.binary import decode_component
-from wasm2oci.errors import UnsupportedError
+from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 from wasm2oci.runtime.request import EntryError, GuestSetupError, RunOutcome, RunRequest
 from wasm2oci.runtime.wasmtime import WasmtimeRefusedError, WasmtimeSession, guarded
 from wasm2oci.runtime.wasmtime_traps import calling, instantiating
@@ -43,7 +43,10 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
         )
     interface = next((name for name in names if _RUN.fullmatch(name)), None)
     if request.invoke is not None:
-        raise GuestSetupError("--invoke calls functions of core modules, and this is a component")
+        raise GuestSetupError(
+            "on wasmtime --invoke calls functions of core modules, and this is a component",
+            remedy=Remedy(RemedyKind.USE_EMBEDDED),
+        )
     if request.trace is not None:
         raise GuestSetupError("--trace follows preview 1 calls, and a component makes none")
     if interface is None:

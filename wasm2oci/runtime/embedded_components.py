@@ -1,9 +1,10 @@
-"""Running a component that is a command (`wasi:cli/run`) on the embedded engine, with our WASI 0.2."""
+"""Running a component on the embedded engine, with our WASI 0.2: as a command (`wasi:cli/run`), or one function."""
 
 from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine import Engine, UnlinkableError
@@ -13,11 +14,13 @@ from wasm2oci.engine.component.host import HostCall
 from wasm2oci.engine.component.store import Store
 from wasm2oci.engine.runtime.limits import Account, ResourceLimits, allowed_calls
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
-from wasm2oci.errors import Remedy, RemedyKind
+from wasm2oci.engine.syntax.values import ValueType, holds_handles
+from wasm2oci.errors import Remedy, RemedyKind, UsageError
 from wasm2oci.runtime.embedded import FRAME, guarded
 from wasm2oci.runtime.preflight import TABLE_ELEMENT
 from wasm2oci.runtime.request import EntryError, GuestSetupError
 from wasm2oci.runtime.streams import open_wasi
+from wasm2oci.runtime.wave import format_wave, parse_arguments, parse_call, split_call
 from wasm2oci.wasi import Interrupt, ProcExit
 from wasm2oci.wasi.preview2.functions import FUNCTIONS, RESOURCES, Preview2
 from wasm2oci.wasi.preview2.streams import NothingToWaitForError
@@ -26,6 +29,8 @@ from wasm2oci.wasi.preview2.trace import traced
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from wasm2oci.engine.component.functions import ComponentFunction
+    from wasm2oci.engine.component.instance import ComponentInstance
     from wasm2oci.runtime.request import RunOutcome, RunRequest
 
 __all__ = ["run_component"]
@@ -35,25 +40,25 @@ _VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.[0-9]+")
 
 
 def run_component(request: RunRequest, why: str) -> RunOutcome:
-    """Run a component's `wasi:cli/run`.
+    """Run a component's `wasi:cli/run`, or the function that is asked for.
 
     Raises:
         ModuleError: it is malformed or invalid.
-        EntryError: it exports no such interface.
+        EntryError: it exports no such interface or function.
+        UsageError: the values of an invoked function do not fit.
         ComponentUnsupportedError: it uses what is not run here.
         GuestSetupError: it imports what is not offered.
     """
-    for option, given in (("--invoke", request.invoke), ("--timings", request.timings)):
-        if given:
-            raise GuestSetupError(f"{option} is for core modules, and this is a component")
+    if request.timings:
+        raise GuestSetupError("--timings is for core modules, and this is a component")
     if request.listeners:
         raise GuestSetupError("a component is given no listening sockets")
     names = [export.name for export in decode_component(request.module).exports]
     interface = next((name for name in names if _RUN.fullmatch(name)), None)
-    if interface is None:
+    if interface is None and request.invoke is None:
         shown = ", ".join(names[:6]) or "nothing"
         raise EntryError("the component is no command: it exports no wasi:cli/run@0.2", hint=f"it exports {shown}")
-    entry = interface
+    entry = interface or ""
     with Interrupt() as interrupt:
         return guarded(request, why, interrupt, lambda: _call(request, entry, interrupt))
 
@@ -82,16 +87,57 @@ def _call(request: RunRequest, entry: str, interrupt: Interrupt) -> tuple[str, .
             raise GuestSetupError(
                 str(error), remedy=Remedy(RemedyKind.TRAP_MISSING, "WASI 0.2 cli, io, clocks, random and filesystem")
             ) from error
-        exported = instance.exports[entry][1].get("run")
-        if exported is None or exported[0] != "func":
-            raise EntryError(f"the component's {entry} has no function 'run'")
+        function, values = _entry(request, instance, entry)
         try:
-            failed = exported[1].call()[0] == "error"
+            result = function.call(*values)
         except NothingToWaitForError as error:
             raise Trap(TrapKind.UNREACHABLE, "wasi:io/poll: there is nothing to wait for") from error
-        if failed:
+        if request.invoke is not None:
+            return () if function.type.result is None else (format_wave(result, function.type.result),)
+        if result[0] == "error":
             raise ProcExit(1)
     return ()
+
+
+def _entry(request: RunRequest, instance: ComponentInstance, interface: str) -> tuple[ComponentFunction, list[Any]]:
+    """The function to call, and its arguments."""
+    if request.invoke is None:
+        exported = instance.exports[interface][1].get("run")
+        if exported is None or exported[0] != "func":
+            raise EntryError(f"the component's {interface} has no function 'run'")
+        return exported[1], []
+    name, arguments = split_call(request.invoke)
+    found = _functions(instance)
+    if name not in found:
+        shown = ", ".join(list(found)[:6]) or "none"
+        raise EntryError(f"the component exports no function {name!r}", hint=f"it exports {shown}")
+    function = found[name]
+    for type_ in (*function.type.params, function.type.result):
+        if isinstance(type_, ValueType) and holds_handles(type_):
+            raise GuestSetupError(f"{name!r} takes or returns resources, which cannot be written on a command line")
+    if arguments is None:
+        return function, parse_arguments(name, function.type, request.values)
+    if request.values:
+        raise UsageError(f"values are given in {request.invoke!r} and after it", hint="give them in one place")
+    return function, parse_call(name, function.type, arguments)
+
+
+def _functions(instance: ComponentInstance) -> dict[str, ComponentFunction]:
+    """The functions that can be called, by name.
+
+    Those of interfaces are `INTERFACE#NAME`, and also `NAME` where that is the name of one function only.
+    """
+    own = {name: item for name, (sort, item) in instance.exports.items() if sort == "func"}
+    inner = {
+        f"{interface}#{name}": item
+        for interface, (kind, exports) in instance.exports.items()
+        if kind == "instance"
+        for name, (sort, item) in exports.items()
+        if sort == "func"
+    }
+    short = Counter(name.rpartition("#")[2] for name in inner)
+    alone = {name.rpartition("#")[2]: item for name, item in inner.items() if short[name.rpartition("#")[2]] == 1}
+    return {**alone, **inner, **own}
 
 
 def _watch(write: Callable[[str], object]) -> Callable[[tuple[str, str], HostCall], Callable[..., Any]]:

@@ -18,6 +18,7 @@ __all__ = [
     "contains_pointer",
     "discriminant_size",
     "flatten",
+    "holds_handles",
     "kind_of",
     "layout",
     "parts_of",
@@ -235,6 +236,13 @@ def _flatten(type_: ValueType, pointer: int, address: int) -> tuple[int, ...] | 
 def _join(a: int, b: int) -> int:
     """A core type that holds values of both."""
     return a if a == b else I32 if {a, b} == {I32, F32} else I64
+
+
+def holds_handles(type_: Val) -> bool:
+    """Whether values have handles of resources in them."""
+    if isinstance(type_, str):
+        return False
+    return type_.kind in {"own", "borrow"} or any(holds_handles(part) for part in parts_of(type_) if part is not None)
 
 
 def contains_pointer(type_: Val) -> bool:

@@ -1,0 +1,304 @@
+r"""Values of components as people write them on a command line: WAVE, the WebAssembly Value Encoding.
+
+bool, integers, floats   true, -1, 1.5, nan, inf
+char, string             'a', "text", with \n \t \r \' \" \\ \u{1f600}
+list, tuple, record      [1, 2]   (1, "a")   {x: 1, y: 2}; fields of options may be left out
+flags                    {read, write}
+variant, enum            circle(2.5)   red
+option, result           some(1), none, or just the value; ok(1), err("no"), ok, err
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from wasm2oci.engine.syntax.values import ValueType, cases_of, kind_of
+from wasm2oci.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wasm2oci.engine.syntax.values import Val
+    from wasm2oci.engine.validate.component.types import Function
+
+__all__ = ["format_wave", "parse_arguments", "parse_call", "split_call"]
+
+_TOKEN: Final = re.compile(
+    r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<char>'(?:[^'\\]|\\(?:u\{[0-9a-fA-F]+\}|.))')"""
+    r"""|(?P<word>-?[0-9][0-9A-Za-z_.+-]*|-inf|%?[A-Za-z][0-9A-Za-z-]*)|(?P<sign>[][(){},:]))""",
+    re.DOTALL,
+)
+_ESCAPE: Final = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|(.))", re.DOTALL)
+_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "'": "'", '"': '"', "\\": "\\"}
+_BITS: Final = {f"{sign}{bits}": (sign == "s", bits) for sign in "su" for bits in (8, 16, 32, 64)}
+_CASE_NAMES: Final = {"err": "error"}
+
+
+def split_call(text: str) -> tuple[str, str | None]:
+    """`name(arguments)` as name and arguments; a name alone has None."""
+    name, bracket, rest = text.partition("(")
+    return (name.strip(), rest.rstrip().removesuffix(")")) if bracket and rest.rstrip().endswith(")") else (text, None)
+
+
+def parse_arguments(name: str, function: Function, texts: Sequence[str]) -> list[Any]:
+    """The arguments of a call.
+
+    Args:
+        name: of the function, for messages.
+        function: its type.
+        texts: one for each argument.
+
+    Raises:
+        UsageError: too many, too few, or not of their types.
+    """
+    wanted = len(function.params)
+    if len(texts) != wanted:
+        raise UsageError(
+            f"{name!r} takes {wanted} {'value' if wanted == 1 else 'values'}, {len(texts)} given",
+            hint=f"its parameters are ({', '.join(function.labels)})",
+        )
+    return [
+        _Parser(text, f"parameter {label}").whole(type_)
+        for text, label, type_ in zip(texts, function.labels, function.params, strict=True)
+    ]
+
+
+def parse_call(name: str, function: Function, text: str) -> list[Any]:
+    """The arguments between the brackets of `name(...)`. Raises as `parse_arguments`."""
+    return _Parser(text, f"the call of {name}").arguments(function)
+
+
+class _Parser:
+    """Reads values of known types.
+
+    Args:
+        text: what was given.
+        what: what it is, for messages.
+    """
+
+    def __init__(self, text: str, what: str) -> None:
+        self._text = text
+        self._what = what
+        self._tokens: list[tuple[str, str]] = []
+        at = 0
+        stripped = len(text.rstrip())
+        while at < stripped:
+            found = _TOKEN.match(text, at)
+            if found is None:
+                raise self._error("something that begins no value")
+            kind = found.lastgroup or ""
+            self._tokens.append((kind, found[kind]))
+            at = found.end()
+        self._tokens.reverse()
+
+    def _error(self, why: str) -> UsageError:
+        shown = self._text if len(self._text) <= 60 else self._text[:57] + "..."
+        return UsageError(f"{self._what}: {shown!r} has {why}", hint="values are written as WAVE: see docs/engine.md")
+
+    def _peek(self) -> str:
+        return self._tokens[-1][1] if self._tokens else ""
+
+    def _take(self, wanted: str) -> None:
+        if self._peek() != wanted:
+            raise self._error(f"{self._peek() or 'an end'!r} where {wanted!r} belongs")
+        self._tokens.pop()
+
+    def _accept(self, wanted: str) -> bool:
+        if self._peek() != wanted:
+            return False
+        self._tokens.pop()
+        return True
+
+    def _word(self, what: str) -> str:
+        if not self._tokens or self._tokens[-1][0] != "word":
+            raise self._error(f"{self._peek() or 'an end'!r} where {what} belongs")
+        return self._tokens.pop()[1].removeprefix("%")
+
+    def whole(self, type_: Val) -> Any:
+        """A value, and nothing after it."""
+        value = self.value(type_)
+        if self._tokens:
+            raise self._error(f"{self._peek()!r} after the value")
+        return value
+
+    def arguments(self, function: Function) -> list[Any]:
+        """Values with commas between them."""
+        values = []
+        for place, type_ in enumerate(function.params):
+            if place:
+                self._take(",")
+            values.append(self.value(type_))
+        if self._tokens:
+            raise self._error(f"{self._peek()!r} after the last value")
+        return values
+
+    def value(self, type_: Val) -> Any:
+        """A value of a type."""
+        kind = kind_of(type_)
+        if kind in {"string", "char"}:
+            return self._quoted(kind)
+        if not isinstance(type_, ValueType) or not (type_.types or type_.labels):
+            return self._primitive(kind)
+        if kind == "list":
+            values = self._several("[", "]", type_.types[0])
+            if type_.length is not None and len(values) != type_.length:
+                raise self._error(f"{len(values)} elements where {type_.length} belong")
+            return bytes(values) if kind_of(type_.types[0]) == "u8" else values
+        if kind == "tuple":
+            return self._tuple(type_)
+        if kind == "record":
+            return self._record(type_)
+        if kind == "flags":
+            return self._flags(type_)
+        if cases_of(type_) is not None:
+            return self._variant(kind, type_)
+        raise self._error(f"a place for a {kind}, which cannot be written")
+
+    def _quoted(self, kind: str) -> str:
+        if not self._tokens or self._tokens[-1][0] != kind:
+            raise self._error(f"{self._peek() or 'an end'!r} where a {kind} in quotes belongs")
+        raw = self._tokens.pop()[1][1:-1]
+
+        def escape(found: re.Match[str]) -> str:
+            code = int(found[1], 16) if found[1] else None
+            if code is not None:
+                if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+                    raise self._error("an escape that is no character")
+                return chr(code)
+            if found[2] not in _ESCAPES:
+                raise self._error(f"an unknown escape \\{found[2]}")
+            return _ESCAPES[found[2]]
+
+        return _ESCAPE.sub(escape, raw)
+
+    def _primitive(self, kind: str) -> Any:
+        word = self._word(f"a {kind}")
+        if kind == "bool" and word in {"true", "false"}:
+            return word == "true"
+        try:
+            if kind in {"f32", "f64"}:
+                return float(word)
+            if kind in _BITS:
+                signed, bits = _BITS[kind]
+                number = int(word, 0)
+                low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
+                if low <= number < high:
+                    return number
+        except ValueError:
+            pass
+        raise self._error(f"{word!r}, which is no {kind}")
+
+    def _several(self, start: str, end: str, type_: Val) -> list[Any]:
+        self._take(start)
+        values: list[Any] = []
+        while not self._accept(end):
+            if values:
+                self._take(",")
+                if self._accept(end):
+                    break
+            values.append(self.value(type_))
+        return values
+
+    def _tuple(self, type_: ValueType) -> tuple[Any, ...]:
+        self._take("(")
+        values = []
+        for place, part in enumerate(type_.types):
+            if place:
+                self._take(",")
+            values.append(self.value(part))
+        self._take(")")
+        return tuple(values)
+
+    def _record(self, type_: ValueType) -> dict[str, Any]:
+        fields = dict(zip(type_.labels, type_.types, strict=True))
+        values: dict[str, Any] = {}
+        self._take("{")
+        while not self._accept("}"):
+            if values:
+                self._take(",")
+            label = self._word("a field")
+            if label not in fields or label in values:
+                raise self._error(f"the field {label!r}, which the record does not have (again)")
+            self._take(":")
+            values[label] = self.value(fields[label])
+        for label, field in fields.items():
+            if label not in values:
+                if kind_of(field) != "option":
+                    raise self._error(f"no field {label!r}")
+                values[label] = ("none", None)
+        return values
+
+    def _flags(self, type_: ValueType) -> frozenset[str]:
+        labels = set[str]()
+        self._take("{")
+        while not self._accept("}"):
+            if labels:
+                self._take(",")
+            label = self._word("a flag")
+            if label not in type_.labels:
+                raise self._error(f"the flag {label!r}, which is none of {', '.join(type_.labels)}")
+            labels.add(label)
+        return frozenset(labels)
+
+    def _variant(self, kind: str, type_: ValueType) -> tuple[str, Any]:
+        cases = dict(cases_of(type_) or ())
+        word = self._peek().removeprefix("%")
+        label = _CASE_NAMES.get(word, word) if kind == "result" else word
+        named = bool(self._tokens) and self._tokens[-1][0] == "word" and label in cases
+        if not named:
+            first = {"option": "some", "result": "ok"}.get(kind)
+            if first is None or cases[first] is None:
+                raise self._error(f"{word or 'an end'!r}, which is none of {', '.join(cases)}")
+            return first, self.value(cases[first])  # type: ignore[arg-type]
+        self._tokens.pop()
+        payload = cases[label]
+        if payload is None:
+            return label, None
+        self._take("(")
+        value = self.value(payload)
+        self._take(")")
+        return label, value
+
+
+# --- writing --------------------------------------------------------------------------------------------------------
+
+
+def format_wave(value: Any, type_: Val) -> str:
+    """A value as text."""
+    kind = kind_of(type_)
+    if kind == "string":
+        return _quote(value, '"')
+    if kind == "char":
+        return _quote(value, "'")
+    if kind == "bool":
+        return "true" if value else "false"
+    if not isinstance(type_, ValueType) or not (type_.types or type_.labels):
+        return str(value)
+    if kind == "list":
+        return f"[{', '.join([format_wave(one, type_.types[0]) for one in value])}]"
+    if kind == "tuple":
+        return f"({', '.join([format_wave(one, part) for one, part in zip(value, type_.types, strict=True)])})"
+    if kind == "record":
+        fields = [
+            f"{label}: {format_wave(value[label], part)}" for label, part in zip(type_.labels, type_.types, strict=True)
+        ]
+        return f"{{{', '.join(fields)}}}"
+    if kind == "flags":
+        return f"{{{', '.join([label for label in type_.labels if label in value])}}}"
+    cases = cases_of(type_)
+    if cases is None:
+        return f"<{kind}>"
+    label, payload = value
+    shown = "err" if kind == "result" and label == "error" else label
+    inner = dict(cases)[label]
+    return shown if inner is None else f"{shown}({format_wave(payload, inner)})"
+
+
+def _quote(text: str, mark: str) -> str:
+    escapes = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", mark: f"\\{mark}"}
+    return (
+        mark
+        + "".join([escapes.get(one) or (one if one.isprintable() else f"\\u{{{ord(one):x}}}") for one in text])
+        + mark
+    )
