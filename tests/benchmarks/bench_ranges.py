@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_ranges.py [--mib 256] [--mb-per-second 20] [--ms 20]
 
-The registry is docker-registry behind `tests/support/delayed_line.py`. Both sides read, hash and write; the one
-connection is `registry.download.BlobPart`, which is what a registry without ranges gets.
+The registry is docker-registry behind `tests/support/delayed_line.py`, which runs in a process of its own. Both sides read,
+hash and write; the one connection is `registry.download.BlobPart`, which a registry without ranges gets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.delayed_line import delayed_line
+from tests.support.delayed_line import line_process
 from tests.support.docker_registry import docker_registry
 from wasm2oci.base.files import write_file
 from wasm2oci.content.verify import BytesContent, VerifiedContent
@@ -53,10 +53,10 @@ def main() -> int:
             repository.push(blob, BytesContent(data))
         port = int(registry.host.rpartition(":")[2])
         with (
-            delayed_line(port, options.ms / 1000, options.mb_per_second * 1e6) as line,
+            line_process(port, options.ms / 1000, options.mb_per_second * 1e6) as address,
             Connector(ConnectOptions(environ={}, home=folder, plain_http=True)) as far,
         ):
-            repository = far.repository(Reference.parse(f"{line.address}/bench/large"))
+            repository = far.repository(Reference.parse(f"{address}/bench/large"))
             one = seconds(VerifiedContent(blob, BlobPart(repository._exchange, blob, 0, blob.size)), folder / "one")
             parts = seconds(repository.fetch(blob), folder / "parts")
     print(f"{options.mib} MiB: one connection {one:.1f} s, in parts {parts:.1f} s, {one / parts:.1f} times as fast")

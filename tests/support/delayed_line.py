@@ -2,20 +2,28 @@
 
 Opening a connection costs one round trip too: the first bytes of a client are held back by it. Bandwidth is not
 limited unless `bytes_per_second` says so, which then holds for each direction of each connection by itself.
+
+`line_process` runs the relay in a process of its own, so that it takes no time of what is measured here:
+`python -m tests.support.delayed_line PORT SECONDS BYTES_PER_SECOND`, which prints its address.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.support.data import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["DelayedLine", "delayed_line"]
+__all__ = ["DelayedLine", "delayed_line", "line_process"]
 
 _PIECE = 64 * 1024
 
@@ -118,3 +126,27 @@ def delayed_line(port: int, round_trip: float, bytes_per_second: float | None = 
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()
+
+
+@contextmanager
+def line_process(port: int, round_trip: float, bytes_per_second: float) -> Iterator[str]:
+    """Run a relay in a process of its own while the block lasts; the address where it listens."""
+    command = [sys.executable, "-m", "tests.support.delayed_line", str(port), str(round_trip), str(bytes_per_second)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def _main() -> None:
+    port, round_trip, bytes_per_second = sys.argv[1:]
+    with delayed_line(int(port), float(round_trip), float(bytes_per_second)) as line:
+        print(line.address, flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _main()
