@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_ranges.py [--mib 256] [--mb-per-second 20] [--ms 20]
 
-The registry is docker-registry behind `tests/support/delayed_line.py`, which runs in a process of its own. Both sides read,
+The registry is docker-registry behind `tests/support/delayed_line.py`, in a process of its own. Both sides read,
 hash and write; the one connection is `registry.download.BlobPart`, which a registry without ranges gets.
 """
 

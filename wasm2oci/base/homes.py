@@ -1,4 +1,4 @@
-"""Where this user keeps things: the home folder, and the folder of our configuration.
+"""Where this user keeps things: the home folder, and the folders of our configuration and of the cache.
 
 Spec: XDG Base Directory Specification: a relative path in a variable is ignored.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["config_folder", "home_folder"]
+__all__ = ["cache_folder", "config_folder", "home_folder"]
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:
@@ -31,3 +31,12 @@ def config_folder(environ: Mapping[str, str], home: Path) -> Path:
     """Where our configuration is: `wasm2oci` in `$XDG_CONFIG_HOME`, else in `.config` of the home folder."""
     base = Path(environ.get("XDG_CONFIG_HOME", ""))
     return (base if base.is_absolute() else home / ".config") / "wasm2oci"
+
+
+def cache_folder(environ: Mapping[str, str], home: Path) -> Path:
+    """Where the cache is: `$WASM2OCI_CACHE`, else `wasm2oci` in `$XDG_CACHE_HOME`, else in `.cache` of the home."""
+    own = environ.get("WASM2OCI_CACHE")
+    if own:
+        return Path(own)
+    base = Path(environ.get("XDG_CACHE_HOME", ""))
+    return (base if base.is_absolute() else home / ".cache") / "wasm2oci"

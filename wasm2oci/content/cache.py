@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, is_linked, make_folder
 from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, used
+from wasm2oci.base.homes import cache_folder
 from wasm2oci.content.notes import BLOCK, Notes
 from wasm2oci.content.partial import Beginning, drop_beginnings, find_beginning, keep_beginning
 from wasm2oci.content.target import Resumer
@@ -31,7 +32,7 @@ from wasm2oci.errors import IntegrityError, LocalIOError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.reference import Name, Reference
@@ -52,18 +53,6 @@ _NOTES: Final = 4096 * BLOCK
 
 _IN_MEMORY: Final = 8 << 20
 """Bytes up to which a cached blob is read and hashed in one go; a larger one is read twice."""
-
-
-def cache_folder(environ: "Mapping[str, str]", home: Path) -> Path:
-    """Where the cache is: `$WASM2OCI_CACHE`, else `wasm2oci` in `$XDG_CACHE_HOME`, else in `.cache` of the home folder.
-
-    Spec: XDG Base Directory Specification: a relative `$XDG_CACHE_HOME` is ignored.
-    """
-    own = environ.get("WASM2OCI_CACHE")
-    if own:
-        return Path(own)
-    base = Path(environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else home / ".cache") / "wasm2oci"
 
 
 class Cache:

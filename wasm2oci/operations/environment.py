@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
+from wasm2oci.base.homes import cache_folder
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.reference import LayoutReference, Location, Name, Reference
 from wasm2oci.registry.options import ConnectOptions
@@ -54,8 +55,6 @@ class Environment(NamedTuple):
 
     def connect_options(self) -> ConnectOptions:
         """The options for the registry client, with this world filled in."""
-        from wasm2oci.content.cache import cache_folder
-
         return self.options._replace(
             cache=cache_folder(self.variables, self.home),
             environ=self.variables,

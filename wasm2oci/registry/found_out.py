@@ -13,22 +13,23 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.content.cache import FOUND_OUT
-from wasm2oci.content.notes import Notes
 from wasm2oci.errors import LocalIOError, Wasm2OciError
 from wasm2oci.oci.reference import check_repository
-from wasm2oci.registry.challenge import Challenge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from wasm2oci.content.notes import Notes
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.registry.challenge import Challenge
     from wasm2oci.registry.urls import Origin
 
 __all__ = ["FoundOut"]
 
 _DAY: Final = 24 * 3600
+_BELIEVED: Final = {"hosts": _DAY, "seen": 30 * _DAY}
+"""Seconds for which a note of each kind is believed."""
 
 
 class FoundOut:
@@ -40,25 +41,26 @@ class FoundOut:
     """
 
     def __init__(self, folder: Path, now: Callable[[], float]) -> None:
-        hosts, seen = FOUND_OUT
-        self._hosts = Notes(folder / hosts, now=now, believed=_DAY)
-        self._seen = Notes(folder / seen, now=now)
+        self._folder = folder
+        self._now = now
 
     def challenge(self, origin: Origin) -> Challenge | None:
         """How a registry asked for tokens the last time."""
-        value = self._hosts.get(str(origin)) or {}
+        value = self._get("hosts", str(origin))
         realm, service = value.get("realm"), value.get("service")
         if not isinstance(realm, str) or not isinstance(service, str):
             return None
+        from wasm2oci.registry.challenge import Challenge
+
         return Challenge("bearer", {"realm": realm, "service": service})
 
     def note_challenge(self, origin: Origin, challenge: Challenge) -> None:
         """Note how a registry asks for tokens; nothing is raised."""
-        _note(self._hosts, str(origin), {"realm": challenge.get("realm"), "service": challenge.get("service")})
+        self._note("hosts", str(origin), {"realm": challenge.get("realm"), "service": challenge.get("service")})
 
     def holder(self, origin: Origin, descriptor: Descriptor) -> str | None:
         """A repository of this registry that had this blob the last time."""
-        name = (self._seen.get(f"{origin} {descriptor.digest}") or {}).get("repository")
+        name = self._get("seen", f"{origin} {descriptor.digest}").get("repository")
         try:
             return check_repository(name) if isinstance(name, str) else None
         except Wasm2OciError:
@@ -66,16 +68,23 @@ class FoundOut:
 
     def knows_size(self, origin: Origin, size: int) -> bool:
         """Whether a blob of this size is somewhere in this registry, so that it may not have to be sent."""
-        return self._seen.get(f"{origin} {size}") is not None
+        return bool(self._get("seen", f"{origin} {size}"))
 
     def note_holder(self, origin: Origin, repository: str, descriptor: Descriptor) -> None:
         """Note that a repository has this blob; nothing is raised."""
-        _note(self._seen, f"{origin} {descriptor.digest}", {"repository": repository})
-        _note(self._seen, f"{origin} {descriptor.size}", {})
+        self._note("seen", f"{origin} {descriptor.digest}", {"repository": repository})
+        self._note("seen", f"{origin} {descriptor.size}", {})
 
+    def _notes(self, kind: str) -> Notes:
+        from wasm2oci.content.notes import Notes  # where nothing was noted yet it is not needed
 
-def _note(notes: Notes, name: str, value: Mapping[str, Any]) -> None:
-    known = notes.get(name)
-    if known is None or any(known.get(key) != value[key] for key in value):
-        with suppress(LocalIOError, OSError):
-            notes.put(name, value)
+        return Notes(self._folder / kind, now=self._now, believed=_BELIEVED[kind])
+
+    def _get(self, kind: str, name: str) -> Mapping[str, Any]:
+        return (self._notes(kind).get(name) or {}) if (self._folder / kind).is_dir() else {}
+
+    def _note(self, kind: str, name: str, value: Mapping[str, Any]) -> None:
+        known = self._get(kind, name)
+        if not known or any(known.get(key) != value[key] for key in value):
+            with suppress(LocalIOError, OSError):
+                self._notes(kind).put(name, value)

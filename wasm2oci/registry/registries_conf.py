@@ -172,8 +172,8 @@ def _read(path: Path) -> list[RegistryRule]:
             raw = file.read(_MAX + 1)
     except OSError as error:
         raise LocalIOError(f"cannot read {path}: {error.strerror}", hint=f"{_OWN}=off does without it") from error
-    if b"registry" not in raw:
-        return []
+    if not any(line.lstrip(b" \t[").startswith(b"registry") for line in raw.splitlines()):
+        return []  # mostly: no table, and no need of a parser
     import tomllib
 
     try:
