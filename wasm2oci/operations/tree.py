@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.graph import explore
 from wasm2oci.content.target import ReferrerLister, open_manifest
-from wasm2oci.errors import NotFoundError, UnsupportedError
+from wasm2oci.errors import AccessError, NotFoundError, RegistryError, UnsupportedError
 from wasm2oci.operations.listed_once import listed_once
 from wasm2oci.operations.names import pinned
 from wasm2oci.operations.signature_state import summarize_signatures
@@ -45,7 +45,7 @@ class Tree(NamedTuple):
         pinned: the same by digest.
         manifest: its root.
         parts: what the root names, and what that names, each below what names it.
-        signatures: who signed it, and what is attested.
+        signatures: who signed it, and what is attested; None where that cannot be listed.
         referrers: what refers to it besides.
     """
 
@@ -53,7 +53,7 @@ class Tree(NamedTuple):
     pinned: str
     manifest: Descriptor
     parts: tuple[TreePart, ...]
-    signatures: SignatureSummary
+    signatures: SignatureSummary | None
     referrers: tuple[Descriptor, ...]
 
 
@@ -70,9 +70,15 @@ def tree(source: Location, trust: TrustOptions, environment: Environment) -> Tre
         root = open_manifest(target, places.identifier(source))
         graph = explore(target, root)
         listed = listed_once(target)
-        signatures = summarize_signatures(listed, source, root, environment, trust)
-        others = _referrers(listed, root)
-    shown = {one.origin.partition(" ")[0] for one in signatures.items}
+        try:
+            signatures = summarize_signatures(listed, source, root, environment, trust)
+            others = _referrers(listed, root)
+        except (AccessError, RegistryError) as error:  # harbor#18305, cosign#2973: the artifact is shown all the same
+            if trust.asks:
+                raise
+            environment.warn(f"what is signed about it and what refers to it cannot be listed: {error.message}")
+            signatures, others = None, []
+    shown = {one.origin.partition(" ")[0] for one in signatures.items} if signatures is not None else set()
     referrers = tuple(one for one in others if str(one.digest) not in shown)
     return Tree(str(source), pinned(source, root.digest), root, tuple(_parts(graph, root, 1)), signatures, referrers)
 

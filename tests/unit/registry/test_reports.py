@@ -12,6 +12,7 @@ from tests.support.network import Answer, Network, Sent, fresh_core, token_answe
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.progress import Outcome
+from wasm2oci.content.target import UnlistedReferrerError
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, RegistryError, UnsupportedError
 from wasm2oci.oci import media_type as mt
@@ -25,6 +26,8 @@ from wasm2oci.operations.inspect import InspectRequest, inspect
 from wasm2oci.operations.names import check_host
 from wasm2oci.operations.push import PushRequest, push
 from wasm2oci.operations.tags_of import tags_of
+from wasm2oci.operations.tree import tree
+from wasm2oci.operations.trust import TrustOptions
 from wasm2oci.registry.problems import ConnectionFailedError, Problem, error_for
 from wasm2oci.registry.referrers import FallbackTagError
 from wasm2oci.registry.urls import UntrustedUrlError
@@ -556,3 +559,40 @@ def test_a_tag_that_cannot_be_removed_alone_gets_a_reason_about_tags() -> None:
     with pytest.raises(UnsupportedError, match="does not remove a tag alone") as caught:
         network.repository("registry.example/a", writes=True).untag("v1")
     assert "by digest" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("answer", [Answer(401), Answer(403), Answer(500)])
+def test_a_tree_is_shown_when_its_referrers_cannot_be_listed(answer: Answer, tmp_path: Path) -> None:
+    """harbor#18305, cosign#2973, for `tree`."""
+    inner, stash = fresh_core(), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+
+    def handle(sent: Sent) -> Answer:
+        asked = "/referrers/" in sent.path or "/manifests/sha256-" in sent.path
+        return answer if asked else handled(inner, sent)
+
+    network = Network({HOME: handle})
+    copy(stash.target, root, network.repository("registry.example/a", writes=True), "v1")
+    connections, warned = Connections(), list[str]()
+    connections._connector = network.connector()
+    environment = Environment({}, tmp_path, warn=warned.append, connections=connections)
+    found = tree(Reference.parse("registry.example/a:v1"), TrustOptions(), environment)
+    assert [part.content.size for part in found.parts] == [2, len(DATA)]
+    assert found.signatures is None
+    assert any("cannot be listed" in text for text in warned)
+
+
+def test_a_registry_that_does_not_give_back_a_fallback_tag_lists_no_referrers() -> None:
+    inner, stash = fresh_core(), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+    signature = stash.manifest(EMPTY_JSON, config=stash.put(EMPTY_JSON.media_type, b"{}"), subject=root)
+
+    def answer(sent: Sent) -> Answer:
+        gone = "/referrers/" in sent.path or (sent.method == "GET" and "/manifests/sha256-" in sent.path)
+        return Answer(404) if gone else handled(inner, sent)
+
+    network = Network({HOME: answer})
+    result = copy(stash.target, root, network.repository("registry.example/a", writes=True), "v1")
+    assert result.unlisted == ()
+    with pytest.raises(UnlistedReferrerError, match="does not give what was written"):
+        copy(stash.target, signature, network.repository("registry.example/a", writes=True))

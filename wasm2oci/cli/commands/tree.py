@@ -20,11 +20,13 @@ def command(
     cosign. What the options or a policy file ask for is verified.
     """
     result = client.tree(ref, trust=trust)
-    rows = [f"{one.text}  {one.origin}" for one in result.signatures.items]
+    signatures = result.signatures
+    rows = [] if signatures is None else [f"{one.text}  {one.origin}" for one in signatures.items]
     rows += [f"{one.digest.short}  {'referrer':>12}  {one.artifact_type or one.media_type}" for one in result.referrers]
     rows += [
         f"{'  ' * (part.depth - 1)}{part.content.digest.short}  {part.content.size:>12,}  {part.content.media_type}"
         for part in result.parts
     ]
-    lines = [f"{ref}  {result.signatures.state.value}", str(result.manifest.digest), *(f"  {row}" for row in rows)]
-    output.result(result, lines, quiet=result.signatures.state.value)
+    state = "signatures not listed" if signatures is None else signatures.state.value
+    lines = [f"{ref}  {state}", str(result.manifest.digest), *(f"  {row}" for row in rows)]
+    output.result(result, lines, quiet=state)
