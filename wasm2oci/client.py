@@ -15,7 +15,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from wasm2oci.client_repositories import RepositoryMethods
+from wasm2oci.client_parts import PartMethods
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,20 +29,26 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import LayoutReference, Reference
     from wasm2oci.oci.wire import MODULE_MAX
     from wasm2oci.operations.assemble import Assembled
+    from wasm2oci.operations.attach import AttachedArtifact
     from wasm2oci.operations.attestations import Attestation, Attestations
+    from wasm2oci.operations.blobs import DeletedBlob, GotBlob, PutBlob
+    from wasm2oci.operations.cache import CachedBlob, CacheState, PrunedCache
     from wasm2oci.operations.copy import Copied
     from wasm2oci.operations.copy_tags import CopiedTag, CopiedTags, TagState
     from wasm2oci.operations.delete import Deleted
+    from wasm2oci.operations.discover import Discovered, FoundReferrer
     from wasm2oci.operations.documents import document, failure
     from wasm2oci.operations.fetch_module import Pull
     from wasm2oci.operations.inspect import Inspected, InspectedFile
     from wasm2oci.operations.keys import KeyFiles, KeyInfo
-    from wasm2oci.operations.login import LoggedIn, LoggedOut
+    from wasm2oci.operations.login import KnownCredential, LoggedIn, LoggedOut, UsedCredential
+    from wasm2oci.operations.manifests import PutManifest
     from wasm2oci.operations.module_info import ModuleInfo
     from wasm2oci.operations.policy import ExplainedDecision, ExplainedRequirement, Explanation, FoundSignature
     from wasm2oci.operations.print_module import Printed
     from wasm2oci.operations.pull import Pulled
     from wasm2oci.operations.push import AttachedSignature, Pushed
+    from wasm2oci.operations.repositories import Repositories
     from wasm2oci.operations.resolve import Resolved
     from wasm2oci.operations.run import Ran, TrapInfo
     from wasm2oci.operations.sbom import Document
@@ -51,7 +57,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.signature_state import SignatureState, SignatureSummary, SignedItem
     from wasm2oci.operations.subject import find_subject
     from wasm2oci.operations.tag import Tagged
-    from wasm2oci.operations.tags import Tags
+    from wasm2oci.operations.tags import TagOrder, Tags
     from wasm2oci.operations.tree import Tree, TreePart
     from wasm2oci.operations.trust import SignatureFormat, TrustOptions
     from wasm2oci.operations.validate import Validated
@@ -69,9 +75,12 @@ __all__ = [
     "PROFILES",
     "SILENT",
     "Assembled",
+    "AttachedArtifact",
     "AttachedSignature",
     "Attestation",
     "Attestations",
+    "CacheState",
+    "CachedBlob",
     "Client",
     "ConnectOptions",
     "Copied",
@@ -79,8 +88,10 @@ __all__ = [
     "CopiedTags",
     "CoreModule",
     "Deleted",
+    "DeletedBlob",
     "Descriptor",
     "Digest",
+    "Discovered",
     "Document",
     "Ending",
     "EngineChoice",
@@ -88,12 +99,15 @@ __all__ = [
     "ExplainedRequirement",
     "Explanation",
     "Extern",
+    "FoundReferrer",
     "FoundSignature",
     "FunctionTime",
+    "GotBlob",
     "Inspected",
     "InspectedFile",
     "KeyFiles",
     "KeyInfo",
+    "KnownCredential",
     "LayoutReference",
     "LoggedIn",
     "LoggedOut",
@@ -103,12 +117,16 @@ __all__ = [
     "Preopen",
     "Printed",
     "Progress",
+    "PrunedCache",
     "Pull",
     "Pulled",
     "Pushed",
+    "PutBlob",
+    "PutManifest",
     "Ran",
     "Reference",
     "RefusedSignature",
+    "Repositories",
     "Resolved",
     "RetryPolicy",
     "Served",
@@ -117,6 +135,7 @@ __all__ = [
     "SignatureSummary",
     "Signed",
     "SignedItem",
+    "TagOrder",
     "TagState",
     "Tagged",
     "Tags",
@@ -124,6 +143,7 @@ __all__ = [
     "Tree",
     "TreePart",
     "TrustOptions",
+    "UsedCredential",
     "Validated",
     "Verified",
     "document",
@@ -142,6 +162,11 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "oci.wire": ("MODULE_MAX",),
     "operations.assemble": ("Assembled",),
     "operations.attestations": ("Attestation", "Attestations"),
+    "operations.attach": ("AttachedArtifact",),
+    "operations.blobs": ("DeletedBlob", "GotBlob", "PutBlob"),
+    "operations.cache": ("CacheState", "CachedBlob", "PrunedCache"),
+    "operations.discover": ("Discovered", "FoundReferrer"),
+    "operations.manifests": ("PutManifest",),
     "operations.copy": ("Copied",),
     "operations.copy_tags": ("CopiedTag", "CopiedTags", "TagState"),
     "operations.delete": ("Deleted",),
@@ -149,7 +174,8 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.fetch_module": ("Pull",),
     "operations.inspect": ("Inspected", "InspectedFile"),
     "operations.keys": ("KeyFiles", "KeyInfo"),
-    "operations.login": ("LoggedIn", "LoggedOut"),
+    "operations.login": ("UsedCredential", "KnownCredential", "LoggedIn", "LoggedOut"),
+    "operations.repositories": ("Repositories",),
     "operations.module_info": ("ModuleInfo",),
     "operations.policy": ("ExplainedDecision", "ExplainedRequirement", "Explanation", "FoundSignature"),
     "operations.print_module": ("Printed",),
@@ -163,7 +189,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.sign": ("Signed",),
     "operations.subject": ("find_subject",),
     "operations.tag": ("Tagged",),
-    "operations.tags": ("Tags",),
+    "operations.tags": ("TagOrder", "Tags"),
     "operations.tree": ("Tree", "TreePart"),
     "operations.trust": ("SignatureFormat", "TrustOptions"),
     "operations.validate": ("Validated",),
@@ -187,7 +213,7 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-class Client(RepositoryMethods):
+class Client(PartMethods):
     """Pushes, pulls, copies, inspects, verifies and runs WebAssembly modules in registries, layouts and files.
 
     A reference is text: `HOST/NAME:TAG`, `HOST/NAME@DIGEST` or `oci-layout:DIR:TAG`. A file is a `Path`, where either
@@ -253,6 +279,8 @@ class Client(RepositoryMethods):
     def login(self, registry: str) -> LoggedIn:
         """Check the credentials in this client's options with a registry, and keep them where docker keeps its own.
 
+        For `HOST/PATH` they are kept for the repositories below that path, where podman and skopeo keep them.
+
         Raises:
             AccessError: the registry refuses them; nothing was kept.
             UsageError: there are none in the options.
@@ -263,7 +291,7 @@ class Client(RepositoryMethods):
         return login(registry, self.environment)
 
     def logout(self, registry: str) -> LoggedOut:
-        """Forget the credentials of a registry.
+        """Forget the credentials of a registry; for `HOST/PATH` those of that path alone.
 
         Raises:
             NotLoggedInError: there were none.
@@ -272,6 +300,22 @@ class Client(RepositoryMethods):
         from wasm2oci.operations.login import logout
 
         return logout(registry, self.environment)
+
+    def whoami(self, registry: str) -> UsedCredential:
+        """Which credential is used at a registry, where it comes from, and whether the registry takes it.
+
+        Raises:
+            Wasm2OciError: the registry cannot be asked.
+        """
+        from wasm2oci.operations.login import whoami
+
+        return whoami(registry, self.environment)
+
+    def known_credentials(self) -> tuple[KnownCredential, ...]:
+        """The registries that credential files have an entry or a helper for; nothing is sent, no helper is asked."""
+        from wasm2oci.operations.login import known_credentials
+
+        return known_credentials(self.environment)
 
     @contextmanager
     def serve(

@@ -42,6 +42,7 @@ class ModuleMethods(TextMethods):
         title: str | None = None,
         annotations: Mapping[str, str] = _NOTHING,
         annotation_file: Path | None = None,
+        annotate_from: Sequence[str] = (),
         created: str | None = None,
         author: str | None = None,
         force: bool = False,
@@ -61,6 +62,8 @@ class ModuleMethods(TextMethods):
             title: the file name that a pull gives it; by default the file's own (of text with `.wasm`), none for bytes.
             annotations: of the manifest.
             annotation_file: JSON with more of them; `annotations` go before it.
+            annotate_from: where more of them come from, after both: `module` (its own metadata), `git`, or the file of
+                a package (`Cargo.toml`, `package.json` and their like).
             created: when it was made (RFC 3339, or seconds since 1970); else `SOURCE_DATE_EPOCH`, else no date.
             author: who made it, if the profile has a place for that.
             force: push it even if it is not WebAssembly.
@@ -90,6 +93,7 @@ class ModuleMethods(TextMethods):
             title=_title(source, force=force) if title is None and isinstance(source, Path) else title,
             annotations=annotations,
             annotation_file=annotation_file,
+            annotate_from=tuple(annotate_from),
             created=created,
             author=author,
             force=force,

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from wasm2oci.operations.copy import Copied, CopyRequest
     from wasm2oci.operations.copy_tags import CopiedTags
     from wasm2oci.operations.delete import Deleted
+    from wasm2oci.operations.repositories import Repositories
     from wasm2oci.operations.resolve import Resolved
     from wasm2oci.operations.tag import Tagged
-    from wasm2oci.operations.tags import Tags
+    from wasm2oci.operations.tags import TagOrder, Tags
     from wasm2oci.operations.tree import Tree
     from wasm2oci.operations.trust import TrustOptions
     from wasm2oci.registry.options import ConnectOptions
@@ -57,16 +58,49 @@ class RepositoryMethods(ModuleMethods):
 
         return tree(location_of(reference), trust or TrustOptions(), self.environment)
 
-    def tags(self, repository: str, *, everything: bool = False) -> Tags:
-        """The tags of a repository or layout; `everything`: those of signatures and referrers, too.
+    def tags(
+        self,
+        repository: str,
+        *,
+        everything: bool = False,
+        order: TagOrder | str = "name",
+        reverse: bool = False,
+        limit: int | None = None,
+        of: str | None = None,
+    ) -> Tags:
+        """The tags of a repository or layout.
+
+        Args:
+            repository: `HOST/NAME`, or a layout.
+            everything: those of signatures and referrers, too.
+            order: `name`, or `version`: 1.9 before 1.10.
+            reverse: the last ones first.
+            limit: the most that are listed.
+            of: only tags that mean the manifest of this tag or digest; each tag costs one question.
 
         Raises:
-            NotFoundError: there is no such repository.
+            NotFoundError: there is no such repository, or nothing is named as `of` says.
             Wasm2OciError: the place cannot be read.
         """
-        from wasm2oci.operations.tags import TagsRequest, tags
+        from wasm2oci.operations.tags import TagOrder, TagsRequest, tags
 
-        return tags(TagsRequest(location_of(repository), everything), self.environment)
+        request = TagsRequest(location_of(repository), everything, TagOrder(order), reverse, limit, of)
+        return tags(request, self.environment)
+
+    def repositories(self, registry: str, *, limit: int | None = None) -> Repositories:
+        """The repositories of a registry, where it lists them.
+
+        Args:
+            registry: `HOST`, or `HOST/PREFIX` for those below a prefix.
+            limit: the most that are listed.
+
+        Raises:
+            UnsupportedError: the registry does not list its repositories.
+            Wasm2OciError: it cannot be asked.
+        """
+        from wasm2oci.operations.repositories import repositories
+
+        return repositories(registry, limit, self.environment)
 
     def tag(self, reference: str, *tags: str) -> Tagged:
         """Give an artifact further tags where it is.

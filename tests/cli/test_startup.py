@@ -60,7 +60,7 @@ def test_commands_on_layouts_load_no_network(tmp_path: Path) -> None:
     ("words", "expected"),
     [
         (["pu"], ["push", "pull"]),
-        (["re"], ["resolve"]),
+        (["re"], ["resolve", "repos"]),
         (["--h"], ["--help"]),
         (["push", "--pro"], ["--profile"]),
         (["tags", "--format", ""], ["text", "json"]),

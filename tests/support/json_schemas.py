@@ -10,10 +10,12 @@ from types import NoneType, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from wasm2oci import client
+from wasm2oci.cli.commands.cache import CacheListing
 from wasm2oci.cli.commands.completion import Script
 from wasm2oci.cli.commands.config import Configuration, SettingValue
 from wasm2oci.cli.commands.policy import ImportedPolicy
 from wasm2oci.cli.commands.version import Versions
+from wasm2oci.cli.commands.whoami import Credentials
 from wasm2oci.cli.demonstration import Demonstrated
 from wasm2oci.client import Descriptor, Digest, ModuleInfo
 from wasm2oci.operations.documents import Failure, camel
@@ -39,13 +41,20 @@ RESULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "key": (client.KeyFiles, client.KeyInfo),
     "resolve": (client.Resolved,),
     "tags": (client.Tags,),
+    "repos": (client.Repositories,),
     "tag": (client.Tagged,),
     "copy": (client.Copied, client.CopiedTags),
     "delete": (client.Deleted,),
+    "attach": (client.AttachedArtifact,),
+    "discover": (client.Discovered,),
+    "manifest": (client.Resolved, client.PutManifest, client.Deleted),
+    "blob": (client.GotBlob, client.PutBlob, client.DeletedBlob),
     "login": (client.LoggedIn,),
     "logout": (client.LoggedOut,),
+    "whoami": (client.UsedCredential, Credentials),
     "demo": (Demonstrated,),
     "serve": (client.Served,),
+    "cache": (client.CacheState, CacheListing, client.PrunedCache),
     "config": (Configuration,),
     "completion": (Script,),
     "version": (Versions,),
@@ -85,7 +94,7 @@ def schema(title: str, *kinds: type) -> dict[str, Any]:
     """
     definitions: dict[str, Any] = {}
     shapes = [_shape(kind, definitions) for kind in kinds]
-    whole = shapes[0] if len(shapes) == 1 else {"oneOf": shapes}
+    whole = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": title,

@@ -37,6 +37,9 @@ PUBLIC = {
         *("Explanation", "FoundSignature", "KeyFiles", "KeyInfo", "Signed"),
         *("RetryPolicy", "parse_header", "MODULE_MAX"),
         *("CopiedTag", "CopiedTags", "TagState"),
+        *("AttachedArtifact", "Discovered", "FoundReferrer", "GotBlob", "PutBlob", "DeletedBlob", "PutManifest"),
+        *("CacheState", "CachedBlob", "PrunedCache"),
+        *("KnownCredential", "UsedCredential", "Repositories", "TagOrder"),
     },
     "Client": {
         *(
@@ -55,6 +58,8 @@ PUBLIC = {
         *("print", "assemble", "assemble_file"),
         *("tree", "tag", "copy", "copy_tags", "delete", "login", "logout", "serve", "close"),
         *("complete", "complete_host"),
+        *("repositories", "whoami", "known_credentials", "attach", "discover", "get_blob", "put_blob", "delete_blob"),
+        *("put_manifest", "config", "cache_state", "cached_blobs", "prune_cache"),
     },
 }
 """What is public. A name that goes or changes its meaning breaks those who use it: write that into the changelog."""

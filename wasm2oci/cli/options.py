@@ -51,7 +51,7 @@ class Reporting(NamedTuple):
 ReferenceArgument = Annotated[
     str, Argument("REF", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG or oci-archive:FILE:TAG.")
 ]
-HostArgument = Annotated[str, Argument("HOST", "The registry: ghcr.io, HOST:PORT.")]
+HostArgument = Annotated[str, Argument("HOST", "The registry: ghcr.io, HOST:PORT; or HOST/PATH in it.")]
 
 ModuleOption = Annotated[
     str | None, Option("--module", metavar="NAME", help="Which one, if there are several: title, path, digest.")

@@ -236,13 +236,13 @@ class _FileSource:
         self.position = 0
 
     def some(self, size: int) -> bytes:
-        """See `base.tar.Source`."""
+        """See `base.tar.TarSource`."""
         data = self._file.read_at(self.position, size)
         self.position += len(data)
         return data
 
     def exactly(self, size: int) -> bytes:
-        """See `base.tar.Source`."""
+        """See `base.tar.TarSource`."""
         pieces = []
         while size and (piece := self.some(size)):
             pieces.append(piece)
@@ -250,7 +250,7 @@ class _FileSource:
         return b"".join(pieces)
 
     def skip(self, size: int) -> None:
-        """See `base.tar.Source`."""
+        """See `base.tar.TarSource`."""
         if self.position + size > self._file.status.st_size:
             raise InvalidArchiveError("archive ends in the middle of a file")
         self.position += size

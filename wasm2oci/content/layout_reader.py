@@ -99,6 +99,13 @@ class LayoutReader(ABC):
             return descriptor
         raise ContentNotFoundError(f"{self} is empty")
 
+    def find_blob(self, digest: Digest) -> Descriptor:
+        """The blob of this digest; see `BlobFinder`."""
+        size = self._size(digest)
+        if size is None:
+            raise ContentNotFoundError(f"{self} has no {digest}")
+        return Descriptor(mt.OCTET_STREAM, digest, size)
+
     def tags(self) -> list[str]:
         """Every name in `index.json`, sorted."""
         return sorted({entry.name for entry in self._index().entries if entry.name is not None})

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
 
 __all__ = [
+    "BlobFinder",
     "ChildMissingError",
     "Content",
     "ContentNotFoundError",
@@ -209,6 +211,19 @@ class ReferrerLister(Protocol):
 
     def referrers(self, subject: "Descriptor", artifact_type: str | None = None) -> "Iterable[Descriptor]":
         """Descriptors of the manifests whose subject this is, with artifact type and annotations."""
+        ...
+
+
+@runtime_checkable
+class BlobFinder(Protocol):
+    """A place that says how large a blob is whose digest alone is known."""
+
+    def find_blob(self, digest: "Digest") -> "Descriptor":
+        """The blob of this digest, of no media type in particular.
+
+        Raises:
+            NotFoundError: it is not here.
+        """
         ...
 
 

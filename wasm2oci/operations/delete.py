@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.target import Deleter, open_manifest
 from wasm2oci.errors import AccessError, RegistryError, UnsupportedError, UsageError
-from wasm2oci.oci.reference import LayoutReference
 from wasm2oci.operations.tags_of import tags_of
 
 if TYPE_CHECKING:
-    from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
@@ -53,9 +51,7 @@ def delete(request: DeleteRequest, environment: "Environment") -> Deleted:
     if request.tag_only and tag is None:
         raise UsageError(f"{location} names no tag to remove")
     with environment.places() as places:
-        # An archive is written again when something is taken out of it.
-        changes = isinstance(location, LayoutReference) and location.archive
-        target: ReadTarget = places.write(location) if changes else places.read(location)
+        target = places.change(location)
         if not isinstance(target, Deleter):
             raise UnsupportedError(f"{target} cannot delete")
         wanted = tag or places.identifier(location)

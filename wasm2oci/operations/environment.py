@@ -153,6 +153,11 @@ class Places:
             return self.connector.repository(location, writes=True)
         return self._open_layout(location, writes=True)
 
+    def change(self, location: Location) -> "ReadTarget":
+        """The place to take something out of: what `read` gives, or an archive that is going to be written anew."""
+        archive = isinstance(location, LayoutReference) and location.archive
+        return self.write(location) if archive else self.read(location)
+
     def apart(self, location: Location) -> "ReadTarget":
         """The same place as `read` gives, for another thread: what one reads does not disturb the other.
 

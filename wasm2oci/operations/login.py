@@ -2,13 +2,24 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from wasm2oci.errors import NotFoundError, Remedy, RemedyKind, UsageError
-from wasm2oci.operations.names import check_host
+from wasm2oci.errors import AccessError, NotFoundError, Remedy, RemedyKind, UsageError
+from wasm2oci.operations.names import split_host
 
 if TYPE_CHECKING:
     from wasm2oci.operations.environment import Environment
+    from wasm2oci.registry.credentials import Credential
 
-__all__ = ["LoggedIn", "LoggedOut", "NotLoggedInError", "login", "logout"]
+__all__ = [
+    "KnownCredential",
+    "LoggedIn",
+    "LoggedOut",
+    "NotLoggedInError",
+    "UsedCredential",
+    "known_credentials",
+    "login",
+    "logout",
+    "whoami",
+]
 
 
 class NotLoggedInError(NotFoundError):
@@ -31,8 +42,42 @@ class LoggedOut(NamedTuple):
     removed: tuple[str, ...]
 
 
-def login(host: str, environment: "Environment") -> LoggedIn:
+class KnownCredential(NamedTuple):
+    """A registry that credentials are kept for.
+
+    Attributes:
+        registry: the host, or a host with a path.
+        user: the user name; null where a credential helper keeps it, or for a token.
+        source: the file or the credential helper.
+    """
+
+    registry: str
+    user: str | None
+    source: str
+
+
+class UsedCredential(NamedTuple):
+    """The credential that is used at a registry.
+
+    Attributes:
+        registry: as it was given.
+        kind: `anonymous`, `password`, `identity-token` or `registry-token`.
+        user: the user name; null where there is none.
+        source: where the credential comes from; null for none.
+        accepted: whether the registry takes it.
+    """
+
+    registry: str
+    kind: str
+    user: str | None
+    source: str | None
+    accepted: bool
+
+
+def login(registry: str, environment: "Environment") -> LoggedIn:
     """Check the credentials in `environment.options` with the registry, then keep them.
+
+    For `HOST/PATH` they are kept for the repositories below that path alone, as podman and skopeo do.
 
     Raises:
         InvalidReferenceError: it is not a registry host.
@@ -43,7 +88,7 @@ def login(host: str, environment: "Environment") -> LoggedIn:
     """
     from wasm2oci.registry.credentials import Anonymous
 
-    host = check_host(host)
+    host, path = split_host(registry)
     credential = environment.options.credential
     if credential is None or isinstance(credential, Anonymous):
         raise UsageError("login needs a user name and a password", remedy=Remedy(RemedyKind.GIVE_CREDENTIALS))
@@ -57,12 +102,13 @@ def login(host: str, environment: "Environment") -> LoggedIn:
         environment.variables,
         environment.home,
         registry_config=environment.options.registry_config,
+        path=path,
     )
-    return LoggedIn(host, *stored)
+    return LoggedIn(_joined(host, path), *stored)
 
 
-def logout(host: str, environment: "Environment") -> LoggedOut:
-    """Forget the credentials of a registry.
+def logout(registry: str, environment: "Environment") -> LoggedOut:
+    """Forget the credentials of a registry, or (`HOST/PATH`) those for a path alone.
 
     Raises:
         InvalidReferenceError: it is not a registry host.
@@ -71,10 +117,58 @@ def logout(host: str, environment: "Environment") -> LoggedOut:
     """
     from wasm2oci.registry.login import erase_credential
 
-    host = check_host(host)
+    host, path = split_host(registry)
     where = erase_credential(
-        host, environment.variables, environment.home, registry_config=environment.options.registry_config
+        host, environment.variables, environment.home, registry_config=environment.options.registry_config, path=path
     )
     if not where:
-        raise NotLoggedInError(f"no credentials for {host} are kept")
-    return LoggedOut(host, tuple(where))
+        raise NotLoggedInError(f"no credentials for {_joined(host, path)} are kept")
+    return LoggedOut(_joined(host, path), tuple(where))
+
+
+def whoami(registry: str, environment: "Environment") -> UsedCredential:
+    """Which credential is used at a registry (for the repositories below `HOST/PATH`), and whether it is taken there.
+
+    Raises:
+        InvalidReferenceError: it is not a registry host.
+        RegistryError: the registry cannot be asked.
+    """
+    from wasm2oci.registry.credentials import Anonymous, Basic, IdentityToken
+    from wasm2oci.registry.login import find_credential
+
+    host, path = split_host(registry)
+    options = environment.options
+    credential: Credential = options.credential or find_credential(
+        host,
+        path,
+        environment.variables,
+        environment.home,
+        registry_config=options.registry_config,
+        warn=environment.warn,
+    )
+    try:
+        with environment.places() as places:
+            places.connector.check_login(host, credential)
+        accepted = True
+    except AccessError:
+        accepted = False
+    kind, user = "registry-token", None
+    if isinstance(credential, Anonymous):
+        return UsedCredential(_joined(host, path), "anonymous", None, None, accepted)
+    if isinstance(credential, Basic):
+        kind, user = "password", credential.username
+    elif isinstance(credential, IdentityToken):
+        kind = "identity-token"
+    return UsedCredential(_joined(host, path), kind, user, credential.source, accepted)
+
+
+def known_credentials(environment: "Environment") -> tuple[KnownCredential, ...]:
+    """The registries that credential files have an entry or a helper for; no helper is asked, and nothing is sent."""
+    from wasm2oci.registry.login import list_credentials
+
+    listed = list_credentials(environment.variables, environment.home, environment.options.registry_config)
+    return tuple(KnownCredential(*one) for one in listed)
+
+
+def _joined(host: str, path: str) -> str:
+    return f"{host}/{path}" if path else host

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_tag
+from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_repository, check_tag
 from wasm2oci.operations.subject import parse_place
 
 if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
 
-__all__ = ["check_host", "pinned", "split_tags", "tagged", "with_tag"]
+__all__ = ["check_host", "pinned", "split_host", "split_tags", "tagged", "with_tag"]
 
 
 def pinned(location: Location, digest: Digest) -> str:
@@ -78,3 +78,18 @@ def check_host(text: str) -> str:
         message = f"{text!r} is not a registry host"
         raise InvalidReferenceError(message, text, 0, hint="for Docker Hub write docker.io") from error
     return text
+
+
+def split_host(text: str) -> tuple[str, str]:
+    """Read `HOST` or `HOST/PATH`: the registry's host, and the beginning of names of repositories, or nothing.
+
+    Raises:
+        InvalidReferenceError: it is neither; `detail` points at what is wrong.
+    """
+    if "://" in text:
+        return check_host(text), ""
+    host, slash, path = text.partition("/")
+    host, path = check_host(host), path.rstrip("/")
+    if slash and path:
+        check_repository(path, text, len(host) + 1)
+    return host, path

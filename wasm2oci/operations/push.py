@@ -49,6 +49,7 @@ class PushRequest(NamedTuple):
         signature_format: how the signature is kept.
         signature_annotations: what the signer states besides.
         overwrite: whether a tag that means something else is moved.
+        annotate_from: where further annotations come from: `module`, `git`, or the file of a package.
     """
 
     module: Path | bytes
@@ -65,6 +66,7 @@ class PushRequest(NamedTuple):
     signature_format: SignatureFormat = SignatureFormat.BOTH
     signature_annotations: "Mapping[str, str]" = _NO_ANNOTATIONS
     overwrite: bool = True
+    annotate_from: tuple[str, ...] = ()
 
 
 class AttachedSignature(NamedTuple):
@@ -143,6 +145,12 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
             source = ModuleSource.of_file(request.module, force=request.force, large=large)
         else:
             source = ModuleSource.of_bytes(request.module, force=request.force)
+        if request.annotate_from:
+            from wasm2oci.operations.annotate import annotated_from
+
+            folder = request.module.absolute().parent if isinstance(request.module, Path) else Path.cwd()
+            more = annotated_from(request.annotate_from, labels.annotations, source.content, folder, environment)
+            labels = labels._replace(annotations=more)
         artifact = build(source, profile, labels)
         if destination.digest is not None and artifact.root.digest != destination.digest:
             raise DigestMismatchError(

@@ -77,6 +77,7 @@ def run(request: FetchAndRun, environment: Environment) -> Ran:
         Wasm2OciError: it could not be fetched, or not be started.
     """
     from wasm2oci.content.cache import cache_folder
+    from wasm2oci.content.cache_listing import CODE
     from wasm2oci.runtime import run as run_module
 
     module = fetch(request.subject, request.policy, environment)
@@ -90,7 +91,7 @@ def run(request: FetchAndRun, environment: Environment) -> Ran:
             sha256=module.sha256,
             args=(name, *(() if invoked else guest.args)),
             values=tuple(text.decode("utf-8", "surrogateescape") for text in guest.args) if invoked else (),
-            cache=cache_folder(environment.variables, environment.home) / "code" if request.cached else None,
+            cache=cache_folder(environment.variables, environment.home) / CODE if request.cached else None,
         )
     )
     environment.note(f"ran {module.digest} on the {outcome.engine} engine ({outcome.why})")

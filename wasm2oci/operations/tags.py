@@ -1,16 +1,20 @@
 """Tags: what a repository or layout calls its artifacts."""
 
 import re
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.target import TagLister
 from wasm2oci.errors import UnsupportedError
+from wasm2oci.oci.reference import parse_name
+from wasm2oci.oci.tag_order import version_key
+from wasm2oci.operations.tags_of import tags_among
 
 if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["Tags", "TagsRequest", "is_attached_tag", "tags"]
+__all__ = ["TagOrder", "Tags", "TagsRequest", "is_attached_tag", "tags"]
 
 _ATTACHED: Final = re.compile(r"sha(256|512)-[0-9a-f]{64}(?:[0-9a-f]{64})?(?:\.[A-Za-z0-9_.-]+)?\Z")
 
@@ -20,16 +24,31 @@ def is_attached_tag(tag: str) -> bool:
     return _ATTACHED.match(tag) is not None
 
 
+class TagOrder(StrEnum):
+    """How tags are sorted."""
+
+    NAME = "name"
+    VERSION = "version"
+
+
 class TagsRequest(NamedTuple):
     """Whose tags are listed.
 
     Args:
         location: a repository or layout; tag and digest are ignored.
         everything: list `sha256-...` tags too: referrers' fallback indexes and cosign's signatures.
+        order: by name, or as versions.
+        reverse: the last ones first.
+        limit: the most that are listed; None for all.
+        of: only tags that mean the manifest of this tag or digest.
     """
 
     location: "Location"
     everything: bool = False
+    order: TagOrder = TagOrder.NAME
+    reverse: bool = False
+    limit: int | None = None
+    of: str | None = None
 
 
 class Tags(NamedTuple):
@@ -39,18 +58,20 @@ class Tags(NamedTuple):
         repository: as it was given.
         tags: those that people gave; with `everything` all.
         hidden: how many tags of signatures and referrers were left out.
+        more: how many were left out because of the limit.
     """
 
     repository: str
     tags: tuple[str, ...]
     hidden: int
+    more: int = 0
 
 
 def tags(request: TagsRequest, environment: "Environment") -> Tags:
     """List tags.
 
     Raises:
-        NotFoundError: there is no such repository.
+        NotFoundError: there is no such repository; or nothing is named as `of` says.
         Wasm2OciError: the place cannot be read.
     """
     with environment.places() as places:
@@ -58,6 +79,13 @@ def tags(request: TagsRequest, environment: "Environment") -> Tags:
         if not isinstance(target, TagLister):
             raise UnsupportedError(f"{target} cannot list tags")
         # Registries should sort them, and distribution 2.8 does not.
-        found = tuple(sorted(set(target.tags())))
-    shown = found if request.everything else tuple(tag for tag in found if not is_attached_tag(tag))
-    return Tags(str(request.location), shown, len(found) - len(shown))
+        found = sorted(set(target.tags()), key=version_key if request.order is TagOrder.VERSION else None)
+        shown = found if request.everything else [tag for tag in found if not is_attached_tag(tag)]
+        hidden = len(found) - len(shown)
+        if request.of is not None:
+            same = set(tags_among(target, target.resolve(parse_name(request.of)).digest, shown))
+            shown = [tag for tag in shown if tag in same]
+    if request.reverse:
+        shown.reverse()
+    kept = shown if request.limit is None else shown[: request.limit]
+    return Tags(str(request.location), tuple(kept), hidden, len(shown) - len(kept))

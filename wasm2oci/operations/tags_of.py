@@ -10,12 +10,12 @@ from wasm2oci.errors import NotFoundError
 from wasm2oci.oci.referrers import fallback_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.digest import Digest
 
-__all__ = ["TAGS_MAX", "tags_of"]
+__all__ = ["TAGS_MAX", "tags_among", "tags_of"]
 
 TAGS_MAX: Final = 500
 """Tags that are resolved to find those of one manifest: each costs a request."""
@@ -41,6 +41,15 @@ def tags_of(target: ReadTarget, digest: Digest, limit: int = TAGS_MAX) -> tuple[
     tags = set(target.tags()) - {fallback_tag(digest)}  # which GitLab reads as the digest
     if len(tags) > limit:
         return None
+    return tags_among(target, digest, tags)
+
+
+def tags_among(target: ReadTarget, digest: Digest, tags: Iterable[str]) -> tuple[str, ...]:
+    """Those of these tags that name a manifest now, sorted; each costs a request.
+
+    Raises:
+        Wasm2OciError: the place cannot be read.
+    """
     found: list[str] = []
 
     def look(tag: str, check: Callable[[], None]) -> None:

@@ -39,6 +39,7 @@ __all__ = [
     "RegistryToken",
     "credential_files",
     "docker_config_path",
+    "podman_config_path",
 ]
 
 VARIABLE: Final = "WASM2OCI_REGISTRY"
@@ -101,6 +102,12 @@ def docker_config_path(environ: "Mapping[str, str]", home: Path) -> Path:
     return (Path(folder) if folder else home / ".docker") / "config.json"
 
 
+def podman_config_path(environ: "Mapping[str, str]", home: Path) -> Path:
+    """Where podman and skopeo keep credentials that outlive a session."""
+    config = environ.get("XDG_CONFIG_HOME")
+    return (Path(config) if config else home / ".config") / "containers" / "auth.json"
+
+
 def credential_files(environ: "Mapping[str, str]", home: Path, registry_config: Path | None) -> list[tuple[Path, bool]]:
     """The credential files in the order in which they are read, and whether each is a legacy `.dockercfg`."""
     if registry_config is not None:
@@ -111,8 +118,7 @@ def credential_files(environ: "Mapping[str, str]", home: Path, registry_config: 
         runtime = environ.get("XDG_RUNTIME_DIR")
         if runtime:
             files.append(Path(runtime) / "containers" / "auth.json")
-        config = environ.get("XDG_CONFIG_HOME")
-        files.append((Path(config) if config else home / ".config") / "containers" / "auth.json")
+        files.append(podman_config_path(environ, home))
     files.append(docker_config_path(environ, home))
     return [*((path, False) for path in files), (home / ".dockercfg", True)]
 

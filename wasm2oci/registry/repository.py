@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.content.target import ChildMissingError
 from wasm2oci.content.verify import BytesContent, CheckedBytes, VerifiedContent, read_all, verified
 from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, Wasm2OciError
+from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.endpoints import (
     DELETE_BLOB,
@@ -27,7 +28,7 @@ from wasm2oci.oci.endpoints import (
 )
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import check_tag, join_name, parse_name
-from wasm2oci.oci.wire import ERROR_BODY_MAX, MANIFEST_MAX, load_object
+from wasm2oci.oci.wire import ERROR_BODY_MAX, MANIFEST_MAX
 from wasm2oci.registry.exchange import Exchange
 from wasm2oci.registry.manifests import (
     ManifestDigestError,
@@ -41,7 +42,6 @@ from wasm2oci.registry.problems import (
     ManifestUnknownError,
     NotSupportedError,
     ResponseError,
-    is_markup,
 )
 from wasm2oci.registry.scope import Scope
 from wasm2oci.registry.upload import UNASKED_MAX
@@ -183,6 +183,22 @@ class Repository:
         """The bytes of a blob from `start` on; see `content.target.Resumer`."""
         return self._download(descriptor, start)
 
+    def find_blob(self, digest: "Digest") -> Descriptor:
+        """The blob of this digest, as the registry tells its size.
+
+        Raises:
+            NotFoundError: it is not here.
+            UnsupportedError: the registry does not tell.
+        """
+        response = self._exchange.send(HEAD_BLOB, digest)
+        response.drain()
+        found = Descriptor(mt.OCTET_STREAM, digest, response.length or 0)
+        if response.status == 200:
+            if response.length is None:
+                raise NotSupportedError(f"{self} does not tell the size of {digest}")
+            return found
+        raise self._explained(response, found)
+
     def tags(self) -> "Iterator[str]":
         """Every tag, page by page, in the order of the registry.
 
@@ -192,30 +208,18 @@ class Repository:
 
         Spec: distribution-spec, end-8.
         """
-        from wasm2oci.registry.paging import Pages
+        from wasm2oci.registry.listing import list_entries
 
-        url = self._exchange.request(LIST_TAGS, query=[("n", str(_TAGS_PAGE))]).url
-        pages = Pages(url)
-        while True:
-            response, body = self._exchange.read(LIST_TAGS, location=url, limit=_TAGS_BODY_MAX, what="a page of tags")
-            if response.status != 200:
-                raise self._exchange.refusal(response, body, str(self))
-            try:  # whatever its Content-Type is: some send JSON as text/html
-                tags = load_object(body, "page of tags").get("tags") or []
-            except InvalidInputError as error:
-                if is_markup(body):
-                    raise ResponseError(f"{self.host} answers with a web page, not with tags") from error
-                raise ResponseError(f"{self.host}: {error.message}") from error
-            if not isinstance(tags, list):
-                raise ResponseError(f"{self.host} answers with something that is not a list of tags")
-            pages.charge(body, len(tags))
-            for tag in tags:
-                if isinstance(tag, str) and _is_tag(tag):  # what is not a tag can neither be shown nor pulled
-                    yield tag
-            following = pages.after(url, response.headers.all("link"))
-            if following is None:
-                return
-            url = following
+        exchange = self._exchange
+        for tag in list_entries(
+            self.host,
+            exchange.request(LIST_TAGS, query=[("n", str(_TAGS_PAGE))]).url,
+            "tags",
+            lambda url: exchange.read(LIST_TAGS, location=url, limit=_TAGS_BODY_MAX, what="a page of tags"),
+            lambda response, body: exchange.refusal(response, body, str(self)),
+        ):
+            if isinstance(tag, str) and _is_tag(tag):  # what is not a tag can neither be shown nor pulled
+                yield tag
 
     def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> "Iterable[Descriptor]":
         """Descriptors of the manifests whose subject this is, by the API or the fallback tag."""

@@ -19,6 +19,9 @@ def command(
     Asks for what is not given, on a terminal. In scripts:
 
       printenv TOKEN | wasm2oci login ghcr.io -u NAME --password-stdin
+
+    With HOST/PATH they are for the repositories below that path, and are kept
+    where podman and skopeo keep such: docker does not know them.
     """
     if terminal.interactive and options.password is None:
         if options.username is None and not options.identity_token:
@@ -31,5 +34,5 @@ def command(
     if result.plaintext:
         output.warn(f"the password is kept unencrypted in {result.stored}; a credential helper would keep it safer")
     if result.hidden_by is not None:
-        output.warn(f"other credentials for {host} are used before these: {result.hidden_by} is asked first")
-    output.result(result, fields(("Logged in to", host), ("Kept in", result.stored)))
+        output.warn(f"other credentials for {result.registry} are used before these: {result.hidden_by} is asked first")
+    output.result(result, fields(("Logged in to", result.registry), ("Kept in", result.stored)))

@@ -36,6 +36,15 @@ def command(
     annotation_file: Annotated[
         Path | None, Option("--annotation-file", metavar="FILE", help="JSON object with annotations.")
     ] = None,
+    annotate_from: Annotated[
+        list[str] | None,
+        Option(
+            "--annotate-from",
+            metavar="module|git|FILE",
+            help="Annotate with what the module, git or a package file (Cargo.toml, package.json) says; repeatable.",
+            setting="push.annotate-from",
+        ),
+    ] = None,
     title: Annotated[
         str | None,
         Option("--title", metavar="NAME", help="File name that a pull gives it, if not FILE's own name."),
@@ -80,6 +89,7 @@ def command(
             title=title,
             annotations=dict(map(parse_annotation, annotation or ())),
             annotation_file=annotation_file,
+            annotate_from=annotate_from or (),
             created=created,
             author=author,
             force=force,

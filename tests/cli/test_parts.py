@@ -1,0 +1,207 @@
+"""Attached files, what refers to what, blobs, manifests and the cache: in registries, a layout and an archive."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.support import invoke
+from tests.cli.transcripts import HELLO
+from tests.support.docker_registry import docker_registry, missing_reason
+from tests.support.registry_server import registry_server
+from wasm2oci import Client
+from wasm2oci.oci.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.support import Ran
+
+TYPE = "application/vnd.example.report"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Somewhere that artifacts are, and a folder to work in."""
+
+    name: str
+    folder: Path
+
+    def __call__(self, line: str, *, fails: int = 0, stdin: bytes = b"") -> Ran:
+        """Run `wasm2oci` there; `APP` stands for a repository. It must end in this exit code."""
+        words = shlex.split(line.replace("APP", self.name))
+        ran = invoke(*words, cwd=self.folder, env={"HOME": str(self.folder / "home")}, stdin=stdin)
+        assert ran.code == fails, ran.stderr
+        return ran
+
+    def json(self, line: str) -> Any:
+        """The document that a command prints."""
+        return json.loads(self(f"{line} --format json").stdout)
+
+
+@pytest.fixture(params=["serve", pytest.param("docker-registry", marks=pytest.mark.registry), "layout", "archive"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    (tmp_path / "one.wasm").write_bytes(HELLO)
+    (tmp_path / "report.json").write_text('{"ok": true}')
+    if request.param == "serve":
+        with registry_server() as registry:
+            yield pushed(Place(f"{registry.address}/a/app", tmp_path))
+    elif request.param == "docker-registry":
+        if (reason := missing_reason()) is not None:
+            pytest.skip(reason)
+        with docker_registry(tmp_path / "registry") as other:
+            yield pushed(Place(f"{other.host}/a/app", tmp_path))
+    else:
+        yield pushed(Place("oci-layout:out" if request.param == "layout" else "oci-archive:out.tar", tmp_path))
+
+
+def pushed(place: Place) -> Place:
+    place("push one.wasm APP:v1")
+    return place
+
+
+def test_files_are_attached_found_and_taken_along(place: Place) -> None:
+    done = place.json(f"attach APP:v1 --artifact-type {TYPE} report.json:application/json -a by=me")
+    assert done["subject"]["digest"] == place.json("resolve APP:v1")["manifest"]["digest"]
+    assert [(file["mediaType"], file["annotations"]) for file in done["files"]] == [
+        ("application/json", {"org.opencontainers.image.title": "report.json"})
+    ]
+    again = place.json(f"attach APP:v1 --artifact-type {TYPE} report.json:application/json -a by=me")
+    assert again["manifest"]["digest"] == done["manifest"]["digest"]
+    nested = place.json(f"attach {done['pinned']} --artifact-type {TYPE}.note -a text=seen")
+    found = place.json("discover APP:v1")["referrers"]
+    assert [(one["depth"], one["manifest"]["digest"], one["manifest"]["artifactType"]) for one in found] == [
+        (1, done["manifest"]["digest"], TYPE),
+        (2, nested["manifest"]["digest"], f"{TYPE}.note"),
+    ]
+    assert found[0]["manifest"]["annotations"] == {"by": "me"}
+    assert len(place.json("discover APP:v1 --depth 1")["referrers"]) == 1
+    assert place.json(f"discover APP:v1 --artifact-type {TYPE}.note")["referrers"] == []
+    lines = place("discover APP:v1").stdout.splitlines()
+    assert lines[1].startswith(f"  {TYPE}  sha256:")
+    assert lines[2].startswith(f"    {TYPE}.note  sha256:")
+    place("copy -r APP:v1 oci-layout:taken:v1")
+    assert len(place.json("discover oci-layout:taken:v1")["referrers"]) == 2
+    place(f"pull {done['pinned']} --force -o back.json", fails=8)  # it holds no module, and says so
+    layer = done["files"][0]["digest"]
+    place(f"blob get APP@{layer} -o back.json")
+    assert (place.folder / "back.json").read_text() == '{"ok": true}'
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "code"),
+    [
+        ("attach APP:v1 --artifact-type nonsense", "not a media type", 3),
+        ("attach APP:v1 none.json", "none.json", 4),
+        ("attach APP:none report.json", "", 4),
+        ("attach APP:v1 -a novalue", "not an annotation", 3),
+        ("blob get APP:v1", "has no digest", 2),
+        ("blob get APP", "has no digest", 2),
+        (f"blob get APP@sha256:{'0' * 64}", "", 4),
+        (f"blob head APP@sha256:{'0' * 64}", "", 4),
+        ("blob put APP", "put takes a file", 2),
+        (f"blob put APP@sha256:{'0' * 64} one.wasm", "nothing was pushed", 6),
+        ("blob delete APP@sha256:x --yes", "", 3),
+        (f"blob delete APP@sha256:{'0' * 64}", "needs a confirmation", 2),
+        ("manifest put APP:v2 one.wasm", "", 3),
+        ("manifest get APP:none", "", 4),
+        ("manifest fetch APP:v1", "'fetch' is not one of get, config, head, put, delete", 2),
+    ],
+)
+def test_what_cannot_be_done_is_refused(place: Place, line: str, message: str, code: int) -> None:
+    ran = place(line, fails=code)
+    assert message in ran.stderr
+
+
+def test_blobs_go_in_and_out_by_digest(place: Place) -> None:
+    data = os.urandom(300_000)
+    (place.folder / "data").write_bytes(data)
+    digest = Digest.of(data)
+    put = place.json("blob put APP data")
+    assert (put["blob"]["digest"], put["existed"]) == (str(digest), False)
+    # The blob is there; a registry may look for it anew.
+    assert place.json("blob head APP@" + str(digest))["blob"]["size"] == len(data)
+    assert place.json("blob put APP data")["existed"]
+    assert place(f"blob get APP@{digest}").stdout_bytes == data
+    place(f"blob get APP@{digest} -o copy -q")
+    assert (place.folder / "copy").read_bytes() == data
+    assert place("blob put APP - -q", stdin=b"from a pipe").stdout.strip() == str(Digest.of(b"from a pipe"))
+    place(f"blob delete APP@{digest} --yes")
+    place(f"blob get APP@{digest}", fails=4)
+
+
+def test_manifests_and_configs_are_bytes(place: Place) -> None:
+    raw = place("manifest get APP:v1").stdout_bytes
+    descriptor = place.json("manifest head APP:v1")["manifest"]
+    assert (str(Digest.of(raw)), len(raw)) == (descriptor["digest"], descriptor["size"])
+    document = json.loads(raw)
+    config = place("manifest config APP:v1").stdout_bytes
+    assert str(Digest.of(config)) == document["config"]["digest"]
+    document["annotations"] = {"changed": "yes"}
+    (place.folder / "new.json").write_text(json.dumps(document))
+    put = place.json("manifest put APP:v2,v3 new.json")
+    assert put["tags"] == ["v2", "v3"]
+    assert place("manifest get APP:v3").stdout_bytes == (place.folder / "new.json").read_bytes()
+    place("manifest put APP:v1 new.json --no-overwrite", fails=6)
+    place(f"manifest put APP@{descriptor['digest']} new.json", fails=6)
+    place("manifest put APP:v4 - -q", stdin=raw)
+    assert place("resolve APP:v4").stdout.strip() == descriptor["digest"]
+    place("manifest delete APP:v3 --yes")
+    place("manifest get APP:v3", fails=4)
+    place("pull APP:v1 -o back.wasm")
+
+
+def test_the_cache_is_shown_listed_and_made_smaller(tmp_path: Path) -> None:
+    (tmp_path / "one.wasm").write_bytes(HELLO)
+    env = {"HOME": str(tmp_path / "home"), "WASM2OCI_CACHE": str(tmp_path / "store")}
+
+    def run(line: str, fails: int = 0) -> Ran:
+        ran = invoke(*line.split(), cwd=tmp_path, env=env)
+        assert ran.code == fails, ran.stderr
+        return ran
+
+    assert json.loads(run("cache --format json").stdout)["blobs"] == 0
+    assert run("cache clear -q").stdout.strip() == "0"
+    with registry_server() as registry:
+        run(f"push one.wasm {registry.address}/a/app:v1")
+        run(f"pull {registry.address}/a/app:v1 -o back.wasm")
+    state = json.loads(run("cache show --format json").stdout)
+    assert state["blobs"] >= 1
+    assert state["size"] >= len(HELLO)
+    listed = json.loads(run("cache ls --format json").stdout)["blobs"]
+    assert str(Digest.of(HELLO)) in {blob["digest"] for blob in listed}
+    assert sum(blob["size"] for blob in listed) == state["size"]
+    assert json.loads(run("cache prune --limit 1GiB --format json").stdout)["size"] == state["size"]
+    (tmp_path / "store" / "code").mkdir()
+    (tmp_path / "store" / "code" / "made").write_bytes(bytes(77))
+    assert json.loads(run("cache --format json").stdout)["codeSize"] == 77
+    assert "Limit:" in run("cache").stdout
+    cleared = json.loads(run("cache clear --format json").stdout)
+    assert cleared["size"] == 0
+    assert cleared["removed"] >= state["size"] + 77
+    assert run("cache ls").stdout == ""
+    assert "prune and --limit go together" in run("cache prune", 2).stderr
+    assert "is not a size" in run("cache prune --limit much", 2).stderr
+
+
+def test_the_library_attaches_and_moves_parts(tmp_path: Path) -> None:
+    with Client(environ={"HOME": str(tmp_path)}) as client:
+        name = f"oci-layout:{tmp_path}/out"
+        client.push(HELLO, f"{name}:v1", title="a.wasm")
+        blob = client.put_blob(b"some bytes", name)
+        stream = io.BytesIO()
+        client.get_blob(blob.reference, stream)
+        assert stream.getvalue() == b"some bytes"
+        assert client.get_blob(blob.reference).blob.size == 10
+        attached = client.attach(f"{name}:v1", "a/b", annotations={"x": "y"})
+        assert [one.manifest.digest for one in client.discover(f"{name}:v1").referrers] == [attached.manifest.digest]
+        config = json.loads(client.config(f"{name}:v1"))
+        assert config["os"] == "wasip1" or "architecture" in config
+        client.delete_blob(blob.reference)

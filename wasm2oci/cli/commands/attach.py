@@ -1,0 +1,61 @@
+"""`wasm2oci attach`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.options import ReferenceArgument
+from wasm2oci.cli.output import Output, fields
+from wasm2oci.cli.progress import transfer
+from wasm2oci.client import Client, parse_annotation
+
+__all__ = ["command"]
+
+
+def command(
+    output: Output,
+    *,
+    ref: ReferenceArgument,
+    files: Annotated[
+        list[str] | None, Argument("[FILE[:TYPE]...]", "The files, each with its media type if it has one.")
+    ] = None,
+    artifact_type: Annotated[
+        str, Option("--artifact-type", metavar="TYPE", help="What is attached: a media type.")
+    ] = "application/vnd.unknown.artifact.v1",
+    annotation: Annotated[
+        list[str] | None,
+        Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotate the manifest; repeatable."),
+    ] = None,
+    client: Client,
+) -> None:
+    """Attach files to an artifact: they become one of their own that refers to it.
+
+    It is found by discover, tree and inspect, and travels with copy -r. The same
+    files and annotations make the same digest. Nothing is signed: for signed
+    statements use attest and sbom --attach.
+
+      wasm2oci attach ghcr.io/me/app:v1 --artifact-type application/vnd.me.report report.json:application/json
+    """
+    with transfer(output, "Uploaded", "Uploading") as progress:
+        result = client.attach(
+            ref,
+            artifact_type,
+            [_typed(file) for file in files or ()],
+            annotations=dict(map(parse_annotation, annotation or ())),
+            progress=progress,
+        )
+    lines = fields(
+        ("Attached to", f"{result.reference} ({result.subject.digest.short})"),
+        ("Digest", result.manifest.digest),
+        ("Type", result.artifact_type),
+        ("Files", [f"{file.title}  {file.size:,}  {file.media_type}" for file in result.files] or None),
+    )
+    output.result(result, lines, quiet=result.pinned)
+
+
+def _typed(text: str) -> str | tuple[str, str]:
+    # What follows the last colon is a media type only if it looks like one: paths may have colons.
+    path, colon, media_type = text.rpartition(":")
+    if colon and path and "/" in media_type and not Path(text).exists():
+        return path, media_type
+    return text

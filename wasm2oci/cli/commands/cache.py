@@ -1,0 +1,69 @@
+"""`wasm2oci cache`."""
+
+from enum import StrEnum
+from typing import Annotated, NamedTuple
+
+from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.output import Output, fields, size_text
+from wasm2oci.client import CachedBlob, Client
+from wasm2oci.errors import UsageError
+
+__all__ = ["CacheListing", "command"]
+
+
+class CacheAction(StrEnum):
+    """What is done."""
+
+    SHOW = "show"
+    LS = "ls"
+    PRUNE = "prune"
+    CLEAR = "clear"
+
+
+class CacheListing(NamedTuple):
+    """The blobs of the cache, the one that was used last first."""
+
+    blobs: tuple[CachedBlob, ...]
+
+
+def command(
+    output: Output,
+    *,
+    action: Annotated[CacheAction, Argument("[ACTION]", "show, ls, prune or clear.")] = CacheAction.SHOW,
+    limit: Annotated[
+        str | None, Option("--limit", metavar="SIZE", help="For prune: what blobs may take, such as 200MiB.")
+    ] = None,
+    client: Client,
+) -> None:
+    """Show what the cache of downloads takes, list it, or make it smaller.
+
+      wasm2oci cache                       where it is, and what it takes
+      wasm2oci cache ls                    each blob, the last used first
+      wasm2oci cache prune --limit 200MiB  keep what was used last
+      wasm2oci cache clear                 remove all of it
+
+    It never takes more than its limit, and is never trusted: what is read from it
+    is verified. Removing it costs nothing but downloads.
+    """
+    if (action is CacheAction.PRUNE) != (limit is not None):
+        raise UsageError("prune and --limit go together")
+    if action is CacheAction.SHOW:
+        state = client.cache_state()
+        lines = fields(
+            ("Folder", state.folder),
+            ("Blobs", f"{state.blobs:,} ({size_text(state.size)})"),
+            ("Broken off", size_text(state.partial_size) if state.partial_size else None),
+            ("Compiled code", size_text(state.code_size) if state.code_size else None),
+            ("Limit", size_text(state.limit)),
+        )
+        output.result(state, lines, quiet=str(state.size))
+    elif action is CacheAction.LS:
+        blobs = client.cached_blobs()
+        lines_of = [f"{blob.digest}  {blob.size:>12,}  {blob.used}" for blob in blobs]
+        output.result(CacheListing(blobs), lines_of, quiet=[str(blob.digest) for blob in blobs])
+    else:
+        from wasm2oci.cli.run_options import parse_size
+
+        pruned = client.prune_cache(0 if limit is None else parse_size(limit, "--limit"))
+        lines = fields(("Removed", size_text(pruned.removed)), ("Left", size_text(pruned.size)))
+        output.result(pruned, lines, quiet=str(pruned.removed))

@@ -1,0 +1,34 @@
+"""`wasm2oci discover`."""
+
+from typing import Annotated
+
+from wasm2oci.cli.declare import Option
+from wasm2oci.cli.options import ReferenceArgument
+from wasm2oci.cli.output import Output
+from wasm2oci.client import Client
+
+__all__ = ["command"]
+
+
+def command(
+    output: Output,
+    *,
+    ref: ReferenceArgument,
+    artifact_type: Annotated[
+        str | None, Option("--artifact-type", metavar="TYPE", help="Only what has this type.")
+    ] = None,
+    depth: Annotated[
+        int, Option("--depth", metavar="N", help="How far to go: 1 for what refers to REF itself.", minimum=1)
+    ] = 100,
+    client: Client,
+) -> None:
+    """List what refers to an artifact, and what refers to that.
+
+    Without verifying anything; `tree` shows parts and signatures too.
+    """
+    result = client.discover(ref, artifact_type=artifact_type, depth=depth)
+    lines = [f"{ref}  {result.manifest.digest}"]
+    for found in result.referrers:
+        manifest = found.manifest
+        lines.append(f"{'  ' * found.depth}{manifest.artifact_type or manifest.media_type}  {manifest.digest}")
+    output.result(result, lines, quiet=[str(found.manifest.digest) for found in result.referrers])

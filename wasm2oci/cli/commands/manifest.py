@@ -1,0 +1,89 @@
+"""`wasm2oci manifest`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.options import PlatformOption
+from wasm2oci.cli.output import Output, fields
+from wasm2oci.cli.terminal import Terminal
+from wasm2oci.client import Client
+from wasm2oci.errors import InvalidInputError, UsageError
+
+__all__ = ["command"]
+
+_MAX = 4 << 20
+"""Bytes of a manifest that are read: no registry takes more."""
+
+
+class ManifestAction(StrEnum):
+    """What is done."""
+
+    GET = "get"
+    CONFIG = "config"
+    HEAD = "head"
+    PUT = "put"
+    DELETE = "delete"
+
+
+def command(
+    output: Output,
+    terminal: Terminal,
+    *,
+    action: Annotated[ManifestAction, Argument("ACTION", "get, config, head, put or delete.")],
+    ref: Annotated[str, Argument("REF", "HOST/NAME:TAG or HOST/NAME@DIGEST; for put HOST/NAME:TAG,TAG too.")],
+    file: Annotated[str | None, Argument("[FILE]", "For put: the file; - reads standard input.", dash=True)] = None,
+    platform: PlatformOption = None,
+    media_type: Annotated[
+        str | None, Option("--media-type", metavar="TYPE", help="For put: of the manifest, if it does not say.")
+    ] = None,
+    no_overwrite: Annotated[
+        bool, Option("--no-overwrite", help="For put: refuse when a tag means something else there.")
+    ] = False,
+    yes: Annotated[bool, Option("--yes", "-y", help="For delete: do not ask.")] = False,
+    client: Client,
+) -> None:
+    """Get, look for, put or delete a manifest as it is, or get its config.
+
+      wasm2oci manifest get ghcr.io/me/app:v1          the bytes, exactly
+      wasm2oci manifest get REF --platform wasi/wasm   of one entry of an index
+      wasm2oci manifest config ghcr.io/me/app:v1       the bytes of the config
+      wasm2oci manifest head ghcr.io/me/app:v1         its descriptor
+      wasm2oci manifest put localhost:5000/app:v2 manifest.json
+
+    What a manifest names has to be there before it is put. delete removes the
+    manifest with all its tags, as the command delete does.
+    """
+    if (action is ManifestAction.PUT) != (file is not None):
+        raise UsageError("put takes a file, and nothing else does")
+    if action is ManifestAction.GET:
+        exact = ref if platform is None else client.resolve(ref, platform=platform).pinned
+        output.raw(client.manifest(exact))
+    elif action is ManifestAction.CONFIG:
+        output.raw(client.config(ref, platform=platform))
+    elif action is ManifestAction.HEAD:
+        found = client.resolve(ref, platform=platform)
+        manifest = found.manifest
+        lines = fields(("Digest", manifest.digest), ("Size", f"{manifest.size:,}"), ("Type", manifest.media_type))
+        output.result(found, lines, quiet=str(manifest.digest))
+    elif action is ManifestAction.PUT:
+        raw = terminal.stdin.read(_MAX + 1) if file == "-" else _read(Path(file or ""))
+        if len(raw) > _MAX:
+            raise InvalidInputError(f"a manifest has at most {_MAX:,} bytes")
+        put = client.put_manifest(raw, ref, media_type=media_type, overwrite=not no_overwrite)
+        output.result(put, fields(("Pushed", put.reference), ("Digest", put.manifest.digest)), quiet=put.pinned)
+    else:
+        if not yes and not terminal.confirm(f"Remove {ref} and every tag of the same manifest?"):
+            raise UsageError(
+                "nothing was removed: this needs a confirmation", hint="add --yes where there is no terminal"
+            )
+        gone = client.delete(ref)
+        output.result(gone, fields(("Removed", ref), ("Digest", gone.manifest.digest)), quiet=str(gone.manifest.digest))
+
+
+def _read(path: Path) -> bytes:
+    from wasm2oci.base.files import local_errors
+
+    with local_errors(path), path.open("rb") as file:
+        return file.read(_MAX + 1)

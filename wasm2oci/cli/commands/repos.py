@@ -1,0 +1,28 @@
+"""`wasm2oci repos`."""
+
+from typing import Annotated
+
+from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.output import Output
+from wasm2oci.client import Client
+
+__all__ = ["command"]
+
+
+def command(
+    output: Output,
+    client: Client,
+    *,
+    registry: Annotated[str, Argument("HOST", "The registry, or HOST/PREFIX for what is below that.")],
+    limit: Annotated[int | None, Option("--limit", metavar="N", help="Not more than so many.", minimum=1)] = None,
+) -> None:
+    """List the repositories of a registry, one a line.
+
+    The specification has no such list. Most registries that one runs oneself
+    give one; the large hosted ones mostly do not.
+    """
+    result = client.repositories(registry, limit=limit)
+    if result.more:
+        output.note("there are more repositories; see --limit")
+    host = registry.partition("/")[0]
+    output.result(result, [f"{host}/{name}" for name in result.repositories], quiet=result.repositories)

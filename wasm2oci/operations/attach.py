@@ -1,0 +1,101 @@
+"""Attach: files become an artifact that refers to another one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from wasm2oci.content.progress import SILENT
+from wasm2oci.operations.names import pinned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from wasm2oci.content.progress import Progress
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.environment import Environment
+    from wasm2oci.packager.referrer import ReferrerFile
+
+__all__ = ["AttachRequest", "AttachedArtifact", "attach"]
+
+
+class AttachRequest(NamedTuple):
+    """What is attached to which artifact.
+
+    Args:
+        subject: the artifact.
+        artifact_type: of what is attached: a media type.
+        files: each with its media type.
+        annotations: of the manifest.
+    """
+
+    subject: Location
+    artifact_type: str
+    files: Sequence[tuple[Path, str]]
+    annotations: Mapping[str, str]
+
+
+class AttachedArtifact(NamedTuple):
+    """What was attached.
+
+    Attributes:
+        reference: the artifact that it refers to, as it was given.
+        pinned: what was attached, by digest.
+        subject: the artifact that it refers to.
+        manifest: of what was attached.
+        artifact_type: of what was attached.
+        files: its files, each with its title.
+        transferred_bytes: how much moved.
+    """
+
+    reference: str
+    pinned: str
+    subject: Descriptor
+    manifest: Descriptor
+    artifact_type: str
+    files: tuple[Descriptor, ...]
+    transferred_bytes: int
+
+
+def attach(request: AttachRequest, environment: Environment, progress: Progress = SILENT) -> AttachedArtifact:
+    """Push an artifact of these files, whose subject is another artifact.
+
+    Raises:
+        NotFoundError: there is no such artifact, or no such file.
+        InvalidInputError: a media type, a title or an annotation is malformed.
+        Wasm2OciError: a file cannot be read, or the place failed.
+    """
+    from wasm2oci.content.copy import copy
+    from wasm2oci.packager.referrer import build_referrer
+
+    files = [_file(path, media_type) for path, media_type in request.files]
+    with environment.places() as places:
+        target = places.write(request.subject)
+        subject = target.resolve(places.identifier(request.subject))
+        built = build_referrer(subject, request.artifact_type, files, request.annotations)
+        result = copy(built.target, built.root, target, progress=progress)
+    for problem in result.unlisted:
+        environment.warn(f"it is stored, and not listed as referring to {subject.digest}: {problem.message}")
+    return AttachedArtifact(
+        reference=str(request.subject),
+        pinned=pinned(request.subject, built.root.digest),
+        subject=subject,
+        manifest=built.root,
+        artifact_type=request.artifact_type,
+        files=built.files,
+        transferred_bytes=result.transferred,
+    )
+
+
+def _file(path: Path, media_type: str) -> ReferrerFile:
+    from wasm2oci.content.verify import FileContent
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.digest import Digest
+    from wasm2oci.packager.referrer import ReferrerFile
+
+    content, size, hasher = FileContent(path), 0, Digest.of(b"").hasher()
+    for chunk in content:
+        hasher.update(chunk)
+        size += len(chunk)
+    return ReferrerFile(Descriptor(media_type, hasher.digest(), size), path.name, content)

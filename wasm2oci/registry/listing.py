@@ -1,0 +1,57 @@
+"""A listing over its pages: tags of a repository, repositories of a registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wasm2oci.errors import InvalidInputError
+from wasm2oci.oci.wire import load_object
+from wasm2oci.registry.paging import Pages
+from wasm2oci.registry.problems import ResponseError, is_markup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wasm2oci.errors import Wasm2OciError
+    from wasm2oci.registry.messages import Response
+
+__all__ = ["list_entries"]
+
+
+def list_entries(
+    host: str,
+    url: str,
+    member: str,
+    read: Callable[[str], tuple[Response, bytes]],
+    refusal: Callable[[Response, bytes], Wasm2OciError],
+) -> Iterator[Any]:
+    """The entries of a listing, page by page, unchecked.
+
+    Args:
+        host: of the registry, for messages.
+        url: of the first page.
+        member: of the JSON object that has the entries.
+        read: gets a page.
+        refusal: makes an error of an answer that is not 200.
+
+    Raises (when iterated):
+        ResponseError: a page is not what it should be.
+        RegistryError: the listing leads astray or never ends.
+    """
+    pages = Pages(url)
+    following: str | None = url
+    while following is not None:
+        response, body = read(following)
+        if response.status != 200:
+            raise refusal(response, body)
+        try:  # whatever its Content-Type is: some send JSON as text/html
+            entries = load_object(body, f"page of {member}").get(member) or []
+        except InvalidInputError as error:
+            if is_markup(body):
+                raise ResponseError(f"{host} answers with a web page, not with {member}") from error
+            raise ResponseError(f"{host}: {error.message}") from error
+        if not isinstance(entries, list):
+            raise ResponseError(f"{host} answers with something that is not a list of {member}")
+        pages.charge(body, len(entries))
+        yield from entries
+        following = pages.after(following, response.headers.all("link"))
