@@ -111,7 +111,6 @@ OTHER_VARIABLES: Final = {
     "SOURCE_DATE_EPOCH": "The date that push writes, in seconds since 1970.",
     "COSIGN_PASSWORD": "Password of a private key.",
     "NO_COLOR": "No colours, whatever its value.",
-    "COLUMNS": "How wide help and results are, where the terminal does not say.",
     "TERM": "dumb: no colours and no progress bars.",
     "COLUMNS": "Width of the terminal, instead of what the terminal reports.",
 }
