@@ -41,20 +41,21 @@ def test_every_instruction_has_a_lowering() -> None:
 def test_the_suite_runs_every_instruction(monkeypatch: pytest.MonkeyPatch) -> None:
     """A function is translated when a command calls it first: what is never called counts for nothing."""
     seen: set[str] = set()
+    untested = {*TRUNCATIONS, "atomic.fence"}
 
     def listen(module: syntax.Module, index: int, options: Options) -> Source:
         seen.update(instruction.mnemonic for instruction in instructions(module, index - module.imported_funcs)[1])
         return translate_function(module, index, options)
 
     monkeypatch.setattr("wasm2oci.engine.translate.function.translate_function", listen)
-    for file in (*core_files(), *proposal_files("threads")):
+    for file in (*proposal_files("threads"), *core_files()):
         runner = ScriptRunner(Engine())
         for command in file.commands():
             with suppress(Exception):  # what fails is for the test of that file to say
                 runner.run(command)
-        if seen >= EXECUTED:
+        if seen >= EXECUTED - untested:
             break
-    assert EXECUTED - seen == {*TRUNCATIONS, "atomic.fence"}, "what the suite does not run, and is tested here instead"
+    assert EXECUTED - seen == untested, "what the suite does not run, and is tested here instead"
 
 
 @pytest.mark.parametrize("mnemonic", TRUNCATIONS)

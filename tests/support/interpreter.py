@@ -231,11 +231,11 @@ class _Activation:
     def run(self) -> _Call | None:
         """Goes on until the next call, or the end."""
         steps = self.steps
-        while self.pc < len(steps):
-            step = steps[self.pc]
-            self.pc += 1
-            asked = step(self)
-            if isinstance(asked, _Call):
+        end = len(steps)
+        while (pc := self.pc) < end:
+            self.pc = pc + 1
+            asked = steps[pc](self)
+            if asked is not None:
                 return asked
         return None
 
@@ -455,6 +455,10 @@ def _select(a: _Activation, *_: Any) -> None:
     a.stack.append(first if condition else second)
 
 
+def _drop(a: _Activation) -> None:
+    a.stack.pop()
+
+
 def _local_set(a: _Activation, index: int) -> None:
     a.locals[index] = a.stack.pop()
 
@@ -571,7 +575,7 @@ def _array_len(array: Any) -> int:
 _PLAIN: dict[str, Callable[..., None]] = {
     "nop": lambda a: None,
     "unreachable": _unreachable,
-    "drop": lambda a: a.stack.pop(),
+    "drop": _drop,
     "select": _select,
     "select_t": _select,
     "local.get": lambda a, x: a.stack.append(a.locals[x]),
@@ -648,8 +652,8 @@ def _array_init(a: _Activation, function: Callable[..., None], segment: Any) -> 
 
 
 # --- entry -------------------------------------------------------------------------------------
-_Step = Callable[[_Activation], Any]
-"""An instruction that was looked up; a call is what it returns."""
+_Step = Callable[[_Activation], _Call | None]
+"""An instruction that was looked up."""
 
 
 def _step(instruction: Instruction) -> _Step:
@@ -673,6 +677,9 @@ def _step(instruction: Instruction) -> _Step:
         value = read(immediates[0]) if read else immediates[0]
         return lambda a: a.stack.append(value)
     plain = _PLAIN[name]
+    if len(immediates) == 1:
+        only = immediates[0]
+        return lambda a: plain(a, only)
     return lambda a: plain(a, *immediates)
 
 

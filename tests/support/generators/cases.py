@@ -11,13 +11,14 @@ another engine is observed as `HANG`.
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import struct
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import wasmtime
@@ -42,6 +43,7 @@ __all__ = [
     "NUMBERS",
     "Call",
     "Case",
+    "Image",
     "Interpreting",
     "Observation",
     "Referee",
@@ -107,13 +109,22 @@ class Case:
     fuel: int = 5_000_000
 
 
+class Image(bytes):
+    """The content of a memory, which is printed as its size and a checksum."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{len(self)}:{zlib.crc32(self):08x}"
+
+
 class Observation(NamedTuple):
     """What can be seen of one call: see the top of this file."""
 
     call: Call
     outcome: Any
     globals: tuple[Any, ...]
-    memories: tuple[str, ...]
+    memories: tuple[Image, ...]
 
 
 class Referee(Enum):
@@ -131,9 +142,9 @@ class Interpreting(Linker):
         interpret(runtime)
 
 
-def interpreting() -> Linker:
-    """A linker that interprets."""
-    return Interpreting(Engine(features=WASM_3))
+def interpreting(number: int = 0) -> Linker:
+    """A linker that interprets; of the same engine as `translating(number)`, so that they share decoded modules."""
+    return Interpreting(translating(number).engine)
 
 
 def translating(number: int = 0) -> Linker:
@@ -160,10 +171,6 @@ def observed(type_: int, value: Any) -> Any:
     return "null" if value is None else type(value).__name__
 
 
-def _memory(content: bytes | bytearray) -> str:
-    return f"{len(content)}:{zlib.crc32(content):08x}"
-
-
 # --- this engine and the interpreter -----------------------------------------------------------
 class _Hang(BaseException):
     """The processor time granted was used up."""
@@ -183,11 +190,15 @@ def _granted(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
+_module: Final = lru_cache(1)(Module)
+"""A case is looked at on one engine after the other."""
+
+
 def trace_linker(
     case: Case, linker: Linker, count: int | None = None, seconds: float = CPU_SECONDS
 ) -> list[Observation]:
     """What a linker's instance does in the first `count` calls."""
-    instance = linker.instantiate(Module(linker.engine, case.data))
+    instance = linker.instantiate(_module(linker.engine, case.data))
     exports = instance.exports
     globals_ = [e for e in exports.values() if isinstance(e, Global) and e.type_.value in NUMBERS]
     memories = [e for e in exports.values() if isinstance(e, Memory)]
@@ -201,7 +212,7 @@ def trace_linker(
         except _Hang:
             outcome = HANG
         seen = tuple(observed(item.type_.value, item.value) for item in globals_)
-        trace.append(Observation(call, outcome, seen, tuple(_memory(item.data) for item in memories)))
+        trace.append(Observation(call, outcome, seen, tuple(Image(item.data) for item in memories)))
         if outcome == HANG:
             break
     return trace
@@ -240,6 +251,11 @@ def _foreign(type_: int, value: Any) -> Any:
     return numeric.signed32(value) if type_ == I32 else numeric.signed64(value)
 
 
+def _image(memory: wasmtime.Memory, store: wasmtime.Store) -> Image:
+    size = memory.data_len(store)
+    return Image(ctypes.string_at(memory.data_ptr(store), size))
+
+
 def trace_wasmtime(case: Case) -> list[Observation]:
     """What wasmtime does, up to the first call that uses up its fuel."""
     store = wasmtime.Store(_engine())
@@ -273,6 +289,6 @@ def trace_wasmtime(case: Case) -> list[Observation]:
             many = returned if len(type_.results) > 1 else (returned,)
             outcome = tuple(observed(t, value) for t, value in zip(type_.results, many, strict=False))
         seen = tuple(observed(t, item.value(store)) for t, item in globals_)
-        hashes = tuple(_memory(bytes(item.read(store, 0, item.data_len(store)))) for item in memories)
+        hashes = tuple(_image(item, store) for item in memories)
         trace.append(Observation(call, outcome, seen, hashes))
     return trace

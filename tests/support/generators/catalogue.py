@@ -84,7 +84,7 @@ class Disagreement:
         small = shrink(self.case, self.option, self.referees)
         differences = [
             f";; {this.call.export}{this.call.arguments}: {referee.value} {that[1:]}, translated {this[1:]}"
-            for referee, trace in _expected(small, self.referees).items()
+            for referee, trace in _expected(small, self.referees, self.option).items()
             for this, that in zip(trace_linker(small, translating(self.option)), trace, strict=False)
             if this != that
         ]
@@ -94,12 +94,12 @@ class Disagreement:
         )
 
 
-def _expected(case: Case, referees: Sequence[Referee]) -> dict[Referee, list[Observation]]:
+def _expected(case: Case, referees: Sequence[Referee], option: int) -> dict[Referee, list[Observation]]:
     found: dict[Referee, list[Observation]] = {}
     for referee in referees:
         count = min(map(len, found.values()), default=None)
         found[referee] = (
-            trace_wasmtime(case) if referee is Referee.WASMTIME else trace_linker(case, interpreting(), count)
+            trace_wasmtime(case) if referee is Referee.WASMTIME else trace_linker(case, interpreting(option), count)
         )
     return found
 
@@ -107,7 +107,9 @@ def _expected(case: Case, referees: Sequence[Referee]) -> dict[Referee, list[Obs
 def _differs(generator: Generator, case: Case, option: int) -> bool:
     # Interpreting takes longer than all the rest: where another decides, it is asked about an eighth of the programs.
     referees = generator.referees if option % 8 == 0 else generator.referees[:1]
-    traces = list(_expected(case, referees).values())
+    traces = list(_expected(case, referees, option).values())
+    if not traces[0]:
+        return False  # its first call used the fuel up
     traces.append(trace_linker(case, translating(option), len(traces[0])))
     return any(trace != traces[0] for trace in traces)
 

@@ -15,7 +15,7 @@ from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate, Opcode
 from wasm2oci.engine.translate.codes import BLOCK, CONTROL, END
 from wasm2oci.engine.translate.instructions import decode_body
 
-__all__ = ["Places"]
+__all__ = ["Place", "Places"]
 
 _Test = Callable[[Opcode], bool]
 
@@ -69,17 +69,22 @@ _stores: Final = _holding(".store", "struct.set")
 _ENDS_A_STATEMENT: Final = CONTROL - {BLOCK, END}
 
 
+Place = tuple[int, int, TrapKind | str | None, bool | None]
+"""A function, a statement's offset in it, and what happened there: a trap, an exception (None), or a call."""
+
+
 class Places:
     """The instructions of the functions a trap went through, each decoded once.
 
     Args:
         module: the functions' module.
+        known: what was found before, and what will be.
     """
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, known: dict[Place, int]) -> None:
         self._module = module
         self._bodies: dict[int, list[tuple[int, Any, int]]] = {}
-        self._known: dict[tuple[int, int], int] = {}
+        self._known = known
 
     def caller(self, index: int, offset: int) -> int:
         """The offset of the call in a function that called the one the trap was in, or one on the way to it.
@@ -88,10 +93,11 @@ class Places:
             index: of the function.
             offset: of the statement.
         """
-        known = self._known.get((index, offset))  # a recursion went through it thousands of times
+        place = (index, offset, "call", None)
+        known = self._known.get(place)  # a recursion went through it thousands of times
         if known is None:
             found = self._find(index, offset, _CALLS)
-            known = self._known[index, offset] = offset if found is None else found
+            known = self._known[place] = offset if found is None else found
         return known
 
     def trapped(self, index: int, offset: int, kind: TrapKind | None, *, writes: bool | None = None) -> int:
@@ -106,9 +112,14 @@ class Places:
         can = _THROWS if kind is None else _CAN.get(kind)
         if can is None:
             return offset
-        told = writes is not None and kind in _TOLD
-        found = self._find(index, offset, lambda row: can(row) and (not told or _stores(row) == writes))
-        return self.caller(index, offset) if found is None else found  # a host function's, then
+        place = (index, offset, kind, writes)
+        known = self._known.get(place)
+        if known is None:
+            told = writes is not None and kind in _TOLD
+            found = self._find(index, offset, lambda row: can(row) and (not told or _stores(row) == writes))
+            known = self.caller(index, offset) if found is None else found  # a host function's, then
+            self._known[place] = known
+        return known
 
     def _find(self, index: int, offset: int, can: _Test) -> int | None:
         code = self._bodies.get(index)

@@ -9,15 +9,19 @@ import struct
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind, WasmException
 from wasm2oci.engine.translate.loader import FILE_PREFIX, Loader
-from wasm2oci.engine.translate.places import Places
+from wasm2oci.engine.translate.places import Place, Places
 
 __all__ = ["explain"]
 
 MAX_FRAMES: Final = 200
 """Frames of a trap that are kept, innermost first."""
+
+_found: Final[WeakKeyDictionary[Loader, dict[Place, int]]] = WeakKeyDictionary()
+"""What was found out for earlier traps, as long as the instance lives."""
 
 _ATTRIBUTES: Final = {
     "items": TrapKind.NULL_ARRAY,
@@ -91,9 +95,13 @@ def _kind(error: Exception, traceback: TracebackType) -> TrapKind | None:
 
 def _subscript(traceback: TracebackType) -> TrapKind:
     """What was indexed: the container is loaded where the failing subscript begins in its line."""
+    code = traceback.tb_frame.f_code
+    if not any(name == "items" or name.startswith("t") for name in code.co_names):
+        return TrapKind.MEMORY
+
     import dis  # noqa: PLC0415 - slow to import, rarely needed
 
-    instructions = list(dis.get_instructions(traceback.tb_frame.f_code))
+    instructions = list(dis.get_instructions(code))
     failing = next((i for i in instructions if i.offset == traceback.tb_lasti), None)
     if failing is None or failing.positions is None:
         return TrapKind.MEMORY
@@ -134,7 +142,7 @@ def _frames(tracebacks: list[TracebackType], kind: TrapKind | None) -> Iterator[
         offset = offsets[line - 1] if offsets and 0 < line <= len(offsets) else None
         if offset is not None:
             if origin not in places:
-                places[origin] = Places(origin.instance.module)
+                places[origin] = Places(origin.instance.module, _found.setdefault(origin, {}))
             found = places[origin]
             if kept:
                 offset = found.caller(index, offset)
