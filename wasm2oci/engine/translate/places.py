@@ -62,6 +62,7 @@ _CAN: Final[dict[TrapKind, _Test]] = {
     TrapKind.NULL_EXCEPTION: _named("throw_ref"),
     TrapKind.CAST: _named("ref.cast"),
     TrapKind.CALL_STACK: _CALLS,
+    TrapKind.CANONICAL_ABI: _CALLS,
     TrapKind.OUT_OF_MEMORY: _named("array.new"),
 }
 _TOLD: Final = frozenset((TrapKind.MEMORY, TrapKind.NULL_STRUCTURE))
