@@ -10,6 +10,7 @@ Spec: image-spec, image-layout.md, index.json file; annotations.md.
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from wasm2oci.errors import InvalidInputError
@@ -101,23 +102,37 @@ class LayoutIndex:
         """
         plain = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size).to_json()
         inside = {str(digest) for digest in contained}
-        entries = [entry for entry in self._entries if _digest(entry) not in inside or _name(entry) is not None]
-        for tag in tags:
-            entries = [
-                _named(entry, None) if _name(entry) == tag and _digest(entry) != plain["digest"] else entry
-                for entry in entries
-            ]
-            names = {_name(entry) for entry in entries if _digest(entry) == plain["digest"]}
+        wanted = dict.fromkeys(tags)
+        entries: list[Any] = []
+        names: set[str | None] = set()
+        unnamed: deque[int] = deque()
+        # One pass for all tags: a client may send dozens at once, to a repository with very many.
+        for entry in self._entries:
+            digest, name = _digest(entry), _name(entry)
+            if digest in inside and name is None:
+                continue
+            if digest == plain["digest"]:
+                names.add(name)
+                if name is None:
+                    unnamed.append(len(entries))
+            elif name in wanted:
+                entry = _named(entry, None)  # noqa: PLW2901 - the same entry, without the name
+            entries.append(entry)
+        for tag in wanted:
             if tag in names:
                 continue
-            if None in names:  # an entry without a name takes it, with all that another tool wrote there
-                at = next(i for i, e in enumerate(entries) if _digest(e) == plain["digest"] and _name(e) is None)
+            if unnamed:  # an entry without a name takes it, with all that another tool wrote there
+                at = unnamed.popleft()
                 entries[at] = _named(entries[at], tag)
             else:
                 entries.append(_named(plain, tag))
-        if not any(_digest(entry) == plain["digest"] for entry in entries):
+        if not wanted and not names:
             entries.append(plain)
         self._store(entries)
+
+    def equals(self, other: LayoutIndex) -> bool:
+        """Whether both say the same; quick where most entries are shared."""
+        return self._document == other._document
 
     def untag(self, name: str) -> bool:
         """Take a name away; its manifest stays listed. False when nothing has this name."""

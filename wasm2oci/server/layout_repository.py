@@ -121,15 +121,13 @@ class LayoutRepository:
         """The index, to be changed; what was changed is on disk afterwards."""
         with self.lock, local_errors(self._folder), FolderLock(self._folder):
             self._refresh()
-            before = self._index.encode()
             index = self._index.copy()
             self._stamp = None  # read again, unless all of this succeeds
             yield index
-            after = index.encode()
-            if after != before:
+            if not index.equals(self._index):
                 for algorithm in ALGORITHMS:
                     sync_folder(self._folder / "blobs" / algorithm)
-                replace_file(self._folder / "index.json", [after], aside=self._aside)
+                replace_file(self._folder / "index.json", [index.encode()], aside=self._aside)
             self._index, self._stamp = index, self._stat()
 
     def _refresh(self) -> None:

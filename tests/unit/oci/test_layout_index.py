@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.work import assert_linear, lines_run
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
@@ -88,3 +89,24 @@ def test_an_entry_that_is_not_a_descriptor_is_an_error_only_where_that_is_asked_
 def test_a_document_that_is_not_an_index_is_refused(raw: bytes) -> None:
     with pytest.raises(InvalidInputError):
         LayoutIndex.decode(raw, strict=True)
+
+
+def test_many_tags_at_once_take_one_pass_over_the_entries() -> None:
+    """64 tags of one request, in a repository of 20,000, held the repository for four seconds."""
+
+    def work(size: int) -> int:
+        index = LayoutIndex.empty()
+        for number in range(size):
+            index.put(ONE, (f"v{number}",))
+        return lines_run(lambda: index.put(TWO, [f"v{number}" for number in range(size)]))
+
+    assert_linear(work, (20, 40, 80))
+
+
+def test_an_index_equals_one_that_says_the_same() -> None:
+    index = LayoutIndex.empty()
+    index.put(ONE, ("v1",))
+    same = index.copy()
+    assert same.equals(index)
+    same.put(TWO)
+    assert not same.equals(index)
