@@ -96,7 +96,7 @@ class InspectedFile(NamedTuple):
 
 
 def inspect_file(path: Path) -> InspectedFile:
-    """Look at a module file; one in the text format is assembled first, and its digest is that of the text.
+    """Look at a module file; one in the text format is assembled first, and what is shown is the binary.
 
     Raises:
         NotFoundError: there is no such file.
@@ -119,7 +119,8 @@ def inspect_bytes(data: bytes, name: str) -> InspectedFile:
     from wasm2oci.engine.text import binary
 
     try:
-        module = ModuleInfo(Digest.of(data), len(data), outline(binary(data)))
+        data = binary(data)
+        module = ModuleInfo(Digest.of(data), len(data), outline(data))
         return InspectedFile(name, module, _embedded_keys(data))
     except ModuleError as error:
         raise error.about(f"{name} cannot be looked into") from error

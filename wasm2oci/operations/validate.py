@@ -69,13 +69,13 @@ def validate(request: ValidateRequest, environment: Environment) -> Validated:
     from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
 
     if isinstance(request.subject, bytes):
-        name, data, digest = "standard input", binary(request.subject), Digest.of(request.subject)
+        name, data = "standard input", binary(request.subject)
     else:
         policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
         fetched = fetch(request.subject, policy, environment)
-        name, data, digest = str(request.subject), fetched.data, fetched.digest
+        name, data = str(request.subject), fetched.data
     try:
         result = validated(data, request.features)
     except ModuleError as error:
         raise error.about(f"{name} is not valid") from error
-    return Validated(name, True, ModuleInfo(digest, len(data), result.facts), result.modules)
+    return Validated(name, True, ModuleInfo(Digest.of(data), len(data), result.facts), result.modules)

@@ -4,11 +4,13 @@ wasmtime's Python binding ends the whole process when it meets a vector or a gar
 signature of a function it calls, so signatures are read here, by our own decoder, first. Bodies are not touched.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.engine.binary import ModuleKind, decode_module, preamble
+from wasm2oci.engine.binary import ModuleKind, decode_module, decode_names, preamble
 from wasm2oci.engine.syntax.module import Import, Module
 from wasm2oci.engine.syntax.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, ExternKind, FuncType, type_text
 from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
@@ -85,8 +87,19 @@ class Preflight:
         if self.module is None:
             return trap
         exported = {e.index: e.name for e in self.module.exports if e.kind is ExternKind.FUNC}
-        frames = [f if f.name else StackFrame(f.function, exported.get(f.function), f.offset) for f in trap.frames]
+        frames = [self._found(frame) for frame in trap.frames]
+        frames = [f if f.name else StackFrame(f.function, exported.get(f.function), f.offset) for f in frames]
         return TrapReport(self._reason(trap), tuple(frames))
+
+    def _found(self, frame: StackFrame) -> StackFrame:
+        """A frame by its place, where wasmtime gives only a name, and "h" as "unsigned char": it demangles all."""
+        if self.module is None or frame.function >= 0 or frame.offset is None:
+            return frame
+        place = bisect_right(self.module.codes, frame.offset, key=itemgetter(0)) - 1
+        if place < 0 or frame.offset >= self.module.codes[place][1]:
+            return frame
+        index = self.module.imported_funcs + place
+        return StackFrame(index, decode_names(self.module).functions.get(index), frame.offset)
 
     def _reason(self, trap: TrapReport) -> str:
         """What the specification calls a trap that wasmtime has one name for, by the instruction that trapped."""

@@ -78,3 +78,12 @@ def test_engines_name_a_trap_alike(body: str) -> None:
 def test_array_that_no_memory_holds_is_out_of_memory(engine: EngineChoice, count: str) -> None:
     outcome = run_body(f"(drop (array.new_default $a (i32.const {count})))", engine)
     assert (outcome.ending, outcome.exit_code) == (Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY)
+
+
+def test_engines_report_a_call_of_a_missing_import_alike() -> None:
+    text = '(module (import "env" "x" (func $x)) (func $h (call $x)) (func (export "_start") (call $h)))'
+    wasmtime, embedded = (call(text, engine, missing_as_traps=True) for engine in ENGINES)
+    assert wasmtime.trap == embedded.trap
+    assert wasmtime.trap is not None
+    assert wasmtime.trap.reason == "unreachable: the guest called env.x, which is not offered"
+    assert [frame.name for frame in wasmtime.trap.frames] == ["h", "_start"]
