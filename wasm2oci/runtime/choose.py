@@ -127,8 +127,10 @@ def _run_module(request: RunRequest, preflight: "Preflight") -> RunOutcome:
             raise
         try:
             return _run_embedded(request, preflight, "wasmtime does not take the module")
-        except (ModuleError, EngineUnsuitedError):
+        except ModuleError:
             raise refusal from None
+        except EngineUnsuitedError as unsuited:
+            raise EngineUnsuitedError(f"{unsuited}, and neither does wasmtime", hint=unsuited.hint) from refusal
 
 
 def _choose(request: RunRequest, preflight: "Preflight") -> tuple[EngineChoice, str]:

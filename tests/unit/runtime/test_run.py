@@ -408,6 +408,12 @@ def test_symbols_that_only_look_mangled_have_a_name(name: str) -> None:
     assert str(StackFrame(0, name, None))
 
 
+def test_feature_that_no_engine_runs_is_named() -> None:
+    with pytest.raises(EngineUnsuitedError, match=r"legacy-exceptions .* neither does wasmtime") as caught:
+        call('(module (func (export "_start") (try (do) (catch_all))))', EngineChoice.AUTO)
+    assert caught.value.hint is not None
+
+
 COMMAND = """(component
   (core module $m (memory (export "memory") 1) (table 1 funcref)
     (func $inner (result i32) {body}) (func $middle (export "run") (result i32) (call $inner)))
