@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from tests.support.hostile_guests import HOSTILE
-from wasm2oci.runtime import assemble
+from wasm2oci.engine.text import assemble
 
 if TYPE_CHECKING:
     from pathlib import Path

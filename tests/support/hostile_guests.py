@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.runtime import assemble
+from wasm2oci.engine.text import assemble
 
 if TYPE_CHECKING:
     from collections.abc import Callable

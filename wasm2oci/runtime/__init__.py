@@ -4,7 +4,7 @@ request    what is asked, and what came of it
 preflight  looking at a module before any engine gets it
 choose     which engine, and `run`
 embedded, wasmtime, components   the engines; supervise: time limits and Ctrl-C around them
-values     typed values as text; text: WebAssembly text to binary
+values     typed values as text
 """
 
 from typing import TYPE_CHECKING
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
         StackFrame,
         TrapReport,
     )
-    from wasm2oci.runtime.text import assemble
 
 __all__ = [
     "DEFAULT_MAX_MEMORY",
@@ -42,7 +41,6 @@ __all__ = [
     "RunRequest",
     "StackFrame",
     "TrapReport",
-    "assemble",
     "run",
 ]
 
@@ -64,6 +62,5 @@ __getattr__ = lazily(
             "StackFrame",
             "TrapReport",
         ),
-        "text": ("assemble",),
     },
 )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.guests import EXIT
-from wasm2oci.runtime import EngineChoice, RunRequest, assemble, choose, run
+from wasm2oci.engine.text import assemble
+from wasm2oci.runtime import EngineChoice, RunRequest, choose, run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.guests import ENGINES, Captured
 from tests.support.programs import fixture
+from wasm2oci.engine import ResourceLimitError
 from wasm2oci.engine.component.unsupported import ComponentUnsupportedError
 from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode, RemedyKind
@@ -157,3 +158,37 @@ def test_generated_code_is_kept(tmp_path: Path) -> None:
     for _ in range(2):
         assert go(CALLS, "prestat", "9", cache=tmp_path)[0].ending is Ending.EXITED
     assert any(path.is_file() for path in (tmp_path / "embedded").rglob("*"))
+
+
+def test_components_that_multiply_are_ended() -> None:
+    # Each component makes ten instances of the one within.
+    text = "(component $c0 (type u32))"
+    for depth in range(1, 8):
+        copies = " ".join([f"(instance (instantiate $c{depth - 1}))"] * 10)
+        text = f"(component $c{depth} {text} {copies})"
+    many = assemble(f"""(component {text} (instance (instantiate $c7))
+      (core module $m (func (export "run") (result i32) (i32.const 0)))
+      (core instance $i (instantiate $m))
+      (func $run (result (result)) (canon lift (core func $i "run")))
+      (instance $run-interface (export "run" (func $run)))
+      (export "wasi:cli/run@0.2.0" (instance $run-interface)))""")
+    with pytest.raises(ResourceLimitError, match="more than 10,000 instances"):
+        go(many)
+
+
+def test_core_instances_are_counted() -> None:
+    many = command("(i32.const 0)", imports="(core module $e) " + "(core instance (instantiate $e)) " * 10_001)
+    with pytest.raises(ResourceLimitError, match="more than 10,000 instances"):
+        go(many)
+
+
+def test_a_large_list_of_fixed_length_costs_what_is_passed() -> None:
+    large = command(
+        "(i32.const 0)",
+        imports="""(component $c
+          (import "f" (func $f (param "l" (list u8 268435455))))
+          (core module $m (memory (export "memory") 1))
+          (core instance $i (instantiate $m))
+          (core func (canon lower (func $f) (memory (core memory $i "memory")))))""",
+    )
+    assert go(large)[0].exit_code == 0

@@ -85,7 +85,7 @@ def _together(function: Function) -> ValueType:
 def lift(instance: ComponentInstance, core: CoreFunction, options: Options, type_: Function) -> ComponentFunction:
     """A core function of an instance as one of the component."""
     passing = _passing(type_)
-    lowerers = [lowerer(param) for param in type_.params]
+    lowerers = [] if passing.flat is None else [lowerer(param) for param in type_.params]
     store_params = storer(passing.params) if passing.flat is None else None
     take = _taker(type_.result, through_memory=passing.results is None)
     invoke, post_return = core.invoke, options.post_return
@@ -150,7 +150,7 @@ def lower(instance: ComponentInstance, function: ComponentFunction, options: Opt
     count = len(params)
     if passing.results is None:
         params = (*params, I32)
-    lifters = [lifter(param) for param in type_.params]
+    lifters = [] if passing.flat is None else [lifter(param) for param in type_.params]
     load_params = loader(passing.params) if passing.flat is None else None
     give = _giver(type_.result, through_memory=passing.results is None)
     call = function.call

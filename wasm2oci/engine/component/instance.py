@@ -133,6 +133,7 @@ class ComponentInstance(_Scope):
 
     def define(self, component: syntax.ComponentDefinition) -> ComponentInstance:
         """Evaluates the definitions of a component."""
+        self._store.evaluate(len(component.definitions))
         for definition in component.definitions:
             _DEFINITIONS[type(definition)](self, definition)
         return self

@@ -94,7 +94,12 @@ def elements(type_: Val) -> Callable[[Context, int, int], Any]:
 
 def _fixed_list(type_: ValueType) -> Callable[[Context, int], Any]:
     size, load, count = layout(type_.types[0])[1], loader(type_.types[0]), type_.length or 0
-    return lambda context, at: [load(context, place) for place in range(at, at + size * count, size)]
+
+    def read(context: Context, at: int) -> list[Any]:
+        trap_if(count > MAX_ELEMENTS, "list of more elements than this engine keeps")
+        return [load(context, place) for place in range(at, at + size * count, size)]
+
+    return read
 
 
 def _record(type_: ValueType) -> Callable[[Context, int], Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.binary.definitions import decode_definitions
 from wasm2oci.engine.component.functions import ComponentFunction
@@ -10,6 +10,7 @@ from wasm2oci.engine.component.instance import ComponentInstance
 from wasm2oci.engine.component.unsupported import check_supported
 from wasm2oci.engine.embed import Linker, Module
 from wasm2oci.engine.errors import ModuleError
+from wasm2oci.engine.runtime.limits import ResourceLimitError
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.validate.component.definitions import validate_component
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from wasm2oci.engine.validate.component.types import Function
 
 __all__ = ["Store"]
+
+_MOST_INSTANCES: Final = 10_000
+"""Instances of components, and as many of core modules (wasmtime)."""
+_MOST_DEFINITIONS: Final = 1_000_000
 
 
 class Store:
@@ -63,6 +68,8 @@ class Store:
         self.host = host
         self.instances: list[ComponentInstance] = []
         self.missing_as_traps = missing_as_traps
+        self._core_instances = 0
+        self._definitions = 0
         self._engine = engine
         self._limits = limits
         self._watch = watch
@@ -89,8 +96,26 @@ class Store:
         """
         return ComponentInstance(self, None, None).define(self.syntax)
 
+    def evaluate(self, definitions: int) -> None:
+        """Counts a component instance and its definitions: components in components may ask for very many of both.
+
+        Raises:
+            ResourceLimitError: there are too many.
+        """
+        self._count(len(self.instances))
+        self._definitions += definitions
+        if self._definitions > _MOST_DEFINITIONS:
+            raise ResourceLimitError(f"the component evaluates more than {_MOST_DEFINITIONS:,} definitions")
+
+    @staticmethod
+    def _count(instances: int) -> None:
+        if instances > _MOST_INSTANCES:
+            raise ResourceLimitError(f"the component makes more than {_MOST_INSTANCES:,} instances")
+
     def instantiate_core(self, span: Span, given: Mapping[str, Mapping[str, Extern]]) -> Mapping[str, Extern]:
         """Makes an instance of a core module; gives its exports."""
+        self._core_instances += 1
+        self._count(self._core_instances)
         linker = Linker(self._engine, shares=self._linker)
         for module, items in given.items():
             for name, item in items.items():

@@ -10,7 +10,7 @@ import pytest
 from wasm2oci.engine import Engine, Linker, Module, Trap
 from wasm2oci.engine.runtime.limits import Account, ResourceLimitError, ResourceLimits
 from wasm2oci.engine.runtime.trap import TrapKind
-from wasm2oci.runtime import assemble
+from wasm2oci.engine.text import assemble
 
 if TYPE_CHECKING:
     from wasm2oci.engine.embed import Instance

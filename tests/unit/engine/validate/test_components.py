@@ -179,3 +179,20 @@ def test_a_hostile_component_is_refused(name: str) -> None:
     with pytest.raises(ModuleError, match=reason) as caught:
         validated(data)
     assert len(caught.value.message) < 300
+
+
+def test_addresses_of_streams_are_those_of_their_memory() -> None:
+    text = """(component
+      (core module $l (memory (export "m") i64 1))
+      (core instance $l (instantiate $l))
+      (type $s (stream u8)) (type $f (future u8))
+      (core func $read (canon stream.read $s async (memory (core memory $l "m"))))
+      (core func $write (canon future.write $f async (memory (core memory $l "m"))))
+      (core module $m
+        (import "" "read" (func (param i32 i64 i64) (result i64)))
+        (import "" "write" (func (param i32 i64) (result i32))))
+      (core instance (instantiate $m (with "" (instance
+        (export "read" (func $read)) (export "write" (func $write)))))))"""
+    validated(assemble(text))
+    with pytest.raises(ModuleError, match="type mismatch"):
+        validated(assemble(text.replace("i32 i64 i64", "i32 i32 i32")))

@@ -325,7 +325,7 @@ def _texts(types: tuple[int, ...]) -> str:
 
 def _builtin(scope: Scope, canon: CanonFunction, options: Options) -> FuncType:
     row, keyword, offset = BUILTINS[canon.keyword], canon.keyword, canon.offset
-    letters = {"i": I32, "l": I64, "p": options.address if keyword.startswith("error-context") else I32}
+    letters = {"i": I32, "l": I64, "p": options.address}
     for operand in row.operands.split():
         if operand == "type":
             letters["r"] = _check_type(scope, canon, row.wants, options)
