@@ -47,9 +47,17 @@ def test_registries_with_kept_credentials_are_completed(folder: Path) -> None:
     hosts = ["docker.io", "gcr.io", "ghcr.io", "quay.io"]
     assert found(folder, "login", "") == hosts
     assert found(folder, "logout", "g") == ["gcr.io", "ghcr.io"]
-    assert found(folder, "resolve", "") == [*(f"{host}/" for host in hosts), "oci-layout:"]
+    assert found(folder, "resolve", "") == [*(f"{host}/" for host in hosts), "oci-archive:", "oci-layout:"]
     assert found(folder, "push", "hello.wasm", "ghc") == ["ghcr.io/"]
     assert found(folder, "copy", "oci-layout:lay/out:v1", "q") == ["quay.io/"]
+
+
+def test_archives_and_their_tags_are_completed(folder: Path) -> None:
+    assert invoke("copy", "oci-layout:lay/out:v1", "oci-archive:lay/saved.tar:v1", cwd=folder).code == 0
+    assert found(folder, "pull", "oci-ar") == ["oci-archive:"]
+    assert found(folder, "pull", "oci-archive:") == ["oci-archive:lay/"]
+    assert found(folder, "pull", "oci-archive:lay/") == ["oci-archive:lay/out/", "oci-archive:lay/saved.tar:"]
+    assert found(folder, "pull", "oci-archive:lay/saved.tar:") == ["oci-archive:lay/saved.tar:v1"]
 
 
 @pytest.mark.parametrize("command", ["inspect", "run", "validate"])

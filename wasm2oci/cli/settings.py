@@ -110,6 +110,7 @@ OTHER_VARIABLES: Final = {
     "SSL_CERT_DIR": "Folder of such files.",
     "SOURCE_DATE_EPOCH": "The date that push writes, in seconds since 1970.",
     "COSIGN_PASSWORD": "Password of a private key.",
+    "SIGSTORE_ID_TOKEN": "Who signs without a key; else what GitHub Actions and other CI give.",
     "NO_COLOR": "No colours, whatever its value.",
     "TERM": "dumb: no colours and no progress bars.",
     "COLUMNS": "Width of the terminal, instead of what the terminal reports.",

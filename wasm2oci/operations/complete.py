@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.base.probe import is_file
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.oci.layout_index import LAYOUT_MARKER
-from wasm2oci.oci.reference import LAYOUT_PREFIX, parse_location
+from wasm2oci.oci.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, parse_location
 from wasm2oci.operations.tags import TagsRequest, tags
 
 if TYPE_CHECKING:
@@ -42,12 +42,16 @@ def complete_reference(word: str, environment: Environment) -> tuple[str, ...]:
         folder = before.removeprefix(LAYOUT_PREFIX)
         found = _tags(before, begun, environment) if f"{before}:" != LAYOUT_PREFIX and is_layout(folder) else ()
         return found or tuple(_layouts(word.removeprefix(LAYOUT_PREFIX)))
+    if word.startswith(ARCHIVE_PREFIX):
+        file = before.removeprefix(ARCHIVE_PREFIX)
+        found = _tags(before, begun, environment) if f"{before}:" != ARCHIVE_PREFIX and is_file(Path(file)) else ()
+        return found or tuple(_archives(word.removeprefix(ARCHIVE_PREFIX)))
     if "/" in before and colon:
         return _tags(before, begun, environment)
     if "/" in word:
         return ()
     hosts = tuple(f"{host}/" for host in complete_host(word, environment))
-    return (*hosts, LAYOUT_PREFIX) if LAYOUT_PREFIX.startswith(word) else hosts
+    return (*hosts, *(prefix for prefix in (ARCHIVE_PREFIX, LAYOUT_PREFIX) if prefix.startswith(word)))
 
 
 def is_layout(folder: str) -> bool:
@@ -64,13 +68,25 @@ def _tags(place: str, begun: str, environment: Environment) -> tuple[str, ...]:
 
 
 def _layouts(begun: str) -> Iterator[str]:
+    for path, is_folder in _below(begun):
+        if is_folder:
+            yield f"{LAYOUT_PREFIX}{path}{':' if is_layout(path) else '/'}"
+
+
+def _archives(begun: str) -> Iterator[str]:
+    for path, is_folder in _below(begun):
+        if is_folder or path.endswith(".tar"):
+            yield f"{ARCHIVE_PREFIX}{path}{'/' if is_folder else ':'}"
+
+
+def _below(begun: str) -> Iterator[tuple[str, bool]]:
+    """Paths that begin so, and whether each is a folder; hidden ones only when that was begun."""
     folder, slash, name = begun.rpartition("/")
     try:
         with os.scandir(folder or (slash or ".")) as entries:
-            below = sorted(entry.name for entry in entries if entry.is_dir() and entry.name.startswith(name))
+            below = sorted((entry.name, entry.is_dir()) for entry in entries if entry.name.startswith(name))
     except OSError:
         return
-    for each in below[:_MOST]:
+    for each, is_folder in below[:_MOST]:
         if not each.startswith(".") or name.startswith("."):
-            path = f"{folder}{slash}{each}"
-            yield f"{LAYOUT_PREFIX}{path}{':' if is_layout(path) else '/'}"
+            yield f"{folder}{slash}{each}", is_folder
