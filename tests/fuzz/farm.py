@@ -1,4 +1,4 @@
-"""The fuzz farm: every parser, the client against a hostile registry, the server against hostile clients.
+"""The fuzz farm: parsers, the client against a hostile registry, the server against hostile clients, hostile guests.
 
     python -m tests.fuzz.farm [--seconds 20] [--seed 1] [TARGET...]     each target for so long; all by default
     python -m tests.fuzz.farm --seed 1 --case 1234 TARGET               one case again

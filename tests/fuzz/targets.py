@@ -11,6 +11,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from tests.fuzz.guests import guests
 from tests.fuzz.mutation import hostile_text, mutated, mutated_text
 from tests.support.artifacts import WASM, tar
 from tests.support.network import Answer, Network, broken
@@ -369,5 +370,5 @@ def _drained(sock: socket.socket) -> None:
 
 TARGETS: Final[dict[str, Callable[[random.Random], None]]] = {
     target.__name__: target
-    for target in (references, documents, headers, requests, archives, modules, signatures, client, core, wire)
+    for target in (references, documents, headers, requests, archives, modules, signatures, client, core, wire, guests)
 }

@@ -12,13 +12,25 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["MODULE", "component", "custom", "dependencies", "module", "producers", "section", "sign_module", "vector"]
+__all__ = [
+    "MODULE",
+    "component",
+    "custom",
+    "dependencies",
+    "module",
+    "producers",
+    "section",
+    "sign_module",
+    "uleb",
+    "vector",
+]
 
 MODULE = b"\0asm\1\0\0\0"
 _COMPONENT = b"\0asm\x0d\0\1\0"
 
 
 def uleb(value: int) -> bytes:
+    """LEB128 of a number that is not negative."""
     out = bytearray()
     while True:
         out.append(value & 0x7F | (0x80 if value > 0x7F else 0))
