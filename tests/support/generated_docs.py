@@ -167,6 +167,10 @@ def _registries_page() -> str:
         if flavour.token_variable is not None:
             password, user = flavour.token_variable
             lines.append(f"* In a CI: the variable `{password}` is used as the password, `{user}` as the user name.")
+        if flavour.ci is not None:
+            lines.append(f"* Log in from its CI or cloud: `{flavour.ci}`")
+        if flavour.profile is not None:
+            lines.append(f"* It takes the profile `{flavour.profile}`: push with `--profile {flavour.profile}`.")
         lines.append(f"* Referrers (signatures, attestations): {flavour.referrers}.")
         lines.append(f"* An upload that has to go in chunks goes in chunks of {flavour.chunk / (1 << 20):g} MiB.")
         lines += [f"* {note}" for note in flavour.notes]

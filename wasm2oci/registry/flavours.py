@@ -61,6 +61,8 @@ class Flavour(NamedTuple):
         referrers: how it lists referrers.
         deleting: how something is deleted, where the registry's API does not do it.
         login: commands that log in.
+        ci: a command that logs in from its own CI, or from a job in its cloud.
+        profile: the profile whose artifacts it takes, when that is not every one.
         notes: sentences for users.
     """
 
@@ -77,6 +79,8 @@ class Flavour(NamedTuple):
     referrers: str = "API"
     deleting: str | None = None
     login: tuple[str, ...] = ("wasm2oci login HOST -u USER --password-stdin",)
+    ci: str | None = None
+    profile: str | None = None
     notes: tuple[str, ...] = ()
 
     def covers(self, host: str) -> bool:
@@ -164,6 +168,7 @@ FLAVOURS: Final = (
             ),
         ),
         login=("az acr login --name REGISTRY",),
+        ci="az acr login --name REGISTRY",
         notes=(
             "`az acr login` stores an identity token, which is exchanged for a token for each repository.",
             "Pulling needs the role AcrPull, pushing the role AcrPush.",
@@ -194,6 +199,7 @@ FLAVOURS: Final = (
             KnownRefusal("", False, "log in to {host}, user AWS, with what `aws ecr get-login-password` prints"),
         ),
         deleting="ECR deletes with `aws ecr batch-delete-image`",
+        ci="aws ecr get-login-password | wasm2oci login HOST -u AWS --password-stdin",
         login=("aws ecr get-login-password | wasm2oci login HOST -u AWS --password-stdin",),
         notes=(
             "A repository has to be made before the first push.",
@@ -214,6 +220,7 @@ FLAVOURS: Final = (
             KnownRefusal("", True, "the account needs the role roles/artifactregistry.writer on {name}"),
             KnownRefusal("", False, "the account needs the role roles/artifactregistry.reader on {name}"),
         ),
+        ci="gcloud auth print-access-token | wasm2oci login HOST -u oauth2accesstoken --password-stdin",
         login=("gcloud auth print-access-token | wasm2oci login HOST -u oauth2accesstoken --password-stdin",),
         notes=(
             "Names are PROJECT/REPOSITORY/IMAGE, and the repository has to be made first.",
@@ -232,11 +239,12 @@ FLAVOURS: Final = (
             ),
         ),
         referrers="fallback tag",
+        ci='printenv CI_REGISTRY_PASSWORD | wasm2oci login "$CI_REGISTRY" -u "$CI_REGISTRY_USER" --password-stdin',
+        profile="wasm-to-oci",
         login=("wasm2oci login registry.gitlab.com -u USER --password-stdin",),
         notes=(
             "The password is an access token with `read_registry`, and `write_registry` to push.",
-            "In a job, the user is `$CI_REGISTRY_USER` and the password `$CI_REGISTRY_PASSWORD`.",
-            "It takes only media types that it knows: push with `--profile wasm-to-oci`.",
+            "It takes only media types that it knows.",
             "Deleting needs a scope of its own.",
             "It lists no referrers: signatures are found under tags.",
             "It takes a signature that is a referrer only after what was signed; `copy -r` and `push --sign` do so.",
@@ -245,18 +253,43 @@ FLAVOURS: Final = (
     Flavour(
         "Harbor",
         referrers="API since 2.8.1; before 2.11 not always complete",
-        notes=("Names of robot accounts hold a `$`: quote them in a shell.",),
+        notes=(
+            "Names of robot accounts hold a `$`: quote them in a shell.",
+            "A tag may be immutable (412); pushing what it means already succeeds.",
+            "A project that is a proxy cache takes no pushes.",
+        ),
     ),
     Flavour(
         "Quay",
         hosts=("quay.io",),
         refusals=(KnownRefusal("", True, "the robot account needs write permission on {name}"),),
         login=("wasm2oci login quay.io -u ACCOUNT+ROBOT --password-stdin",),
-        notes=("A robot account needs write permission on the repository to push.",),
+        notes=(
+            "A robot account needs write permission on the repository to push.",
+            "One of your own takes other artifacts than images only if `ALLOWED_OCI_ARTIFACT_TYPES` names their types.",
+        ),
     ),
-    Flavour("JFrog Artifactory", referrers="fallback tag"),
-    Flavour("Gitea and Forgejo", referrers="fallback tag"),
-    Flavour("Sonatype Nexus", referrers="fallback tag"),
+    Flavour(
+        "JFrog Artifactory",
+        referrers="API in newer versions, before them fallback tag",
+        notes=(
+            "The repository has to be of the type OCI or Docker; the password is an identity token.",
+            "Old versions answer 404 to an upload in one request; it then goes in chunks.",
+        ),
+    ),
+    Flavour(
+        "Gitea and Forgejo",
+        referrers="fallback tag",
+        notes=("Names are OWNER/NAME; the password is an access token that may write packages.",),
+    ),
+    Flavour(
+        "Sonatype Nexus",
+        referrers="fallback tag",
+        notes=(
+            "Each Docker repository has a host or a port of its own.",
+            "Reading without credentials needs the realm `Docker Bearer Token`.",
+        ),
+    ),
     Flavour(
         "distribution (Docker's registry)",
         referrers="fallback tag",
