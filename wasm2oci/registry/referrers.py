@@ -169,12 +169,11 @@ class Referrers:
     def _update(self, subject: Digest, change: "Callable[[bytes | None], bytes | None]") -> None:
         # `change` returns None when there is nothing to change, which after a write is the proof that it lasted.
         tag, exchange = fallback_tag(subject), self._exchange.for_writing()
-        written = False
+        kept = False
         with self._writing:
             for tried in range(_TRIES + 1):
                 found = self._read_fallback(exchange, subject, changing=True)
-                if found is None and written:
-                    raise NoFallbackTagError(f"{exchange.session.host} does not give what was written under {tag}")
+                kept = kept or found is not None
                 raw = change(found.document.raw if found is not None else None)
                 if raw is None:
                     return
@@ -186,11 +185,10 @@ class Referrers:
                 media_type = found.descriptor.media_type if found is not None else mt.OCI_INDEX
                 with contextlib.suppress(ConflictError):  # another writer was faster: read again
                     put_manifest(exchange, tag, media_type=media_type, raw=raw, if_match=etag)
-                    written = True
-        raise FallbackTagError(
-            f"{join_name(exchange, tag)}: others keep writing over the list of referrers",
-            hint="try again",
-        )
+        message = f"{join_name(exchange, tag)}: others keep writing over the list of referrers"
+        if not kept:
+            raise NoFallbackTagError(f"{message}, or the registry does not give it back", hint="try again")
+        raise FallbackTagError(message, hint="try again")
 
 
 def _read_page(response: "Response", body: bytes) -> list[Descriptor] | None:

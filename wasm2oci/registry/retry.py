@@ -1,9 +1,9 @@
 """Retries: whether to try again, and after how long. Nothing here sleeps.
 
-What is tried again: 408, 425, 429 and 5xx without 501 and 505, and exchanges that broke; but no HEAD that ends in 500,
-which some registries answer to every HEAD: the sender then asks in another way. The wait doubles each time,
-with full jitter, unless the registry says itself how long to wait; when it asks for more than `patience`, we give up
-and say so.
+What is tried again: 408, 425, 429 and 5xx without 501 and 505, and exchanges that broke; but no HEAD that ends in 500
+without a time to wait, which some registries answer to every HEAD: the sender then asks in another way. The wait
+doubles each time, with full jitter, unless the registry says itself how long to wait; when it asks for more than
+`patience`, we give up and say so.
 """
 
 from typing import Final, NamedTuple
@@ -16,10 +16,8 @@ SILENCE: Final = 2.0
 RETRIED_STATUSES: Final = frozenset({408, 425, 429})
 
 
-def is_retried(status: int, method: str = "GET") -> bool:
+def is_retried(status: int) -> bool:
     """Whether an answer with this status may be different the next time."""
-    if method == "HEAD" and status == 500:
-        return False
     return status in RETRIED_STATUSES or (status >= 500 and status not in {501, 505})
 
 

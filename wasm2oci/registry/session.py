@@ -355,9 +355,11 @@ class Session:
             self._reached.add(Origin.of(request.url))
             self._log_response(response)
             self._collect_warnings(response)
-            if not is_retried(response.status, request.method) or not request.repeatable:
+            if not is_retried(response.status) or not request.repeatable:
                 return response
             asked = retry_after(response.headers.get("retry-after"), self.world.now())
+            if request.method == "HEAD" and response.status == 500 and asked is None:
+                return response  # some registries answer that to every HEAD; then GET is asked
             delay = self._delay(tried, asked)
             if delay is None:
                 return response

@@ -231,8 +231,7 @@ def test_what_is_there_already_is_not_stored_again(bench: Bench, module: "Path")
     bench.registry.seen.clear()
     watcher = pushed(bench, module, "v2")
     assert watcher.outcomes == [progress_module.Outcome.EXISTED]
-    assert "PUT" not in bench.methods()
-    assert bench.methods()[-1] == "DELETE"
+    assert bench.methods() == []  # this machine has sent a blob of that size there, so it hashes first
 
 
 def test_the_progress_starts_again_with_the_usual_way(bench: Bench, module: "Path") -> None:
