@@ -195,3 +195,17 @@ def test_no_class_name_has_two_meanings() -> None:
             found.setdefault(name, set()).add("engine" if place.startswith("engine/") else place)
     doubled = {name: places for name, places in found.items() if len(places) > 1}
     assert doubled.keys() == _SHARED_CLASS_NAMES.keys(), doubled
+
+
+def test_decisions_have_one_form_and_are_listed() -> None:
+    folder = DOCS / "decisions"
+    order = ["Context", "Options", "Decision", "Measured", "Consequences"]
+    listed = (folder / "README.md").read_text()
+    for path in sorted(folder.glob("0*.md")):
+        text = path.read_text()
+        title = text.splitlines()[0]
+        assert title.startswith(f"# {path.name[:4]}. "), path.name
+        sections = re.findall(r"^## (.*)$", text, re.MULTILINE)
+        assert sections == [name for name in order if name in sections], path.name
+        assert {"Context", "Decision", "Consequences"} <= set(sections), path.name
+        assert f"[{path.name[:4]}]({path.name}) | " in listed, path.name

@@ -10,7 +10,6 @@ What a reference meant is remembered by the cache, and blobs come from there. Ev
 digest.
 """
 
-from collections.abc import Iterator
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
@@ -31,9 +30,8 @@ from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
     from wasm2oci.content.cache import Cache
-    from wasm2oci.content.target import Content, ReadTarget
+    from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
-    from wasm2oci.oci.reference import Name
     from wasm2oci.operations.environment import Environment, Places
     from wasm2oci.operations.guard import Guard
 
@@ -224,6 +222,8 @@ def _remembered(
 ) -> FetchedModule | None:
     """What the reference meant when it was last fetched, if all of it is in the cache."""
     from wasm2oci.content.cache import CachedTarget
+    from wasm2oci.content.memory import MemoryTarget
+    from wasm2oci.content.target import ContentNotFoundError
 
     known = cache.recall(reference)
     if known is None:
@@ -231,9 +231,9 @@ def _remembered(
     name = reference.repository.rpartition("/")[2]
     try:
         with environment.places() as places:
-            source = _Source(reference, CachedTarget(_Nowhere(), cache), known, name)
+            source = _Source(reference, CachedTarget(MemoryTarget(), cache), known, name)
             return _guarded(source, policy, guard, places)
-    except _NotHereError:
+    except ContentNotFoundError:
         return None
 
 
@@ -248,33 +248,3 @@ def _read(target: "ReadTarget", root: "Descriptor", name: str, policy: FetchPoli
 def _check(policy: FetchPolicy, *digests: Digest) -> None:
     if policy.digest is not None and policy.digest not in digests:
         raise UnexpectedDigestError(f"the module's digest is {digests[0]}, not {policy.digest}", hint="nothing was run")
-
-
-class _NotHereError(NotFoundError):
-    """The cache lacks something; never seen outside."""
-
-
-class _Nowhere:
-    """An empty target, behind the cache when no request may be sent."""
-
-    def resolve(self, name: "Name") -> "Descriptor":
-        """Nothing is there."""
-        raise _NotHereError(str(name))
-
-    def fetch(self, descriptor: "Descriptor") -> "Content":
-        """Nothing is there; raised when it is read, because the cache may have it."""
-        return _Missing(descriptor)
-
-    def exists(self, descriptor: "Descriptor") -> bool:
-        """Nothing is there."""
-        return descriptor is None
-
-
-class _Missing:
-    """Content that is not there."""
-
-    def __init__(self, descriptor: "Descriptor") -> None:
-        self._descriptor = descriptor
-
-    def __iter__(self) -> Iterator[bytes]:
-        raise _NotHereError(str(self._descriptor.digest))

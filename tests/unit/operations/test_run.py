@@ -321,8 +321,8 @@ SHOWN = r"\x1b[31mred\x07\r\n\u202e"
 def test_names_in_a_backtrace_are_no_commands_to_the_terminal(tmp_path: Path, engine: str) -> None:
     path = tmp_path / "hostile.wat"
     path.write_text(f'(module (func (export "{HOSTILE}") unreachable) (func (export "_start") (call 0)))')
-    profile = ("--profile",) if engine == "embedded" else ()
-    ran = run("--engine", engine, *profile, path, env={"HOME": str(tmp_path)})
+    timings = ("--timings",) if engine == "embedded" else ()
+    ran = run("--engine", engine, *timings, path, env={"HOME": str(tmp_path)})
     assert ran.code == 134
     assert f"0: {SHOWN} at 0x" in ran.stderr
     assert not set(ran.stderr) & set("\x1b\x07\r\u202e")
