@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from wasm2oci.base.files import FileNotThereError
 from wasm2oci.base.homes import config_folder, home_folder
 from wasm2oci.base.reading import read_found, read_named
-from wasm2oci.errors import InvalidInputError
+from wasm2oci.errors import InvalidInputError, LocalIOError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,6 +220,10 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
         if named:
             raise
         return Settings(variables, path)
+    except LocalIOError as error:
+        if named or not isinstance(error.__cause__, NotADirectoryError):
+            raise
+        return Settings(variables, path)  # the home folder is a file, so nothing is in it
     if raw is None:
         raise InvalidSettingError(f"{path} is larger than {_FILE_MAX:,} bytes")
     import tomllib

@@ -53,7 +53,8 @@ _DIE_WITH_PARENT: Final = 1
 
 def can_run_in_child(request: RunRequest) -> bool:
     """Whether the system has child processes as they are needed here, and no stream is an object of this process."""
-    return sys.platform == "linux" and all(isinstance(stream, int) for stream in (request.stdout, request.stderr))
+    forks = sys.platform == "linux" and hasattr(os, "fork")
+    return forks and all(isinstance(stream, int) for stream in (request.stdout, request.stderr))
 
 
 def wait_for_threads() -> None:
