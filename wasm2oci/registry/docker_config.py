@@ -239,14 +239,18 @@ def _change(target: Path, path: Path, change: "Mapping[str, Mapping[str, Any] | 
             raise UnusableConfigError(f"{path} is not JSON", hint="repair or remove it first") from error
         if not isinstance(value, dict):
             raise UnusableConfigError(f"{path} is not a JSON object", hint="repair or remove it first")
-    auths = value if legacy else dict(_dict(value.get("auths")))
+    # Docker's client reads `Auths` too, and `auths` beside it: what is removed must not stay in either.
+    names = [name for name in value if name.lower() == "auths"]
+    places = [value] if legacy else [_dict(value.get(name)) for name in names]
+    written = value if legacy else dict(_dict(_member(value, "auths")))
     for key, entry in change.items():
         if entry is None:
-            auths.pop(key, None)
+            for place in (*places, written):
+                place.pop(key, None)
         else:
-            auths[key] = dict(entry)
+            written[key] = dict(entry)
     if not legacy:
-        value["auths"] = auths
+        value["auths" if "auths" in value or not names else names[0]] = written
     _replace(target, (json.dumps(value, indent="\t") + "\n").encode())
 
 
@@ -263,7 +267,7 @@ def _member(value: "Mapping[str, Any]", name: str) -> object:
     return value[name] if name in value else next((value[key] for key in value if key.lower() == name.lower()), None)
 
 
-def _dict(value: object) -> "Mapping[str, Any]":
+def _dict(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 

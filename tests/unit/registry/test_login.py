@@ -117,6 +117,26 @@ def test_a_logout_forgets_everywhere(home: Path) -> None:
     assert not read(home / ".docker" / "config.json")["auths"]
 
 
+@pytest.mark.parametrize("name", ["Auths", "AUTHS"])
+def test_entries_under_a_name_in_another_case_are_changed_where_they_are(home: Path, name: str) -> None:
+    """Docker's client reads them. They stayed there, and a new `auths` beside them hid those of other registries."""
+    path = home / ".docker" / "config.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({name: {HOST: {"auth": "eDp5"}, "other.example": {"auth": "eDp5"}}}))
+    store_credential(HOST, BOB, {}, home)
+    assert CredentialChain({}, home).lookup("other.example") == Basic("x", "y")
+    assert erase_credential(HOST, {}, home) == [str(path)]
+    assert read(path) == {name: {"other.example": {"auth": "eDp5"}}}
+
+
+def test_a_logout_forgets_an_entry_that_is_there_under_two_names(home: Path) -> None:
+    path = home / ".docker" / "config.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"Auths": {HOST: {"auth": "eDp5"}}, "auths": {HOST: {"auth": "eDp5"}}}))
+    erase_credential(HOST, {}, home)
+    assert read(path) == {"Auths": {}, "auths": {}}
+
+
 def test_a_logout_changes_the_legacy_file_too(home: Path) -> None:
     path = home / ".dockercfg"
     path.write_text(json.dumps({HOST: {"auth": "eDp5"}, "other.example": {"auth": "eDp5"}}))
