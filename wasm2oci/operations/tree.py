@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wasm2oci.content.graph import Graph
     from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.signature_state import SignatureSummary
@@ -29,7 +30,8 @@ class TreePart(NamedTuple):
     """A manifest or blob.
 
     Attributes:
-        depth: 1 for what the root names, 2 for what that names, and so on.
+        depth: 1 for what the root names, 2 for what that names, and so on. A manifest that is named several times has
+            its parts behind the first.
         content: what it is.
     """
 
@@ -80,15 +82,27 @@ def tree(source: Location, trust: TrustOptions, environment: Environment) -> Tre
             signatures, others = None, []
     shown = {one.origin.partition(" ")[0] for one in signatures.items} if signatures is not None else set()
     referrers = tuple(one for one in others if str(one.digest) not in shown)
-    return Tree(str(source), pinned(source, root.digest), root, tuple(_parts(graph, root, 1)), signatures, referrers)
+    parts = tuple(_parts(graph))
+    return Tree(str(source), pinned(source, root.digest), root, parts, signatures, referrers)
 
 
-def _parts(graph: Graph, of: Descriptor, depth: int) -> Iterator[TreePart]:
+def _parts(graph: Graph) -> Iterator[TreePart]:
+    """What the root names, each manifest followed by its own parts where it is named first.
+
+    Not where it is named again: indexes that name the next one twice have as many paths as 2 to the power of them.
+    """
+    shown: set[Digest] = set()
     known = {node.descriptor.digest: node.document for node in graph.manifests}
-    document = known.get(of.digest) if of.is_manifest else None
-    for child in () if document is None else document.children:
-        yield TreePart(depth, child)
-        yield from _parts(graph, child, depth + 1)
+
+    def below(of: Descriptor, depth: int) -> Iterator[TreePart]:
+        if not of.is_manifest or of.digest in shown:
+            return
+        shown.add(of.digest)
+        for child in known[of.digest].children:
+            yield TreePart(depth, child)
+            yield from below(child, depth + 1)
+
+    return below(graph.root.descriptor, 1)
 
 
 def _referrers(target: ReadTarget, root: Descriptor) -> list[Descriptor]:

@@ -8,16 +8,19 @@ Spec: rust-secure-code/cargo-auditable, PARSING.md and cargo-auditable.schema.js
 from __future__ import annotations
 
 import zlib
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.wire import load_object
+
+if TYPE_CHECKING:
+    from wasm2oci.base.budget import Budget
 
 __all__ = ["INFLATED_MAX", "SECTION", "Dependencies", "InvalidDependenciesError", "Package", "read_dependencies"]
 
 SECTION: Final = ".dep-v0"
 INFLATED_MAX: Final = 8 * 1024 * 1024
-"""Bytes of the JSON; as PARSING.md suggests."""
+"""Bytes of the JSON, as PARSING.md suggests; here also of all lists in one file."""
 _PACKAGES_MAX: Final = 50_000
 
 
@@ -52,8 +55,12 @@ class Dependencies(NamedTuple):
     root: int
 
 
-def read_dependencies(section: bytes) -> Dependencies:
+def read_dependencies(section: bytes, budget: Budget | None = None) -> Dependencies:
     """Reads the section's contents.
+
+    Args:
+        section: its bytes.
+        budget: is charged with the bytes of the JSON; for several lists in one file.
 
     Raises:
         InvalidDependenciesError: damaged, more than `INFLATED_MAX` bytes, not exactly one root, or circular.
@@ -66,6 +73,8 @@ def read_dependencies(section: bytes) -> Dependencies:
     if not inflater.eof:
         reason = f"is larger than {INFLATED_MAX:,} bytes" if inflater.unconsumed_tail else "ends too early"
         raise InvalidDependenciesError(f"the list of dependencies in the module {reason}")
+    if budget is not None:
+        budget.charge(size=len(raw))
     try:
         entries = load_object(raw, "list of dependencies").get("packages")
     except InvalidInputError as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasm2oci.base.budget import Budget
 from wasm2oci.engine.binary.component import decode_component
 from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, preamble
 from wasm2oci.engine.binary.reader import Reader
@@ -70,25 +71,27 @@ def read_parts(data: bytes) -> Part:
         MalformedError: it is neither, or its sections do not fit.
         InvalidDependenciesError: a list of dependencies in it is damaged.
     """
+    # Each list may be small when it is packed and large when it is read, and a component may hold thousands.
+    budget = Budget("the lists of dependencies", auditable.InvalidDependenciesError, size=auditable.INFLATED_MAX)
     if preamble(data[:PREAMBLE_SIZE]) is ModuleKind.MODULE:
-        return _module(data, 0, len(data))
-    return _component(data, decode_component(data))
+        return _module(data, 0, len(data), budget)
+    return _component(data, decode_component(data), budget)
 
 
-def _module(data: bytes, start: int, end: int) -> Part:
-    return _part("module", memoryview(data)[start:end], _custom_sections(data, start, end))
+def _module(data: bytes, start: int, end: int, budget: Budget) -> Part:
+    return _part("module", memoryview(data)[start:end], _custom_sections(data, start, end), budget)
 
 
-def _component(data: bytes, outline: Component) -> Part:
+def _component(data: bytes, outline: Component, budget: Budget) -> Part:
     customs = ((one.name, data[one.start : one.end]) for one in outline.customs)
-    nested: list[tuple[int, Part]] = [(start, _module(data, start, end)) for start, end in outline.modules]
-    nested += [(one.span[0], _component(data, one)) for one in outline.components]
+    nested: list[tuple[int, Part]] = [(start, _module(data, start, end, budget)) for start, end in outline.modules]
+    nested += [(one.span[0], _component(data, one, budget)) for one in outline.components]
     children = tuple(part for _, part in sorted(nested, key=lambda item: item[0]))
     imports = tuple(one.name for one in outline.imports)
     exports = tuple(one.name for one in outline.exports)
     start, end = outline.span
     body = memoryview(data)[start:end]
-    return _part("component", body, customs, imports=imports, exports=exports, children=children)
+    return _part("component", body, customs, budget, imports=imports, exports=exports, children=children)
 
 
 def _custom_sections(data: bytes, start: int, end: int) -> Iterator[_Section]:
@@ -109,6 +112,7 @@ def _part(
     kind: str,
     body: memoryview,
     customs: Iterable[_Section],
+    budget: Budget,
     *,
     imports: tuple[str, ...] = (),
     exports: tuple[str, ...] = (),
@@ -119,7 +123,7 @@ def _part(
     dependencies: auditable.Dependencies | None = None
     for name, content in customs:
         if name == auditable.SECTION and dependencies is None:
-            dependencies = auditable.read_dependencies(content)
+            dependencies = auditable.read_dependencies(content, budget)
         elif name == "producers" and not producers:
             producers = _producers(content)
         elif name in METADATA and name not in metadata and len(content) <= _METADATA_MAX:

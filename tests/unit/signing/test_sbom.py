@@ -71,6 +71,15 @@ def test_the_same_bytes_give_the_same_document(form: Any) -> None:
     assert json.loads(first)[identity].startswith("urn:uuid:")
 
 
+def test_lists_of_dependencies_are_bounded_together() -> None:
+    """Each may be a thousand times as large as it is packed, and a component holds as many modules as fit."""
+    many = [{"name": "a" * 40, "version": "1", "source": "x"} for _ in range(30_000)]
+    listing = module(dependencies({**many[0], "root": True}, *many[1:]))
+    assert read_parts(component(section(1, listing))).crates == 30_000
+    with pytest.raises(InvalidDependenciesError, match="more than 8,388,608 bytes"):
+        read_parts(component(*(section(4, component(section(1, listing))) for _ in range(4))))
+
+
 def test_spdx_has_the_same_packages_and_relations() -> None:
     value = json.loads(spdx(read_parts(COMPONENT), "app.wasm", "0.1.0", "2026-01-02T03:04:05Z"))
     assert value["creationInfo"]["created"] == "2026-01-02T03:04:05Z"
