@@ -4,7 +4,8 @@ Reading takes content from where it is in the file: nothing is unpacked. The arc
 regular files of a layout's own names count, two of one name are refused, and all content is verified.
 
 Writing makes a layout in a folder beside the file, from what the archive held before, and packs it again in the end:
-the same content makes the same bytes. The file appears whole, or stays as it was.
+the same content makes the same bytes. The file appears whole, or stays as it was; a new one has the permissions of the
+one that it replaces, and a symbolic link to it stays.
 
 Spec: image-spec, image-layout.md.
 """
@@ -13,7 +14,9 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.base.budget import Budget
@@ -31,7 +34,6 @@ from wasm2oci.oci.wire import MANIFEST_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from wasm2oci.content.target import Content
     from wasm2oci.oci.descriptor import Descriptor
@@ -135,6 +137,11 @@ class OciArchive(LayoutReader):
         """What changes when the file is replaced or written to."""
         return _stamp(self._file.status)
 
+    @property
+    def mode(self) -> int:
+        """The permission bits of the file."""
+        return stat.S_IMODE(self._file.status.st_mode)
+
     def _list(self) -> None:
         source = _FileSource(self._file)
         budget = Budget("archive has too many entries", InvalidArchiveError, entries=_ENTRIES_MAX)
@@ -176,16 +183,18 @@ class ArchiveWriter(OciLayout):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._real = Path(os.path.realpath(path))
+        self._mode = 0o666
         self._before: tuple[int, int, int] | None = None
-        folder = path.parent / f"{TEMPORARY}{os.urandom(8).hex()}"
+        folder = self._real.parent / f"{TEMPORARY}{os.urandom(8).hex()}"
         with local_errors(path):
-            there = path.exists()
+            there = self._real.exists()
         archive = OciArchive(path) if there else None
         with local_errors(path):
             folder.mkdir(mode=0o700)
         try:
             if archive is not None:
-                self._before = archive.stamp
+                self._before, self._mode = archive.stamp, archive.mode
                 for name, chunks in archive.files():
                     _unpack(folder / name, chunks)
             OciLayout.create(folder)
@@ -205,7 +214,7 @@ class ArchiveWriter(OciLayout):
             LocalIOError: it cannot be written; the old one stays.
         """
         try:
-            replace_file(self.path, self._packed())
+            replace_file(self._real, self._packed(), self._mode)
         finally:
             self.discard()
 
@@ -224,7 +233,7 @@ class ArchiveWriter(OciLayout):
                 source.close()
         yield END
         # The last bytes are given out only when the file is still the one that this began with.
-        if _current_stamp(self.path) != self._before:
+        if _current_stamp(self._real) != self._before:
             raise ArchiveChangedError(f"{self.path} was written by another process", hint="try again")
 
 

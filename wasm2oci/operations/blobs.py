@@ -126,7 +126,7 @@ def delete_blob(location: Location, environment: Environment) -> DeletedBlob:
         Wasm2OciError: the place cannot be read or written.
     """
     with environment.places() as places:
-        target = places.change(location)
+        target = places.delete_from(location)
         if not isinstance(target, Deleter):
             raise UnsupportedError(f"{target} cannot delete")
         blob = _found(cast("ReadTarget", target), location)

@@ -51,7 +51,7 @@ def delete(request: DeleteRequest, environment: "Environment") -> Deleted:
     if request.tag_only and tag is None:
         raise UsageError(f"{location} names no tag to remove")
     with environment.places() as places:
-        target = places.change(location)
+        target = places.delete_from(location)
         if not isinstance(target, Deleter):
             raise UnsupportedError(f"{target} cannot delete")
         wanted = tag or places.identifier(location)

@@ -7,6 +7,7 @@ that a location opens. Tests hand in another `Environment`. Everything heavy is 
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
@@ -112,15 +113,16 @@ class Places:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for end in self._ending:
-            end()
-        for archive in self._archives.values():
+        with ExitStack() as always:
+            if self.environment.connections is None:
+                always.callback(self._connections.close)
+            for archive in self._archives.values():
+                always.callback(archive.discard)  # which does nothing to one that was committed
+            for end in self._ending:
+                end()
             if kind is None:
-                archive.commit()
-            else:
-                archive.discard()
-        if self.environment.connections is None:
-            self._connections.close()
+                for archive in self._archives.values():
+                    archive.commit()
 
     def before_closing(self, end: Callable[[], None]) -> None:
         """Call this before connections are closed: it ends what still uses them on another thread."""
@@ -153,10 +155,25 @@ class Places:
             return self.connector.repository(location, writes=True)
         return self._open_layout(location, writes=True)
 
-    def change(self, location: Location) -> "ReadTarget":
-        """The place to take something out of: what `read` gives, or an archive that is going to be written anew."""
+    def change(self, location: Location) -> "Target":
+        """The place to add to what is there: as `write`, but no layout is made.
+
+        Raises:
+            NotFoundError: there is no such layout.
+            InvalidInputError: the folder or file is not a layout.
+        """
+        if isinstance(location, LayoutReference):
+            self.read(location)
+        return self.write(location)
+
+    def delete_from(self, location: Location) -> "ReadTarget":
+        """The place to take something out of: what `read` gives, or an archive that is going to be written again.
+
+        Raises:
+            NotFoundError, InvalidInputError: see `change`.
+        """
         archive = isinstance(location, LayoutReference) and location.archive
-        return self.write(location) if archive else self.read(location)
+        return self.change(location) if archive else self.read(location)
 
     def apart(self, location: Location) -> "ReadTarget":
         """The same place as `read` gives, for another thread: what one reads does not disturb the other.

@@ -123,7 +123,7 @@ def sign(request: SignRequest, environment: Environment) -> Signed:
         Wasm2OciError: the place failed.
     """
     with environment.places() as places:
-        target = places.write(request.source)
+        target = places.change(request.source)
         subject = target.resolve(places.identifier(request.source))
         attached = prepare_signature(request, subject, environment).attach(target, subject)
     return _signed(request.source, subject, request.key, COSIGN_SIGNATURE, attached)
@@ -154,7 +154,7 @@ def attest(request: AttestRequest, environment: Environment) -> Signed:
     kind = predicate_type(request.type)
     predicate = parse_predicate(kind, request.predicate, environment)
     with environment.places() as places:
-        target = places.write(request.source)
+        target = places.change(request.source)
         subject = target.resolve(places.identifier(request.source))
         statement = attestation(subject.digest, repository_name(request.source), kind, predicate)
         new = layer = None

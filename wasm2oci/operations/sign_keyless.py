@@ -52,7 +52,7 @@ def sign_keyless(request: KeylessRequest, environment: Environment) -> Signed:
     predicate = {} if request.predicate is None else parse_predicate(kind, request.predicate, environment)
     signer = KeylessSigner(environment.variables, request.trust_config)
     with environment.places() as places:
-        target = places.write(request.source)
+        target = places.change(request.source)
         subject = target.resolve(places.identifier(request.source))
         name = repository_name(request.source)
         made = signer.sign(named_statement(subject.digest, name, kind, predicate, request.annotations), subject.digest)

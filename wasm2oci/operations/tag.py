@@ -42,8 +42,7 @@ def tag(request: TagRequest, environment: "Environment") -> Tagged:
     for name in request.tags:
         check_tag(name)
     with environment.places() as places:
-        places.read(location)  # a layout that is not there must not be made by tagging in it
-        target = places.write(location)
+        target = places.change(location)
         manifest = open_manifest(target, places.identifier(location))
         for name in request.tags:
             target.tag(manifest, name)

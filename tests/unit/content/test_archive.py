@@ -129,6 +129,17 @@ def test_a_file_that_another_process_wrote_meanwhile_stays(tmp_path: Path) -> No
     assert not [each for each in tmp_path.iterdir() if each.name.startswith(TEMPORARY)]
 
 
+def test_a_private_archive_and_a_link_to_it_stay_what_they_are(tmp_path: Path) -> None:
+    path, link = tmp_path / "a.tar", tmp_path / "link.tar"
+    written(path, "v1")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    written(link, "v2")
+    assert link.is_symlink()
+    assert OciArchive(path).tags() == ["v1", "v2"]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_content_of_an_archive_is_verified(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     root = written(path, "v1")
