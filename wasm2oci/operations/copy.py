@@ -7,7 +7,7 @@ from wasm2oci.content.copy import WORKERS
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.content.target import open_manifest
-from wasm2oci.errors import Remedy, RemedyKind, UsageError
+from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UnsupportedError, UsageError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.names import pinned, tagged
@@ -225,8 +225,12 @@ def check_source(guard: "Guard | None", places: "Places", location: "Location", 
     if guard.limits_modules(location):
         from wasm2oci.packager.recognise import recognise
 
-        found = recognise(places.read(location), root)
-        guard.check_module(location, found.read())
+        try:
+            found = recognise(places.read(location), root)
+        except (InvalidInputError, UnsupportedError) as error:
+            guard.check_no_module(location, error)
+        else:
+            guard.check_module(location, found.read())
 
 
 def _check_credentials(request: CopyRequest, environment: "Environment") -> None:

@@ -149,14 +149,27 @@ class _Search:
 
     def _fallback(self) -> Iterable[Descriptor]:
         """The entries under the fallback tag: a registry with the API may not know what was written before."""
-        found = read_tagged(self._target, fallback_tag(self._subject))
+        tag = fallback_tag(self._subject)
+        found = self._tagged(tag)
         if found is None:
             return ()
-        document = parse_manifest(found[1], found[0].media_type)
+        try:
+            document = parse_manifest(found[1], found[0].media_type)
+        except InvalidInputError as error:
+            self._refusals.append(RejectedCandidate(tag, error.message))
+            return ()
         return document.manifests if isinstance(document, Index) else ()
 
+    def _tagged(self, tag: str) -> tuple[Descriptor, bytes] | None:
+        """The manifest under a tag; None where there is none, or none that can be read, which is a refusal."""
+        try:
+            return read_tagged(self._target, tag)
+        except (InvalidInputError, IntegrityError) as error:
+            self._refusals.append(RejectedCandidate(tag, error.message))
+            return None
+
     def _read_tag(self, tag: str) -> None:
-        found = read_tagged(self._target, tag)
+        found = self._tagged(tag)
         if found is None:
             return
         try:

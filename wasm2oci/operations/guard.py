@@ -265,6 +265,20 @@ class Guard(NamedTuple):
                 for fault in faults:
                     self.environment.warn(f"{fault} ({source})")
 
+    def check_no_module(self, location: Location, error: Wasm2OciError) -> None:
+        """Checks an artifact of which no module can be looked into, `error` being why.
+
+        Raises:
+            Wasm2OciError: the error, where a rule that says what the module may do is to be enforced.
+        """
+        for source, rule, _ in self.rules(location):
+            if rule is None or not rule.module.any:
+                continue
+            if rule.enforce == REQUIRE:
+                raise error
+            if rule.enforce == WARN:
+                self.environment.warn(f"{error.message} ({source})")
+
     def module_faults(self, location: Location, data: bytes) -> list[tuple[str, list[str]]]:
         """What a module breaks, by the name of the file whose rule says so.
 

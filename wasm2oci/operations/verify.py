@@ -99,7 +99,8 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
     Raises:
         NotFoundError: the source names nothing, or a part of it is missing there.
         IntegrityError: bytes are not what they should be, or the file is not the module.
-        InvalidInputError: a file was given and the artifact holds no module, or several.
+        InvalidInputError: the artifact holds no module, or several, and a file was given, or a rule of a policy file
+            says what the module may do.
         Wasm2OciError: the place or the file cannot be read.
     """
     from wasm2oci.content.graph import explore
@@ -128,9 +129,11 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
         found_format: str | None = None
         try:
             found = recognise(target, root, platform=request.platform, wanted=request.wanted, force=True)
-        except (InvalidInputError, UnsupportedError):
+        except (InvalidInputError, UnsupportedError) as error:
             if local is not None or request.module_key is not None:
                 raise
+            if guard is not None:
+                guard.check_no_module(request.source, error)
         else:
             module = ModuleInfo.of(found.module)
             found_format = found.format
