@@ -101,7 +101,8 @@ class Referrers:
         """
         if self._api_answers():
             return
-        self._update(subject, lambda index: without_referrer(index, referrer))
+        with contextlib.suppress(NoFallbackTagError):  # where none can be listed, none is
+            self._update(subject, lambda index: without_referrer(index, referrer))
 
     def _may_have_api(self) -> bool:
         return self._has_api is not False

@@ -130,8 +130,12 @@ class Registry:
         if not isinstance(response.body, BytesBody) or response.body.length <= _IN_MEMORY:
             return response
         aside = self.storage.new_blob()
-        aside.write(response.body.data)
-        return replace(response, body=aside.hand_out())
+        try:
+            aside.write(response.body.data)
+            return replace(response, body=aside.hand_out())
+        except BaseException:
+            aside.discard()
+            raise
 
     def _answer(self, request: "Request") -> "Response":
         match = endpoints.find_endpoints(request.path)

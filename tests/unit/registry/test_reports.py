@@ -328,6 +328,8 @@ def test_a_registry_that_lists_no_referrers_gets_them_and_the_copy_says_so() -> 
     assert [problem for problem in result.unlisted if "as a digest" in problem.message]
     assert repository.resolve("v1") == Descriptor(root.media_type, root.digest, root.size)
     assert list(repository.tags()) == ["v1"]
+    repository.delete(signature)  # which is listed nowhere, so no listing has to be changed
+    assert not repository.exists(signature)
 
 
 class TestContentTypesThatSayNothing:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,14 +18,12 @@ from wasm2oci.oci.http import Headers
 from wasm2oci.operations.registry_site import make_site
 from wasm2oci.server.disk import DiskStorage
 from wasm2oci.server.http1 import HeadError, parse_head
-from wasm2oci.server.messages import BytesBody, FileBody, Request
+from wasm2oci.server.messages import BytesBody, FileBody, Request, Response
 from wasm2oci.server.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from wasm2oci.server.messages import Response
 
 LARGE = 300_000
 
@@ -79,6 +79,28 @@ def test_a_large_answer_that_is_made_is_kept_aside_until_it_is_sent(core: Regist
     assert isinstance(storage, DiskStorage)
     assert not list((storage.root / "_uploads").iterdir()), "a registry that is killed now leaves nothing"
     assert b"x" * LARGE in response.read()
+
+
+def test_a_large_answer_that_the_disk_refuses_leaves_no_file_and_no_descriptor(
+    core: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, data: bytes) -> None:
+        del descriptor, data
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    large = Response(200, body=BytesBody(b"x" * LARGE))
+    monkeypatch.setattr(core, "_answer", lambda _: large)
+    monkeypatch.setattr("wasm2oci.server.disk.write_all", refuse)
+    first = os.dup(0)
+    os.close(first)
+    for _ in range(3):
+        assert ask(core, "GET", "/v2/a/tags/list").status == 507
+    second = os.dup(0)
+    os.close(second)
+    assert second == first, "the lowest free descriptor is the same as before"
+    storage = core.storage
+    assert isinstance(storage, DiskStorage)
+    assert not list((storage.root / "_uploads").iterdir())
 
 
 def test_a_small_answer_is_not_written_anywhere(core: Registry) -> None:
