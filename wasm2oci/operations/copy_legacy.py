@@ -48,9 +48,9 @@ def copy_legacy_signatures(
     if pinned is not None and pinned != root.digest:
         return
     document = read_manifest(source, root)
-    subjects = [root, *(document.manifests if isinstance(document, Index) else ())]
-    for subject in subjects:
-        tags = [cosign_tag(subject.digest, suffix) for suffix in COSIGN_ENDINGS]
+    listed = (entry.digest for entry in (document.manifests if isinstance(document, Index) else ()))
+    for subject in dict.fromkeys((root.digest, *listed)):
+        tags = [cosign_tag(subject, suffix) for suffix in COSIGN_ENDINGS]
         found: dict[str, tuple[Descriptor, bytes]] = {}
         run_all(partial(_look, source, found), tags, len(tags))
         for tag in tags:

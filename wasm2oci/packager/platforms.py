@@ -3,7 +3,8 @@
 Indexes may hold indexes, and entries may lack a `platform` that their manifest's config has. So the entries of the
 outermost index are looked at first, then those of the indexes in it, level by level; only when no entry fits by what
 indexes say are configs read. An entry without a platform has that of the index that it is in, where that has one.
-Attestations, which build tools put beside images, are not candidates.
+Attestations, which build tools put beside images, are not candidates. What is read for the search, and what is found
+there, is bounded as the graph of an artifact is.
 
 Spec: image-spec, image-index.md (platform) and config.md (os, architecture, variant).
 """
@@ -12,13 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from wasm2oci.base.budget import Budget
 from wasm2oci.base.text import is_visible
-from wasm2oci.content.graph import read_manifest
+from wasm2oci.content.graph import GraphError, read_manifest
 from wasm2oci.content.verify import read_all
 from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.manifest import Index, Manifest
-from wasm2oci.oci.wire import CONFIG_MAX, load_object
+from wasm2oci.oci.wire import CONFIG_MAX, GRAPH_BYTES_MAX, GRAPH_NODES_MAX, load_object
 from wasm2oci.packager.choice import ChoiceNeededError, NoModuleError
 
 if TYPE_CHECKING:
@@ -61,22 +63,25 @@ def choose_manifest(target: ReadTarget, index: Index, platform: str | None = Non
     Raises:
         NoModuleError: the index is empty, has nothing for this platform, or holds indexes too deep.
         ChoiceNeededError: several entries would do.
+        GraphError: nested indexes, or configs, are larger than an artifact's are, or have more entries.
         Wasm2OciError: see `graph.read_manifest`.
     """
+    budget = Budget("indexes of the artifact", GraphError, size=GRAPH_BYTES_MAX, entries=GRAPH_NODES_MAX)
     leaves: list[_Entry] = []
     level = _entries(index, {})
     fitting: list[_Entry] = []
     for _ in range(_DEPTH):
         leaves += (entry for entry in level if entry.descriptor.media_type not in mt.INDEXES)
         fitting = _fitting(leaves, platform)
-        nested = [entry for entry in level if entry.descriptor.media_type in mt.INDEXES][:_READ_MAX]
+        indexes = (entry for entry in level if entry.descriptor.media_type in mt.INDEXES)
+        nested = list({(entry.descriptor.digest, str(entry)): entry for entry in indexes}.values())[:_READ_MAX]
         if fitting or not nested:
             break
-        level = [found for entry in nested for found in _read_entries(target, entry)]
+        level = [found for entry in nested for found in _read_entries(target, entry, budget)]
     else:
         raise NoModuleError(f"indexes are nested more than {_DEPTH} deep")
     if not fitting and (platform is not None or len(leaves) > 1):
-        leaves = _with_configs(target, leaves)
+        leaves = _with_configs(target, leaves, budget)
         fitting = _fitting(leaves, platform)
     if platform is None:
         fitting = fitting or leaves
@@ -99,22 +104,27 @@ def _entries(index: Index, inherited: Mapping[str, Any]) -> list[_Entry]:
     return [entry for entry in entries if not _is_attestation(entry)]
 
 
-def _read_entries(target: ReadTarget, entry: _Entry) -> list[_Entry]:
+def _read_entries(target: ReadTarget, entry: _Entry, budget: Budget) -> list[_Entry]:
+    budget.charge(size=entry.descriptor.size)
     document = read_manifest(target, entry.descriptor)
-    return _entries(document, entry.platform) if isinstance(document, Index) else []
+    found = _entries(document, entry.platform) if isinstance(document, Index) else []
+    budget.charge(entries=len(found))
+    return found
 
 
-def _with_configs(target: ReadTarget, entries: list[_Entry]) -> list[_Entry]:
+def _with_configs(target: ReadTarget, entries: list[_Entry], budget: Budget) -> list[_Entry]:
     """The same entries; those without a platform with that of their config, where it says one."""
     unknown = [entry for entry in entries if not entry.platform][:_READ_MAX]
-    said = {entry.descriptor.digest: _config_platform(target, entry.descriptor) for entry in unknown}
+    said = {entry.descriptor.digest: _config_platform(target, entry.descriptor, budget) for entry in unknown}
     return [entry._replace(platform=said.get(entry.descriptor.digest, entry.platform)) for entry in entries]
 
 
-def _config_platform(target: ReadTarget, descriptor: Descriptor) -> Mapping[str, Any]:
+def _config_platform(target: ReadTarget, descriptor: Descriptor, budget: Budget) -> Mapping[str, Any]:
+    budget.charge(size=descriptor.size)
     document = read_manifest(target, descriptor)
     if not isinstance(document, Manifest) or document.config.size > CONFIG_MAX:
         return {}
+    budget.charge(size=document.config.size)
     try:
         return _known(load_object(read_all(target.fetch(document.config), document.config, CONFIG_MAX), "config"))
     except InvalidInputError:  # a config may be anything; then it says no platform

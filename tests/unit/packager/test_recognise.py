@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.artifacts import WASM, Stash, tar
 from wasm2oci.cli.remedies import hint_for
+from wasm2oci.content.graph import GraphError
 from wasm2oci.content.verify import ContentTooLargeError, DigestMismatchError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import TITLE, Descriptor
@@ -215,6 +216,21 @@ def test_indexes_in_indexes_are_followed_only_so_deep() -> None:
     assert read(recognise(stash.target, root)) == WASM
     with pytest.raises(NoModuleError, match="nested more than 4 deep"):
         recognise(stash.target, stash.index(root))
+
+
+@pytest.mark.parametrize("limit", ["GRAPH_NODES_MAX", "GRAPH_BYTES_MAX"])
+def test_indexes_in_indexes_are_bounded_together(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """64 in each of three levels, of 4 MiB each, would have been read and kept: gigabytes of entries."""
+    stash = Stash()
+    first, second = (
+        stash.index(*(entry(stash, "linux", "amd64", f"{name}{number}") for number in range(4))) for name in "ab"
+    )
+    one_index = {"GRAPH_NODES_MAX": 4, "GRAPH_BYTES_MAX": first.size}[limit]
+    monkeypatch.setattr(f"wasm2oci.packager.platforms.{limit}", one_index)
+    with pytest.raises(GraphError, match="indexes of the artifact"):
+        recognise(stash.target, stash.index(first, second), platform="wasi/wasm")
+    with pytest.raises(NoModuleError, match="nothing for platform wasi/wasm"):
+        recognise(stash.target, stash.index(first, first), platform="wasi/wasm")
 
 
 class TestNestedIndexes:
