@@ -173,6 +173,7 @@ class _Copy:
         self.outcomes: dict[tuple[Digest, bool], Outcome] = {}
         self.manifests = {node.descriptor.digest: node for node in graph.manifests}
         self.unlisted: list[UnlistedReferrerError] = []
+        self.sent_again: set[tuple[Digest, bool]] = set()
         self.complete = False
         self.unasked: frozenset[Digest] = frozenset()
         self.read: dict[Digest, bytes] = {}
@@ -294,13 +295,15 @@ class _Copy:
 
     def _push_children(self, node: "GraphNode", above: "frozenset[Digest]") -> None:
         for child in node.document.children:
-            if child.digest in above:
+            key = child.digest, child.is_manifest
+            if child.digest in above or key in self.sent_again:
                 continue
+            self.sent_again.add(key)
             if child.is_manifest:
                 self._push_manifest(self.manifests[child.digest], None, above)
             else:
                 self._transfer(child, never_stops)
-            self.outcomes[child.digest, child.is_manifest] = Outcome.COPIED
+            self.outcomes[key] = Outcome.COPIED
 
 
 class _Watched(SelfVerifying):

@@ -187,6 +187,34 @@ def test_healing_is_tried_once() -> None:
     assert caught.value.side == "destination"
 
 
+class Reluctant(MemoryTarget):
+    """A target that takes each manifest only when it comes the second time, the fourth, and so on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pushed: dict[Digest, int] = {}
+
+    def exists(self, descriptor: Descriptor) -> bool:
+        return not descriptor.is_manifest and super().exists(descriptor)
+
+    def push(self, descriptor: Descriptor, content: "Content", *, tag: str | None = None) -> None:
+        self.pushed[descriptor.digest] = count = self.pushed.get(descriptor.digest, 0) + 1
+        if descriptor.is_manifest and count % 2:
+            raise ChildMissingError("blob unknown to registry")
+        super().push(descriptor, content, tag=tag)
+
+
+def test_healing_sends_each_child_again_once_however_often_it_is_named() -> None:
+    """Indexes that name the next one twice were sent 2 to the power of their depth times."""
+    stash, destination = Stash(), Reluctant()
+    root = stash.module()
+    for _ in range(6):
+        root = stash.index(root, root)
+    copy(stash.target, root, destination, "v1")
+    assert destination.resolve("v1").digest == root.digest
+    assert max(destination.pushed.values()) <= 4
+
+
 class Broken(Watching):
     """A target one verb of which fails."""
 
