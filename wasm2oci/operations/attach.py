@@ -71,7 +71,7 @@ def attach(request: AttachRequest, environment: Environment, progress: Progress 
 
     files = [_file(path, media_type) for path, media_type in request.files]
     with environment.places() as places:
-        target = places.write(request.subject)
+        target = places.change(request.subject)
         subject = target.resolve(places.identifier(request.subject))
         built = build_referrer(subject, request.artifact_type, files, request.annotations)
         result = copy(built.target, built.root, target, progress=progress)

@@ -9,6 +9,7 @@ import pytest
 from wasm2oci.content.archive import ArchiveChangedError
 from wasm2oci.content.target import ContentNotFoundError
 from wasm2oci.oci.reference import Reference, parse_location
+from wasm2oci.operations.attach import AttachRequest, attach
 from wasm2oci.operations.delete import DeleteRequest, delete
 from wasm2oci.operations.environment import Environment
 from wasm2oci.operations.sign import AttestRequest, SignRequest, attest, sign
@@ -45,10 +46,11 @@ def test_an_archive_that_cannot_be_written_leaves_no_folder_and_no_connection(
     [
         lambda where, world: sign(SignRequest(where, KEY), world),
         lambda where, world: attest(AttestRequest(where, KEY, "custom", b"x"), world),
+        lambda where, world: attach(AttachRequest(where, "a/b", (), {}), world),
         lambda where, world: tag(TagRequest(where, ("v2",)), world),
         lambda where, world: delete(DeleteRequest(where), world),
     ],
-    ids=["sign", "attest", "tag", "delete"],
+    ids=["sign", "attest", "attach", "tag", "delete"],
 )
 def test_what_changes_an_artifact_makes_no_layout(
     tmp_path: Path, place: str, change: Callable[[Location, Environment], object]
