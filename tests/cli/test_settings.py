@@ -166,6 +166,14 @@ def test_what_is_no_header_field_is_refused_without_its_value(text: str) -> None
     assert "c" not in caught.value.message.removeprefix("not a header field").replace("A B", "")
 
 
+@pytest.mark.parametrize("text", ["Authorization Bearer s3cret", "s3cret", "Authorization s3cret: x", " s3cret"])
+def test_a_header_without_its_colon_is_not_shown(text: str) -> None:
+    """What was forgotten is the colon, so all of the text may be the secret."""
+    with pytest.raises(InvalidHeaderError) as caught:
+        parse_header(text)
+    assert "s3cret" not in caught.value.message
+
+
 def test_commands_take_settings_and_say_which_they_do_not_know(tmp_path: Path) -> None:
     (tmp_path / "hello.wasm").write_bytes(HELLO)
     config = tmp_path / "config.toml"

@@ -37,7 +37,8 @@ def parse_header(text: str) -> tuple[str, str]:
     """
     name, colon, value = text.partition(":")
     if not colon or _TOKEN.match(name) is None or _VALUE.match(value.strip()) is None:
-        raise InvalidHeaderError(f"not a header field: {one_line(name, 60)!r}", hint="write it as 'NAME: VALUE'")
+        shown = f": {one_line(name.split(maxsplit=1)[0], 60)!r}" if colon and name.strip() else ""
+        raise InvalidHeaderError(f"not a header field{shown}", hint="write it as 'NAME: VALUE'")
     return name, value.strip()
 
 
