@@ -44,8 +44,8 @@ class _Host(NamedTuple):
     Args:
         name: as users write it.
         insecure: see `registries_conf.RegistryRule`.
-        own: whether credentials and headers of the options are for it; they are not for other hosts of a
-            `registries.conf`.
+        own: whether credentials, headers and the client certificate of the options are for it; they are not for other
+            hosts of a `registries.conf`.
     """
 
     name: str
@@ -63,8 +63,9 @@ class Connector:
 
     def __init__(self, options: ConnectOptions, sender: "Sender | None" = None) -> None:
         self.options = options
-        self._sender = sender or self._make_sender(options.tls)
-        self._careless_sender = sender  # for hosts that `registries.conf` calls insecure
+        self._given_sender = sender
+        self._senders: dict[tuple[bool, bool], Sender] = {}
+        self._making = Lock()
         self._guard = Lock()
         self._finding = Lock()
         self._rules: tuple[RegistryRule, ...] | None = None
@@ -135,11 +136,14 @@ class Connector:
         Raises:
             ExchangeError: it is this machine, and nothing answers.
         """
-        key = _Host(host, insecure=insecure)
+        return self._origin(_Host(host, insecure=insecure))
+
+    def _origin(self, host: _Host) -> Origin:
         with self._finding:
-            if key not in self._origins:
-                self._origins[key] = find_origin(host, self.options, self._sender_of(key), insecure=insecure)
-            return self._origins[key]
+            if host not in self._origins:
+                sender = self._sender_of(host)
+                self._origins[host] = find_origin(host.name, self.options, sender, insecure=host.insecure)
+            return self._origins[host]
 
     def ping(self, host: str) -> None:
         """Check that there is a registry, and that it takes our credentials if it wants any.
@@ -165,7 +169,9 @@ class Connector:
             repositories = list(self._repositories.values())
         for repository in repositories:
             repository.close()
-        for sender in filter(None, (self._sender, self._careless_sender)):
+        with self._making:
+            senders = list(self._senders.values())
+        for sender in senders:
             sender.close()
 
     def __enter__(self) -> Self:
@@ -216,11 +222,14 @@ class Connector:
         )
 
     def _sender_of(self, host: "_Host") -> "Sender":
-        if not host.insecure:
-            return self._sender
-        if self._careless_sender is None:
-            self._careless_sender = self._make_sender(self.options.tls._replace(insecure=True))
-        return self._careless_sender
+        with self._making:
+            key = host.insecure, host.own
+            if key not in self._senders:
+                tls = self.options.tls
+                tls = tls._replace(insecure=True) if host.insecure else tls
+                tls = tls if host.own else tls._replace(cert_file=None, key_file=None)
+                self._senders[key] = self._given_sender or self._make_sender(tls)
+            return self._senders[key]
 
     def _open(self, host: "_Host", name: str, credential: "Credential | None") -> Session:
         options, sender, found_out = self.options, self._sender_of(host), self._found_out
@@ -244,7 +253,7 @@ class Connector:
 
         return Session(
             host.name,
-            lambda: self.origin(host.name, insecure=host.insecure),
+            lambda: self._origin(host),
             make_auth,
             sender,
             World(options.sleep, options.random, options.now, options.log, self._warn),

@@ -21,6 +21,7 @@ from wasm2oci.errors import InvalidInputError, LocalIOError, RegistryError, Reme
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.messages import Request
+from wasm2oci.registry.mirrors import Mirrored
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
     ConnectionLostError,
@@ -146,17 +147,9 @@ class TestTls:
         self, tmp_path: Path, authority: Authority
     ) -> None:
         """The registry sees the certificate; where it redirects to does not. Defence: a pool for each origin."""
-        server, client = authority.issue("mutual"), authority.issue("somebody", client=True)
+        client = authority.issue("somebody", client=True)
         shown: dict[str, bool] = {}
-
-        def context() -> ssl.SSLContext:
-            made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            made.load_cert_chain(server.certificate_file, server.key_file)
-            made.load_verify_locations(authority.ca_file)
-            made.verify_mode = ssl.CERT_OPTIONAL
-            return made
-
-        with tls_listener("registry", context(), shown) as home, tls_listener("elsewhere", context(), shown) as away:
+        with tls_listener("registry", authority, shown) as home, tls_listener("elsewhere", authority, shown) as away:
             transport = HttpTransport(
                 TlsSettings(ca_file=authority.ca_file, cert_file=client.certificate_file, key_file=client.key_file),
                 {},
@@ -165,6 +158,27 @@ class TestTls:
                 transport.send(Request("GET", f"{origin}/"), home=Origin.of(home)).close()
             transport.close()
         assert shown == {"registry": True, "elsewhere": False}
+
+    def test_a_mirror_does_not_see_the_client_certificate(self, tmp_path: Path, authority: Authority) -> None:
+        client, conf = authority.issue("somebody", client=True), tmp_path / "registries.conf"
+        shown: dict[str, bool] = {}
+        with tls_listener("registry", authority, shown) as home, tls_listener("mirror", authority, shown) as mirror:
+            host = home.removeprefix("https://")
+            location = mirror.removeprefix("https://")
+            conf.write_text(f'[[registry]]\nlocation = "{host}"\n[[registry.mirror]]\nlocation = "{location}"\n')
+            options = ConnectOptions(
+                ca_file=authority.ca_file,
+                cert_file=client.certificate_file,
+                key_file=client.key_file,
+                environ={"WASM2OCI_REGISTRIES_CONF": str(conf)},
+                home=tmp_path,
+            )
+            with Connector(options) as connector:
+                place = connector.source(Reference.parse(f"{host}/app:v1"))
+                assert isinstance(place, Mirrored)
+                for source in place._sources:
+                    source.repository.authorize()
+        assert shown == {"registry": True, "mirror": False}
 
     def test_files_that_are_not_there_or_not_what_they_should_be(self, tmp_path: Path, authority: Authority) -> None:
         absent, nonsense = tmp_path / "absent", tmp_path / "nonsense"
@@ -209,8 +223,13 @@ class TestTls:
 
 
 @contextmanager
-def tls_listener(name: str, context: ssl.SSLContext, shown: dict[str, bool]) -> Iterator[str]:
+def tls_listener(name: str, authority: Authority, shown: dict[str, bool]) -> Iterator[str]:
     """A TLS server that notes whether a client showed a certificate, and answers 200."""
+    server = authority.issue(name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(server.certificate_file, server.key_file)
+    context.load_verify_locations(authority.ca_file)
+    context.verify_mode = ssl.CERT_OPTIONAL
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
