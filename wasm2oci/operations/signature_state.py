@@ -73,7 +73,9 @@ class SignatureSummary(NamedTuple):
 def summarize_signatures(
     target: ReadTarget, location: Location, root: Descriptor, environment: Environment, trust: TrustOptions
 ) -> SignatureSummary:
-    """Looks at every signature; those that fulfil what is asked for, or a rule of a policy file, are verified.
+    """Looks at every signature; those that fulfil a requirement of the caller, or of a policy file, are verified.
+
+    The artifact is verified only where all requirements are met.
 
     Raises:
         InvalidPolicyError: a policy file is malformed.
@@ -96,7 +98,8 @@ def summarize_signatures(
     items.sort(key=lambda one: (one.kind == "signature", one.kind, one.origin))
     state = SignatureState.UNSIGNED
     if items:
-        state = SignatureState.VERIFIED if verified else SignatureState.UNVERIFIED
+        met = all(decision.met for _, decision in checked.decisions if decision.verdicts)
+        state = SignatureState.VERIFIED if verified and met else SignatureState.UNVERIFIED
     return SignatureSummary(state, tuple(items))
 
 
