@@ -160,7 +160,7 @@ def test_a_proxy_is_not_gone_round(tmp_path: Path) -> None:
     with counting() as (port, taken, _):
         environ = {"HTTP_PROXY": "http://127.0.0.1:1"}
         with Connector(ConnectOptions(plain_http=True, environ=environ, home=tmp_path)) as connector:
-            connector._sender.expect(Origin("http", "registry.example", port), 1)
+            connector.session(f"registry.example:{port}").prepare(1)
         assert taken == []
 
 

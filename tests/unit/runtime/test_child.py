@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.guests import DIVIDE, EXIT, HELLO, SPIN
 from wasm2oci.engine.errors import InvalidModuleError
+from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode, RemedyKind, UsageError, Wasm2OciError
 from wasm2oci.runtime import (
     Ending,
@@ -20,7 +21,6 @@ from wasm2oci.runtime import (
     GuestSetupError,
     RunLimits,
     RunRequest,
-    assemble,
     run,
 )
 from wasm2oci.runtime.child import can_run_in_child, run_in_child, wait_for_threads
