@@ -5,18 +5,18 @@ Python when the process ends. So the guest gets the writing end of a pipe, and a
 """
 
 import os
-import select
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
-from wasm2oci.base.descriptors import set_blocking
+from wasm2oci.base.descriptors import set_blocking, wait_ready
 from wasm2oci.wasi.endings import Interrupted
 
 __all__ = ["Pump"]
 
 _CHUNK: Final = 65536
+_LOOK_S: Final = 3600.0
 _JOIN_S: Final = 1.0
 """A function that blocks for ever must not hold up the end of a run that was broken off."""
 
@@ -32,6 +32,7 @@ class Pump:
         self._take = take
         self._read, self._write = os.pipe()
         self._stop_read, self._stop = os.pipe()
+        self._stopped = threading.Event()
         set_blocking(self._read, False)
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
 
@@ -44,8 +45,8 @@ class Pump:
         try:
             stopping = False
             while not stopping:
-                ready, _, _ = select.select([self._read, self._stop_read], [], [])
-                stopping = self._stop_read in ready
+                wait_ready((self._read,), (), self._stop_read, self._stopped, _LOOK_S)
+                stopping = self._stopped.is_set()
                 self._drain()
         except (Interrupted, OSError):
             pass  # the reader went away, or the run was broken off: the guest's next write fails
@@ -70,6 +71,7 @@ class Pump:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._stopped.set()
         os.close(self._write)
-        os.close(self._stop)  # readable for `select`: the end
+        os.close(self._stop)  # which ends the waiting
         self._thread.join(_JOIN_S)
