@@ -52,7 +52,7 @@ class Caller:
 class HostFunction:
     """A Python callable a guest can import.
 
-    What it raises passes through the guest untouched, to whoever called the guest; it may raise `Trap` itself, and
+    What it raises passes through the guest untouched, to the caller of the guest; it may raise `Trap` itself, and
     `WasmException` to throw one the guest can catch.
 
     Args:

@@ -150,7 +150,7 @@ class WasiHost:
 
 
 def host_functions(calls: Mapping[str, Call]) -> dict[str, HostFunction]:
-    """Items for a linker that make these calls with the memory of whoever imports them."""
+    """Items for a linker that make these calls with the memory of the instance that imports them."""
     return {
         function.name: HostFunction(*core_type(function), _host(calls[function.name]), raw=True, caller=True)
         for function in FUNCTIONS

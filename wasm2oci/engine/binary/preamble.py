@@ -1,4 +1,4 @@
-"""What a file is, told by its first eight bytes. Spec: core, modules (5.5.17); component model, Binary.md."""
+"""What a file is, by its first eight bytes. Spec: core, modules (5.5.17); component model, Binary.md."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Callee = Callable[..., Any]
 class Function:
     """One function instance: the guest's own, or the host's.
 
-    `call` may be a stand-in that makes the real thing at its first use. Whoever keeps a copy of `call` for speed (the
+    `call` may be a stand-in that makes the real thing at its first use. Code that keeps a copy of `call` for speed (the
     namespace of generated code, a table's list of callables) takes it with `install`, and `become` then replaces every
     copy.
 

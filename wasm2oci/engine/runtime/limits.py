@@ -142,7 +142,7 @@ class ResourceLimits:
     """Ceilings for one instance. Growing beyond one fails as the specification allows (-1), starting beyond one raises.
 
     Args:
-        memory_bytes: for each memory of the instance; 2 GiB unless told, and never more where it is addressed by i32.
+        memory_bytes: for each memory of the instance; 2 GiB by default, and never more where it is addressed by i32.
         table_elements: for each table of the instance.
         account: for all memories, tables and large arrays of the instances that share it; None for no account.
     """

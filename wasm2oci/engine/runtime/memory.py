@@ -1,6 +1,6 @@
 """Linear memories.
 
-A memory is one `bytearray` for its whole life: growing extends it in place, so whoever holds `data` keeps seeing the
+A memory is one `bytearray` for its whole life: growing extends it in place, so a holder of `data` keeps seeing the
 memory. Words are read and written through cast views of it (`u32[address >> 2]` when the address is aligned), which
 have to be made anew when the memory grows; generated code keeps them as plain globals of its namespace, and
 `attach` is how they get there and stay right, whichever instance grew the memory.

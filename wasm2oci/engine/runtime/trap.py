@@ -71,7 +71,7 @@ class Trap(Exception):  # noqa: N818 -- the specification's word
         detail: more words for people, after the reason's text.
 
     Attributes:
-        frames: guest functions on the stack, innermost first; filled in by whoever maps generated code back.
+        frames: guest functions on the stack, innermost first; filled in where generated code is mapped back.
 
     Spec: core, Execution, Runtime structure, Results: traps.
     """
