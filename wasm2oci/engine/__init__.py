@@ -71,19 +71,20 @@ __all__ = [
     "new_tag",
 ]
 
-__getattr__ = lazily(
-    __name__,
-    {
-        "embed": ("Engine", "ExportNotFoundError", "ExportType", "ImportType", "Instance", "Linker", "Module"),
-        "errors": ("FeatureError", "InvalidModuleError", "MalformedError", "ModuleError", "UnlinkableError"),
-        "host": ("Caller", "HostFunction", "new_global", "new_memory", "new_table", "new_tag"),
-        "preview1": ("GuestDirectoryError", "Preopen", "ProcExit", "WasiHost"),
-        "runtime.function": ("Function", "Global", "Tag"),
-        "runtime.limits": ("ResourceLimitError", "ResourceLimits"),
-        "runtime.memory": ("Memory",),
-        "runtime.table": ("Table",),
-        "runtime.trap": ("Frame", "Trap", "TrapKind", "WasmException"),
-        "runtime.values": ("ValueTypeError",),
-        "syntax.features": ("WASM_1", "WASM_2", "WASM_3", "Feature"),
-    },
-)
+if not TYPE_CHECKING:  # a type checker would take any name for one of the package
+    __getattr__ = lazily(
+        __name__,
+        {
+            "embed": ("Engine", "ExportNotFoundError", "ExportType", "ImportType", "Instance", "Linker", "Module"),
+            "errors": ("FeatureError", "InvalidModuleError", "MalformedError", "ModuleError", "UnlinkableError"),
+            "host": ("Caller", "HostFunction", "new_global", "new_memory", "new_table", "new_tag"),
+            "preview1": ("GuestDirectoryError", "Preopen", "ProcExit", "WasiHost"),
+            "runtime.function": ("Function", "Global", "Tag"),
+            "runtime.limits": ("ResourceLimitError", "ResourceLimits"),
+            "runtime.memory": ("Memory",),
+            "runtime.table": ("Table",),
+            "runtime.trap": ("Frame", "Trap", "TrapKind", "WasmException"),
+            "runtime.values": ("ValueTypeError",),
+            "syntax.features": ("WASM_1", "WASM_2", "WASM_3", "Feature"),
+        },
+    )

@@ -44,23 +44,24 @@ __all__ = [
     "run",
 ]
 
-__getattr__ = lazily(
-    __name__,
-    {
-        "choose": ("run",),
-        "request": (
-            "DEFAULT_MAX_MEMORY",
-            "DEFAULT_MAX_STACK",
-            "Ending",
-            "EngineChoice",
-            "EntryError",
-            "GuestSetupError",
-            "RunLimits",
-            "FunctionTime",
-            "RunOutcome",
-            "RunRequest",
-            "StackFrame",
-            "TrapReport",
-        ),
-    },
-)
+if not TYPE_CHECKING:  # a type checker would take any name for one of the package
+    __getattr__ = lazily(
+        __name__,
+        {
+            "choose": ("run",),
+            "request": (
+                "DEFAULT_MAX_MEMORY",
+                "DEFAULT_MAX_STACK",
+                "Ending",
+                "EngineChoice",
+                "EntryError",
+                "GuestSetupError",
+                "RunLimits",
+                "FunctionTime",
+                "RunOutcome",
+                "RunRequest",
+                "StackFrame",
+                "TrapReport",
+            ),
+        },
+    )

@@ -47,16 +47,17 @@ __all__ = [
     "core_type",
 ]
 
-__getattr__ = lazily(
-    __name__,
-    {
-        "context": ("Clock", "Preopen", "SystemClock", "WasiContext"),
-        "endings": ("Interrupted", "ProcExit"),
-        "functions": ("FUNCTIONS", "MODULE", "WasiFunction", "bind", "core_type"),
-        "memory": ("GuestMemory", "MemoryFaultError"),
-        "state": ("PreopenError", "Wasi"),
-        "streams": ("BytesSource", "FunctionSink", "HostStream"),
-        "trace": ("LineTracer",),
-        "waiting": ("Interrupt", "SystemWaiter"),
-    },
-)
+if not TYPE_CHECKING:  # a type checker would take any name for one of the package
+    __getattr__ = lazily(
+        __name__,
+        {
+            "context": ("Clock", "Preopen", "SystemClock", "WasiContext"),
+            "endings": ("Interrupted", "ProcExit"),
+            "functions": ("FUNCTIONS", "MODULE", "WasiFunction", "bind", "core_type"),
+            "memory": ("GuestMemory", "MemoryFaultError"),
+            "state": ("PreopenError", "Wasi"),
+            "streams": ("BytesSource", "FunctionSink", "HostStream"),
+            "trace": ("LineTracer",),
+            "waiting": ("Interrupt", "SystemWaiter"),
+        },
+    )

@@ -23,4 +23,5 @@ if TYPE_CHECKING:
 
 __all__ = ["TextError", "assemble", "binary", "is_text", "print_text"]
 
-__getattr__ = lazily(__name__, {"assembler": ("assemble",), "errors": ("TextError",), "printing": ("print_text",)})
+if not TYPE_CHECKING:  # a type checker would take any name for one of the package
+    __getattr__ = lazily(__name__, {"assembler": ("assemble",), "errors": ("TextError",), "printing": ("print_text",)})
