@@ -17,7 +17,7 @@ from wasm2oci.base.budget import Budget
 from wasm2oci.base.text import is_visible
 from wasm2oci.content.graph import GraphError, read_manifest
 from wasm2oci.content.verify import read_all
-from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind
+from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.manifest import Index, Manifest
 from wasm2oci.oci.wire import CONFIG_MAX, GRAPH_BYTES_MAX, GRAPH_NODES_MAX, load_object
@@ -38,6 +38,8 @@ _DEPTH: Final = 4
 _READ_MAX: Final = 64
 """Nested indexes, and again configs, that are read to find an entry."""
 _FIELDS: Final = ("os", "architecture", "variant")
+_SAYS_NOTHING: Final = (InvalidInputError, NotFoundError)
+"""An entry that is lost, or has a config that is no JSON, says no platform."""
 
 
 class _Entry(NamedTuple):
@@ -121,13 +123,16 @@ def _with_configs(target: ReadTarget, entries: list[_Entry], budget: Budget) -> 
 
 def _config_platform(target: ReadTarget, descriptor: Descriptor, budget: Budget) -> Mapping[str, Any]:
     budget.charge(size=descriptor.size)
-    document = read_manifest(target, descriptor)
+    try:
+        document = read_manifest(target, descriptor)
+    except _SAYS_NOTHING:
+        return {}
     if not isinstance(document, Manifest) or document.config.size > CONFIG_MAX:
         return {}
     budget.charge(size=document.config.size)
     try:
         return _known(load_object(read_all(target.fetch(document.config), document.config, CONFIG_MAX), "config"))
-    except InvalidInputError:  # a config may be anything; then it says no platform
+    except _SAYS_NOTHING:
         return {}
 
 
