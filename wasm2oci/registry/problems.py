@@ -127,12 +127,15 @@ class TlsError(ExchangeError):
 
     Args:
         message: see `Wasm2OciError`.
+        hint: see `Wasm2OciError`.
         remedy: see `Wasm2OciError`.
         spoken: whether the other side spoke TLS at all.
     """
 
-    def __init__(self, message: str, *, remedy: Remedy | None = None, spoken: bool = True) -> None:
-        super().__init__(message, remedy=remedy)
+    def __init__(
+        self, message: str, *, hint: str | None = None, remedy: Remedy | None = None, spoken: bool = True
+    ) -> None:
+        super().__init__(message, hint=hint, remedy=remedy)
         self.spoken = spoken
 
 

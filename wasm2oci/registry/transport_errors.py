@@ -31,6 +31,10 @@ _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
 )
 """What OpenSSL calls it when the other side does not speak TLS."""
+_DATE_HINT: Final = "the registry needs a new certificate, or the clock of this machine is wrong"
+_NAME_HINT: Final = "the certificate is for another host: check the spelling of the registry"
+_CERTIFICATE_HINTS: Final = {9: _DATE_HINT, 10: _DATE_HINT, 62: _NAME_HINT, 64: _NAME_HINT}
+"""What to do where trusting its authority does not help, by OpenSSL's codes (X509_V_ERR_CERT_NOT_YET_VALID, ...)."""
 _PROXY_HINT: Final = (
     "the environment names this proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY); NO_PROXY=HOST asks directly"
 )
@@ -52,6 +56,7 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
     if isinstance(secure, ssl.SSLCertVerificationError):
         return TlsError(
             f"{where}: the certificate is not trusted: {one_line(secure.verify_message)}",
+            hint=_CERTIFICATE_HINTS.get(secure.verify_code),
             remedy=Remedy(RemedyKind.TRUST_CERTIFICATE),
         )
     if isinstance(error, httpx.TimeoutException):
