@@ -1,11 +1,16 @@
 """Options of the test-suite itself."""
 
+import signal
 from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A busy machine is no failure: Hypothesis would otherwise measure how long each example and its generation take.
+# A shell starts what runs in its background with SIGINT ignored, and the commands that tests interrupt would inherit it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Without this Hypothesis fails a test on a busy machine, for the time that an example or its generation takes.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
