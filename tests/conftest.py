@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A shell starts what runs in its background with SIGINT ignored, and the commands that tests interrupt would inherit it.
+# A shell starts what runs in its background with SIGINT ignored: commands that tests interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
