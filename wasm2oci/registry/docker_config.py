@@ -19,6 +19,7 @@ import json
 import os
 import re
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -74,13 +75,19 @@ class AuthFile(NamedTuple):
         """The registries that it has something for, by the names that people write."""
         keys = (*self.auths, *self.helpers)
         found = (_host_of(key) or ("" if "://" in key else key.partition("/")[0]) for key in keys)
-        return frozenset(_names(host)[0] for host in found if host)
+        return frozenset(_names(host)[0] for host in found if host and "*" not in host)
 
     def helper_for(self, host: str) -> tuple[str, str] | None:
-        """The helper that keeps this host's credentials, and the server name to ask it for; or None."""
+        """The helper that keeps this host's credentials, and the server name to ask it for; or None.
+
+        A host goes before a pattern (`*.dkr.ecr.*.amazonaws.com`), which fits any host it matches (docker/cli#2928).
+        """
         for key in auth_keys(host, ""):
             if key in self.helpers:
                 return self.helpers[key], key
+        for pattern, helper in self.helpers.items():
+            if "*" in pattern and fnmatchcase(host, pattern):
+                return helper, host
         return (self.store, find_flavour(host).key or host) if self.store else None
 
     def entry_for(self, host: str, repository: str) -> "Mapping[str, Any] | None":

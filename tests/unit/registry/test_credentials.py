@@ -13,7 +13,7 @@ import pytest
 
 from wasm2oci.oci.http import encode_basic
 from wasm2oci.registry.credentials import Anonymous, Basic, CredentialChain, IdentityToken, RegistryToken
-from wasm2oci.registry.docker_config import auth_keys, decode_entry
+from wasm2oci.registry.docker_config import auth_keys, decode_entry, parse_auth_file
 from wasm2oci.registry.flavours import HUB_KEY
 from wasm2oci.registry.helpers import HelperError, erase_with_helper, get_from_helper, store_with_helper
 
@@ -247,6 +247,29 @@ def test_a_variable_that_cannot_be_used(home: Path, warned: list[str]) -> None:
     assert chain.lookup(HOST) == Anonymous()
     assert warned == ["DOCKER_AUTH_CONFIG is not JSON"]
     assert chain.tried == ["DOCKER_AUTH_CONFIG"]
+
+
+def test_a_helper_may_be_for_a_pattern_of_hosts(home: Path, tmp_path: Path) -> None:
+    # docker/cli#2928: one line for all of a company's registries, which come and go.
+    file = parse_auth_file(
+        json.dumps(
+            {
+                "credHelpers": {"*.ecr.*.example": "ecr", HOST: "own", "*": "rest"},
+                "auths": {},
+            }
+        ),
+        "test",
+    )
+    assert file.helper_for("1.ecr.eu.example") == ("ecr", "1.ecr.eu.example")
+    assert file.helper_for(HOST) == ("own", HOST)
+    assert file.helper_for("other.example") == ("rest", "other.example")
+    assert file.hosts == {HOST}
+    bin_folder = tmp_path / "bin"
+    helper(bin_folder, "ecr", """read host; echo "{\\"Username\\": \\"$host\\", \\"Secret\\": \\"s\\"}" """)
+    write(home / ".docker" / "config.json", credHelpers={"*.ecr.*.example": "ecr"})
+    environ = {"PATH": f"{bin_folder}:/usr/bin:/bin"}
+    assert find(home, environ, "1.ecr.eu.example") == Basic("1.ecr.eu.example", "s")
+    assert find(home, environ, "1.ecr.example") == Anonymous()
 
 
 def test_what_was_tried_is_remembered(home: Path) -> None:
