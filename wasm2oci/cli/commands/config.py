@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from wasm2oci.cli.output import Output
-from wasm2oci.cli.settings import load_settings
+from wasm2oci.cli.settings import OTHER_VARIABLES, load_settings
 from wasm2oci.cli.terminal import Terminal
 
 __all__ = ["Configuration", "SettingValue", "command"]
@@ -63,8 +63,12 @@ def command(output: Output, terminal: Terminal) -> None:
     from wasm2oci.cli.setting_rows import setting_rows
 
     settings = load_settings(terminal.variables)
-    values = []
-    for row in setting_rows():
+    values, rows = [], setting_rows()
+    known = {*OTHER_VARIABLES, *(row.variable for row in rows)}
+    for name in sorted(terminal.variables):
+        if name.startswith("WASM2OCI_") and name not in known:
+            output.warn(f"the variable {name} sets nothing")
+    for row in rows:
         found = settings.find(row.key)
         if found is None:
             value, origin = row.default, "default"
