@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wasm2oci.content.target import TagLister
 from wasm2oci.errors import UnsupportedError
 from wasm2oci.oci.reference import parse_name
-from wasm2oci.oci.tag_order import version_key
-from wasm2oci.operations.tags_of import tags_among
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
@@ -79,13 +79,23 @@ def tags(request: TagsRequest, environment: "Environment") -> Tags:
         if not isinstance(target, TagLister):
             raise UnsupportedError(f"{target} cannot list tags")
         # Registries should sort them, and distribution 2.8 does not.
-        found = sorted(set(target.tags()), key=version_key if request.order is TagOrder.VERSION else None)
+        found = sorted(set(target.tags()), key=_order(request.order))
         shown = found if request.everything else [tag for tag in found if not is_attached_tag(tag)]
         hidden = len(found) - len(shown)
         if request.of is not None:
+            from wasm2oci.operations.tags_of import tags_among
+
             same = set(tags_among(target, target.resolve(parse_name(request.of)).digest, shown))
             shown = [tag for tag in shown if tag in same]
     if request.reverse:
         shown.reverse()
     kept = shown if request.limit is None else shown[: request.limit]
     return Tags(str(request.location), tuple(kept), hidden, len(shown) - len(kept))
+
+
+def _order(order: TagOrder) -> "Callable[[str], tuple[object, ...]] | None":
+    if order is TagOrder.NAME:
+        return None
+    from wasm2oci.oci.tag_order import version_key
+
+    return version_key
