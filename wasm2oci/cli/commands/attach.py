@@ -34,7 +34,7 @@ def command(
     files and annotations make the same digest. Nothing is signed: for signed
     statements use attest and sbom --attach.
 
-      wasm2oci attach ghcr.io/me/app:v1 --artifact-type application/vnd.me.report report.json:application/json
+      wasm2oci attach REF --artifact-type text/x-report report.txt:text/plain
     """
     with transfer(output, "Uploaded", "Uploading") as progress:
         result = client.attach(
