@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.base.files import FileNotThereError
 from wasm2oci.base.homes import config_folder, home_folder
-from wasm2oci.base.probe import is_file
 from wasm2oci.base.reading import read_found, read_named
 from wasm2oci.errors import InvalidInputError, LocalIOError
 
