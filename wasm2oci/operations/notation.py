@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
-from wasm2oci.base.files import local_errors
+from wasm2oci.base.reading import read_found
 from wasm2oci.errors import NotFoundError
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.guard import NotSignedError, SignaturesRefusedError, scope_name
@@ -114,8 +114,7 @@ def _certificates(folder: Path, store: str) -> list[x509.Certificate]:
 
 
 def _read(path: Path) -> bytes:
-    with local_errors(path), path.open("rb") as file:
-        raw = file.read(_FILE_MAX + 1)
-    if len(raw) > _FILE_MAX:
+    raw = read_found(path, _FILE_MAX)
+    if raw is None:
         raise InvalidTrustPolicyError(f"{path} is larger than {_FILE_MAX:,} bytes")
     return raw
