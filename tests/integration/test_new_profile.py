@@ -48,7 +48,7 @@ def test_a_new_row_makes_the_round_trip_and_is_known_everywhere(tmp_path: Path) 
     (tmp_path / "hello").write_bytes(HELLO)  # a title that says nothing about WebAssembly
     with registry_server() as registry:
         name = f"{registry.address}/hello:v1"
-        assert "Profile:  example (module)" in tool(tmp_path, "push", "hello", name, "--profile", "example")
+        assert "Profile: example (module)" in tool(tmp_path, "push", "hello", name, "--profile", "example")
         tool(tmp_path, "pull", name, "-o", "back")
         assert (tmp_path / "back").read_bytes() == HELLO
         assert re.search(r"^Format: +example$", tool(tmp_path, "inspect", name), re.MULTILINE)

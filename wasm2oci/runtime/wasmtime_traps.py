@@ -50,7 +50,7 @@ _TEXTS: Final = {
     "undefined element: out of bounds table access": "out of bounds table access",
     "thrown Wasm exception": "uncaught exception",
 }
-_MISSING: Final = re.compile(r"unknown import: `(.*)::(.*)` has not been defined", re.DOTALL)
+_MISSING: Final = ("unknown import: `", "` has not been defined")
 _NO_OFFSET: Final = 1 << 32
 _BACKTRACE: Final = "error while executing at wasm backtrace:"
 _TRAP: Final = "wasm trap: "
@@ -130,7 +130,9 @@ def _from_error(error: wasmtime.WasmtimeError) -> TrapReport:
         unnamed = _UNNAMED.fullmatch(name)
         offset = int(match[1], 16) if match[1] else None
         frames.append(StackFrame(int(unnamed[1]) if unnamed else -1, None if unnamed else name, offset))
-    reason = _MISSING.sub(r"unreachable: the guest called \1.\2, which is not offered", reason)
+    if reason.startswith(_MISSING[0]) and reason.endswith(_MISSING[1]):
+        module, _, name = reason.removeprefix(_MISSING[0]).removesuffix(_MISSING[1]).rpartition("::")
+        reason = f"unreachable: the guest called {module}.{name}, which is not offered"
     return TrapReport(_TEXTS.get(reason, reason), tuple(frames))
 
 
