@@ -263,6 +263,17 @@ def test_what_a_policy_says_about_modules(tool: Tool) -> None:
     tool("pull", tool.ref, "-o", "b.wasm")
 
 
+def test_a_policy_about_modules_explains_an_artifact_without_one(tool: Tool) -> None:
+    tool.push()
+    (tool.folder / "report.txt").write_text("fine")
+    attached = tool("attach", "-q", tool.ref, "report.txt").stdout.strip()
+    tool.policy(tool.rule("[rule.module]\nmax_size = 1000\n"))
+    explained = json.loads(tool("policy", "explain", attached, "--format", "json").stdout)
+    (decision,) = explained["decisions"]
+    assert decision["refused"] is True
+    assert len(decision["missing"]) == 1
+
+
 def test_the_files_of_user_and_project_both_have_to_be_met(tool: Tool) -> None:
     tool.push(HELLO, "", *SIGNED)
     user = tool.folder / "home" / ".config" / "wasm2oci"

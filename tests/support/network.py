@@ -113,7 +113,9 @@ class Network:
     def send(self, request: Request, *, home: Origin) -> Response:
         origin = str(Origin.of(request.url))
         body = request.body if isinstance(request.body, bytes) else b"".join(request.body or ())
-        seen = Sent(origin, request.method, request.url, {k.lower(): v for k, v in request.headers.items()}, body)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        assert len(headers) == len(request.headers), "a header field is sent twice"
+        seen = Sent(origin, request.method, request.url, headers, body)
         self.sent.append(seen)
         self.homes.append(str(home))
         handler = self.hosts.get(origin)

@@ -159,8 +159,12 @@ def _with_module(
 ) -> list[ExplainedDecision]:
     from wasm2oci.packager.recognise import recognise
 
-    data = recognise(target, root).read()
-    faults = dict(guard.module_faults(location, data))
+    try:
+        data = recognise(target, root).read()
+    except (InvalidInputError, UnsupportedError) as error:
+        faults = {source: [error.message] for source, rule, _ in guard.rules(location) if rule and rule.module.any}
+    else:
+        faults = dict(guard.module_faults(location, data))
     shown = []
     for one in decisions:
         broken = tuple(faults.get(one.policy, ()))

@@ -132,7 +132,8 @@ class Session:
         self._make_auth = make_auth
         self._sender = sender
         self._base = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
-        self._custom = dict(headers or {})
+        # Written like ours, so that one of ours takes the place of a custom one, whatever case that is in.
+        self._custom = {_canonical(name): value for name, value in (headers or {}).items()}
         self._guard = Lock()
         self._origin: Origin | None = None
         self._auth: TokenAuth | None = None
@@ -425,3 +426,7 @@ def _shown(name: str, value: str) -> str:
     if lower in _URLS:
         return one_line(redact(value))
     return "..."
+
+
+def _canonical(name: str) -> str:
+    return "-".join(part.capitalize() for part in name.split("-"))

@@ -49,6 +49,15 @@ def test_a_redirect_within_the_origin_keeps_everything() -> None:
     assert network.sent[1].body == b"body"
 
 
+def test_a_custom_header_is_sent_once_whatever_its_case() -> None:
+    network = Network({HOME: lambda _: Answer(200)})
+    session = network.connector(headers={"user-agent": "mine", "accept": "all"}).session("r.example", "a")
+    session.send(Request("GET", f"{HOME}/v2/x", {"Accept": "one"}))
+    (sent,) = network.sent
+    assert sent.headers["user-agent"] == "mine"
+    assert sent.headers["accept"] == "one"
+
+
 @pytest.mark.parametrize("status", [301, 302, 303])
 @pytest.mark.parametrize("method", ["PUT", "POST", "PATCH", "DELETE"])
 def test_a_redirect_that_would_change_the_method_is_refused(method: str, status: int) -> None:
