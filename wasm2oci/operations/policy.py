@@ -227,7 +227,7 @@ def _kubewarden(value: Any) -> str:
 
 def _signature(entry: Any) -> list[str]:
     kind = entry.get("kind") if isinstance(entry, dict) else None
-    if kind not in _KUBEWARDEN_KINDS:
+    if not isinstance(kind, str) or kind not in _KUBEWARDEN_KINDS:
         raise InvalidPolicyError(f"a signature is of none of the kinds {', '.join(_KUBEWARDEN_KINDS)}")
     annotations = entry.get("annotations") or {}
     if not isinstance(annotations, dict):

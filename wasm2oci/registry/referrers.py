@@ -197,7 +197,7 @@ def _read_page(response: "Response", body: bytes) -> list[Descriptor] | None:
     content_type = mt.essence(response.headers.get("content-type") or "")
     try:
         value = load_object(body, "page of referrers")
-        if mt.OCI_INDEX not in {content_type, value.get("mediaType")}:
+        if mt.OCI_INDEX not in (content_type, value.get("mediaType")):
             return None
         entries = value.get("manifests") or []
         if not isinstance(entries, list):

@@ -101,7 +101,7 @@ def _package(entry: Any, count: int) -> Package:
     if not isinstance(uses, list) or not all(type(one) is int and 0 <= one < count for one in uses):
         raise InvalidDependenciesError(f"package {name[:80]!r} depends on something that is not in the list")
     kind = entry.get("kind", "runtime")
-    if kind not in {"runtime", "build"}:
+    if kind not in ("runtime", "build"):
         raise InvalidDependenciesError(f"package {name[:80]!r} is of an unknown kind")
     return Package(name, version, source, kind == "build", tuple(dict.fromkeys(uses)), entry.get("root") is True)
 

@@ -236,12 +236,12 @@ def _statement(entry: object) -> TrustStatement:
         raise InvalidTrustPolicyError(f"trust policy {name!r}: registryScopes are repositories, or only '*'")
     verification = entry.get("signatureVerification")
     level = verification.get("level") if isinstance(verification, dict) else None
-    if not isinstance(verification, dict) or level not in _LEVELS:
+    if not isinstance(verification, dict) or not isinstance(level, str) or level not in _LEVELS:
         raise InvalidTrustPolicyError(f"trust policy {name!r}: the level is none of {', '.join(_LEVELS)}")
     actions = dict(zip(_CHECKS, _LEVELS[level], strict=True))
     override = verification.get("override") or {}
     if not isinstance(override, dict) or not all(
-        check in _CHECKS and action in {_ENFORCE, _LOG, _SKIP} for check, action in override.items()
+        check in _CHECKS and action in (_ENFORCE, _LOG, _SKIP) for check, action in override.items()
     ):
         raise InvalidTrustPolicyError(f"trust policy {name!r}: override names a check or an action that is unknown")
     actions.update(override)

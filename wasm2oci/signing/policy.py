@@ -186,7 +186,7 @@ class _Reader:
         if value.get("version") != 1 or isinstance(value.get("version"), bool):
             raise self._error("version = 1 is missing")
         default = value.get("default", ACCEPT)
-        if default not in {ACCEPT, WARN, REQUIRE}:
+        if default not in (ACCEPT, WARN, REQUIRE):
             raise self._error(f"default is none of {ACCEPT}, {WARN}, {REQUIRE}")
         rules = tuple(
             self._rule(entry, f"rule {number}") for number, entry in enumerate(self._tables(value, "rule"), 1)
@@ -202,7 +202,7 @@ class _Reader:
         scope = self._scope(entry.get("scope"), where)
         where = f"the rule for {scope}"
         enforce = entry.get("enforce", REQUIRE)
-        if enforce not in {ACCEPT, WARN, REQUIRE}:
+        if enforce not in (ACCEPT, WARN, REQUIRE):
             raise self._error(f"{where}: enforce is none of {ACCEPT}, {WARN}, {REQUIRE}")
         annotations: list[Mapping[str, str]] = []
         all_of = self._requirements(entry, "all_of", where, annotations)

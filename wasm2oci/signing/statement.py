@@ -147,7 +147,7 @@ def read_statement(raw: bytes) -> Statement:
     """
     what = "the signed statement"
     value = json_object(raw, what)
-    if value.get("_type") not in {_V1, _V01}:
+    if value.get("_type") not in (_V1, _V01):
         raise MalformedSignatureError(f"{what} is of an unknown version: {str(value.get('_type'))[:80]!r}")
     subjects = list_field(value, "subject", what)
     if not 1 <= len(subjects) <= SUBJECTS_MAX:
