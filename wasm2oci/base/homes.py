@@ -15,7 +15,7 @@ __all__ = ["cache_folder", "config_folder", "home_folder"]
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:
-    """The user's home folder; the root folder where there is none, and then nothing is kept.
+    """The user's home folder; where there is none, the root folder, in which nothing is kept.
 
     HOME may be unset (a service), and the user unknown (a container with a number for a user).
     """

@@ -1,7 +1,7 @@
-"""Files read whole, in bounded memory: those that a user names, and those that only lie where they are looked for.
+"""Whole files, read in bounded memory: those that the user names, and those at a place where one is looked for.
 
-A name may stand for a pipe (`--key <(pass show key)`), and then its writer is waited for. What nobody named has to be
-a regular file: a pipe that was planted in a folder would hold the command for ever.
+A file that the user names may be a pipe (`--key <(pass show key)`): the command waits for its writer. A file that is
+looked for has to be a regular file: a pipe that somebody put in its place would make the command wait for ever.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files read whole: bounded, and never a pipe that nobody named."""
+"""Whole files are read up to a limit; a pipe is read only where the user names it."""
 
 from __future__ import annotations
 

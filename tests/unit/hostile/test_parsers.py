@@ -116,7 +116,7 @@ def test_thousands_of_digits_are_no_bug(parse: Callable[[str], object]) -> None:
 
 @pytest.mark.parametrize("text", ["\\ud800", "a\\uDFFFb", "\\ude00\\ud83d"])
 def test_half_of_a_surrogate_pair_is_refused_where_json_is_read(text: str) -> None:
-    """It is no character, so what holds it could be neither printed nor written again."""
+    """A lone surrogate is not a character: text with one could not be printed or written as UTF-8."""
     for raw in (f'{{"a":"{text}"}}', f'{{"b":[{{"{text}":1}}]}}'):
         with pytest.raises(InvalidInputError, match="surrogate"):
             load_object(raw.encode(), "x")

@@ -1,4 +1,4 @@
-"""The plain interpreter calls as deeply as translated code, whoever else is running in the process."""
+"""The plain interpreter allows as many nested calls as translated code, whatever else the process runs."""
 
 from __future__ import annotations
 
