@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["cache_folder", "config_folder", "home_folder"]
+__all__ = ["cache_folder", "config_folder", "config_home", "home_folder"]
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:
@@ -27,10 +27,15 @@ def home_folder(environ: Mapping[str, str]) -> Path:
         return Path("/")
 
 
-def config_folder(environ: Mapping[str, str], home: Path) -> Path:
-    """Where our configuration is: `wasm2oci` in `$XDG_CONFIG_HOME`, else in `.config` of the home folder."""
+def config_home(environ: Mapping[str, str], home: Path) -> Path:
+    """Where tools keep their configuration: `$XDG_CONFIG_HOME`, else `.config` of the home folder."""
     base = Path(environ.get("XDG_CONFIG_HOME", ""))
-    return (base if base.is_absolute() else home / ".config") / "wasm2oci"
+    return base if base.is_absolute() else home / ".config"
+
+
+def config_folder(environ: Mapping[str, str], home: Path) -> Path:
+    """Where our configuration is: `wasm2oci` in `config_home`."""
+    return config_home(environ, home) / "wasm2oci"
 
 
 def cache_folder(environ: Mapping[str, str], home: Path) -> Path:

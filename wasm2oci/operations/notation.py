@@ -7,11 +7,11 @@ $XDG_CONFIG_HOME/notation/trust-store/x509/KIND/NAME/*.{pem,crt,cer}
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
+from wasm2oci.base.homes import config_home
 from wasm2oci.base.reading import read_found
 from wasm2oci.errors import NotFoundError
 from wasm2oci.operations.find_signatures import find_signatures
@@ -22,6 +22,8 @@ from wasm2oci.signing.notation_trust import InvalidTrustPolicyError, read_trust_
 from wasm2oci.signing.strict import SignatureRefusedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
@@ -81,8 +83,7 @@ def _unmet(location: Location, statement: TrustStatement) -> str:
 
 
 def _folder(environment: Environment) -> Path:
-    config = environment.variables.get("XDG_CONFIG_HOME")
-    return (Path(config) if config else environment.home / ".config") / "notation"
+    return config_home(environment.variables, environment.home) / "notation"
 
 
 def _policy(folder: Path) -> TrustPolicy:

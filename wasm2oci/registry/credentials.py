@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.homes import config_home
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.registry.docker_config import AuthFile, decode_entry, parse_auth_file, read_auth_file
 from wasm2oci.registry.flavours import find_flavour, same_registry
@@ -104,8 +105,7 @@ def docker_config_path(environ: "Mapping[str, str]", home: Path) -> Path:
 
 def podman_config_path(environ: "Mapping[str, str]", home: Path) -> Path:
     """Where podman and skopeo keep credentials that outlive a session."""
-    config = environ.get("XDG_CONFIG_HOME")
-    return (Path(config) if config else home / ".config") / "containers" / "auth.json"
+    return config_home(environ, home) / "containers" / "auth.json"
 
 
 def credential_files(environ: "Mapping[str, str]", home: Path, registry_config: Path | None) -> list[tuple[Path, bool]]:

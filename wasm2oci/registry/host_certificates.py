@@ -15,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.homes import config_home
 from wasm2oci.registry.tls import CertificateFileError
 
 if TYPE_CHECKING:
@@ -58,8 +59,7 @@ def _folder(origin: Origin, environ: Mapping[str, str], home: Path) -> Path | No
     if own is not None:
         folders = [] if own.lower() in _OFF else [Path(own)]
     else:
-        base = Path(environ.get("XDG_CONFIG_HOME", ""))
-        user = base if base.is_absolute() else home / ".config"
+        user = config_home(environ, home)
         folders = [user / "containers" / "certs.d", user / "docker" / "certs.d", *_SYSTEM]
     names = dict.fromkeys((origin.authority, f"{origin.host}:{origin.port}"))
     return next((path for folder in folders for name in names if (path := folder / name).is_dir()), None)

@@ -16,7 +16,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.errors import AccessError, InvalidInputError, LocalIOError
+from wasm2oci.base.homes import config_home
+from wasm2oci.base.reading import read_found, read_named
+from wasm2oci.errors import AccessError, InvalidInputError
 from wasm2oci.oci.reference import InvalidReferenceError, Reference
 from wasm2oci.registry.flavours import find_flavour
 
@@ -97,19 +99,21 @@ def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ..
 
     Raises:
         RegistriesConfError: a file is malformed.
-        LocalIOError: a file is there and cannot be read.
+        FileNotThereError: the file that a variable names is not there.
+        LocalIOError: a file is there and cannot be read, or is no regular file and no variable names it.
     """
     own = environ.get(_OWN)
     if own is not None and own.lower() in _OFF:
         return ()
-    base = Path(environ.get("XDG_CONFIG_HOME", ""))
-    user = (base if base.is_absolute() else home / ".config") / "containers"
+    user = config_home(environ, home) / "containers"
     named = own or environ.get(_THEIRS)
-    files = [Path(named)] if named else [path for path in (user / _NAME, _SYSTEM / _NAME) if path.is_file()][:1]
+    files = [] if named else [path for path in (user / _NAME, _SYSTEM / _NAME) if path.is_file()][:1]
     files += [path for folder in (_SYSTEM, user) for path in sorted((folder / f"{_NAME}.d").glob("*.conf"))]
     rules: dict[str, RegistryRule] = {}
+    if named:
+        rules.update((rule.prefix, rule) for rule in _parse(Path(named), read_named(Path(named), _MAX)))
     for file in files:
-        rules.update((rule.prefix, rule) for rule in _read(file))
+        rules.update((rule.prefix, rule) for rule in _parse(file, read_found(file, _MAX)))
     return tuple(rules.values())
 
 
@@ -166,18 +170,15 @@ def _moved(rule: RegistryRule, location: str, reference: Reference) -> Reference
         raise RegistriesConfError(message) from error
 
 
-def _read(path: Path) -> list[RegistryRule]:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX + 1)
-    except OSError as error:
-        raise LocalIOError(f"cannot read {path}: {error.strerror}", hint=f"{_OWN}=off does without it") from error
+def _parse(path: Path, raw: bytes | None) -> list[RegistryRule]:
+    if raw is None:
+        raise _malformed(path, f"it has more than {_MAX:,} bytes")
     if not any(line.lstrip(b" \t[").startswith(b"registry") for line in raw.splitlines()):
         return []  # mostly: no table, and no need of a parser
     import tomllib
 
     try:
-        value = tomllib.loads(raw[:_MAX].decode())
+        value = tomllib.loads(raw.decode())
     except ValueError as error:
         raise _malformed(path, str(error)) from error
     tables = value.get("registry", [])

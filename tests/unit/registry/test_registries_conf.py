@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.support.artifacts import Stash
 from tests.support.network import Answer, Network, fresh_core, token_answer
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
-from wasm2oci.errors import NotFoundError
+from wasm2oci.errors import LocalIOError, NotFoundError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.registries_conf import (
     BlockedRegistryError,
@@ -293,6 +294,19 @@ class TestRules:
         (elsewhere / "registries.conf").write_text('[[registry]]\nlocation = "c.example"\n')
         found = read_rules({"XDG_CONFIG_HOME": str(tmp_path / "x")}, tmp_path)
         assert [rule.prefix for rule in found if rule.prefix.endswith(".example")] == ["c.example"]
+
+    def test_a_pipe_in_the_place_of_a_drop_in_is_refused(self, tmp_path: Path) -> None:
+        folder = tmp_path / ".config/containers/registries.conf.d"
+        folder.mkdir(parents=True)
+        os.mkfifo(folder / "50-a.conf")
+        with pytest.raises(LocalIOError, match="is not a regular file"):
+            read_rules({}, tmp_path)
+
+    def test_a_file_of_which_a_part_would_be_read_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "registries.conf"
+        path.write_text("#" * (1 << 20) + '\n[[registry]]\nlocation = "a.example"\nblocked = true\n')
+        with pytest.raises(RegistriesConfError, match="more than"):
+            read_rules({"WASM2OCI_REGISTRIES_CONF": str(path)}, tmp_path)
 
     @pytest.mark.parametrize("value", ["off", "OFF", ""])
     def test_it_can_be_switched_off(self, tmp_path: Path, value: str) -> None:
