@@ -9,12 +9,12 @@ Spec: component model, Binary.md, type definitions; WIT.md, package format.
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
+from wasm2oci.engine.syntax.sorts import NAME_ATTRIBUTES
 
 __all__ = ["alias", "declared_name", "extern_name"]
 
 _PRIMITIVES = frozenset({*range(0x73, 0x80), 0x64})
 _PLAIN, _INTERFACE, _WITH_ATTRIBUTES = 0, 1, 2
-_ATTRIBUTES = ("implements", "versionsuffix", "external-id")
 _MANY = 1_000_000  # entries of any vector here: as many as a module may have types
 
 
@@ -101,10 +101,10 @@ def extern_name(reader: Reader) -> str:
         for _ in range(reader.count(_MANY, "name attributes", 2)):
             offset = reader.pos
             attribute = reader.byte()
-            if attribute >= len(_ATTRIBUTES):
+            if attribute >= len(NAME_ATTRIBUTES):
                 raise MalformedError("malformed name attribute", offset)
             if attribute in given:
-                raise MalformedError(f"duplicate name attribute {_ATTRIBUTES[attribute]}", offset)
+                raise MalformedError(f"duplicate name attribute {NAME_ATTRIBUTES[attribute]}", offset)
             given.add(attribute)
             reader.name(limits.MAX_STRING_SIZE)
     return name

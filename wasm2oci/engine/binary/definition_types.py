@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import component as syntax
 from wasm2oci.engine.syntax import limits
-from wasm2oci.engine.syntax.sorts import sort_of
+from wasm2oci.engine.syntax.sorts import NAME_ATTRIBUTES, sort_of
 
 if TYPE_CHECKING:
     from wasm2oci.engine.binary.reader import Reader
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["extern_desc", "extern_name", "read_sort", "results", "type_definition", "value_type"]
 
-_ATTRIBUTES = ("implements", "versionsuffix", "external-id")
 _RESOURCE, _FUNC, _ASYNC_FUNC = 0x3F, 0x40, 0x43
 _FIXED_LIST = 0x67
 _WITH_ATTRIBUTES = 2
@@ -48,11 +47,11 @@ def extern_name(reader: Reader) -> syntax.ExternName:
         for _ in range(reader.count(limits.MAX_TYPES, "name attributes", 2)):
             offset = reader.pos
             code = reader.byte()
-            if code >= len(_ATTRIBUTES):
+            if code >= len(NAME_ATTRIBUTES):
                 raise MalformedError("malformed name attribute", offset)
-            if _ATTRIBUTES[code] in attributes:
-                raise MalformedError(f"duplicate name attribute {_ATTRIBUTES[code]}", offset)
-            attributes[_ATTRIBUTES[code]] = reader.name(limits.MAX_STRING_SIZE)
+            if NAME_ATTRIBUTES[code] in attributes:
+                raise MalformedError(f"duplicate name attribute {NAME_ATTRIBUTES[code]}", offset)
+            attributes[NAME_ATTRIBUTES[code]] = reader.name(limits.MAX_STRING_SIZE)
     return syntax.ExternName(name, attributes)
 
 

@@ -1,10 +1,10 @@
-"""The sorts of things in a component, and their numbers. Spec: component model, Binary.md, sorts."""
+"""Sorts of things in a component, and attributes of names: their numbers. Spec: component model, Binary.md."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CORE", "EXPORTED_BY_CORE", "SORTS", "SORT_NAMES", "sort_bytes", "sort_of"]
+__all__ = ["CORE", "EXPORTED_BY_CORE", "NAME_ATTRIBUTES", "SORTS", "SORT_NAMES", "sort_bytes", "sort_of"]
 
 CORE: Final = {
     "func": 0x00,
@@ -45,6 +45,9 @@ SORT_NAMES: Final = (
     "instance",
 )
 """The order of sorts in the component-name section."""
+
+NAME_ATTRIBUTES: Final = ("implements", "versionsuffix", "external-id")
+"""What may stand beside the name of an import or export, by code."""
 
 
 def sort_bytes(sort: str) -> bytes:

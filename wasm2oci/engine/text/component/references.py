@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from wasm2oci.engine.syntax.sorts import CORE, SORTS
+from wasm2oci.engine.syntax.sorts import CORE, NAME_ATTRIBUTES, SORTS
 from wasm2oci.engine.text.component.scope import Reference
 from wasm2oci.engine.text.encode import name, vector
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from wasm2oci.engine.text.cursor import Cursor
 
 __all__ = ["extern_name", "item", "item_sort", "reference"]
-
-_ATTRIBUTES: Final = (("implements", b"\0"), ("versionsuffix", b"\1"), ("external-id", b"\2"))
 
 
 def extern_name(cursor: Cursor) -> bytes:
@@ -24,9 +22,9 @@ def extern_name(cursor: Cursor) -> bytes:
         return b"\0" + name(text)
     text = cursor.name()
     attributes = []
-    for keyword, code in _ATTRIBUTES:
+    for code, keyword in enumerate(NAME_ATTRIBUTES):
         if cursor.open(keyword):
-            attributes.append(code + name(cursor.name()))
+            attributes.append(bytes([code]) + name(cursor.name()))
             cursor.close()
     return b"\2" + name(text) + vector(attributes) if attributes else b"\0" + name(text)
 

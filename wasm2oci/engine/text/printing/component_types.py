@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
-from wasm2oci.engine.syntax.sorts import EXPORTED_BY_CORE
+from wasm2oci.engine.syntax.component import PRIMITIVES
+from wasm2oci.engine.syntax.sorts import EXPORTED_BY_CORE, NAME_ATTRIBUTES
 from wasm2oci.engine.text.printing.identifiers import Identifiers, quoted
 from wasm2oci.engine.text.printing.scopes import PrintScope, read_sort
 from wasm2oci.engine.text.printing.types import Composite, TypePrinter
@@ -18,23 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["alias", "core_type", "extern_name", "extern_type", "type_definition", "value_type"]
 
-_PRIMITIVES: Final = {
-    0x7F: "bool",
-    0x7E: "s8",
-    0x7D: "u8",
-    0x7C: "s16",
-    0x7B: "u16",
-    0x7A: "s32",
-    0x79: "u32",
-    0x78: "s64",
-    0x77: "u64",
-    0x76: "f32",
-    0x75: "f64",
-    0x74: "char",
-    0x73: "string",
-    0x64: "error-context",
-}
-_ATTRIBUTES: Final = ("implements", "versionsuffix", "external-id")
 _KINDS: Final = ("func", "table", "memory", "global", "tag")
 _MANY: Final = limits.MAX_TYPES
 _TYPES_AT_ONCE: Final = 1_000_000
@@ -51,9 +35,9 @@ def extern_name(reader: Reader) -> str:
         for _ in range(reader.count(_MANY, "name attributes", 2)):
             place = reader.pos
             code = reader.byte()
-            if code >= len(_ATTRIBUTES) or f" ({_ATTRIBUTES[code]} " in text:
+            if code >= len(NAME_ATTRIBUTES) or f" ({NAME_ATTRIBUTES[code]} " in text:
                 raise MalformedError("malformed name attribute, or one given twice", place)
-            text += f" ({_ATTRIBUTES[code]} {quoted(reader.name(limits.MAX_STRING_SIZE))})"
+            text += f" ({NAME_ATTRIBUTES[code]} {quoted(reader.name(limits.MAX_STRING_SIZE))})"
     return text
 
 
@@ -63,7 +47,7 @@ def value_type(reader: Reader, scope: PrintScope) -> str:
     number = reader.s33()
     if number >= 0:
         return scope.use("type", number)
-    primitive = _PRIMITIVES.get(number & 0x7F)
+    primitive = PRIMITIVES.get(number & 0x7F)
     if primitive is None or number < -64:
         raise MalformedError("malformed value type", offset)
     return primitive
@@ -79,7 +63,7 @@ def extern_type(reader: Reader, scope: PrintScope) -> tuple[str, str]:
         return sort, f"(type {scope.use('type', reader.u32())})"
     if sort == "value":
         written = value_type(reader, scope)
-        return sort, written if written in _PRIMITIVES.values() else f"(type {written})"
+        return sort, written if written in PRIMITIVES.values() else f"(type {written})"
     if sort == "type":
         bound = reader.byte()
         if bound > 1:
@@ -127,8 +111,8 @@ def type_definition(reader: Reader, scope: PrintScope, depth: int = 0) -> list[s
         rep = scope.core_types.value(reader)
         destructor = f" (dtor (func {scope.use('core func', reader.u32())}))" if _flag(reader) else ""
         return [f"(resource (rep {rep}){destructor})"]
-    if byte in _PRIMITIVES:
-        return [_PRIMITIVES[byte]]
+    if byte in PRIMITIVES:
+        return [PRIMITIVES[byte]]
     composite = _DEFINED.get(byte)
     if composite is None:
         raise MalformedError("malformed type", offset)
