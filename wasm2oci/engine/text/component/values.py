@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from wasm2oci.engine.syntax import limits
+from wasm2oci.engine.syntax.component import PRIMITIVES
 from wasm2oci.engine.text.component.references import reference
 from wasm2oci.engine.text.component.scope import Reference
 from wasm2oci.engine.text.encode import name, sleb, uleb, vector
@@ -24,22 +25,9 @@ TYPE: Final = 7
 """The section of types."""
 
 _PRIMITIVES: Final = {
-    "bool": b"\x7f",
-    "s8": b"\x7e",
-    "u8": b"\x7d",
-    "s16": b"\x7c",
-    "u16": b"\x7b",
-    "s32": b"\x7a",
-    "u32": b"\x79",
-    "s64": b"\x78",
-    "u64": b"\x77",
-    "f32": b"\x76",
-    "f64": b"\x75",
+    **{word: bytes([code]) for code, word in PRIMITIVES.items()},
     "float32": b"\x76",
     "float64": b"\x75",
-    "char": b"\x74",
-    "string": b"\x73",
-    "error-context": b"\x64",
 }
 
 
