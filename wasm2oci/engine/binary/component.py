@@ -10,7 +10,8 @@ Spec: component model, Binary.md.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from wasm2oci.engine.binary.component_types import alias, declared_name, extern_name
+from wasm2oci.engine.binary.component_names import read_name, read_sort
+from wasm2oci.engine.binary.component_types import alias, declared_name
 from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, nested_preamble, preamble
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
@@ -22,17 +23,6 @@ __all__ = ["Component", "ComponentExtern", "decode_component"]
 _CUSTOM, _CORE_MODULE, _COMPONENT, _ALIAS, _TYPE, _IMPORT, _EXPORT, _LAST = 0, 1, 4, 6, 7, 10, 11, 12
 
 _TYPE_SORT = 3
-_SORTS = {1: "func", 2: "value", 3: "type", 4: "component", 5: "instance"}
-_CORE_SORTS = {
-    0: "func",
-    1: "table",
-    2: "memory",
-    3: "global",
-    4: "tag",
-    0x10: "type",
-    0x11: "module",
-    0x12: "instance",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +129,14 @@ def _component(data: bytes, start: int, end: int, depth: int) -> Component:
 
 def _import(reader: Reader) -> ComponentExtern:
     offset = reader.pos
-    name = extern_name(reader)
+    name, _ = read_name(reader)
     return ComponentExtern(name, _type(reader), offset, name)
 
 
 def _export(reader: Reader) -> ComponentExtern:
     offset = reader.pos
-    name = extern_name(reader)
-    kind = _sort(reader)
+    name, _ = read_name(reader)
+    kind = read_sort(reader)
     reader.u32()  # the index of what is exported
     ascribed = reader.byte()
     if ascribed > 1:
@@ -174,8 +164,8 @@ def _with_ids(data: bytes, exports: list[ComponentExtern], typed: list[tuple[int
                         names.append(None)
                 else:
                     offset = reader.pos
-                    extern_name(reader)
-                    if _sort(reader) == "type":
+                    read_name(reader)
+                    if read_sort(reader) == "type":
                         index = reader.u32()
                         name = names[index] if index < len(names) else None
                         ids[offset] = name or ""
@@ -187,22 +177,10 @@ def _with_ids(data: bytes, exports: list[ComponentExtern], typed: list[tuple[int
     return [replace(extern, id=ids.get(extern.offset) or extern.name) for extern in exports]
 
 
-def _sort(reader: Reader) -> str:
-    offset = reader.pos
-    sort = reader.byte()
-    if sort == 0:
-        core = reader.byte()
-        if core in _CORE_SORTS:
-            return f"core {_CORE_SORTS[core]}"
-    elif sort in _SORTS:
-        return _SORTS[sort]
-    raise MalformedError("malformed sort", offset)
-
-
 def _type(reader: Reader) -> str:
     """Steps over the type of an import or export (`externdesc`), and says its kind."""
     offset = reader.pos
-    kind = _sort(reader)
+    kind = read_sort(reader)
     if kind.startswith("core ") and kind != "core module":
         raise MalformedError("malformed import or export type", offset)
     if kind == "value":

@@ -6,15 +6,14 @@ is a component type whose one export has the full name (`wasi:http/types@0.2.0`)
 Spec: component model, Binary.md, type definitions; WIT.md, package format.
 """
 
+from wasm2oci.engine.binary.component_names import read_name
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
-from wasm2oci.engine.syntax.sorts import NAME_ATTRIBUTES
 
-__all__ = ["alias", "declared_name", "extern_name"]
+__all__ = ["alias", "declared_name"]
 
 _PRIMITIVES = frozenset({*range(0x73, 0x80), 0x64})
-_PLAIN, _INTERFACE, _WITH_ATTRIBUTES = 0, 1, 2
 _MANY = 1_000_000  # entries of any vector here: as many as a module may have types
 
 
@@ -62,7 +61,7 @@ def _declarations(reader: Reader, depth: int) -> str | None:
         elif kind == 0x02:
             alias(reader)
         elif kind in {0x03, 0x04}:
-            text = extern_name(reader)
+            text, _ = read_name(reader)
             _extern_type(reader)
             if kind == 0x04:
                 name = text
@@ -83,31 +82,6 @@ def alias(reader: Reader) -> int:
     else:
         reader.name(limits.MAX_STRING_SIZE)
     return sort
-
-
-def extern_name(reader: Reader) -> str:
-    """Reads the name of an import or export; its attributes are checked and left out.
-
-    Raises:
-        MalformedError: it is malformed, an attribute is unknown, or one is given twice.
-    """
-    offset = reader.pos
-    form = reader.byte()
-    if form not in {_PLAIN, _INTERFACE, _WITH_ATTRIBUTES}:
-        raise MalformedError("malformed import or export name", offset)
-    name = reader.name(limits.MAX_STRING_SIZE)
-    if form == _WITH_ATTRIBUTES:
-        given = set[int]()
-        for _ in range(reader.count(_MANY, "name attributes", 2)):
-            offset = reader.pos
-            attribute = reader.byte()
-            if attribute >= len(NAME_ATTRIBUTES):
-                raise MalformedError("malformed name attribute", offset)
-            if attribute in given:
-                raise MalformedError(f"duplicate name attribute {NAME_ATTRIBUTES[attribute]}", offset)
-            given.add(attribute)
-            reader.name(limits.MAX_STRING_SIZE)
-    return name
 
 
 def _extern_type(reader: Reader) -> None:

@@ -1,58 +1,27 @@
-"""Types, sorts and names of components. Spec: component model, Binary.md, type definitions."""
+"""Types and names of components. Spec: component model, Binary.md, type definitions."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wasm2oci.engine.binary.component_names import read_name, read_sort
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import component as syntax
 from wasm2oci.engine.syntax import limits
-from wasm2oci.engine.syntax.sorts import NAME_ATTRIBUTES, sort_of
 
 if TYPE_CHECKING:
     from wasm2oci.engine.binary.reader import Reader
     from wasm2oci.engine.binary.types import TypeReader
 
-__all__ = ["extern_desc", "extern_name", "read_sort", "results", "type_definition", "value_type"]
+__all__ = ["extern_desc", "extern_name", "results", "type_definition", "value_type"]
 
 _RESOURCE, _FUNC, _ASYNC_FUNC = 0x3F, 0x40, 0x43
 _FIXED_LIST = 0x67
-_WITH_ATTRIBUTES = 2
-
-
-def read_sort(reader: Reader, *, core: bool = False) -> str:
-    """A sort.
-
-    Args:
-        reader: where it stands.
-        core: whether it is one of the core sorts, in one byte.
-    """
-    offset = reader.pos
-    byte = reader.byte()
-    sort = sort_of(bytes([0, byte]) if core else bytes([0, reader.byte()]) if byte == 0 else bytes([byte]))
-    if sort is None:
-        raise MalformedError("malformed sort", offset)
-    return sort
 
 
 def extern_name(reader: Reader) -> syntax.ExternName:
     """The name of an import or export, with its attributes."""
-    offset = reader.pos
-    form = reader.byte()
-    if form > _WITH_ATTRIBUTES:
-        raise MalformedError("malformed import or export name", offset)
-    name = reader.name(limits.MAX_STRING_SIZE)
-    attributes: dict[str, str] = {}
-    if form == _WITH_ATTRIBUTES:
-        for _ in range(reader.count(limits.MAX_TYPES, "name attributes", 2)):
-            offset = reader.pos
-            code = reader.byte()
-            if code >= len(NAME_ATTRIBUTES):
-                raise MalformedError("malformed name attribute", offset)
-            if NAME_ATTRIBUTES[code] in attributes:
-                raise MalformedError(f"duplicate name attribute {NAME_ATTRIBUTES[code]}", offset)
-            attributes[NAME_ATTRIBUTES[code]] = reader.name(limits.MAX_STRING_SIZE)
-    return syntax.ExternName(name, attributes)
+    return syntax.ExternName(*read_name(reader))
 
 
 def extern_desc(reader: Reader) -> syntax.ExternDesc:

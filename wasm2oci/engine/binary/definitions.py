@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.engine.binary.component_names import read_sort
 from wasm2oci.engine.binary.core_types import CoreTypeReader
-from wasm2oci.engine.binary.definition_types import extern_desc, extern_name, read_sort, results, type_definition
+from wasm2oci.engine.binary.definition_types import extern_desc, extern_name, results, type_definition
 from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, nested_preamble, preamble
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import InvalidModuleError, MalformedError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.engine.binary.component_names import read_sort
 from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, nested_preamble
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
@@ -21,7 +22,7 @@ from wasm2oci.engine.text.printing.custom import producers
 from wasm2oci.engine.text.printing.identifiers import identifier, quoted
 from wasm2oci.engine.text.printing.line import Line
 from wasm2oci.engine.text.printing.module import ModulePrinter
-from wasm2oci.engine.text.printing.scopes import PrintScope, read_names, read_sort
+from wasm2oci.engine.text.printing.scopes import PrintScope, read_names
 from wasm2oci.engine.text.strings import escaped
 
 if TYPE_CHECKING:
@@ -153,9 +154,7 @@ class ComponentPrinter:
 
     def _core_export(self, reader: Reader) -> str:
         name = quoted(reader.name(limits.MAX_STRING_SIZE))
-        prefixed = Reader(b"\0" + self._data[reader.pos : reader.pos + 1])
-        sort = read_sort(prefixed)
-        reader.pos += 1
+        sort = read_sort(reader, core=True)
         return f"(export {name} ({sort.removeprefix('core ')} {self._scope.use(sort, reader.u32())}))"
 
     def instance(self, reader: Reader) -> list[str]:

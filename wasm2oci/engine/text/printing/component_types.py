@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.engine.binary.component_names import read_name, read_sort
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
 from wasm2oci.engine.syntax.component import PRIMITIVES
-from wasm2oci.engine.syntax.sorts import EXPORTED_BY_CORE, NAME_ATTRIBUTES
+from wasm2oci.engine.syntax.sorts import EXPORTED_BY_CORE
 from wasm2oci.engine.text.printing.identifiers import Identifiers, quoted
-from wasm2oci.engine.text.printing.scopes import PrintScope, read_sort
+from wasm2oci.engine.text.printing.scopes import PrintScope
 from wasm2oci.engine.text.printing.types import Composite, TypePrinter
 
 if TYPE_CHECKING:
@@ -26,19 +27,8 @@ _TYPES_AT_ONCE: Final = 1_000_000
 
 def extern_name(reader: Reader) -> str:
     """The name of an import or export as a string, with its attributes."""
-    offset = reader.pos
-    form = reader.byte()
-    if form > 2:
-        raise MalformedError("malformed import or export name", offset)
-    text = quoted(reader.name(limits.MAX_STRING_SIZE))
-    if form == 2:
-        for _ in range(reader.count(_MANY, "name attributes", 2)):
-            place = reader.pos
-            code = reader.byte()
-            if code >= len(NAME_ATTRIBUTES) or f" ({NAME_ATTRIBUTES[code]} " in text:
-                raise MalformedError("malformed name attribute, or one given twice", place)
-            text += f" ({NAME_ATTRIBUTES[code]} {quoted(reader.name(limits.MAX_STRING_SIZE))})"
-    return text
+    name, attributes = read_name(reader)
+    return " ".join([quoted(name), *[f"({keyword} {quoted(text)})" for keyword, text in attributes.items()]])
 
 
 def value_type(reader: Reader, scope: PrintScope) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wasm2oci.engine.binary.component_names import read_sort
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
-from wasm2oci.engine.syntax.sorts import SORTS, sort_of
+from wasm2oci.engine.syntax.sorts import SORTS
 from wasm2oci.engine.text.printing.identifiers import Identifiers
 from wasm2oci.engine.text.printing.types import Composite, TypePrinter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PrintScope", "read_names", "read_sort"]
+__all__ = ["PrintScope", "read_names"]
 
 
 class PrintScope:
@@ -56,16 +57,6 @@ class PrintScope:
     def use(self, sort: str, index: int) -> str:
         """How a thing is referred to; what does not exist yet, by its index."""
         return self._identifiers[sort].use(index) if index < self._counts[sort] else str(index)
-
-
-def read_sort(reader: Reader) -> str:
-    """Reads a sort."""
-    offset = reader.pos
-    byte = reader.byte()
-    sort = sort_of(bytes([0, reader.byte()]) if byte == 0 else bytes([byte]))
-    if sort is None:
-        raise MalformedError("malformed sort", offset)
-    return sort
 
 
 def read_names(data: bytes, start: int, end: int) -> tuple[str | None, dict[str, dict[int, str]]]:
