@@ -140,5 +140,8 @@ def _composite(reader: Reader, byte: int, offset: int) -> None:
         reader.u32()
     elif byte in {0x66, 0x65}:  # stream, future
         _optional(reader)
+    elif byte == 0x63:  # map
+        _value(reader)
+        _value(reader)
     else:
         raise MalformedError("unknown type", offset)

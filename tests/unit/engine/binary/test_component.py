@@ -8,6 +8,7 @@ from tests.support.data import ROOT
 from wasm2oci.engine.binary import decode_component
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax.limits import MAX_COMPONENT_NESTING
+from wasm2oci.engine.text import assemble
 
 FIXTURES = ROOT / "fixtures" / "wasm"
 HEADER = b"\0asm\x0d\0\x01\0"
@@ -139,6 +140,13 @@ def test_a_wit_package_is_known_by_full_names() -> None:
     for length in range(8, len(data)):
         with suppress(MalformedError):
             assert len(decode_component(data[:length]).exports) <= 3
+
+
+def test_a_map_in_a_wit_package_hides_no_full_names() -> None:
+    data = assemble("""(component
+      (type (component (type (instance (type (map string u32)))) (export "a:b/types@1.0.0" (instance (type 0)))))
+      (export "types" (type 0)))""")
+    assert [item.id for item in decode_component(data).exports] == ["a:b/types@1.0.0"]
 
 
 def test_components_nested_too_deep_are_refused() -> None:
