@@ -9,6 +9,7 @@ from wasmtime.component import Component, Instance, Linker, Variant
 
 from wasm2oci.engine.binary import decode_component
 from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
+from wasm2oci.runtime.preflight import run_interface
 from wasm2oci.runtime.request import EntryError, GuestSetupError, RunOutcome, RunRequest
 from wasm2oci.runtime.wasmtime import WasmtimeRefusedError, WasmtimeSession, guarded
 from wasm2oci.runtime.wasmtime_traps import calling, instantiating
@@ -16,7 +17,6 @@ from wasm2oci.wasi import Interrupt, ProcExit
 
 __all__ = ["run_component"]
 
-_RUN: Final = re.compile(r"wasi:cli/run@0\.2\.[0-9]+")
 _LATER: Final = re.compile(r"wasi:[a-z-]+/[a-z-]+@0\.[3-9].*")
 
 
@@ -34,14 +34,12 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
         WasmtimeRefusedError: wasmtime finds it invalid.
     """
     outline = decode_component(request.module)
-    names = [export.name for export in outline.exports]
     later = next((x.name for x in (*outline.exports, *outline.imports) if _LATER.fullmatch(x.name)), None)
     if later is not None:
         raise WasiVersionError(
             f"the component is built for another WASI than the 0.2 offered here: {later}",
             hint="build it for WASI 0.2 (target wasm32-wasip2)",
         )
-    interface = next((name for name in names if _RUN.fullmatch(name)), None)
     if request.invoke is not None:
         raise GuestSetupError(
             "on wasmtime --invoke calls functions of core modules, and this is a component",
@@ -49,10 +47,7 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
         )
     if request.trace is not None:
         raise GuestSetupError("--trace follows preview 1 calls, and a component makes none")
-    if interface is None:
-        shown = ", ".join(names[:6]) or "nothing"
-        raise EntryError("the component is not a command: it exports no wasi:cli/run@0.2", hint=f"it exports {shown}")
-    entry = interface
+    entry = run_interface([export.name for export in outline.exports])
     with Interrupt() as interrupt:
         session = WasmtimeSession(request, interrupt)
         return guarded(session, lambda: _call(session, entry), why)

@@ -17,7 +17,7 @@ from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.syntax.values import ValueType, holds_handles
 from wasm2oci.errors import Remedy, RemedyKind, UsageError
 from wasm2oci.runtime.embedded import FRAME, guarded
-from wasm2oci.runtime.preflight import TABLE_ELEMENT
+from wasm2oci.runtime.preflight import TABLE_ELEMENT, listed, run_interface
 from wasm2oci.runtime.request import EntryError, GuestSetupError
 from wasm2oci.runtime.streams import open_wasi
 from wasm2oci.runtime.wave import format_wave, parse_arguments, parse_call, split_call
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run_component"]
 
-_RUN: Final = re.compile(r"wasi:cli/run@0\.2\.[0-9]+")
 _VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.[0-9]+")
 
 
@@ -54,11 +53,7 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
     if request.listeners:
         raise GuestSetupError("a component is given no listening sockets")
     names = [export.name for export in decode_component(request.module).exports]
-    interface = next((name for name in names if _RUN.fullmatch(name)), None)
-    if interface is None and request.invoke is None:
-        shown = ", ".join(names[:6]) or "nothing"
-        raise EntryError("the component is no command: it exports no wasi:cli/run@0.2", hint=f"it exports {shown}")
-    entry = interface or ""
+    entry = run_interface(names) if request.invoke is None else ""
     with Interrupt() as interrupt:
         return guarded(request, why, interrupt, lambda: _call(request, entry, interrupt))
 
@@ -109,8 +104,9 @@ def _entry(request: RunRequest, instance: ComponentInstance, interface: str) -> 
     name, arguments = split_call(request.invoke)
     found = _functions(instance)
     if name not in found:
-        shown = ", ".join(list(found)[:6]) or "none"
-        raise EntryError(f"the component exports no function {name!r}", hint=f"it exports {shown}")
+        raise EntryError(
+            f"the component exports no function {name!r}", hint=f"it exports {listed(list(found)) or 'none'}"
+        )
     function = found[name]
     for type_ in (*function.type.params, function.type.result):
         if isinstance(type_, ValueType) and holds_handles(type_):

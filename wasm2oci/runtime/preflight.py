@@ -4,8 +4,9 @@ wasmtime's Python binding ends the whole process when it meets a vector or a gar
 signature of a function it calls, so signatures are read here, by our own decoder, first. Bodies are not touched.
 """
 
+import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -22,7 +23,17 @@ if TYPE_CHECKING:
 
     from wasm2oci.engine.syntax.module import Export
 
-__all__ = ["DEFAULT", "INITIALIZE", "START", "TABLE_ELEMENT", "Preflight", "TypeUnsupportedError", "look"]
+__all__ = [
+    "DEFAULT",
+    "INITIALIZE",
+    "START",
+    "TABLE_ELEMENT",
+    "Preflight",
+    "TypeUnsupportedError",
+    "listed",
+    "look",
+    "run_interface",
+]
 
 START: Final = "_start"
 INITIALIZE: Final = "_initialize"
@@ -35,6 +46,8 @@ TABLE_ELEMENT: Final = 8
 _NAMES: Final = frozenset(function.name for function in FUNCTIONS)
 _CALLABLE: Final = frozenset({I32, I64, F32, F64})
 _SHOWN: Final = 80
+_LISTED: Final = 8
+_RUN: Final = re.compile(r"wasi:cli/run@0\.2\.[0-9]+")
 _LOOKED_AT: Final = 10_000
 _RETURNABLE: Final = _CALLABLE | {FUNCREF, EXTERNREF}
 
@@ -180,8 +193,28 @@ def _short(name: str) -> str:
     return name if len(name) <= _SHOWN else name[: _SHOWN - 3] + "..."
 
 
+def listed(names: Sequence[str]) -> str:
+    """The first names of many, for a message."""
+    return ", ".join(map(_short, names[:_LISTED])) + (", ..." if len(names) > _LISTED else "")
+
+
+def run_interface(names: Sequence[str]) -> str:
+    """The interface whose function starts a component, among the names of what it exports.
+
+    Raises:
+        EntryError: it exports none.
+    """
+    found = next((name for name in names if _RUN.fullmatch(name)), None)
+    if found is None:
+        raise EntryError(
+            "the component is not a command: it exports no wasi:cli/run@0.2",
+            hint=f"it exports {listed(names) or 'nothing'}",
+        )
+    return found
+
+
 def _no_entry(entry: str, names: list[str], *, invoked: bool) -> EntryError:
-    shown = ", ".join(map(_short, names[:8])) + (", ..." if len(names) > 8 else "")
+    shown = listed(names)
     if invoked:
         hint = f"it exports {shown}" if names else "it exports none"
         close = _closest(entry, names)

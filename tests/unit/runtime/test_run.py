@@ -284,6 +284,13 @@ def test_component_that_is_no_command(engine: EngineChoice) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_a_component_with_a_long_name_is_refused_in_a_short_message(engine: EngineChoice) -> None:
+    with pytest.raises(EntryError, match="is not a command") as caught:
+        call(f'(component (instance $i) (export "{"a" * 5000}" (instance $i)))', engine)
+    assert len(caught.value.hint or "") < 100
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_command_component_runs(engine: EngineChoice) -> None:
     text = """(component
       (core module $m (func (export "run") (result i32) (i32.const RESULT)))
