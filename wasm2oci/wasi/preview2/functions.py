@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.wasi.abi import ClockId
 from wasm2oci.wasi.calls.descriptors import MAX_TRANSFER
-from wasm2oci.wasi.descriptors import DirectoryDescriptor
 from wasm2oci.wasi.endings import ProcExit
 from wasm2oci.wasi.preview2 import files, streams
 from wasm2oci.wasi.preview2.codes import filesystem
@@ -36,7 +35,6 @@ class Preview2:
     def __init__(self, wasi: Wasi) -> None:
         self.wasi = wasi
         self.context = wasi.context
-        self._preopened = [number for number in range(3, 3 + len(self.context.preopens)) if _is_directory(wasi, number)]
 
     # --- cli --------------------------------------------------------------------------------------------------------
 
@@ -83,6 +81,10 @@ class Preview2:
         """`pollable.ready`."""
         return bool(streams.poll([pollable], self.context.waiter, self.monotonic, block=False))
 
+    def block(self, pollable: Pollable) -> None:
+        """`pollable.block`."""
+        self.poll([pollable])
+
     # --- others -----------------------------------------------------------------------------------------------------
 
     def random(self, size: int) -> bytes:
@@ -91,7 +93,7 @@ class Preview2:
             raise MemoryError
         return self.context.random(size)
 
-    def number(self) -> int:
+    def random_u64(self) -> int:
         """`get-random-u64`."""
         return int.from_bytes(self.context.random(8), "little")
 
@@ -99,12 +101,8 @@ class Preview2:
         """`get-directories`."""
         return [
             (Preview2Descriptor(self.wasi, number, kept=True), preopen.guest)
-            for number, preopen in zip(self._preopened, self.context.preopens, strict=True)
+            for number, preopen in enumerate(self.context.preopens, 3)
         ]
-
-
-def _is_directory(wasi: Wasi, number: int) -> bool:
-    return isinstance(wasi.table.get(number), DirectoryDescriptor)
 
 
 def _text(raw: bytes) -> str:
@@ -164,7 +162,7 @@ FUNCTIONS: Final[tuple[Preview2Function, ...]] = (
         "io/poll",
         "[method]pollable.block",
         "(self: borrow<pollable>)",
-        lambda state: lambda one: void(state.poll([one])),
+        lambda state: state.block,
     ),
     _row("io/poll", "poll", "(in: list<borrow<pollable>>) -> list<u32>", lambda state: state.poll),
     _stream("input-stream", "read", "len: u64) -> result<list<u8>", streams.read),
@@ -248,14 +246,14 @@ FUNCTIONS: Final[tuple[Preview2Function, ...]] = (
     ),
     # wasi:random
     _row("random/random", "get-random-bytes", "(len: u64) -> list<u8>", lambda state: state.random),
-    _row("random/random", "get-random-u64", "() -> u64", lambda state: state.number),
+    _row("random/random", "get-random-u64", "() -> u64", lambda state: state.random_u64),
     _row("random/insecure", "get-insecure-random-bytes", "(len: u64) -> list<u8>", lambda state: state.random),
-    _row("random/insecure", "get-insecure-random-u64", "() -> u64", lambda state: state.number),
+    _row("random/insecure", "get-insecure-random-u64", "() -> u64", lambda state: state.random_u64),
     _row(
         "random/insecure-seed",
         "insecure-seed",
         "() -> tuple<u64, u64>",
-        lambda state: lambda: (state.number(), state.number()),
+        lambda state: lambda: (state.random_u64(), state.random_u64()),
     ),
     # wasi:filesystem
     _row(
@@ -284,10 +282,6 @@ FUNCTIONS: Final[tuple[Preview2Function, ...]] = (
         lambda _: files.code_of,
     ),
 )
-
-
-def void(_: object) -> None:
-    """Nothing, whatever was given."""
 
 
 RESOURCES: Final = {
