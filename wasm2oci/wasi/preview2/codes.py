@@ -9,7 +9,7 @@ from wasm2oci.wasi.abi import Advice, Errno, FileType, WasiError, errno_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ADVICE", "TYPES", "error_code", "filesystem"]
+__all__ = ["ADVICE", "error_code", "filesystem", "type_case"]
 
 _CODES: Final = {
     Errno.ACCES: "access",
@@ -49,7 +49,7 @@ _CODES: Final = {
     Errno.TXTBSY: "text-file-busy",
     Errno.XDEV: "cross-device",
 }
-TYPES: Final = {
+_TYPES: Final = {
     FileType.BLOCK_DEVICE: "block-device",
     FileType.CHARACTER_DEVICE: "character-device",
     FileType.DIRECTORY: "directory",
@@ -71,6 +71,11 @@ ADVICE: Final = {
 def error_code(errno: Errno) -> str:
     """How wasi:filesystem calls an error."""
     return _CODES.get(errno, "io")
+
+
+def type_case(type_: FileType) -> tuple[str, None]:
+    """A type of file as a `descriptor-type`."""
+    return _TYPES.get(type_, "unknown"), None
 
 
 def filesystem(call: Callable[..., Any]) -> Callable[..., Any]:

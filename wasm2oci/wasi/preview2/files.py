@@ -21,7 +21,7 @@ from wasm2oci.wasi.calls import descriptors as fd_calls
 from wasm2oci.wasi.calls import paths as path_calls
 from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor
 from wasm2oci.wasi.paths import locate
-from wasm2oci.wasi.preview2.codes import ADVICE, TYPES, error_code
+from wasm2oci.wasi.preview2.codes import ADVICE, error_code, type_case
 from wasm2oci.wasi.preview2.streams import FileInput, FileOutput
 from wasm2oci.wasi.streams import file_type
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wasm2oci.wasi.preview2.streams import IoError
     from wasm2oci.wasi.state import Wasi
 
-__all__ = ["METHODS", "Listing", "Preview2Descriptor", "next_entry"]
+__all__ = ["METHODS", "Listing", "Preview2Descriptor", "code_of", "next_entry"]
 
 _I64_MAX: Final = (1 << 63) - 1
 
@@ -62,7 +62,8 @@ def _lookup(flags: frozenset[str]) -> LookupFlags:
     return LookupFlags.SYMLINK_FOLLOW if "symlink-follow" in flags else LookupFlags(0)
 
 
-def _offset(value: int) -> int:
+def _signed(value: int) -> int:
+    """An offset or a time, which the host takes as a signed number."""
     if value > _I64_MAX:
         raise WasiError(Errno.INVAL)
     return value
@@ -111,33 +112,34 @@ class Preview2Descriptor:
     def read_via_stream(self, offset: int) -> FileInput:
         """`read-via-stream`."""
         self._wasi.table.readable(self.number)
-        at = _offset(offset)
-        return FileInput(os.dup(self._wasi.table.seekable(self.number).fd), at)
+        at = _signed(offset)
+        return FileInput(self._again(), at)
 
     def write_via_stream(self, offset: int) -> FileOutput:
         """`write-via-stream`."""
-        at = _offset(offset)
-        return FileOutput(self._writable(), at)
+        self._wasi.table.writable(self.number)
+        at = _signed(offset)
+        return FileOutput(self._again(), at)
 
     def append_via_stream(self) -> FileOutput:
         """`append-via-stream`."""
-        return FileOutput(self._writable(), None)
-
-    def _writable(self) -> int:
-        """The file once more, as a descriptor of the host."""
         self._wasi.table.writable(self.number)
+        return FileOutput(self._again(), None)
+
+    def _again(self) -> int:
+        """The file once more, as a descriptor of the host."""
         return os.dup(self._wasi.table.seekable(self.number).fd)
 
     def read(self, length: int, offset: int) -> tuple[bytes, bool]:
         """`read`: bytes, and whether the end is reached."""
         self._wasi.table.readable(self.number)
         file = self._wasi.table.seekable(self.number)
-        data = host.pread(file.fd, min(length, fd_calls.MAX_TRANSFER), _offset(offset))
+        data = host.pread(file.fd, min(length, fd_calls.MAX_TRANSFER), _signed(offset))
         return data, bool(length) and not data
 
     def write(self, buffer: bytes, offset: int) -> int:
         """`write`: how many bytes."""
-        return fd_calls.fd_pwrite(self._wasi, _NO_MEMORY, self.number, bytes(buffer), _offset(offset))
+        return fd_calls.fd_pwrite(self._wasi, _NO_MEMORY, self.number, bytes(buffer), _signed(offset))
 
     def advise(self, offset: int, length: int, advice: tuple[str, None]) -> None:
         """`advise`."""
@@ -167,7 +169,7 @@ class Preview2Descriptor:
 
     def get_type(self) -> tuple[str, None]:
         """`get-type`."""
-        return TYPES.get(self._open.file_type(), "unknown"), None
+        return type_case(self._open.file_type())
 
     def stat(self) -> dict[str, Any]:
         """`stat`."""
@@ -281,7 +283,7 @@ def next_entry(listing: Listing) -> tuple[str, Any]:
     entry = next(listing.entries, None)
     if entry is None:
         return "none", None
-    return "some", {"type": (TYPES.get(entry.type, "unknown"), None), "name": entry.name.decode()}
+    return "some", {"type": type_case(entry.type), "name": entry.name.decode()}
 
 
 def code_of(error: IoError) -> tuple[str, Any]:
@@ -295,7 +297,7 @@ def _when(nanoseconds: int) -> tuple[str, Any]:
 
 def _stat(found: os.stat_result) -> dict[str, Any]:
     return {
-        "type": (TYPES.get(file_type(found.st_mode), "unknown"), None),
+        "type": type_case(file_type(found.st_mode)),
         "link-count": found.st_nlink,
         "size": found.st_size,
         "data-access-timestamp": _when(found.st_atime_ns),
@@ -318,9 +320,7 @@ def _times(access: tuple[str, Any], modification: tuple[str, Any]) -> tuple[int,
             flags |= now
         elif case == "timestamp":
             flags |= set_
-            values[place] = given["seconds"] * 10**9 + given["nanoseconds"]
-            if values[place] > _I64_MAX:
-                raise WasiError(Errno.INVAL)
+            values[place] = _signed(given["seconds"] * 10**9 + given["nanoseconds"])
     return values[0], values[1], flags
 
 
