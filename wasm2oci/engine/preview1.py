@@ -186,14 +186,14 @@ class _EngineMemory:
         self._memory = memory
 
     def read(self, address: int, size: int) -> bytes:
-        """See `wasi.Memory`."""
+        """See `wasi.GuestMemory`."""
         data = self._memory.data
         if address + size > len(data):
             raise MemoryFaultError
         return bytes(memoryview(data)[address : address + size])
 
     def write(self, address: int, data: bytes) -> None:
-        """See `wasi.Memory`."""
+        """See `wasi.GuestMemory`."""
         into = self._memory.data
         if address + len(data) > len(into):
             raise MemoryFaultError

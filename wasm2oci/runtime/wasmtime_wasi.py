@@ -53,12 +53,12 @@ class _CallerMemory:
         return ctypes.addressof(start.contents) + address
 
     def read(self, address: int, size: int) -> bytes:
-        """See `wasi.Memory`."""
+        """See `wasi.GuestMemory`."""
         start = self._at(address, size)
         return ctypes.string_at(start, size) if size else b""
 
     def write(self, address: int, data: bytes) -> None:
-        """See `wasi.Memory`."""
+        """See `wasi.GuestMemory`."""
         start = self._at(address, len(data))
         if data:
             ctypes.memmove(start, data, len(data))
