@@ -20,6 +20,7 @@ from wasm2oci.runtime.request import (
     Ending,
     EngineChoice,
     FunctionTime,
+    RunLimits,
     RunOutcome,
     RunRequest,
     StackFrame,
@@ -32,9 +33,9 @@ from wasm2oci.runtime.timings import timed
 from wasm2oci.runtime.values import format_value, parse_values
 from wasm2oci.wasi import MODULE, Interrupt, Interrupted, ProcExit
 
-__all__ = ["FRAME", "guarded", "run_module"]
+__all__ = ["ceilings", "engine_for", "guarded", "held_calls", "run_module"]
 
-FRAME = 128
+_FRAME = 128
 """Bytes of a compiled program's stack that count for one call here."""
 
 
@@ -50,6 +51,23 @@ def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcom
     rows: list[FunctionTime] = []
     with Interrupt() as interrupt:
         return guarded(request, why, interrupt, lambda: _call(request, preflight, values, interrupt, rows), rows)
+
+
+def engine_for(request: RunRequest) -> Engine:
+    """The engine, with the request's cache and fuel."""
+    cache = None if request.cache is None else request.cache / "embedded"
+    return Engine(cache=cache, fuel=request.limits.fuel is not None)
+
+
+def ceilings(limits: RunLimits) -> ResourceLimits:
+    """What memories and tables may have, on one account."""
+    most = limits.max_memory
+    return ResourceLimits(most, most // TABLE_ELEMENT, Account(most))
+
+
+def held_calls(limits: RunLimits) -> contextlib.AbstractContextManager[object]:
+    """Has the guest's calls nested no deeper than its stack allows."""
+    return allowed_calls(limits.max_stack // _FRAME)
 
 
 def guarded(
@@ -109,11 +127,10 @@ def _call(
     request: RunRequest, preflight: Preflight, values: list[Any], interrupt: Interrupt, rows: list[FunctionTime]
 ) -> tuple[str, ...]:
     limits = request.limits
-    cache = None if request.cache is None else request.cache / "embedded"
     with contextlib.ExitStack() as held:
-        held.enter_context(allowed_calls(limits.max_stack // FRAME))
+        held.enter_context(held_calls(limits))
         wasi = held.enter_context(open_wasi(request, interrupt))
-        engine = Engine(cache=cache, fuel=limits.fuel is not None)
+        engine = engine_for(request)
         module = Module(engine, request.module, digest=request.sha256)
         held.callback(module.code.save)  # in a child process nothing comes after this
         linker = Linker(engine)
@@ -121,10 +138,8 @@ def _call(
             linker.define(MODULE, name, function)
         for item in preflight.missing:
             _define_missing(linker, item)
-        most = limits.max_memory
-        ceilings = ResourceLimits(most, most // TABLE_ELEMENT, Account(most))
         with timed(rows, decode_names(module.syntax).functions if request.timings else None):
-            instance = linker.instantiate(module, limits=ceilings, fuel=limits.fuel)
+            instance = linker.instantiate(module, limits=ceilings(limits), fuel=limits.fuel)
             if preflight.initialize:
                 instance.function(INITIALIZE).invoke()
             value: Any = None if preflight.entry is None else instance.function(preflight.entry).invoke(*values)

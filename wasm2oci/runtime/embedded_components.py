@@ -7,17 +7,16 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.engine import Engine, UnlinkableError
+from wasm2oci.engine import UnlinkableError
 from wasm2oci.engine.binary import decode_component
 from wasm2oci.engine.component.handles import ResourceType
 from wasm2oci.engine.component.host import HostCall
 from wasm2oci.engine.component.store import Store
-from wasm2oci.engine.runtime.limits import Account, ResourceLimits, allowed_calls
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.syntax.values import ValueType, holds_handles
 from wasm2oci.errors import Remedy, RemedyKind, UsageError
-from wasm2oci.runtime.embedded import FRAME, guarded
-from wasm2oci.runtime.preflight import TABLE_ELEMENT, listed, run_interface
+from wasm2oci.runtime.embedded import ceilings, engine_for, guarded, held_calls
+from wasm2oci.runtime.preflight import listed, run_interface
 from wasm2oci.runtime.request import EntryError, GuestSetupError
 from wasm2oci.runtime.streams import open_wasi
 from wasm2oci.runtime.wave import format_wave, parse_arguments, parse_call, split_call
@@ -60,16 +59,14 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
 
 def _call(request: RunRequest, entry: str, interrupt: Interrupt) -> tuple[str, ...]:
     limits = request.limits
-    cache = None if request.cache is None else request.cache / "embedded"
-    most = limits.max_memory
     with contextlib.ExitStack() as held:
-        held.enter_context(allowed_calls(limits.max_stack // FRAME))
+        held.enter_context(held_calls(limits))
         state = Preview2(held.enter_context(open_wasi(request, interrupt)))
         store = Store(
-            Engine(cache=cache, fuel=limits.fuel is not None),
+            engine_for(request),
             request.module,
             Preview2Host(state),
-            limits=ResourceLimits(most, most // TABLE_ELEMENT, Account(most)),
+            limits=ceilings(limits),
             fuel=limits.fuel,
             missing_as_traps=request.missing_as_traps,
             watch=None if request.trace is None else _watch(request.trace),
