@@ -11,6 +11,7 @@ from typing import Final
 __all__ = ["version_key"]
 
 _PART: Final = re.compile(r"[0-9]+|[^0-9]+")
+_ZERO: Final = (0, "")
 _VERSION: Final = re.compile(r"[vV]?([0-9]+(?:\.[0-9]+)*)(.*)\Z", re.DOTALL)
 
 
@@ -22,14 +23,20 @@ def version_key(tag: str) -> tuple[object, ...]:
     match = _VERSION.match(tag)
     if match is None:
         return (0, _parts(tag), tag)
-    numbers = [int(number) for number in match[1].split(".")]
-    while numbers and numbers[-1] == 0:
+    numbers = [_size(number) for number in match[1].split(".")]
+    while numbers and numbers[-1] == _ZERO:
         numbers.pop()
     rest = match[2]
     return (1, tuple(numbers), not rest.startswith("-"), _parts(rest), tag)
 
 
-def _parts(text: str) -> tuple[tuple[bool, int, str], ...]:
+def _parts(text: str) -> tuple[tuple[bool, tuple[int, str], str], ...]:
     # Names in layouts may hold digits of other scripts: those are text.
     parts = [(part, part.isascii() and part.isdigit()) for part in _PART.findall(text)]
-    return tuple((not number, int(part) if number else 0, part) for part, number in parts)
+    return tuple((not number, _size(part) if number else _ZERO, part) for part, number in parts)
+
+
+def _size(digits: str) -> tuple[int, str]:
+    # Names in layouts may be of any length, and Python makes no `int` of more than 4300 digits.
+    significant = digits.lstrip("0")
+    return len(significant), significant

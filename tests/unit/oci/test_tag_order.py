@@ -43,3 +43,9 @@ def test_every_two_tags_can_be_compared() -> None:
     tags = ["".join(source.choice("v1.0-a_\u00b2\u0665") for _ in range(source.randrange(1, 9))) for _ in range(500)]
     found = sorted(tags, key=version_key)
     assert sorted(random.Random(5).sample(found, len(found)), key=version_key) == found
+
+
+def test_numbers_of_any_length_are_ordered() -> None:
+    """Names in a layout have no limit; `int` takes 4300 digits."""
+    tags = ["2", "007", "1" * 5000, f"1.{'1' * 5000}", f"1-{'1' * 5000}"]
+    assert sorted(tags, key=version_key) == [tags[4], tags[3], tags[0], tags[1], tags[2]]
