@@ -226,11 +226,11 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
         return Settings(variables, path)  # the home folder is a file: there is no configuration file
     if raw is None:
         raise InvalidSettingError(f"{path} is larger than {_FILE_MAX:,} bytes")
-    import tomllib
+    from wasm2oci.base.toml import load_toml
 
     try:
-        tables = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        tables = load_toml(raw)
+    except ValueError as error:
         raise InvalidSettingError(f"{path} is not TOML: {error}") from error
     values: dict[str, Any] = {}
     for key, value in tables.items():

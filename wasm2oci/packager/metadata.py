@@ -88,11 +88,11 @@ def package_metadata(raw: bytes, name: str) -> dict[str, str]:
         InvalidPackageFileError: it is neither, or states nothing.
     """
     if name.endswith(".toml"):
-        import tomllib  # noqa: PLC0415 - few pushes read such a file
+        from wasm2oci.base.toml import load_toml  # noqa: PLC0415 - few pushes read such a file
 
         try:
-            value: dict[str, Any] = tomllib.loads(raw.decode())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            value: dict[str, Any] = load_toml(raw)
+        except ValueError as error:
             raise InvalidPackageFileError(f"{name} is not TOML: {error}") from error
         tables = [table for key in _TABLES if isinstance(table := value.get(key), dict)]
     else:

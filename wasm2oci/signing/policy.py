@@ -37,11 +37,11 @@ Unknown keys are errors: a misspelled word must not weaken a policy.
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from wasm2oci.base.toml import load_toml
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.host import HUB_HOSTS, HUB_NAMESPACE
 from wasm2oci.signing.keys import PublicKey
@@ -168,8 +168,8 @@ def read_policy(raw: bytes, source: str, read_key: Callable[[str], bytes]) -> Po
     if len(raw) > POLICY_MAX:
         raise InvalidPolicyError(f"{source} is {len(raw):,} bytes; the limit is {POLICY_MAX:,}")
     try:
-        value = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        value = load_toml(raw)
+    except ValueError as error:
         raise InvalidPolicyError(f"{source} is not TOML: {error}") from error
     return _Reader(source, read_key).policy(value)
 

@@ -155,6 +155,8 @@ def test_a_package_file_states_them(name: str, text: str, expected: dict[str, st
         ("package.json", b"{}"),
         ("package.json", b'{"version": 3, "author": [[["x"]]]}'),
         ("x", b"[" * 100_000),
+        ("x.toml", b"x = " + b"[" * 5000),
+        ("x.toml", b"x = " + b"1" * 5000),
     ],
 )
 def test_what_is_no_package_file_is_refused(name: str, raw: bytes) -> None:

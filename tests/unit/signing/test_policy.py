@@ -234,6 +234,8 @@ RULE = f'[[rule]]\nscope = "{SCOPE}"\n'
         (RULE + f"[[rule.all_of]]\n{A}" + RULE + f"[[rule.all_of]]\n{B}", "two rules have the scope"),
         ('rule = "x"', "list of tables"),
         ("= x", "not TOML"),
+        pytest.param("x = " + "[" * 5000, "not TOML", id="deep"),
+        pytest.param("version = " + "1" * 5000, "not TOML", id="number"),
     ],
 )
 def test_a_policy_that_means_something_else_than_it_seems_is_refused(text: str, sentence: str) -> None:
