@@ -28,6 +28,7 @@ __all__ = [
     "evict",
     "folder_key",
     "is_private",
+    "list_files",
     "private_folder",
     "read_private",
     "used",
@@ -159,6 +160,14 @@ def _as_far_as_listed(paths: Iterable[Path]) -> Iterable[Path]:
     # Folders may go away while they are listed.
     with suppress(OSError):
         yield from paths
+
+
+def list_files(folder: Path, pattern: str) -> list[Path]:
+    """What a pattern matches in a folder; nothing where it cannot be listed, or goes away meanwhile."""
+    try:
+        return list(folder.glob(pattern))
+    except OSError:
+        return []
 
 
 def used(path: Path) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, is_linked, make_folder
-from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, used
+from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, list_files, used
 from wasm2oci.base.homes import cache_folder
 from wasm2oci.content.notes import BLOCK, Notes
 from wasm2oci.content.partial import Beginning, drop_beginnings, find_beginning, keep_beginning
@@ -206,7 +206,7 @@ class Cache:
     def size(self) -> int:
         """Bytes that all blobs take together."""
         total = 0
-        for path in self._files("blobs/*/*"):
+        for path in list_files(self.folder, "blobs/*/*"):
             with suppress(OSError):
                 total += path.stat().st_size
         return total
@@ -215,15 +215,8 @@ class Cache:
         return self.folder / "blobs" / descriptor.digest.algorithm / descriptor.digest.encoded
 
     def _evict(self, limit: int) -> int:
-        removed = evict(self._files("blobs/*/*") + self._files("partial/*/*"), limit)
+        removed = evict(list_files(self.folder, "blobs/*/*") + list_files(self.folder, "partial/*/*"), limit)
         return removed + sum(notes.evict(min(limit, _NOTES)) for notes in (self._references, *self._found_out))
-
-    def _files(self, pattern: str) -> list[Path]:
-        # Folders may go away while they are listed: the user may empty the cache by hand.
-        try:
-            return list(self.folder.glob(pattern))
-        except OSError:
-            return []
 
 
 def _key(reference: "Reference") -> str:

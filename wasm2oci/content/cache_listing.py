@@ -6,7 +6,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.base.folders import evict
+from wasm2oci.base.folders import evict, list_files
 from wasm2oci.oci.digest import Digest, InvalidDigestError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class CacheEntry(NamedTuple):
 def list_blobs(folder: Path) -> list[CacheEntry]:
     """The blobs that a cache in this folder has."""
     found = []
-    for path in _files(folder, "blobs/*/*"):
+    for path in list_files(folder, "blobs/*/*"):
         with suppress(OSError, InvalidDigestError):
             status = path.lstat()
             digest = Digest.parse(f"{path.parent.name}:{path.name}")
@@ -40,25 +40,17 @@ def list_blobs(folder: Path) -> list[CacheEntry]:
 
 def partial_size(folder: Path) -> int:
     """Bytes that beginnings of blobs take together, whose download broke off."""
-    return _total(_files(folder, "partial/*/*"))
+    return _total(list_files(folder, "partial/*/*"))
 
 
 def code_size(folder: Path) -> int:
     """Bytes that code made from modules takes."""
-    return _total(_files(folder, f"{CODE}/**/*"))
+    return _total(list_files(folder, f"{CODE}/**/*"))
 
 
 def drop_code(folder: Path) -> int:
     """Remove code made from modules; how many bytes that were."""
-    return evict(_files(folder, f"{CODE}/**/*"), 0)
-
-
-def _files(folder: Path, pattern: str) -> list[Path]:
-    # Folders may go away while they are listed: somebody empties the cache by hand.
-    try:
-        return list(folder.glob(pattern))
-    except OSError:
-        return []
+    return evict(list_files(folder, f"{CODE}/**/*"), 0)
 
 
 def _total(paths: list[Path]) -> int:

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.files import make_folder, replace_file
-from wasm2oci.base.folders import evict, folder_key, read_private, used
+from wasm2oci.base.folders import evict, folder_key, list_files, read_private, used
 from wasm2oci.errors import LocalIOError, Wasm2OciError
 from wasm2oci.oci.wire import load_object
 
@@ -83,11 +83,7 @@ class Notes:
 
     def evict(self, limit: int) -> int:
         """Remove notes, the least recently used first, until the rest takes at most `limit` bytes; bytes removed."""
-        try:
-            paths = list(self.folder.glob("*.json"))
-        except OSError:
-            return 0
-        return evict(paths, limit, block=BLOCK)
+        return evict(list_files(self.folder, "*.json"), limit, block=BLOCK)
 
 
 def _proof(key: bytes, name: str, value: Mapping[str, Any]) -> str:

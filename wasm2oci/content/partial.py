@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.files import ReadableFile, is_linked, make_folder
+from wasm2oci.base.folders import list_files
 from wasm2oci.content.verify import CHUNK
 from wasm2oci.errors import LocalIOError
 
@@ -105,10 +106,7 @@ def _folder(folder: Path, descriptor: Descriptor) -> Path:
 
 
 def _paths(folder: Path, descriptor: Descriptor) -> list[Path]:
-    try:
-        return list(_folder(folder, descriptor).glob(f"{descriptor.digest.encoded}.*"))
-    except OSError:
-        return []
+    return list_files(_folder(folder, descriptor), f"{descriptor.digest.encoded}.*")
 
 
 def _size(path: Path) -> int:
