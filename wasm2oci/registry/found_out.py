@@ -13,6 +13,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from wasm2oci.base.probe import is_folder
 from wasm2oci.errors import LocalIOError, Wasm2OciError
 from wasm2oci.oci.reference import check_repository
 
@@ -81,7 +82,7 @@ class FoundOut:
         return Notes(self._folder / kind, now=self._now, believed=_BELIEVED[kind])
 
     def _get(self, kind: str, name: str) -> Mapping[str, Any]:
-        return (self._notes(kind).get(name) or {}) if (self._folder / kind).is_dir() else {}
+        return (self._notes(kind).get(name) or {}) if is_folder(self._folder / kind) else {}
 
     def _note(self, kind: str, name: str, value: Mapping[str, Any]) -> None:
         known = self._get(kind, name)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.homes import config_home
+from wasm2oci.base.probe import is_folder
 from wasm2oci.registry.tls import CertificateFileError
 
 if TYPE_CHECKING:
@@ -62,4 +63,4 @@ def _folder(origin: Origin, environ: Mapping[str, str], home: Path) -> Path | No
         user = config_home(environ, home)
         folders = [user / "containers" / "certs.d", user / "docker" / "certs.d", *_SYSTEM]
     names = dict.fromkeys((origin.authority, f"{origin.host}:{origin.port}"))
-    return next((path for folder in folders for name in names if (path := folder / name).is_dir()), None)
+    return next((path for folder in folders for name in names if is_folder(path := folder / name)), None)

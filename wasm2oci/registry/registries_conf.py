@@ -16,14 +16,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from wasm2oci.base.folders import list_files
 from wasm2oci.base.homes import config_home
+from wasm2oci.base.probe import is_file
 from wasm2oci.base.reading import read_found, read_named
-from wasm2oci.errors import AccessError, InvalidInputError
+from wasm2oci.errors import AccessError, InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.oci.reference import InvalidReferenceError, Reference
 from wasm2oci.registry.flavours import find_flavour
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = [
     "BlockedRegistryError",
@@ -107,14 +109,12 @@ def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ..
         return ()
     user = config_home(environ, home) / "containers"
     named = own or environ.get(_THEIRS)
-    files = [] if named else [path for path in (user / _NAME, _SYSTEM / _NAME) if path.is_file()][:1]
-    files += [path for folder in (_SYSTEM, user) for path in sorted((folder / f"{_NAME}.d").glob("*.conf"))]
-    rules: dict[str, RegistryRule] = {}
-    if named:
-        rules.update((rule.prefix, rule) for rule in _parse(Path(named), read_named(Path(named), _MAX)))
-    for file in files:
-        rules.update((rule.prefix, rule) for rule in _parse(file, read_found(file, _MAX)))
-    return tuple(rules.values())
+    found = [path for path in (user / _NAME, _SYSTEM / _NAME) if is_file(path)][:1] if not named else []
+    found += [path for folder in (_SYSTEM, user) for path in sorted(list_files(folder / f"{_NAME}.d", "*.conf"))]
+    tables = _read(Path(named), read_named) if named else []
+    for path in found:
+        tables += _read(path, read_found)
+    return tuple({rule.prefix: rule for rule in tables}.values())
 
 
 def find_rule(rules: Iterable[RegistryRule], reference: Reference) -> RegistryRule | None:
@@ -170,15 +170,19 @@ def _moved(rule: RegistryRule, location: str, reference: Reference) -> Reference
         raise RegistriesConfError(message) from error
 
 
-def _parse(path: Path, raw: bytes | None) -> list[RegistryRule]:
+def _read(path: Path, read: Callable[[Path, int], bytes | None]) -> list[RegistryRule]:
+    try:
+        raw = read(path, _MAX)
+    except (LocalIOError, NotFoundError) as error:
+        raise LocalIOError(error.message, hint=f"{_OWN}=off does without it") from error
     if raw is None:
-        raise _malformed(path, f"it has more than {_MAX:,} bytes")
+        raise _malformed(path, f"it is larger than {_MAX:,} bytes")
     if not any(line.lstrip(b" \t[").startswith(b"registry") for line in raw.splitlines()):
         return []  # mostly: no table, and no need of a parser
-    import tomllib
+    from wasm2oci.base.toml import load_toml
 
     try:
-        value = tomllib.loads(raw.decode())
+        value = load_toml(raw)
     except ValueError as error:
         raise _malformed(path, str(error)) from error
     tables = value.get("registry", [])
