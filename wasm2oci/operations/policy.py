@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ExplainedDecision", "Explanation", "YamlMissingError", "explain", "import_policy"]
 
+_NOT_FOR_ITS_TAG: Final = (ValueError, AttributeError, KeyError)
+"""What PyYAML raises, besides its own errors, for a text that is not what its tag says: `2024-13-45`, `!!bool x`."""
 _KUBEWARDEN_KINDS: Final = ("pubKey", "genericIssuer", "githubAction")
 
 
@@ -191,7 +193,7 @@ def import_policy(path: Path) -> str:
         raise UsageError(f"{path} is larger than {POLICY_MAX:,} bytes")
     try:
         value = yaml.safe_load(raw)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, *_NOT_FOR_ITS_TAG) as error:
         raise InvalidPolicyError(f"{path} is not YAML") from error
     try:
         return _kubewarden(value)

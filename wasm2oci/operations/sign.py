@@ -204,9 +204,11 @@ def parse_predicate(kind: str, raw: bytes, environment: Environment) -> Any:
         # cosign's own type wraps any text.
         return {"Data": raw.decode("utf-8", "replace"), "Timestamp": now(environment)}
     try:
-        return json.loads(raw)
-    except ValueError as error:
+        value = json.loads(raw)
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair could not be signed
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"the predicate is not JSON: {error}") from error
+    return value
 
 
 def now(environment: Environment) -> str:

@@ -145,6 +145,6 @@ def _one_line(error: BaseException) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     try:
         said = json.loads(text).get("message")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return text[:200]
     return str(said)[:200]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from tests.support.network import Answer, Network
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.verify import BytesContent
-from wasm2oci.errors import InvalidInputError, Wasm2OciError
+from wasm2oci.errors import InvalidInputError, UsageError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.manifest import parse_manifest
+from wasm2oci.operations.environment import Environment
 from wasm2oci.operations.policy import import_policy
+from wasm2oci.operations.sign import parse_predicate
 from wasm2oci.packager.recognise import recognise
 from wasm2oci.registry.docker_config import parse_auth_file
 from wasm2oci.registry.problems import parse_problems
@@ -23,12 +26,11 @@ from wasm2oci.signing.auditable import read_dependencies
 from wasm2oci.signing.bundle import read_bundle
 from wasm2oci.signing.dsse import read_envelope
 from wasm2oci.signing.notation_trust import read_trust_policy
-from wasm2oci.signing.policy import read_policy
+from wasm2oci.signing.policy import InvalidPolicyError, read_policy
 from wasm2oci.signing.statement import read_statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.support.network import Sent
 
@@ -215,3 +217,20 @@ def test_a_value_of_the_wrong_kind_in_kubewardens_file_is_no_bug(tmp_path: Path)
         path.write_text(json.dumps(value))  # which is YAML too
         with contextlib.suppress(InvalidInputError):
             import_policy(path)
+
+
+@pytest.mark.parametrize("text", ["2024-13-45", "1" * 5000, "!!int x", "!!timestamp x", "!!bool x"], ids=repr)
+def test_a_text_in_kubewardens_file_that_is_not_what_its_tag_says_is_no_bug(tmp_path: Path, text: str) -> None:
+    pytest.importorskip("yaml", reason="optional: PyYAML is part of the extra `dev`")
+    path = tmp_path / "verification.yml"
+    path.write_text(f"apiVersion: {text}\n")
+    with pytest.raises(InvalidPolicyError, match="not YAML"):
+        import_policy(path)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"[" * 100_000, rb'{"a": "\ud800"}', b"1" * 5000, b"\xff"], ids=["deep", "half", "long", "bytes"]
+)
+def test_a_predicate_that_cannot_be_read_or_written_again_is_refused(raw: bytes) -> None:
+    with pytest.raises(UsageError, match="not JSON"):
+        parse_predicate("https://example.com/x", raw, Environment({}, Path("/nowhere")))
