@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from tests.support import component_suite
 from tests.support.spec_suite import core_files
 from tests.support.text_suite import (
     ParseFailure,
@@ -14,7 +15,6 @@ from tests.support.text_suite import (
     commands,
     component_binaries,
     component_commands,
-    components_missing,
     missing,
     parse_failures,
     snapshots,
@@ -140,13 +140,13 @@ def check_components(found: list[TextCommand]) -> tuple[int, int]:
     return same, refused
 
 
-@pytest.mark.skipif(components_missing() is not None, reason=components_missing() or "")
+@pytest.mark.skipif(component_suite.missing() is not None, reason=component_suite.missing() or "")
 @pytest.mark.spec
 def test_every_text_of_a_component_becomes_the_bytes_of_wasm_tools_or_is_refused() -> None:
     assert check_components(component_commands()) == (COMPONENTS, MALFORMED_COMPONENTS)
 
 
-@pytest.mark.skipif(components_missing() is not None, reason=components_missing() or "")
+@pytest.mark.skipif(component_suite.missing() is not None, reason=component_suite.missing() or "")
 def test_one_text_of_a_component_of_many_becomes_the_bytes_of_wasm_tools() -> None:
     assert check_components(component_commands(SAMPLE))[0] > COMPONENTS // SAMPLE // 2
 
@@ -165,7 +165,7 @@ def check_printed_components(binaries: dict[str, bytes]) -> Counter[str]:
     return counts
 
 
-@pytest.mark.skipif(components_missing() is not None, reason=components_missing() or "")
+@pytest.mark.skipif(component_suite.missing() is not None, reason=component_suite.missing() or "")
 @pytest.mark.spec
 def test_every_component_is_printed_so_that_it_reads_the_same_or_refused() -> None:
     counts = check_printed_components(component_binaries())
@@ -173,7 +173,7 @@ def test_every_component_is_printed_so_that_it_reads_the_same_or_refused() -> No
     assert counts["written otherwise"] * 100 < counts["same"]
 
 
-@pytest.mark.skipif(components_missing() is not None, reason=components_missing() or "")
+@pytest.mark.skipif(component_suite.missing() is not None, reason=component_suite.missing() or "")
 def test_one_component_of_many_is_printed_so_that_it_reads_the_same() -> None:
     sample = dict(sorted(component_binaries().items())[::SAMPLE])
     assert check_printed_components(sample)["same"] > len(sample)

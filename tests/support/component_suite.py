@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tests.support.data import data_path, missing_reason
 
-__all__ = ["SUITES", "ComponentCommand", "binaries", "missing", "scripts"]
+__all__ = ["SUITES", "ComponentCommand", "binaries", "missing", "scripts", "suite_files"]
 
 SUITES = ("component-model", "wasm-tools", "wasmtime")
 
@@ -46,11 +46,12 @@ def missing() -> str | None:
 
 
 @functools.cache
-def _files(suite: str) -> dict[str, bytes]:
+def suite_files(suite: str) -> dict[str, bytes]:
+    """The binaries of a suite, its scripts as JSON (`t.json`) and its texts (`text.json`), by name."""
     files: dict[str, bytes] = {}
     with tarfile.open(data_path("component-tests", f"{suite}.tar.xz")) as tar:
         for member in tar:
-            file = tar.extractfile(member) if member.name.endswith((".wasm", "/t.json")) else None
+            file = tar.extractfile(member) if member.name.endswith((".wasm", "/t.json", "text.json")) else None
             if file is not None:
                 files[member.name] = file.read()
     return files
@@ -60,7 +61,7 @@ def scripts(suite: str) -> dict[str, list[dict[str, Any]]]:
     """The commands of each script of a suite, with their binaries below the key `binary`, bytes or None."""
     if missing():
         return {}
-    files, out = _files(suite), {}
+    files, out = suite_files(suite), {}
     for name in sorted(files):
         if not name.endswith("/t.json"):
             continue

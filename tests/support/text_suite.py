@@ -6,6 +6,7 @@ import re
 import tarfile
 from typing import Any, NamedTuple
 
+from tests.support import component_suite
 from tests.support.data import data_path, missing_reason
 from tests.support.spec_suite import spec_file
 from wasm2oci.engine.text.cursor import Cursor
@@ -16,7 +17,6 @@ __all__ = [
     "commands",
     "component_binaries",
     "component_commands",
-    "components_missing",
     "missing",
     "parse_failures",
     "snapshots",
@@ -138,42 +138,26 @@ def snapshots(folder: str) -> dict[str, str]:
     return out
 
 
-_COMPONENTS = ("component-model", "wasm-tools", "wasmtime")
-
-
-def components_missing() -> str | None:
-    """Why the texts of components cannot be read, or None where they can."""
-    paths = [("component-tests", f"{suite}.tar.xz") for suite in _COMPONENTS]
-    return next((missing_reason(*parts) for parts in paths if not data_path(*parts).exists()), None)
-
-
 def component_commands(sample: int = 1) -> list[TextCommand]:
     """The texts of three suites of components, every `sample`-th of them; empty where the data is absent."""
-    return [] if components_missing() else [row for suite in _COMPONENTS for row in _component_texts(suite)][::sample]
+    return (
+        []
+        if component_suite.missing()
+        else [row for suite in component_suite.SUITES for row in _component_texts(suite)][::sample]
+    )
 
 
 def component_binaries() -> dict[str, bytes]:
     """Every binary of the three suites by its name: valid, invalid and malformed ones."""
     out: dict[str, bytes] = {}
-    for suite in () if components_missing() else _COMPONENTS:
-        out |= {name: data for name, data in _component_files(suite).items() if name.endswith(".wasm")}
+    for suite in () if component_suite.missing() else component_suite.SUITES:
+        out |= {name: data for name, data in component_suite.suite_files(suite).items() if name.endswith(".wasm")}
     return out
 
 
 @functools.cache
-def _component_files(suite: str) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    with tarfile.open(data_path("component-tests", f"{suite}.tar.xz")) as tar:
-        for member in tar:
-            file = tar.extractfile(member) if member.name.endswith((".wasm", "text.json")) else None
-            if file is not None:
-                files[member.name] = file.read()
-    return files
-
-
-@functools.cache
 def _component_texts(suite: str) -> list[TextCommand]:
-    files = _component_files(suite)
+    files = component_suite.suite_files(suite)
     out = []
     for name in sorted(name for name in files if name.endswith("text.json")):
         folder = name.replace("/text/", "/js/", 1).removesuffix("/text.json")
