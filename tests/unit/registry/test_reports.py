@@ -49,6 +49,21 @@ def handled(handler: Handler, sent: Sent) -> Answer:
     return answer
 
 
+def immutable(tag: str, status: int, body: bytes) -> Network:
+    """A registry that writes this tag once, and refuses to write it again."""
+    inner, written = fresh_core(), False
+
+    def answer(sent: Sent) -> Answer:
+        nonlocal written
+        if sent.method == "PUT" and sent.path.endswith(f"/manifests/{tag}"):
+            if written:
+                return Answer(status, {}, body)
+            written = True
+        return handled(inner, sent)
+
+    return Network({HOME: answer})
+
+
 class TestTagsThatAreReadAsDigests:
     """oras-go#1396, oras#2148: GitLab resolves `sha256-HEX` as that digest."""
 
@@ -97,19 +112,12 @@ class TestTagsThatAreReadAsDigests:
 @pytest.mark.parametrize("status", [400, 403, 409, 412])
 def test_a_tag_that_may_not_be_moved_and_is_not_is_pushed(status: int) -> None:
     """containers-roadmap#2380, buildkit#3776, kots#5940: ECR 400, Artifactory 403, ACR 409, Harbor 412."""
-    inner, stash = fresh_core(), Stash()
+    network, stash = (
+        immutable("v1", status, b'{"errors":[{"code":"TAG_INVALID","message":"the tag is immutable"}]}'),
+        Stash(),
+    )
     root = stash.manifest(stash.put("application/wasm", DATA))
     other = stash.manifest(stash.put("application/wasm", DATA + b"!"))
-    tagged: list[str] = []
-
-    def answer(sent: Sent) -> Answer:
-        if sent.method == "PUT" and sent.path.endswith("/manifests/v1"):
-            if tagged:
-                return Answer(status, {}, b'{"errors":[{"code":"TAG_INVALID","message":"the tag is immutable"}]}')
-            tagged.append("v1")
-        return handled(inner, sent)
-
-    network = Network({HOME: answer})
     for _ in range(2):
         copy(stash.target, root, network.repository("registry.example/a", writes=True), "v1")
     with pytest.raises((RegistryError, AccessError), match="immutable"):
@@ -402,19 +410,9 @@ def test_a_registry_whose_heads_all_fail_is_pushed_to_and_pulled_from(status: in
 @pytest.mark.parametrize("status", [400, 403, 405, 409, 412, 422])
 def test_a_tag_that_is_immutable_may_be_given_again_to_what_has_it(status: int) -> None:
     """buildkit#3776: not only a push writes tags."""
-    inner, stash = fresh_core(), Stash()
+    network, stash = immutable("stable", status, b"immutable"), Stash()
     root = stash.manifest(stash.put("application/wasm", DATA))
     other = stash.manifest(stash.put("application/wasm", DATA + b"!"))
-    tagged: list[str] = []
-
-    def answer(sent: Sent) -> Answer:
-        if sent.method == "PUT" and sent.path.endswith("/manifests/stable"):
-            if tagged:
-                return Answer(status, {}, b"immutable")
-            tagged.append("stable")
-        return handled(inner, sent)
-
-    network = Network({HOME: answer})
     repository = network.repository("registry.example/a", writes=True)
     copy(stash.target, root, repository, "v1")
     copy(stash.target, other, repository, "v2")
