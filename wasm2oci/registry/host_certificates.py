@@ -4,8 +4,9 @@
     FOLDER/HOST[:PORT]/NAME.cert, .key   a certificate to show to this host, and its key
 
 The first folder that has one for the host counts: `containers/certs.d` and `docker/certs.d` in the user's configuration
-folder, then `/etc/containers/certs.d` and `/etc/docker/certs.d`. Certificates that options name go before those to
-show. `WASM2OCI_CERTS_D=off` does without these folders; another value is the only folder.
+folder, then `/etc/containers/certs.d` and `/etc/docker/certs.d`. One that this user may not list counts as empty.
+Certificates that options name go before those to show. `WASM2OCI_CERTS_D=off` does without these folders; another value
+is the only folder.
 
 Format: containers-certs.d(5); docker's documentation, Verify repository client with certificates.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.folders import list_files
 from wasm2oci.base.homes import config_home
 from wasm2oci.base.probe import is_folder
 from wasm2oci.registry.tls import CertificateFileError
@@ -43,7 +45,7 @@ def with_host_certificates(
     folder = _folder(origin, environ, home)
     if folder is None:
         return settings
-    files = sorted(folder.iterdir())
+    files = sorted(list_files(folder, "*"))
     settings = settings._replace(host_files=tuple(path for path in files if path.suffix == ".crt"))
     shown = [path for path in files if path.suffix == ".cert"]
     for path in files:
