@@ -275,7 +275,7 @@ class NewFile:
             self._temporary.unlink()
 
     def set_aside(self, path: Path) -> None:
-        """Rename what was written so far, without waiting for the disk; on an error the file is lost, not reported."""
+        """Give what was written so far another name, without waiting for the disk; where that fails, remove it."""
         with suppress(OSError):
             self._close()
         try:

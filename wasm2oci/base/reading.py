@@ -1,7 +1,7 @@
-"""Whole files, read in bounded memory: those that the user names, and those at a place where one is looked for.
+"""Files read whole, in bounded memory: those that a user names, and those that are found in a usual place.
 
-A file that the user names may be a pipe (`--key <(pass show key)`): the command waits for its writer. A file that is
-looked for has to be a regular file: a pipe that somebody put in its place would make the command wait for ever.
+A user may name a pipe (`--key <(pass show key)`), and then its writer is waited for. A file that is found has to be a
+regular one: a pipe in a usual place would make the command wait for ever.
 """
 
 from __future__ import annotations

@@ -223,7 +223,7 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
     except LocalIOError as error:
         if named or not isinstance(error.__cause__, NotADirectoryError):
             raise
-        return Settings(variables, path)  # the home folder is a file: there is no configuration file
+        return Settings(variables, path)  # the home folder is a file, so there is no settings file
     if raw is None:
         raise InvalidSettingError(f"{path} is larger than {_FILE_MAX:,} bytes")
     from wasm2oci.base.toml import load_toml

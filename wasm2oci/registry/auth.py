@@ -72,7 +72,7 @@ class TokenAuth:
         host: the registry as the user calls it, for messages.
         client: what to call ourselves at the token server.
         warn: takes a sentence for the user.
-        addresses: those that the name of an origin stands for.
+        addresses: those that the name of an origin resolves to.
         learned: takes a challenge that a token was given for.
     """
 

@@ -66,7 +66,7 @@ class RegistryRule(NamedTuple):
     Args:
         file: that it is in.
         prefix: of the references that it is for.
-        location: what stands in the place of the prefix.
+        location: what takes the place of the prefix.
         insecure: whether plain http, and TLS with any certificate, will do.
         blocked: whether nothing may be read or written there.
         mirrors: tried before the location, in order.

@@ -3,8 +3,8 @@
     token of the issuer -> a key for this once -> Fulcio: its certificate -> the signature -> Rekor: an entry in the log
 
 The library `sigstore` (the extra `wasm2oci[sigstore]`) asks both services, and its bundle is verified here before it is
-handed out: what does not verify with the same root is of no use to anybody. The identity and the statement's digest
-are in a public log afterwards, for ever.
+handed out: what does not verify with the same root is of no use. The identity and the statement's digest are in a
+public log afterwards, for ever.
 
 The token comes from `SIGSTORE_ID_TOKEN` (GitLab's name for it), or from the CI: GitHub Actions, Google Cloud,
 Buildkite, CircleCI.
@@ -113,7 +113,7 @@ class KeylessSigner:
         except (SignatureRefusedError, InvalidInputError) as error:
             raise SigningServiceError(f"what the services made does not verify: {error.message}") from error
         if signer_.identity is None:
-            raise SigningServiceError("the certificate names nobody")
+            raise SigningServiceError("the certificate names no identity")
         return KeylessSigned(raw, signer_.identity)
 
 
