@@ -103,8 +103,8 @@ class Mirrored:
         """The bytes of some content from `start` on; where a source breaks off, the next one goes on."""
         at = start
         asked = self._for(descriptor.digest)
+        whole = descriptor.is_manifest or descriptor.data is not None
         for source in asked:
-            whole = descriptor.is_manifest or descriptor.data is not None
             try:
                 for chunk in source.fetch(descriptor) if whole else source.fetch_rest(descriptor, at):
                     at += len(chunk)
@@ -132,15 +132,17 @@ class Mirrored:
         raise AssertionError("the location itself is asked last")
 
     def _for(self, name: Name) -> list[Repository]:
-        """Whom to ask for a name, in order: who gave something before comes first."""
+        """Whom to ask for a name, in order: who gave something before comes first, the location itself last."""
+        with self._guard:
+            chosen = self._chosen
+        if chosen is self._sources[-1].repository:
+            return [chosen]  # no mirror had what was asked for first, or none is for its name
         by_digest = isinstance(name, Digest)
         asked = [
             source.repository
             for source in self._sources
             if source is self._sources[-1] or (source.digests if by_digest else source.tags)
         ]
-        with self._guard:
-            chosen = self._chosen
         return sorted(asked, key=lambda source: source is not chosen)
 
     def _failed(self, source: Repository, error: Exception) -> None:

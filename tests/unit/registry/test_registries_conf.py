@@ -14,7 +14,7 @@ from tests.support.artifacts import Stash
 from tests.support.network import Answer, Network, fresh_core, token_answer
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
-from wasm2oci.errors import LocalIOError, NotFoundError
+from wasm2oci.errors import AccessError, LocalIOError, NotFoundError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.found_out import FoundOut
 from wasm2oci.registry.host_certificates import with_host_certificates
@@ -138,6 +138,15 @@ class TestMirrors:
         field.network.hosts[MIRROR] = lambda sent: Answer(404) if "/blobs/" in sent.path else inner(sent)
         field.pull("registry.example/team/app:v1")
         assert [sent.path for sent in field.network.at(HOME) if "/manifests/" in sent.path] == []
+
+    def test_what_the_location_itself_gave_is_not_looked_for_in_mirrors_that_lacked_it(self, tmp_path: Path) -> None:
+        field, told = Field(tmp_path, MIRRORED), list[str]()
+        field.put(HOME, "team/app")
+        inner = field.cores[HOME]
+        field.network.hosts[HOME] = lambda sent: Answer(403) if "/blobs/" in sent.path else inner(sent)
+        with pytest.raises(AccessError, match=r"registry\.example/team/app"):
+            field.pull("registry.example/team/app:v1", warn=told.append)
+        assert told == []
 
     @pytest.mark.parametrize(
         ("setting", "by_tag", "by_digest"),
