@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wasm2oci.base.files import local_errors
+from wasm2oci.base.reading import read_named
 from wasm2oci.oci.wire import CONFIG_MAX
 from wasm2oci.packager.metadata import InvalidPackageFileError, module_metadata, package_metadata
 
@@ -51,8 +51,7 @@ def annotated_from(
 
 
 def _read(path: Path) -> bytes:
-    with local_errors(path), path.open("rb") as file:
-        raw = file.read(CONFIG_MAX + 1)
-    if len(raw) > CONFIG_MAX:
+    raw = read_named(path, CONFIG_MAX)
+    if raw is None:
         raise InvalidPackageFileError(f"{path} is larger than {CONFIG_MAX:,} bytes")
     return raw

@@ -11,7 +11,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from wasm2oci.base.files import local_errors
+from wasm2oci.base.reading import read_named
 from wasm2oci.errors import IntegrityError, UsageError, Wasm2OciError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.find_signatures import FoundSignatures, find_signatures
@@ -361,8 +361,7 @@ def _load_policy(path: Path, environment: Environment) -> Policy:
 
 
 def _read(path: Path, limit: int) -> bytes:
-    with local_errors(path), path.open("rb") as file:
-        raw = file.read(limit + 1)
-    if len(raw) > limit:
+    raw = read_named(path, limit)
+    if raw is None:
         raise UsageError(f"{path} is larger than {limit:,} bytes")
     return raw

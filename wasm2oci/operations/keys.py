@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from wasm2oci.base.files import local_errors, write_file
+from wasm2oci.base.files import write_file
+from wasm2oci.base.reading import read_named
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import LocalIOError, NotFoundError
 from wasm2oci.signing.cosign_key import KEY_FILE_MAX, is_encrypted, read_private_key, seal
@@ -92,9 +93,8 @@ def read_key_bytes(name: str, environment: Environment) -> bytes:
             raise KeyNotFoundError(f"the variable {name.removeprefix(_ENV)} is not set")
         return text.encode()
     path = Path(name)
-    with local_errors(path), path.open("rb") as file:
-        raw = file.read(KEY_FILE_MAX + 1)
-    if len(raw) > KEY_FILE_MAX:
+    raw = read_named(path, KEY_FILE_MAX)
+    if raw is None:
         raise InvalidKeyError(f"{path} is larger than {KEY_FILE_MAX:,} bytes, and so no key")
     return raw
 

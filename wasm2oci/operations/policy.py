@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.base.files import local_errors
+from wasm2oci.base.reading import read_named
 from wasm2oci.errors import InvalidInputError, UnsupportedError, UsageError
 from wasm2oci.operations.guard import Guard, scope_name
 from wasm2oci.operations.trust import policy_files
@@ -187,9 +187,8 @@ def import_policy(path: Path) -> str:
         import yaml
     except ImportError as error:
         raise YamlMissingError("Kubewarden's file is YAML, and PyYAML is missing", hint="pip install PyYAML") from error
-    with local_errors(path), path.open("rb") as file:
-        raw = file.read(POLICY_MAX + 1)
-    if len(raw) > POLICY_MAX:
+    raw = read_named(path, POLICY_MAX)
+    if raw is None:
         raise UsageError(f"{path} is larger than {POLICY_MAX:,} bytes")
     try:
         value = yaml.safe_load(raw)

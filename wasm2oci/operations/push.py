@@ -212,7 +212,7 @@ def _ahead(places: "Places", destination: "Location") -> "Callable[[Content, int
 
 
 def _annotations(request: PushRequest) -> "Annotations":
-    from wasm2oci.base.files import local_errors
+    from wasm2oci.base.reading import read_named
     from wasm2oci.oci.wire import CONFIG_MAX
     from wasm2oci.packager.annotations import (
         Annotations,
@@ -223,9 +223,8 @@ def _annotations(request: PushRequest) -> "Annotations":
     annotations = Annotations()
     path = request.annotation_file
     if path is not None:
-        with local_errors(path), path.open("rb") as file:
-            raw = file.read(CONFIG_MAX + 1)
-        if len(raw) > CONFIG_MAX:
+        raw = read_named(path, CONFIG_MAX)
+        if raw is None:
             raise InvalidAnnotationError(f"{path} is larger than {CONFIG_MAX:,} bytes")
         annotations = read_annotation_file(raw, request.title or "")
     return Annotations({**annotations.manifest, **request.annotations}, annotations.config, annotations.layer)

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.base.files import local_errors
+from wasm2oci.base.reading import read_named
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.reference import Reference
@@ -187,9 +187,8 @@ def read_predicate(path: Path) -> bytes:
         FileNotThereError: there is no such file.
         UsageError: it is larger than `DOCUMENT_MAX`, which is what verifiers read.
     """
-    with local_errors(path), path.open("rb") as file:
-        raw = file.read(DOCUMENT_MAX + 1)
-    if len(raw) > DOCUMENT_MAX:
+    raw = read_named(path, DOCUMENT_MAX)
+    if raw is None:
         raise UsageError(f"{path} is larger than {DOCUMENT_MAX:,} bytes")
     return raw
 

@@ -68,8 +68,8 @@ def command(
         lines = fields(("Digest", manifest.digest), ("Size", f"{manifest.size:,}"), ("Type", manifest.media_type))
         output.result(found, lines, quiet=str(manifest.digest))
     elif action is ManifestAction.PUT:
-        raw = terminal.stdin.read(_MAX + 1) if file == "-" else _read(Path(file or ""))
-        if len(raw) > _MAX:
+        raw = _read(terminal, file)
+        if raw is None:
             raise InvalidInputError(f"a manifest has at most {_MAX:,} bytes")
         put = client.put_manifest(raw, ref, media_type=media_type, overwrite=not no_overwrite)
         output.result(put, fields(("Pushed", put.reference), ("Digest", put.manifest.digest)), quiet=put.pinned)
@@ -82,8 +82,10 @@ def command(
         output.result(gone, fields(("Removed", ref), ("Digest", gone.manifest.digest)), quiet=str(gone.manifest.digest))
 
 
-def _read(path: Path) -> bytes:
-    from wasm2oci.base.files import local_errors
+def _read(terminal: Terminal, file: str | None) -> bytes | None:
+    from wasm2oci.base.reading import read_named
 
-    with local_errors(path), path.open("rb") as file:
-        return file.read(_MAX + 1)
+    if file != "-":
+        return read_named(Path(file or ""), _MAX)
+    raw = terminal.stdin.read(_MAX + 1)
+    return raw if len(raw) <= _MAX else None
