@@ -91,11 +91,9 @@ def attach(request: AttachRequest, environment: Environment, progress: Progress 
 def _file(path: Path, media_type: str) -> ReferrerFile:
     from wasm2oci.content.verify import FileContent
     from wasm2oci.oci.descriptor import Descriptor
-    from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.digest import Hasher
     from wasm2oci.packager.referrer import ReferrerFile
 
-    content, size, hasher = FileContent(path), 0, Digest.of(b"").hasher()
-    for chunk in content:
-        hasher.update(chunk)
-        size += len(chunk)
-    return ReferrerFile(Descriptor(media_type, hasher.digest(), size), path.name, content)
+    content = FileContent(path)
+    hasher = Hasher().consume(content)
+    return ReferrerFile(Descriptor(media_type, hasher.digest(), hasher.size), path.name, content)

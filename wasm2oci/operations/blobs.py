@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from wasm2oci.content.progress import Progress
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
-    from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
@@ -100,12 +99,14 @@ def put_blob(
     """
     from wasm2oci.content.verify import BytesContent, DigestMismatchError, FileContent, verified
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.digest import Hasher
 
     content = FileContent(source) if isinstance(source, Path) else BytesContent(source)
-    digest, size = _hashed(content, location.digest)
+    hasher = (Hasher() if location.digest is None else location.digest.hasher()).consume(content)
+    digest = hasher.digest()
     if location.digest is not None and digest != location.digest:
         raise DigestMismatchError(f"the content is {digest}, not {location.digest}", hint="nothing was pushed")
-    blob = Descriptor(mt.OCTET_STREAM, digest, size)
+    blob = Descriptor(mt.OCTET_STREAM, digest, hasher.size)
     with environment.places() as places:
         target = places.write(location)
         progress.planned(blob)
@@ -140,16 +141,6 @@ def _found(target: ReadTarget, location: Location) -> Descriptor:
     if not isinstance(target, BlobFinder):
         raise UnsupportedError(f"{target} does not tell the size of a blob")
     return target.find_blob(location.digest)
-
-
-def _hashed(content: Content, like: Digest | None) -> tuple[Digest, int]:
-    from wasm2oci.oci.digest import Digest
-
-    hasher, size = (like or Digest.of(b"")).hasher(), 0
-    for chunk in content:
-        hasher.update(chunk)
-        size += len(chunk)
-    return hasher.digest(), size
 
 
 def _deliver(content: Content, stream: BinaryIO) -> None:
