@@ -131,9 +131,15 @@ class Terminal(NamedTuple):
             raise UsageError("the two passwords differ")
         return given
 
-    def confirm(self, question: str) -> bool:
-        """Whether a person answers yes; False when there is no person to ask."""
-        return self.interactive and self.ask(f"{question} [y/N] ").strip().lower() in {"y", "yes"}
+    def confirm_removal(self, what: str, *, yes: bool) -> None:
+        """See that `what` is to be removed: the command line says so (`yes`), or a person does.
+
+        Raises:
+            UsageError: neither does.
+        """
+        if yes or (self.interactive and self.ask(f"Remove {what}? [y/N] ").strip().lower() in {"y", "yes"}):
+            return
+        raise UsageError("nothing was removed: this needs a confirmation", hint="add --yes where there is no terminal")
 
     def output(self, reporting: "Reporting") -> Output:
         """Where the results and remarks of this run go."""

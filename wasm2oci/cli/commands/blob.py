@@ -61,10 +61,7 @@ def command(
         lines = fields(("Blob", put.reference), ("Size", size_text(put.blob.size)))
         output.result(put, lines, quiet=str(put.blob.digest))
     else:
-        if not yes and not terminal.confirm(f"Remove the blob {ref}, which manifests may name?"):
-            raise UsageError(
-                "nothing was removed: this needs a confirmation", hint="add --yes where there is no terminal"
-            )
+        terminal.confirm_removal(f"the blob {ref}, which manifests may name", yes=yes)
         gone = client.delete_blob(ref)
         output.result(gone, fields(("Removed", gone.reference)), quiet=str(gone.blob.digest))
 

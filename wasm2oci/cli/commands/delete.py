@@ -7,7 +7,6 @@ from wasm2oci.cli.options import ReferenceArgument
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client
-from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
 
@@ -26,8 +25,7 @@ def command(
     Most registries free the space of blobs later, when they clean up.
     """
     what = f"the tag {ref}" if tag_only else f"{ref} and every other tag of the same artifact"
-    if not yes and not terminal.confirm(f"Remove {what}?"):
-        raise UsageError("nothing was removed: this needs a confirmation", hint="add --yes where there is no terminal")
+    terminal.confirm_removal(what, yes=yes)
     result = client.delete(ref, tag_only=tag_only)
     lines = fields(
         ("Removed", f"tag {result.tag}" if result.tag else ref),

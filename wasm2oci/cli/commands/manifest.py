@@ -74,10 +74,7 @@ def command(
         put = client.put_manifest(raw, ref, media_type=media_type, overwrite=not no_overwrite)
         output.result(put, fields(("Pushed", put.reference), ("Digest", put.manifest.digest)), quiet=put.pinned)
     else:
-        if not yes and not terminal.confirm(f"Remove {ref} and every tag of the same manifest?"):
-            raise UsageError(
-                "nothing was removed: this needs a confirmation", hint="add --yes where there is no terminal"
-            )
+        terminal.confirm_removal(f"{ref} and every tag of the same manifest", yes=yes)
         gone = client.delete(ref)
         output.result(gone, fields(("Removed", ref), ("Digest", gone.manifest.digest)), quiet=str(gone.manifest.digest))
 
