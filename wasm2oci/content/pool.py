@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["StoppedError", "never_stops", "run_all"]
+__all__ = ["StoppedError", "never_stops", "run_all", "run_jobs"]
 
 T = TypeVar("T")
 _GRACE: Final = 2.0
@@ -73,6 +73,16 @@ def run_all(work: "Callable[[T, Callable[[], None]], None]", items: "Iterable[T]
                 thread.join(_GRACE / len(threads))
     if errors:
         raise errors[0]
+
+
+def run_jobs(jobs: "Iterable[Callable[[], None]]", workers: int) -> None:
+    """Run all of these functions as `run_all` does its work; one that has begun is not stopped."""
+
+    def work(job: "Callable[[], None]", check: "Callable[[], None]") -> None:
+        check()
+        job()
+
+    run_all(work, jobs, workers)
 
 
 def never_stops() -> None:

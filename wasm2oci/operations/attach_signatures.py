@@ -7,9 +7,9 @@ is read, a layer is added, written, and read again to see that no other client w
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.content.pool import run_all
+from wasm2oci.content.pool import run_jobs
 from wasm2oci.content.target import UnlistedReferrerError
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import RegistryError
@@ -95,14 +95,14 @@ def attach(target: Target, subject: Descriptor, new: BundleToAttach | None, laye
     if layer is not None:
         tag = cosign_tag(subject.digest, layer.suffix)
         jobs.append(lambda: _attach_layer(target, tag, layer))
-    _at_once(jobs)
+    run_jobs(jobs, _WORKERS)
     return Attached(result[0] if result else None, tag)
 
 
 def _attach_bundle(target: Target, subject: Descriptor, new: BundleToAttach) -> Descriptor:
     raw = bundle.referrer_manifest(new.raw, subject, new.predicate_type, new.created)
     blobs = ((Descriptor.of(bundle.MEDIA_TYPE, new.raw), new.raw), (EMPTY_JSON, b"{}"))
-    _at_once([lambda one=one: target.push(one[0], BytesContent(one[1])) for one in blobs])  # type: ignore[misc]
+    run_jobs([lambda one=one: target.push(one[0], BytesContent(one[1])) for one in blobs], _WORKERS)  # type: ignore[misc]
     manifest = Descriptor.of(mt.OCI_MANIFEST, raw)
     target.push(manifest, BytesContent(raw))
     return manifest
@@ -112,12 +112,13 @@ def _attach_layer(target: Target, tag: str, new: LayerToAttach) -> None:
     # Mostly nothing is under the tag: the config for that case goes along at once, which saves two round trips.
     first = simple_signing.append_layers(None, [new.layer])
     found: list[Manifest | None] = []
-    _at_once(
+    run_jobs(
         [
             lambda: found.append(_existing(target, tag)),
             lambda: target.push(new.layer, BytesContent(new.raw)),
             lambda: _push_config(target, mt.OCI_CONFIG, first.config),
-        ]
+        ],
+        _WORKERS,
     )
     if found[0] is None:
         target.push(Descriptor.of(first.media_type, first.manifest), BytesContent(first.manifest), tag=tag)
@@ -179,11 +180,3 @@ def _signed_already(manifest: Manifest | None, new: LayerToAttach) -> bool:
         layer.digest == new.layer.digest and new.key.verifies(simple_signing.signature_of(layer), new.raw)
         for layer in manifest.layers
     )
-
-
-def _at_once(jobs: list[Callable[[], None]]) -> None:
-    def work(job: Callable[[], None], check: Any) -> None:
-        check()
-        job()
-
-    run_all(work, jobs, _WORKERS)

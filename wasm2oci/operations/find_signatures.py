@@ -14,9 +14,9 @@ entries are an error.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
-from wasm2oci.content.pool import run_all
+from wasm2oci.content.pool import run_jobs
 from wasm2oci.content.target import ReferrerLister
 from wasm2oci.content.verify import read_all
 from wasm2oci.errors import IntegrityError, InvalidInputError, NotFoundError
@@ -138,13 +138,13 @@ class _Search:
 
         jobs: list[Callable[[], None]] = [list_referrers, lambda: tagged.extend(self._fallback())]
         jobs += [lambda tag=tag: self._read_tag(tag) for tag in tags]  # type: ignore[misc]
-        _at_once(jobs)
+        run_jobs(jobs, _WORKERS)
         entries = {entry.digest: entry for entry in (*tagged, *listed) if _may_be_signature(entry)}
         if len(entries) > REFERRERS_MAX:
             raise TooManySignaturesError(
                 f"{self._subject} has {len(entries):,} referrers that may be signatures; {REFERRERS_MAX} are read"
             )
-        _at_once([lambda entry=entry: self._read_referrer(entry) for entry in entries.values()])  # type: ignore[misc]
+        run_jobs([lambda entry=entry: self._read_referrer(entry) for entry in entries.values()], _WORKERS)  # type: ignore[misc]
         return self._read_documents()
 
     def _fallback(self) -> Iterable[Descriptor]:
@@ -224,7 +224,7 @@ class _Search:
             except (IntegrityError, NotFoundError) as error:
                 documents[descriptor.digest] = error.message
 
-        _at_once([lambda one=one: read(one) for one in wanted.values()])  # type: ignore[misc]
+        run_jobs([lambda one=one: read(one) for one in wanted.values()], _WORKERS)  # type: ignore[misc]
         candidates = []
         for layer in sorted(self._layers, key=lambda one: one.origin):
             document = documents.get(layer.descriptor.digest)
@@ -242,11 +242,3 @@ _LISTED_MAX: Final = 10_000
 def _may_be_signature(entry: Descriptor) -> bool:
     kind = entry.artifact_type
     return kind in _UNTYPED or kind in _TYPES or str(kind).startswith("application/vnd.dev.sigstore.bundle")
-
-
-def _at_once(jobs: list[Callable[[], None]]) -> None:
-    def work(job: Callable[[], None], check: Any) -> None:
-        check()
-        job()
-
-    run_all(work, jobs, _WORKERS)
