@@ -20,7 +20,6 @@ __all__ = [
     "HostArgument",
     "KeylessOption",
     "ModuleOption",
-    "OptionalSignKey",
     "PlatformOption",
     "ReferenceArgument",
     "Reporting",
@@ -84,6 +83,20 @@ def _retries(number: int) -> RetryPolicy:
     return RetryPolicy(tries=number + 1)
 
 
+def _seconds(key: str, text: str, default: float) -> Option:
+    return Option(
+        f"--{key}",
+        metavar="SECONDS",
+        help=text,
+        minimum=1,
+        setting=key,
+        kind=int,
+        make=float,
+        default=f"{default:g}",
+    )
+
+
+_DEFAULTS: Final = ConnectOptions()
 _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
     "plain_http": Option(
         "--plain-http", help="Use http, not https (loopback hosts are tried with both).", setting="plain-http"
@@ -120,25 +133,9 @@ _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
         kind=list[str],
         make=_headers,
     ),
-    "read_timeout": Option(
-        "--timeout",
-        metavar="SECONDS",
-        help="How long a registry may be silent.",
-        minimum=1,
-        setting="timeout",
-        kind=int,
-        make=float,
-        default="60",
-    ),
-    "connect_timeout": Option(
-        "--connect-timeout",
-        metavar="SECONDS",
-        help="How long a connection may take to be made.",
-        minimum=1,
-        setting="connect-timeout",
-        kind=int,
-        make=float,
-        default="10",
+    "read_timeout": _seconds("timeout", "How long a registry may be silent.", _DEFAULTS.read_timeout),
+    "connect_timeout": _seconds(
+        "connect-timeout", "How long a connection may take to be made.", _DEFAULTS.connect_timeout
     ),
     "retry": Option(
         "--retries",
@@ -148,7 +145,7 @@ _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
         setting="retries",
         kind=int,
         make=_retries,
-        default="4",
+        default=str(_DEFAULTS.retry.tries - 1),
     ),
 }
 
@@ -187,8 +184,7 @@ VERIFY_GROUP = Group(
 )
 """The same options where signatures are what the command is about."""
 
-SignKeyOption = Annotated[str, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")]
-OptionalSignKey = Annotated[
+SignKeyOption = Annotated[
     str | None, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")
 ]
 KeylessOption = Annotated[bool, Option("--keyless", help="Sign as this CI job; that is in a public log then.")]

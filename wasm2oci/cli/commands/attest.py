@@ -7,9 +7,9 @@ from wasm2oci.cli.commands.sign import check_signer, show_signed
 from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import (
     KeylessOption,
-    OptionalSignKey,
     ReferenceArgument,
     SignatureFormatOption,
+    SignKeyOption,
     TrustConfigOption,
 )
 from wasm2oci.cli.output import Output
@@ -24,7 +24,7 @@ def command(
     terminal: Terminal,
     *,
     ref: ReferenceArgument,
-    key: OptionalSignKey = None,
+    key: SignKeyOption = None,
     keyless: KeylessOption = False,
     trust_config: TrustConfigOption = None,
     predicate: Annotated[Path, Option("--predicate", metavar="FILE", help="What is stated: JSON.")],

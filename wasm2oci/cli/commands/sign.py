@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import (
     KeylessOption,
-    OptionalSignKey,
     ReferenceArgument,
     SignatureFormatOption,
+    SignKeyOption,
     TrustConfigOption,
 )
 from wasm2oci.cli.output import Output, fields
@@ -27,7 +27,7 @@ def command(
     terminal: Terminal,
     *,
     ref: ReferenceArgument,
-    key: OptionalSignKey = None,
+    key: SignKeyOption = None,
     keyless: KeylessOption = False,
     trust_config: TrustConfigOption = None,
     annotation: Annotated[
