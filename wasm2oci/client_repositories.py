@@ -149,13 +149,16 @@ class RepositoryMethods(ModuleMethods):
         """
         from wasm2oci.operations.copy import copy
 
-        request = _copy_request(source, destination, trust, destination_options)
-        request = request._replace(
+        request = _copy_request(
+            source,
+            destination,
             recursive=recursive,
             platform=platform,
             overwrite=overwrite,
             workers=workers,
-            max_size=request.max_size if max_size is None else max_size,
+            max_size=max_size,
+            trust=trust,
+            destination_options=destination_options,
         )
         return copy(request, self.environment, progress or no_progress())
 
@@ -197,13 +200,16 @@ class RepositoryMethods(ModuleMethods):
         """
         from wasm2oci.operations.copy_tags import copy_tags
 
-        request = _copy_request(source, destination, trust, destination_options)
-        request = request._replace(
+        request = _copy_request(
+            source,
+            destination,
             recursive=recursive,
             platform=platform,
             overwrite=overwrite,
             workers=workers,
-            max_size=request.max_size if max_size is None else max_size,
+            max_size=max_size,
+            trust=trust,
+            destination_options=destination_options,
         )
         return copy_tags(request, tuple(tags), self.environment, progress or no_progress(), dry_run=dry_run)
 
@@ -236,9 +242,18 @@ class RepositoryMethods(ModuleMethods):
 
 
 def _copy_request(
-    source: str, destination: str, trust: TrustOptions | None, destination_options: ConnectOptions | None
+    source: str,
+    destination: str,
+    *,
+    recursive: bool,
+    platform: str | None,
+    overwrite: bool,
+    workers: int,
+    max_size: int | None,
+    trust: TrustOptions | None,
+    destination_options: ConnectOptions | None,
 ) -> CopyRequest:
-    from wasm2oci.operations.copy import CopyRequest
+    from wasm2oci.operations.copy import SIZE_MAX, CopyRequest
     from wasm2oci.operations.names import split_tags
     from wasm2oci.operations.trust import TrustOptions
 
@@ -246,9 +261,14 @@ def _copy_request(
         destination_options.check()
     place, further = split_tags(destination)
     return CopyRequest(
-        location_of(source),
-        place,
-        trust=trust or TrustOptions(),
+        source=location_of(source),
+        destination=place,
+        recursive=recursive,
         destination_options=destination_options,
+        trust=trust or TrustOptions(),
         further_tags=further,
+        platform=platform,
+        overwrite=overwrite,
+        workers=workers,
+        max_size=SIZE_MAX if max_size is None else max_size,
     )
