@@ -5,25 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-from wasm2oci.base.files import spooled, write_file
+from wasm2oci.base.files import write_file
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.content.target import BlobFinder, Deleter
-from wasm2oci.errors import LocalIOError, UnsupportedError, UsageError
+from wasm2oci.errors import UnsupportedError, UsageError
 from wasm2oci.oci import media_type as mt
+from wasm2oci.operations.deliver import deliver
 from wasm2oci.operations.names import pinned
 
 if TYPE_CHECKING:
     from wasm2oci.content.progress import Progress
-    from wasm2oci.content.target import Content, ReadTarget
+    from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["BlobOutputError", "DeletedBlob", "GotBlob", "PutBlob", "delete_blob", "get_blob", "put_blob"]
-
-
-class BlobOutputError(LocalIOError):
-    """The stream that a blob should go to does not take it."""
+__all__ = ["DeletedBlob", "GotBlob", "PutBlob", "delete_blob", "get_blob", "put_blob"]
 
 
 class GotBlob(NamedTuple):
@@ -83,7 +80,7 @@ def get_blob(
             if isinstance(output, Path):
                 write_file(output, content)
             else:
-                _deliver(content, output)
+                deliver(content, output, "the blob")
             progress.finished(blob, Outcome.COPIED)
     return GotBlob(pinned(location, blob.digest), blob, output if isinstance(output, Path) else None)
 
@@ -141,14 +138,3 @@ def _found(target: ReadTarget, location: Location) -> Descriptor:
     if not isinstance(target, BlobFinder):
         raise UnsupportedError(f"{target} does not tell the size of a blob")
     return target.find_blob(location.digest)
-
-
-def _deliver(content: Content, stream: BinaryIO) -> None:
-    with spooled(content) as chunks:
-        try:
-            stream.writelines(chunks)
-            stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise BlobOutputError(f"cannot write the blob: {error.strerror}") from error

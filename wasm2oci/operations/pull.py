@@ -4,10 +4,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from wasm2oci.base.files import local_errors, spooled, write_file
+from wasm2oci.base.files import local_errors, write_file
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import InvalidInputError, LocalIOError, Remedy, RemedyKind
 from wasm2oci.oci.reference import LayoutReference, Reference
+from wasm2oci.operations.deliver import deliver
 from wasm2oci.operations.module_info import ModuleInfo
 from wasm2oci.operations.names import pinned
 from wasm2oci.operations.trust import TrustOptions, guard_for
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wasm2oci.content.progress import Progress
-    from wasm2oci.content.target import Content, ReadTarget
+    from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.guard import Guard, PendingCheck
     from wasm2oci.packager.recognise import FoundModule
 
-__all__ = ["FileInTheWayError", "ModuleTooLargeError", "OutputStreamError", "PullRequest", "Pulled", "pull"]
+__all__ = ["FileInTheWayError", "ModuleTooLargeError", "PullRequest", "Pulled", "pull"]
 
 _MODULE_MAX: Final = 4 << 30
 """Bytes of a module that is written without being asked twice: sizes in WebAssembly are numbers of 32 bits."""
@@ -35,10 +36,6 @@ class FileInTheWayError(LocalIOError):
 
 class ModuleTooLargeError(InvalidInputError):
     """The registry says that the module is larger than any module can be."""
-
-
-class OutputStreamError(LocalIOError):
-    """The stream that a module should go to does not take it."""
 
 
 class PullRequest(NamedTuple):
@@ -139,7 +136,7 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
                 _check_free(path, found.module)
             write_file(path, content, request.mode)
         else:
-            _deliver(content, request.output)
+            deliver(content, request.output, "the module")
     if cache is not None and isinstance(request.source, Reference):
         with suppress(LocalIOError):  # a cache that cannot be written is done without
             cache.remember(request.source, root)
@@ -177,17 +174,6 @@ def _check_free(path: Path, module: "Descriptor") -> None:
             if hasher.digest() == module.digest:
                 return
     raise FileInTheWayError(f"{path} is there already and is not this module", remedy=Remedy(RemedyKind.GIVE_OUTPUT))
-
-
-def _deliver(content: "Content", stream: BinaryIO) -> None:
-    with spooled(content) as chunks:
-        try:
-            stream.writelines(chunks)
-            stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputStreamError(f"cannot write the module: {error.strerror}") from error
 
 
 class _Gate(NamedTuple):
