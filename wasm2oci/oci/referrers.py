@@ -6,6 +6,7 @@ Spec: distribution-spec, Listing Referrers, Referrers Tag Schema.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.errors import InvalidInputError
@@ -33,6 +34,9 @@ __all__ = [
 ]
 
 COSIGN_ENDINGS: Final = ("sig", "att", "sbom")
+_MADE_FROM_A_DIGEST: Final = re.compile(
+    rf"(?:{'|'.join(ALGORITHMS)})-[0-9a-f]{{64}}(?:[0-9a-f]{{64}})?(?:\.[A-Za-z0-9_.-]+)?\Z"
+)
 
 
 def fallback_tag(subject: Digest) -> str:
@@ -50,7 +54,7 @@ def cosign_tag(subject: Digest, ending: str) -> str:
 
 def names_a_subject(tag: str) -> bool:
     """Whether a tag is made from the digest of another manifest, whose referrers or signatures are under it."""
-    return tag.startswith(tuple(f"{algorithm}-" for algorithm in ALGORITHMS))
+    return _MADE_FROM_A_DIGEST.match(tag) is not None
 
 
 def listed_as_referrer(digest: Digest, media_type: str, raw: bytes, subject: Digest | None = None) -> Descriptor | None:

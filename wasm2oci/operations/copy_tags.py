@@ -11,10 +11,10 @@ from wasm2oci.content.pool import run_all
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.content.target import TagLister
 from wasm2oci.errors import NotFoundError, UnsupportedError, UsageError
+from wasm2oci.oci.referrers import names_a_subject
 from wasm2oci.operations.copy import check_source, copy_root, entry_for, open_sides
 from wasm2oci.operations.names import with_tag
 from wasm2oci.operations.tag_state import manifest_of_tag
-from wasm2oci.operations.tags import is_attached_tag
 from wasm2oci.operations.trust import guard_for
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _matching(source: ReadTarget, patterns: Sequence[str], location: Location) -
         tag
         for tag in tags
         if any(
-            fnmatchcase(tag, pattern) for pattern in patterns if not is_attached_tag(tag) or pattern.startswith("sha")
+            fnmatchcase(tag, pattern) for pattern in patterns if not names_a_subject(tag) or pattern.startswith("sha")
         )
     ]
     if not found:

@@ -1,12 +1,12 @@
 """Tags: what a repository or layout calls its artifacts."""
 
-import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.target import TagLister
 from wasm2oci.errors import UnsupportedError
 from wasm2oci.oci.reference import parse_name
+from wasm2oci.oci.referrers import names_a_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,14 +14,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["TagOrder", "Tags", "TagsRequest", "is_attached_tag", "tags"]
-
-_ATTACHED: Final = re.compile(r"sha(256|512)-[0-9a-f]{64}(?:[0-9a-f]{64})?(?:\.[A-Za-z0-9_.-]+)?\Z")
-
-
-def is_attached_tag(tag: str) -> bool:
-    """Whether this is a tag of signatures or referrers (`sha256-...`), which belongs to what they are about."""
-    return _ATTACHED.match(tag) is not None
+__all__ = ["TagOrder", "Tags", "TagsRequest", "tags"]
 
 
 class TagOrder(StrEnum):
@@ -80,7 +73,7 @@ def tags(request: TagsRequest, environment: "Environment") -> Tags:
             raise UnsupportedError(f"{target} cannot list tags")
         # Registries should sort them, and distribution 2.8 does not.
         found = sorted(set(target.tags()), key=_order(request.order))
-        shown = found if request.everything else [tag for tag in found if not is_attached_tag(tag)]
+        shown = found if request.everything else [tag for tag in found if not names_a_subject(tag)]
         hidden = len(found) - len(shown)
         if request.of is not None:
             from wasm2oci.operations.tags_of import tags_among

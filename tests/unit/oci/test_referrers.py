@@ -40,7 +40,9 @@ def test_the_fallback_tag_is_cut_to_what_a_tag_may_hold() -> None:
     assert fallback_tag(Digest.of(b"", "sha512")) == f"sha512-{Digest.of(b'', 'sha512').encoded[:64]}"
     assert names_a_subject(fallback_tag(Digest.of(b"")))
     assert names_a_subject(cosign_tag(Digest.of(b"", "sha512"), "sig"))
-    assert not names_a_subject("v1-sha256-")
+    assert names_a_subject(fallback_tag(Digest.of(b"", "sha512")))
+    for tag in ("v1-sha256-", "sha256-fix", f"v1-{fallback_tag(Digest.of(b''))}", f"{fallback_tag(Digest.of(b''))}0"):
+        assert not names_a_subject(tag)
 
 
 def test_a_listing_shows_the_artifact_type_of_the_manifest_or_of_its_config() -> None:
