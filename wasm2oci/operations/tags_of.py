@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.pool import run_all
 from wasm2oci.content.target import TagLister
-from wasm2oci.errors import NotFoundError
 from wasm2oci.oci.referrers import fallback_tag
+from wasm2oci.operations.tag_state import manifest_of_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,11 +54,9 @@ def tags_among(target: ReadTarget, digest: Digest, tags: Iterable[str]) -> tuple
 
     def look(tag: str, check: Callable[[], None]) -> None:
         check()
-        try:
-            if target.resolve(tag).digest == digest:
-                found.append(tag)
-        except NotFoundError:  # it went away meanwhile
-            return
+        there = manifest_of_tag(target, tag)  # None when it went away meanwhile
+        if there is not None and there.digest == digest:
+            found.append(tag)
 
     run_all(look, tags, _WORKERS)
     return tuple(sorted(found))
