@@ -37,7 +37,14 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
 
-__all__ = ["REFERRERS_MAX", "FoundSignatures", "TooManySignaturesError", "find_signatures", "read_tagged"]
+__all__ = [
+    "REFERRERS_MAX",
+    "FoundSignatures",
+    "TooManySignaturesError",
+    "fetch_manifest",
+    "find_signatures",
+    "read_tagged",
+]
 
 REFERRERS_MAX: Final = 100
 """Referrers that may be signatures, and layers under a signature tag, that are read of one manifest."""
@@ -92,12 +99,17 @@ class _Layer(NamedTuple):
 def read_tagged(target: ReadTarget, tag: str) -> tuple[Descriptor, bytes] | None:
     """The manifest under a tag, verified; None when there is no such tag."""
     try:
-        if isinstance(target, _ManifestFetcher):
-            return target.fetch_manifest(tag)
-        found = target.resolve(tag)
-        return found, read_all(target.fetch(found), found, MANIFEST_MAX)
+        return fetch_manifest(target, tag)
     except NotFoundError:
         return None
+
+
+def fetch_manifest(target: ReadTarget, name: Name) -> tuple[Descriptor, bytes]:
+    """The manifest under a name, verified, in one exchange where the place can do that."""
+    if isinstance(target, _ManifestFetcher):
+        return target.fetch_manifest(name)
+    found = target.resolve(name)
+    return found, read_all(target.fetch(found), found, MANIFEST_MAX)
 
 
 def find_signatures(target: ReadTarget, subject: Descriptor, *, attestations: bool = True) -> FoundSignatures:

@@ -6,9 +6,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from wasm2oci.content.target import ReferrerLister
-from wasm2oci.content.verify import read_all
 from wasm2oci.errors import Wasm2OciError
-from wasm2oci.oci.wire import MANIFEST_MAX
+from wasm2oci.operations.find_signatures import fetch_manifest
 
 if TYPE_CHECKING:
     from wasm2oci.content.target import Content, ReadTarget
@@ -48,12 +47,7 @@ class _ListedOnce:
 
     def fetch_manifest(self, name: Name) -> tuple[Descriptor, bytes]:
         """The manifest under a name, in one exchange where the place can do that."""
-        fetch = getattr(self._target, "fetch_manifest", None)
-        if fetch is not None:
-            found: tuple[Descriptor, bytes] = fetch(name)
-            return found
-        root = self._target.resolve(name)
-        return root, read_all(self._target.fetch(root), root, MANIFEST_MAX)
+        return fetch_manifest(self._target, name)
 
     def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> list[Descriptor]:
         """See `ReferrerLister`."""
