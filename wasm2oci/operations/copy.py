@@ -59,6 +59,12 @@ class CopyRequest(NamedTuple):
     workers: int = WORKERS
     max_size: int = SIZE_MAX
 
+    @property
+    def tag(self) -> str | None:
+        """What it is called at the destination first: as that says, else as the source does; None for a digest."""
+        destination = self.destination
+        return destination.tag or (self.source.tag if destination.digest is None else None)
+
 
 class Copied(NamedTuple):
     """What was copied, and how its parts got there.
@@ -97,9 +103,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
         TagTakenError: a tag means something else, and is not to be overwritten; nothing was written.
         Wasm2OciError: either place failed; `side` says which.
     """
-    tag = request.destination.tag
-    if tag is None and request.destination.digest is None:
-        tag = request.source.tag
+    tag = request.tag
     tags = (*(() if tag is None else (tag,)), *request.further_tags)
     guard = guard_for(request.trust, environment)
     with open_sides(request, environment) as (places, elsewhere):

@@ -161,7 +161,7 @@ class _Look:
         root = self.source.resolve(tag or self.places.identifier(location))
         check_source(self.guard, self.places, location, root)
         root = entry_for(self.source, root, request.platform)
-        for name in (tag,) if tag is not None else self._names():
+        for name in (tag,) if tag is not None else (request.tag, *request.further_tags):
             state = TagState.NEW
             there = None if self.destination is None or name is None else manifest_of_tag(self.destination, name)
             if there is not None:
@@ -169,11 +169,6 @@ class _Look:
                 state = TagState.SAME if there.digest == root.digest else moved
             with self._lock:
                 self.found.append(CopiedTag(name, root, state))
-
-    def _names(self) -> tuple[str | None, ...]:
-        destination = self.request.destination
-        tag = destination.tag or (self.request.source.tag if destination.digest is None else None)
-        return (tag, *self.request.further_tags)
 
 
 def _matching(source: ReadTarget, patterns: Sequence[str], location: Location) -> list[str | None]:
