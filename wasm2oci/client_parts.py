@@ -56,13 +56,13 @@ class PartMethods(RepositoryMethods):
         request = AttachRequest(location_of(reference), artifact_type, typed, dict(annotations or {}))
         return attach(request, self.environment, progress or no_progress())
 
-    def discover(self, reference: str, *, artifact_type: str | None = None, depth: int = 100) -> Discovered:
+    def discover(self, reference: str, *, artifact_type: str | None = None, depth: int | None = None) -> Discovered:
         """What refers to an artifact, and what refers to that.
 
         Args:
             reference: where it is.
             artifact_type: only what has this type, with all that refers to it.
-            depth: how far to go.
+            depth: how far to go; by default, and at most, as deep as artifacts nest.
 
         Raises:
             NotFoundError: nothing is named so.

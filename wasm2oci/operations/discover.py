@@ -50,7 +50,7 @@ class Discovered(NamedTuple):
 
 
 def discover(
-    location: Location, environment: Environment, *, artifact_type: str | None = None, depth: int = NESTING_MAX
+    location: Location, environment: Environment, *, artifact_type: str | None = None, depth: int | None = None
 ) -> Discovered:
     """List what refers to an artifact.
 
@@ -58,7 +58,7 @@ def discover(
         location: where it is.
         environment: see there.
         artifact_type: only what has this type refers to the artifact, with all that refers to it; None for any.
-        depth: how far to go.
+        depth: how far to go; None, and more than `NESTING_MAX`, for that.
 
     Raises:
         NotFoundError: nothing is named so.
@@ -71,7 +71,7 @@ def discover(
         root = target.resolve(places.identifier(location))
         if not isinstance(target, ReferrerLister):
             raise UnsupportedError(f"{target} does not list referrers")
-        walk = _Walk(target, min(depth, NESTING_MAX), {root.digest})
+        walk = _Walk(target, NESTING_MAX if depth is None else min(depth, NESTING_MAX), {root.digest})
         found = tuple(walk.below(root, 1, artifact_type))
     return Discovered(str(location), pinned(location, root.digest), root, found)
 

@@ -18,8 +18,8 @@ def command(
         str | None, Option("--artifact-type", metavar="TYPE", help="Only what has this type.")
     ] = None,
     depth: Annotated[
-        int, Option("--depth", metavar="N", help="How far to go: 1 for what refers to REF itself.", minimum=1)
-    ] = 100,
+        int | None, Option("--depth", metavar="N", help="How far to go: 1 for what refers to REF itself.", minimum=1)
+    ] = None,
     client: Client,
 ) -> None:
     """List what refers to an artifact, and what refers to that.
