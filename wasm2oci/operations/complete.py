@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.probe import is_file
 from wasm2oci.errors import Wasm2OciError
-from wasm2oci.oci.layout_index import LAYOUT_MARKER
 from wasm2oci.oci.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, parse_location
+from wasm2oci.operations.subject import is_layout
 from wasm2oci.operations.tags import TagsRequest, tags
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def complete_reference(word: str, environment: Environment) -> tuple[str, ...]:
     before, colon, begun = word.rpartition(":")
     if word.startswith(LAYOUT_PREFIX):
         folder = before.removeprefix(LAYOUT_PREFIX)
-        found = _tags(before, begun, environment) if f"{before}:" != LAYOUT_PREFIX and is_layout(folder) else ()
+        found = _tags(before, begun, environment) if f"{before}:" != LAYOUT_PREFIX and is_layout(Path(folder)) else ()
         return found or tuple(_layouts(word.removeprefix(LAYOUT_PREFIX)))
     if word.startswith(ARCHIVE_PREFIX):
         file = before.removeprefix(ARCHIVE_PREFIX)
@@ -54,11 +54,6 @@ def complete_reference(word: str, environment: Environment) -> tuple[str, ...]:
     return (*hosts, *(prefix for prefix in (ARCHIVE_PREFIX, LAYOUT_PREFIX) if prefix.startswith(word)))
 
 
-def is_layout(folder: str) -> bool:
-    """Whether this folder is an image layout."""
-    return is_file(Path(folder or ".") / LAYOUT_MARKER)
-
-
 def _tags(place: str, begun: str, environment: Environment) -> tuple[str, ...]:
     try:
         found = tags(TagsRequest(parse_location(place)), environment).tags
@@ -70,7 +65,7 @@ def _tags(place: str, begun: str, environment: Environment) -> tuple[str, ...]:
 def _layouts(begun: str) -> Iterator[str]:
     for path, is_folder in _below(begun):
         if is_folder:
-            yield f"{LAYOUT_PREFIX}{path}{':' if is_layout(path) else '/'}"
+            yield f"{LAYOUT_PREFIX}{path}{':' if is_layout(Path(path)) else '/'}"
 
 
 def _archives(begun: str) -> Iterator[str]:

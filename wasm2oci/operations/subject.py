@@ -12,7 +12,7 @@ from wasm2oci.oci.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, InvalidReferen
 if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
 
-__all__ = ["NoSuchSubjectError", "find_subject", "parse_place"]
+__all__ = ["NoSuchSubjectError", "find_subject", "is_layout", "parse_place"]
 
 
 class NoSuchSubjectError(NotFoundError):
@@ -30,7 +30,7 @@ def find_subject(text: str) -> Path | str:
         return text
     path = Path(text)
     if is_folder(path):
-        hint = f"to name what is in an image layout, write {LAYOUT_PREFIX}{text}:TAG" if _is_layout(path) else None
+        hint = f"to name what is in an image layout, write {LAYOUT_PREFIX}{text}:TAG" if is_layout(path) else None
         raise NoSuchSubjectError(f"{text} is a folder", hint=hint)
     if text.startswith(("/", "./", "../")) or exists(path):
         return path
@@ -59,11 +59,14 @@ def parse_place(text: str) -> Location:
             if not exists(name):
                 continue
             kind = "folder" if is_folder(name) else "file"
-            hint = f"an image layout is written {LAYOUT_PREFIX}{text}" if _is_layout(Path(name)) else None
+            hint = f"an image layout is written {LAYOUT_PREFIX}{text}" if is_layout(Path(name)) else None
             hint = hint or f"{name} is a {kind}; an artifact in a registry is written HOST/NAME:TAG"
             raise InvalidReferenceError(error.message, error.source, error.position, hint=hint) from error
         raise
 
 
-def _is_layout(folder: Path) -> bool:
-    return is_file(folder / "oci-layout")
+def is_layout(folder: Path) -> bool:
+    """Whether this folder is an image layout."""
+    from wasm2oci.oci.layout_index import LAYOUT_MARKER
+
+    return is_file(folder / LAYOUT_MARKER)
