@@ -88,12 +88,12 @@ class SignatureMethods:
             UsageError: the predicate is not JSON, or too large.
             Wasm2OciError: as `sign`.
         """
-        from wasm2oci.operations.sign import AttestRequest, attest, read_predicate
+        from wasm2oci.operations.sign import AttestRequest, attest, read_document
         from wasm2oci.operations.subject import parse_place
         from wasm2oci.operations.trust import SignatureFormat
 
         source = parse_place(reference)
-        raw = read_predicate(predicate) if isinstance(predicate, Path) else predicate
+        raw = read_document(predicate) if isinstance(predicate, Path) else predicate
         private = self._private_key(key, ask_password)
         request = AttestRequest(source, private, predicate_type, raw, SignatureFormat(signature_format))
         return attest(request, self.environment)
@@ -124,12 +124,12 @@ class SignatureMethods:
             SigningServiceError: Sigstore's services failed; nothing was attached.
             Wasm2OciError: as `sign`.
         """
-        from wasm2oci.operations.sign import read_predicate
+        from wasm2oci.operations.sign import read_document
         from wasm2oci.operations.sign_keyless import KeylessRequest, sign_keyless
         from wasm2oci.operations.subject import parse_place
 
-        raw = read_predicate(predicate) if isinstance(predicate, Path) else predicate
-        config = None if trust_config is None else read_predicate(trust_config)
+        raw = read_document(predicate) if isinstance(predicate, Path) else predicate
+        config = None if trust_config is None else read_document(trust_config)
         request = KeylessRequest(parse_place(reference), annotations, raw, predicate_type, config)
         return sign_keyless(request, self.environment)
 

@@ -10,11 +10,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.files import ReadableFile, local_errors
+from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_found", "read_named"]
+__all__ = ["read_found", "read_limited", "read_named"]
 
 _PIECE: Final = 1 << 20
 
@@ -29,6 +30,19 @@ def read_named(path: Path, most: int) -> bytes | None:
     with local_errors(path), path.open("rb") as file:
         data = file.read(most + 1)
     return data if len(data) <= most else None
+
+
+def read_limited(path: Path, most: int) -> bytes:
+    """What `read_named` gives, where no other words are needed for a file that is too large.
+
+    Raises:
+        UsageError: there are more than `most` bytes.
+        FileNotThereError, LocalIOError: see `read_named`.
+    """
+    data = read_named(path, most)
+    if data is None:
+        raise UsageError(f"{path} is larger than {most:,} bytes")
+    return data
 
 
 def read_found(path: Path, most: int) -> bytes | None:

@@ -11,7 +11,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from wasm2oci.base.reading import read_named
+from wasm2oci.base.reading import read_limited
 from wasm2oci.errors import IntegrityError, UsageError, Wasm2OciError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.find_signatures import FoundSignatures, find_signatures
@@ -175,7 +175,7 @@ class Guard(NamedTuple):
         """Reads keys and policy files; see `trust.guard_for`."""
         root = None
         if options.trusted_root is not None:
-            root = _read(options.trusted_root, _TRUSTED_ROOT_MAX)
+            root = read_limited(options.trusted_root, _TRUSTED_ROOT_MAX)
             read_trusted_root(root)
         asked = None
         if options.asks:
@@ -353,15 +353,8 @@ def _load_policy(path: Path, environment: Environment) -> Policy:
         return read_key_bytes(name if name.startswith("env://") else str(path.parent / name), environment)
 
     try:
-        return read_policy(_read(path, POLICY_MAX), str(path), read_key)
+        return read_policy(read_limited(path, POLICY_MAX), str(path), read_key)
     except Wasm2OciError as error:
         if str(path) not in error.message:
             error.message = f"{path}: {error.message}"
         raise
-
-
-def _read(path: Path, limit: int) -> bytes:
-    raw = read_named(path, limit)
-    if raw is None:
-        raise UsageError(f"{path} is larger than {limit:,} bytes")
-    return raw

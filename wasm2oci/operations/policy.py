@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.base.reading import read_named
-from wasm2oci.errors import InvalidInputError, UnsupportedError, UsageError
+from wasm2oci.base.reading import read_limited
+from wasm2oci.errors import InvalidInputError, UnsupportedError
 from wasm2oci.operations.guard import Guard, scope_name
 from wasm2oci.operations.trust import policy_files
 from wasm2oci.operations.verify import RefusedSignature
@@ -187,9 +187,7 @@ def import_policy(path: Path) -> str:
         import yaml
     except ImportError as error:
         raise YamlMissingError("Kubewarden's file is YAML, and PyYAML is missing", hint="pip install PyYAML") from error
-    raw = read_named(path, POLICY_MAX)
-    if raw is None:
-        raise UsageError(f"{path} is larger than {POLICY_MAX:,} bytes")
+    raw = read_limited(path, POLICY_MAX)
     try:
         value = yaml.safe_load(raw)
     except (yaml.YAMLError, RecursionError, *_NOT_FOR_ITS_TAG) as error:

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.base.reading import read_named
+from wasm2oci.base.reading import read_limited
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.reference import Reference
@@ -35,7 +35,7 @@ __all__ = [
     "now",
     "parse_predicate",
     "prepare_signature",
-    "read_predicate",
+    "read_document",
     "repository_name",
     "sign",
 ]
@@ -180,17 +180,14 @@ def _signed(source: Location, subject: Descriptor, key: PrivateKey, kind: str, a
     return Signed(str(source), name, subject, key.public.id, kind, attached.referrer, attached.tag)
 
 
-def read_predicate(path: Path) -> bytes:
-    """The bytes of a predicate file.
+def read_document(path: Path) -> bytes:
+    """The bytes of a file that signing needs: a predicate, or a trust configuration.
 
     Raises:
         FileNotThereError: there is no such file.
         UsageError: it is larger than `DOCUMENT_MAX`, which is what verifiers read.
     """
-    raw = read_named(path, DOCUMENT_MAX)
-    if raw is None:
-        raise UsageError(f"{path} is larger than {DOCUMENT_MAX:,} bytes")
-    return raw
+    return read_limited(path, DOCUMENT_MAX)
 
 
 def parse_predicate(kind: str, raw: bytes, environment: Environment) -> Any:

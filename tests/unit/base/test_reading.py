@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wasm2oci.base.files import FileNotThereError
-from wasm2oci.base.reading import read_found, read_named
-from wasm2oci.errors import LocalIOError
+from wasm2oci.base.reading import read_found, read_limited, read_named
+from wasm2oci.errors import LocalIOError, UsageError
 from wasm2oci.registry.docker_config import ConfigFileError, UnusableConfigError, read_auth_file, update_auth_file
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ def test_a_file_up_to_the_limit_is_read_and_a_larger_one_is_not(tmp_path: Path) 
         assert read(path, 3) is None
         with pytest.raises(FileNotThereError):
             read(tmp_path / "none", 3)
+    assert read_limited(path, 4) == b"abcd"
+    with pytest.raises(UsageError, match="larger than 3 bytes"):
+        read_limited(path, 3)
     path.write_bytes(b"")
     assert read_found(path, 3) == b""
 
