@@ -15,7 +15,7 @@ from wasm2oci.operations.tag_state import check_tags_free
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from wasm2oci.content.copy import CopyResult
     from wasm2oci.content.progress import Progress
@@ -26,7 +26,18 @@ if TYPE_CHECKING:
     from wasm2oci.operations.guard import Guard
     from wasm2oci.registry.options import ConnectOptions
 
-__all__ = ["SIZE_MAX", "Copied", "CopyRequest", "check_source", "copy", "copy_root", "entry_for", "open_sides"]
+__all__ = [
+    "SIZE_MAX",
+    "Copied",
+    "CopyRequest",
+    "check_source",
+    "copy",
+    "copy_root",
+    "count_parts",
+    "entry_for",
+    "open_sides",
+    "warn_of_unlisted",
+]
 
 SIZE_MAX: Final = 64 << 30
 """Bytes of an artifact that are copied unless more are asked for: the registry it comes from decides on its size."""
@@ -128,18 +139,17 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
             workers=request.workers,
             progress=progress,
         )
-    for problem in result.unlisted:
-        environment.warn(f"a referrer is copied and not listed: {problem.message}")
-    outcomes = [outcome for _, outcome in result.nodes]
+    warn_of_unlisted([result], environment)
+    copied, existed, mounted, transferred = count_parts([result])
     return Copied(
         source=str(request.source),
         reference=str(request.destination) if tag is None else tagged(request.destination, tag),
         pinned=pinned(request.destination, result.root.digest),
         manifest=result.root,
-        copied=outcomes.count(Outcome.COPIED),
-        existed=outcomes.count(Outcome.EXISTED),
-        mounted=outcomes.count(Outcome.MOUNTED),
-        transferred_bytes=result.transferred,
+        copied=copied,
+        existed=existed,
+        mounted=mounted,
+        transferred_bytes=transferred,
         tags=tags,
     )
 
@@ -199,6 +209,19 @@ def copy_root(
         workers=workers,
         progress=progress,
     )
+
+
+def count_parts(results: "Sequence[CopyResult]") -> tuple[int, int, int, int]:
+    """How many manifests and blobs were moved, were there already, and were mounted; and how many bytes moved."""
+    outcomes = [outcome for result in results for _, outcome in result.nodes]
+    copied, existed, mounted = map(outcomes.count, (Outcome.COPIED, Outcome.EXISTED, Outcome.MOUNTED))
+    return copied, existed, mounted, sum(result.transferred for result in results)
+
+
+def warn_of_unlisted(results: "Sequence[CopyResult]", environment: "Environment") -> None:
+    """Say which referrers the destination keeps and does not list."""
+    for problem in (problem for result in results for problem in result.unlisted):
+        environment.warn(f"a referrer is copied and not listed: {problem.message}")
 
 
 def entry_for(source: "ReadTarget", root: Descriptor, platform: str | None) -> Descriptor:

@@ -8,11 +8,18 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.pool import run_all
-from wasm2oci.content.progress import SILENT, Outcome
+from wasm2oci.content.progress import SILENT
 from wasm2oci.content.target import TagLister
 from wasm2oci.errors import NotFoundError, UnsupportedError, UsageError
 from wasm2oci.oci.referrers import names_a_subject
-from wasm2oci.operations.copy import check_source, copy_root, entry_for, open_sides
+from wasm2oci.operations.copy import (
+    check_source,
+    copy_root,
+    count_parts,
+    entry_for,
+    open_sides,
+    warn_of_unlisted,
+)
 from wasm2oci.operations.names import with_tag
 from wasm2oci.operations.tag_state import manifest_of_tag
 from wasm2oci.operations.trust import guard_for
@@ -128,9 +135,8 @@ def copy_tags(
             counts = _plan(request, source, look.destination, [group.root for group in groups])
         else:
             results = _copied(request, source, elsewhere, groups, progress)
-            counts = _counts(results)
-            for problem in (problem for result in results for problem in result.unlisted):
-                environment.warn(f"a referrer is copied and not listed: {problem.message}")
+            counts = count_parts(results)
+            warn_of_unlisted(results, environment)
     return CopiedTags(str(request.source), str(request.destination), dry_run, tuple(found), *counts)
 
 
@@ -254,10 +260,3 @@ def _copied(
 
     run_all(one, groups, at_once)
     return results
-
-
-def _counts(results: Sequence[CopyResult]) -> tuple[int, int, int, int]:
-    outcomes = [outcome for result in results for _, outcome in result.nodes]
-    counts = (outcomes.count(outcome) for outcome in (Outcome.COPIED, Outcome.EXISTED, Outcome.MOUNTED))
-    copied, existed, mounted = counts
-    return copied, existed, mounted, sum(result.transferred for result in results)
