@@ -11,6 +11,7 @@ from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UnsupportedEr
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.names import pinned, tagged
+from wasm2oci.operations.resolve import entry_for
 from wasm2oci.operations.tag_state import check_tags_free
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
@@ -34,7 +35,6 @@ __all__ = [
     "copy",
     "copy_root",
     "count_parts",
-    "entry_for",
     "open_sides",
     "warn_of_unlisted",
 ]
@@ -222,21 +222,6 @@ def warn_of_unlisted(results: "Sequence[CopyResult]", environment: "Environment"
     """Say which referrers the destination keeps and does not list."""
     for problem in (problem for result in results for problem in result.unlisted):
         environment.warn(f"a referrer is copied and not listed: {problem.message}")
-
-
-def entry_for(source: "ReadTarget", root: Descriptor, platform: str | None) -> Descriptor:
-    """The manifest of an index that is for this platform; the root itself where none is asked for.
-
-    Raises:
-        NoModuleError: there is none.
-        ChoiceNeededError: there are several.
-        Wasm2OciError: the source cannot be read.
-    """
-    if platform is None:
-        return root
-    from wasm2oci.packager.recognise import find_manifest
-
-    return find_manifest(source, root, platform)[0]
 
 
 def check_source(guard: "Guard | None", places: "Places", location: "Location", root: Descriptor) -> None:

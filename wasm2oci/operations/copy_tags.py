@@ -16,11 +16,11 @@ from wasm2oci.operations.copy import (
     check_source,
     copy_root,
     count_parts,
-    entry_for,
     open_sides,
     warn_of_unlisted,
 )
 from wasm2oci.operations.names import with_tag
+from wasm2oci.operations.resolve import entry_for
 from wasm2oci.operations.tag_state import manifest_of_tag
 from wasm2oci.operations.trust import guard_for
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from wasm2oci.operations.names import pinned
 
 if TYPE_CHECKING:
+    from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["Resolved", "pin", "resolve"]
+__all__ = ["Resolved", "entry_for", "pin", "resolve"]
 
 
 class Resolved(NamedTuple):
@@ -32,12 +33,23 @@ def resolve(location: "Location", environment: "Environment", platform: str | No
     """
     with environment.places() as places:
         target = places.read(location)
-        manifest = target.resolve(places.identifier(location))
-        if platform is not None:
-            from wasm2oci.packager.recognise import find_manifest
-
-            manifest = find_manifest(target, manifest, platform)[0]
+        manifest = entry_for(target, target.resolve(places.identifier(location)), platform)
     return Resolved(str(location), pinned(location, manifest.digest), manifest)
+
+
+def entry_for(source: "ReadTarget", root: "Descriptor", platform: str | None) -> "Descriptor":
+    """The manifest of an index that is for this platform; the root itself where none is asked for.
+
+    Raises:
+        NoModuleError: there is none.
+        ChoiceNeededError: there are several.
+        Wasm2OciError: the source cannot be read.
+    """
+    if platform is None:
+        return root
+    from wasm2oci.packager.recognise import find_manifest
+
+    return find_manifest(source, root, platform)[0]
 
 
 def pin(location: "Location", environment: "Environment") -> "Location":
