@@ -8,7 +8,6 @@ uses the artifact waits for the verdict first.
 from __future__ import annotations
 
 import re
-import threading
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from wasm2oci.base.reading import read_limited
@@ -16,6 +15,7 @@ from wasm2oci.errors import IntegrityError, UsageError, Wasm2OciError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.find_signatures import FoundSignatures, find_signatures
 from wasm2oci.operations.keys import load_public_key, read_key_bytes
+from wasm2oci.operations.pending import Pending
 from wasm2oci.packager.annotations import parse_annotation
 from wasm2oci.signing.decision import decide, decide_default
 from wasm2oci.signing.keyless import Keyless
@@ -42,15 +42,12 @@ __all__ = [
     "Guard",
     "ModuleDeniedError",
     "NotSignedError",
-    "PendingCheck",
     "SignaturesRefusedError",
     "start_check",
 ]
 
 _TRUSTED_ROOT_MAX = 4 * 1024 * 1024
 _SHOWN = 20
-_GRACE = 2.0
-"""Seconds that a check has to end after its result became pointless."""
 
 
 class NotSignedError(IntegrityError):
@@ -104,57 +101,6 @@ class Checked(NamedTuple):
         return tuple(signers.values())
 
 
-class PendingCheck:
-    """A check that is going on.
-
-    Args:
-        run: does it.
-    """
-
-    def __init__(self, run: _Check) -> None:
-        self._checked: Checked | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, args=(run,), daemon=True)
-        self._thread.start()
-
-    def _work(self, run: _Check) -> None:
-        try:
-            self._checked = run()
-        except BaseException as error:  # noqa: BLE001 - carried to who waits, whatever it is
-            self._error = error
-
-    def end(self) -> None:
-        """Wait until it is over, whatever its result, but not for long: a silent registry must not hold us."""
-        self._thread.join(_GRACE)
-
-    def wait(self) -> Checked:
-        """The result.
-
-        Raises:
-            NotSignedError: a signature is required, and there is none.
-            SignaturesRefusedError: no signature fulfils what is required.
-            Wasm2OciError: the place cannot be read.
-        """
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        if self._checked is None:
-            raise AssertionError("a check ends with a result or an error")
-        return self._checked
-
-
-class _Check(NamedTuple):
-    """One artifact to be checked, with all that takes."""
-
-    guard: Guard
-    target: ReadTarget
-    location: Location
-    root: Descriptor
-
-    def __call__(self) -> Checked:
-        return self.guard.check(self.target, self.location, self.root)
-
-
 class Guard(NamedTuple):
     """Requirements.
 
@@ -182,7 +128,7 @@ class Guard(NamedTuple):
             asked = Rule("the command line", REQUIRE, all_of=(_requirement(options, environment),))
         return cls(asked, tuple(_load_policy(path, environment) for path in files), root, environment)
 
-    def begin(self, places: Places, location: Location, root: Descriptor) -> PendingCheck:
+    def begin(self, places: Places, location: Location, root: Descriptor) -> Pending[Checked]:
         """Begins to check an artifact whose manifest is known."""
         pending = start_check(self, places.apart(location), location, root)
         places.before_closing(pending.end)
@@ -300,9 +246,9 @@ class Guard(NamedTuple):
         return found
 
 
-def start_check(guard: Guard, target: ReadTarget, location: Location, root: Descriptor) -> PendingCheck:
-    """Begins a check on a thread of its own; `target` is used by that thread only."""
-    return PendingCheck(_Check(guard, target, location, root))
+def start_check(guard: Guard, target: ReadTarget, location: Location, root: Descriptor) -> Pending[Checked]:
+    """Begins a check on a thread of its own; `target` is used by that thread only. `wait` raises as `Guard.check`."""
+    return Pending(lambda: guard.check(target, location, root))
 
 
 def scope_name(location: Location) -> str:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
-    from wasm2oci.operations.guard import Guard, PendingCheck
+    from wasm2oci.operations.guard import Checked, Guard
+    from wasm2oci.operations.pending import Pending
     from wasm2oci.packager.recognise import FoundModule
 
 __all__ = ["FileInTheWayError", "ModuleTooLargeError", "PullRequest", "Pulled", "pull"]
@@ -180,7 +181,7 @@ class _Gate(NamedTuple):
     """What all bytes of a module have to pass before the last one is given out."""
 
     guard: "Guard"
-    pending: "PendingCheck"
+    pending: "Pending[Checked]"
     source: "Location"
 
     def keeps(self) -> bool:

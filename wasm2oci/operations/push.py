@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import Content, Target
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.attach_signatures import Attached
     from wasm2oci.operations.environment import Environment, Places
-    from wasm2oci.operations.push_signed import Attaching
+    from wasm2oci.operations.pending import Pending
     from wasm2oci.packager.annotations import Annotations
     from wasm2oci.signing.keys import PrivateKey
 
@@ -189,13 +190,13 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
 
 def _begin_to_sign(
     request: PushRequest, key: "PrivateKey", root: "Descriptor", target: "Target", environment: "Environment"
-) -> "Attaching":
-    from wasm2oci.operations.push_signed import Attaching
+) -> "Pending[Attached]":
+    from wasm2oci.operations.pending import Pending
     from wasm2oci.operations.sign import SignRequest, prepare_signature
 
     signing = SignRequest(request.destination, key, request.signature_annotations, request.signature_format)
     prepared = prepare_signature(signing, root, environment)
-    return Attaching(lambda: prepared.attach(target, root))
+    return Pending(lambda: prepared.attach(target, root))
 
 
 def _ahead(places: "Places", destination: "Location") -> "Callable[[Content, int], None] | None":

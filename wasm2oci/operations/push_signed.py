@@ -6,67 +6,20 @@ requires a signature never sees the tag without it.
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from wasm2oci.content.target import ChildMissingError, Distant, Mounter
 from wasm2oci.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from wasm2oci.content.target import Content, Target
     from wasm2oci.content.verify import SelfVerifying
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Name
     from wasm2oci.operations.attach_signatures import Attached
+    from wasm2oci.operations.pending import Pending
 
-__all__ = ["Attaching", "SignedFirst"]
-
-_GRACE: Final = 2.0
-"""Seconds that attaching has to end after the push failed."""
-
-
-class Attaching:
-    """A signature that is being attached, on a thread of its own.
-
-    Args:
-        attach: does it.
-    """
-
-    def __init__(self, attach: Callable[[], Attached]) -> None:
-        self._attach = attach
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin to attach; again, when it failed before."""
-        self._attached: Attached | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        try:
-            self._attached = self._attach()
-        except BaseException as error:  # noqa: BLE001 - carried to who waits, whatever it is
-            self._error = error
-
-    def end(self) -> None:
-        """Wait until it is over, whatever its result, but not for long."""
-        self._thread.join(_GRACE)
-
-    def wait(self) -> Attached:
-        """What was attached.
-
-        Raises:
-            Wasm2OciError: the place failed.
-        """
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        if self._attached is None:
-            raise AssertionError("attaching ends with a result or an error")
-        return self._attached
+__all__ = ["SignedFirst"]
 
 
 class SignedFirst:
@@ -78,7 +31,7 @@ class SignedFirst:
         attaching: what it waits for.
     """
 
-    def __init__(self, target: Target, root: Descriptor, attaching: Attaching) -> None:
+    def __init__(self, target: Target, root: Descriptor, attaching: Pending[Attached]) -> None:
         self._target = target
         self._root = root
         self._attaching = attaching

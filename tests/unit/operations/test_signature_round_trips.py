@@ -12,7 +12,8 @@ from wasm2oci.content.target import open_manifest
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.environment import Environment
 from wasm2oci.operations.guard import Guard, start_check
-from wasm2oci.operations.push_signed import Attaching, SignedFirst
+from wasm2oci.operations.pending import Pending
+from wasm2oci.operations.push_signed import SignedFirst
 from wasm2oci.operations.sign import SignRequest, prepare_signature
 from wasm2oci.operations.trust import SignatureFormat
 from wasm2oci.packager.recognise import recognise
@@ -37,7 +38,7 @@ def signed_push(line: Line, artifact: Artifact, environment: Environment, form: 
     with line.clock.installed(line.patch):
         target = connector.repository(REFERENCE, writes=True)
         apart = connector.repository(REFERENCE, writes=True, apart=True)
-        attaching = Attaching(lambda: prepared.attach(apart, artifact.root))
+        attaching = Pending(lambda: prepared.attach(apart, artifact.root))
         copy(artifact.target(), artifact.root, SignedFirst(target, artifact.root, attaching), ("1",))
         attaching.wait()
     return line.clock.now

@@ -1,0 +1,51 @@
+"""Something that is done beside the rest, on a thread of its own, and waited for where its result is needed."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Pending"]
+
+T = TypeVar("T")
+_GRACE: Final = 2.0
+"""Seconds that it has to end after its result became pointless."""
+
+
+class Pending(Generic[T]):
+    """Something that is going on.
+
+    Args:
+        run: does it.
+    """
+
+    def __init__(self, run: Callable[[], T]) -> None:
+        self._run = run
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin; again, when it failed before."""
+        self._results: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._results.append(self._run())
+        except BaseException as error:  # noqa: BLE001 - carried to who waits, whatever it is
+            self._error = error
+
+    def end(self) -> None:
+        """Wait until it is over, whatever its result, but not for long: a silent registry must not hold us."""
+        self._thread.join(_GRACE)
+
+    def wait(self) -> T:
+        """The result; raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
