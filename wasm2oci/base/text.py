@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["is_visible", "masked", "one_line", "printable"]
+__all__ = ["error_line", "is_visible", "masked", "one_line", "printable"]
 
 _LINE_MAX: Final = 300
 _INVISIBLE: Final = frozenset(
@@ -47,3 +47,8 @@ def one_line(text: str, limit: int = _LINE_MAX) -> str:
     """A peer's text as part of a message: one line of at most `limit` printable characters, blanks joined."""
     line = " ".join("".join(char if is_visible(char) else " " for char in text[: 4 * limit]).split())
     return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def error_line(error: BaseException, limit: int = _LINE_MAX) -> str:
+    """What the error of a foreign library says, as `one_line`; its kind when it says nothing."""
+    return one_line(str(error), limit) or type(error).__name__

@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from wasm2oci.base.text import error_line
 from wasm2oci.errors import UnsupportedError
 from wasm2oci.signing import rekor, simple_signing
 from wasm2oci.signing.certificates import build_chain, identity, load_certificate, load_pem_chain, signer_key
@@ -81,7 +82,7 @@ class Keyless:
             kind, payload = self._verifier.verify_dsse(SigstoreBundle.from_json(bundle.raw), _AnyIdentity())
         except (Error, ValueError, TypeError, KeyError) as error:
             # The library raises ValueError of several kinds for damaged material.
-            raise SignatureRefusedError(f"the bundle does not verify: {_one_line(error)}") from error
+            raise SignatureRefusedError(f"the bundle does not verify: {error_line(error)}") from error
         if kind != PAYLOAD_TYPE or payload != bundle.envelope.payload:
             raise SignatureRefusedError("what was signed is not a statement")
         return Signer(read_statement(payload).about(subject, "bundle"), identity=identity(leaf))
@@ -104,7 +105,7 @@ class Keyless:
         try:
             self._verifier.verify_artifact(message, SigstoreBundle.from_json(bundle.raw), _AnyIdentity())
         except (Error, ValueError, TypeError, KeyError) as error:
-            raise SignatureRefusedError(f"the bundle does not verify: {_one_line(error)}") from error
+            raise SignatureRefusedError(f"the bundle does not verify: {error_line(error)}") from error
         return identity(leaf)
 
     def verify_simple(self, payload: bytes, layer: Descriptor, subject: Digest) -> Signer:
@@ -174,7 +175,3 @@ def _load(trusted_root: bytes | None) -> tuple[Any, bytes]:
         path = Path(folder) / "trusted_root.json"
         path.write_bytes(trusted_root)
         return Verifier(trusted_root=TrustedRoot.from_file(str(path))), trusted_root
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -16,6 +16,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from wasm2oci.base.text import error_line, one_line
 from wasm2oci.errors import AccessError, InvalidInputError, RegistryError
 from wasm2oci.signing.bundle import read_bundle
 from wasm2oci.signing.keyless import Keyless, SigstoreMissingError
@@ -82,8 +83,8 @@ class KeylessSigner:
             root = trust.trusted_root._inner.to_json().encode()  # noqa: SLF001 - it has no other way out
         except Exception as error:
             if config is None:
-                raise SigningServiceError(f"Sigstore's trusted root cannot be had: {_one_line(error)}") from error
-            raise InvalidTrustConfigError(f"not a ClientTrustConfig: {_one_line(error)}") from error
+                raise SigningServiceError(f"Sigstore's trusted root cannot be had: {_message(error)}") from error
+            raise InvalidTrustConfigError(f"not a ClientTrustConfig: {_message(error)}") from error
         self._verifier = Keyless(root)
         for service in (self._context._fulcio, self._context._rekor):  # noqa: SLF001 - sessions have no other way in
             session = getattr(service, "session", None) or getattr(service, "_session", None)
@@ -107,7 +108,7 @@ class KeylessSigner:
             raise NoIdentityError("the identity token's time is over", hint=_PERMISSION) from error
         except Exception as error:
             # Errors of the services are of classes that the library does not export.
-            raise SigningServiceError(f"signing failed: {_one_line(error)}") from error
+            raise SigningServiceError(f"signing failed: {_message(error)}") from error
         try:
             signer_ = self._verifier.verify_bundle(read_bundle(raw), subject)
         except (SignatureRefusedError, InvalidInputError) as error:
@@ -126,9 +127,9 @@ def _identity_token(variables: Mapping[str, str]) -> Any:
             raise NoIdentityError("nothing here vouches for an identity to sign with", hint=_PERMISSION)
         return IdentityToken(raw)
     except IdentityError as error:
-        raise NoIdentityError(f"the identity cannot be used: {_one_line(error)}", hint=_PERMISSION) from error
+        raise NoIdentityError(f"the identity cannot be used: {_message(error)}", hint=_PERMISSION) from error
     except (OSError, ValueError) as error:
-        raise NoIdentityError(f"the CI's identity cannot be had: {_one_line(error)}", hint=_PERMISSION) from error
+        raise NoIdentityError(f"the CI's identity cannot be had: {_message(error)}", hint=_PERMISSION) from error
 
 
 def _bound(session: Any) -> None:
@@ -141,10 +142,9 @@ def _bound(session: Any) -> None:
     session.send = bounded
 
 
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+def _message(error: BaseException) -> str:
     try:
-        said = json.loads(text).get("message")
+        said = json.loads(str(error)).get("message")
     except (ValueError, AttributeError, RecursionError):
-        return text[:200]
-    return str(said)[:200]
+        return error_line(error)
+    return one_line(str(said))

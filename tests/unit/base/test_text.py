@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from wasm2oci.base.text import masked, one_line, printable
+from wasm2oci.base.text import error_line, masked, one_line, printable
 
 
 def test_what_does_not_print_is_escaped_and_long_text_is_cut() -> None:
@@ -17,3 +17,8 @@ def test_a_masked_text_keeps_its_columns() -> None:
 def test_one_line_is_one_line() -> None:
     assert one_line("a\x1b[31m\r\nb\u202e\x9bc\u2028d") == "a [31m b c d"
     assert one_line("x" * 1000) == "x" * 297 + "..."
+
+
+def test_an_error_without_words_is_called_by_its_kind() -> None:
+    assert error_line(ValueError("a\n\x1b[31mb")) == "a [31mb"
+    assert error_line(ValueError(" \n")) == "ValueError"
