@@ -49,7 +49,7 @@ class Connection:
         self._buffer = bytearray()
         self._body: _Incoming | None = None
         self._head: RequestHead | None = None
-        self._waiting = self._last = False
+        self._waiting = self._last = self._ended = False
         # When this began to wait for a request, or for the rest of one; None while a request is answered.
         self._since: float | None = time.monotonic()
         self._moving: float | None = None
@@ -64,7 +64,11 @@ class Connection:
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock.settimeout(self._limits.head_seconds)
         if self._tls is not None:
-            self._sock = self._tls.wrap_socket(self._sock, server_side=True)
+            # The handshake comes after the assignment: `cut` needs the socket that the handshake waits at.
+            self._sock = self._tls.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
+            if self._ended:
+                raise ConnectionAbortedError("cut before the TLS handshake")
+            self._sock.do_handshake()
 
     def entitlement(self, now: float) -> tuple[int, float] | None:
         """How much this connection deserves its place, to be compared with others; None when it may not be cut.
@@ -148,8 +152,10 @@ class Connection:
 
     def cut(self) -> None:
         """End it now. From another thread."""
+        self._ended = True
         with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+            # `SSLSocket.shutdown` would also take the TLS state away from the thread that is using it.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Give the socket back."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.certificates import make_authority
 from tests.support.raw_client import GET, ask, ask_until_answered, connect, status
 from tests.support.registry_server import registry_server
 from wasm2oci.server.http1 import ConnectionLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.support.registry_server import Handle
     from wasm2oci.server.messages import Request, Response
@@ -39,6 +42,15 @@ class Held:
             return inner(request)
 
         return handle
+
+
+def client_hello() -> bytes:
+    """What a TLS client sends first."""
+    outgoing = ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
 
 
 @pytest.mark.parametrize(
@@ -89,3 +101,16 @@ def test_no_address_gets_all_places_and_none_is_waited_for(monkeypatch: pytest.M
             with connect(registry, source="127.0.0.2") as refused:
                 assert refused.recv(1000) == b""
         assert ask(registry) == 200
+
+
+def test_a_connection_in_its_tls_handshake_is_cut_for_another(tmp_path: Path) -> None:
+    issued = make_authority(tmp_path).issue("server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(issued.certificate_file, issued.key_file)
+    with registry_server(limits=patient(4), tls=context) as registry, ExitStack() as clients:
+        first = clients.enter_context(connect(registry, client_hello()))
+        assert first.recv(1) == b"\x16"  # of the server's hello: it waits for the rest of the handshake now
+        for _ in range(3):
+            clients.enter_context(connect(registry))
+        while first.recv(65536):
+            pass
