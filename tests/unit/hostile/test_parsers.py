@@ -11,6 +11,7 @@ import pytest
 from tests.support.artifacts import tar
 from tests.support.work import HOSTILE, assert_linear, lines_run
 from wasm2oci.base.text import masked, one_line, printable
+from wasm2oci.base.toml import load_toml
 from wasm2oci.cli.run_options import parse_duration, parse_size
 from wasm2oci.errors import InvalidInputError, Wasm2OciError
 from wasm2oci.oci import media_type as mt
@@ -112,6 +113,30 @@ def test_thousands_of_digits_are_no_bug(parse: Callable[[str], object]) -> None:
     """Python refuses to make a number of them, with an error that is not ours. The farm found three such places."""
     with contextlib.suppress(Wasm2OciError):
         parse("9" * 5000)
+
+
+@pytest.mark.parametrize("key", ["a", "a-1 ", '"\\"."', "'a'\t", '"é" '])
+@pytest.mark.parametrize("around", ["{}=1", "[{}]", "[[{}]]", "b={{ c=1, {}=2 }}", '"""\na"""\n{}=1'])
+def test_a_dotted_key_of_thousands_of_parts_is_refused(key: str, around: str) -> None:
+    """The standard parser took four seconds for one of 20 KB, and would take hours for one of a megabyte."""
+    for parts in (40, 20_000):
+        with pytest.raises(ValueError, match="more than 32 parts"):
+            load_toml(around.format(". ".join([key] * parts)).encode())
+
+
+def test_dots_in_text_and_keys_of_a_few_parts_are_no_dotted_key_of_thousands() -> None:
+    few = ".".join(["a"] * 32)
+    assert "a" in load_toml(f'{few}=1\nb="{"." * 99}"\nc="{"Two words. " * 99}"\nd=[{"1.5," * 99}]'.encode())
+
+
+@pytest.mark.parametrize(
+    "digits", ["0x" + "f" * 5000, "0b" + "1" * 20_000, "0o" + "7" * 9000, "9" * 5000, f"{1 << 63}"]
+)
+def test_an_integer_of_toml_that_has_more_than_64_bits_is_refused(digits: str) -> None:
+    """Python makes a number of hexadecimal digits without end, and cannot print it."""
+    for text in (f"a={digits}", f"[a]\nb=[1,{{c={digits}}}]"):
+        with pytest.raises(ValueError, match="integer"):
+            load_toml(text.encode())
 
 
 @pytest.mark.parametrize("text", ["\\ud800", "a\\uDFFFb", "\\ude00\\ud83d"])
