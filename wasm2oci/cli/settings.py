@@ -15,10 +15,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.base.files import FileNotThereError
 from wasm2oci.base.homes import config_folder, home_folder
+from wasm2oci.base.probe import has_file
 from wasm2oci.base.reading import read_found, read_named
-from wasm2oci.errors import InvalidInputError, LocalIOError
+from wasm2oci.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -208,22 +208,15 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
     Raises:
         FileNotThereError: the file that the variable names is not there.
         InvalidSettingError: it is not TOML.
-        LocalIOError: it cannot be read.
+        LocalIOError: it cannot be read, or it cannot be seen whether there is one.
     """
     named = variables.get(f"{_PREFIX}CONFIG")
     if named == "":
         return Settings(variables)
     path = Path(named) if named else config_folder(variables, home_folder(variables)) / "config.toml"
-    try:
-        raw = read_named(path, _FILE_MAX) if named else read_found(path, _FILE_MAX)
-    except FileNotThereError:
-        if named:
-            raise
+    if not named and not has_file(path):
         return Settings(variables, path)
-    except LocalIOError as error:
-        if named or not isinstance(error.__cause__, NotADirectoryError):
-            raise
-        return Settings(variables, path)  # the home folder is a file, so there is no settings file
+    raw = read_named(path, _FILE_MAX) if named else read_found(path, _FILE_MAX)
     if raw is None:
         raise InvalidSettingError(f"{path} is larger than {_FILE_MAX:,} bytes")
     from wasm2oci.base.toml import load_toml

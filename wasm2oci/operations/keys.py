@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from wasm2oci.base.files import write_file
+from wasm2oci.base.files import local_errors, write_file
 from wasm2oci.base.reading import read_named
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import LocalIOError, NotFoundError
@@ -180,7 +180,9 @@ def _new_password(environment: Environment, password: Callable[[str], str]) -> b
 def _check_free(prefix: Path, *, force: bool) -> None:
     for suffix in (".key", ".pub"):
         path = prefix.with_name(prefix.name + suffix)
-        if path.exists() and not force:
+        with local_errors(path):
+            there = path.exists()
+        if there and not force:
             raise KeyExistsError(f"{path} is there already", hint="choose another prefix")
 
 

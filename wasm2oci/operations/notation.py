@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 
+from wasm2oci.base.files import local_errors
 from wasm2oci.base.homes import config_home
+from wasm2oci.base.probe import has_file, is_folder
 from wasm2oci.base.reading import read_found
 from wasm2oci.errors import NotFoundError
 from wasm2oci.operations.find_signatures import find_signatures
@@ -89,7 +91,7 @@ def _folder(environment: Environment) -> Path:
 def _policy(folder: Path) -> TrustPolicy:
     for name in _POLICIES:
         path = folder / name
-        if path.is_file():
+        if has_file(path):
             return read_trust_policy(_read(path))
     raise NoTrustPolicyError(f"there is no trust policy of notation: {folder / _POLICIES[0]}")
 
@@ -97,10 +99,12 @@ def _policy(folder: Path) -> TrustPolicy:
 def _certificates(folder: Path, store: str) -> list[x509.Certificate]:
     kind, _, name = store.partition(":")
     place = folder / "trust-store" / "x509" / kind / name
-    if name in {"", ".", ".."} or not place.is_dir():
+    if name in {"", ".", ".."} or not is_folder(place):
         return []
     found: list[x509.Certificate] = []
-    for path in sorted(place.iterdir()):
+    with local_errors(place):
+        paths = sorted(place.iterdir())
+    for path in paths:
         if path.suffix not in _CERTIFICATE_FILES:
             continue
         raw = _read(path)

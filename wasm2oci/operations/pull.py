@@ -164,9 +164,9 @@ def _check_free(path: Path, module: "Descriptor") -> None:
     Raises:
         FileInTheWayError: there is something else of this name, and the artifact chose it, or it is to be kept.
     """
-    if not path.exists():
-        return
     with local_errors(path):
+        if not path.exists():
+            return
         if path.is_file() and path.stat().st_size == module.size:
             with path.open("rb") as file:
                 hasher = module.digest.hasher()

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.base.homes import config_folder
+from wasm2oci.base.probe import has_file
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
@@ -109,14 +110,18 @@ def guard_for(options: TrustOptions, environment: Environment) -> Guard | None:
 
 
 def policy_files(options: TrustOptions, environment: Environment) -> tuple[Path, ...]:
-    """The policy files that count here."""
+    """The policy files that count here.
+
+    Raises:
+        LocalIOError: it cannot be seen whether there is one.
+    """
     if options.policy is not None:
         return (options.policy,)
     variable = environment.variables.get(_VARIABLE)
     if variable:
         return (Path(variable),)
     user = config_folder(environment.variables, environment.home) / "policy.toml"
-    return tuple(path for path in (_project_file(), user if user.is_file() else None) if path is not None)
+    return tuple(path for path in (_project_file(), user if has_file(user) else None) if path is not None)
 
 
 def _project_file() -> Path | None:
@@ -124,4 +129,4 @@ def _project_file() -> Path | None:
         here = Path.cwd()
     except OSError:  # the folder was removed
         return None
-    return next((path for up in (here, *here.parents) if (path := up / PROJECT_FILE).is_file()), None)
+    return next((path for up in (here, *here.parents) if has_file(path := up / PROJECT_FILE)), None)

@@ -13,19 +13,20 @@ Format: containers-registries.conf(5), version 2.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.base.folders import list_files
+from wasm2oci.base.files import local_errors
 from wasm2oci.base.homes import config_home
-from wasm2oci.base.probe import is_file
+from wasm2oci.base.probe import has_file
 from wasm2oci.base.reading import read_found, read_named
 from wasm2oci.errors import AccessError, InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.oci.reference import InvalidReferenceError, Reference
 from wasm2oci.registry.flavours import find_flavour
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = [
     "BlockedRegistryError",
@@ -102,16 +103,18 @@ def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ..
     Raises:
         RegistriesConfError: a file is malformed.
         FileNotThereError: the file that a variable names is not there.
-        LocalIOError: a file is there and cannot be read, or is no regular file and no variable names it.
+        LocalIOError: a file is there and cannot be read, or is no regular file and no variable names it; or it cannot
+            be seen whether there is one.
     """
     own = environ.get(_OWN)
     if own is not None and own.lower() in _OFF:
         return ()
     user = config_home(environ, home) / "containers"
     named = own or environ.get(_THEIRS)
-    found = [path for path in (user / _NAME, _SYSTEM / _NAME) if is_file(path)][:1] if not named else []
-    found += [path for folder in (_SYSTEM, user) for path in sorted(list_files(folder / f"{_NAME}.d", "*.conf"))]
     tables = _read(Path(named), read_named) if named else []
+    with _hinted():
+        found = [path for path in (user / _NAME, _SYSTEM / _NAME) if not named and has_file(path)][:1]
+        found += [path for folder in (_SYSTEM, user) for path in _drop_ins(folder / f"{_NAME}.d")]
     for path in found:
         tables += _read(path, read_found)
     return tuple({rule.prefix: rule for rule in tables}.values())
@@ -170,11 +173,25 @@ def _moved(rule: RegistryRule, location: str, reference: Reference) -> Reference
         raise RegistriesConfError(message) from error
 
 
-def _read(path: Path, read: Callable[[Path, int], bytes | None]) -> list[RegistryRule]:
+def _drop_ins(folder: Path) -> list[Path]:
+    with local_errors(folder):
+        try:
+            return sorted(path for path in folder.iterdir() if path.suffix == ".conf")
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
+@contextmanager
+def _hinted() -> Iterator[None]:
     try:
-        raw = read(path, _MAX)
+        yield
     except (LocalIOError, NotFoundError) as error:
         raise LocalIOError(error.message, hint=f"{_OWN}=off does without it") from error
+
+
+def _read(path: Path, read: Callable[[Path, int], bytes | None]) -> list[RegistryRule]:
+    with _hinted():
+        raw = read(path, _MAX)
     if raw is None:
         raise _malformed(path, f"it is larger than {_MAX:,} bytes")
     if not any(line.lstrip(b" \t[").startswith(b"registry") for line in raw.splitlines()):

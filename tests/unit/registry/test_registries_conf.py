@@ -345,10 +345,24 @@ class TestRules:
             read_rules({}, tmp_path)
 
 
-def test_a_home_folder_that_cannot_be_looked_into_holds_no_settings() -> None:
-    """A name that is too long fails like a folder that is closed (`HOME=/root` of another user), for any user."""
+def test_rules_that_cannot_be_seen_are_not_passed_over() -> None:
+    """They may block a registry. A name that is too long fails like a closed folder (`HOME=/root` of another user)."""
+    with pytest.raises(LocalIOError, match="cannot see") as caught:
+        read_rules({}, Path("/" + "a" * 300))
+    assert "WASM2OCI_REGISTRIES_CONF=off" in (caught.value.hint or "")
+    assert read_rules({"WASM2OCI_REGISTRIES_CONF": "off"}, Path("/" + "a" * 300)) == ()
+
+
+def test_drop_ins_that_cannot_be_listed_are_not_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / ".config/containers"
+    folder.mkdir(parents=True)
+    (folder / "registries.conf.d").symlink_to("registries.conf.d")
+    with pytest.raises(LocalIOError, match=r"registries\.conf\.d"):
+        read_rules({}, tmp_path)
+
+
+def test_a_home_folder_that_cannot_be_looked_into_holds_no_certificates_and_no_notes() -> None:
     home = Path("/" + "a" * 300)
     settings, origin = TlsSettings(), Origin.at("https", "registry.example")
-    assert read_rules({}, home) == read_rules({}, Path("/nowhere"))
     assert with_host_certificates(settings, origin, {}, home) == settings
     assert FoundOut(home, time.time).challenge(origin) is None
