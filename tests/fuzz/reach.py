@@ -26,7 +26,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=2026, help="the first one; the others follow it")
     parser.add_argument("generators", nargs="*", help="all of them without")
     given = parser.parse_args()
-    tracer = coverage.Coverage(data_file=None, branch=True, include=[f"{FOLDER}/*"], omit=[f"{FOLDER}/cache.py"])
+    tracer = coverage.Coverage(
+        data_file=None, config_file=False, branch=True, include=[f"{FOLDER}/*"], omit=[f"{FOLDER}/cache.py"]
+    )
     tracer.exclude("raise ControlFlowError")
     tracer.start()
     # The translator is imported by what follows: its definitions are lines to reach, too.

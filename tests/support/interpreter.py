@@ -9,6 +9,7 @@ so it can check programs that wasmtime's Python binding cannot run: those with v
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +25,7 @@ from wasm2oci.engine.runtime.simd_lanes import SIMD_LANES
 from wasm2oci.engine.runtime.simd_memory import SIMD_MEMORY
 from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.runtime.values import default
+from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate
 from wasm2oci.engine.syntax.types import I8, I16, REF, REF_NULL, ArrayType, FuncType, StructType
 
@@ -305,6 +307,30 @@ class _Activation:
         if _row(mnemonic).results:
             self.stack.append(got)
 
+    def atomic(self, mnemonic: str, immediates: tuple[Any, ...]) -> None:
+        """An atomic access: with one thread, nothing is ever woken, and waiting ends when its time is over."""
+        row = _row(mnemonic)
+        index, offset = immediates[0]
+        address, *operands = self.pop(len(row.params or ()))
+        address += offset
+        if address % row.width:
+            raise Trap(TrapKind.UNALIGNED)
+        where = self.instance.mems[index]
+        before = int.from_bytes(where.read(address, row.width), "little")
+        most = (1 << 8 * row.width) - 1
+        name = mnemonic.rpartition(".")[2].partition("_")[0].rstrip("0123456789")
+        if name == "wait":
+            if not where.type_.shared:
+                raise Trap(TrapKind.UNSHARED)
+            self.stack.append(1 if before != operands[0] else 2)
+        elif name in _ATOMIC:
+            after = _ATOMIC[name](before, *(operand & most for operand in operands)) & most
+            where.write(address, after.to_bytes(row.width, "little"))
+        if name == "notify":
+            self.stack.append(0)
+        elif name not in {"store", "wait"}:
+            self.stack.append(before)
+
     def access(self, mnemonic: str, immediates: tuple[Any, ...]) -> None:
         row = _row(mnemonic)
         index, offset = immediates[0]
@@ -326,6 +352,17 @@ class _Activation:
 
 
 _ROWS = {row.mnemonic: row for row in OPCODES.values()}
+_ATOMIC: dict[str, Callable[..., int]] = {
+    "store": lambda _, value: value,
+    "xchg": lambda _, value: value,
+    "add": operator.add,
+    "sub": operator.sub,
+    "and": operator.and_,
+    "or": operator.or_,
+    "xor": operator.xor,
+    "cmpxchg": lambda before, expected, value: value if before == expected else before,
+}
+"""What an atomic access leaves in memory, of what was there and its operands."""
 
 
 def _row(mnemonic: str) -> Any:
@@ -574,6 +611,7 @@ def _array_len(array: Any) -> int:
 
 _PLAIN: dict[str, Callable[..., None]] = {
     "nop": lambda a: None,
+    "atomic.fence": lambda a, _: None,
     "unreachable": _unreachable,
     "drop": _drop,
     "select": _select,
@@ -670,6 +708,8 @@ def _step(instruction: Instruction) -> _Step:
         return lambda a: a.stack.append(operation(*a.pop(count), *immediates))
     if name in SIMD_MEMORY:
         return lambda a: a.vector_memory(name, immediates)
+    if row.width and row.feature == Feature.THREADS:
+        return lambda a: a.atomic(name, immediates)
     if row.width:
         return lambda a: a.access(name, immediates)
     if name.endswith(".const"):

@@ -30,7 +30,6 @@ from wasm2oci.engine.runtime import numeric
 from wasm2oci.engine.runtime.function import Function, Global
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
-from wasm2oci.engine.syntax.features import WASM_3
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, ExternKind
 
 if TYPE_CHECKING:
@@ -61,6 +60,8 @@ _MASKS: Final = {I32: 0xFFFFFFFF, I64: 0xFFFFFFFFFFFFFFFF}
 _KINDS: Final = {
     TrapKind.UNREACHABLE: "UNREACHABLE",
     TrapKind.MEMORY: "MEMORY_OUT_OF_BOUNDS",
+    TrapKind.UNALIGNED: "HEAP_MISALIGNED",
+    TrapKind.UNSHARED: "ATOMIC_WAIT_NON_SHARED_MEMORY",
     TrapKind.TABLE: "TABLE_OUT_OF_BOUNDS",
     TrapKind.UNDEFINED_ELEMENT: "TABLE_OUT_OF_BOUNDS",
     TrapKind.UNINITIALIZED_ELEMENT: "INDIRECT_CALL_TO_NULL",
@@ -149,7 +150,7 @@ def interpreting(number: int = 0) -> Linker:
 
 def translating(number: int = 0) -> Linker:
     """A linker that translates; by number without options, with fuel, or interruptible."""
-    linker = Linker(Engine(features=WASM_3, fuel=number % 4 == 2, interruptible=number % 4 == 3))
+    linker = Linker(Engine(fuel=number % 4 == 2, interruptible=number % 4 == 3))
     if linker.engine.fuel:
         linker.fuel = 1 << 60
     return linker
@@ -240,6 +241,8 @@ def _engine() -> wasmtime.Engine:
     config = wasmtime.Config()
     config.wasm_gc = True
     config.wasm_exceptions = True
+    config.wasm_threads = True
+    config.shared_memory = True
     config.consume_fuel = True
     config.cranelift_opt_level = "none"
     return wasmtime.Engine(config)

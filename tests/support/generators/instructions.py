@@ -1,9 +1,10 @@
 """Random valid modules, for running one program on two engines and comparing everything that can be seen.
 
 A module has three to six functions over numbers, vectors and references, two memories, two tables, globals, tags, data
-and element segments, structures and arrays. Any instruction the opcode table gives a signature for can occur, so a new
-row is tested here without being mentioned. Control flow is blocks with parameters and results, loops, branches of all
-kinds, calls of all kinds, exceptions.
+and element segments, structures and arrays. The second memory and the second table have indices of 64 bits in half of
+the modules each. Any instruction the opcode table gives a signature for can occur, so a new row is tested here without
+being mentioned. Control flow is blocks with parameters and results, loops, branches of all kinds, calls of all kinds,
+exceptions.
 
 What makes two engines comparable:
 
@@ -58,7 +59,7 @@ _ROUNDED: Final = frozenset(
 _BY_RESULT: Final[dict[int, list[Opcode]]] = {type_: [] for type_ in (*NUMBERS, V128)}
 _STORES: Final[list[Opcode]] = []
 for _row in OPCODES.values():
-    if _row.params is None or _row.results is None or _row.feature & ~WASM_3:
+    if _row.params is None or _row.results is None or _row.feature & ~(WASM_3 | Feature.THREADS):
         continue
     if _row.feature & Feature.RELAXED_SIMD or not {*_row.params, *_row.results} <= {*NUMBERS, V128, ADDRESS}:
         continue
@@ -304,43 +305,53 @@ class _Writer:
             self.emit("v128.bitselect")
             self.emit("local.tee", local)
 
-    def address(self, depth: int) -> None:
-        self.expression(I32, depth - 1)
-        choice = self.random.random()
-        if choice < 0.85:
-            self.emit("i32.const", _signed(self.random.choice((0xFF, 0xFFF, 0xFFFC, 0x10FFF))))
-            self.emit("i32.and")
+    def address(self, memory: int, depth: int) -> None:
+        """An address, which mostly lies inside of the memory."""
+        type_ = self.module.memory_types[memory]
+        self.expression(type_, depth - 1)
+        if self.random.random() < 0.85:
+            shape = "i64" if type_ == I64 else "i32"
+            self.emit(f"{shape}.const", _signed(self.random.choice((0xFF, 0xFFF, 0xFFFC, 0x10FFF, 0xF8))))
+            self.emit(f"{shape}.and")
 
-    def memarg(self, row: Opcode) -> bytes:
+    def memarg(self, row: Opcode, memory: int) -> bytes:
         draw = self.random
-        align = draw.randrange(row.width.bit_length())
-        offset = draw.choice((0, 0, 4, draw.randrange(100), 65535, draw.choice((0, 0xFFFFFFF0))))
-        if draw.random() < 0.25:
-            return bytes((align | 0x40, 1)) + _unsigned(offset)
+        atomic = row.feature == Feature.THREADS  # which ask for the alignment of their width
+        align = row.width.bit_length() - 1 if atomic else draw.randrange(row.width.bit_length())
+        wide = self.module.memory_types[memory] == I64
+        far = draw.choice((0, 0xFFFFFFF0, 0xFFFFFFFF, 1 << 32, (1 << 64) - 8) if wide else (0, 0xFFFFFFF0, 0xFFFFFFFF))
+        edge = draw.choice((65528, 65532, 65535, 65536 - row.width))
+        offset = draw.choice((0, 0, 4, 8, draw.randrange(100), edge, far))
+        if memory or draw.random() < 0.1:
+            return bytes((align | 0x40, memory)) + _unsigned(offset)
         return bytes((align,)) + _unsigned(offset)
 
     def access(self, row: Opcode, depth: int) -> None:
+        memory = int(self.random.random() < 0.35)
         for param in row.params or ():
             if param == ADDRESS:
-                self.address(depth)
+                self.address(memory, depth)
             else:
                 self.expression(param, depth - 1)
         lane = [self.lanes(row, kind) for kind in row.immediates if kind is Immediate.LANE]
-        self.emit(row.mnemonic, self.memarg(row), *lane)
+        self.emit(row.mnemonic, self.memarg(row, memory), *lane)
 
     def observation(self, type_: int, depth: int) -> None:
         """A number learned from a memory, a table, or a reference."""
         draw = self.random
         pick = draw.randrange(8)
-        if type_ == I32 and pick == 0:
-            self.emit("memory.size", draw.randrange(2))
-        elif type_ == I32 and pick == 1:
-            self.expression(I32, 0)
-            self.emit("i32.const", b"\x01")
-            self.emit("i32.and")
-            self.emit("memory.grow", draw.randrange(2))
-        elif type_ == I32 and pick == 2:
-            self.emit("table.size", draw.randrange(2))
+        memory, table = draw.randrange(2), draw.randrange(2)
+        if pick == 0 and type_ == self.module.memory_types[memory]:
+            self.emit("memory.size", memory)
+        elif pick == 1 and type_ == self.module.memory_types[memory]:
+            self.expression(type_, 0)
+            if draw.random() < 0.9:
+                shape = "i64" if type_ == I64 else "i32"
+                self.emit(f"{shape}.const", b"\x01")
+                self.emit(f"{shape}.and")
+            self.emit("memory.grow", memory)
+        elif pick == 2 and type_ == self.module.table_types[table]:
+            self.emit("table.size", table)
         elif type_ == I32 and pick == 3:
             self.expression(draw.choice((FUNCREF, EXTERNREF, ANYREF, *_GC_REFS)), depth - 1)
             self.emit("ref.is_null")
@@ -376,12 +387,13 @@ class _Writer:
         else:
             self.constant(type_)
 
-    def index(self, depth: int, *, always: bool = False) -> None:
+    def index(self, depth: int, type_: int = I32, *, always: bool = False) -> None:
         """A small number, nearly always."""
-        self.expression(I32, depth - 1)
+        self.expression(type_, depth - 1)
         if always or self.random.random() < 0.9:
-            self.emit("i32.const", b"\x07")
-            self.emit("i32.and")
+            shape = "i64" if type_ == I64 else "i32"
+            self.emit(f"{shape}.const", b"\x07")
+            self.emit(f"{shape}.and")
 
     def reference(self, type_: int, depth: int) -> None:
         draw = self.random
@@ -687,49 +699,51 @@ class _Writer:
         if pick == 4:
             self.emit("data.drop", 1)
             return
-        self.address(depth)
+        types = self.module.memory_types
+        memory, source = draw.randrange(2), draw.randrange(2)
+        self.address(memory, depth)
         if pick == 0:
             self.expression(I32, depth - 1)
+            self.index(depth, types[memory])
+            self.emit("memory.fill", memory)
         elif pick == 1:
             self.index(depth)
+            self.index(depth)
+            self.emit("memory.init", 1, memory)
         else:
-            self.address(depth)
-        self.index(depth)
-        if pick == 0:
-            self.emit("memory.fill", draw.randrange(2))
-        elif pick == 1:
-            self.emit("memory.init", 1, draw.randrange(2))
-        else:
-            self.emit("memory.copy", draw.randrange(2), draw.randrange(2))
+            self.address(source, depth)
+            self.index(depth, I32 if I32 in {types[memory], types[source]} else I64)
+            self.emit("memory.copy", memory, source)
 
     def tables(self, depth: int) -> None:
         draw = self.random
         pick = draw.randrange(6)
-        table = draw.randrange(2)
+        types = self.module.table_types
+        table, source = draw.randrange(2), draw.randrange(2)
         if pick == 0:
             self.expression(FUNCREF, depth - 1)
-            self.index(depth)
+            self.index(depth, types[table])
             self.emit("table.grow", table)
             self.emit("drop")
             return
         if pick == 5:
             self.emit("elem.drop", 1)
             return
-        self.index(depth)
+        self.index(depth, types[table])
         if pick == 1:
             self.expression(FUNCREF, depth - 1)
             self.emit("table.set", table)
-            return
-        if pick == 2:
+        elif pick == 2:
             self.expression(FUNCREF, depth - 1)
-        else:
-            self.index(depth)
-        self.index(depth)
-        if pick == 2:
+            self.index(depth, types[table])
             self.emit("table.fill", table)
         elif pick == 3:
-            self.emit("table.copy", table, draw.randrange(2))
+            self.index(depth, types[source])
+            self.index(depth, I32 if I32 in {types[table], types[source]} else I64)
+            self.emit("table.copy", table, source)
         else:
+            self.index(depth)
+            self.index(depth)
             self.emit("table.init", 1, table)
 
     def set_field(self, depth: int) -> None:
@@ -785,6 +799,8 @@ class _ModuleWriter:
         self.count = draw.randint(ENTRY_COUNT, 6)
         self.types: list[Signature] = []
         self.globals = [I32, *NUMBERS, V128, *[draw.choice((*NUMBERS, V128)) for _ in range(draw.randint(0, 2))]]
+        self.memory_types = (I32, draw.choice((I32, I64)))
+        self.table_types = (I32, draw.choice((I32, I64)))
         self.tags = [tuple(draw.choice(NUMBERS) for _ in range(draw.randint(0, 2))) for _ in range(2)]
         inner = (*NUMBERS, *NUMBERS, V128, FUNCREF, EXTERNREF, ANYREF, *_GC_REFS)
         self.signatures = [
@@ -829,11 +845,12 @@ class _ModuleWriter:
         exports += [(f"g{index}", 3, index) for index, type_ in enumerate(self.globals) if type_ in NUMBERS]
         members = [draw.randrange(self.count) for _ in range(3)]
         content = bytes(draw.getrandbits(8) for _ in range(24))
+        limits = [5 if types[1] == I64 else 1 for types in (self.memory_types, self.table_types)]
         sections = [
             (1, _vector(types)),
             (3, _vector([_unsigned(index) for index in (*functions, reset)])),
-            (4, _vector([b"\x70\x01" + _unsigned(self.count + 2) + b"\x10", b"\x70\x01\x04\x0a"])),
-            (5, _vector([b"\x01\x01\x03", b"\x01\x01\x01"])),
+            (4, _vector([b"\x70\x01" + _unsigned(self.count + 2) + b"\x10", bytes((0x70, limits[1], 4, 10))])),
+            (5, _vector([b"\x01\x01\x03", bytes((limits[0], 1, 2))])),
             (13, _vector([b"\x00" + _unsigned(index) for index in tags])),
             (6, _vector([bytes((type_, 1)) + zeros[type_] + b"\x0b" for type_ in self.globals])),
             (7, _vector([_name(name) + bytes((kind,)) + _unsigned(index) for name, kind, index in exports])),

@@ -3,8 +3,9 @@
 Programs are text, of a shape compilers emit: counted loops that test before or after a turn, up or down, to a constant
 or a parameter, signed or unsigned or until equal, with starts and ends around 0, 2**30, 2**31, 2**32 and their 64-bit
 likes; arithmetic whose operands repeat and whose masks can wait; loads and stores through pointers that walk; early
-exits, calls, growing memory. Nothing keeps a loop from running for long but wasmtime's fuel: a call that uses it up is
-left out of the trace, and so is everything after it.
+exits, calls, growing memory. Some counters are read nowhere but in their loop, and some steps are locals above zero.
+Nothing keeps a loop from running for long but wasmtime's fuel: a call that uses it up is left out of the trace, and so
+is everything after it.
 """
 
 import random
@@ -39,6 +40,10 @@ _F64: Final = ("0", "1", "-1.5", "0.5", "3", "1e10", "1e-3")
 _PARAMS: Final = ("i32", "i32", "i64", "f64")
 _LOCALS: Final = (*_PARAMS, "i32", "i32", "i32", "i32", "i32", "i64", "i64", "f64", "f64")
 _BY_TYPE: Final = {t: [i for i, u in enumerate(_LOCALS) if u == t] for t in ("i32", "i64", "f64")}
+_HIDDEN: Final = ("i32", "i32", "i64", "i64")
+"""Locals that count, and are not among the results."""
+_STEPS: Final = ("i32", "i64")
+"""Locals to count by."""
 _MEMORY: Final = 65536
 
 
@@ -49,10 +54,11 @@ class _Writer:
         self.labels = 0
         self.counters: set[int] = set()
         self.loops = 0
+        self.readable = {type_: list(locals_) for type_, locals_ in _BY_TYPE.items()}
 
     # --- expressions -----------------------------------------------------------------------------
     def local(self, type_: str) -> str:
-        return f"(local.get {self.random.choice(_BY_TYPE[type_])})"
+        return f"(local.get {self.random.choice(self.readable[type_])})"
 
     def constant(self, type_: str) -> str:
         if type_ == "f64":
@@ -193,7 +199,12 @@ class _Writer:
         free = [i for i in _BY_TYPE[type_] if i not in self.counters]
         if not free:
             return self.assign(exits)
-        counter = draw.choice(free)
+        hidden = [
+            len(_LOCALS) + place
+            for place, other in enumerate(_HIDDEN)
+            if other == type_ and len(_LOCALS) + place not in self.counters
+        ]
+        counter = draw.choice(hidden) if hidden and draw.random() < 0.25 else draw.choice(free)
         step = draw.choice((1, 1, 1, 2, 4, 8, 12, -1, -1, -2, 3))
         turns = draw.choice((0, 1, 1, 2, 3, 5, 8, 16))
         start = draw.choice(_I32_EDGES if type_ == "i32" else _I64_EDGES)
@@ -204,26 +215,45 @@ class _Writer:
         first_text = self.local(type_) if draw.random() < 0.25 else f"({type_}.const {start})"
         get = f"(local.get {counter})"
         advance = f"({type_}.add {get} ({type_}.const {step}))"
-        if draw.random() < 0.15:
+        by = ""
+        pick = draw.random()
+        if pick < 0.1:
             advance = f"({type_}.add {get} {self.local(type_)})"
+        elif pick < 0.2:
+            local = len(_LOCALS) + len(_HIDDEN) + _STEPS.index(type_)
+            most = draw.choice((0, 7, 255, -1))
+            small = f"({type_}.and {self.local(type_)} ({type_}.const {most}))"
+            by = f"(local.set {local} ({type_}.add {small} ({type_}.const 1)))"
+            advance = f"({type_}.add {get} (local.get {local}))"
+        elif pick < 0.23:
+            advance = draw.choice(
+                (f"({type_}.xor {get} ({type_}.const 1))", f"({type_}.add {self.local(type_)} ({type_}.const 1))")
+            )
         elif step < 0 and draw.random() < 0.5:
             advance = f"({type_}.sub {get} ({type_}.const {-step}))"
         up = step > 0
         goes_on = draw.choice(("ne", "ne", "lt_u" if up else "gt_u", "lt_s" if up else "gt_s"))
+        if draw.random() < 0.05:
+            goes_on = draw.choice(("lt_u", "gt_u", "lt_s", "gt_s"))
         stops = {"ne": "eq", "lt_u": "ge_u", "gt_u": "le_u", "lt_s": "ge_s", "gt_s": "le_s"}[goes_on]
         bound = f"(local.set {draw.choice(free)} {last_text})" if draw.random() < 0.2 else ""
         fixed = draw.random() < 0.85
-        if fixed:
+        if fixed or counter in hidden:
             self.counters.add(counter)
+        if counter in hidden:
+            self.readable[type_] += [counter, counter]
         self.loops += 1
         out, top = self.label(), self.label()
         inside = [*exits, out] if draw.random() < 0.4 else []
         body = self.some(inside) + self.some(inside) + (self.some(inside) if draw.random() < 0.5 else "")
         extra = self.assign([]) if draw.random() < 0.2 else ""
         self.loops -= 1
-        if fixed:
-            self.counters.discard(counter)
-        begin = f"(local.set {counter} {first_text}) {bound}"
+        self.counters.discard(counter)
+        if counter in hidden:
+            del self.readable[type_][-2:]
+        begin = f"(local.set {counter} {first_text}) {bound} {by}"
+        if counter in hidden and draw.random() < 0.3:
+            begin = f"{bound} {by}"
         form = draw.randrange(4)
         if form == 0:
             test = f"({type_}.{goes_on} (local.tee {counter} {advance}) {last_text})"
@@ -265,13 +295,14 @@ def _module(seed: int) -> bytes:
     writer = _Writer(seed)
     body = " ".join(writer.loop([]) + writer.some([]) for _ in range(2))
     results = " ".join(_LOCALS)
+    declared = (*_LOCALS[len(_PARAMS) :], *_HIDDEN, *_STEPS)
     gets = " ".join(f"(local.get {i})" for i in range(len(_LOCALS)))
     inner = _Writer(seed + 1_000_000)
     inner.loops = 2
     text = f"""(module (memory (export "memory") 1 3) (global (mut i32) (i32.const 5)) (global (mut i32) (i32.const -1))
       (func $help (param i32 i64) (result i32) (i32.add (i32.load8_u (i32.and (local.get 0) (i32.const 0xffff)))
         (i32.wrap_i64 (local.get 1))))
-      (func (export "run") (param {" ".join(_PARAMS)}) (result {results}) (local {" ".join(_LOCALS[len(_PARAMS) :])})
+      (func (export "run") (param {" ".join(_PARAMS)}) (result {results}) (local {" ".join(declared)})
         {body} {gets})
       (export "first" (global 0)) (export "second" (global 1)))"""
     return assemble(text)

@@ -3,9 +3,9 @@
 Nothing is written as an expression: whatever fits on top of the stack may come next, blocks take what lies there for
 parameters, and branches need what their label carries. After an instruction that does not go on, the stack is
 polymorphic and instructions take operands that were never pushed. What the other generators of control flow leave out
-is here: memories and tables with 64-bit indices, immutable globals, references of every hierarchy cast to the top and
-the bottom of it, exceptions that are kept and thrown again, tail calls of every kind, addresses that are sums and
-shifts.
+is here: atomic accesses, memories and tables with 64-bit indices, immutable globals, references of every hierarchy cast
+to the top and the bottom of it, exceptions that are kept and thrown again, tail calls of every kind, addresses that are
+sums and shifts, constructs that nest deeper than CPython takes.
 
 Operands are rarely small, so that most accesses would trap; addresses are masked where that is likely.
 """
@@ -16,6 +16,7 @@ import random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.support.generators.helpers import batch_case
+from tests.support.generators.stack_rows import ATOMICS, CONSTANTS, EDGES, LOCALS, PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,127 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["stack_case"]
 
 
-class _Plain(NamedTuple):
-    """An instruction, or a few that belong together."""
-
-    text: str
-    params: tuple[str, ...]
-    results: tuple[str, ...]
-
-
-def _plain(signature: str, *texts: str) -> list[_Plain]:
-    params, results = signature.split(">")
-    types = [tuple(map(_NAMES.__getitem__, letters)) for letters in (params, results)]
-    return [_Plain(text, *types) for text in texts]
-
-
-_BOX, _FUNC = "(ref null $box)", "(ref null $unary)"
-_NAMES: Final = {
-    "i": "i32",
-    "l": "i64",
-    "d": "f64",
-    "f": "f32",
-    "v": "v128",
-    "a": "anyref",
-    "e": "eqref",
-    "c": "funcref",
-    "x": "exnref",
-    "n": "externref",
-    "b": _BOX,
-    "u": _FUNC,
-    "j": "i31ref",
-}
-_LOCALS: Final = {
-    "i32": ("$a", "$b", "$c", "$d"),
-    "i64": ("$w", "$w2"),
-    "f64": ("$z",),
-    "f32": ("$y",),
-    "v128": ("$v",),
-    "anyref": ("$r",),
-    "eqref": ("$q",),
-    "funcref": ("$g",),
-    "exnref": ("$x",),
-    "externref": ("$n",),
-    "i31ref": ("$j",),
-    _BOX: ("$box",),
-    _FUNC: ("$u",),
-}
-_CONSTANTS: Final = {
-    "i32": ("i32.const 0", "i32.const 1", "i32.const 5", "i32.const -1", "i32.const 1073741824", "i32.const 65528"),
-    "i64": ("i64.const 0", "i64.const 3", "i64.const -2", "i64.const 4294967296", "global.get $long"),
-    "f64": ("f64.const 0", "f64.const -0.5", "f64.const 1e10", "global.get $double"),
-    "f32": ("f32.const 1.5", "f32.const -0"),
-    "v128": ("v128.const i32x4 1 2 3 -1", "v128.const f64x2 0.5 -1"),
-    "anyref": ("ref.null any", "i32.const 7 ref.i31", "i32.const 1 struct.new $box", "global.get $kept"),
-    "eqref": ("ref.null eq", "i32.const 3 ref.i31"),
-    "funcref": ("ref.null func", "ref.func $help", "ref.func $mark"),
-    "exnref": ("ref.null exn",),
-    "externref": ("ref.null extern", "i32.const 2 ref.i31 extern.convert_any"),
-    "i31ref": ("ref.null i31", "i32.const -1 ref.i31"),
-    _BOX: ("ref.null $box", "i32.const 4 struct.new $box", "struct.new_default $box"),
-    _FUNC: ("ref.func $help", "ref.func $thrice", "ref.null $unary"),
-}
-_CASTS: Final = ("any", "eq", "i31", "struct", "array", "none", "$box", "$numbers")
-_PLAINS: Final = [
-    *_plain("ii>i", *(f"i32.{n}" for n in ("add", "sub", "mul", "and", "or", "xor", "shl", "shr_u", "shr_s", "rotl"))),
-    *_plain("ii>i", *(f"i32.{n}" for n in ("eq", "ne", "lt_s", "lt_u", "ge_s", "gt_u", "div_u", "rem_s"))),
-    *_plain("i>i", "i32.eqz", "i32.clz", "i32.popcnt", "i32.extend8_s", "i32.const 3 i32.shl", "i32.const 255 i32.and"),
-    *_plain("i>i", "i32.const 24 i32.shl i32.const 24 i32.shr_s", "i32.const 16 i32.shl i32.const 16 i32.shr_s"),
-    *_plain("i>i", "call $help", "memory.grow $memory", "i32.const 2 i32.shl i32.load $memory", "i32.const 8 i32.add"),
-    *_plain("i>i", "i32.const 1020 i32.and i32.load $memory offset=4", "i32.const 255 i32.and i32.load8_s $other"),
-    *_plain("ii>i", "i32.const 255 i32.and i32.const 2 i32.shl i32.add i32.const 2044 i32.and i32.load $memory"),
-    *_plain("ii>i", "i32.const 2 i32.shl i32.add i32.load $memory offset=8", "i32.const 3 i32.shl i32.xor"),
-    *_plain("ii>", "i32.const 2 i32.shl i32.store $memory", "i32.store16 $memory offset=65530", "i32.store $other"),
-    *_plain("i>", "global.set $counter", "call $mark", "call $throws"),
-    *_plain(">i", "global.get $counter", "global.get $fixed", "memory.size $memory", "table.size $table"),
-    *_plain("ll>l", *(f"i64.{n}" for n in ("add", "sub", "mul", "and", "xor", "shl", "shr_u", "rotr", "div_s"))),
-    *_plain("ll>i", *(f"i64.{n}" for n in ("eq", "lt_s", "gt_u", "le_u"))),
-    *_plain("l>i", "i64.eqz", "i32.wrap_i64"),
-    *_plain("l>l", "i64.const 4095 i64.and i64.load $far offset=1", "i64.const 1 i64.and memory.grow $far", "i64.ctz"),
-    *_plain("l>l", "i64.const 3 i64.shl i64.load $far", "i64.const 248 i64.and i64.load $far"),
-    *_plain("ll>l", "i64.const 2 i64.shl i64.add i64.const 1020 i64.and i64.load32_u $far"),
-    *_plain("ll>", "i64.const 4088 i64.and i64.store $far", "i64.store32 $far offset=16"),
-    *_plain("i>l", "i64.extend_i32_s", "i64.extend_i32_u"),
-    *_plain("dd>d", "f64.add", "f64.mul", "f64.sub"),
-    *_plain("dd>i", "f64.lt", "f64.ne"),
-    *_plain("d>i", "i32.trunc_sat_f64_s", "i32.trunc_f64_u"),
-    *_plain("i>d", "f64.convert_i32_s"),
-    *_plain("d>f", "f32.demote_f64"),
-    *_plain("f>d", "f64.promote_f32"),
-    *_plain("ff>f", "f32.add", "f32.min"),
-    *_plain("vv>v", "i32x4.add", "v128.xor", "i8x16.swizzle", "i16x8.mul"),
-    *_plain("i>v", "i32x4.splat", "i32.const 255 i32.and v128.load $memory"),
-    *_plain("v>i", "i32x4.extract_lane 2", "v128.any_true"),
-    *_plain("a>i", "ref.is_null", *(f"ref.test (ref {n}{t})" for t in _CASTS for n in ("", "null "))),
-    *_plain("a>a", "ref.as_non_null", "ref.cast (ref any)", "ref.cast (ref null any)", "ref.cast (ref null none)"),
-    *_plain("a>a", "ref.cast (ref none)", "ref.cast (ref eq)"),
-    *_plain("a>b", "ref.cast (ref null $box)"),
-    *_plain("a>e", "ref.cast (ref null eq)"),
-    *_plain("ee>i", "ref.eq"),
-    *_plain("j>i", "i31.get_s", "i31.get_u"),
-    *_plain("b>i", "struct.get $box 0"),
-    *_plain("bi>", "struct.set $box 0"),
-    *_plain("b>a", "nop"),
-    *_plain("a>n", "extern.convert_any"),
-    *_plain("n>a", "any.convert_extern"),
-    *_plain("n>i", "ref.test (ref extern)", "ref.test (ref null noextern)", "ref.is_null"),
-    *_plain("n>n", "ref.cast (ref null noextern)", "ref.cast (ref extern)"),
-    *_plain("c>i", "ref.test (ref $unary)", "ref.test (ref func)", "ref.test (ref null nofunc)", "ref.is_null"),
-    *_plain("c>u", "ref.cast (ref null $unary)"),
-    *_plain("c>c", "ref.cast (ref func)", "ref.cast (ref null nofunc)"),
-    *_plain("iu>i", "call_ref $unary"),
-    *_plain("ii>i", "i32.const 3 i32.and call_indirect $table (type $unary)", "call_indirect $table (type $unary)"),
-    *_plain("il>i", "i64.const 1 i64.and call_indirect $wide (type $unary)"),
-    *_plain("il>li", "call $swap"),
-    *_plain("x>i", "ref.is_null"),
-    *_plain("i>i", "i32.const 9 i32.and array.new_default $numbers array.len"),
-    *_plain("ii>i", "i32.const 7 i32.and array.new $numbers i32.const 3 array.get $numbers"),
-    *_plain("iii>i", "select"),
-    *_plain("lli>l", "select"),
-    *_plain("aai>a", "select (result anyref)"),
-    *_plain(">", "nop"),
-]
-_NUMERIC: Final = [row for row in _PLAINS if {*row.params, *row.results} <= {"i32", "i64"} and "load" not in row.text]
+_NUMERIC: Final = [row for row in PLAIN if {*row.params, *row.results} <= {"i32", "i64"} and "load" not in row.text]
 _CARRIED: Final = ((), (), ("i32",), ("i32",), ("i64",), ("i32", "i64"), ("anyref",), ("exnref",), ("i32", "exnref"))
 _RESULTS: Final = (("i32",), ("i64",), ("i32", "i64"), ("i64", "i32"), ())
 _CLAUSES: Final = {
@@ -168,12 +49,8 @@ _BEGIN: Final = (
 _SEEN: Final = " ".join(
     f"(call $mark {text})"
     for text in (
-        *(f"(local.get {name})" for name in _LOCALS["i32"]),
-        *(
-            f"(i32.wrap_i64 (i64.rotl (local.get {name}) (i64.const {by})))"
-            for name in _LOCALS["i64"]
-            for by in (0, 32)
-        ),
+        *(f"(local.get {name})" for name in LOCALS["i32"]),
+        *(f"(i32.wrap_i64 (i64.rotl (local.get {name}) (i64.const {by})))" for name in LOCALS["i64"] for by in (0, 32)),
         "(i32.trunc_sat_f64_s (local.get $z))",
         "(ref.is_null (local.get $r))",
         "(i32x4.extract_lane 1 (local.get $v))",
@@ -206,12 +83,14 @@ class _Writer:
         outer = _Label("$out", self.results)
         self.labels.append(outer)
         if deep:
-            self.nest(self.random.randint(16, 26))
+            self.nest(self.random.randint(16, 34))
+        elif self.random.random() < 0.08:
+            self.switch(1, arms=9)
         else:
             self.run(4)
         self.finish(self.results)
         declared = " ".join(
-            f"(local {name} {type_})" for type_, names in _LOCALS.items() for name in names if name not in {"$a", "$b"}
+            f"(local {name} {type_})" for type_, names in LOCALS.items() for name in names if name not in {"$a", "$b"}
         )
         result = _result(self.results)
         body = "\n    ".join(self.lines)
@@ -227,8 +106,8 @@ class _Writer:
 
     def push(self, type_: str) -> None:
         draw = self.random
-        local = draw.choice(_LOCALS[type_])
-        self.emit(f"local.get {local}" if draw.random() < 0.6 else draw.choice(_CONSTANTS[type_]))
+        local = draw.choice(LOCALS[type_])
+        self.emit(f"local.get {local}" if draw.random() < 0.6 else draw.choice(CONSTANTS[type_]))
         self.stack.append(type_)
 
     def fits(self, types: Sequence[str]) -> bool:
@@ -260,7 +139,7 @@ class _Writer:
         """Puts the top into a local, or drops it."""
         type_ = self.stack.pop()
         if self.random.random() < 0.85:
-            self.emit(f"local.set {self.random.choice(_LOCALS[type_])}")
+            self.emit(f"local.set {self.random.choice(LOCALS[type_])}")
         else:
             self.emit("drop")
 
@@ -272,15 +151,17 @@ class _Writer:
             if self.left < 0:
                 return
             pick = draw.random()
-            if pick < 0.5:
+            if pick < 0.02 and depth > 0:
+                self.switch(0)
+            elif pick < 0.5:
                 self.plain()
             elif pick < 0.62:
-                self.push(draw.choice(list(_LOCALS)) if draw.random() < 0.4 else "i32")
+                self.push(draw.choice(list(LOCALS)) if draw.random() < 0.4 else "i32")
             elif pick < 0.7 or len(self.stack) > 3:
                 while self.stack and draw.random() < 0.6:
                     self.take()
             elif pick < 0.74 and self.stack:
-                self.emit(f"local.tee {draw.choice(_LOCALS[self.stack[-1]])}")
+                self.emit(f"local.tee {draw.choice(LOCALS[self.stack[-1]])}")
             elif pick < 0.86 and depth > 0:
                 self.construct(depth)
             elif pick < 0.96:
@@ -291,7 +172,7 @@ class _Writer:
     def plain(self) -> None:
         """An instruction whose operands are there, or are pushed."""
         draw = self.random
-        rows = _NUMERIC if draw.random() < 0.5 else _PLAINS
+        rows = draw.choices((_NUMERIC, PLAIN, EDGES, ATOMICS), (50, 42, 4, 4))[0]
         found = [row for row in rows if self.fits(row.params)] if draw.random() < 0.7 else []
         row = draw.choice(found or rows)
         self.provide(row.params)
@@ -337,7 +218,7 @@ class _Writer:
         draw = self.random
         if draw.random() < 0.7:
             self.provide(label.types)
-            self.emit(f"local.get {draw.choice(_LOCALS['i32'])} i32.const {draw.choice((1, 2, 3, 4))} i32.and")
+            self.emit(f"local.get {draw.choice(LOCALS['i32'])} i32.const {draw.choice((1, 2, 3, 4))} i32.and")
         else:
             self.provide((*label.types, "i32"))
             self.pop(("i32",))
@@ -439,26 +320,80 @@ class _Writer:
         self.stack += carried
 
     def nest(self, depth: int) -> None:
-        """Loops and handlers inside of each other, deeper than CPython takes; then something on the way out."""
-        kind = self.random.choice(("loop", "loop", "try_table", "if", "block"))
+        """Constructs inside of each other, deeper than CPython takes; before and after each there may be something."""
+        draw = self.random
+        kind = draw.choice(("loop", "loop", "try_table", "if", "block", "switch"))
+        if kind == "switch":
+            self.switch(depth)
+            return
+        results = draw.choice(_CARRIED) if draw.random() < 0.3 else ()
         if kind == "if":
             self.push("i32")
             self.stack.pop()
-        name = self.open(kind, (), ())
-        self.labels.append(_Label(name, ()))
-        if kind == "loop":
-            self.emit("call $tick")
-        if depth:
-            self.nest(depth - 1)
-        self.left = max(self.left, 12)
-        if self.random.random() < 0.6:
-            self.run(0)
-        if kind == "loop":
-            self.branch_if(self.labels[-1])
-        self.finish(())
-        self.labels.pop()
-        self.dead = False
+        name = self.open(kind, (), results)
+        label = _Label(name, () if kind == "loop" else results)
+        second = kind == "if" and (bool(results) or draw.random() < 0.5)
+        if second and draw.random() < 0.5:
+            self.inside(0, label, (), results, kind)
+            self.emit("else")
+            second = False
+        self.level(depth, label, results, loops=kind == "loop")
+        if second:
+            self.emit("else")
+            self.inside(0, label, (), results, kind)
         self.emit("end")
+        self.stack += results
+
+    def level(self, depth: int, label: _Label, results: tuple[str, ...], *, loops: bool) -> None:
+        """What a construct of a nest holds: the rest of the nest, and something around it."""
+        draw = self.random
+        around, self.stack, self.dead = (self.stack, self.dead), [], False
+        self.labels.append(label)
+        if loops:
+            self.emit("call $tick")
+        self.left = max(self.left, 12)
+        if draw.random() < 0.2:
+            self.run(0)
+        if depth and not self.dead:
+            self.nest(depth - 1)
+        if draw.random() < 0.6:
+            self.run(0)
+        if loops:
+            self.branch_if(label)
+        self.finish(results)
+        self.labels.pop()
+        self.stack, self.dead = around
+
+    def switch(self, depth: int, arms: int = 0) -> None:
+        """A loop around blocks that a br_table chooses from, as compilers write a `switch` in a loop."""
+        draw = self.random
+        self.count += 1
+        loop = _Label(f"$l{self.count}", ())
+        blocks = [_Label(f"{loop.name}_{place}", ()) for place in range(arms or draw.randint(2, 9))]
+        self.emit(f"loop {loop.name}")
+        for block in blocks:
+            self.emit(f"block {block.name}")
+        around, self.stack, self.dead = (self.stack, self.dead), [], False
+        self.labels += [loop, *blocks]
+        self.emit("call $tick")
+        self.emit(f"local.get {draw.choice(LOCALS['i32'])} i32.const {draw.choice((3, 7, 15))} i32.and")
+        self.emit(f"br_table {' '.join(draw.choice(blocks).name for _ in range(draw.randint(1, 12)))}")
+        deep = draw.randrange(len(blocks))
+        for place in range(len(blocks)):
+            self.labels.pop()
+            self.stack, self.dead = [], False
+            self.emit("end")
+            self.left = max(self.left, 10)
+            self.run(1 if arms else 0)
+            if place == deep and depth and not self.dead:
+                self.nest(depth - 1)
+            if draw.random() < 0.5 and not self.dead:
+                self.emit(f"br {draw.choice((loop, self.labels[-1])).name}")
+                self.dead = True
+            self.finish(())
+        self.labels.pop()
+        self.emit("end")
+        self.stack, self.dead = around
 
 
 def _result(types: Sequence[str]) -> str:
