@@ -1,10 +1,10 @@
-"""The sockets below httpx: connections that were opened early, pieces that suit large blobs, and bounds on an answer.
+"""The sockets below httpcore: connections opened early, pieces that suit large blobs, and bounds on an answer.
 
-httpx bounds the time between two pieces of an answer, and not their number: a head of a byte each minute, or without
+httpcore bounds the time between two pieces of an answer, and not their number: a head of a byte each minute, or without
 end (`103 Early Hints` again and again), would be read for ever. So the sender of a request says what its head may cost
 (`head_budget`), and every piece that is received on that thread meanwhile is charged to it.
 
-Imported with httpx, and only then.
+Imported with httpcore, and only then.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _reading: Final = _Reading()
 
 
 class CountingBackend(httpcore.SyncBackend):
-    """Opens connections for httpx to proxies that are spoken to by TLS or SOCKS; a head's budget counts here too."""
+    """Opens connections for httpcore to proxies that are spoken to by TLS or SOCKS; a head's budget counts here too."""
 
     def connect_tcp(
         self,
@@ -90,7 +90,7 @@ class _Counted(httpcore.NetworkStream):
 
 
 class Backend(httpcore.SyncBackend):
-    """Opens connections for httpx: to registries, and to proxies that are spoken to in the clear.
+    """Opens connections for httpcore: to registries, and to proxies that are spoken to in the clear.
 
     Args:
         dialer: has those that were opened early.
@@ -221,7 +221,7 @@ def head_budget(begin: Callable[[], Budget]) -> Iterator[None]:
 
 @contextmanager
 def _renamed(on_timeout: type[Exception], otherwise: type[Exception]) -> Iterator[None]:
-    # httpcore's names for what sockets raise; `transport.translated` finds the cause as the argument.
+    # httpcore's names for what sockets raise; `transport_errors.translated` finds the cause as the argument.
     try:
         yield
     except TimeoutError as error:
