@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from wasm2oci.runtime.request import Ending, EngineChoice, FunctionTime
     from wasm2oci.signing.statement import COSIGN_SIGNATURE
     from wasm2oci.wasi.context import Preopen
+    from wasm2oci.wasi.network import NetworkRule
 
 __all__ = [
     "COSIGN_SIGNATURE",
@@ -113,6 +114,7 @@ __all__ = [
     "LoggedOut",
     "ModuleFacts",
     "ModuleInfo",
+    "NetworkRule",
     "Outcome",
     "Preopen",
     "Printed",
@@ -200,6 +202,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "runtime.request": ("Ending", "EngineChoice", "FunctionTime"),
     "signing.statement": ("COSIGN_SIGNATURE",),
     "wasi.context": ("Preopen",),
+    "wasi.network": ("NetworkRule",),
 }
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.verify import Verified
     from wasm2oci.runtime.request import EngineChoice
     from wasm2oci.wasi.context import Preopen
+    from wasm2oci.wasi.network import NetworkRule
 
 __all__ = ["ModuleMethods", "location_of", "no_progress"]
 
@@ -265,6 +266,7 @@ class ModuleMethods(TextMethods):
         *,
         environment: Mapping[str, str] = _NOTHING,
         directories: Sequence[Preopen] = (),
+        network: Sequence[NetworkRule] = (),
         stdin: int | bytes = b"",
         stdout: int | Callable[[bytes], object] = 1,
         stderr: int | Callable[[bytes], object] = 2,
@@ -292,6 +294,7 @@ class ModuleMethods(TextMethods):
             args: its arguments; with `invoke` the typed values of the function, as text.
             environment: its variables.
             directories: what it may use of the file system.
+            network: the hosts it may send HTTP requests to (components).
             stdin: bytes, or a descriptor of this process.
             stdout: what takes its bytes, or a descriptor of this process.
             stderr: the same.
@@ -328,6 +331,7 @@ class ModuleMethods(TextMethods):
             args=tuple(map(_encoded, args)),
             environment=tuple((_encoded(name), _encoded(value)) for name, value in environment.items()),
             preopens=tuple(directories),
+            network=tuple(network),
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import pytest
 
 from wasm2oci.engine.text import assemble
-from wasm2oci.wasi.preview2.functions import FUNCTIONS, RESOURCES, Preview2Function
+from wasm2oci.wasi.preview2.functions import FUNCTIONS, RESOURCES
+from wasm2oci.wasi.preview2.rows import Preview2Function
 
 wasmtime = pytest.importorskip("wasmtime")
 
 _HOME = {name: interface for interface, names in RESOURCES.items() for name in names}
 _GATED = {"exit-with-code"}  # wasmtime offers it only where unstable functions are asked for
-_TOKEN = re.compile(r"->|[a-z0-9-]+|[(){}<>,:_]")
+_TOKEN = re.compile(r"->|[A-Za-z0-9-]+|[(){}<>,:_]")
 
 
 class _Writer:
@@ -98,22 +99,27 @@ def _importing(row: Preview2Function) -> str:
     """A component that imports one function."""
     writer = _Writer(row.signature)
     function = writer.function()
-    before, inside = [], []
+    inside: list[str] = []
+    homes: dict[str, list[str]] = {}
     for resource in sorted(writer.resources):
         home = _HOME[resource]
         if home == row.interface:
             inside.append(f'(export "{resource}" (type ${resource} (sub resource)))')
         else:
-            before.append(
-                f'(import "{home}@0.2.0" (instance $from-{resource} (export "{resource}" (type (sub resource)))))'
-                f'(alias export $from-{resource} "{resource}" (type $outer-{resource}))'
-            )
+            homes.setdefault(home, []).append(resource)
             inside.append(
                 f"(alias outer 1 $outer-{resource} (type $a-{resource}))"
                 f'(export "{resource}" (type ${resource} (eq $a-{resource})))'
             )
+    before = [_importing_resources(number, home, homes[home]) for number, home in enumerate(homes)]
     body = "\n".join([*inside, *writer.lines, f'(export "{row.name}" {function})'])
     return f'(component {"".join(before)} (import "{row.interface}@0.2.0" (instance {body})))'
+
+
+def _importing_resources(number: int, home: str, resources: list[str]) -> str:
+    exports = [f'(export "{resource}" (type (sub resource)))' for resource in resources]
+    aliases = [f'(alias export $from-{number} "{resource}" (type $outer-{resource}))' for resource in resources]
+    return f'(import "{home}@0.2.0" (instance $from-{number} {"".join(exports)})){"".join(aliases)}'
 
 
 @pytest.mark.parametrize("row", FUNCTIONS, ids=lambda row: f"{row.interface}#{row.name}")
@@ -125,8 +131,10 @@ def test_wasmtime_offers_the_same_function(row: Preview2Function) -> None:
     engine = wasmtime.Engine()
     linker = Linker(engine)
     linker.add_wasip2()
+    linker.add_wasi_http()
     store = wasmtime.Store(engine)
     store.set_wasi(wasmtime.WasiConfig())
+    store.set_wasi_http()
     linker.instantiate(store, Component(engine, assemble(_importing(row))))
 
 
@@ -137,7 +145,9 @@ def test_a_function_of_another_type_is_refused_by_wasmtime() -> None:
     engine = wasmtime.Engine()
     linker = Linker(engine)
     linker.add_wasip2()
+    linker.add_wasi_http()
     store = wasmtime.Store(engine)
     store.set_wasi(wasmtime.WasiConfig())
+    store.set_wasi_http()
     with pytest.raises(wasmtime.WasmtimeError):
         linker.instantiate(store, Component(engine, assemble(_importing(row))))

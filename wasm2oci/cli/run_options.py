@@ -3,6 +3,7 @@
 --env K=V, --env K         a variable; without a value, this process's own, if it has it
 --env-file FILE            the same, one a line; empty lines and those that start with # do not count
 --dir HOST[::GUEST][:ro]   a directory; GUEST is HOST as it was written, unless it is given
+--allow-net HOST[:PORT]    a host of the network, at every port or at one; an IPv6 address with a port is in brackets
 sizes                      1073741824, 1GiB, 1G, 512MiB, 512M, 64KiB: always powers of 1024
 times                      90, 90s, 1.5m, 500ms, 1h
 """
@@ -14,10 +15,17 @@ from typing import Final
 
 from wasm2oci.base.files import FileNotThereError
 from wasm2oci.base.reading import read_named
-from wasm2oci.client import Preopen
+from wasm2oci.client import NetworkRule, Preopen
 from wasm2oci.errors import NotFoundError, UsageError
 
-__all__ = ["parse_directory", "parse_duration", "parse_environment", "parse_size", "parse_stack_size"]
+__all__ = [
+    "parse_directory",
+    "parse_duration",
+    "parse_environment",
+    "parse_network",
+    "parse_size",
+    "parse_stack_size",
+]
 
 _ENV_FILE_MAX: Final = 1 << 20
 _SIZE: Final = re.compile(r"(\d{1,18})\s*([kmgt]?)(i?b)?", re.IGNORECASE)
@@ -84,6 +92,18 @@ def parse_directory(text: str) -> Preopen:
             f"--dir: {text!r} names no directory", hint="it is written HOST, HOST::GUEST or HOST::GUEST:ro"
         )
     return Preopen(Path(host), guest or host, read_only)
+
+
+def parse_network(text: str) -> NetworkRule:
+    """A host that the guest may reach.
+
+    Raises:
+        UsageError: the text is neither a host nor a host with a port.
+    """
+    rule = NetworkRule.parse(text)
+    if rule is None:
+        raise UsageError(f"--allow-net: {text!r} is no host", hint="it is written HOST or HOST:PORT, without https://")
+    return rule
 
 
 def parse_environment(settings: Iterable[str], files: Iterable[Path], variables: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Choosing an engine and running a guest on it.
 
 what                            auto takes
-a component                     wasmtime; embedded without it, for a trace, to invoke a function
+a component                     wasmtime; embedded without it, for a trace, to invoke a function, with hosts named
 timings are wanted             embedded
 wasmtime is not installed       embedded
 more code than it is quick for  embedded, unless wasmtime has it compiled already
@@ -206,4 +206,6 @@ def _why_embedded(request: RunRequest) -> str | None:
             return "a trace is wanted"
         if request.invoke is not None:
             return "a function of a component is invoked"
+        if request.network:
+            return "hosts of the network are named"
     return None

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import wasmtime
@@ -18,6 +19,8 @@ from wasm2oci.wasi import Interrupt, ProcExit
 __all__ = ["run_component"]
 
 _LATER: Final = re.compile(r"wasi:[a-z-]+/[a-z-]+@0\.[3-9].*")
+_HTTP: Final = "wasi:http/"
+_HANDLER: Final = "wasi:http/outgoing-handler@"
 
 
 class WasiVersionError(UnsupportedError):
@@ -47,19 +50,27 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
         )
     if request.trace is not None:
         raise GuestSetupError("--trace follows preview 1 calls, and a component makes none")
+    if request.network:
+        raise GuestSetupError(
+            "wasmtime's Python binding lets a component reach every host or none, not the ones that are named",
+            remedy=Remedy(RemedyKind.USE_EMBEDDED),
+        )
+    imports = [item.name for item in outline.imports]
     entry = run_interface([export.name for export in outline.exports])
     with Interrupt() as interrupt:
         session = WasmtimeSession(request, interrupt)
-        return guarded(session, lambda: _call(session, entry), why)
+        return guarded(session, lambda: _call(session, entry, imports), why)
 
 
-def _call(session: WasmtimeSession, interface: str) -> tuple[str, ...]:
+def _call(session: WasmtimeSession, interface: str, imports: Sequence[str]) -> tuple[str, ...]:
     component = _component(session)
     store = session.store()
     linker = Linker(session.engine)
     linker.add_wasip2()
     with contextlib.ExitStack() as held:
         session.set_wasi(store, held)
+        if any(name.startswith(_HTTP) for name in imports):
+            _add_http(linker, store, imports)
         with instantiating():
             instance = linker.instantiate(store, component)
         function = _run_function(instance, store, interface)
@@ -68,6 +79,17 @@ def _call(session: WasmtimeSession, interface: str) -> tuple[str, ...]:
     if isinstance(result, Variant) and result.tag == "err":
         raise ProcExit(1)
     return ()
+
+
+def _add_http(linker: Linker, store: wasmtime.Store, imports: Sequence[str]) -> None:
+    """Offers wasi:http, whose requests are all denied: no host is named."""
+    linker.add_wasi_http()
+    store.set_wasi_http()
+    linker.allow_shadowing = True
+    for name in imports:
+        if name.startswith(_HANDLER):
+            with linker.root() as root, root.add_instance(name) as handler:
+                handler.add_func("handle", lambda *_: Variant("HTTP-request-denied"))
 
 
 def _run_function(instance: Instance, store: wasmtime.Store, interface: str) -> Any:

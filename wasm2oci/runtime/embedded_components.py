@@ -21,7 +21,8 @@ from wasm2oci.runtime.request import EntryError, GuestSetupError
 from wasm2oci.runtime.streams import open_wasi
 from wasm2oci.runtime.wave import format_wave, parse_arguments, parse_call, split_call
 from wasm2oci.wasi import Interrupt, ProcExit
-from wasm2oci.wasi.preview2.functions import FUNCTIONS, RESOURCES, Preview2
+from wasm2oci.wasi.preview2.functions import FUNCTIONS, RESOURCES
+from wasm2oci.wasi.preview2.state import Preview2
 from wasm2oci.wasi.preview2.streams import NothingToWaitForError
 from wasm2oci.wasi.preview2.trace import traced
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_component"]
 
+_OFFERED: Final = "WASI 0.2 cli, io, clocks, random, filesystem and http"
 _VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.[0-9]+")
 
 
@@ -61,7 +63,7 @@ def _call(request: RunRequest, entry: str, interrupt: Interrupt) -> tuple[str, .
     limits = request.limits
     with contextlib.ExitStack() as held:
         held.enter_context(held_calls(limits))
-        state = Preview2(held.enter_context(open_wasi(request, interrupt)))
+        state = held.enter_context(Preview2(held.enter_context(open_wasi(request, interrupt))))
         store = Store(
             engine_for(request),
             request.module,
@@ -76,9 +78,7 @@ def _call(request: RunRequest, entry: str, interrupt: Interrupt) -> tuple[str, .
         try:
             instance = store.instantiate()
         except UnlinkableError as error:
-            raise GuestSetupError(
-                str(error), remedy=Remedy(RemedyKind.TRAP_MISSING, "WASI 0.2 cli, io, clocks, random and filesystem")
-            ) from error
+            raise GuestSetupError(str(error), remedy=Remedy(RemedyKind.TRAP_MISSING, _OFFERED)) from error
         function, values = _entry(request, instance, entry)
         try:
             result = function.call(*values)

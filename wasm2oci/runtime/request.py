@@ -12,6 +12,7 @@ from wasm2oci.errors import ExitCode, NotFoundError, UsageError, Wasm2OciError
 
 if TYPE_CHECKING:
     from wasm2oci.wasi import Clock, Preopen
+    from wasm2oci.wasi.network import NetworkRule
 
 __all__ = [
     "DEFAULT_MAX_MEMORY",
@@ -97,6 +98,7 @@ class RunRequest:
         environment: its environment variables; nothing is taken over from this process.
         preopens: directories it may use.
         listeners: listening sockets it may accept from, as descriptors of this process.
+        network: the hosts of the network it may reach.
         stdin: a descriptor of this process, or bytes.
         stdout: a descriptor of this process, or a function that takes bytes.
         stderr: the same.
@@ -123,6 +125,7 @@ class RunRequest:
     environment: tuple[tuple[bytes, bytes], ...] = ()
     preopens: "tuple[Preopen, ...]" = ()
     listeners: tuple[int, ...] = ()
+    network: "tuple[NetworkRule, ...]" = ()
     stdin: int | bytes = b""
     stdout: int | Callable[[bytes], object] = 1
     stderr: int | Callable[[bytes], object] = 2

@@ -34,6 +34,7 @@ def open_wasi(request: RunRequest, interrupt: Interrupt) -> Wasi:
         clock=request.clock or SystemClock(),
         waiter=SystemWaiter(interrupt),
         random=request.random,
+        network=request.network,
     )
     try:
         return Wasi(context)

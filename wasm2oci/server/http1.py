@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from wasm2oci.base import http1
 from wasm2oci.base.text import masked
 from wasm2oci.oci.http import Headers
 from wasm2oci.server.messages import Response
@@ -18,10 +19,7 @@ __all__ = ["ConnectionLimits", "HeadError", "RequestHead", "chunk_size", "head_b
 
 _REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,20}) ([!-~]+) HTTP/1\.([01])\Z")
 _VERSION: Final = re.compile(rb" HTTP/([0-9.]+)\Z")
-_FIELD_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
-_BAD_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}\Z")
-_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[ -~\t]*)?\Z")
 _ABSOLUTE: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
 _FIELDS_MAX: Final = 128
 """Each costs as much as hundreds of bytes of a value; browsers and proxies send some thirty."""
@@ -160,10 +158,10 @@ def chunk_size(line: bytes) -> int:
     Raises:
         HeadError: it is not one.
     """
-    match = _CHUNK.match(line)
-    if match is None:
+    size = http1.chunk_size(line)
+    if size is None:
         raise HeadError("chunk size is malformed")
-    return int(match.group(1), 16)
+    return size
 
 
 def head_bytes(response: Response, extra: tuple[tuple[str, str], ...]) -> bytes:
@@ -184,7 +182,7 @@ def reason(status: int) -> str:
 def _field(line: bytes) -> tuple[str, str]:
     # Split at the colon: a pattern that looks for the end of a value would try each blank in it again and again.
     name, colon, value = line.partition(b":")
-    if not colon or _FIELD_NAME.match(name) is None or _BAD_VALUE.search(line) is not None:
+    if not colon or not http1.is_field_name(name) or not http1.is_field_value(line):
         raise HeadError("header field is malformed")
     return name.decode("ascii"), value.strip(b" \t").decode("latin-1")
 

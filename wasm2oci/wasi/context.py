@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from wasm2oci.wasi.abi import ClockId
+from wasm2oci.wasi.network import NetworkRule
 from wasm2oci.wasi.streams import Sink, Source
 from wasm2oci.wasi.waiting import Waiter
 
@@ -84,6 +85,7 @@ class WasiContext:
         clock: where times come from.
         waiter: how blocking calls wait.
         random: that many bytes that cannot be predicted.
+        network: the hosts of the network that it may reach.
     """
 
     args: tuple[bytes, ...]
@@ -96,3 +98,4 @@ class WasiContext:
     waiter: Waiter
     listeners: tuple[int, ...] = ()
     random: Callable[[int], bytes] = os.urandom
+    network: tuple[NetworkRule, ...] = ()

@@ -46,6 +46,15 @@ def command(
         list[str] | None,
         Option("--dir", metavar="HOST[::GUEST][:ro]", help="A directory, under its own or another name.", title=_WORLD),
     ] = None,
+    allow_net: Annotated[
+        list[str] | None,
+        Option(
+            "--allow-net",
+            metavar="HOST[:PORT]",
+            help="A host that a component may send HTTP requests to.",
+            title=_WORLD,
+        ),
+    ] = None,
     invoke: Annotated[
         str | None,
         Option("--invoke", metavar="NAME", help="Call this function; ARGS are its typed values.", title=_WORLD),
@@ -127,6 +136,7 @@ def command(
         parse_directory,
         parse_duration,
         parse_environment,
+        parse_network,
         parse_size,
         parse_stack_size,
     )
@@ -143,6 +153,7 @@ def command(
             words,
             environment=parse_environment(env or (), env_file or (), terminal.variables),
             directories=[parse_directory(text) for text in directories or ()],
+            network=[parse_network(text) for text in allow_net or ()],
             stdin=_source(terminal.stdin),
             stdout=stderr if output.as_json else stdout,
             stderr=stderr,

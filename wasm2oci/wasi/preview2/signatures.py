@@ -33,6 +33,26 @@ _TYPES: Final = {
     "new-timestamp": "variant{no-change, now, timestamp($datetime)}",
     "directory-entry": "record{type: $descriptor-type, name: string}",
     "metadata-hash-value": "record{lower: u64, upper: u64}",
+    "method": "variant{get, head, post, put, delete, connect, options, trace, patch, other(string)}",
+    "scheme": "variant{HTTP, HTTPS, other(string)}",
+    "header-error": "variant{invalid-syntax, forbidden, immutable}",
+    "field-size": "record{field-name: option<string>, field-size: option<u32>}",
+    "http-error-code": (
+        "variant{DNS-timeout, DNS-error(record{rcode: option<string>, info-code: option<u16>}), "
+        "destination-not-found, destination-unavailable, destination-IP-prohibited, destination-IP-unroutable, "
+        "connection-refused, connection-terminated, connection-timeout, connection-read-timeout, "
+        "connection-write-timeout, connection-limit-reached, TLS-protocol-error, TLS-certificate-error, "
+        "TLS-alert-received(record{alert-id: option<u8>, alert-message: option<string>}), HTTP-request-denied, "
+        "HTTP-request-length-required, HTTP-request-body-size(option<u64>), HTTP-request-method-invalid, "
+        "HTTP-request-URI-invalid, HTTP-request-URI-too-long, HTTP-request-header-section-size(option<u32>), "
+        "HTTP-request-header-size(option<$field-size>), HTTP-request-trailer-section-size(option<u32>), "
+        "HTTP-request-trailer-size($field-size), HTTP-response-incomplete, "
+        "HTTP-response-header-section-size(option<u32>), HTTP-response-header-size($field-size), "
+        "HTTP-response-body-size(option<u64>), HTTP-response-trailer-section-size(option<u32>), "
+        "HTTP-response-trailer-size($field-size), HTTP-response-transfer-coding(option<string>), "
+        "HTTP-response-content-coding(option<string>), HTTP-response-timeout, HTTP-upgrade-failed, "
+        "HTTP-protocol-error, loop-detected, configuration-error, internal-error(option<string>)}"
+    ),
     "advice": "enum{normal, sequential, random, will-need, dont-need, no-reuse}",
 }
 _NAME: Final = re.compile(r"\$([a-z-]+)")

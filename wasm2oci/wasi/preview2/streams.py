@@ -12,10 +12,12 @@ from wasm2oci.wasi.calls.descriptors import MAX_TRANSFER
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from wasm2oci.wasi.preview2.bell import Bell
     from wasm2oci.wasi.streams import Sink, Source
     from wasm2oci.wasi.waiting import Waiter
 
 __all__ = [
+    "CHUNK",
     "FileInput",
     "FileOutput",
     "InputStream",
@@ -23,6 +25,7 @@ __all__ = [
     "NothingToWaitForError",
     "OutputStream",
     "Pollable",
+    "StreamFailedError",
     "StreamInput",
     "StreamOutput",
     "poll",
@@ -30,7 +33,7 @@ __all__ = [
 ]
 
 _CLOSED: Final = ("error", ("closed", None))
-_CHUNK: Final = 64 * 1024
+CHUNK: Final = 64 * 1024
 """Bytes that `check-write` permits."""
 
 
@@ -55,30 +58,62 @@ class IoError:
         return self.errno.name.lower()
 
 
+class StreamFailedError(Exception):
+    """A stream failed for a reason of its own.
+
+    Args:
+        error: what the guest sees.
+    """
+
+    def __init__(self, error: IoError) -> None:
+        super().__init__(error.debug())
+        self.error = error
+
+
 class Pollable:
-    """Something to wait for.
+    """Something to wait for; without any of these it is ready at once.
 
     Args:
         fd: a descriptor of the host, or None.
         writable: whether to wait until it can be written.
         deadline: a time of the monotonic clock, nanoseconds, or None.
+        ready: says whether it is; the guest's bell is rung when that changes.
     """
 
     resource = "pollable"
 
-    def __init__(self, fd: int | None = None, *, writable: bool = False, deadline: int | None = None) -> None:
+    def __init__(
+        self,
+        fd: int | None = None,
+        *,
+        writable: bool = False,
+        deadline: int | None = None,
+        ready: Callable[[], bool] | None = None,
+    ) -> None:
         self.fd = fd
         self.writable = writable
         self.deadline = deadline
+        self.ready = ready
+
+    def is_ready(self, time: int) -> bool:
+        """Whether it is ready by what is known without asking the system."""
+        if self.ready is not None:
+            return self.ready()
+        if self.deadline is not None:
+            return self.deadline <= time
+        return self.fd is None
 
 
-def poll(pollables: Sequence[Pollable], waiter: Waiter, now: Callable[[], int], *, block: bool = True) -> list[int]:
+def poll(
+    pollables: Sequence[Pollable], waiter: Waiter, now: Callable[[], int], bell: Bell, *, block: bool = True
+) -> list[int]:
     """The places of those that are ready; waits until one is.
 
     Args:
         pollables: to wait for.
         waiter: how waiting is done.
         now: the monotonic clock.
+        bell: rung by other threads when something became ready.
         block: whether to wait at all.
 
     Raises:
@@ -86,14 +121,15 @@ def poll(pollables: Sequence[Pollable], waiter: Waiter, now: Callable[[], int], 
     """
     if not pollables:
         raise NothingToWaitForError
+    rings = any(each.ready is not None for each in pollables)
     while True:
+        if rings:
+            bell.quiet()
         time = now()
-        ready = {
-            place
-            for place, each in enumerate(pollables)
-            if (each.fd is None and each.deadline is None) or (each.deadline is not None and each.deadline <= time)
-        }
+        ready = {place for place, each in enumerate(pollables) if each.is_ready(time)}
         reading = {each.fd for each in pollables if each.fd is not None and not each.writable}
+        if rings and block and not ready:
+            reading.add(bell.fileno())
         writing = {each.fd for each in pollables if each.fd is not None and each.writable}
         deadlines = [each.deadline for each in pollables if each.deadline is not None]
         timeout = 0 if ready or not block else max(0, min(deadlines) - time) if deadlines else None
@@ -120,6 +156,13 @@ class InputStream(Protocol):
 
 class OutputStream(Protocol):
     """An output stream."""
+
+    def permitted(self) -> int:
+        """Bytes that can be written without waiting.
+
+        Raises:
+            EOFError: nothing more is taken.
+        """
 
     def write(self, data: bytes) -> None:
         """Writes all of it."""
@@ -193,6 +236,10 @@ class StreamOutput:
         self._sink = sink
         self._waiter = waiter
 
+    def permitted(self) -> int:
+        """See `OutputStream.permitted`."""
+        return CHUNK
+
     def write(self, data: bytes) -> None:
         """See `OutputStream.write`."""
         while data:
@@ -221,6 +268,10 @@ class FileOutput:
         """Lets go of the file."""
         os.close(self._fd)
 
+    def permitted(self) -> int:
+        """See `OutputStream.permitted`."""
+        return CHUNK
+
     def write(self, data: bytes) -> None:
         """See `OutputStream.write`."""
         while data:
@@ -243,6 +294,8 @@ def streaming(call: Callable[..., Any]) -> Callable[..., Any]:
             return "ok", call(*values)
         except EOFError:
             return _CLOSED
+        except StreamFailedError as failed:
+            return "error", ("last-operation-failed", failed.error)
         except WasiError as error:
             return "error", ("last-operation-failed", IoError(error.errno))
         except OSError as error:
@@ -280,9 +333,9 @@ def _ended(data: bytes | None) -> bytes:
     return data
 
 
-def check_write(_stream: OutputStream) -> int:
+def check_write(stream: OutputStream) -> int:
     """`check-write`."""
-    return _CHUNK
+    return stream.permitted()
 
 
 def write(stream: OutputStream, data: bytes) -> None:
@@ -297,20 +350,20 @@ def flush(_stream: OutputStream) -> None:
 def write_zeroes(stream: OutputStream, size: int) -> None:
     """`write-zeroes` and `blocking-write-zeroes-and-flush`."""
     while size:
-        part = min(size, _CHUNK)
+        part = min(size, CHUNK)
         stream.write(bytes(part))
         size -= part
 
 
 def splice(stream: OutputStream, source: InputStream, size: int) -> int:
     """`splice`."""
-    data = read(source, min(size, _CHUNK))
+    data = read(source, min(size, CHUNK))
     stream.write(data)
     return len(data)
 
 
 def blocking_splice(stream: OutputStream, source: InputStream, size: int) -> int:
     """`blocking-splice`."""
-    data = blocking_read(source, min(size, _CHUNK))
+    data = blocking_read(source, min(size, CHUNK))
     stream.write(data)
     return len(data)

@@ -47,6 +47,8 @@ def _show(value: Any, depth: int) -> str:
         return show_bytes(value.encode("utf-8", "replace"))
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value is None:
+        return "_"
     if isinstance(value, int | float):
         return str(value)
     if depth >= _DEPTH:
