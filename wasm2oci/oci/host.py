@@ -6,15 +6,21 @@ Names are not resolved here.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
+from contextlib import suppress
 from typing import Final, Literal
 
-__all__ = ["HUB_HOSTS", "HUB_NAMESPACE", "InnerAddress", "inner_address", "is_loopback"]
+__all__ = ["HUB_HOSTS", "HUB_NAMESPACE", "InnerAddress", "inner_address", "is_loopback", "is_port", "same_form"]
 
 HUB_HOSTS: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 """The names of Docker Hub: the one that users write, the one of its credentials, and the one that answers."""
 HUB_NAMESPACE: Final = "library"
 """Where a repository of Docker Hub is whose name has no slash."""
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}\Z")
+_HTTPS: Final = ":443"
+_OTHER_HUB_HOSTS: Final = frozenset({"registry.hub.docker.com", "registry.docker.io"})
+"""Names by which Docker Hub answers or did, and that no tool writes by itself."""
 InnerAddress = Literal["loopback", "private", "link-local", "unspecified"]
 _EMBEDDING: Final = tuple(
     map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
@@ -26,6 +32,33 @@ _CLOUD: Final[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]] = (
     *map(ipaddress.IPv6Network, ("fd00:ec2::/32", "fd20:ce::/32")),
 )
 """Where clouds keep their secrets outside of the link-local networks: Oracle, Alibaba, Azure; AWS, Google."""
+
+
+def is_port(text: str) -> bool:
+    """Whether this is the number of a port in its one spelling: without a sign, and without a zero at its start."""
+    return _PORT.match(text) is not None and int(text) < 1 << 16
+
+
+def same_form(host: str) -> str:
+    """A host of a reference in the one form that all its spellings share, for what is decided by name.
+
+    It is in lower case and has no port 443; an address is written as `ipaddress` writes it, an IPv4 address in an IPv6
+    one as the former, and Docker Hub is `docker.io`. A name and its address are two hosts.
+
+    Args:
+        host: as a reference has it, with or without a port.
+    """
+    name = host.lower().removesuffix(_HTTPS)
+    if name in HUB_HOSTS or name in _OTHER_HUB_HOSTS:
+        return HUB_HOSTS[0]
+    if name.startswith("["):
+        text, _, port = name[1:].partition("]")
+        address = ipaddress.IPv6Address(text)
+        return f"{address.ipv4_mapped or f'[{address}]'}{port}"
+    text, colon, port = name.partition(":")
+    with suppress(OSError):
+        text = str(ipaddress.IPv4Address(socket.inet_aton(text)))
+    return f"{text}{colon}{port}"
 
 
 def inner_address(host: str) -> InnerAddress | None:

@@ -19,6 +19,7 @@ from typing import Final, Self
 from wasm2oci.base.text import masked
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.digest import Digest, InvalidDigestError
+from wasm2oci.oci.host import is_port
 
 __all__ = [
     "ARCHIVE_PREFIX",
@@ -324,5 +325,5 @@ def _check_host(host: str, source: str) -> None:
         if _DOMAIN.match(name) is None:
             wrong = next((i for i, char in enumerate(name) if _HOST_CHAR.match(char) is None), 0)
             raise InvalidReferenceError("registry host is malformed", source, wrong)
-    if has_port and (not port.isascii() or not port.isdigit() or len(port) > 5 or not 0 < int(port) < 65536):
+    if has_port and not is_port(port):
         raise InvalidReferenceError("port is not a number from 1 to 65535", source, len(host) - len(port))

@@ -19,9 +19,11 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from wasm2oci.errors import InvalidInputError
+from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.wire import load_object
 from wasm2oci.signing.certificates import build_chain
 from wasm2oci.signing.claim import Claim
+from wasm2oci.signing.policy import scope_of
 from wasm2oci.signing.strict import SignatureRefusedError
 
 if TYPE_CHECKING:
@@ -234,6 +236,7 @@ def _statement(entry: object) -> TrustStatement:
     scopes = _texts(entry, "registryScopes", name)
     if not scopes or ("*" in scopes and len(scopes) > 1):
         raise InvalidTrustPolicyError(f"trust policy {name!r}: registryScopes are repositories, or only '*'")
+    scopes = tuple(scope if scope == "*" else _repository(scope, name) for scope in scopes)
     verification = entry.get("signatureVerification")
     level = verification.get("level") if isinstance(verification, dict) else None
     if not isinstance(verification, dict) or not isinstance(level, str) or level not in _LEVELS:
@@ -252,6 +255,16 @@ def _statement(entry: object) -> TrustStatement:
     if level != "skip" and (not stores or identities == ()):
         raise InvalidTrustPolicyError(f"trust policy {name!r} has no trust stores or no trusted identities")
     return TrustStatement(name, scopes, actions, level == "skip", stores, identities)
+
+
+def _repository(scope: str, name: str) -> str:
+    try:
+        place = Reference.parse(scope)
+    except InvalidInputError as error:
+        raise InvalidTrustPolicyError(f"trust policy {name!r}: {scope[:120]!r}: {error.message}") from error
+    if place.identifier is not None:
+        raise InvalidTrustPolicyError(f"trust policy {name!r}: {scope[:120]!r} names more than a repository")
+    return scope_of(place.host, place.repository)
 
 
 def _texts(entry: dict[str, Any], key: str, name: str) -> tuple[str, ...]:

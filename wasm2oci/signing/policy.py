@@ -43,7 +43,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.base.toml import load_toml
 from wasm2oci.errors import InvalidInputError
-from wasm2oci.oci.host import HUB_HOSTS, HUB_NAMESPACE
+from wasm2oci.oci.host import HUB_HOSTS, HUB_NAMESPACE, same_form
+from wasm2oci.oci.reference import LAYOUT_PREFIX, LayoutReference, parse_location
 from wasm2oci.signing.keys import PublicKey
 from wasm2oci.signing.module_limits import ModuleLimits
 from wasm2oci.signing.requirement import GITHUB_ISSUER, SIGNATURE_TYPES, IdentityRequirement, KeyRequirement
@@ -51,6 +52,7 @@ from wasm2oci.signing.statement import predicate_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from wasm2oci.signing.requirement import Requirement
 
@@ -59,6 +61,7 @@ __all__ = [
     "InvalidPolicyError",
     "Policy",
     "Rule",
+    "layout_scope",
     "read_policy",
     "scope_of",
 ]
@@ -142,23 +145,29 @@ class Policy(NamedTuple):
 def scope_of(host: str, repository: str) -> str:
     """What the scopes of rules are compared with: host and repository in the one form that all spellings share.
 
-    The host is in lower case and has no port 443; Docker Hub is `docker.io`, and its short names have `library/`.
+    See `same_form` for the host; short names of Docker Hub have `library/`.
     """
-    name = host.lower().removesuffix(":443")
-    if name in HUB_HOSTS:
-        name = HUB_HOSTS[0]
-        if "/" not in repository:
-            repository = f"{HUB_NAMESPACE}/{repository}"
+    name = same_form(host)
+    if name == HUB_HOSTS[0] and "/" not in repository:
+        repository = f"{HUB_NAMESPACE}/{repository}"
     return f"{name}/{repository}"
 
 
-def read_policy(raw: bytes, source: str, read_key: Callable[[str], bytes]) -> Policy:
+def layout_scope(real_path: str) -> str:
+    """What the scopes of rules are compared with for a layout or an archive: its path without links."""
+    return LAYOUT_PREFIX + real_path
+
+
+def read_policy(
+    raw: bytes, source: str, read_key: Callable[[str], bytes], real_path: Callable[[Path], str] = str
+) -> Policy:
     """Reads a policy file.
 
     Args:
         raw: its bytes.
         source: its name, for messages.
         read_key: gives the bytes of a key file that is named relative to the policy file.
+        real_path: gives the absolute path without links of a layout that is named relative to the policy file.
 
     Raises:
         InvalidPolicyError: it is malformed.
@@ -171,15 +180,16 @@ def read_policy(raw: bytes, source: str, read_key: Callable[[str], bytes]) -> Po
         value = load_toml(raw)
     except ValueError as error:
         raise InvalidPolicyError(f"{source} is not TOML: {error}") from error
-    return _Reader(source, read_key).policy(value)
+    return _Reader(source, read_key, real_path).policy(value)
 
 
 class _Reader:
     """Reads the tables of one file, and names it in every error."""
 
-    def __init__(self, source: str, read_key: Callable[[str], bytes]) -> None:
+    def __init__(self, source: str, read_key: Callable[[str], bytes], real_path: Callable[[Path], str]) -> None:
         self._source = source
         self._read_key = read_key
+        self._real_path = real_path
 
     def policy(self, value: dict[str, Any]) -> Policy:
         self._known(value, {"version", "default", "rule"}, "the file")
@@ -225,14 +235,23 @@ class _Reader:
         body = scope.removesuffix("*")
         if "*" in body or (body != scope and body and not body.endswith("/")):
             raise self._error(f"{where}: the scope {scope!r} may have a * only for all that follows a /")
-        if not body or scope.startswith("oci-layout:"):
+        if not body:
             return scope
-        host, slash, repository = body.partition("/")
-        if not slash:
-            raise self._error(f"{where}: the scope {scope!r} names no repository; for all of a host write {scope}/*")
-        if not repository.strip("/"):
-            return scope_of(host, "x/").removesuffix("x/") + "*"
-        return scope_of(host, repository) + scope[len(body) :]
+        below = body != scope
+        # Only what a reference can name can be covered: a scope that covers nothing would weaken the policy.
+        try:
+            place = parse_location(body + "x/x" * below)
+        except InvalidInputError as error:
+            raise self._error(
+                f"{where}: the scope {scope!r} names no repository: {error.message}", error.hint
+            ) from error
+        if place.identifier is not None:
+            raise self._error(f"{where}: the scope {scope!r} names a tag or a digest; rules are for repositories")
+        if isinstance(place, LayoutReference):
+            name = layout_scope(self._real_path(place.folder.parent.parent if below else place.folder))
+            return f"{name.removesuffix('/')}/*" if below else name
+        name = scope_of(place.host, place.repository)
+        return name.removesuffix("x/x") + "*" if below else name
 
     def _requirements(
         self, entry: dict[str, Any], name: str, where: str, annotations: list[Mapping[str, str]]
@@ -347,5 +366,5 @@ class _Reader:
         if unknown is not None:
             raise self._error(f"{where} has {unknown!r}, which means nothing")
 
-    def _error(self, message: str) -> InvalidPolicyError:
-        return InvalidPolicyError(f"{self._source}: {message}")
+    def _error(self, message: str, hint: str | None = None) -> InvalidPolicyError:
+        return InvalidPolicyError(f"{self._source}: {message}", hint=hint)

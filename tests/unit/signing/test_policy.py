@@ -56,10 +56,62 @@ A, B, C = (f'kind = "key"\npath = "{name}"\n' for name in KEYS)
         ("docker.io", "hello", "docker.io/library/hello"),
         ("index.docker.io", "hello", "docker.io/library/hello"),
         ("registry-1.docker.io", "team/hello", "docker.io/team/hello"),
+        ("registry.hub.docker.com", "library/hello", "docker.io/library/hello"),
+        ("DOCKER.IO:443", "hello", "docker.io/library/hello"),
+        ("docker.io.evil.test", "hello", "docker.io.evil.test/hello"),
+        ("127.1:5000", "a", "127.0.0.1:5000/a"),
+        ("2130706433:5000", "a", "127.0.0.1:5000/a"),
+        ("0x7f.0.0.1:5000", "a", "127.0.0.1:5000/a"),
+        ("[0:0:0:0:0:0:0:1]:5000", "a", "[::1]:5000/a"),
+        ("[::FFFF:127.0.0.1]:5000", "a", "127.0.0.1:5000/a"),
     ],
 )
 def test_every_spelling_of_a_repository_has_one_scope(host: str, repository: str, scope: str) -> None:
     assert scope_of(host, repository) == scope
+
+
+@pytest.mark.parametrize(
+    ("scope", "read"),
+    [
+        ("GHCR.IO:443/team/*", "ghcr.io/team/*"),
+        ("index.docker.io/*", "docker.io/*"),
+        ("index.docker.io/hello", "docker.io/library/hello"),
+        ("[0:0:0:0:0:0:0:1]:5000/*", "[::1]:5000/*"),
+        ("oci-layout:/srv/layouts/*", "oci-layout:/srv/layouts/*"),
+        ("oci-archive:/srv/backup.tar", "oci-layout:/srv/backup.tar"),
+        ("oci-layout:/*", "oci-layout:/*"),
+    ],
+)
+def test_a_scope_is_read_in_the_form_of_the_repositories_it_covers(scope: str, read: str) -> None:
+    assert policy(f'[[rule]]\nscope = "{scope}"\n[[rule.all_of]]\n{A}').rules[0].scope == read
+
+
+@pytest.mark.parametrize(
+    ("scope", "sentence"),
+    [
+        ("ghcr.io/Acme/*", "repository name is malformed"),
+        ("ghcr.io/acme/app:1.2", "names a tag or a digest"),
+        (f"ghcr.io/acme/app@sha256:{'a' * 64}", "names a tag or a digest"),
+        ("https://ghcr.io/acme/*", "no scheme"),
+        ("oci://ghcr.io/acme/*", "no scheme"),
+        ("acme/app", "not a registry host"),
+        ("acme/*", "not a registry host"),
+        ("/*", "not a registry host"),
+        ("ghcr.io//acme/*", "repository name is malformed"),
+        ("ghcr.io/acme//*", "repository name is malformed"),
+        ("ghcr.io/acme/", "repository name is malformed"),
+        ("ghcr.io/acme/app ", "repository name is malformed"),
+        ("ghcr.io/\u0430cme/*", "repository name is malformed"),
+        ("ghcr.io./acme/*", "host is malformed"),
+        ("ghcr.io:0443/acme/*", "port is not"),
+        ("ghcr.io/acme/**", "only for all that follows"),
+        ("oci-layout:/srv/app:v1", "names a tag or a digest"),
+    ],
+)
+def test_a_scope_that_covers_nothing_is_refused(scope: str, sentence: str) -> None:
+    """Such a rule would look as if it protects, and artifacts would be used unsigned."""
+    with pytest.raises(InvalidPolicyError, match=sentence):
+        policy(f'[[rule]]\nscope = "{scope}"\n[[rule.all_of]]\n{A}')
 
 
 RULES = "".join(
