@@ -7,6 +7,7 @@ uses the artifact waits for the verdict first.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -19,7 +20,15 @@ from wasm2oci.operations.pending import Pending
 from wasm2oci.packager.annotations import parse_annotation
 from wasm2oci.signing.decision import decide, decide_default
 from wasm2oci.signing.keyless import Keyless
-from wasm2oci.signing.policy import POLICY_MAX, REQUIRE, WARN, Rule, read_policy, scope_of
+from wasm2oci.signing.policy import (
+    POLICY_MAX,
+    REQUIRE,
+    WARN,
+    Rule,
+    layout_scope,
+    read_policy,
+    scope_of,
+)
 from wasm2oci.signing.requirement import SIGNATURE_TYPES, IdentityRequirement, KeyRequirement, Verifier
 from wasm2oci.signing.statement import predicate_type
 from wasm2oci.signing.trusted_root import read_trusted_root
@@ -255,7 +264,7 @@ def scope_name(location: Location) -> str:
     """What scopes are compared with."""
     if isinstance(location, Reference):
         return scope_of(location.host, location.repository)
-    return f"oci-layout:{location.folder.absolute()}"
+    return layout_scope(os.path.realpath(location.folder))
 
 
 def _refusal(
@@ -298,8 +307,11 @@ def _load_policy(path: Path, environment: Environment) -> Policy:
     def read_key(name: str) -> bytes:
         return read_key_bytes(name if name.startswith("env://") else str(path.parent / name), environment)
 
+    def real_path(layout: Path) -> str:
+        return os.path.realpath(path.parent / layout)
+
     try:
-        return read_policy(read_limited(path, POLICY_MAX), str(path), read_key)
+        return read_policy(read_limited(path, POLICY_MAX), str(path), read_key, real_path)
     except Wasm2OciError as error:
         if str(path) not in error.message:
             error.message = f"{path}: {error.message}"

@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
-
 from wasm2oci.base.files import local_errors
 from wasm2oci.base.homes import config_home
 from wasm2oci.base.probe import has_file, is_folder
@@ -18,6 +16,7 @@ from wasm2oci.base.reading import read_found
 from wasm2oci.errors import NotFoundError
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.guard import NotSignedError, SignaturesRefusedError, scope_name
+from wasm2oci.signing.certificates import load_certificate, load_pem_chain
 from wasm2oci.signing.decision import RejectedCandidate
 from wasm2oci.signing.notation import COSE_TYPE, read_signature
 from wasm2oci.signing.notation_trust import InvalidTrustPolicyError, read_trust_policy
@@ -25,6 +24,8 @@ from wasm2oci.signing.strict import SignatureRefusedError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cryptography import x509
 
     from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
@@ -110,10 +111,10 @@ def _certificates(folder: Path, store: str) -> list[x509.Certificate]:
         raw = _read(path)
         try:
             if raw.startswith(b"-----"):
-                found += x509.load_pem_x509_certificates(raw)
+                found += load_pem_chain(raw.decode("ascii", "replace"), str(path))
             else:
-                found.append(x509.load_der_x509_certificate(raw))
-        except ValueError as error:
+                found.append(load_certificate(raw, str(path)))
+        except SignatureRefusedError as error:
             raise InvalidTrustPolicyError(f"{path} is not a certificate") from error
     return found
 
