@@ -79,12 +79,14 @@ class Keyless:
             raise SignatureRefusedError("the bundle was signed with a key, not with a certificate")
         leaf = load_certificate(bundle.certificate, "the certificate of the bundle")
         try:
-            kind, payload = self._verifier.verify_dsse(SigstoreBundle.from_json(bundle.raw), _AnyIdentity())
+            read = SigstoreBundle.from_json(bundle.raw)
+            kind, payload = self._verifier.verify_dsse(read, _AnyIdentity())
         except (Error, ValueError, TypeError, KeyError) as error:
             # The library raises ValueError of several kinds for damaged material.
             raise SignatureRefusedError(f"the bundle does not verify: {error_line(error)}") from error
         if kind != PAYLOAD_TYPE or payload != bundle.envelope.payload:
             raise SignatureRefusedError("what was signed is not a statement")
+        self._check_reading(bundle, leaf, read.signing_certificate)
         return Signer(read_statement(payload).about(subject, "bundle"), identity=identity(leaf))
 
     def verify_message(self, bundle: Bundle, message: bytes) -> Identity:
@@ -103,10 +105,19 @@ class Keyless:
             raise SignatureRefusedError("the bundle does not hold the signature of a file with a certificate")
         leaf = load_certificate(bundle.certificate, "the certificate of the bundle")
         try:
-            self._verifier.verify_artifact(message, SigstoreBundle.from_json(bundle.raw), _AnyIdentity())
+            read = SigstoreBundle.from_json(bundle.raw)
+            self._verifier.verify_artifact(message, read, _AnyIdentity())
         except (Error, ValueError, TypeError, KeyError) as error:
             raise SignatureRefusedError(f"the bundle does not verify: {error_line(error)}") from error
+        self._check_reading(bundle, leaf, read.signing_certificate)
         return identity(leaf)
+
+    def _check_reading(self, bundle: Bundle, leaf: Certificate, verified: Certificate) -> None:
+        """What the library leaves out: that it read the same certificate as we did, and when a log was trusted."""
+        if verified != leaf:
+            raise SignatureRefusedError("the bundle can be read in two ways: it holds two certificates")
+        for entry in bundle.entries:
+            entry.check_time(self._root.logs)
 
     def verify_simple(self, payload: bytes, layer: Descriptor, subject: Digest) -> Signer:
         """Checks a legacy signature with a certificate.

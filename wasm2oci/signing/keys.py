@@ -69,6 +69,8 @@ class PublicKey:
         """
         if b"PRIVATE KEY-----" in pem:
             raise InvalidKeyError("this is a private key; a public key is needed", hint="wasm2oci key public KEY")
+        if pem.count(b"-----BEGIN ") > 1:  # only the first would be used, and nothing would say so
+            raise InvalidKeyError("there are several keys or certificates in the file, not one public key")
         try:
             return cls._known(serialization.load_pem_public_key(pem))
         except UnsupportedAlgorithm as error:

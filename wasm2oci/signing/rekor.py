@@ -105,18 +105,26 @@ class LogEntry(NamedTuple):
         Raises:
             SignatureRefusedError: the log is not trusted, or its proof does not hold.
         """
+        log = self.check_time(logs)
+        if self.promise is None and self.proof is None:
+            raise SignatureRefusedError(f"{_WHAT} comes without a proof that the log has it")
+        if self.promise is not None and not _verifies(log.key, self.promise, self._promised()):
+            raise SignatureRefusedError(f"the signed timestamp of {_WHAT} is not by the log")
+        if self.proof is not None:
+            _check_proof(self.proof, self.body, log)
+
+    def check_time(self, logs: Iterable[Log]) -> Log:
+        """The log of the entry, which was trusted when it signed the entry's time; without such a time, at any time.
+
+        Raises:
+            SignatureRefusedError: the log is not trusted, or was not then.
+        """
         log = next((one for one in logs if one.id == self.log_id), None)
         if log is None:
             raise SignatureRefusedError(f"{_WHAT} is of a log that is not trusted: {self.log_id.hex()[:12]}")
-        if self.promise is None and self.proof is None:
-            raise SignatureRefusedError(f"{_WHAT} comes without a proof that the log has it")
-        if self.promise is not None:
-            if not log.trusted_at(self.time):
-                raise SignatureRefusedError(f"{_WHAT} was made when its log was not trusted")
-            if not _verifies(log.key, self.promise, self._promised()):
-                raise SignatureRefusedError(f"the signed timestamp of {_WHAT} is not by the log")
-        if self.proof is not None:
-            _check_proof(self.proof, self.body, log)
+        if self.promise is not None and not log.trusted_at(self.time):
+            raise SignatureRefusedError(f"{_WHAT} was made when its log was not trusted")
+        return log
 
     def _promised(self) -> bytes:
         value = {

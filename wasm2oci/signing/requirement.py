@@ -148,6 +148,8 @@ class IdentityRequirement:
 
     def _is_repository(self, found: str) -> bool:
         wanted = self.repository or ""
+        if not found.isascii():  # a letter of another script may have a Latin one as its lower case
+            return False
         if wanted.endswith("/"):
             return found.lower().startswith(wanted.lower()) and found.count("/") == wanted.count("/")
         return found.lower() == wanted.lower()

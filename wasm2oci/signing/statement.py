@@ -6,6 +6,7 @@ Spec: in-toto attestation framework, spec/v1/statement.md; cosign, specs/BUNDLE_
 from __future__ import annotations
 
 import json
+import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -43,6 +44,8 @@ COSIGN_SIGNATURE: Final = "https://sigstore.dev/cosign/sign/v1"
 _V1: Final = "https://in-toto.io/Statement/v1"
 _V01: Final = "https://in-toto.io/Statement/v0.1"
 SUBJECTS_MAX: Final = 1024
+_VERSION: Final = re.compile(r"v[0-9]{1,4}(?:\.[0-9]{1,4}){0,3}\Z")
+_VERSIONED: Final = re.compile(r"/v[0-9.]{1,16}\Z")
 
 PREDICATE_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -65,27 +68,27 @@ class Statement(NamedTuple):
     """A statement, as it was signed.
 
     Args:
-        digests: of each subject, algorithm -> hex.
-        annotations: of the first subject.
+        subjects: digests (algorithm -> hex) and annotations of each.
         predicate_type: a URI.
         predicate: as decoded from JSON; None if there is none.
     """
 
-    digests: tuple[Mapping[str, str], ...]
-    annotations: Mapping[str, str]
+    subjects: tuple[tuple[Mapping[str, str], Mapping[str, str]], ...]
     predicate_type: str
     predicate: object
 
     def about(self, subject: Digest, format_: str) -> Claim:
-        """The claim about this manifest.
+        """The claim about this manifest, with the annotations of the subject that is this manifest.
 
         Raises:
             SignatureRefusedError: the statement is about something else.
         """
-        if not any(digests.get(subject.algorithm) == subject.encoded for digests in self.digests):
-            shown = ", ".join(f"{name}:{text}" for name, text in list(self.digests[0].items())[:1])
-            raise SignatureRefusedError(f"the statement is about another artifact: {shown[:120]!r}, not {subject}")
-        return Claim(format_, subject, self.predicate_type, self.annotations, self.predicate)
+        for digests, texts in self.subjects:
+            if digests.get(subject.algorithm) == subject.encoded:
+                return Claim(format_, subject, self.predicate_type, texts, self.predicate)
+        name, text = next(iter(self.subjects[0][0].items()))
+        shown = f"{name}:{text}"[:120]
+        raise SignatureRefusedError(f"the statement is about another artifact: {shown!r}, not {subject}")
 
 
 def predicate_type(name: str) -> str:
@@ -94,8 +97,12 @@ def predicate_type(name: str) -> str:
 
 
 def matches_type(found: str, wanted: str) -> bool:
-    """Whether a predicate type is the wanted one, or a version of it (`https://cyclonedx.org/bom/v1.5`)."""
-    return found == wanted or (found.startswith(wanted.rstrip("/") + "/v") and found != wanted)
+    """Whether a predicate type is the wanted one, or a version of it (`https://cyclonedx.org/bom/v1.5`).
+
+    A type that ends in a version itself (`https://slsa.dev/provenance/v1`) has no versions below it.
+    """
+    version = found.removeprefix(wanted.rstrip("/") + "/")
+    return found == wanted or (_VERSION.match(version) is not None and _VERSIONED.search(wanted) is None)
 
 
 def signature_statement(subject: Digest, annotations: Mapping[str, str]) -> bytes:
@@ -152,15 +159,18 @@ def read_statement(raw: bytes) -> Statement:
     subjects = list_field(value, "subject", what)
     if not 1 <= len(subjects) <= SUBJECTS_MAX:
         raise MalformedSignatureError(f"{what} has {len(subjects)} subjects; 1 to {SUBJECTS_MAX} can be read")
-    digests = []
-    for entry in subjects:
-        digest = entry.get("digest") if isinstance(entry, dict) else None
-        if not isinstance(digest, dict) or not digest or not all(isinstance(one, str) for one in digest.values()):
-            raise MalformedSignatureError(f"a subject of {what} has no digest")
-        digests.append(MappingProxyType(digest))
-    annotations = subjects[0].get("annotations") or {}
+    found = tuple(_subject(entry, what) for entry in subjects)
+    return Statement(found, text_field(value, "predicateType", what), value.get("predicate"))
+
+
+def _subject(entry: object, what: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    digest = entry.get("digest") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or not isinstance(digest, dict) or not digest:
+        raise MalformedSignatureError(f"a subject of {what} has no digest")
+    if not all(isinstance(one, str) for one in digest.values()):
+        raise MalformedSignatureError(f"a digest in {what} is not text")
+    annotations = entry.get("annotations") or {}
     if not isinstance(annotations, dict):
         raise MalformedSignatureError(f"annotations of {what} are not an object")
     texts = {name: text for name, text in annotations.items() if isinstance(text, str)}
-    type_ = text_field(value, "predicateType", what)
-    return Statement(tuple(digests), MappingProxyType(texts), type_, value.get("predicate"))
+    return MappingProxyType(digest), MappingProxyType(texts)
