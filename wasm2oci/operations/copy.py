@@ -9,6 +9,7 @@ from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.content.target import open_manifest
 from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UnsupportedError, UsageError
 from wasm2oci.oci.descriptor import Descriptor
+from wasm2oci.oci.manifest import Index
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.names import pinned, tagged
 from wasm2oci.operations.resolve import entry_for
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from wasm2oci.content.copy import CopyResult
     from wasm2oci.content.progress import Progress
     from wasm2oci.content.target import ReadTarget, Target
+    from wasm2oci.errors import Wasm2OciError
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location, Name
     from wasm2oci.operations.environment import Environment, Places
@@ -225,24 +227,41 @@ def warn_of_unlisted(results: "Sequence[CopyResult]", environment: "Environment"
 
 
 def check_source(guard: "Guard | None", places: "Places", location: "Location", root: Descriptor) -> None:
-    """See that an artifact may be used.
+    """See that an artifact may be used: whose it is, and what each of its modules does, for each platform.
 
     Raises:
-        IntegrityError: a signature that is asked for is missing.
+        IntegrityError: a signature that is asked for is missing, or a module is not allowed.
         Wasm2OciError: it cannot be read.
     """
     if guard is None:
         return
     guard.begin(places, location, root).wait()
     if guard.limits_modules(location):
-        from wasm2oci.packager.recognise import recognise
+        _check_modules(guard, places.read(location), location, root)
 
+
+def _check_modules(guard: "Guard", source: "ReadTarget", location: "Location", root: Descriptor) -> None:
+    from wasm2oci.content.graph import explore
+    from wasm2oci.packager.choice import NoModuleError
+    from wasm2oci.packager.recognise import recognise
+
+    without: Wasm2OciError | None = None
+    looked = False
+    for node in explore(source, root).manifests:
+        if isinstance(node.document, Index):
+            continue
         try:
-            found = recognise(places.read(location), root)
+            module = recognise(source, node.descriptor).read()
+        except NoModuleError as error:  # an attestation beside the modules of an index
+            without = error
         except (InvalidInputError, UnsupportedError) as error:
             guard.check_no_module(location, error)
+            looked = True
         else:
-            guard.check_module(location, found.read())
+            guard.check_module(location, module)
+            looked = True
+    if not looked:
+        guard.check_no_module(location, without or NoModuleError("the index is empty"))
 
 
 def _check_credentials(request: CopyRequest, environment: "Environment") -> None:
