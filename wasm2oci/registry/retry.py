@@ -8,10 +8,13 @@ doubles each time, with full jitter, unless the registry says itself how long to
 
 from typing import Final, NamedTuple
 
-__all__ = ["RETRIED_STATUSES", "SILENCE", "RetryPolicy", "is_retried", "retry_after"]
+__all__ = ["RATE", "RETRIED_STATUSES", "SILENCE", "RetryPolicy", "is_retried", "retry_after"]
 
 SILENCE: Final = 2.0
 """Seconds of waiting after which the user is shown what is waited for."""
+
+RATE: Final = 1024.0
+"""Bytes a second that a body has to reach on average, both ways, after the time that one piece of it may take."""
 
 RETRIED_STATUSES: Final = frozenset({408, 425, 429})
 

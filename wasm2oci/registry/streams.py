@@ -2,7 +2,9 @@
 
 httpcore bounds the time between two pieces of an answer, and not their number: a head of a byte each minute, or without
 end (`103 Early Hints` again and again), would be read for ever. So the sender of a request says what its head may cost
-(`head_budget`), and every piece that is received on that thread meanwhile is charged to it.
+(`head_budget`), and every piece that is received on that thread meanwhile is charged to it. The reader of a body says
+how long a piece of it may take with all that is not content (`received_within`), and what is sent has to be taken at
+`retry.RATE`.
 
 Imported with httpcore, and only then.
 """
@@ -12,13 +14,15 @@ from __future__ import annotations
 import selectors
 import ssl
 import threading
+import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpcore
 
 from wasm2oci.registry.dial import Dialed
-from wasm2oci.registry.retry import SILENCE
+from wasm2oci.registry.retry import RATE, SILENCE
 
 if TYPE_CHECKING:
     import socket
@@ -27,18 +31,22 @@ if TYPE_CHECKING:
     from wasm2oci.base.budget import Budget
     from wasm2oci.registry.dial import Dialer
 
-__all__ = ["Backend", "CountingBackend", "head_budget"]
+__all__ = ["Backend", "CountingBackend", "head_budget", "received_within"]
 
 T = TypeVar("T")
 _PIECE: Final = 256 * 1024
 """Bytes that are received at once; httpcore asks for 64 KiB, which makes four times as many steps of a large blob."""
 
 
-class _Reading(threading.local):
-    """The budget of the answer that this thread waits for."""
+class _Exchange(threading.local):
+    """The budget of the answer that this thread waits for, and what it sent and waited for that."""
 
     begin: Callable[[], Budget] | None = None
     budget: Budget | None = None
+    until: float | None = None
+    sent: int = 0
+    waited: float = 0.0
+    clock: Callable[[], float] = staticmethod(time.monotonic)
 
     def current(self) -> Budget | None:
         """It begins with the first piece: sending a large body may take long before."""
@@ -46,8 +54,18 @@ class _Reading(threading.local):
             self.budget = self.begin()
         return self.budget
 
+    def send(self, send: Callable[[], int], timeout: float | None) -> int:
+        """How many bytes are sent at once. Raises `TimeoutError` when the peer takes all of them too slowly."""
+        begun = self.clock()
+        count = send()
+        self.sent += count
+        self.waited += self.clock() - begun
+        if timeout is not None and self.waited > timeout + self.sent / RATE:
+            raise TimeoutError("what is sent is taken too slowly")
+        return count
 
-_reading: Final = _Reading()
+
+_exchange: Final = _Exchange()
 
 
 class CountingBackend(httpcore.SyncBackend):
@@ -75,7 +93,16 @@ class _Counted(httpcore.NetworkStream):
         return _charged(lambda seconds: self._stream.read(max_bytes, seconds), timeout)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, timeout)
+        view = memoryview(buffer)
+
+        def send() -> int:
+            piece = view[:_PIECE]
+            self._stream.write(piece, timeout)  # type: ignore[arg-type]  # it slices and sends
+            return len(piece)
+
+        with _renamed(httpcore.WriteTimeout, httpcore.WriteError):
+            while view:
+                view = view[_exchange.send(send, timeout) :]
 
     def close(self) -> None:
         self._stream.close()
@@ -145,7 +172,7 @@ class _Stream(httpcore.NetworkStream):
         with _renamed(httpcore.WriteTimeout, httpcore.WriteError):
             self._socket.settimeout(timeout)
             while view:
-                view = view[self._socket.send(view) :]
+                view = view[_exchange.send(partial(self._socket.send, view), timeout) :]
 
     def close(self) -> None:
         self._socket.close()
@@ -188,8 +215,10 @@ class _Stream(httpcore.NetworkStream):
 
 def _charged(receive: Callable[[float | None], bytes], timeout: float | None) -> bytes:
     """What is received within this time and that of the head's budget, charged to the budget where there is one."""
-    budget = _reading.current()
+    budget = _exchange.current()
     left = None if budget is None else budget.left()
+    if _exchange.until is not None:
+        left = _exchange.until - time.monotonic()
     if left is not None:
         timeout = left if timeout is None else min(timeout, left)
     data = receive(timeout if timeout is None else max(timeout, 0.001))
@@ -206,17 +235,28 @@ def _readable(connection: socket.socket) -> bool:
 
 
 @contextmanager
-def head_budget(begin: Callable[[], Budget]) -> Iterator[None]:
+def head_budget(begin: Callable[[], Budget], clock: Callable[[], float]) -> Iterator[None]:
     """Charge what is received on this thread while the block runs, from its first piece on.
 
     Args:
         begin: makes the budget.
+        clock: seconds that only grow, for what is sent.
     """
-    _reading.begin = begin
+    _exchange.begin, _exchange.sent, _exchange.waited, _exchange.clock = begin, 0, 0.0, clock
     try:
         yield
     finally:
-        _reading.begin = _reading.budget = None
+        _exchange.begin = _exchange.budget = None
+
+
+@contextmanager
+def received_within(seconds: float) -> Iterator[None]:
+    """Let all that is received on this thread while the block runs take so long together."""
+    _exchange.until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _exchange.until = None
 
 
 @contextmanager

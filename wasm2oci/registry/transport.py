@@ -20,6 +20,7 @@ from wasm2oci.registry.dial import Dialer
 from wasm2oci.registry.messages import Request, Response
 from wasm2oci.registry.problems import ResponseError, TimedOutError
 from wasm2oci.registry.proxies import parse_proxy, proxy_for
+from wasm2oci.registry.retry import RATE
 from wasm2oci.registry.tls import TlsSettings, build_context
 from wasm2oci.registry.urls import Origin, is_literal, reachable
 
@@ -34,8 +35,6 @@ __all__ = ["HttpTransport"]
 _HEAD_MAX: Final = 1 << 20
 """Bytes that are received until a head is whole, the first of its body and all informational answers included."""
 _HEADS: Final = 5
-_RATE: Final = 1024.0
-"""Bytes a second that a body has to reach on average, after the time that one piece of it may take."""
 _KEPT_ALIVE: Final = 30.0
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 """Methods whose requests have a body, be it an empty one (RFC 9110, section 8.6)."""
@@ -48,8 +47,7 @@ class HttpTransport:
         tls: what to trust and show.
         environ: for the proxy variables.
         connect_timeout: seconds until a connection is made.
-        read_timeout: seconds between two pieces of an answer, and between two pieces that are sent; five times that
-            for a head.
+        read_timeout: seconds for a piece of an answer, and for a piece that is sent; five times that for a head.
         clock: seconds that only grow.
         resolve: the addresses of a host's name; the system's if None.
         waiting: called with a host that is waited for longer than `retry.SILENCE`; perhaps more than once.
@@ -117,7 +115,7 @@ class HttpTransport:
             )
 
         try:
-            with head_budget(head):
+            with head_budget(head, self._clock):
                 if origin.host == home.host:
                     answer = pool.handle_request(self._outgoing(request, origin))
                 else:
@@ -256,7 +254,8 @@ class HttpTransport:
 class _Incoming:
     """A response's body, with httpcore's errors made ours where the bytes are consumed.
 
-    It has to come steadily: only the time that is spent waiting for it counts.
+    It has to come steadily: only the time that is spent waiting for it counts. What stands between two pieces of it
+    (sizes of chunks, their extensions, trailers) belongs to the piece that follows.
     """
 
     __slots__ = ("_clock", "_closed", "_grace", "_origin", "_stream", "_within")
@@ -272,6 +271,7 @@ class _Incoming:
     def __iter__(self) -> "Iterator[bytes]":
         if self._closed:  # the library would look for an end that never comes
             return
+        from wasm2oci.registry.streams import received_within
         from wasm2oci.registry.transport_errors import TRANSPORT_ERRORS, translated
 
         # No size is asked for: cutting pieces again would copy every byte once more.
@@ -280,14 +280,15 @@ class _Incoming:
         while True:
             begun = self._clock()
             try:
-                piece = next(pieces, None)
+                with received_within(self._grace):
+                    piece = next(pieces, None)
             except TRANSPORT_ERRORS as error:
                 raise translated(error, self._origin) from error
             if piece is None:
                 return
             waited += self._clock() - begun
             received += len(piece)
-            if waited > self._grace + received / _RATE or (self._within is not None and waited > self._within):
+            if waited > self._grace + received / RATE or (self._within is not None and waited > self._within):
                 where = self._origin.authority
                 raise TimedOutError(f"{where}: an answer comes too slowly: {received:,} bytes in {waited:.0f} s")
             yield piece

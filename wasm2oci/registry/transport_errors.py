@@ -75,6 +75,8 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
     if isinstance(error, httpcore.TimeoutException):
         if isinstance(error, httpcore.ConnectTimeout):
             return TimedOutError(f"{where}: no connection in time", hint=_connect_hint([], origin, proxied=proxied))
+        if isinstance(error, httpcore.WriteTimeout):
+            return TimedOutError(f"{where}: it takes too slowly what is sent")
         return TimedOutError(f"{where}: no answer in time")
     if secure is not None and isinstance(error, httpcore.ConnectError | ssl.SSLError):
         reason = getattr(secure, "reason", None) or str(secure)

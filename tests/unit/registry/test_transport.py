@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpcore
 import pytest
@@ -689,6 +689,60 @@ def test_a_body_that_drips_ends(within: float | None) -> None:
         transport.close()
     # 1 KiB/s, after the 60 s that one piece may take; or what all of it may take.
     assert now < (400 if within is None else 200)
+
+
+CHUNKED: Final = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        (b"", b"0"),
+        (b"5;", b"a"),
+        (b'5;a="', b"\\"),
+        (b"1;x=y\r\na\r\n5;", b"a"),
+        (b"2\r\nab\r\n0\r\n", b"x: y\r\n"),
+        (b"2\r\nab\r\n0\r\nX: ", b"a"),
+    ],
+)
+def test_what_is_between_the_pieces_of_a_body_ends(first: bytes, piece: bytes) -> None:
+    """A size of a chunk, its extension or a trailer at a byte a second was read for weeks."""
+    with dripping(CHUNKED + first, piece, 0.05) as address:
+        transport = HttpTransport(TlsSettings(), {}, read_timeout=0.2)
+        origin = Origin.at("http", address)
+        response = transport.send(Request("GET", f"http://{address}/v2/"), home=origin)
+        with pytest.raises(ExchangeError):
+            list(response.stream)
+        response.close()
+        transport.close()
+
+
+class OneByOne:
+    """A body that is sent in a hundred pieces."""
+
+    size = 100
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"a"] * self.size)
+
+
+def test_a_registry_that_takes_an_upload_a_byte_at_a_time_is_given_up() -> None:
+    now = 0.0
+
+    def clock() -> float:
+        nonlocal now
+        now += 10.0  # each look, so each piece takes 10 s
+        return now
+
+    with registry_server() as registry:
+        transport = HttpTransport(TlsSettings(), {}, read_timeout=60, clock=clock)
+        origin = Origin.at("http", registry.address)
+        headers = {"Content-Length": str(OneByOne.size)}
+        request = Request("POST", f"{registry.url}/v2/a/blobs/uploads/", headers, OneByOne())
+        with pytest.raises(TimedOutError, match="too slowly"):
+            transport.send(request, home=origin)
+        transport.close()
+    assert now < 300
 
 
 def test_a_reader_that_takes_its_time_is_not_a_slow_registry() -> None:
