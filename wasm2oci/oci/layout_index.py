@@ -4,6 +4,8 @@ An entry is a descriptor, and its annotation `org.opencontainers.image.ref.name`
 has one entry for each of its names, or one without a name. What other tools wrote stays: fields, annotations, entries
 that are not descriptors, names that are not tags.
 
+A server keeps the document between changes, and an entry that stays is neither looked into nor encoded again.
+
 Spec: image-spec, image-layout.md, index.json file; annotations.md.
 """
 
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from copy import copy
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from wasm2oci.errors import InvalidInputError
@@ -41,11 +44,43 @@ class LayoutEntry(NamedTuple):
     name: str | None
 
 
+class _Entry:
+    """One entry as it is written, with what is asked of it again and again."""
+
+    __slots__ = ("_text", "digest", "name", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.digest = _digest(value)
+        self.name = _name(value)
+        self._text: str | None = None
+
+    @property
+    def text(self) -> str:
+        """Its JSON."""
+        if self._text is None:
+            self._text = _encoded(self.value)
+        return self._text
+
+    def renamed(self, name: str | None) -> _Entry:
+        """The entry under another name, or without one."""
+        return _Entry(_named(self.value, name))
+
+
 class LayoutIndex:
-    """The document. Changes are made to this object; `encode` gives the bytes to write."""
+    """The document. Changes are made to this object; `encode` gives the bytes to write.
+
+    Args:
+        document: all of it; its `manifests` is a list.
+    """
 
     def __init__(self, document: dict[str, Any]) -> None:
         self._document = document
+        self._entries = [_Entry(value) for value in document["manifests"]]
+
+    def __len__(self) -> int:
+        """How many entries there are."""
+        return len(self._entries)
 
     @classmethod
     def empty(cls) -> Self:
@@ -74,11 +109,18 @@ class LayoutIndex:
 
     def encode(self) -> bytes:
         """The bytes of `index.json`."""
-        return json.dumps(self._document, separators=(",", ":"), ensure_ascii=False).encode()
+        entries = f"[{','.join([entry.text for entry in self._entries])}]"
+        members = [
+            f"{_encoded(key)}:{entries if key == 'manifests' else _encoded(value)}"
+            for key, value in self._document.items()
+        ]
+        return f"{{{','.join(members)}}}".encode()
 
     def copy(self) -> LayoutIndex:
         """Another one with the same entries; changing one does not change the other."""
-        return LayoutIndex(dict(self._document))
+        other = copy(self)
+        other._entries = list(self._entries)  # noqa: SLF001 - of this class
+        return other
 
     @property
     def entries(self) -> list[LayoutEntry]:
@@ -86,10 +128,10 @@ class LayoutIndex:
         found: list[LayoutEntry] = []
         for entry in self._entries:
             try:
-                said = Descriptor.from_json(entry)
+                said = Descriptor.from_json(entry.value)
             except InvalidInputError:
                 continue
-            found.append(LayoutEntry(Descriptor(said.media_type, said.digest, said.size), _name(entry)))
+            found.append(LayoutEntry(Descriptor(said.media_type, said.digest, said.size), entry.name))
         return found
 
     def put(self, descriptor: Descriptor, tags: Iterable[str] = (), contained: Iterable[Digest] = ()) -> None:
@@ -100,74 +142,71 @@ class LayoutIndex:
             tags: its further names; without any it is listed once in all.
             contained: manifests that are found through this one from now on: their entries without a name go.
         """
-        plain = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size).to_json()
+        plain = _Entry(Descriptor(descriptor.media_type, descriptor.digest, descriptor.size).to_json())
         inside = {str(digest) for digest in contained}
         wanted = dict.fromkeys(tags)
-        entries: list[Any] = []
+        entries: list[_Entry] = []
         names: set[str | None] = set()
         unnamed: deque[int] = deque()
         # One pass for all tags: a client may send dozens at once, to a repository with very many.
         for entry in self._entries:
-            digest, name = _digest(entry), _name(entry)
-            if digest in inside and name is None:
+            if entry.name is None and entry.digest in inside:
                 continue
-            if digest == plain["digest"]:
-                names.add(name)
-                if name is None:
+            if entry.digest == plain.digest:
+                names.add(entry.name)
+                if entry.name is None:
                     unnamed.append(len(entries))
-            elif name in wanted:
-                entry = _named(entry, None)  # noqa: PLW2901 - the same entry, without the name
+            elif entry.name in wanted:
+                entry = entry.renamed(None)  # noqa: PLW2901 - the same entry, without the name
             entries.append(entry)
         for tag in wanted:
             if tag in names:
                 continue
             if unnamed:  # an entry without a name takes it, with all that another tool wrote there
                 at = unnamed.popleft()
-                entries[at] = _named(entries[at], tag)
+                entries[at] = entries[at].renamed(tag)
             else:
-                entries.append(_named(plain, tag))
+                entries.append(plain.renamed(tag))
         if not wanted and not names:
             entries.append(plain)
         self._store(entries)
 
     def equals(self, other: LayoutIndex) -> bool:
-        """Whether both say the same; quick where most entries are shared."""
-        return self._document == other._document
+        """Whether both list the same; quick where most entries are shared."""
+        return [entry.value for entry in self._entries] == [entry.value for entry in other._entries]
 
     def untag(self, name: str) -> bool:
         """Take a name away; its manifest stays listed. False when nothing has this name."""
-        found = any(_name(entry) == name for entry in self._entries)
-        self._store([_named(entry, None) if _name(entry) == name else entry for entry in self._entries])
+        found = any(entry.name == name for entry in self._entries)
+        self._store([entry.renamed(None) if entry.name == name else entry for entry in self._entries])
         return found
 
     def remove(self, digest: Digest) -> bool:
         """Take a manifest away with all its names; False when it is not listed."""
-        before = self._entries
-        self._document["manifests"] = [entry for entry in before if _digest(entry) != str(digest)]
+        before, text = self._entries, str(digest)
+        self._entries = [entry for entry in before if entry.digest != text]
         return len(self._entries) < len(before)
 
-    @property
-    def _entries(self) -> list[Any]:
-        entries: list[Any] = self._document["manifests"]
-        return entries
-
-    def _store(self, entries: list[Any]) -> None:
+    def _store(self, entries: list[_Entry]) -> None:
         # Of a manifest's entries without a name, one stays, and none when it is listed under a name.
-        listed = {_digest(entry) for entry in entries if _name(entry) is not None}
-        kept: list[Any] = []
+        listed = {entry.digest for entry in entries if entry.name is not None}
+        kept: list[_Entry] = []
         for entry in entries:
-            digest = _digest(entry)
-            if digest is not None and _name(entry) is None:
-                if digest in listed:
+            if entry.name is None and entry.digest is not None:
+                if entry.digest in listed:
                     continue
-                listed.add(digest)
+                listed.add(entry.digest)
             kept.append(entry)
-        self._document["manifests"] = kept
+        self._entries = kept
 
 
 def layout_marker() -> bytes:
     """The bytes of `oci-layout`."""
     return json.dumps({"imageLayoutVersion": LAYOUT_VERSION}, separators=(",", ":")).encode()
+
+
+def _encoded(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _digest(entry: Any) -> str | None:

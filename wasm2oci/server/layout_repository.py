@@ -21,6 +21,7 @@ from wasm2oci.oci.layout_index import LayoutIndex
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import InvalidReferenceError, check_tag
 from wasm2oci.oci.wire import MANIFEST_MAX, NESTING_MAX
+from wasm2oci.server.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["LayoutRepository"]
 
 _INDEX_MAX: Final = 256 << 20
+_ENTRIES_MAX: Final = 100_000
+"""Entries of an index, all of which a push reads and writes: 20 MiB. Those of other tools may be more, and stay."""
 _PIECE: Final = 1 << 20
 
 
@@ -97,9 +100,16 @@ class LayoutRepository:
         return raw if raw is not None and Digest.of(raw, digest.algorithm) == digest else None
 
     def put(self, descriptor: Descriptor, tags: Sequence[str]) -> None:
-        """List a manifest under these tags; it is seen with the rename of `index.json`."""
+        """List a manifest under these tags; it is seen with the rename of `index.json`.
+
+        Raises:
+            ProblemError: there are as many entries as there may be.
+        """
         with self._changing() as index:
+            before = len(index)
             index.put(descriptor, tags)
+            if len(index) > max(before, _ENTRIES_MAX):
+                raise ProblemError("DENIED", f"a repository has {_ENTRIES_MAX:,} tags and manifests at most")
             self._types[descriptor.digest] = descriptor.media_type
             self._tags.update(dict.fromkeys(tags, descriptor.digest))
 
@@ -121,9 +131,13 @@ class LayoutRepository:
         """The index, to be changed; what was changed is on disk afterwards."""
         with self.lock, local_errors(self._folder), FolderLock(self._folder):
             self._refresh()
-            index = self._index.copy()
+            index, stamp = self._index.copy(), self._stamp
             self._stamp = None  # read again, unless all of this succeeds
-            yield index
+            try:
+                yield index
+            except ProblemError:  # refused before anything was changed
+                self._stamp = stamp
+                raise
             if not index.equals(self._index):
                 for algorithm in ALGORITHMS:
                     sync_folder(self._folder / "blobs" / algorithm)

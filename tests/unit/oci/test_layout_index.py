@@ -103,6 +103,28 @@ def test_many_tags_at_once_take_one_pass_over_the_entries() -> None:
     assert_linear(work, (20, 40, 80))
 
 
+def test_an_entry_that_stays_is_not_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A push to a repository of 10,000 tags took half a second, nearly all of it for entries that it does not touch."""
+    index = LayoutIndex.empty()
+    index.put(ONE, [f"v{number}" for number in range(500)])
+    index.encode()
+    encoded = 0
+    dumps = json.dumps
+
+    def counting(*given: Any, **more: Any) -> str:
+        nonlocal encoded
+        encoded += 1
+        return dumps(*given, **more)
+
+    monkeypatch.setattr(json, "dumps", counting)
+    changed = index.copy()
+    changed.put(TWO, ("w",))
+    raw = changed.encode()
+    monkeypatch.undo()
+    assert encoded < 20
+    assert len(json.loads(raw)["manifests"]) == len(changed) == 501
+
+
 def test_an_index_equals_one_that_says_the_same() -> None:
     index = LayoutIndex.empty()
     index.put(ONE, ("v1",))

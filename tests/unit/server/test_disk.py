@@ -18,7 +18,9 @@ from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import LocalIOError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest, Hasher
+from wasm2oci.oci.http import Headers
 from wasm2oci.oci.media_type import EMPTY_JSON, OCI_INDEX, OCI_MANIFEST
+from wasm2oci.server import layout_repository
 from wasm2oci.server.access import Everyone
 from wasm2oci.server.disk import DiskStorage, NotARegistryError, RegistryInUseError, folder_name
 from wasm2oci.server.messages import Request, Response
@@ -433,3 +435,43 @@ def test_an_index_of_very_many_tags_is_read(storage: DiskStorage, root: Path) ->
     (root / "a" / "index.json").write_text(json.dumps(document))
     assert len(storage.tags("a")) == 100_000
     assert storage.tags("a")["v99999"] == digest
+
+
+def reads_of(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that are read for a repository from now on."""
+    found: list[Path] = []
+    read = layout_repository._read
+
+    def noted(path: Path, most: int) -> bytes | None:
+        found.append(path)
+        return read(path, most)
+
+    monkeypatch.setattr(layout_repository, "_read", noted)
+    return found
+
+
+def test_a_repository_of_very_many_tags_takes_no_more(
+    storage: DiskStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each push reads and writes the whole index, and one of more than 256 MiB could not have been read again."""
+    monkeypatch.setattr("wasm2oci.server.layout_repository._ENTRIES_MAX", 3)
+    first = manifest(storage, "app", "v1", "v2", "v3")
+    registry = Registry(storage)
+    raw = Path(root / "app/blobs/sha256" / first.encoded).read_bytes()
+
+    def put(tag: str) -> int:
+        headers = Headers([("Content-Type", OCI_MANIFEST)])
+        return registry.handle(Request("PUT", f"/v2/app/manifests/{tag}", headers, (raw,), len(raw))).status
+
+    read = reads_of(monkeypatch)
+    assert (put("v4"), put("v4")) == (403, 403)
+    assert "index.json" not in [path.name for path in read]  # a refusal costs no new reading of a large index
+    assert sorted(storage.tags("app")) == ["v1", "v2", "v3"]
+    assert put("v2") == 201  # what is there already may be pushed again
+    assert storage.delete_tag("app", "v1")
+    assert put("v4") == 201
+    # What another tool listed beyond that stays, and is served.
+    monkeypatch.setattr("wasm2oci.server.layout_repository._ENTRIES_MAX", 2)
+    assert put("v4") == 201
+    assert put("v5") == 403
+    assert storage.manifest("app", "v3") is not None
