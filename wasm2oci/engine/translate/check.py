@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.engine.translate.codes import BR, BR_TABLE, CASTS, ELSE, END, IF, RETURN, TERMINAL
+from wasm2oci.engine.translate.codes import BR, BR_IF, BR_TABLE, CASTS, ELSE, END, IF, RETURN, TERMINAL
 from wasm2oci.engine.translate.tree import (
     Break,
     Carry,
@@ -60,7 +60,7 @@ _CARRIES: Final = frozenset((BR, *_ENDS))
 _UNPLACED: Final = frozenset((Carry, Set, Continue, Break, Return, Head, Evaluate, Lookup, Table, Catches, Raise))
 """Nodes that stand for no instruction of their own, or share its place with what stands beside them."""
 _GOES_ON: Final = frozenset((Set, Continue))
-_USUAL: Final = frozenset((Code, Carry, Close, Open))
+_USUAL: Final = frozenset((Code, Carry, Close, Open, If, Set))
 
 Known = dict[str, tuple[int, int]]
 """Bounds of selectors and flags; a name that is missing may not have been set."""
@@ -135,7 +135,6 @@ class _Checker:
         self.last: set[Node] = set()  # nodes at the end of a loop
         self.noted: set[Construct] = set()  # constructs whose ends values are carried to
         self.closed: set[Construct] = set()
-        self.position = -1
         self.steps: dict[type[Node], Callable[[Any, Tokens, _Scope], Tokens]] = {
             Code: self.straight,
             Carry: self.carry,
@@ -158,54 +157,67 @@ class _Checker:
             Raise: self.rethrow,
         }
 
-    def order(self, nodes: list[Any]) -> None:
-        """Nodes stand in the order of the instructions, which writing them relies on; no construct ends twice."""
+    def order(self, nodes: list[Any], position: int = -1) -> int:
+        """Nodes stand in the order of the instructions, which writing them relies on; no construct ends twice.
+
+        Args:
+            nodes: some of them, and what they hold.
+            position: of the node before them: twice its instruction, and one for an end.
+
+        Returns:
+            The position of the last one.
+        """
         for node in nodes:
             kind = type(node)
             if kind in _UNPLACED:
                 continue
+            before = position
             if kind is Code:
                 position = 2 * node.start
             elif kind is Close:
-                position = 2 * node.construct.end + 1
-                self.closed.add(node.construct)
+                c = node.construct
+                position = 2 * c.end + 1
+                self.closed.add(c)
             elif kind is If:
                 position = 2 * node.at
             elif kind is Open:
                 position = 2 * node.construct.start
             elif kind is Else:
                 position = 2 * node.construct.els
-            else:
-                if kind is Test:
-                    self.order(node.then)
-                    self.order(node.orelse)
-                else:
-                    self.order(node.body)
-                continue
-            if position <= self.position:
-                raise ControlFlowError("nodes are in another order than instructions", position >> 1)
-            self.position = position
-            if kind is If:
-                if len(node.then) != 1 or type(node.then[0]) not in _UNPLACED:
-                    self.order(node.then)
+            elif kind is Test:
+                position = self.order(node.then, position)
                 if node.orelse:
-                    self.order(node.orelse)
+                    position = self.order(node.orelse, position)
+                continue
+            else:
+                position = self.order(node.body, position)
+                continue
+            if position <= before:
+                raise ControlFlowError("nodes are in another order than instructions", position >> 1)
+            if kind is If:
+                then, orelse = node.then, node.orelse
+                if then and (len(then) > 1 or type(then[0]) not in _UNPLACED):
+                    position = self.order(then, position)
+                if orelse:
+                    position = self.order(orelse, position)
+        return position
 
     def run(self, nodes: list[Any], tokens: Tokens, scope: _Scope) -> Tokens:
         """Executes nodes; returns the tokens that come out at the end.
 
         Most nodes meet one token, and nothing is wrong with it: those are done here, without a call.
         """
-        code, steps, noted = self.code, self.steps, self.noted
+        code, steps, fallen = self.code, self.steps, self.fallen
         for node in nodes:
             kind = type(node)
             if len(tokens) == 1 and kind in _USUAL:
                 place, known, state = tokens[0]
                 if kind is Code:
-                    if place == node.start and not self.tries and (code[node.end - 1][0] in TERMINAL) == node.ends:
+                    end = node.end
+                    if place == node.start and not self.tries and (code[end - 1][0] in TERMINAL) == node.ends:
                         if node.ends:
                             return []
-                        tokens = [(node.end, known, MOVED)]
+                        tokens = [(end, known, MOVED)]
                         continue
                 elif kind is Carry:
                     target = node.target
@@ -215,32 +227,62 @@ class _Checker:
                         if back:
                             place = self.arrived[target]
                         else:
-                            noted.add(target)
-                            place = self.fallen[target]
+                            self.noted.add(target)
+                            place = fallen[target]
                         tokens = [(place, known, MOVED)]
                         continue
                 elif kind is Close:
                     c = node.construct
                     if node.joins:
-                        if place == self.fallen[c]:
+                        if place == fallen[c]:
                             tokens = [(c.end + 1 if self.labels[c] == c.start + 1 else place, known, SETTLED)]
                             continue
                         if place == c.end and (state == SETTLED or not c.results):
                             tokens = [(place + 1, known, SETTLED)]
                             continue
-                    elif place == c.end and c not in noted:
+                    elif place == c.end and c not in self.noted:
                         tokens = [(place + 1, known, state)]
                         continue
-                else:
+                elif kind is Open:
                     c = node.construct
                     if place == c.start:
                         place = _LABEL - place if c.kind == "loop" and c.targeted else place + 1
                         tokens = [(place, known, MOVED)]
                         continue
+                elif kind is Set:
+                    tokens = [(place, {**known, node.name: (node.value, node.value)}, state)]
+                    continue
+                elif place == node.at and not node.tail and not node.orelse:
+                    op, target, _ = code[place]
+                    if op == BR_IF and self.leaves(node.then, target, known, scope):
+                        tokens = [(place + 1, known, MOVED)]
+                        continue
             elif not tokens:
                 break
             tokens = steps[kind](node, tokens, scope)
         return tokens
+
+    def leaves(self, nodes: list[Any], target: Construct, known: Known, scope: _Scope) -> bool:
+        """Follows a branch that carries to its own label and then leaves or goes round; False: it is not so simple."""
+        count = len(nodes)
+        if not 2 <= count <= 3:
+            return False
+        first, last = nodes[0], nodes[-1]
+        loops = target.kind == "loop"
+        if type(first) is not Carry or first.target is not target or first.back != loops:
+            return False
+        way = scope.breaks if type(last) is Break else scope.continues if type(last) is Continue else None
+        if way is None:
+            return False
+        if count == 3:
+            middle = nodes[1]
+            if type(middle) is not Set:
+                return False
+            known = {**known, middle.name: (middle.value, middle.value)}
+        if not loops and self.target[target] != _RETURNED:
+            self.noted.add(target)
+        way.append((self.arrived[target], known, MOVED))
+        return True
 
     # --- the source ------------------------------------------------------------------------------
     def find_labels(self, constructs: list[Construct]) -> None:
@@ -322,6 +364,18 @@ class _Checker:
             raise ControlFlowError("a label is not joined", c.end)
         carried = self.fallen[c]
         outermost = self.labels[c] == c.start + 1
+        if not c.results and len(tokens) == 2:
+            # What most ends meet: what falls to them, and what was carried there, with no values.
+            (one, known, state), (two, other, also) = tokens
+            end = c.end
+            if (one == end or (one == carried and outermost)) and (two == end or (two == carried and outermost)):
+                if joins:
+                    state = also = SETTLED
+                elif one != end or two != end:
+                    state, also = SETTLED if one != end else state, SETTLED if two != end else also
+                if known is other or known == other:
+                    return [(end + 1, known, min(state, also))]
+                return [(end + 1, known, state), (end + 1, other, also)]
         result: Tokens = []
         for place, known, state in tokens:
             if place == carried:
@@ -495,18 +549,22 @@ class _Checker:
         yes: Tokens = []
         no: Tokens = []
         for token in tokens:
-            known = token[1]
-            if name not in known:
+            bounds = token[1].get(name)
+            if bounds is None:
                 raise ControlFlowError("a variable is tested that may not be set", name, token[0])
-            least, most = known[name]
+            least, most = bounds
             if most <= high and low <= least:
                 yes.append(token)
             elif least > high or most < low:
                 no.append(token)
             else:
-                yes.append((token[0], {**known, name: (max(low, least), min(high, most))}, token[2]))
+                yes.append((token[0], {**token[1], name: (max(low, least), min(high, most))}, token[2]))
                 no.append(token)
         if yes:
+            if node.then and type(node.then[0]) is not Test:
+                # Which of the numbers it was does not matter any more: paths are the same again sooner.
+                wide = (low, high)
+                yes = [(place, {**known, name: wide}, state) for place, known, state in yes]
             yes = self.run(node.then, yes, scope)
         if no and node.orelse:
             no = self.run(node.orelse, no, scope)
@@ -556,13 +614,10 @@ class _Checker:
                 value, high = known.get(name, (0, 1)) if name else (0, 0)
                 if value != high or (place, value) not in assumed:
                     raise ControlFlowError("control goes back to a loop that does not start there", place, value)
-                if others and any(
-                    known.get(each) is not bounds and each != name and not _within(known, each, bounds)
-                    for each, bounds in common.items()
-                ):
-                    weaker = {
-                        each: bounds for each, bounds in weaker.items() if each == name or _within(known, each, bounds)
-                    }
+                if others:
+                    for each, bounds in common.items():
+                        if known.get(each) is not bounds and each != name and not _within(known, each, bounds):
+                            weaker = {key: limits for key, limits in weaker.items() if key != each}
             if len(weaker) == len(common):
                 return _merge(breaks)
             common = weaker
