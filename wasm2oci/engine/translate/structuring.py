@@ -1,20 +1,8 @@
 """Structured control flow as Python's own: which construct gets a loop, and how each branch reaches its label.
 
-WebAssembly's labels are left with `br` from any depth, Python's loops only one at a time. A branch therefore names a
-*continuation* (see `instructions`): leaving any construct that ends there is the same jump, and the innermost one is
-left. In Ramsey's "Beyond Relooper" (ICFP 2022) terms, code after a block is placed in the context of the block's end,
-and a branch is one of, the cheapest first:
-
-    fall      nothing but the construct's end follows
-    return    it leaves the function
-    continue  the innermost Python loop starts there (a chain of blocks: after setting its selector)
-    break     the innermost Python loop ends there
-    nest      what is left of the construct goes into the `else` of the branch's own `if`
-    skip      the same for a branch that ends the first arm of an `if`
-    flag      break, remembering where to; what comes after that loop branches on
-
-Where none of these is possible, the construct becomes a `while True:` of its own, and the function is gone through once
-more. What Python cannot nest deeply enough becomes a dispatch on states (`states`).
+WebAssembly's labels are left with `br` from any depth, Python's loops only one at a time; `branches` has the ways there
+are to leave more. Where none of them is possible, the construct becomes a `while True:` of its own, and the function is
+gone through once more. What Python cannot nest deeply enough becomes a dispatch on states (`states`).
 
 Control that comes out at the end of a Python loop goes on after it, whatever label the branch named. So `alive` says
 whether *Python* gets to the present place, which is more than whether the instruction before it falls through: the ends
@@ -23,10 +11,12 @@ that follow must lead such control on, out of an arm past the `else`, out of a l
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
-from wasm2oci.engine.translate.chains import GROUP, Dispatch, find_chains
+from wasm2oci.engine.translate.branches import Branches
+from wasm2oci.engine.translate.chains import GROUP, find_chains
 from wasm2oci.engine.translate.codes import BR, BR_TABLE, BRANCHES_ON_CONDITION, CASTS, CONTROL, ELSE, END, IF, RETURN
+from wasm2oci.engine.translate.frames import TooDeep, node_of
 from wasm2oci.engine.translate.instructions import FUNCTION_END
 from wasm2oci.engine.translate.states import dispatch_states
 from wasm2oci.engine.translate.tree import (
@@ -37,15 +27,11 @@ from wasm2oci.engine.translate.tree import (
     Code,
     Continue,
     Else,
-    Evaluate,
-    Head,
     If,
-    Lookup,
     Open,
     Raise,
     Return,
     Set,
-    Table,
     Test,
     Tree,
     Try,
@@ -54,6 +40,7 @@ from wasm2oci.engine.translate.tree import (
 
 if TYPE_CHECKING:
     from wasm2oci.engine.translate.chains import Chain
+    from wasm2oci.engine.translate.frames import Frame
     from wasm2oci.engine.translate.instructions import Body, Construct
     from wasm2oci.engine.translate.tree import (
         Node,
@@ -63,82 +50,6 @@ __all__ = ["structure"]
 
 MAX_ATTEMPTS: Final = 12
 """Each attempt tells which constructs need a loop of their own; after so many, states take over."""
-MAX_BLOCKS: Final = 17
-"""Nested loops and try bodies; CPython refuses the 21st."""
-MAX_INDENT: Final = 80
-"""Indentation levels; CPython refuses the 100th."""
-MAX_NESTS: Final = 8
-"""More `if`s than this for one construct, and it becomes a loop."""
-
-
-T = TypeVar("T", bound="Node")
-
-
-class TooDeep(Exception):  # noqa: N818 - not an error: another way is taken
-    """CPython's limits on nesting do not allow structured control flow."""
-
-
-class _Frame:
-    """One level of Python's structure.
-
-    Attributes:
-        kind: "while" (also a chain), "nest" (opened by a branch, closed with `owner`), "arm", "try" or "segment".
-        owner: the construct it ends with.
-        parent: the nodes it is one of.
-        place: how many of them come before it.
-        node: the `While`, `If` or `Try`.
-        indent: how far its body is indented.
-        after: of a loop: the continuation `break` leads to.
-        entries: of a loop: continuation to (value of its selector, construct), for `continue`.
-        chain, dispatch: of a loop that is a chain.
-        broken: a `break` leaves the loop.
-        flag: of a loop: the variable that says where a `break` goes on to, "" where there is none.
-        flags: continuation to (value of that variable, target).
-        falls: of a second arm: control comes out of the first.
-        skip: of a first arm: it ends by leaving this construct, whose rest goes into the `else`.
-    """
-
-    __slots__ = (
-        "after",
-        "broken",
-        "chain",
-        "dispatch",
-        "entries",
-        "falls",
-        "flag",
-        "flags",
-        "indent",
-        "kind",
-        "node",
-        "owner",
-        "parent",
-        "place",
-        "skip",
-    )
-
-    def __init__(self, kind: str, owner: Construct, parent: list[Node], node: Node | None, indent: int) -> None:
-        self.kind = kind
-        self.owner = owner
-        self.parent = parent
-        self.place = len(parent) - 1
-        self.node = node
-        self.indent = indent
-        self.after = -2
-        self.entries: dict[int, tuple[int, Construct]] = {}
-        self.chain: Chain | None = None
-        self.dispatch: Dispatch | None = None
-        self.broken = False
-        self.flag = ""
-        self.flags: dict[int, tuple[int, Construct]] = {}
-        self.falls = False
-        self.skip: Construct | None = None
-
-
-def _of(kind: type[T], frame: _Frame) -> T:
-    """The node of a frame, which is of a kind."""
-    if not isinstance(frame.node, kind):
-        raise TypeError(kind)
-    return frame.node
 
 
 def structure(body: Body) -> Tree:
@@ -167,46 +78,12 @@ def _dispatches(body: Body, chains: dict[Construct, tuple[Chain, int]]) -> bool:
     return 2 * inside > len(body.code)
 
 
-class _Builder:
-    """One attempt.
-
-    Args:
-        body: the function.
-        chains: its chains.
-        own: constructs that get a loop of their own.
-
-    Attributes:
-        failed: constructs that turned out to need one.
-        nodes: the list the next node goes into.
-        frames: Python's structure around the present place.
-        loops: those of them that are loops, as (place, frame).
-        open: the constructs around the present place.
-        ends: continuation to the open constructs that end there.
-        base: of an open construct: how many frames are around its body.
-        joined: constructs at whose end a branch comes out.
-        alive: Python gets here.
-        dead: the instruction before does not go on.
-    """
+class _Builder(Branches):
+    """One attempt."""
 
     def __init__(self, body: Body, chains: dict[Construct, tuple[Chain, int]], own: set[Construct]) -> None:
-        self.body = body
-        self.chains = chains
-        self.own = own
-        self.failed: set[Construct] = set()
-        self.nodes: list[Node] = []
-        self.frames: list[_Frame] = []
-        self.loops: list[tuple[int, _Frame]] = []
-        self.open: list[Construct] = [body.constructs[0]]
-        self.ends: dict[int, list[Construct]] = {}
-        self.base: dict[Construct, int] = {}
-        self.joined: set[Construct] = set()
-        self.nests: dict[Construct, int] = {}
+        super().__init__(body, chains, own)
         self.first_dead: set[Construct] = set()
-        self.alive = True
-        self.dead = False
-        self.index = 0
-        self.flags = 0
-        self.blocks = 0
 
     def build(self) -> list[Node]:
         """Goes through the function."""
@@ -239,60 +116,12 @@ class _Builder:
             at = index + 1
         return root
 
-    def stop(self) -> None:
-        """Nothing goes on from here."""
-        self.alive = False
-        self.dead = True
-
-    # --- frames -----------------------------------------------------------------------------------
-    def push(self, kind: str, owner: Construct, nodes: list[Node], node: Node | None, indent: int = 1) -> _Frame:
-        """Opens a frame, whose nodes go into `nodes`."""
-        frames = self.frames
-        indent += frames[-1].indent if frames else 1
-        frame = _Frame(kind, owner, self.nodes, node, indent)
-        frames.append(frame)
-        self.nodes = nodes
-        if kind in {"while", "try"}:
-            self.blocks += 1
-        if self.blocks > MAX_BLOCKS or indent > MAX_INDENT:
-            raise TooDeep
-        return frame
-
-    def pop(self, kind: str, owner: Construct) -> _Frame:
-        """Closes the innermost frame, which is as described."""
-        frame = self.frames.pop()
-        if frame.kind != kind or frame.owner is not owner:
-            raise AssertionError(frame.kind, kind)
-        self.nodes = frame.parent
-        if kind in {"while", "try"}:
-            self.blocks -= 1
-        return frame
-
-    def push_loop(self, c: Construct, chain: Chain | None) -> None:
-        """Opens a Python loop."""
-        node = While(c, "" if chain is None else chain.name)
-        if chain is not None:
-            self.nodes.append(Set(chain.name, 0))
-        self.nodes.append(node)
-        frame = self.push("while", c, node.body, node)
-        frame.after = c.after
-        frame.chain = chain
-        self.loops.append((len(self.frames) - 1, frame))
-        if c.kind == "loop" and c.targeted:
-            node.body.append(Head(c, alone=chain is None))
-            frame.entries[c.cont] = (0, c)
-        if chain is None:
-            return
-        frame.dispatch = Dispatch(chain.name, chain.segments, node.body)
-        for number, block in enumerate(chain.blocks, 1):
-            if number < chain.segments and block.cont != frame.after:
-                frame.entries.setdefault(block.cont, (number, block))  # where ends coincide, the first of them
-
+    # --- loops, and the segments of chains ---------------------------------------------------------
     def close_loop(self, c: Construct) -> None:
         """Closes a Python loop, and branches on for those who broke out of it for somewhere else."""
         frame = self.pop("while", c)
         self.loops.pop()
-        node = _of(While, frame)
+        node = node_of(While, frame)
         body = node.body
         last = body[-1] if body else None
         if frame.chain is not None:
@@ -317,7 +146,7 @@ class _Builder:
             frame.parent.insert(frame.place, Set(frame.flag, 0))
             self.branch_on(frame)
 
-    def branch_on(self, frame: _Frame) -> None:
+    def branch_on(self, frame: Frame) -> None:
         """After a loop, goes on to where its flag says."""
         nests: list[tuple[Construct, int]] = []
         last: Test | None = None
@@ -337,13 +166,6 @@ class _Builder:
         if last is not None and not nests and not self.alive:
             self.nodes.pop()
             self.nodes += last.then  # it can be nothing else
-
-    def close_nests(self, c: Construct) -> None:
-        """Closes the `if`s whose branches leave a construct."""
-        frames = self.frames
-        while frames and frames[-1].kind == "nest" and frames[-1].owner.depth >= c.depth:
-            self.nodes = frames.pop().parent
-            self.alive = True
 
     def segment(self, chain: Chain, number: int) -> None:
         """Begins a segment of a chain."""
@@ -410,7 +232,7 @@ class _Builder:
             self.first_dead.add(c)
         self.close_nests(c)
         frame = self.pop("arm", c)
-        node = _of(If, frame)
+        node = node_of(If, frame)
         if self.alive:
             self.push("arm", c, node.orelse, node).falls = True
         elif frame.skip is not None:
@@ -481,7 +303,7 @@ class _Builder:
 
     def end_try(self, c: Construct) -> None:
         """Closes a try body, and branches out of its handlers."""
-        node = _of(Try, self.pop("try", c))
+        node = node_of(Try, self.pop("try", c))
         falls = False
         clauses = []
         orelse: list[Node] = [Raise()]
@@ -495,153 +317,3 @@ class _Builder:
                 break
         node.handler = [Catches(c, clauses, orelse)]
         self.alive = self.alive or falls
-
-    # --- branches ---------------------------------------------------------------------------------
-    def carried(self, target: Construct, way: list[Node]) -> list[Node]:
-        """A jump, with the values it takes along."""
-        if way and isinstance(way[0], Return):
-            return way
-        return [Carry(target, self.index, back=target.kind == "loop"), *way]
-
-    def way(self, target: Construct, kind: str) -> list[Node] | None:
-        """How to get from here to a label.
-
-        Args:
-            target: the label's construct.
-            kind: of branch: "if", which may open a nest; "br", which may fall or skip; or "table".
-
-        Returns:
-            The jump; empty where falling leads there; None where a nest is to be opened.
-        """
-        cont = target.cont
-        if cont == FUNCTION_END:
-            return [Return(self.index)]
-        repeats = target.kind == "loop"
-        c = target
-        if not repeats:
-            c = self.ends[cont][-1]
-            self.joined.add(target)
-        if kind == "br" and c is self.open[-1] and not repeats:
-            self.joined.add(c)
-            return []
-        place, loop = self.loops[-1] if self.loops else (-1, None)
-        if loop is not None:
-            entry = loop.entries.get(cont)
-            if entry is not None:
-                number, block = entry
-                self.joined.add(block)
-                if loop.chain is None or not isinstance(loop.node, While):
-                    return [Continue()]
-                loop.node.entries[number] = block
-                return [Set(loop.chain.name, number), Continue()]
-            if loop.after == cont and not repeats:
-                self.joined.add(loop.owner)
-                loop.broken = True
-                return [Break()]
-        base = self.base[c]
-        if not repeats and place < base and self.may_nest(c, kind):
-            self.joined.add(c)
-            return None if kind == "if" else []
-        if loop is not None and place >= base:
-            if not loop.flag:
-                loop.flag = f"x{self.flags}"
-                self.flags += 1
-            number, _ = loop.flags.setdefault(cont, (len(loop.flags) + 1, target))
-            return [Set(loop.flag, number), Break()]
-        self.failed.add(c)
-        return [Continue()]
-
-    def may_nest(self, c: Construct, kind: str) -> bool:
-        """Whether the rest of a construct can go into an `else`: everything else opened in it ends with it."""
-        above = self.frames[self.base[c] :]
-        if kind == "if":
-            if any(frame.kind != "nest" or frame.owner.depth > c.depth for frame in above):
-                return False
-            count = self.nests[c] = self.nests.get(c, 0) + 1
-            return count <= MAX_NESTS
-        if kind == "table" or not above:
-            return False
-        arm = above.pop()
-        if (
-            arm.kind != "arm"
-            or arm.owner is not self.open[-1]
-            or arm.falls
-            or any(frame.kind != "nest" or frame.owner.depth > c.depth for frame in above)
-        ):
-            return False
-        arm.skip = c
-        return True
-
-    def branch(self, target: Construct) -> None:
-        """An unconditional branch or a return."""
-        arm = self.frames[-1] if self.frames else None
-        way = self.way(target, "br") or []
-        self.nodes += self.carried(target, way)
-        skips = arm is not None and arm.skip is not None
-        self.stop()
-        self.alive = not way and not skips
-
-    def branch_if(self, target: Construct) -> None:
-        """A conditional branch."""
-        index = self.index
-        op, here, _ = self.body.code[index + 1]
-        if (
-            op == END
-            and here.kind == "block"
-            and here.after == target.cont != FUNCTION_END
-            and here not in self.own
-            and here not in self.chains
-        ):
-            self.nodes.append(Evaluate(index))
-            return
-        way = self.way(target, "if")
-        node = If(index, self.carried(target, way or []), [])
-        self.nodes.append(node)
-        if way is None:
-            self.push("nest", self.ends[target.cont][-1], node.orelse, node)
-
-    def branch_table(self, targets: list[Construct]) -> None:
-        """A branch by index."""
-        index = self.index
-        distinct: dict[int, Construct] = {}
-        for target in targets:
-            distinct.setdefault(target.cont, target)
-            self.joined.add(target)
-        if len(distinct) == 1:
-            self.nodes.append(Evaluate(index))
-            self.branch(targets[-1])
-            return
-        ways = {cont: self.way(target, "table") or [] for cont, target in distinct.items()}
-        selector = self.selector()
-        self.stop()
-        if selector and not targets[-1].arity:
-            values: dict[int, int] = {}
-            tests: list[Node] = []
-            for place, (cont, way) in enumerate(ways.items()):
-                first = way[0]
-                if isinstance(first, Set) and first.name == selector and isinstance(way[1], Continue):
-                    values[cont] = first.value
-                else:
-                    values[cont] = -1 - place
-                    test = Test(selector, -1 - place, -1 - place)
-                    test.then = way
-                    tests.append(test)
-            if len(ways) - len(tests) >= 2:
-                self.nodes.append(Lookup(index, selector, [values[target.cont] for target in targets]))
-                self.nodes += [*tests, Continue()]
-                return
-        runs: list[tuple[int, list[Node]]] = []
-        previous = -2
-        for place, target in enumerate(targets):
-            if target.cont != previous:
-                runs.append((place, self.carried(target, ways[target.cont])))
-                previous = target.cont
-        indent = self.frames[-1].indent if self.frames else 1
-        if indent + len(runs).bit_length() > MAX_INDENT + 15:
-            raise TooDeep
-        self.nodes.append(Table(index, runs))
-
-    def selector(self) -> str:
-        """The selector of the innermost loop, if it is a chain."""
-        chain = self.loops[-1][1].chain if self.loops else None
-        return "" if chain is None else chain.name

@@ -1,0 +1,6 @@
+"""Proof that a function's tree does what its instructions say."""
+
+from wasm2oci.engine.translate.check.tokens import ControlFlowError
+from wasm2oci.engine.translate.check.walk import check
+
+__all__ = ["ControlFlowError", "check"]
