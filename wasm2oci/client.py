@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.run import Ran, TrapInfo
     from wasm2oci.operations.sbom import Document
     from wasm2oci.operations.serve import Served
+    from wasm2oci.operations.serve_http import ServedHttp
     from wasm2oci.operations.sign import Signed
     from wasm2oci.operations.signature_state import SignatureState, SignatureSummary, SignedItem
     from wasm2oci.operations.subject import find_subject
@@ -132,6 +133,7 @@ __all__ = [
     "Resolved",
     "RetryPolicy",
     "Served",
+    "ServedHttp",
     "SignatureFormat",
     "SignatureState",
     "SignatureSummary",
@@ -187,6 +189,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.run": ("Ran", "TrapInfo"),
     "operations.sbom": ("Document",),
     "operations.serve": ("Served",),
+    "operations.serve_http": ("ServedHttp",),
     "operations.signature_state": ("SignatureState", "SignatureSummary", "SignedItem"),
     "operations.sign": ("Signed",),
     "operations.subject": ("find_subject",),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wasm2oci.wasi.context import Preopen
     from wasm2oci.wasi.network import NetworkRule
 
-__all__ = ["ModuleMethods", "location_of", "no_progress"]
+__all__ = ["ModuleMethods", "encoded", "location_of", "no_progress"]
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -328,8 +328,8 @@ class ModuleMethods(TextMethods):
         from wasm2oci.runtime.request import DEFAULT_MAX_MEMORY, DEFAULT_MAX_STACK, EngineChoice, RunLimits, RunRequest
 
         request = RunRequest(
-            args=tuple(map(_encoded, args)),
-            environment=tuple((_encoded(name), _encoded(value)) for name, value in environment.items()),
+            args=tuple(map(encoded, args)),
+            environment=tuple((encoded(name), encoded(value)) for name, value in environment.items()),
             preopens=tuple(directories),
             network=tuple(network),
             stdin=stdin,
@@ -387,5 +387,6 @@ def no_progress() -> Progress:
     return SILENT
 
 
-def _encoded(text: str) -> bytes:
+def encoded(text: str) -> bytes:
+    """Text of the command line as the bytes that it was."""
     return text.encode("utf-8", "surrogateescape")

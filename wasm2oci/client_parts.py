@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
-from wasm2oci.client_modules import location_of, no_progress
+from wasm2oci.client_modules import encoded, location_of, no_progress
 from wasm2oci.client_repositories import RepositoryMethods
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
     from wasm2oci.content.progress import Progress
@@ -17,9 +19,17 @@ if TYPE_CHECKING:
     from wasm2oci.operations.blobs import DeletedBlob, GotBlob, PutBlob
     from wasm2oci.operations.cache import CachedBlob, CacheState, PrunedCache
     from wasm2oci.operations.discover import Discovered
+    from wasm2oci.operations.fetch_module import Pull
     from wasm2oci.operations.manifests import PutManifest
+    from wasm2oci.operations.serve_http import ServedHttp
+    from wasm2oci.operations.trust import TrustOptions
+    from wasm2oci.runtime.request import EngineChoice
+    from wasm2oci.wasi.context import Preopen
+    from wasm2oci.wasi.network import NetworkRule
 
 __all__ = ["PartMethods"]
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class PartMethods(RepositoryMethods):
@@ -167,3 +177,88 @@ class PartMethods(RepositoryMethods):
         from wasm2oci.operations.cache import prune_cache
 
         return prune_cache(limit, self.environment)
+
+    @contextmanager
+    def serve_http(
+        self,
+        subject: str | Path,
+        listen: str = "127.0.0.1:0",
+        *,
+        hosts: Sequence[str] = (),
+        environment: Mapping[str, str] = _NOTHING,
+        directories: Sequence[Preopen] = (),
+        network: Sequence[NetworkRule] = (),
+        output: int | Callable[[bytes], object] = 2,
+        reuse: bool = False,
+        concurrency: int = 8,
+        timeout: float | None = 60.0,
+        max_memory: int | None = None,
+        engine: EngineChoice | str = "auto",
+        pull: Pull | str = "auto",
+        digest: str | None = None,
+        module: str | None = None,
+        platform: str | None = None,
+        trace: Callable[[str], object] | None = None,
+        cached: bool = True,
+        trust: TrustOptions | None = None,
+        log: Callable[[str], None] | None = None,
+    ) -> Iterator[ServedHttp]:
+        """A server on this machine whose requests a component answers, for as long as the block runs.
+
+        Args:
+            subject: a reference or a file.
+            listen: `HOST:PORT`; port 0 takes a free one.
+            hosts: names, beside addresses and `localhost`, that the server may be called by.
+            environment: the component's variables.
+            directories: what it may use of the file system.
+            network: the hosts it may send HTTP requests to.
+            output: what takes what it prints, or a descriptor of this process.
+            reuse: whether an instance answers one request after the other; else each has one of its own.
+            concurrency: requests that are answered at once.
+            timeout: seconds that a guest may take for a request.
+            max_memory: bytes for the memories, tables and objects of each instance; 1 GiB by default.
+            engine: `auto` or `embedded`; wasmtime's Python binding cannot do this.
+            pull: when the registry is asked, as for `run`.
+            digest: take only this component, or that of this manifest.
+            module: which one, if an artifact holds several.
+            platform: which entry of an index.
+            trace: takes a line for each WASI call, from several threads.
+            cached: keep and use code that was made from the component.
+            trust: whose signature it must have, besides what policy files ask for.
+            log: takes a line for each request and for what went wrong, from several threads.
+
+        Raises:
+            NotFoundError: there is no such file or artifact, or it answers no HTTP requests.
+            UnsupportedError: the engine that is asked for cannot do this.
+            Wasm2OciError: it could not be fetched or started, or the address is taken.
+        """
+        from wasm2oci.oci.digest import Digest
+        from wasm2oci.operations.fetch_module import FetchPolicy, Pull
+        from wasm2oci.operations.serve_http import ServeHttpRequest, serving_http
+        from wasm2oci.operations.trust import TrustOptions
+        from wasm2oci.runtime.request import DEFAULT_MAX_MEMORY, EngineChoice, RunLimits, RunRequest
+
+        guest = RunRequest(
+            environment=tuple((encoded(name), encoded(value)) for name, value in environment.items()),
+            preopens=tuple(directories),
+            network=tuple(network),
+            stdout=output,
+            stderr=output,
+            limits=RunLimits(timeout_s=timeout, max_memory=DEFAULT_MAX_MEMORY if max_memory is None else max_memory),
+            engine=EngineChoice(engine),
+            trace=trace,
+        )
+        request = ServeHttpRequest(
+            subject if isinstance(subject, Path) else location_of(subject),
+            guest,
+            listen,
+            tuple(hosts),
+            reuse,
+            concurrency,
+            FetchPolicy(
+                Pull(pull), None if digest is None else Digest.parse(digest), module, platform, trust or TrustOptions()
+            ),
+            cached,
+        )
+        with serving_http(request, self.environment, log or (lambda _: None)) as served:
+            yield served

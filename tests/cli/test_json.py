@@ -180,6 +180,9 @@ def test_a_guest_s_output_does_not_mix_with_the_document(tmp_path: Path, home: d
 def test_serve_and_demo_print_documents(tmp_path: Path, home: dict[str, str]) -> None:
     with serve_process("--user", "me", folder=tmp_path) as served:
         check("serve", json.dumps(served.said))
+    guest = ROOT / "fixtures" / "wasm" / "http.component.wasm"
+    with serve_process(guest, folder=tmp_path, command="serve-http") as served:
+        check("serve-http", json.dumps(served.said))
     check("demo", invoke("demo", *JSON, cwd=tmp_path, env=home).stdout)
 
 

@@ -15,7 +15,7 @@ from tests.support.component_suite import missing, scripts
 from wasm2oci.engine import Engine, Trap, WasmException
 from wasm2oci.engine.component.host import HostCall
 from wasm2oci.engine.component.instance import ComponentInstance
-from wasm2oci.engine.component.store import Store
+from wasm2oci.engine.component.store import LoadedComponent, Store
 from wasm2oci.engine.component.unsupported import ComponentUnsupportedError
 
 pytestmark = [pytest.mark.spec, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
@@ -119,7 +119,7 @@ class _Script:
 
     @staticmethod
     def _instantiate(data: bytes) -> ComponentInstance:
-        return Store(Engine(), data, _Host()).instantiate()
+        return Store(LoadedComponent(Engine(), data), _Host()).instantiate()
 
     def _call(self, kind: str, raw: dict[str, Any]) -> str:
         action = raw["action"]

@@ -54,6 +54,7 @@ RESULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "whoami": (client.UsedCredential, Credentials),
     "demo": (Demonstrated,),
     "serve": (client.Served,),
+    "serve-http": (client.ServedHttp,),
     "cache": (client.CacheState, CacheListing, client.PrunedCache),
     "config": (Configuration,),
     "completion": (Script,),

@@ -1,4 +1,4 @@
-"""`wasm2oci serve` as a process of its own, stopped at the end."""
+"""`wasm2oci serve` and `serve-http` as processes of their own, stopped at the end."""
 
 import json
 import os
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class ServeProcess:
-    """A registry in a process.
+    """A server in a process.
 
     Attributes:
         address: `127.0.0.1:PORT`.
@@ -42,10 +42,10 @@ class ServeProcess:
 
 
 @contextmanager
-def serve_process(*options: str | Path, folder: Path) -> Iterator[ServeProcess]:
-    """Start it on a free port; `folder` is its home and working folder."""
+def serve_process(*options: str | Path, folder: Path, command: str = "serve") -> Iterator[ServeProcess]:
+    """Start it, or another server of ours, on a free port; `folder` is its home and working folder."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
-    arguments = ["serve", "--listen", "127.0.0.1:0", "--format", "json", *map(str, options)]
+    arguments = [command, "--listen", "127.0.0.1:0", "--format", "json", *map(str, options)]
     process = subprocess.Popen(
         [sys.executable, "-m", "wasm2oci", *arguments],
         cwd=folder,

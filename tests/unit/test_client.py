@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 PUBLIC = {
     "wasm2oci": {"Client", "ConnectOptions", "Descriptor", "Digest", "Preopen", "Wasm2OciError", "__version__"},
     "wasm2oci.client": {
-        *("Client", "ConnectOptions", "PROFILES", "Preopen", "Progress", "Outcome", "SILENT"),
+        *("Client", "ConnectOptions", "PROFILES", "NetworkRule", "Preopen", "Progress", "Outcome", "SILENT"),
         *("Pull", "EngineChoice", "Ending", "Reference", "LayoutReference", "Digest", "Descriptor"),
         *("Pushed", "Pulled", "Copied", "Verified", "Validated", "Inspected", "InspectedFile", "Resolved", "Tags"),
         *("Printed", "Assembled"),
         *("Tree", "TreePart", "SignatureState", "SignatureSummary", "SignedItem"),
-        *("Tagged", "Deleted", "LoggedIn", "LoggedOut", "Ran", "TrapInfo", "FunctionTime", "Served"),
+        *("Tagged", "Deleted", "LoggedIn", "LoggedOut", "Ran", "TrapInfo", "FunctionTime", "Served", "ServedHttp"),
         *("ModuleInfo", "ModuleFacts", "Extern", "CoreModule", "document", "failure", "find_subject"),
         *("AttachedSignature", "RefusedSignature", "SignatureFormat", "TrustOptions", "parse_annotation"),
         *("Attestation", "Attestations", "COSIGN_SIGNATURE", "Document", "ExplainedDecision", "ExplainedRequirement"),
@@ -56,7 +56,7 @@ PUBLIC = {
         *("import_key", "public_key"),
         *("push", "pull", "verify", "inspect", "inspect_file", "manifest", "validate", "run", "resolve", "tags"),
         *("print", "assemble", "assemble_file"),
-        *("tree", "tag", "copy", "copy_tags", "delete", "login", "logout", "serve", "close"),
+        *("tree", "tag", "copy", "copy_tags", "delete", "login", "logout", "serve", "serve_http", "close"),
         *("complete", "complete_host"),
         *("repositories", "whoami", "known_credentials", "attach", "discover", "get_blob", "put_blob", "delete_blob"),
         *("put_manifest", "config", "cache_state", "cached_blobs", "prune_cache"),

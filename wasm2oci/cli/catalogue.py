@@ -43,6 +43,12 @@ COMMANDS: Final = (
     Command("run", "Modules", "Fetch a module, verify it and run it"),
     Command("verify", "Modules", "Check that an artifact is whole, and that a file is its module"),
     Command("validate", "Modules", "Check that a module is valid WebAssembly, every function of it"),
+    Command(
+        "serve-http",
+        "Modules",
+        "Have a component answer the HTTP requests of a server here",
+        "commands.serve_http:command",
+    ),
     Command("print", "Modules", "Print a module or component as text"),
     Command("assemble", "Modules", "Make a binary of a module or component in the text format"),
     Command("inspect", "Modules", "Show what an artifact or a module file holds"),

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from wasm2oci.engine import UnlinkableError
 from wasm2oci.engine.binary import decode_component
-from wasm2oci.engine.component.handles import ResourceType
-from wasm2oci.engine.component.host import HostCall
-from wasm2oci.engine.component.store import Store
-from wasm2oci.engine.runtime.trap import Trap, TrapKind
+from wasm2oci.engine.component.store import LoadedComponent
 from wasm2oci.engine.syntax.values import ValueType, holds_handles
-from wasm2oci.errors import Remedy, RemedyKind, UsageError
-from wasm2oci.runtime.embedded import ceilings, engine_for, guarded, held_calls
+from wasm2oci.errors import UsageError
+from wasm2oci.runtime.component_host import call, instantiated
+from wasm2oci.runtime.embedded import engine_for, guarded, held_calls
 from wasm2oci.runtime.preflight import listed, run_interface
 from wasm2oci.runtime.request import EntryError, GuestSetupError
-from wasm2oci.runtime.streams import open_wasi
 from wasm2oci.runtime.wave import format_wave, parse_arguments, parse_call, split_call
 from wasm2oci.wasi import Interrupt, ProcExit
-from wasm2oci.wasi.preview2.functions import FUNCTIONS, RESOURCES
-from wasm2oci.wasi.preview2.state import Preview2
-from wasm2oci.wasi.preview2.streams import NothingToWaitForError
-from wasm2oci.wasi.preview2.trace import traced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from wasm2oci.engine.component.functions import ComponentFunction
     from wasm2oci.engine.component.instance import ComponentInstance
     from wasm2oci.runtime.request import RunOutcome, RunRequest
 
 __all__ = ["run_component"]
-
-_OFFERED: Final = "WASI 0.2 cli, io, clocks, random, filesystem and http"
-_VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.[0-9]+")
 
 
 def run_component(request: RunRequest, why: str) -> RunOutcome:
@@ -63,27 +49,11 @@ def _call(request: RunRequest, entry: str, interrupt: Interrupt) -> tuple[str, .
     limits = request.limits
     with contextlib.ExitStack() as held:
         held.enter_context(held_calls(limits))
-        state = held.enter_context(Preview2(held.enter_context(open_wasi(request, interrupt))))
-        store = Store(
-            engine_for(request),
-            request.module,
-            Preview2Host(state),
-            limits=ceilings(limits),
-            fuel=limits.fuel,
-            missing_as_traps=request.missing_as_traps,
-            watch=None if request.trace is None else _watch(request.trace),
-        )
-        held.callback(store.save)  # in a child process nothing comes after this
-        held.callback(store.close)
-        try:
-            instance = store.instantiate()
-        except UnlinkableError as error:
-            raise GuestSetupError(str(error), remedy=Remedy(RemedyKind.TRAP_MISSING, _OFFERED)) from error
+        component = LoadedComponent(engine_for(request), request.module)
+        held.callback(component.save)  # in a child process nothing comes after this
+        instance = held.enter_context(instantiated(component, request, interrupt)).instance
         function, values = _entry(request, instance, entry)
-        try:
-            result = function.call(*values)
-        except NothingToWaitForError as error:
-            raise Trap(TrapKind.UNREACHABLE, "wasi:io/poll: there is nothing to wait for") from error
+        result = call(function, *values)
         if request.invoke is not None:
             return () if function.type.result is None else (format_wave(result, function.type.result),)
         if result[0] == "error":
@@ -131,35 +101,3 @@ def _functions(instance: ComponentInstance) -> dict[str, ComponentFunction]:
     short = Counter(name.rpartition("#")[2] for name in inner)
     alone = {name.rpartition("#")[2]: item for name, item in inner.items() if short[name.rpartition("#")[2]] == 1}
     return {**alone, **inner, **own}
-
-
-def _watch(write: Callable[[str], object]) -> Callable[[tuple[str, str], HostCall], Callable[..., Any]]:
-    return lambda name, offered: traced("#".join(name), offered.call, write)
-
-
-class Preview2Host:
-    """WASI 0.2 as a host of components.
-
-    Args:
-        state: that of the run.
-    """
-
-    def __init__(self, state: Preview2) -> None:
-        self._interfaces: dict[str, dict[str, HostCall | ResourceType]] = {}
-        for interface, names in RESOURCES.items():
-            types = {name: ResourceType(name, None, _close) for name in names}
-            self._interfaces.setdefault(interface, {}).update(types)
-        for row in FUNCTIONS:
-            self._interfaces.setdefault(row.interface, {})[row.name] = HostCall(row.signature, row.bind(state))
-
-    def interface(self, name: str) -> Mapping[str, HostCall | ResourceType] | None:
-        """See `Host.interface`."""
-        found = _VERSIONED.fullmatch(name)
-        return None if found is None else self._interfaces.get(found[1])
-
-
-def _close(resource: Any) -> None:
-    """Lets go of what a resource holds, if it holds something."""
-    close = getattr(resource, "close", None)
-    if close is not None:
-        close()

@@ -10,13 +10,15 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.server.fairness import Peer
-from wasm2oci.server.http1 import ConnectionLimits, HeadError, RequestHead, chunk_size, head_bytes, parse_head
-from wasm2oci.server.messages import BrokenBodyError, Request, Response
+from wasm2oci.server.http1 import ConnectionLimits, HeadError, head_bytes, parse_head
+from wasm2oci.server.messages import BrokenBodyError, Request, Response, StreamBody
 from wasm2oci.server.problems import problem_response
+from wasm2oci.server.received_body import ReceivedBody
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterator
+
+    from wasm2oci.server.http1 import RequestHead
 
 __all__ = ["Connection"]
 
@@ -47,7 +49,7 @@ class Connection:
         self.peer = f"{peer[0]}:{peer[1]}"
         self.client = Peer.of(self.peer)
         self._buffer = bytearray()
-        self._body: _Incoming | None = None
+        self._body: ReceivedBody | None = None
         self._head: RequestHead | None = None
         self._waiting = self._last = self._ended = False
         # When this began to wait for a request, or for the rest of one; None while a request is answered.
@@ -95,7 +97,7 @@ class Connection:
             self._head = self._since = None
             response = problem_response(error.status, "UNSUPPORTED", str(error))
             return Response(response.status, response.headers, response.body, close=True)
-        self._body = _Incoming(self, head)
+        self._body = ReceivedBody(self, head, self._limits)
         return Request(
             method=head.method,
             target=head.target,
@@ -109,25 +111,31 @@ class Connection:
     def send(self, response: Response, extra: tuple[tuple[str, str], ...], *, last: bool) -> tuple[int, bool]:
         """Send a response; says how many bytes of body went, and whether another request may follow."""
         head, body = self._head, self._body
-        self._head = self._body = None
+        self._head = None
+        silent = response.status in _NO_BODY or (head is not None and head.method == "HEAD")
+        counted = response.body.length is not None or silent
+        chunked = not counted and head is not None and head.chunks
         keep = (
             not response.close
             and not last
             and head is not None
             and head.persistent
+            and (counted or chunked)
             and (body is None or body.drain(_DRAIN))
         )
         extra = (*extra, ("Connection", "keep-alive" if keep else "close"))
-        if response.status not in _NO_BODY:
+        if chunked:
+            extra = (*extra, ("Transfer-Encoding", "chunked"))
+        elif response.status not in _NO_BODY and response.body.length is not None:
             extra = (*extra, ("Content-Length", str(response.body.length)))
-        silent = response.status in _NO_BODY or (head is not None and head.method == "HEAD")
         sent = 0
         self.begin_to_move()
         try:
-            sent = self._send_all(head_bytes(response, extra), response, silent=silent)
+            sent = self._send_all(head_bytes(response, extra), response, silent=silent, chunked=chunked)
         finally:
             self._moving, self._since = None, time.monotonic()
             response.body.close()
+        self._settle()
         declared = response.header("Content-Length")
         if not silent and declared is not None and declared != str(sent):
             keep = False
@@ -159,8 +167,21 @@ class Connection:
 
     def close(self) -> None:
         """Give the socket back."""
+        if self._body is not None:
+            self.cut()
+            self._settle()
         with contextlib.suppress(OSError):
             self._sock.close()
+
+    def _settle(self) -> None:
+        """Have no other thread read the request's body any more."""
+        body, self._body = self._body, None
+        if body is not None:
+            body.settle(_LINGER_SECONDS, self._stop_receiving)
+
+    def _stop_receiving(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RD)
 
     def fill(self, timeout: float) -> bool:
         """Read what there is into the buffer; False at the end.
@@ -226,7 +247,7 @@ class Connection:
                     raise HeadError("request line is missing")
             if self._buffer[:1] and not self._buffer[:1].isalpha() and self._buffer[:1] != b"\r":
                 # A TLS handshake, mostly: a client that tries https first must not wait for a time-out.
-                raise HeadError("this is not HTTP; the registry is served by plain http")
+                raise HeadError("this is not HTTP; plain http is served here")
             end = self._buffer.find(b"\r\n\r\n", searched)
             if 0 <= end <= limits.head:
                 raw = bytes(self._buffer[:end])
@@ -256,7 +277,7 @@ class Connection:
                     return None
                 raise HeadError("head did not come in time", 408)
 
-    def _send_all(self, head: bytes, response: Response, *, silent: bool) -> int:
+    def _send_all(self, head: bytes, response: Response, *, silent: bool, chunked: bool) -> int:
         body = response.body
         until = time.monotonic() + self._limits.request_seconds
         self._sock.settimeout(self._limits.idle_seconds)
@@ -267,6 +288,9 @@ class Connection:
         for piece in body:
             if time.monotonic() > until:
                 raise TimeoutError("a response took too long")
+            sent += len(piece)
+            if chunked and piece:
+                piece = b"%x\r\n%b\r\n" % (len(piece), bytes(piece))  # noqa: PLW2901 - the same, as it goes out
             if head and len(piece) <= _SMALL:
                 self._sock.sendall(head + bytes(piece))
             else:
@@ -274,8 +298,9 @@ class Connection:
                     self._sock.sendall(head)
                 self._sock.sendall(piece)
             head = b""
-            sent += len(piece)
             self._moved = sent
+        if chunked:
+            head += b"0\r\n" + (body.trailer_bytes() if isinstance(body, StreamBody) else b"") + b"\r\n"
         if head:
             self._sock.sendall(head)
         return sent
@@ -289,83 +314,3 @@ class Connection:
                 self._sock.settimeout(left)
                 if not self._sock.recv(_SMALL):
                     return
-
-
-class _Incoming:
-    """A request's body: one pass, in views of one buffer."""
-
-    def __init__(self, connection: Connection, head: RequestHead) -> None:
-        self._connection, self._limits = connection, connection._limits  # noqa: SLF001 - two halves of one thing
-        self._continue = head.wants_continue
-        self._length, self._read = head.length, 0
-        self._started: float | None = None
-        self._done = head.length == 0
-        self._broken = False
-
-    def __iter__(self) -> "Iterator[memoryview]":
-        if self._done or self._broken:
-            return
-        self._started = time.monotonic()
-        self._connection.begin_to_move()
-        # Broken until proven whole: a request that stops in the middle leaves a connection that cannot be used again.
-        self._broken = True
-        try:
-            if self._continue:
-                self._continue = False
-                self._connection.send_continue()
-            yield from self._chunks() if self._length is None else self._counted(self._length, self._buffer())
-        except HeadError as error:
-            raise BrokenBodyError(str(error), error.status) from error
-        except TimeoutError as error:
-            raise BrokenBodyError("body came too slowly", 408) from error
-        except OSError as error:
-            raise BrokenBodyError("client went away in the middle of a body") from error
-        self._connection.stop_moving()
-        self._done, self._broken = True, False
-
-    def drain(self, most: int) -> bool:
-        """Whether nothing of the body is left; reads a small rest to make it so."""
-        if self._done:
-            return True
-        if self._broken or self._continue or self._length is None or self._length > most:
-            return False
-        try:
-            for _ in self:
-                pass
-        except BrokenBodyError:
-            return False
-        return True
-
-    def _buffer(self) -> memoryview:
-        size = self._limits.piece if self._length is None else min(self._length, self._limits.piece)
-        return memoryview(bytearray(size))
-
-    def _counted(self, left: int, view: memoryview) -> "Iterator[memoryview]":
-        while left:
-            count = self._connection.read_into(view[:left] if left < len(view) else view, self._timeout())
-            if not count:
-                raise BrokenBodyError("client went away in the middle of a body")
-            left -= count
-            self._read += count
-            yield view[:count]
-
-    def _chunks(self) -> "Iterator[memoryview]":
-        view = self._buffer()
-        while size := chunk_size(self._connection.read_line(self._timeout())):
-            yield from self._counted(size, view)
-            if self._connection.read_line(self._timeout()):
-                raise HeadError("chunk is longer than it says")
-        trailer = 0
-        while line := self._connection.read_line(self._timeout()):
-            trailer += len(line)
-            if trailer > self._limits.head:
-                raise HeadError("trailer is too large", 431)
-
-    def _timeout(self) -> float:
-        limits = self._limits
-        elapsed = time.monotonic() - (self._started or 0.0)
-        left = limits.body_grace + self._read / limits.body_rate - elapsed
-        left = min(left, limits.request_seconds - elapsed, limits.idle_seconds)
-        if left <= 0:
-            raise TimeoutError
-        return left

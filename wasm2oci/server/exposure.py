@@ -1,8 +1,9 @@
-"""Where a registry may be reached: addresses, and TLS."""
+"""Where a server may be reached: addresses, the names that it goes by, and TLS."""
 
+import re
 import socket
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.files import local_errors
 from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UsageError
@@ -11,7 +12,17 @@ from wasm2oci.oci.host import is_loopback
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["TlsFilesError", "check_exposure", "parse_listen", "tls_context"]
+__all__ = [
+    "TlsFilesError",
+    "check_exposure",
+    "is_address",
+    "is_foreign",
+    "parse_listen",
+    "stays_here",
+    "tls_context",
+]
+
+_ADDRESS: Final = re.compile(r"(?:localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z", re.IGNORECASE)
 
 
 class TlsFilesError(InvalidInputError):
@@ -41,14 +52,34 @@ def check_exposure(host: str, *, authenticated: bool) -> None:
     Raises:
         UsageError: the address is not the loopback's, and no user is asked for.
     """
-    if not authenticated and not _stays_here(host):
+    if not authenticated and not stays_here(host):
         raise UsageError(
             f"refusing to listen at {host} without authentication: every client that reaches it could write to it",
             remedy=Remedy(RemedyKind.PROTECT_SERVER),
         )
 
 
-def _stays_here(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a `Host` is one that no name server decides on: an address or `localhost`, perhaps with a port."""
+    return _ADDRESS.match(host) is not None
+
+
+def is_foreign(host: str | None, allowed: frozenset[str] | None) -> bool:
+    """Whether a `Host` is a name that the server does not go by.
+
+    A page of another site can have its own name lead here.
+
+    Args:
+        host: as the client sent it; None for HTTP/1.0, which no browser speaks.
+        allowed: names in lower case, beside addresses and `localhost`; None for any.
+    """
+    if host is None or allowed is None or is_address(host):
+        return False
+    return host.rpartition(":")[0].lower() not in allowed if ":" in host else host.lower() not in allowed
+
+
+def stays_here(host: str) -> bool:
+    """Whether only this machine reaches what is listened at an address or a name."""
     # What a name stands for here and now decides, for that is what is listened at.
     try:
         found = {str(address[0]) for *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}

@@ -50,7 +50,9 @@ _REASONS: Final = {
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     501: "Not Implemented",
+    502: "Bad Gateway",
     503: "Service Unavailable",
+    504: "Gateway Timeout",
     505: "HTTP Version Not Supported",
     507: "Insufficient Storage",
 }
@@ -105,6 +107,7 @@ class RequestHead:
         headers: the fields.
         length: bytes of the body, None when it is chunked.
         persistent: whether the client wants the connection kept.
+        chunks: whether it understands chunks (HTTP/1.1).
         wants_continue: whether it waits for a 100 before it sends the body.
     """
 
@@ -113,6 +116,7 @@ class RequestHead:
     headers: Headers
     length: int | None
     persistent: bool
+    chunks: bool
     wants_continue: bool
 
 
@@ -148,7 +152,13 @@ def parse_head(raw: bytes) -> RequestHead:
         raise HeadError("expectation is not understood", 417)
     length = _body_length(headers, minor)
     return RequestHead(
-        method, target, headers, length, persistent, expected is not None and minor == b"1" and length != 0
+        method=method,
+        target=target,
+        headers=headers,
+        length=length,
+        persistent=persistent,
+        chunks=minor == b"1",
+        wants_continue=expected is not None and minor == b"1" and length != 0,
     )
 
 

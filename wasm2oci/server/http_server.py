@@ -39,6 +39,7 @@ __all__ = ["CannotListenError", "Server"]
 _BACKLOG: Final = 1024
 """Connections that wait to be accepted. One that finds no place among them is tried again by its client's system a
 second later, so there are more than a crowd opens at once."""
+_FIELDS: Final = (("Server", "wasm2oci"), ("X-Content-Type-Options", "nosniff"))
 _HOUSEKEEPING: Final = 30.0
 _RETRY: Final = 0.02
 _ROOM: Final = 0.1
@@ -61,6 +62,7 @@ class Server:
         log: is given one line for each request; None for silence.
         housekeeping: called every half minute while the server runs.
         grace: seconds that requests under way are given by `stop`.
+        fields: header fields that every response gets unless it has them, beside `Date`.
 
     Raises:
         CannotListenError: the address is taken, not ours, or not allowed.
@@ -77,9 +79,10 @@ class Server:
         log: "Callable[[str], None] | None" = None,
         housekeeping: "Callable[[], object] | None" = None,
         grace: float = 10.0,
+        fields: "tuple[tuple[str, str], ...]" = _FIELDS,
     ) -> None:
         self._handle, self._tls, self._limits = handle, tls, limits or ConnectionLimits()
-        self._log, self._housekeeping, self._grace = log, housekeeping, grace
+        self._log, self._housekeeping, self._grace, self._fields = log, housekeeping, grace, fields
         self._lock = threading.Lock()
         self._connections: set[Connection] = set()
         self._leaving: set[Connection] = set()
@@ -245,7 +248,7 @@ class Server:
         else:
             line = f"{request.method} {request.target.partition('?')[0]}"
             response = self._ask(request, connection)
-        dated = (("Date", formatdate(usegmt=True)), ("Server", "wasm2oci"), ("X-Content-Type-Options", "nosniff"))
+        dated = (("Date", formatdate(usegmt=True)), *self._fields)
         sent, kept = connection.send(response, dated, last=self._stopping.is_set())
         if self._log is not None:
             took = (time.monotonic() - started) * 1000

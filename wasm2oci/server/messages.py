@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qsl, unquote
 
+from wasm2oci.base import http1
 from wasm2oci.oci.http import Headers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from wasm2oci.base.files import ReadableFile
 
-__all__ = ["BrokenBodyError", "Buffer", "BytesBody", "FileBody", "Request", "Response", "ResponseBody"]
+__all__ = ["BrokenBodyError", "Buffer", "BytesBody", "FileBody", "Request", "Response", "ResponseBody", "StreamBody"]
 
 Buffer = bytes | bytearray | memoryview
 """A chunk of a body. A memoryview is only good until the next chunk is asked for."""
@@ -40,8 +41,8 @@ class ResponseBody(Protocol):
     """What a response carries: a length in bytes and a way to produce them once."""
 
     @property
-    def length(self) -> int:
-        """Bytes that will come."""
+    def length(self) -> int | None:
+        """Bytes that will come; None where that is not known, and then they go out in chunks."""
         ...
 
     def __iter__(self) -> "Iterator[Buffer]":
@@ -95,6 +96,36 @@ class FileBody:
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         self._file.close()
+
+
+class StreamBody:
+    """A body that comes into being while it is sent. An empty piece has what there is sent at once.
+
+    Args:
+        pieces: its bytes.
+        length: how many in all; None where that is not known.
+        trailers: says, at the end, which fields come after it; only where it goes out in chunks.
+        close: lets go of what it holds.
+    """
+
+    def __init__(
+        self,
+        pieces: "Iterable[Buffer]",
+        length: int | None,
+        trailers: "Callable[[], Iterable[tuple[str, bytes]]]",
+        close: "Callable[[], None]",
+    ) -> None:
+        self._pieces, self.length = pieces, length
+        self._trailers, self.close = trailers, close
+
+    def __iter__(self) -> "Iterator[Buffer]":
+        return iter(self._pieces)
+
+    def trailer_bytes(self) -> bytes:
+        """The trailers as they are sent; only fields that are well formed."""
+        fields = [(name.encode(), value) for name, value in self._trailers()]
+        good = [(name, value) for name, value in fields if http1.is_field_name(name) and http1.is_field_value(value)]
+        return b"".join([name + b": " + value + b"\r\n" for name, value in good])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ Spec: distribution-spec 1.1, and of its next edition `digest-algorithm` (end-4c)
 """
 
 import errno
-import re
 import secrets
 import time
 from dataclasses import replace
@@ -19,6 +18,7 @@ from wasm2oci.oci.reference import InvalidReferenceError, check_repository
 from wasm2oci.server import blobs, listing, manifests
 from wasm2oci.server.access import ANONYMOUS, Everyone
 from wasm2oci.server.call import Call, Rules
+from wasm2oci.server.exposure import is_address, is_foreign
 from wasm2oci.server.fairness import Effort, Peer, Turns
 from wasm2oci.server.messages import BytesBody
 from wasm2oci.server.problems import ProblemError, problem_response
@@ -57,8 +57,6 @@ HEAD is answered as GET; the HTTP server leaves the body out.
 
 _IN_MEMORY: Final = 64 << 10
 """Bytes of a response that are kept in memory until they are sent."""
-_ADDRESS: Final = re.compile(r"(?:localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?\Z", re.IGNORECASE)
-"""A Host that no name server decides on."""
 
 
 class Registry:
@@ -140,7 +138,7 @@ class Registry:
     def _answer(self, request: "Request") -> "Response":
         match = endpoints.find_endpoints(request.path)
         user = self._access.identify(request.headers.combined("Authorization"), request.peer)
-        if user == ANONYMOUS and _is_foreign(request.headers.combined("Host"), self._rules.hosts):
+        if user == ANONYMOUS and is_foreign(request.headers.combined("Host"), self._rules.hosts):
             raise ProblemError("DENIED", "this registry does not go by this name; its operator can allow it")
         if user is None:
             raise ProblemError("UNAUTHORIZED", headers=(("WWW-Authenticate", self._access.challenge),))
@@ -186,17 +184,10 @@ class Registry:
             return HANDLERS[match.rows[method][0]](call)
 
 
-def _is_foreign(host: str | None, allowed: frozenset[str] | None) -> bool:
-    # No Host: HTTP/1.0, which no browser speaks.
-    if host is None or allowed is None or _ADDRESS.match(host) is not None:
-        return False
-    return host.rpartition(":")[0].lower() not in allowed if ":" in host else host.lower() not in allowed
-
-
 def _comes_from_elsewhere(request: "Request", user: str) -> bool:
     # A browser says when a page makes it write somewhere: a registry on the loopback has no other wall against that.
     # Nor is a name one that is ours because the page was fetched by it: its owner may have had it point here since.
     origin, host = request.headers.combined("Origin"), request.headers.combined("Host") or ""
     if origin is None:
         return False
-    return origin.partition("://")[2] != host or (user == ANONYMOUS and _ADDRESS.match(host) is None)
+    return origin.partition("://")[2] != host or (user == ANONYMOUS and not is_address(host))

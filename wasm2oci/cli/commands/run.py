@@ -1,13 +1,13 @@
 """`wasm2oci run`."""
 
 import contextlib
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Final, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 from wasm2oci.base.text import printable
 from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.guest_streams import STDERR, sink_of, source_of, trace_lines
 from wasm2oci.cli.options import ConnectGroup, ModuleOption, PlatformOption, TrustGroup
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
@@ -25,7 +25,6 @@ _FETCHING: Final = "Fetching"
 _ENGINE: Final = "Engine options"
 _SHOWN_ROWS: Final = 25
 _SHOWN_CHARACTERS: Final = 500
-_STDERR: Final = "-"
 
 
 def command(
@@ -107,7 +106,7 @@ def command(
         Option(
             "--trace",
             metavar="FILE",
-            bare=_STDERR,
+            bare=STDERR,
             help="Write a line for each WASI call, to standard error or into FILE.",
             title=_ENGINE,
         ),
@@ -145,8 +144,8 @@ def command(
     if invoke is not None and words[:1] == ["--"]:
         words = words[1:]  # no value looks so: a habit of those who give negative ones
     _warn_of_late(words, TrustGroup, subject, output)
-    stdout, stderr = _sink(terminal.stdout.buffer), _sink(terminal.stderr.buffer)
-    with _trace_lines(trace, output) as write_trace, _late_explained(words, subject, output):
+    stdout, stderr = sink_of(terminal.stdout.buffer), sink_of(terminal.stderr.buffer)
+    with trace_lines(trace, output) as write_trace, _late_explained(words, subject, output):
         output.flush()
         ran = client.run(
             find_subject(subject),
@@ -154,7 +153,7 @@ def command(
             environment=parse_environment(env or (), env_file or (), terminal.variables),
             directories=[parse_directory(text) for text in directories or ()],
             network=[parse_network(text) for text in allow_net or ()],
-            stdin=_source(terminal.stdin),
+            stdin=source_of(terminal.stdin),
             stdout=stderr if output.as_json else stdout,
             stderr=stderr,
             invoke=invoke,
@@ -196,46 +195,6 @@ def _late_explained(words: list[str], subject: str, output: Output) -> Iterator[
     except (AccessError, RegistryError):
         _warn_of_late(words, ConnectGroup, subject, output)
         raise
-
-
-@contextlib.contextmanager
-def _trace_lines(target: str | None, output: Output) -> Iterator[Callable[[str], object] | None]:
-    """What takes the lines of a trace, if one is wanted."""
-    from wasm2oci.errors import LocalIOError
-
-    if target is None:
-        yield None
-    elif target == _STDERR:
-
-        def write(line: str) -> None:
-            output.stderr.write(line)
-            output.stderr.flush()
-
-        yield write
-    else:
-        try:
-            file = Path(target).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - closed below
-        except OSError as error:
-            raise LocalIOError(f"{target}: {error.strerror}") from error
-        with file:
-            yield file.write
-
-
-def _source(stream: BinaryIO) -> int | bytes:
-    """The descriptor of an input; of one in memory its bytes."""
-    try:
-        return stream.fileno()
-    except (io.UnsupportedOperation, AttributeError):
-        return stream.read()
-
-
-def _sink(stream: Any) -> int | Callable[[bytes], object]:
-    """The descriptor of an output; of one in memory what takes bytes."""
-    try:
-        number: int = stream.fileno()
-    except (io.UnsupportedOperation, AttributeError):
-        return stream.write  # type: ignore[no-any-return]
-    return number
 
 
 def _report(ran: "Ran", output: Output, timeout: str | None, max_memory: str) -> None:

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output
+from wasm2oci.cli.signals import wait_for_signal
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import ConnectOptions
 from wasm2oci.errors import LocalIOError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from wasm2oci.client import Served
 
@@ -111,7 +112,7 @@ def command(
         if run:
             _announce(output, served, running=True)
             return _run(run, terminal.variables, served)
-        _wait(lambda: _announce(output, served, running=False))
+        wait_for_signal(lambda: _announce(output, served, running=False))
     output.line("stopped")
     return 0
 
@@ -127,24 +128,6 @@ def _announce(output: "Output", served: "Served", *, running: bool) -> None:
     if served.user is not None:
         lines.append(f"User {served.user}" + (f", password {served.password}" if served.password else ""))
     output.result(served, lines, quiet=served.address)
-
-
-def _wait(announce: "Callable[[], None]") -> None:
-    """Announce the registry, and wait for Ctrl-C or SIGTERM.
-
-    A signal may arrive as soon as the announcement is read, so the handlers are installed before it.
-    """
-    import signal
-    import threading
-
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        announce()
-        stop.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _run(arguments: "Sequence[str]", variables: "Mapping[str, str]", served: "Served") -> int:

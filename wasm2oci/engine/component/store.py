@@ -25,19 +25,53 @@ if TYPE_CHECKING:
     from wasm2oci.engine.syntax.module import Span
     from wasm2oci.engine.validate.component.types import Function
 
-__all__ = ["Store"]
+__all__ = ["LoadedComponent", "Store"]
 
 _MOST_INSTANCES: Final = 10_000
 """Instances of components, and as many of core modules (wasmtime)."""
 _MOST_DEFINITIONS: Final = 1_000_000
 
 
-class Store:
-    """A valid component, ready to be instantiated.
+class LoadedComponent:
+    """A valid component: decoded once, for any number of stores, on any threads.
 
     Args:
         engine: its settings apply.
         data: the component.
+
+    Attributes:
+        syntax: its definitions.
+        modules: its core modules, by where they stand.
+
+    Raises:
+        ModuleError: it is malformed or invalid.
+        ComponentUnsupportedError: it uses what is not run here.
+    """
+
+    def __init__(self, engine: Engine, data: bytes) -> None:
+        self.engine = engine
+        features: dict[Feature, int] = {}
+        self.syntax = decode_definitions(data, features)
+        check_supported(self.syntax.definitions)
+        self.modules: dict[Span, Module] = {}
+        for start, end in self.syntax.all_modules():
+            try:
+                self.modules[start, end] = Module(engine, data[start:end])
+            except ModuleError as error:
+                raise error.moved(start) from error
+        validate_component(self.syntax, {span: module.syntax for span, module in self.modules.items()}, features)
+
+    def save(self) -> None:
+        """Keeps generated code in the engine's cache."""
+        for module in self.modules.values():
+            module.code.save()
+
+
+class Store:
+    """Instances of a component that belong together.
+
+    Args:
+        component: what is instantiated.
         host: what it may import.
         limits: ceilings for all memories and tables together.
         fuel: what all code together may use, on an engine with `fuel`.
@@ -47,17 +81,11 @@ class Store:
 
     Attributes:
         instances: every component instance, in the order of their making.
-        modules: its core modules, by where they stand.
-
-    Raises:
-        ModuleError: it is malformed or invalid.
-        ComponentUnsupportedError: it uses what is not run here.
     """
 
     def __init__(
         self,
-        engine: Engine,
-        data: bytes,
+        component: LoadedComponent,
         host: Host,
         *,
         limits: ResourceLimits | None = None,
@@ -70,22 +98,12 @@ class Store:
         self.missing_as_traps = missing_as_traps
         self._core_instances = 0
         self._definitions = 0
-        self._engine = engine
+        self._component = component
         self._limits = limits
         self._watch = watch
-        self._linker = Linker(engine)
+        self._linker = Linker(component.engine)
         if fuel is not None:
             self._linker.fuel = fuel
-        features: dict[Feature, int] = {}
-        self.syntax = decode_definitions(data, features)
-        check_supported(self.syntax.definitions)
-        self.modules: dict[Span, Module] = {}
-        for start, end in self.syntax.all_modules():
-            try:
-                self.modules[start, end] = Module(engine, data[start:end])
-            except ModuleError as error:
-                raise error.moved(start) from error
-        validate_component(self.syntax, {span: module.syntax for span, module in self.modules.items()}, features)
 
     def instantiate(self) -> ComponentInstance:
         """Makes an instance; imports are the host's.
@@ -94,7 +112,7 @@ class Store:
             UnlinkableError: the host does not offer what is imported, or something else by that name.
             Trap: a start function of a core module trapped.
         """
-        return ComponentInstance(self, None, None).define(self.syntax)
+        return ComponentInstance(self, None, None).define(self._component.syntax)
 
     def evaluate(self, definitions: int) -> None:
         """Counts a component instance and its definitions: components in components may ask for very many of both.
@@ -116,11 +134,11 @@ class Store:
         """Makes an instance of a core module; gives its exports."""
         self._core_instances += 1
         self._count(self._core_instances)
-        linker = Linker(self._engine, shares=self._linker)
+        linker = Linker(self._component.engine, shares=self._linker)
         for module, items in given.items():
             for name, item in items.items():
                 linker.define(module, name, item)
-        return linker.instantiate(self.modules[span], limits=self._limits).exports
+        return linker.instantiate(self._component.modules[span], limits=self._limits).exports
 
     def called(self, name: tuple[str, str], offered: HostCall) -> Callable[..., Any]:
         """What is called for a function of the host."""
@@ -134,11 +152,6 @@ class Store:
             raise Trap(TrapKind.UNREACHABLE, f"the guest called {shown}, which is not offered")
 
         return ComponentFunction(type_, call, shown)
-
-    def save(self) -> None:
-        """Keeps generated code in the engine's cache."""
-        for module in self.modules.values():
-            module.code.save()
 
     def close(self) -> None:
         """Gives up what the host's resources hold that the guest did not drop."""

@@ -134,7 +134,8 @@ class CodeCache:
         if self._secret is None or not (self._new or (empty and not self.known)):
             return
         entries: dict[int, bytes | memoryview] = dict(self._parse(read_private(self.path)) or self._entries)
-        for number in self._new:
+        new = set(self._new)  # while this is written other threads may find more
+        for number in new:
             entry = self._live[number]
             entries[number] = marshal.dumps((entry.code, entry.tails, entry.offsets.tobytes()))
         index: list[tuple[int, int, int]] = []
@@ -152,5 +153,5 @@ class CodeCache:
         with suppress(LocalIOError):
             replace_file(self.path, [content], 0o600, sync=False)
             self._entries = {number: memoryview(raw) for number, raw in entries.items()}
-            self._new.clear()
+            self._new -= new
             self.known = True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from wasm2oci.base.descriptors import set_blocking
+from wasm2oci.base.descriptors import set_blocking, wait_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Bell"]
 
-_MOST = 4096
+_MOST: Final = 4096
+_NEVER: Final = threading.Event()
 
 
 class Bell:
@@ -66,6 +68,16 @@ class Bell:
                 return True
             if not waiter.wait((self._read,), (), timeout_ns)[0]:
                 return happened()
+
+    def wait_here(self, happened: Callable[[], bool], seconds: float) -> bool:
+        """Wait on a thread of the host until something has happened, or for so many seconds; whether it has."""
+        end = time.monotonic() + seconds
+        while True:
+            self.quiet()
+            left = end - time.monotonic()
+            if happened() or left <= 0:
+                return happened()
+            wait_ready((), (), self._read, _NEVER, left)
 
     def hold(self) -> Self:
         """Have one more thread that may ring."""

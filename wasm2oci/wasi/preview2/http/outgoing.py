@@ -193,4 +193,6 @@ class ResponseOutparam:
 
     def set(self, response: tuple[str, Any]) -> None:
         """`set`."""
+        if response[0] == "ok" and response[1].pipe is not None:
+            self._later.watch(response[1].pipe)
         self._later.give(response)

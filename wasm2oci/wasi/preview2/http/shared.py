@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 if TYPE_CHECKING:
     from wasm2oci.wasi.preview2.bell import Bell
     from wasm2oci.wasi.preview2.http.fields import HttpFields
+    from wasm2oci.wasi.preview2.pipes import Pipe
 
 __all__ = ["ERROR", "NONE", "HttpMessage", "Later", "optional", "taken", "worked"]
 
@@ -40,6 +41,11 @@ class Later(Generic[T]):
     def __init__(self, *bells: Bell) -> None:
         self._bells = bells
         self.value: T | None = None
+
+    def watch(self, pipe: Pipe) -> None:
+        """Have those who wait woken by a pipe, too."""
+        for bell in self._bells:
+            pipe.watch(bell)
 
     def give(self, value: T) -> None:
         """Give the value; a second one is left aside."""

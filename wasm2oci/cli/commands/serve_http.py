@@ -1,0 +1,154 @@
+"""`wasm2oci serve-http`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.guest_streams import STDERR, sink_of, trace_lines
+from wasm2oci.cli.options import ModuleOption, PlatformOption, TrustGroup
+from wasm2oci.cli.output import Output
+from wasm2oci.cli.signals import wait_for_signal
+from wasm2oci.cli.terminal import Terminal
+from wasm2oci.client import Client, EngineChoice, Pull, find_subject
+
+if TYPE_CHECKING:
+    from wasm2oci.client import ServedHttp
+
+__all__ = ["command"]
+
+_SERVER: Final = "Server options"
+_WORLD: Final = "What the component gets"
+_LIMITS: Final = "Limits"
+_FETCHING: Final = "Fetching"
+_ENGINE: Final = "Engine options"
+
+
+def command(
+    output: Output,
+    terminal: Terminal,
+    client: Client,
+    *,
+    subject: Annotated[str, Argument("REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, or a file.")],
+    listen: Annotated[
+        str,
+        Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.", title=_SERVER),
+    ] = "127.0.0.1:8080",
+    allow_host: Annotated[
+        list[str] | None,
+        Option(
+            "--allow-host",
+            metavar="NAME",
+            help="Answer to this name too; addresses and localhost always work.",
+            title=_SERVER,
+        ),
+    ] = None,
+    reuse: Annotated[
+        bool,
+        Option("--reuse", help="Let an instance answer one request after the other, not only one.", title=_SERVER),
+    ] = False,
+    env: Annotated[
+        list[str] | None,
+        Option("--env", "-e", metavar="K[=V]", help="A variable; without a value, yours is passed on.", title=_WORLD),
+    ] = None,
+    env_file: Annotated[
+        list[Path] | None, Option("--env-file", metavar="FILE", help="Variables, one K=V a line.", title=_WORLD)
+    ] = None,
+    directories: Annotated[
+        list[str] | None,
+        Option("--dir", metavar="HOST[::GUEST][:ro]", help="A directory, under its own or another name.", title=_WORLD),
+    ] = None,
+    allow_net: Annotated[
+        list[str] | None,
+        Option("--allow-net", metavar="HOST[:PORT]", help="A host that it may send HTTP requests to.", title=_WORLD),
+    ] = None,
+    timeout: Annotated[
+        str, Option("--timeout", metavar="TIME", help="Stop it after so long with one request.", title=_LIMITS)
+    ] = "60s",
+    max_memory: Annotated[
+        str, Option("--max-memory", metavar="SIZE", help="What each instance may have.", title=_LIMITS)
+    ] = "1GiB",
+    concurrency: Annotated[
+        int,
+        Option("--concurrency", metavar="N", help="Requests answered at once.", minimum=1, title=_LIMITS),
+    ] = 8,
+    pull: Annotated[
+        Pull, Option("--pull", help="When to ask the registry.", setting="run.pull", title=_FETCHING)
+    ] = Pull.AUTO,
+    digest: Annotated[
+        str | None,
+        Option("--digest", metavar="DIGEST", help="Take only this component, or this manifest's.", title=_FETCHING),
+    ] = None,
+    module: ModuleOption = None,
+    platform: PlatformOption = None,
+    engine: Annotated[
+        EngineChoice, Option("--engine", help="auto takes the embedded one, which alone can do this.", title=_ENGINE)
+    ] = EngineChoice.AUTO,
+    trace: Annotated[
+        str | None,
+        Option(
+            "--trace",
+            metavar="FILE",
+            bare=STDERR,
+            help="Write a line for each WASI call, to standard error or into FILE.",
+            title=_ENGINE,
+        ),
+    ] = None,
+    no_code_cache: Annotated[
+        bool, Option("--no-code-cache", help="Neither keep nor use code made from components.", title=_ENGINE)
+    ] = False,
+    trust: TrustGroup,
+) -> int:
+    """Have a component answer the HTTP requests of a server on this machine, for development.
+
+    The component exports wasi:http/incoming-handler. Each request gets an instance of its own unless --reuse is given;
+    bodies are streamed both ways. It sees no files, no variables and no network but what you give it, and what it
+    prints goes to standard error, as does a line for each request.
+
+    Example: wasm2oci serve-http ghcr.io/me/hello-http:v1 --listen 127.0.0.1:8080
+    """
+    from wasm2oci.cli.run_options import (
+        parse_directory,
+        parse_duration,
+        parse_environment,
+        parse_network,
+        parse_size,
+    )
+
+    def log(text: str) -> None:
+        for line in text.splitlines():
+            output.line(line)
+        terminal.stderr.flush()
+
+    with trace_lines(trace, output) as write_trace:
+        serving = client.serve_http(
+            find_subject(subject),
+            listen,
+            hosts=tuple(allow_host or ()),
+            environment=parse_environment(env or (), env_file or (), terminal.variables),
+            directories=[parse_directory(text) for text in directories or ()],
+            network=[parse_network(text) for text in allow_net or ()],
+            output=sink_of(terminal.stderr.buffer),
+            reuse=reuse,
+            concurrency=concurrency,
+            timeout=parse_duration(timeout, "--timeout"),
+            max_memory=parse_size(max_memory, "--max-memory"),
+            engine=engine,
+            pull=pull,
+            digest=digest,
+            module=module,
+            platform=platform,
+            trace=write_trace,
+            cached=not no_code_cache,
+            trust=trust,
+            log=log,
+        )
+        with serving as served:
+            wait_for_signal(lambda: _announce(output, served))
+    output.line("stopped")
+    return 0
+
+
+def _announce(output: Output, served: "ServedHttp") -> None:
+    if served.exposed:
+        output.warn("other machines can reach this server, which is made for development")
+    output.result(served, [f"{served.subject} answers at {served.url}   (Ctrl-C stops)"], quiet=served.url)

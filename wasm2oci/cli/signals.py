@@ -1,0 +1,28 @@
+"""Waiting for the signals that end a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["wait_for_signal"]
+
+
+def wait_for_signal(announce: Callable[[], None]) -> None:
+    """Announce the server, and wait for Ctrl-C or SIGTERM.
+
+    A signal may arrive as soon as the announcement is read, so the handlers are installed before it.
+    """
+    import signal
+    import threading
+
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        announce()
+        stop.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,120 @@
+"""An instance of a component on the embedded engine, with our WASI 0.2 around it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from wasm2oci.engine import UnlinkableError
+from wasm2oci.engine.component.handles import ResourceType
+from wasm2oci.engine.component.host import HostCall
+from wasm2oci.engine.component.store import Store
+from wasm2oci.engine.runtime.trap import Trap, TrapKind
+from wasm2oci.errors import Remedy, RemedyKind
+from wasm2oci.runtime.embedded import ceilings
+from wasm2oci.runtime.request import GuestSetupError
+from wasm2oci.runtime.streams import open_wasi
+from wasm2oci.wasi.preview2.functions import FUNCTIONS, RESOURCES
+from wasm2oci.wasi.preview2.state import Preview2
+from wasm2oci.wasi.preview2.streams import NothingToWaitForError
+from wasm2oci.wasi.preview2.trace import traced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from wasm2oci.engine.component.functions import ComponentFunction
+    from wasm2oci.engine.component.instance import ComponentInstance
+    from wasm2oci.engine.component.store import LoadedComponent
+    from wasm2oci.runtime.request import RunRequest
+    from wasm2oci.wasi import Interrupt
+
+__all__ = ["ComponentRun", "Preview2Host", "call", "instantiated"]
+
+_OFFERED: Final = "WASI 0.2 cli, io, clocks, random, filesystem and http"
+_VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.[0-9]+")
+
+
+class ComponentRun(NamedTuple):
+    """An instance, what its host offers, and the state of that."""
+
+    instance: ComponentInstance
+    host: Preview2Host
+    state: Preview2
+
+
+@contextlib.contextmanager
+def instantiated(component: LoadedComponent, request: RunRequest, interrupt: Interrupt) -> Iterator[ComponentRun]:
+    """An instance for as long as the block runs.
+
+    Args:
+        component: what is instantiated.
+        request: what it is given, and its limits.
+        interrupt: ends every wait of the guest.
+
+    Raises:
+        GuestSetupError: it imports what is not offered, or a directory cannot be opened.
+        Trap: a start function trapped.
+    """
+    with open_wasi(request, interrupt) as wasi, Preview2(wasi) as state:
+        host = Preview2Host(state)
+        store = Store(
+            component,
+            host,
+            limits=ceilings(request.limits),
+            fuel=request.limits.fuel,
+            missing_as_traps=request.missing_as_traps,
+            watch=None if request.trace is None else _watch(request.trace),
+        )
+        try:
+            try:
+                instance = store.instantiate()
+            except UnlinkableError as error:
+                raise GuestSetupError(str(error), remedy=Remedy(RemedyKind.TRAP_MISSING, _OFFERED)) from error
+            yield ComponentRun(instance, host, state)
+        finally:
+            store.close()
+
+
+def call(function: ComponentFunction, *values: Any) -> Any:
+    """Call a function of an instance.
+
+    Raises:
+        Trap: it trapped.
+    """
+    try:
+        return function.call(*values)
+    except NothingToWaitForError as error:
+        raise Trap(TrapKind.UNREACHABLE, "wasi:io/poll: there is nothing to wait for") from error
+
+
+def _watch(write: Callable[[str], object]) -> Callable[[tuple[str, str], HostCall], Callable[..., Any]]:
+    return lambda name, offered: traced("#".join(name), offered.call, write)
+
+
+class Preview2Host:
+    """WASI 0.2 as a host of components.
+
+    Args:
+        state: that of the run.
+    """
+
+    def __init__(self, state: Preview2) -> None:
+        self._interfaces: dict[str, dict[str, HostCall | ResourceType]] = {}
+        for interface, names in RESOURCES.items():
+            types = {name: ResourceType(name, None, _close) for name in names}
+            self._interfaces.setdefault(interface, {}).update(types)
+        for row in FUNCTIONS:
+            self._interfaces.setdefault(row.interface, {})[row.name] = HostCall(row.signature, row.bind(state))
+
+    def interface(self, name: str) -> Mapping[str, HostCall | ResourceType] | None:
+        """See `Host.interface`."""
+        found = _VERSIONED.fullmatch(name)
+        return None if found is None else self._interfaces.get(found[1])
+
+
+def _close(resource: Any) -> None:
+    """Lets go of what a resource holds, if it holds something."""
+    close = getattr(resource, "close", None)
+    if close is not None:
+        close()
