@@ -5,10 +5,10 @@
 Large: a module of random bytes. `push` is compared with `skopeo copy oci:... docker://...`, `pull` with the way back;
 each push goes to a registry that was just started on an empty folder, and skopeo starts without its record of where
 blobs were seen, so that nobody mounts what the other one pushed. Rounds alternate, the best of each counts. Memory is
-the peak of the process. Small: 3 MiB, the whole process against `python -c "import httpcore"` by the same interpreter.
+the peak of the process. Small: 3 MiB, the whole process against `python -c "import httpx"` by the same interpreter.
 
 `--python` names an interpreter that has wasm2oci installed; by default this one, with this checkout. A virtual
-environment with nothing but the wheel in it is the fair one: development tools make `import httpcore` slower.
+environment with nothing but the wheel in it is the fair one: development tools make `import httpx` slower.
 """
 
 import argparse
@@ -143,12 +143,12 @@ def small(bench: Bench, rounds: int) -> None:
         for _ in range(rounds):
             make(module, 3 * MIB)
             forget(bench)
-            bench.run("import httpcore", [bench.python, "-c", "import httpcore"])
+            bench.run("import httpx", [bench.python, "-c", "import httpx"])
             bench.run("push 3 MiB", bench.tool("push", "-q", str(module), f"{registry.host}/bench/small:1"))
             bench.run("pull 3 MiB", bench.tool("pull", "-q", f"{registry.host}/bench/small:1", "-o", str(out)))
             bench.run("--version", bench.tool("--version"))
-    base = bench.series["import httpcore"]
-    for name in ("import httpcore", "push 3 MiB", "pull 3 MiB", "--version"):
+    base = bench.series["import httpx"]
+    for name in ("import httpx", "push 3 MiB", "pull 3 MiB", "--version"):
         series = bench.series[name]
         print(
             f"{name:13} {1000 * series.median:6.0f} ms  ratio {series.median / base.median:.2f}"

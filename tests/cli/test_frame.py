@@ -46,7 +46,7 @@ def test_version_and_help_answer_without_the_heavy_parts() -> None:
             "from wasm2oci.__main__ import main\n"
             "try: main()\n"
             "except SystemExit: pass\n"
-            "heavy = {'typer', 'rich', 'httpcore', 'cryptography', 'wasmtime', 'inspect', 'ssl'} & set(sys.modules)\n"
+            "heavy = {'typer', 'rich', 'httpx', 'cryptography', 'wasmtime', 'inspect', 'ssl'} & set(sys.modules)\n"
             "assert not heavy, heavy\n"
         )
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
@@ -59,7 +59,7 @@ def test_the_help_of_a_command_loads_no_network_crypto_engine_or_rich() -> None:
             "from wasm2oci.__main__ import main\n"
             "try: main()\n"
             "except SystemExit as stop: assert stop.code == 0\n"
-            "heavy = {'rich', 'httpcore', 'cryptography', 'wasmtime', 'ssl', 'wasm2oci.engine'} & set(sys.modules)\n"
+            "heavy = {'rich', 'httpx', 'cryptography', 'wasmtime', 'ssl', 'wasm2oci.engine'} & set(sys.modules)\n"
             "assert not heavy, heavy\n"
         )
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

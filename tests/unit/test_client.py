@@ -190,9 +190,9 @@ def test_importing_the_package_imports_next_to_nothing() -> None:
         "new = set(sys.modules) - before\n"
         "assert new == {'wasm2oci', 'wasm2oci.version'}, new\n"
         "from wasm2oci import Client\n"
-        "assert not {'httpcore', 'typer', 'rich', 'wasmtime', 'wasm2oci.engine', 'wasm2oci.cli'} & set(sys.modules)\n"
+        "assert not {'httpx', 'typer', 'rich', 'wasmtime', 'wasm2oci.engine', 'wasm2oci.cli'} & set(sys.modules)\n"
         "Client(environ={'HOME': '/nonexistent'})\n"
-        "assert not {'httpcore', 'ssl', 'wasm2oci.registry.connect'} & set(sys.modules)\n"
+        "assert not {'httpx', 'ssl', 'wasm2oci.registry.connect'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

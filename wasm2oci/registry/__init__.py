@@ -1,1 +1,1 @@
-"""A Distribution-Spec client; the only package that imports httpcore."""
+"""A Distribution-Spec client; the only package that imports httpx."""

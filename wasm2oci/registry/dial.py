@@ -1,6 +1,6 @@
 """Connections that are opened before the first request is ready: handshakes overlap with imports and with each other.
 
-A fresh process spends a good part of a handshake on importing httpcore. So a caller that knows that a
+A fresh process spends as long importing httpx as a handshake takes on a line of 100 ms. So a caller that knows that a
 registry is going to be asked says so (`Dialer.expect`), threads connect, and the HTTP library gets what they made
 (`Dialer.take`). A connection that is not used is closed with the rest; a failure is raised where the connection would
 have been used, so that it is reported and retried as every other.

@@ -6,82 +6,20 @@ addresses, networks in CIDR form, each with an optional port, or `*`. This machi
 proxy.
 """
 
-from __future__ import annotations
-
 import ipaddress
-from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import unquote, urlsplit
-
-from wasm2oci.errors import Remedy, RemedyKind
-from wasm2oci.oci.host import is_loopback
-from wasm2oci.registry.problems import ConnectionFailedError
-from wasm2oci.registry.urls import Origin
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Proxy", "ProxySettingError", "parse_proxy", "proxy_for"]
+    from wasm2oci.registry.urls import Origin
 
-_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+from wasm2oci.oci.host import is_loopback
 
-
-class ProxySettingError(ConnectionFailedError):
-    """A proxy variable of the environment holds something that is not a proxy."""
+__all__ = ["proxy_for"]
 
 
-class Proxy(NamedTuple):
-    """A proxy.
-
-    Args:
-        origin: scheme (`http`, `https`, `socks5` or `socks5h`), host and port.
-        auth: user name and password, or None.
-    """
-
-    origin: Origin
-    auth: tuple[bytes, bytes] | None
-
-    @property
-    def url(self) -> str:
-        """Its address, without user name and password."""
-        return f"{self.origin.scheme}://{self.origin.host}:{self.origin.port}/"
-
-
-def parse_proxy(text: str) -> Proxy:
-    """The proxy that an address in the environment names.
-
-    Raises:
-        ProxySettingError: it is not an address; or one of a SOCKS proxy, which needs a package that is not installed.
-    """
-    try:
-        parts = urlsplit(text)
-        scheme, host = parts.scheme, (parts.hostname or "").encode("idna").decode()
-        port = parts.port or _PORTS[scheme]
-    except (ValueError, KeyError) as error:
-        raise _refused() from error
-    if not host:
-        raise _refused()
-    if scheme.startswith("socks"):
-        from importlib.util import find_spec
-
-        if find_spec("socksio") is None:
-            raise ProxySettingError(
-                "the proxy in the environment is a SOCKS proxy, which needs the package socksio",
-                remedy=Remedy(RemedyKind.INSTALL, "socks"),
-            )
-    user = None
-    if parts.username is not None:
-        user = (unquote(parts.username).encode(), unquote(parts.password or "").encode())
-    return Proxy(Origin(scheme, f"[{host}]" if ":" in host else host, port), user)
-
-
-def _refused() -> ProxySettingError:
-    return ProxySettingError(
-        "the proxy in the environment is not an address",
-        hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
-    )
-
-
-def proxy_for(origin: Origin, environ: Mapping[str, str]) -> str | None:
+def proxy_for(origin: "Origin", environ: "Mapping[str, str]") -> str | None:
     """The proxy's URL for requests to this origin, or None to ask directly."""
     if is_loopback(origin.host) or _excluded(origin, environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
         return None
@@ -94,7 +32,7 @@ def proxy_for(origin: Origin, environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def _excluded(origin: Origin, text: str) -> bool:
+def _excluded(origin: "Origin", text: str) -> bool:
     host = origin.name.lower()
     for word in text.replace(",", " ").split():
         entry, port = _split_port(word.lower())

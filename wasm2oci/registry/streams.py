@@ -1,12 +1,12 @@
-"""The sockets below httpcore: connections opened early, pieces that suit large blobs, and bounds on an answer.
+"""The sockets below httpx: connections that were opened early, pieces that suit large blobs, and bounds on an answer.
 
-httpcore bounds the time between two pieces of an answer, and not their number: a head of a byte each minute, or without
+httpx bounds the time between two pieces of an answer, and not their number: a head of a byte each minute, or without
 end (`103 Early Hints` again and again), would be read for ever. So the sender of a request says what its head may cost
 (`head_budget`), and every piece that is received on that thread meanwhile is charged to it. The reader of a body says
 how long a piece of it may take with all that is not content (`received_within`), and what is sent has to be taken at
 `retry.RATE`.
 
-Imported with httpcore, and only then.
+Imported with httpx, and only then.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ _exchange: Final = _Exchange()
 
 
 class CountingBackend(httpcore.SyncBackend):
-    """Opens connections for httpcore to proxies that are spoken to by TLS or SOCKS; a head's budget counts here too."""
+    """Opens connections for httpx to proxies that are spoken to by TLS or SOCKS; a head's budget counts here too."""
 
     def connect_tcp(
         self,
@@ -117,7 +117,7 @@ class _Counted(httpcore.NetworkStream):
 
 
 class Backend(httpcore.SyncBackend):
-    """Opens connections for httpcore: to registries, and to proxies that are spoken to in the clear.
+    """Opens connections for httpx: to registries, and to proxies that are spoken to in the clear.
 
     Args:
         dialer: has those that were opened early.
@@ -261,7 +261,7 @@ def received_within(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _renamed(on_timeout: type[Exception], otherwise: type[Exception]) -> Iterator[None]:
-    # httpcore's names for what sockets raise; `transport_errors.translated` finds the cause as the argument.
+    # httpcore's names for what sockets raise; `transport.translated` finds the cause as the argument.
     try:
         yield
     except TimeoutError as error:

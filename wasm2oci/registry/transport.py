@@ -1,8 +1,8 @@
-"""One request out, one response in, over HTTP/1.1: where httpcore is used.
+"""The only file that knows httpx: one request out, one response in, nothing else.
 
-httpcore keeps connections and speaks HTTP, and that is all that is wanted: httpx, which is built on it, would also keep
-cookies, follow redirects with custom headers, decode bodies and read the environment. There is a pool of connections
-for each origin. httpcore is imported when the first request is sent.
+httpx's `Client` would keep cookies, follow redirects with custom headers, decode bodies and read the environment;
+none of that is wanted, so its `HTTPTransport` is used, one for each origin. httpx is imported when the first request
+is sent.
 """
 
 import socket
@@ -11,33 +11,43 @@ import sys
 import time
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from wasm2oci.base.budget import Budget
+from wasm2oci.errors import Remedy, RemedyKind
 from wasm2oci.oci.http import Headers
 from wasm2oci.registry.dial import Dialer
 from wasm2oci.registry.messages import Request, Response
-from wasm2oci.registry.problems import ResponseError, TimedOutError
-from wasm2oci.registry.proxies import parse_proxy, proxy_for
+from wasm2oci.registry.problems import (
+    ConnectionFailedError,
+    ResponseError,
+    TimedOutError,
+)
+from wasm2oci.registry.proxies import proxy_for
 from wasm2oci.registry.retry import RATE
 from wasm2oci.registry.tls import TlsSettings, build_context
+from wasm2oci.registry.transport_errors import translated
 from wasm2oci.registry.urls import Origin, is_literal, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
+    from types import ModuleType
 
-    import httpcore
+    from httpx import HTTPTransport
+    from httpx import Response as Answer
 
-__all__ = ["HttpTransport"]
+__all__ = ["HttpTransport", "ProxySettingError", "translated"]
 
 _HEAD_MAX: Final = 1 << 20
 """Bytes that are received until a head is whole, the first of its body and all informational answers included."""
 _HEADS: Final = 5
 _KEPT_ALIVE: Final = 30.0
-_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
-"""Methods whose requests have a body, be it an empty one (RFC 9110, section 8.6)."""
+_importing: Final = Lock()
+
+
+class ProxySettingError(ConnectionFailedError):
+    """A proxy variable of the environment holds something that is not a proxy."""
 
 
 class HttpTransport:
@@ -74,7 +84,7 @@ class HttpTransport:
         self._clock = clock
         self._resolve = resolve or _resolve
         self._resolved: dict[Origin, list[str]] = {}
-        self._pools: dict[tuple[Origin, bool], httpcore.ConnectionPool] = {}
+        self._pools: dict[tuple[Origin, bool], HTTPTransport] = {}
         self._contexts: dict[tuple[TlsSettings, bool], ssl.SSLContext] = {}
         self._names: dict[str, str] = {}
         self._dialer = Dialer(connect_timeout, lambda host: waiting(self._names.get(host, host)))
@@ -98,12 +108,21 @@ class HttpTransport:
     def send(self, request: Request, *, home: Origin) -> Response:
         """One exchange. See `messages.Sender`."""
         origin = Origin.of(request.url)
-        if origin == home and "httpcore" not in sys.modules:
-            self.expect(origin, 1)  # the import takes a good part of a handshake
+        if origin == home and "httpx" not in sys.modules:
+            self.expect(origin, 1)  # the import takes as long as a handshake
+        httpx = import_httpx()
         from wasm2oci.registry.streams import head_budget
-        from wasm2oci.registry.transport_errors import TRANSPORT_ERRORS, translated
 
         pool = self._pool(origin, certificate=origin == home)
+        extensions: dict[str, Any] = {
+            "timeout": {
+                "connect": self._connect_timeout,
+                "read": self._read_timeout + request.patience,
+                "write": self._read_timeout,
+                "pool": None,
+            }
+        }
+        headers = dict(request.headers)
 
         def head() -> Budget:
             return Budget(
@@ -117,75 +136,50 @@ class HttpTransport:
         try:
             with head_budget(head, self._clock):
                 if origin.host == home.host:
-                    answer = pool.handle_request(self._outgoing(request, origin))
+                    outgoing = httpx.Request(
+                        request.method, request.url, headers=headers, content=request.body, extensions=extensions
+                    )
+                    answer = pool.handle_request(outgoing)
                 else:
-                    answer = self._send_away(pool, request, origin, home)
-        except TRANSPORT_ERRORS as error:
+                    answer = self._send_away(pool, request, origin, home, extensions)
+        except (httpx.TransportError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
             raise translated(error, origin, proxied=proxy_for(origin, self._environ) is not None) from error
-        headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers)
+        said = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw)
         incoming = _Incoming(answer.stream, origin, self._clock, self._read_timeout, request.within)
-        return Response(answer.status, headers, incoming, request=request)
-
-    def _outgoing(self, request: Request, origin: Origin, address: str | None = None) -> "httpcore.Request":
-        """A request as httpcore takes it.
-
-        Args:
-            request: what to send.
-            origin: of its URL.
-            address: to connect to, instead of one that the host's name stands for.
-
-        Raises:
-            UnicodeError: a header is not ASCII.
-        """
-        import httpcore
-
-        parts = urlsplit(request.url)
-        headers = {"Host": origin.authority, **request.headers}
-        if "Content-Length" not in headers:
-            headers |= _framing(request)
-        extensions: dict[str, Any] = {
-            "timeout": {
-                "connect": self._connect_timeout,
-                "read": self._read_timeout + request.patience,
-                "write": self._read_timeout,
-                "pool": None,
-            }
-        }
-        if address is not None:
-            extensions["sni_hostname"] = origin.name
-        # The port of the scheme is left out: a proxy is asked for the address as it is usually written.
-        url = httpcore.URL(
-            scheme=origin.scheme,
-            host=address or origin.name,
-            port=None if origin.authority == origin.host else origin.port,
-            target=f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}",
-        )
-        raw = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
-        return httpcore.Request(request.method, url, headers=raw, content=request.body, extensions=extensions)
+        return Response(answer.status_code, said, incoming, request=request)
 
     def _send_away(
-        self, pool: "httpcore.ConnectionPool", request: Request, origin: Origin, home: Origin
-    ) -> "httpcore.Response":
+        self, pool: "HTTPTransport", request: Request, origin: Origin, home: Origin, extensions: dict[str, Any]
+    ) -> "Answer":
         # To a host that the registry named. Its name is resolved here, and the connection made to an address that was
         # looked at: a second look-up could find another one.
-        import httpcore
-
-        if is_literal(origin.host) or proxy_for(origin, self._environ) is not None:
-            return pool.handle_request(self._outgoing(request, origin))
-        careful = request.method not in {"GET", "HEAD"} or "Authorization" in request.headers
-        try:
-            addresses = self._addresses(origin)
-        except OSError as error:
-            raise httpcore.ConnectError(error) from error
-        with suppress(OSError):  # a registry behind a proxy may have no address that is known here
-            self._addresses(home)
-        *others, last = reachable(origin, addresses, self._resolved.get(home, []), careful=careful)
-        self._names.update(dict.fromkeys((*others, last), origin.name))
-        for address in others:
-            # Without a connection nothing was sent yet; an address may be of a network that is not there (IPv6).
-            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return pool.handle_request(self._outgoing(request, origin, address))
-        return pool.handle_request(self._outgoing(request, origin, last))
+        httpx = import_httpx()
+        url, headers = httpx.URL(request.url), dict(request.headers)
+        targets = [url]
+        if not is_literal(origin.host) and proxy_for(origin, self._environ) is None:
+            careful = request.method not in {"GET", "HEAD"} or "Authorization" in headers
+            try:
+                addresses = self._addresses(origin)
+            except OSError as error:
+                raise httpx.ConnectError(str(error)) from error
+            with suppress(OSError):  # a registry behind a proxy may have no address that is known here
+                self._addresses(home)
+            allowed = reachable(origin, addresses, self._resolved.get(home, []), careful=careful)
+            targets = [url.copy_with(host=address) for address in allowed]
+            self._names.update(dict.fromkeys(allowed, origin.name))
+            headers["Host"] = origin.authority
+            extensions["sni_hostname"] = origin.name
+        for target in targets:
+            outgoing = httpx.Request(
+                request.method, target, headers=headers, content=request.body, extensions=extensions
+            )
+            try:
+                return pool.handle_request(outgoing)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if target is targets[-1]:
+                    raise
+                # Nothing was sent yet; a name may stand for addresses of a network that is not there (IPv6).
+        raise AssertionError("a name that was found has an address")
 
     def addresses(self, origin: Origin) -> list[str]:
         """The addresses that an origin's name resolves to; none behind a proxy, which looks names up itself."""
@@ -210,35 +204,48 @@ class HttpTransport:
             self._pools.clear()
         self._dialer.close()
 
-    def _pool(self, origin: Origin, *, certificate: bool) -> "httpcore.ConnectionPool":
+    def _pool(self, origin: Origin, *, certificate: bool) -> "HTTPTransport":
         with self._guard:
             pool = self._pools.get((origin, certificate))
             if pool is None:
                 pool = self._pools[origin, certificate] = self._open(origin, certificate=certificate)
             return pool
 
-    def _open(self, origin: Origin, *, certificate: bool) -> "httpcore.ConnectionPool":
-        import httpcore
-
+    def _open(self, origin: Origin, *, certificate: bool) -> "HTTPTransport":
+        httpx = import_httpx()
+        address = proxy_for(origin, self._environ)
+        context = self._context(origin, certificate=certificate) if origin.scheme == "https" else _unused_context()
+        proxy = None
+        if address is not None:
+            try:
+                url = httpx.URL(address)
+                # The client's certificate is not for the proxy.
+                secure = url.scheme == "https"
+                at = Origin("https", url.host, url.port or 443)
+                proxy = httpx.Proxy(url, ssl_context=self._context(at, certificate=False) if secure else None)
+            except (ValueError, httpx.InvalidURL) as error:
+                raise ProxySettingError(
+                    "the proxy in the environment is not an address",
+                    hint="look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY",
+                ) from error
+        try:
+            opened = httpx.HTTPTransport(
+                verify=context,
+                trust_env=False,
+                proxy=proxy,
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=_KEPT_ALIVE),
+            )
+        except ImportError as error:  # a SOCKS proxy needs a package of its own
+            raise ProxySettingError(
+                "the proxy in the environment is a SOCKS proxy, which needs the package socksio",
+                remedy=Remedy(RemedyKind.INSTALL, "socks"),
+            ) from error
         from wasm2oci.registry.streams import Backend, CountingBackend
 
-        address, proxy = proxy_for(origin, self._environ), None
-        if address is not None:
-            at = parse_proxy(address)
-            # The client's certificate is not for the proxy.
-            context = self._context(at.origin, certificate=False) if at.origin.scheme == "https" else None
-            proxy = httpcore.Proxy(at.url, at.auth, ssl_context=context)
-        return httpcore.ConnectionPool(
-            # None for plain http, which has no use for one.
-            ssl_context=self._context(origin, certificate=certificate) if origin.scheme == "https" else None,
-            proxy=proxy,
-            max_connections=None,
-            max_keepalive_connections=32,
-            keepalive_expiry=_KEPT_ALIVE,
-            network_backend=Backend(self._dialer)
-            if proxy is None or proxy.url.scheme == b"http"
-            else CountingBackend(),
-        )
+        plain = proxy is None or proxy.url.scheme == "http"
+        # httpx has no way to say where its connections come from; its pool, which is httpcore's, has.
+        opened._pool._network_backend = Backend(self._dialer) if plain else CountingBackend()  # noqa: SLF001
+        return cast("HTTPTransport", opened)
 
     def _context(self, origin: Origin, *, certificate: bool) -> ssl.SSLContext:
         settings = self.tls_at(origin)
@@ -252,7 +259,7 @@ class HttpTransport:
 
 
 class _Incoming:
-    """A response's body, with httpcore's errors made ours where the bytes are consumed.
+    """A response's body, with httpx's errors made ours where the bytes are consumed.
 
     It has to come steadily: only the time that is spent waiting for it counts. What stands between two pieces of it
     (sizes of chunks, their extensions, trailers) belongs to the piece that follows.
@@ -271,18 +278,27 @@ class _Incoming:
     def __iter__(self) -> "Iterator[bytes]":
         if self._closed:  # the library would look for an end that never comes
             return
+<<<<<<< HEAD
         from wasm2oci.registry.streams import received_within
         from wasm2oci.registry.transport_errors import TRANSPORT_ERRORS, translated
 
+=======
+        httpx = import_httpx()
+>>>>>>> 7b05611 (Speak to registries by httpx again)
         # No size is asked for: cutting pieces again would copy every byte once more.
         pieces = iter(self._stream)
         received, waited = 0, 0.0
         while True:
             begun = self._clock()
             try:
+<<<<<<< HEAD
                 with received_within(self._grace):
                     piece = next(pieces, None)
             except TRANSPORT_ERRORS as error:
+=======
+                piece = next(pieces, None)
+            except (httpx.TransportError, ssl.SSLError) as error:
+>>>>>>> 7b05611 (Speak to registries by httpx again)
                 raise translated(error, self._origin) from error
             if piece is None:
                 return
@@ -298,13 +314,29 @@ class _Incoming:
         self._stream.close()
 
 
-def _framing(request: Request) -> dict[str, str]:
-    """The header field that says where the body ends: RFC 9112, section 6."""
-    body = request.body
-    if body is None or isinstance(body, bytes):
-        return {"Content-Length": str(len(body or b""))} if body or request.method in _WITH_BODY else {}
-    return {"Transfer-Encoding": "chunked"}
+def import_httpx() -> "ModuleType":
+    """The httpx module, whole, whichever thread asks for it first.
+
+    httpx imports its own command line, and with it click and most of rich, whenever those are installed; that doubles
+    the time of the import. Where `httpx._main` cannot be imported httpx does without it, so for the time of the import
+    `sys.modules` says that it cannot. One thread at a time does that; another thread that asks meanwhile waits, because
+    `sys.modules` holds httpx long before it is complete. An import of httpx that other code has begun is not disturbed.
+    """
+    with _importing:
+        sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None makes the import fail
+        try:
+            import httpcore  # noqa: F401 - httpx imports it with the first transport, which may be on any thread
+            import httpx
+        finally:
+            if sys.modules.get("httpx._main", sys) is None:
+                del sys.modules["httpx._main"]
+        return httpx
 
 
 def _resolve(name: str, port: int) -> list[str]:
     return [str(found[4][0]) for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+
+
+def _unused_context() -> ssl.SSLContext:
+    # Plain http needs none, but httpx would build its own, which takes 20 ms; an empty one takes none.
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

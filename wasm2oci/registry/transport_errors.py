@@ -1,15 +1,10 @@
-"""Our errors for those of httpcore, and of what lies below it: sockets, names, TLS.
-
-Imported with httpcore, and only then.
-"""
+"""Our errors for those of httpx, and of what lies below it: sockets, names, TLS."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final
-
-import httpcore
 
 from wasm2oci.base.text import one_line
 from wasm2oci.errors import Remedy, RemedyKind
@@ -30,18 +25,8 @@ if TYPE_CHECKING:
     )
     from wasm2oci.registry.urls import Origin
 
-__all__ = ["TRANSPORT_ERRORS", "translated"]
+__all__ = ["translated"]
 
-TRANSPORT_ERRORS: Final = (
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
-    UnicodeError,
-    ssl.SSLError,
-)
-"""What an exchange may raise: `translated` has one of ours for each."""
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
 )
@@ -56,13 +41,15 @@ _PROXY_HINT: Final = (
 
 
 def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> ExchangeError | ResponseError:
-    """Our error for one of httpcore's, or of what lies below it.
+    """Our error for one of httpx's, or of what lies below it.
 
     Args:
-        error: one of `TRANSPORT_ERRORS`.
+        error: of httpx, or of TLS.
         origin: that was asked.
         proxied: whether it was asked through a proxy.
     """
+    import httpx
+
     where = origin.authority
     causes = list(_causes(error))
     secure = next((cause for cause in causes if isinstance(cause, ssl.SSLError)), None)
@@ -72,13 +59,13 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
             hint=_CERTIFICATE_HINTS.get(secure.verify_code),
             remedy=Remedy(RemedyKind.TRUST_CERTIFICATE),
         )
-    if isinstance(error, httpcore.TimeoutException):
-        if isinstance(error, httpcore.ConnectTimeout):
+    if isinstance(error, httpx.TimeoutException):
+        if isinstance(error, httpx.ConnectTimeout):
             return TimedOutError(f"{where}: no connection in time", hint=_connect_hint([], origin, proxied=proxied))
         if isinstance(error, httpcore.WriteTimeout):
             return TimedOutError(f"{where}: it takes too slowly what is sent")
         return TimedOutError(f"{where}: no answer in time")
-    if secure is not None and isinstance(error, httpcore.ConnectError | ssl.SSLError):
+    if secure is not None and isinstance(error, httpx.ConnectError | ssl.SSLError):
         reason = getattr(secure, "reason", None) or str(secure)
         spoken = reason not in _NOT_TLS
         return TlsError(
@@ -92,13 +79,13 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
             f"{where}: the registry ends the TLS connection: {said}",
             remedy=Remedy(RemedyKind.GIVE_CERTIFICATE) if "cert" in said else None,
         )
-    if isinstance(error, httpcore.ProxyError):
+    if isinstance(error, httpx.ProxyError):
         return ConnectionFailedError(f"{where}: the proxy refuses: {one_line(str(error))}", hint=_PROXY_HINT)
-    if isinstance(error, httpcore.ConnectError):
+    if isinstance(error, httpx.ConnectError):
         what = "cannot connect to the proxy" if proxied else "cannot connect"
         hint = _connect_hint(causes, origin, proxied=proxied)
         return ConnectionFailedError(f"{where}: {what}: {_reason(causes)}", hint=hint)
-    if isinstance(error, UnicodeError | httpcore.UnsupportedProtocol):
+    if isinstance(error, httpx.InvalidURL | UnicodeError | httpx.UnsupportedProtocol):
         return ResponseError(f"{where}: not an address that can be asked")
     return ConnectionLostError(f"{where}: the connection broke: {_reason(causes)}")
 

@@ -140,12 +140,12 @@ class TestTls:
 
 
 def test_a_fresh_process_opens_as_many_connections_as_it_uses(tmp_path: Path) -> None:
-    """The first request of a process dials while httpcore is imported; no connection is left over."""
+    """The first request of a process dials while httpx is imported; no connection is left over."""
     code = (
         "import sys\n"
         "from pathlib import Path\n"
         "from wasm2oci.registry.connect import ConnectOptions, Connector\n"
-        "assert 'httpcore' not in sys.modules\n"
+        "assert 'httpx' not in sys.modules\n"
         "options = ConnectOptions(plain_http=True, environ={}, home=Path(sys.argv[2]))\n"
         "with Connector(options) as connector:\n"
         "    connector.ping(sys.argv[1])\n"

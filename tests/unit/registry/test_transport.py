@@ -1,4 +1,4 @@
-"""The transport, over real sockets: TLS, certificates, proxies, broken exchanges, start-up."""
+"""The one file that knows httpx, over real sockets: TLS, certificates, proxies, broken exchanges, start-up."""
 
 import contextlib
 import os
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import httpcore
+import httpx
 import pytest
 
 from tests.support.certificates import Authority, make_authority
@@ -30,10 +30,8 @@ from wasm2oci.registry.problems import (
     TimedOutError,
     TlsError,
 )
-from wasm2oci.registry.proxies import ProxySettingError
 from wasm2oci.registry.tls import CertificateFileError, TlsSettings, UnreadableCertificateError, build_context
-from wasm2oci.registry.transport import HttpTransport
-from wasm2oci.registry.transport_errors import TRANSPORT_ERRORS, translated
+from wasm2oci.registry.transport import HttpTransport, ProxySettingError, translated
 from wasm2oci.registry.urls import Origin, UntrustedUrlError
 
 
@@ -216,7 +214,7 @@ class TestTls:
         with pytest.raises(CertificateFileError):
             build_context(TlsSettings(cert_file=issued.certificate_file, key_file=locked), client_certificate=True)
 
-    def test_a_machine_without_authorities_uses_those_of_certifi(
+    def test_a_machine_without_authorities_uses_those_that_come_with_httpx(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         paths = ssl.get_default_verify_paths()._replace(cafile=None, capath=str(tmp_path))  # type: ignore[arg-type]
@@ -458,8 +456,8 @@ class TestExchanges:
         assert "NO_PROXY" in (caught.value.hint or "")
         assert "hidden" not in f"{caught.value.message} {caught.value.hint}"
 
-    @pytest.mark.parametrize("error", [httpcore.ConnectTimeout("x"), httpcore.ConnectError("x")])
-    def test_every_failure_to_connect_has_a_hint(self, error: Exception) -> None:
+    @pytest.mark.parametrize("error", [httpx.ConnectTimeout("x"), httpx.ConnectError("x")])
+    def test_every_failure_to_connect_has_a_hint(self, error: httpx.TransportError) -> None:
         found = translated(error, Origin.of("https://10.1.2.3"))
         assert "the network" in (found.hint or "")
 
@@ -482,37 +480,18 @@ class TestExchanges:
         names = [line.partition(":")[0].lower() for line in lines[1:]]
         assert sorted(names) == ["content-length", "host", "x-a"]
 
-    def test_every_error_of_httpcore_becomes_one_of_ours(self) -> None:
+    def test_every_error_of_httpx_becomes_one_of_ours(self) -> None:
         origin = Origin("https", "h", 443)
-        kinds = [kind for kind in vars(httpcore).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-        assert len(kinds) > 10
+        kinds: list[type[httpx.TransportError]] = [httpx.TransportError]
         for kind in kinds:
-            if kind is httpcore.ConnectionNotAvailable:  # its pool's own
-                continue
-            assert issubclass(kind, TRANSPORT_ERRORS), kind
+            kinds += kind.__subclasses__()
             error = translated(kind("some words"), origin)
             assert isinstance(error, ExchangeError | ResponseError), kind
             assert error.message.startswith("h: ")
-        assert isinstance(translated(UnicodeError("x"), origin), ResponseError)
+        assert isinstance(translated(httpx.InvalidURL("x"), origin), ResponseError)
         assert isinstance(translated(ssl.SSLError(1, "x"), origin), TlsError)
 
-    @pytest.mark.parametrize(
-        ("method", "body", "length"),
-        [("GET", None, None), ("POST", None, "0"), ("PATCH", b"", "0"), ("PUT", b"abc", "3"), ("DELETE", None, None)],
-    )
-    def test_the_length_of_the_body_is_declared(self, method: str, body: bytes | None, length: str | None) -> None:
-        with listening(b"HTTP/1.1 204 No Content\r\n\r\n") as (host, got):
-            transport = HttpTransport(TlsSettings(), {})
-            url = f"http://{host}"
-            transport.send(Request(method, url, body=body), home=Origin.of(url)).drain()
-            transport.close()
-        head = got[0].partition(b"\r\n\r\n")[0].decode().lower()
-        assert head.startswith(f"{method.lower()} / http/1.1\r\nhost: {host}")
-        assert ("content-length" in head, "transfer-encoding" in head) == (length is not None, False)
-        if length is not None:
-            assert f"content-length: {length}" in head.split("\r\n")
-
-    def test_an_address_that_cannot_be_looked_up(self) -> None:
+    def test_an_address_that_httpx_does_not_take(self) -> None:
         with pytest.raises(RegistryError):
             get("http://a..b/")
 
@@ -537,7 +516,7 @@ class TestProxies:
         assert isinstance(caught.value, ProxySettingError) or proxy == "http://"
 
 
-def test_httpcore_is_imported_with_the_first_request_and_httpx_never() -> None:
+def test_httpx_is_imported_with_the_first_request_and_without_its_command_line() -> None:
     script = """
 import sys
 from pathlib import Path
@@ -546,14 +525,14 @@ from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.connect import ConnectOptions, Connector
 connector = Connector(ConnectOptions(environ={}, home=Path("/nonexistent"), sleep=lambda _: None))
 repository = connector.repository(Reference.parse("127.0.0.1:1/a/b"))
-for name in ("httpcore", "cryptography", "rich", "subprocess", "email"):
+for name in ("httpx", "cryptography", "rich", "subprocess", "email"):
     assert name not in sys.modules, name
 try:
     repository.resolve("v1")
 except Exception as error:
     assert "refused" in str(error), error
-assert "httpcore" in sys.modules
-for name in ("httpx", "http.client", "urllib.request", "email", "asyncio", "cryptography", "rich", "click"):
+assert "httpx" in sys.modules
+for name in ("cryptography", "rich", "click", "httpx._main"):
     assert name not in sys.modules, name
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
@@ -566,33 +545,39 @@ def test_a_reference_opens_a_repository(tmp_path: Path) -> None:
     assert (repository.host, repository.name, str(repository)) == ("registry.example", "a/b", "registry.example/a/b")
 
 
-def test_threads_that_send_first_at_the_same_moment_all_get_httpcore_whole() -> None:
-    """A copy of large blobs sends from several threads, of which none has imported httpcore yet."""
+def test_threads_that_need_httpx_first_at_the_same_moment_all_get_it_whole() -> None:
     script = """
 import sys, threading
-from wasm2oci.registry.messages import Request
-from wasm2oci.registry.problems import ConnectionFailedError
-from wasm2oci.registry.tls import TlsSettings
-from wasm2oci.registry.transport import HttpTransport
-from wasm2oci.registry.urls import Origin
-assert "httpcore" not in sys.modules
+from wasm2oci.registry.transport import import_httpx
+assert "httpx" not in sys.modules
 sys.setswitchinterval(1e-6)
-barrier, got, transport = threading.Barrier(8), [], HttpTransport(TlsSettings(), {})
+barrier, got = threading.Barrier(8), []
 def work():
     barrier.wait()
-    try:
-        transport.send(Request("GET", "http://127.0.0.1:1/"), home=Origin("http", "127.0.0.1", 1))
-    except Exception as error:
-        got.append(error)
+    module = import_httpx()
+    got.append((module.HTTPTransport, module.Request, module.URL, module.InvalidURL, module.TransportError))
 threads = [threading.Thread(target=work) for _ in range(8)]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-assert [type(error) for error in got] == [ConnectionFailedError] * 8, got
+assert len(got) == 8 and len(set(got)) == 1, got
+assert "httpx._main" not in sys.modules
 """
     for _ in range(5):
         subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_an_import_of_httpx_by_other_code_keeps_its_command_line() -> None:
+    script = """
+import sys
+import httpx
+main = sys.modules["httpx._main"]
+from wasm2oci.registry.transport import import_httpx
+assert import_httpx() is httpx
+assert sys.modules["httpx._main"] is main is not None
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ class Versions(NamedTuple):
 
     wasm2oci: str
     python: str
-    httpcore: str | None
+    httpx: str | None
     typer: str | None
     wasmtime: str | None
 
@@ -29,7 +29,7 @@ def command(output: Output) -> None:
         except PackageNotFoundError:
             return None
 
-    packages = (installed(name) for name in ("httpcore", "typer", "wasmtime"))
+    packages = (installed(name) for name in ("httpx", "typer", "wasmtime"))
     versions = Versions(__version__, platform.python_version(), *packages)
     lines = fields(*((name, value or "not installed") for name, value in versions._asdict().items()))
     output.result(versions, lines, quiet=__version__)
