@@ -278,27 +278,18 @@ class _Incoming:
     def __iter__(self) -> "Iterator[bytes]":
         if self._closed:  # the library would look for an end that never comes
             return
-<<<<<<< HEAD
         from wasm2oci.registry.streams import received_within
-        from wasm2oci.registry.transport_errors import TRANSPORT_ERRORS, translated
 
-=======
         httpx = import_httpx()
->>>>>>> 7b05611 (Speak to registries by httpx again)
         # No size is asked for: cutting pieces again would copy every byte once more.
         pieces = iter(self._stream)
         received, waited = 0, 0.0
         while True:
             begun = self._clock()
             try:
-<<<<<<< HEAD
                 with received_within(self._grace):
                     piece = next(pieces, None)
-            except TRANSPORT_ERRORS as error:
-=======
-                piece = next(pieces, None)
             except (httpx.TransportError, ssl.SSLError) as error:
->>>>>>> 7b05611 (Speak to registries by httpx again)
                 raise translated(error, self._origin) from error
             if piece is None:
                 return

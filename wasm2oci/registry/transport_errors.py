@@ -62,7 +62,7 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
     if isinstance(error, httpx.TimeoutException):
         if isinstance(error, httpx.ConnectTimeout):
             return TimedOutError(f"{where}: no connection in time", hint=_connect_hint([], origin, proxied=proxied))
-        if isinstance(error, httpcore.WriteTimeout):
+        if isinstance(error, httpx.WriteTimeout):
             return TimedOutError(f"{where}: it takes too slowly what is sent")
         return TimedOutError(f"{where}: no answer in time")
     if secure is not None and isinstance(error, httpx.ConnectError | ssl.SSLError):
