@@ -6,9 +6,9 @@ Use the context manager, or the fixtures of `tests/integration/conftest.py`.
 
 import contextlib
 import os
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -83,14 +83,13 @@ def docker_registry(
         deletes: allow deletes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
     storage = folder / "storage"
     lines = [
         "version: 0.1",
         "log: {level: info, accesslog: {disabled: false}}",
         f"storage: {{filesystem: {{rootdirectory: {storage}}}, delete: {{enabled: {str(deletes).lower()}}}}}",
         "http:",
-        f"  addr: 127.0.0.1:{port}",
+        "  addr: 127.0.0.1:0",
         "  secret: not-a-secret",
         "  relativeurls: false",
     ]
@@ -116,7 +115,7 @@ def docker_registry(
             start_new_session=True,
         )
     try:
-        _wait(process, port, folder)
+        port = _port(process, folder / "log")
         yield DockerRegistry(
             host=f"127.0.0.1:{port}",
             folder=folder,
@@ -136,19 +135,14 @@ def docker_registry(
             process.wait(10)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait(process: "subprocess.Popen[bytes]", port: int, folder: Path) -> None:
-    ends = time.monotonic() + 20
+def _port(process: "subprocess.Popen[bytes]", log: Path) -> int:
+    """The port that the registry chose, once it listens there."""
+    ends = time.monotonic() + 120
     while time.monotonic() < ends:
+        text = log.read_text("utf-8", "replace")
+        if found := re.search(r"listening on 127\.0\.0\.1:(\d+)", text):
+            return int(found[1])
         if process.poll() is not None:
-            raise RuntimeError(f"docker-registry ended: {(folder / 'log').read_text('utf-8', 'replace')[-2000:]}")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
+            raise RuntimeError(f"docker-registry ended: {text[-2000:]}")
         time.sleep(0.02)  # waiting for another program to listen: there is nothing to be told by
-    raise RuntimeError("docker-registry did not listen within 20 s")
+    raise RuntimeError("docker-registry did not listen within 120 s")

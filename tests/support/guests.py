@@ -12,8 +12,10 @@ __all__ = [
     "EXIT",
     "GROW",
     "HELLO",
+    "POLL",
     "READ",
     "SLEEP",
+    "SLEEP_AN_HOUR",
     "SPIN",
     "TALK",
     "Captured",
@@ -43,14 +45,16 @@ HELLO = """(module
   (data (i32.const 16) "hello\\n")
   (func (export "_start") (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"""
 
-# Sleeps an hour.
-SLEEP = """(module
-  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+POLL = '(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))'
+
+SLEEP_AN_HOUR = """
+    (i32.store (i32.const 80) (i32.const 1))
+    (i64.store (i32.const 88) (i64.const 3600000000000))
+    (drop (call $poll (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 192)))"""
+
+SLEEP = f"""(module {POLL}
   (memory (export "memory") 1)
-  (func (export "_start")
-    (i32.store (i32.const 16) (i32.const 1))
-    (i64.store (i32.const 24) (i64.const 3600000000000))
-    (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))"""
+  (func (export "_start") {SLEEP_AN_HOUR}))"""
 
 # Reads standard input.
 READ = """(module

@@ -73,13 +73,13 @@ def supervise(
             box.done.set()
 
     thread = threading.Thread(target=body, name="guest", daemon=True)
-    with _starting:  # the size is the process's, and counts for the threads that start while it is set
-        before = threading.stack_size(HOST_STACK + stack)
-        try:
-            thread.start()
-        finally:
-            threading.stack_size(before)
     try:
+        with _starting:  # the size is the process's, and counts for the threads that start while it is set
+            before = threading.stack_size(HOST_STACK + stack)
+            try:
+                thread.start()
+            finally:
+                threading.stack_size(before)
         finished = box.done.wait(timeout_s)
     except BaseException:
         _break_off(box, interrupt, kick, thread)

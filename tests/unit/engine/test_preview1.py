@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.data import ROOT
+from tests.support.process_state import descriptors
 from wasm2oci.engine import (
     Engine,
     ExportNotFoundError,
@@ -24,6 +25,9 @@ from wasm2oci.engine import (
 )
 from wasm2oci.engine.text import assemble
 from wasm2oci.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HELLO = (ROOT / "fixtures" / "wasm" / "hello-c.wasm").read_bytes()
 WASI = '(import "wasi_snapshot_preview1" "{}" (func ${} (param {})))'
@@ -100,15 +104,15 @@ def test_an_interrupt_ends_a_call_that_waits_for_input() -> None:
 
 
 def test_a_closed_host_leaves_no_descriptor_open(tmp_path: Path) -> None:
-    before = list(Path("/dev/fd").iterdir())
+    before = descriptors()
     for _ in range(3):
         with Linker(Engine()).define_wasi(directories=[Preopen(tmp_path, "/d")]):
-            assert len(list(Path("/dev/fd").iterdir())) > len(before)
+            assert descriptors() - before
     with pytest.raises(GuestDirectoryError):
         Linker(Engine()).define_wasi(directories=[Preopen(tmp_path / "none", "/d")])
     with pytest.raises(UsageError):
         Linker(Engine()).define_wasi(args=["a\0b"])
-    assert len(list(Path("/dev/fd").iterdir())) == len(before)
+    assert not descriptors() - before
 
 
 def test_the_engine_loads_no_wasi_before_it_is_wanted() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.certificates import make_authority
 from tests.support.delayed_line import delayed_line
+from tests.support.process_state import closed_port
 from tests.support.registry_server import registry_server
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.dial import Dialer
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def counting() -> Iterator[tuple[int, list[socket.socket], threading.Event]]:
-    """A port that takes connections and says nothing; the event is set with the second."""
+def counting() -> Iterator[tuple[int, list[socket.socket], threading.Semaphore]]:
+    """A port that takes connections and says nothing; the semaphore counts them."""
     listener = socket.create_server(("127.0.0.1", 0))
     taken: list[socket.socket] = []
-    two = threading.Event()
+    arrived = threading.Semaphore(0)
 
     def serve() -> None:
         while True:
@@ -45,13 +46,12 @@ def counting() -> Iterator[tuple[int, list[socket.socket], threading.Event]]:
                 taken.append(listener.accept()[0])
             except OSError:
                 return
-            if len(taken) == 2:
-                two.set()
+            arrived.release()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
-        yield listener.getsockname()[1], taken, two
+        yield listener.getsockname()[1], taken, arrived
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -61,8 +61,8 @@ def counting() -> Iterator[tuple[int, list[socket.socket], threading.Event]]:
 
 
 def test_each_connection_is_handed_out_once() -> None:
-    with counting() as (port, _, two):
-        dialer = Dialer(5)
+    with counting() as (port, _, arrived):
+        dialer = Dialer(60)
         dialer.expect(Origin("http", "127.0.0.1", port), 2, None)
         dialer.expect(Origin("http", "127.0.0.1", port), 2, None)
         first, second = dialer.take("127.0.0.1", port), dialer.take("127.0.0.1", port)
@@ -70,33 +70,32 @@ def test_each_connection_is_handed_out_once() -> None:
         assert second is not None
         assert first.connection is not second.connection
         assert dialer.take("127.0.0.1", port) is None
-        assert two.wait(5)
+        assert all(arrived.acquire(timeout=60) for _ in range(2))
         for one in (first, second):
             one.connection.close()
 
 
 def test_what_was_not_taken_is_closed() -> None:
-    with counting() as (port, taken, two):
-        dialer = Dialer(5)
+    with counting() as (port, taken, arrived):
+        dialer = Dialer(60)
         dialer.expect(Origin("http", "127.0.0.1", port), 2, None)
-        assert two.wait(5)
+        assert all(arrived.acquire(timeout=60) for _ in range(2))
         dialer.close()
         for one in taken:
-            one.settimeout(5)
+            one.settimeout(60)
             assert one.recv(1) == b""
         dialer.expect(Origin("http", "127.0.0.1", port), 1, None)
         assert dialer.take("127.0.0.1", port) is None
 
 
 def test_a_connection_that_cannot_be_opened_fails_like_any_other() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    origin = Origin("http", "127.0.0.1", port)
-    transport = HttpTransport(TlsSettings(), {})
-    transport.expect(origin, 1)
-    with pytest.raises(ConnectionFailedError, match="cannot connect: connection refused"):
-        transport.send(Request("GET", f"{origin}/v2/"), home=origin)
-    transport.close()
+    with closed_port() as port:
+        origin = Origin("http", "127.0.0.1", port)
+        transport = HttpTransport(TlsSettings(), {})
+        transport.expect(origin, 1)
+        with pytest.raises(ConnectionFailedError, match="cannot connect: connection refused"):
+            transport.send(Request("GET", f"{origin}/v2/"), home=origin)
+        transport.close()
 
 
 class TestTls:
@@ -187,8 +186,14 @@ class TestWaiting:
 
     def test_a_handshake_that_began_early_is_waited_for_too(self) -> None:
         waited: list[str] = []
-        with counting() as (port, _, _):
-            dialer = Dialer(0.1, waited.append)
+        with counting() as (port, taken, arrived):
+
+            def hang_up(host: str) -> None:
+                waited.append(host)
+                assert arrived.acquire(timeout=60)
+                taken[0].shutdown(socket.SHUT_RDWR)
+
+            dialer = Dialer(60, hang_up)
             dialer.expect(Origin("https", "127.0.0.1", port), 1, ssl.create_default_context)
             dialed = dialer.take("127.0.0.1", port)
             assert dialed is not None
@@ -201,7 +206,7 @@ class TestWaiting:
 
         def late(handle: Handle) -> Handle:
             def answer(request: ServedRequest) -> ServedResponse:
-                told.wait(10)
+                told.wait(60)
                 return handle(request)
 
             return answer

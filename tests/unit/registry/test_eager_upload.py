@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.faults import Faults, answer, wire
-from tests.support.registry_server import RunningRegistry, registry_server
+from tests.support.registry_server import Handle, RunningRegistry, registry_server
 from wasm2oci.content import progress as progress_module
 from wasm2oci.content.verify import BytesContent, SelfVerifying, VerifiedContent
 from wasm2oci.errors import AccessError, LocalIOError
@@ -19,6 +19,7 @@ from wasm2oci.operations.push import PushRequest, push
 from wasm2oci.packager import module_source
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.problems import ConnectionLostError
+from wasm2oci.server.messages import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,24 +150,28 @@ class Endless:
     """Content that goes on until it is closed or its reader had enough."""
 
     def __init__(self) -> None:
-        self.begun = threading.Event()
         self.ended = threading.Event()
 
     def __iter__(self) -> "Iterator[bytes]":
         try:
             while True:
                 yield bytes(100_000)
-                self.begun.set()
         finally:
             self.ended.set()
 
 
 def test_closing_stops_it_and_drops_the_session(bench: Bench) -> None:
-    content = Endless()
+    content, arrived = Endless(), threading.Event()
+
+    def note(request: Request, handle: Handle) -> Response:
+        arrived.set()
+        return handle(request)
+
+    bench.faults.add("^PATCH ", note)
     bench.repository.send_ahead(content, 1 << 40)
-    assert content.begun.wait(20)
+    assert arrived.wait(60)
     bench.connector.close()
-    assert content.ended.wait(20)
+    assert content.ended.wait(60)
     assert bench.methods() == ["POST", "PATCH", "DELETE"]
 
 

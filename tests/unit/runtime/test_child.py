@@ -171,6 +171,15 @@ def test_streams_that_are_objects_keep_the_guest_in_this_process() -> None:
     assert not can_run_in_child(RunRequest(module=b"", args=(), stdout=len))
 
 
-def test_no_child_is_left() -> None:
+def test_no_child_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    children, fork = list[int](), os.fork
+
+    def forked() -> int:
+        children.append(fork())
+        return children[-1]
+
+    monkeypatch.setattr(os, "fork", forked)
+    call(HELLO, stdout=os.open(os.devnull, os.O_WRONLY))
+    (child,) = children
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(child, os.WNOHANG)

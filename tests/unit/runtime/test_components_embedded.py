@@ -1,7 +1,6 @@
 """Components on the embedded engine, with WASI 0.2: what they are given, what they are refused, and their limits."""
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -78,9 +77,7 @@ def test_a_trace_shows_the_calls_of_wasi_with_their_values(tmp_path: Path) -> No
 def test_limits_end_a_component() -> None:
     loop = command("(loop (br 0)) (i32.const 0)")
     assert go(loop, limits=RunLimits(fuel=10_000))[0].trap.reason.startswith("out of fuel")  # type: ignore[union-attr]
-    started = time.monotonic()
     assert go(loop, limits=RunLimits(timeout_s=0.2))[0].ending is Ending.TIMED_OUT
-    assert time.monotonic() - started < 60
     grows = command("(drop (memory.grow (i32.const 60000))) (memory.size) (i32.eqz)", "(memory 1)")
     assert go(grows, limits=RunLimits(max_memory=1 << 20))[0].exit_code == 0
     starts = command("(i32.const 0)", "(memory 100)")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.artifacts import WASM
+from tests.support.process_state import open_below
 from wasm2oci.errors import LocalIOError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
@@ -91,15 +91,12 @@ def test_a_large_answer_that_the_disk_refuses_leaves_no_file_and_no_descriptor(
     large = Response(200, body=BytesBody(b"x" * LARGE))
     monkeypatch.setattr(core, "_answer", lambda _: large)
     monkeypatch.setattr("wasm2oci.server.disk.write_all", refuse)
-    first = os.dup(0)
-    os.close(first)
-    for _ in range(3):
-        assert ask(core, "GET", "/v2/a/tags/list").status == 507
-    second = os.dup(0)
-    os.close(second)
-    assert second == first, "the lowest free descriptor is the same as before"
     storage = core.storage
     assert isinstance(storage, DiskStorage)
+    before = open_below(storage.root)
+    for _ in range(3):
+        assert ask(core, "GET", "/v2/a/tags/list").status == 507
+    assert open_below(storage.root) == before
     assert not list((storage.root / "_uploads").iterdir())
 
 

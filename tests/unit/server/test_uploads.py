@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.process_state import open_below
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.http import Headers
 from wasm2oci.server.call import Rules
@@ -150,16 +151,16 @@ def test_a_second_request_waits_for_the_first_and_is_refused_when_that_takes_too
     def held() -> Iterator[bytes]:
         yield BLOB[:5]
         inside.set()
-        leave.wait(10)
+        leave.wait(60)
         yield BLOB[5:]
 
     first = threading.Thread(target=registry.handle, args=(Request("PATCH", where, body=held(), length=None),))
     first.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     assert ask(registry, "GET", where).header("Range") == "0-4"
     assert ask(registry, "PATCH", where, b"x").status == 409
     leave.set()
-    first.join(10)
+    first.join(60)
     assert ask(registry, "PUT", f"{where}?digest={DIGEST}").status == 201
 
 
@@ -180,11 +181,11 @@ def test_what_arrived_before_a_client_went_away_stays_and_the_upload_goes_on() -
 
 def test_uploads_that_wait_hold_no_file_open(tmp_path: Path) -> None:
     registry = Registry(DiskStorage(tmp_path / "registry"))
-    before = len(list(Path("/dev/fd").iterdir()))
+    before = open_below(tmp_path)
     waiting = [start(registry) for _ in range(50)]
     for where in waiting:
         assert ask(registry, "PATCH", where, BLOB[:5]).status == 202
-    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert open_below(tmp_path) == before
     for where in waiting:
         assert ask(registry, "PATCH", where, BLOB[5:7]).status == 202
         assert ask(registry, "PUT", f"{where}?digest={DIGEST}", BLOB[7:]).status == 201

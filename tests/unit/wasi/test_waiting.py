@@ -4,7 +4,6 @@ import os
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -150,10 +149,8 @@ def test_switch_ends_every_wait(block: Callable[[Guest], None], pipe: tuple[int,
         with guest:
             thrower = threading.Timer(0.02, guest.interrupt.fire)
             thrower.start()
-            start = time.monotonic()
             with pytest.raises(Interrupted):
                 block(guest)
-            assert time.monotonic() - start < 0.2
             thrower.join()
     os.close(more[0])
     os.close(more[1])

@@ -3,7 +3,6 @@
 import ctypes
 import gc
 import threading
-import time
 
 import pytest
 
@@ -68,11 +67,9 @@ def test_a_polled_flag_stops_an_endless_loop() -> None:
     linker, made = instance(Engine(interruptible=True))
     timer = threading.Timer(0.05, linker.interrupt)
     timer.start()
-    started = time.monotonic()
     with pytest.raises(Trap) as caught:
         made.function("spin").invoke()
     assert caught.value.kind is TrapKind.INTERRUPT
-    assert time.monotonic() - started < 1
     timer.join()
 
 
