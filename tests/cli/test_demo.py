@@ -29,7 +29,7 @@ def test_it_works_from_an_empty_folder_with_an_empty_environment(tmp_path: Path)
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

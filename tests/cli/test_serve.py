@@ -22,7 +22,7 @@ BLOB = b"some bytes"
 
 
 def status(address: str, target: str = "/v2/", method: str = "GET", body: bytes = b"", **headers: str) -> int:
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=60)
     try:
         connection.request(method, target, body, headers)
         return connection.getresponse().status
@@ -76,7 +76,7 @@ def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
 def test_a_request_under_way_is_finished_when_it_stops(tmp_path: Path) -> None:
     digest = Digest.of(BLOB)
     with serve_process("--root", tmp_path / "registry", folder=tmp_path) as served:
-        connection = http.client.HTTPConnection(served.address, timeout=20)
+        connection = http.client.HTTPConnection(served.address, timeout=60)
         connection.putrequest("POST", f"/v2/a/blobs/uploads/?digest={digest}")
         connection.putheader("Content-Length", str(len(BLOB)))
         connection.putheader("Expect", "100-continue")
@@ -86,7 +86,7 @@ def test_a_request_under_way_is_finished_when_it_stops(tmp_path: Path) -> None:
         connection.send(BLOB)
         assert connection.getresponse().status == 201
         connection.close()
-        assert served.process.wait(20) == 0
+        assert served.process.wait(60) == 0
 
 
 def test_for_one_command_it_is_there_and_the_commands_code_is_returned(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_tls(tmp_path: Path) -> None:
         trusting = ssl.create_default_context(cafile=str(authority.ca_file))
         # Python 3.13 wants key identifiers, which private authorities, this one too, mostly leave out.
         trusting.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        connection = http.client.HTTPSConnection(served.address, context=trusting, timeout=10)
+        connection = http.client.HTTPSConnection(served.address, context=trusting, timeout=60)
         connection.request("POST", f"/v2/a/blobs/uploads/?digest={Digest.of(BLOB)}", BLOB)
         response = connection.getresponse()
         assert (response.status, response.read()) == (201, b"")
@@ -169,7 +169,7 @@ def test_tls(tmp_path: Path) -> None:
         connection.close()
         with pytest.raises((http.client.HTTPException, OSError)):
             status(served.address)
-        stranger = http.client.HTTPSConnection(served.address, context=ssl.create_default_context(), timeout=10)
+        stranger = http.client.HTTPSConnection(served.address, context=ssl.create_default_context(), timeout=60)
         with pytest.raises(ssl.SSLCertVerificationError):
             stranger.request("GET", "/v2/")
         stranger.close()

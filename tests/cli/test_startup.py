@@ -147,7 +147,7 @@ def test_zsh_completes(tool: dict[str, str], tmp_path: Path) -> None:
     os.close(inside)
 
     def until(wanted: str) -> str:
-        seen, end = "", time.monotonic() + 20
+        seen, end = "", time.monotonic() + 300
         while wanted not in seen and time.monotonic() < end:
             if select.select([terminal], [], [], 0.2)[0]:
                 seen += os.read(terminal, 4096).decode(errors="replace")

@@ -122,7 +122,7 @@ def test_standard_input_is_not_read_for_two_things(registry: RunningRegistry) ->
     assert "--password-stdin and FILE - exclude each other" in ran.stderr
 
 
-DEADLINE_S = 60
+DEADLINE_S = 300
 """Far more than a command takes: without it, a command that waits for ever would hang the tests."""
 
 

@@ -258,7 +258,7 @@ def test_skopeo_reads_what_we_wrote(tmp_path: "Path") -> None:
             copy(artifact(), "v1", connector.repository(reference(case), writes=True), "v1")
         command = ["skopeo", "inspect", "--raw", "--tls-verify=false", "--creds", "alice:correct horse"]
         command.append(f"docker://{case.host}/me/app:v1")
-        done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, check=True, timeout=300)
         assert done.stdout == RAW
 
 

@@ -50,7 +50,7 @@ def tool(folder: Path, *arguments: str | Path) -> str:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "wasm2oci", *map(str, arguments), "--ca-file", str(folder / "authority.pem")]
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -134,7 +134,7 @@ def test_a_pull_that_ctrl_c_ended_goes_on_in_the_next_process(folder: Path) -> N
             while sum(one.stat().st_size for one in folder.glob(".cache/wasm2oci/blobs/sha256/.wasm2oci-*")) < MIB:
                 assert process.poll() is None  # what was sent is on its way to the disk
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+            process.communicate(timeout=300)
         over.set()
         assert not pulled.exists()
         tool(folder, "pull", "-o", pulled, f"{registry.address}/m:v1")

@@ -40,7 +40,7 @@ def tool(home: Path, *arguments: str | Path, **variables: str) -> subprocess.Com
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), **variables}
     command = [sys.executable, "-m", "wasm2oci", *map(str, arguments)]
     return subprocess.run(
-        command, cwd=home.parent, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=home.parent, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
 
 

@@ -36,7 +36,7 @@ skopeo_is_here = pytest.mark.skipif(
 def skopeo(*arguments: str, home: Path) -> str:
     """Run skopeo with nothing of this machine's: no credentials, no record of where blobs were seen."""
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(home), "XDG_RUNTIME_DIR": str(home), "TMPDIR": str(home)}
-    done = subprocess.run(["skopeo", *arguments], check=False, env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["skopeo", *arguments], check=False, env=environ, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

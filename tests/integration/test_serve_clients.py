@@ -40,7 +40,7 @@ def run(*command: str | Path, folder: Path, code: int = 0) -> str:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
     arguments = [str(part) for part in command]
     done = subprocess.run(
-        arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == code, done.stderr
     return done.stdout

@@ -59,14 +59,18 @@ def _round(root: Path, chance: random.Random, report: Report) -> None:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
         assert address, "the registry did not start"
-        stop = threading.Event()
+        stop, first = threading.Event(), threading.Event()
         done = [0] * PUSHERS
         threads = [
-            threading.Thread(target=_push_on, args=(address, chance.random(), stop, done, number))
+            threading.Thread(
+                target=_push_on, args=(address, chance.random(), stop, done, number), kwargs={"first": first}
+            )
             for number in range(PUSHERS)
         ]
         for thread in threads:
             thread.start()
+        if not report.pushed:
+            assert first.wait(300), "nothing can be pushed"
         stop.wait(chance.uniform(0.02, 0.4))
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -118,16 +122,20 @@ def _look_at_files(root: Path) -> None:
             assert relative[-1] in ("index.json", "oci-layout", "wasm2oci-registry.json"), f"what is {path}?"
 
 
-def _push_on(address: str, seed: float, stop: threading.Event, done: list[int], number: int) -> None:
+def _push_on(
+    address: str, seed: float, stop: threading.Event, done: list[int], number: int, *, first: threading.Event
+) -> None:
+    """Push until told to stop; what each thread pushes first keeps its tag."""
     chance = random.Random(seed)
-    connection = http.client.HTTPConnection(address, timeout=10)
+    connection = http.client.HTTPConnection(address, timeout=120)
     with closing(connection), suppress(OSError, http.client.HTTPException):
         while not stop.is_set():
-            _push(connection, chance)
+            _push(connection, chance, None if done[number] else f"kept{number}")
             done[number] += 1
+            first.set()
 
 
-def _push(connection: http.client.HTTPConnection, chance: random.Random) -> None:
+def _push(connection: http.client.HTTPConnection, chance: random.Random, kept: str | None) -> None:
     repository = chance.choice(("a", "b/c", f"new-{chance.randrange(1000)}"))
     module = b"\0asm\1\0\0\0" + chance.randbytes(chance.choice((0, 100, 300_000)))
     for data in (b"{}", module):
@@ -153,9 +161,9 @@ def _push(connection: http.client.HTTPConnection, chance: random.Random) -> None
             "layers": [{"mediaType": "application/wasm", "digest": str(Digest.of(module)), "size": len(module)}],
         }
     ).encode()
-    reference = chance.choice(("latest", f"t{chance.randrange(20)}", str(Digest.of(manifest))))
+    reference = kept or chance.choice(("latest", f"t{chance.randrange(20)}", str(Digest.of(manifest))))
     _ask(connection, "PUT", f"/v2/{repository}/manifests/{reference}", manifest)
-    if chance.random() < 0.2:
+    if not kept and chance.random() < 0.2:
         _ask(connection, "DELETE", f"/v2/{repository}/manifests/{Digest.of(manifest)}")
 
 

@@ -37,7 +37,7 @@ class ServeProcess:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """Ask it to stop; its exit code and what it wrote to standard error."""
         self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=30)
+        _, said = self.process.communicate(timeout=120)
         return self.process.returncode, said.decode()
 
 
@@ -60,11 +60,11 @@ def serve_process(*options: str | Path, folder: Path, command: str = "serve") ->
             while not text.endswith("}\n"):
                 line = process.stdout.readline().decode()
                 if not line:
-                    raise AssertionError(process.communicate(timeout=10)[1].decode())
+                    raise AssertionError(process.communicate(timeout=120)[1].decode())
                 text += line
             said = json.loads(text)
             yield ServeProcess(said["address"], said, process)
         finally:
             if process.poll() is None:
                 process.terminate()
-                process.communicate(timeout=30)
+                process.communicate(timeout=120)

@@ -220,6 +220,7 @@ class NewFile:
         self._sync = sync
         self._temporary = (aside or path.parent) / f"{TEMPORARY}{os.urandom(8).hex()}"
         self.written = 0
+        self._descriptor = -1
         try:
             self._descriptor = open_file(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         except FileNotFoundError as error:
@@ -227,6 +228,9 @@ class NewFile:
         except OSError as error:
             # The message names what was asked for, not the temporary file.
             raise _local_error(path, error) from error
+        except BaseException:  # a signal that came while the file was made
+            self.discard()
+            raise
 
     def write(self, chunk: Buffer) -> None:
         """Add bytes.

@@ -275,7 +275,7 @@ def test_skopeo_reads_a_repository_and_writes_into_one(storage: DiskStorage, roo
         (f"oci:{root}/org+hello:v1", f"oci:{root}/org+hello:v2"),
     ):
         command = ["skopeo", "--insecure-policy", "copy", "--preserve-digests", source, destination]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
     assert Digest.of((target / "manifest.json").read_bytes()) == digest
     assert storage.tags("org/hello")["v2"] == digest
