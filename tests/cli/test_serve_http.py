@@ -351,7 +351,7 @@ OWN_RESOURCES = """(component
   (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"""
 
 IMPORTS = """(component
-  (import "wasi:sockets/network@0.2.0" (instance (export "network" (type (sub resource)))))
+  (import "wasi:keyvalue/store@0.2.0" (instance (export "bucket" (type (sub resource)))))
   (core module $m (func (export "handle")))
   (core instance $i (instantiate $m))
   (func $handle (canon lift (core func $i "handle")))
@@ -366,7 +366,7 @@ IMPORTS = """(component
         ("(module)", [], 3, "this is a core module, not a component"),
         (OTHER_TYPE, [], 125, "has no function 'handle' of the type it should"),
         (OWN_RESOURCES, [], 125, "has no function 'handle' of the type it should"),
-        (IMPORTS, [], 125, "imports the resource wasi:sockets/network@0.2.0 'network', which is not offered"),
+        (IMPORTS, [], 125, "imports the resource wasi:keyvalue/store@0.2.0 'bucket', which is not offered"),
         (OTHER_TYPE, ["--engine", "wasmtime"], 8, "cannot hand a component the requests"),
         (OTHER_TYPE, ["--timeout", "never"], 2, "'never' is not a time"),
         (OTHER_TYPE, ["--allow-net", "http://x"], 2, "'http://x' is no host"),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ComponentRun", "Preview2Host", "call", "instantiated"]
 
-_OFFERED: Final = "WASI 0.2 cli, io, clocks, random, filesystem and http"
+_OFFERED: Final = "WASI 0.2"
 _VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.[0-9]+")
 
 

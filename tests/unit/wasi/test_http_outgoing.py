@@ -214,6 +214,14 @@ def test_on_wasmtime_every_request_is_denied_and_named_hosts_are_refused() -> No
     assert server.requests == []
 
 
+@pytest.mark.parametrize("where", ["127.0.0.1:{}", "localhost:{}"])
+def test_sockets_are_denied_also_to_hosts_that_are_named(where: str) -> None:
+    with ScriptedServer([OK]) as server:
+        shown, outcome = send("SOCKET", where.format(server.authority.rpartition(":")[2]))
+    assert (shown, outcome.exit_code) == ("failed: PermissionDenied\n", 0)
+    assert server.requests == []
+
+
 def program(url: str, *options: str, certificates: Path | None = None) -> subprocess.CompletedProcess[str]:
     """`wasm2oci run` in a fresh process, which has these authorities for its own."""
     command = [sys.executable, "-m", "wasm2oci", "run", "--allow-net", "localhost", *options]

@@ -1,7 +1,6 @@
 """THE TABLE: the functions of WASI 0.2 that are offered; a row for each, with its type as text and its worker.
 
-Interfaces go by their name without the version: any 0.2.x is served, since later ones only add functions. What is not
-here (wasi:sockets) is not offered.
+Interfaces go by their name without the version: any 0.2.x is served, since later ones only add functions.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from wasm2oci.wasi.preview2.codes import filesystem
 from wasm2oci.wasi.preview2.files import METHODS, Preview2Descriptor
 from wasm2oci.wasi.preview2.http.functions import HTTP_FUNCTIONS, HTTP_RESOURCES
 from wasm2oci.wasi.preview2.rows import row
+from wasm2oci.wasi.preview2.sockets import SOCKET_FUNCTIONS, SOCKET_RESOURCES
 from wasm2oci.wasi.preview2.state import datetime
 from wasm2oci.wasi.preview2.streams import IoError, Pollable, streaming
 
@@ -175,6 +175,7 @@ FUNCTIONS: Final[tuple[Preview2Function, ...]] = (
         lambda _: files.code_of,
     ),
     *HTTP_FUNCTIONS,
+    *SOCKET_FUNCTIONS,
 )
 
 
@@ -186,5 +187,6 @@ RESOURCES: Final = {
     "wasi:cli/terminal-output": ("terminal-output",),
     "wasi:filesystem/types": ("descriptor", "directory-entry-stream"),
     **HTTP_RESOURCES,
+    **SOCKET_RESOURCES,
 }
 """The resource types of each interface."""

@@ -33,6 +33,20 @@ _TYPES: Final = {
     "new-timestamp": "variant{no-change, now, timestamp($datetime)}",
     "directory-entry": "record{type: $descriptor-type, name: string}",
     "metadata-hash-value": "record{lower: u64, upper: u64}",
+    "socket-error-code": (
+        "enum{unknown, access-denied, not-supported, invalid-argument, out-of-memory, timeout, concurrency-conflict, "
+        "not-in-progress, would-block, invalid-state, new-socket-limit, address-not-bindable, address-in-use, "
+        "remote-unreachable, connection-refused, connection-reset, connection-aborted, datagram-too-large, "
+        "name-unresolvable, temporary-resolver-failure, permanent-resolver-failure}"
+    ),
+    "ip-address-family": "enum{ipv4, ipv6}",
+    "ipv-four": "tuple<u8, u8, u8, u8>",
+    "ipv-six": "tuple<u16, u16, u16, u16, u16, u16, u16, u16>",
+    "ip-address": "variant{ipv4($ipv-four), ipv6($ipv-six)}",
+    "ip-socket-address": (
+        "variant{ipv4(record{port: u16, address: $ipv-four}), "
+        "ipv6(record{port: u16, flow-info: u32, address: $ipv-six, scope-id: u32})}"
+    ),
     "method": "variant{get, head, post, put, delete, connect, options, trace, patch, other(string)}",
     "scheme": "variant{HTTP, HTTPS, other(string)}",
     "header-error": "variant{invalid-syntax, forbidden, immutable}",
