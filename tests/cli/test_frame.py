@@ -85,6 +85,29 @@ def test_a_typo_gets_a_suggestion(typed: str, meant: str) -> None:
     assert f"`wasm2oci {meant}`" in ran.stderr
 
 
+def test_an_empty_command_and_words_after_the_version_are_usage_errors() -> None:
+    assert "there is no command ''" in invoke("").stderr
+    ran = invoke("--version", "push")
+    assert (ran.code, ran.stdout, ran.stderr) == (2, "", "error: unexpected argument: push\n")
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [(MemoryError(), "gives no more memory\n"), (RuntimeError("can't start new thread"), "memory or threads\n")],
+)
+def test_a_machine_that_gives_no_more_is_no_bug(raised: Exception, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wasm2oci.cli.commands.version as module
+
+    def refused() -> None:
+        raise raised
+
+    monkeypatch.setattr(module, "command", refused)
+    ran = invoke("version")
+    assert (ran.code, ran.stdout) == (9, "")
+    assert ran.stderr.startswith("error: this machine ")
+    assert said in ran.stderr
+
+
 def test_an_unlike_name_points_to_the_overview() -> None:
     assert "`wasm2oci --help` lists the commands" in invoke("zzzzzz").stderr
 

@@ -60,6 +60,8 @@ def test_key_files_are_private_and_are_not_written_over(tool: Tool) -> None:
         in tool("key", "public", "cosign.key", code=ExitCode.INVALID, env={"COSIGN_PASSWORD": "no"}).stderr
     )
     tool("key", "generate", "--force")
+    for folder in (".", "/", ".."):
+        assert f"{folder} is a folder" in tool("key", "generate", "-o", folder, code=ExitCode.USAGE).stderr
     assert (tool.folder / "cosign.pub").read_bytes() != before
 
 

@@ -37,6 +37,7 @@ def registry() -> Iterator[RunningRegistry]:
 def run(home: Path, redirection: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run the tool with a shell's redirection, as only a shell can close a stream."""
     environment = {**os.environ, "HOME": str(home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment.pop("PYTHONUNBUFFERED", None)  # it hides what Python writes, and complains about, when it ends
     command = ["sh", "-c", f'"$@" {redirection}', "sh", sys.executable, "-m", "wasm2oci", *arguments]
     return subprocess.run(command, capture_output=True, check=False, env=environment, cwd=home)
 

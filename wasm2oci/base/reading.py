@@ -6,8 +6,9 @@ regular one: a pipe in a usual place would make the command wait for ever.
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from wasm2oci.base.files import ReadableFile, local_errors
 from wasm2oci.errors import UsageError
@@ -15,7 +16,7 @@ from wasm2oci.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_found", "read_limited", "read_named"]
+__all__ = ["read_found", "read_limited", "read_named", "read_stream"]
 
 _PIECE: Final = 1 << 20
 
@@ -28,8 +29,34 @@ def read_named(path: Path, most: int) -> bytes | None:
         LocalIOError: it cannot be read.
     """
     with local_errors(path), path.open("rb") as file:
-        data = file.read(most + 1)
-    return data if len(data) <= most else None
+        return read_stream(file, most, expected=os.fstat(file.fileno()).st_size)
+
+
+def read_stream(file: BinaryIO, most: int, expected: int = 0) -> bytes | None:
+    """All bytes that are left in a buffered stream; None when there are more than `most`.
+
+    `file.read(most + 1)` would ask for that much memory at once, however little there is to read.
+
+    Args:
+        file: where they come from.
+        most: how many there may be.
+        expected: how many there seem to be; all of them are then read at once.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    pieces: list[bytes] = []
+    room = most + 1
+    size = max(expected + 1, _PIECE)
+    while room > 0:
+        size = min(size, room)
+        piece = file.read(size)
+        pieces.append(piece)
+        room -= len(piece)
+        if len(piece) < size:
+            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        size *= 2
+    return None
 
 
 def read_limited(path: Path, most: int) -> bytes:

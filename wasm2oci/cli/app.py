@@ -31,6 +31,8 @@ __all__ = ["invoke", "main", "main_wasm_to_oci"]
 
 _BROKEN_PIPE: Final = 141
 _TERMINATED: Final = 143
+_NO_THREAD: Final = "can't start new thread"
+"""What Python says when there is no memory for a thread's stack, or there are too many threads."""
 _PASSWORD_MAX: Final = 1 << 20
 """Bytes of standard input that are read as a password."""
 _OUTPUT_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG})
@@ -81,6 +83,10 @@ def _run(program: str) -> NoReturn:
     # What is alive now ends with the process. Python would look through all of it for garbage twice on the way out,
     # which takes a tenth of the time of a small push; frozen objects are left alone.
     gc.freeze()
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _silence(sys.stderr)  # a remark that cannot be written leaves the exit code as it is
     sys.exit(code)
 
 
@@ -113,6 +119,11 @@ def invoke(arguments: Sequence[str], terminal: Terminal) -> int:
         if isinstance(error, OSError) and error.filename is not None:
             # A name that is too long, a folder that is closed: this machine refused it.
             return _failed(LocalIOError(f"{error.filename}: {error.strerror}"), arguments, terminal)
+        if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == _NO_THREAD):
+            # A limit of this process or machine: Python says so in two ways.
+            short = "memory" if isinstance(error, MemoryError) else "memory or threads"
+            hint = "see the limits of this shell or container (ulimit -a), or what else runs there"
+            return _failed(LocalIOError(f"this machine gives no more {short}", hint=hint), arguments, terminal)
         from wasm2oci.cli.failure import print_bug
 
         _settle(terminal)
@@ -137,15 +148,17 @@ def _dispatch(arguments: Sequence[str], terminal: Terminal) -> int:
         from wasm2oci.cli.drop_in import reorder
 
         arguments = reorder(arguments)
-    name, *words = arguments or [""]
-    if name in {"--version", "-V"} and not words:
+    name, *words = arguments or ["--help"]
+    if name in {"--version", "-V"}:
+        if words:
+            raise UsageError(f"unexpected argument: {words[0] or repr(words[0])}")
         terminal.stdout.write(f"{program} {__version__}\n")
         return ExitCode.OK
-    if name in {"", "--help", "-h"} or arguments == ["help"]:
+    if name in {"--help", "-h"} or arguments == ["help"]:
         from wasm2oci.cli.overview import overview
 
-        (terminal.stdout if name else terminal.stderr).write(overview(program, terminal.help_columns))
-        return ExitCode.OK if name else ExitCode.USAGE
+        (terminal.stdout if arguments else terminal.stderr).write(overview(program, terminal.help_columns))
+        return ExitCode.OK if arguments else ExitCode.USAGE
     if name == "__complete":
         from wasm2oci.cli.completion import candidates
 

@@ -36,6 +36,11 @@ class Argument(NamedTuple):
     dash: bool = False
     rest: bool = False
 
+    @property
+    def empty(self) -> bool:
+        """Whether a word of it may be empty: what is handed on may be anything."""
+        return self.rest
+
 
 class Option:
     """An option.
@@ -47,6 +52,7 @@ class Option:
         minimum: the least number it takes.
         bare: the value of the option when none is given; a value is then only given as `--long=VALUE`.
         choices: the words it takes, where the type does not say.
+        empty: its value may be empty; for others that is an error, as a variable of a script may not be set.
         from_stdin: a flag whose value is read from standard input.
         title: the heading it has in the help.
         setting: the key by which a variable or the configuration file sets it (`cli.settings`).
@@ -60,6 +66,7 @@ class Option:
         "bare",
         "choices",
         "default",
+        "empty",
         "from_stdin",
         "help",
         "kind",
@@ -81,6 +88,7 @@ class Option:
         minimum: int | None = None,
         bare: str | None = None,
         choices: tuple[str, ...] = (),
+        empty: bool = False,
         from_stdin: bool = False,
         title: str = "Options",
         setting: str | None = None,
@@ -95,6 +103,7 @@ class Option:
         self.minimum = minimum
         self.bare = bare
         self.choices = choices
+        self.empty = empty
         self.from_stdin = from_stdin
         self.title = title
         self.setting = setting
@@ -204,6 +213,13 @@ class Declaration(NamedTuple):
     def arguments(self) -> list[Parameter]:
         """The positional ones, in order."""
         return [each for each in self.parameters if isinstance(each.declared, Argument)]
+
+    @property
+    def only_rest(self) -> bool:
+        """Whether its arguments are the words that another program takes, and nothing else."""
+        return bool(self.arguments) and all(
+            isinstance(each.declared, Argument) and each.declared.rest for each in self.arguments
+        )
 
     @property
     def options(self) -> dict[str, Parameter]:

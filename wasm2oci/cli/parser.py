@@ -86,7 +86,10 @@ class _Reader:
         words = iter(self.words)
         for word in words:
             if word == "--":
-                self.plain.extend(words)
+                left = list(words)
+                if not left and not self.plain and self.declaration.only_rest:
+                    raise UsageError("nothing follows --")
+                self.plain.extend(left)
             elif word == "-" or not word.startswith("-"):
                 self.plain.append(word)
                 if rest:
@@ -159,10 +162,10 @@ class _Reader:
             taken, words = words[:count], words[count:]
             if declared.dash and taken == ["-"]:
                 self.stdin.append(f"{declared.metavar} -")
-            values = [_converted(parameter, word, declared.metavar) for word in taken]
+            values = [_converted(parameter, word, declared.metavar.strip("[]")) for word in taken]
             self.given[parameter.target, parameter.field] = _Given(values if parameter.many else values[0], "")
         if words:
-            raise UsageError(f"unexpected argument: {words[0]}")
+            raise UsageError(f"unexpected argument: {words[0] or repr(words[0])}")
 
     def settings(self, settings: Settings) -> None:
         """Set options that the command line does not give; those of a side of a copy only where it gives one of them.
@@ -232,6 +235,8 @@ def _set_one(parameter: Parameter, found: Found, settings: Settings) -> Any:
 
 def _converted(parameter: Parameter, text: str, name: str) -> Any:
     choices = parameter.choices
+    if not text and not choices and parameter.kind is not int and not parameter.declared.empty:
+        raise UsageError(f"{name} is empty")
     if choices and text not in choices:
         raise UsageError(f"{name}: {text!r} is not one of {', '.join(choices)}")
     if parameter.kind is int:

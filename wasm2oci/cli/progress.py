@@ -155,10 +155,16 @@ def _start_bars(output: Output) -> "RichProgress":
     return bars
 
 
+_PARTS: Final = ("config", "empty")
+"""What media types say of a part that is no layer."""
+
+
 def _label(descriptor: "Descriptor") -> str:
     # What people know it by: the title's last part, else what kind of thing it is.
     title = (descriptor.title or "").rsplit("/", 1)[-1]
     if not title:
         kind = descriptor.media_type
-        title = "manifest" if descriptor.is_manifest else "config" if ".config." in kind else "layer"
+        title = (
+            "manifest" if descriptor.is_manifest else next((each for each in _PARTS if f".{each}." in kind), "layer")
+        )
     return f"{descriptor.digest.short} {printable(title, _LABEL)}"

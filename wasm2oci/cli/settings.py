@@ -162,7 +162,7 @@ class Settings(NamedTuple):
         """The variables, with those that the file sets for the library.
 
         Raises:
-            InvalidSettingError: a value is not text.
+            InvalidSettingError: a value is not text, or empty.
         """
         added = {}
         for key in TOOL_KEYS if self.values else ():
@@ -175,10 +175,12 @@ class Settings(NamedTuple):
         """A value as a path: `~/` is the home folder, and a relative path in the file starts where the file is.
 
         Raises:
-            InvalidSettingError: it is not text.
+            InvalidSettingError: it is not text, or empty.
         """
         if not isinstance(found.value, str):
             raise InvalidSettingError(f"{found.origin}: {found.value!r} is not a path")
+        if not found.value:
+            raise InvalidSettingError(f"{found.origin} is empty")
         if found.folder is None:
             return Path(found.value)
         if found.value.startswith("~/"):

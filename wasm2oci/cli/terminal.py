@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, TextIO
 
+from wasm2oci.base.reading import read_stream
 from wasm2oci.cli.output import Output
 from wasm2oci.errors import InvalidInputError, UsageError
 
@@ -97,16 +98,16 @@ class Terminal(NamedTuple):
             self.stderr.write("\n")
             raise UsageError(f"no answer to {question.strip()!r}") from error
 
-    def read_module(self) -> bytes:
-        """All of standard input: a module.
+    def read_content(self) -> bytes:
+        """All of standard input: a module, or another blob.
 
         Raises:
             InputTooLargeError: it has more bytes than a module that is read into memory.
         """
         from wasm2oci.client import MODULE_MAX
 
-        data = self.stdin.read(MODULE_MAX + 1)
-        if len(data) > MODULE_MAX:
+        data = read_stream(self.stdin, MODULE_MAX)
+        if data is None:
             raise InputTooLargeError(f"standard input has more than {MODULE_MAX:,} bytes, which is the limit here")
         return data
 

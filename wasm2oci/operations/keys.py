@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from wasm2oci.base.files import local_errors, write_file
 from wasm2oci.base.reading import read_named
 from wasm2oci.content.verify import BytesContent
-from wasm2oci.errors import LocalIOError, NotFoundError
+from wasm2oci.errors import LocalIOError, NotFoundError, UsageError
 from wasm2oci.signing.cosign_key import KEY_FILE_MAX, is_encrypted, read_private_key, seal
 from wasm2oci.signing.keys import InvalidKeyError, PrivateKey, PublicKey
 
@@ -90,7 +90,7 @@ def read_key_bytes(name: str, environment: Environment) -> bytes:
     if name.startswith(_ENV):
         text = environment.variables.get(name.removeprefix(_ENV))
         if text is None:
-            raise KeyNotFoundError(f"the variable {name.removeprefix(_ENV)} is not set")
+            raise KeyNotFoundError(f"{name}: there is no such variable")
         return text.encode()
     path = Path(name)
     raw = read_named(path, KEY_FILE_MAX)
@@ -141,6 +141,7 @@ def generate_key(prefix: Path, environment: Environment, password: Callable[[str
     """Makes a new ECDSA P-256 key and writes `PREFIX.key`, readable by its owner only, and `PREFIX.pub`.
 
     Raises:
+        UsageError: the prefix is a folder.
         KeyExistsError: one of the files is there, and `force` is not given.
         LocalIOError: they cannot be written.
     """
@@ -156,7 +157,7 @@ def import_key(
     Raises:
         InvalidKeyError: it is not a private key.
         UnsupportedKeyError: it is of a kind that is not used.
-        KeyExistsError: see `generate_key`.
+        UsageError, KeyExistsError: see `generate_key`.
     """
     raw = read_key_bytes(name, environment)
     _check_free(prefix, force=force)
@@ -178,6 +179,8 @@ def _new_password(environment: Environment, password: Callable[[str], str]) -> b
 
 
 def _check_free(prefix: Path, *, force: bool) -> None:
+    if prefix.name in {"", ".."}:
+        raise UsageError(f"{prefix} is a folder", hint="names of files begin with a prefix: for example keys/cosign")
     for suffix in (".key", ".pub"):
         path = prefix.with_name(prefix.name + suffix)
         with local_errors(path):

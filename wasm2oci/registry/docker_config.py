@@ -175,7 +175,7 @@ def _read(path: Path) -> bytes | None:
     except LocalIOError as error:
         if isinstance(error.__cause__, NotADirectoryError):
             return None
-        raise ConfigFileError(f"cannot read {error.message}") from error
+        raise ConfigFileError(f"credentials cannot be read: {error.message}") from error
     if data is None:
         raise UnusableConfigError(f"{path} is larger than a credential file can be")
     return data

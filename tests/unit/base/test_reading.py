@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wasm2oci.base.files import FileNotThereError
-from wasm2oci.base.reading import read_found, read_limited, read_named
+from wasm2oci.base.reading import read_found, read_limited, read_named, read_stream
 from wasm2oci.errors import LocalIOError, UsageError
 from wasm2oci.registry.docker_config import ConfigFileError, UnusableConfigError, read_auth_file, update_auth_file
 
@@ -106,3 +107,28 @@ def test_a_configuration_that_is_a_pipe_holds_no_command(tmp_path: Path) -> None
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S, env=environment)
     assert done.returncode == 9
     assert "not a regular file" in done.stderr
+
+
+class _Pieces(io.BytesIO):
+    """A stream that remembers how much it was asked for at most."""
+
+    most = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        self.most = max(self.most, size)
+        return super().read(size)
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20, (3 << 20) + 1])
+def test_a_stream_is_read_whole_whatever_its_length(size: int) -> None:
+    data = bytes(range(256)) * (size // 256 + 1)
+    assert read_stream(io.BytesIO(data[:size]), size) == data[:size]
+    assert read_stream(io.BytesIO(data[:size]), size, expected=size) == data[:size]
+    assert read_stream(io.BytesIO(data[: size + 1]), size) is None
+
+
+def test_a_short_stream_costs_no_memory_for_the_most_that_it_may_have() -> None:
+    stream = _Pieces(b"short")
+    assert read_stream(stream, 1 << 40) == b"short"
+    assert stream.most <= 1 << 20

@@ -33,9 +33,9 @@ def command(
       wasm2oci assemble hello.wat -o build/hello.wasm
       wasm2oci print a.wasm | sed 's/42/43/' | wasm2oci assemble - -o b.wasm
     """
-    source = terminal.read_module() if file == "-" else Path(file)
+    source = terminal.read_content() if file == "-" else Path(file)
     if out is None:
-        out = "-" if file == "-" else Path(file).with_suffix(".wasm").name
+        out = "-" if file == "-" else (Path(file).stem or "module") + ".wasm"
     if out in {"-", "/dev/stdout"}:
         output.raw(client.assemble(source))
         return

@@ -57,7 +57,7 @@ def command(
         )
     elif action is BlobAction.PUT:
         with transfer(output, "Uploaded", "Uploading") as progress:
-            put = client.put_blob(terminal.stdin.read() if file == "-" else Path(file or ""), ref, progress=progress)
+            put = client.put_blob(terminal.read_content() if file == "-" else Path(file or ""), ref, progress=progress)
         lines = fields(("Blob", put.reference), ("Size", size_text(put.blob.size)))
         output.result(put, lines, quiet=str(put.blob.digest))
     else:

@@ -80,9 +80,8 @@ def command(
 
 
 def _read(terminal: Terminal, file: str | None) -> bytes | None:
-    from wasm2oci.base.reading import read_named
+    from wasm2oci.base.reading import read_named, read_stream
 
     if file != "-":
         return read_named(Path(file or ""), _MAX)
-    raw = terminal.stdin.read(_MAX + 1)
-    return raw if len(raw) <= _MAX else None
+    return read_stream(terminal.stdin, _MAX)

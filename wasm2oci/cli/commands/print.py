@@ -29,7 +29,9 @@ def command(
     offsets: Annotated[bool, Option("--offsets", help="Begin each line with its offset in the binary.")] = False,
     function: Annotated[
         str | None,
-        Option("--function", metavar="NAME", help="Only this function: its name, an export's, or its index."),
+        Option(
+            "--function", metavar="NAME", empty=True, help="Only this function: its name, an export's, or its index."
+        ),
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
@@ -45,7 +47,7 @@ def command(
       wasm2oci print hello.wasm -o hello.wat
     """
     result = client.print(
-        terminal.read_module() if subject == "-" else find_subject(subject),
+        terminal.read_content() if subject == "-" else find_subject(subject),
         None if out in {None, "-", "/dev/stdout"} else out,
         folded=folded,
         offsets=offsets,

@@ -47,13 +47,15 @@ def command(
     ] = None,
     title: Annotated[
         str | None,
-        Option("--title", metavar="NAME", help="File name that a pull gives it, if not FILE's own name."),
+        Option("--title", metavar="NAME", empty=True, help="File name that a pull gives it, if not FILE's own name."),
     ] = None,
     created: Annotated[
         str | None,
         Option("--created", metavar="DATE", help="When it was made; by default SOURCE_DATE_EPOCH, or no date."),
     ] = None,
-    author: Annotated[str | None, Option("--author", metavar="NAME", help=_AUTHOR, setting="push.author")] = None,
+    author: Annotated[
+        str | None, Option("--author", metavar="NAME", empty=True, help=_AUTHOR, setting="push.author")
+    ] = None,
     force: Annotated[bool, Option("--force", help="Push it even if it is not WebAssembly.")] = False,
     no_overwrite: Annotated[
         bool, Option("--no-overwrite", help="Refuse to push when a tag means something else there.")
@@ -83,7 +85,7 @@ def command(
         raise UsageError("--sign and --key go together", hint="wasm2oci key generate makes a key")
     with transfer(output, "Uploaded", "Uploading") as progress:
         result = client.push(
-            terminal.read_module() if file == "-" else Path(file),
+            terminal.read_content() if file == "-" else Path(file),
             ref,
             profile=profile,
             title=title,

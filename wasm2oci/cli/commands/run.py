@@ -56,7 +56,9 @@ def command(
     ] = None,
     invoke: Annotated[
         str | None,
-        Option("--invoke", metavar="NAME", help="Call this function; ARGS are its typed values.", title=_WORLD),
+        Option(
+            "--invoke", metavar="NAME", empty=True, help="Call this function; ARGS are its typed values.", title=_WORLD
+        ),
     ] = None,
     trap_missing: Annotated[
         bool, Option("--trap-missing", help="Start although imports are missing; calling one traps.", title=_WORLD)

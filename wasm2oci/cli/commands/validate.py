@@ -43,7 +43,7 @@ def command(
       wasm2oci validate hello.wat
     """
     result = client.validate(
-        terminal.read_module() if subject == "-" else find_subject(subject),
+        terminal.read_content() if subject == "-" else find_subject(subject),
         features=features,
         module=module,
         platform=platform,
