@@ -4,6 +4,7 @@ import contextlib
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -140,7 +141,7 @@ def read_within(terminal: int) -> bytes:
         ([b"\x04"], 2, b"no answer to 'User name:'"),
         ([b"me\n", b"\x04"], 2, b"no answer to 'Password:'"),
         ([b"\n", b"\n"], 2, b"login needs a user name and a password"),
-        ([b"me\n", b"\x03"], 130, b"Password:"),
+        ([b"me\n", b"\x03"], -signal.SIGINT, b"Password:"),
     ],
 )
 def test_a_login_that_is_not_answered_on_the_terminal(
@@ -194,3 +195,59 @@ def test_standard_input_can_be_validated() -> None:
     broken = invoke("validate", "-", stdin=HELLO[:-1])
     assert broken.code == 3
     assert broken.stderr.startswith("error: standard input is not valid: ")
+
+
+HELD = """
+import builtins, os, sys, threading
+import wasm2oci.cli.commands.version as module
+from wasm2oci.__main__ import main
+from wasm2oci.errors import NotFoundError
+
+class Witness:
+    def __del__(self):
+        os.write(1, b"Python takes itself apart")
+
+def failed():
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    raise NotFoundError("not there")
+
+builtins.witness = Witness()
+module.command = failed
+sys.argv = ["wasm2oci", "version"]
+main()
+"""
+INTERRUPTED = """
+import sys
+import wasm2oci.cli.commands.version as module
+from wasm2oci.__main__ import main
+
+def interrupted():
+    raise KeyboardInterrupt
+
+module.command = interrupted
+sys.argv = ["wasm2oci", "version"]
+main()
+"""
+
+
+def test_ctrl_c_ends_the_process_as_a_signal_does_so_that_a_loop_of_a_shell_ends_too(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", INTERRUPTED], env=environment, capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def test_a_guest_that_ends_with_130_was_not_interrupted(tmp_path: Path) -> None:
+    (tmp_path / "ends.wat").write_text(
+        '(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))'
+        ' (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const 130))))'
+    )
+    assert run(tmp_path, "", "run", "ends.wat").returncode == 130
+    assert run(tmp_path, "", "serve", "--listen", "127.0.0.1:0", "--", "sh", "-c", "exit 130").returncode == 130
+    killed = run(tmp_path, "", "serve", "--listen", "127.0.0.1:0", "--", "sh", "-c", "kill -INT $$")
+    assert killed.returncode in {-signal.SIGINT, 130}  # what sh itself makes of a command that a signal ended
+
+
+def test_a_thread_that_a_silent_peer_holds_ends_with_the_process(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", HELD], env=environment, capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (4, b"", b"error: not there\n")

@@ -41,7 +41,7 @@ _MEANINGS: Final = {
     ExitCode.LOCAL_IO: "the local machine refused: disk full, permission, unwritable output",
     ExitCode.TIMED_OUT: "`run`: the time limit passed",
     ExitCode.TOOL_FAILED: "`run`: wasm2oci failed around the guest",
-    ExitCode.INTERRUPTED: "Ctrl-C",
+    ExitCode.INTERRUPTED: "Ctrl-C, which ends the process as a signal does: a shell says 130, and ends its loop",
     ExitCode.TRAP: "`run`: the guest trapped",
     ExitCode.OUT_OF_MEMORY: "`run`: the guest ran out of memory",
 }

@@ -5,6 +5,7 @@
 (`Output`, `Client`, `Terminal`) are made here.
 """
 
+import atexit
 import errno
 import gc
 import os
@@ -59,7 +60,7 @@ def _run(program: str) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    code: int | None = None
+    code: int = ExitCode.BUG
     try:
         for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
             number = getattr(signal, name, None)
@@ -87,6 +88,19 @@ def _run(program: str) -> NoReturn:
         sys.stderr.flush()
     except OSError:
         _silence(sys.stderr)  # a remark that cannot be written leaves the exit code as it is
+    threading = sys.modules.get("threading")
+    held = threading is not None and threading.active_count() > 1
+    interrupted = code is ExitCode.INTERRUPTED and hasattr(os, "WIFSIGNALED")
+    if held or interrupted:
+        atexit._run_exitfuncs()  # noqa: SLF001 - what `sys.exit` would do first: translated code is kept
+    if interrupted:
+        # A shell ends its loop only when Ctrl-C killed the command. A guest that ends with 130 gives a plain number.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+    if held:
+        # A transfer that failed leaves threads that a silent peer holds. Python crashes or hangs now and then when it
+        # takes itself apart while they are inside of OpenSSL.
+        os._exit(code)
     sys.exit(code)
 
 

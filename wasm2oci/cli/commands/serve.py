@@ -131,7 +131,11 @@ def _announce(output: "Output", served: "Served", *, running: bool) -> None:
 
 
 def _run(arguments: "Sequence[str]", variables: "Mapping[str, str]", served: "Served") -> int:
-    """The command's exit code; 128 plus the signal's number if a signal ended it, as in shells."""
+    """The command's exit code; 128 plus the signal's number if a signal ended it, as in shells.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C ended it.
+    """
     import signal
     import subprocess
 
@@ -157,4 +161,6 @@ def _run(arguments: "Sequence[str]", variables: "Mapping[str, str]", served: "Se
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if code == -signal.SIGINT:
+        raise KeyboardInterrupt
     return code if code >= 0 else 128 - code
