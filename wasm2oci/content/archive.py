@@ -69,6 +69,7 @@ class OciArchive(LayoutReader):
     """
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self.path = path
         self._whole: set[Digest] = set()
         self._members: dict[str, _Member] = {}

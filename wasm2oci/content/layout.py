@@ -61,8 +61,12 @@ class OciLayout(LayoutReader):
     """
 
     def __init__(self, folder: "Path") -> None:
+        super().__init__()
         self.folder = folder
         self._whole: set[tuple[Digest, int, int]] = set()
+        self._refers: dict[Digest, bool] = {}
+        # A copy of thousands of manifests changes it with each of them, and mostly no other process does meanwhile.
+        self._edited = b"", LayoutIndex.empty()
         check_marker(_read_small(folder / LAYOUT_MARKER, f"{folder} is not an OCI image layout"), folder)
 
     @classmethod
@@ -129,7 +133,8 @@ class OciLayout(LayoutReader):
         document = parse_manifest(raw, descriptor.media_type)
         if not self.exists(descriptor):
             self._write(descriptor, BytesContent(raw))
-        contained = {child.digest for child in document.children if not self._has_subject(child)}
+        children = {child.digest: child for child in document.children}  # each once: an index may name it 20,000 times
+        contained = {child.digest for child in children.values() if not self._has_subject(child)}
         with self._editing() as index:
             index.put(descriptor, () if tag is None else (tag,), contained)
 
@@ -181,23 +186,28 @@ class OciLayout(LayoutReader):
         # What refers to a manifest is found through index.json only, so its line there has to stay.
         if not child.is_manifest or not self.exists(child):
             return False
-        return read_manifest(self, child).subject is not None
+        if child.digest not in self._refers:  # many indexes may have the same child
+            self._refers[child.digest] = read_manifest(self, child).subject is not None
+        return self._refers[child.digest]
 
     def _write(self, descriptor: Descriptor, content: "Content") -> None:
         path = self._path(descriptor.digest)
         make_folder(path.parent)
         replace_file(path, verified(content, descriptor))
+        self._referring.clear()  # a manifest that was damaged is here now
 
     @contextmanager
     def _editing(self) -> "Iterator[LayoutIndex]":
         """The index of the layout, to be changed; written back if it was."""
         with _locked(self.folder):
             before = self._read_index()
-            index = LayoutIndex.decode(before, strict=True)
+            known, index = self._edited
+            index = index.copy() if known == before else LayoutIndex.decode(before, strict=True)
             yield index
             after = index.encode()
             if after != before:
                 replace_file(self.folder / "index.json", [after])
+            self._edited = after, index
 
 
 class _BlobFile(FileContent):

@@ -49,6 +49,7 @@ _ARCHIVE_ENDING: Final = ".tar"
 _OTHER_LAYOUT_PREFIX: Final = "oci:"
 """What skopeo and podman write."""
 _COMPONENT: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*\Z")
+_TAG_MAX: Final = 128
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _DOMAIN: Final = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\Z"
@@ -267,8 +268,15 @@ def check_tag(tag: str, source: str | None = None, offset: int = 0) -> str:
         InvalidReferenceError: it is not.
     """
     if _TAG.match(tag) is None:
-        wrong = next((i for i, char in enumerate(tag) if _TAG.match("x" * (i > 0) + char) is None), min(len(tag), 128))
-        message = "tag is longer than 128 characters" if wrong == 128 else "tag is malformed" if tag else "tag is empty"
+        start = tag[:_TAG_MAX]
+        wrong = next((i for i, char in enumerate(start) if _TAG.match("x" * (i > 0) + char) is None), len(start))
+        message = (
+            f"tag is longer than {_TAG_MAX} characters"
+            if wrong == _TAG_MAX
+            else "tag is malformed"
+            if tag
+            else "tag is empty"
+        )
         raise InvalidReferenceError(message, tag if source is None else source, offset + wrong)
     return tag
 

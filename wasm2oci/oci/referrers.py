@@ -29,6 +29,7 @@ __all__ = [
     "names_a_subject",
     "of_type",
     "referrers_index",
+    "subject_of",
     "with_referrer",
     "without_referrer",
 ]
@@ -76,6 +77,15 @@ def listed_as_referrer(digest: Digest, media_type: str, raw: bytes, subject: Dig
     if subject is not None and (document.subject is None or document.subject.digest != subject):
         return None
     return document.as_referrer(digest.algorithm)
+
+
+def subject_of(raw: bytes, media_type: str) -> Digest | None:
+    """What a manifest refers to; None when it refers to nothing, or is not a manifest."""
+    try:
+        about = parse_manifest(raw, media_type).subject
+    except InvalidInputError:
+        return None
+    return None if about is None else about.digest
 
 
 def of_type(entries: Iterable[Descriptor], artifact_type: str | None) -> list[Descriptor]:

@@ -29,6 +29,7 @@ import shutil
 import stat
 import threading
 from contextlib import closing, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -123,18 +124,20 @@ class DiskStorage:
 
     def repositories(self) -> list[str]:
         """Names of all repositories, sorted."""
-        with local_errors(self.root):
-            folders = [
-                entry.name
-                for entry in os.scandir(self.root)
-                if entry.name[0] not in "_." and entry.is_dir(follow_symlinks=False)
-            ]
-        return sorted(name for name in map(_repository_name, folders) if name and self.has_repository(name))
+        found: list[str] = []
+        # There may be very many, and each answer of the catalog asks: no path object is made for any.
+        with local_errors(self.root), os.scandir(self.root) as entries:
+            for entry in entries:
+                if entry.name[0] not in "_." and entry.is_dir(follow_symlinks=False):
+                    name = _repository_name(entry.name)
+                    if name is not None and _is_regular(f"{entry.path}/index.json"):
+                        found.append(name)
+        return sorted(found)
 
     def has_repository(self, repository: str) -> bool:
         """Whether it exists."""
-        index = self.root / folder_name(repository) / "index.json"
-        return not is_linked(self.root, index) and index.is_file()
+        folder = self.root / folder_name(repository)
+        return not folder.is_symlink() and _is_regular(f"{folder}/index.json")
 
     def blob_size(self, repository: str, digest: Digest) -> int | None:
         """Bytes of a blob, or None when the repository does not have it whole."""
@@ -508,6 +511,15 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
+def _is_regular(path: str) -> bool:
+    """Whether there is a regular file; one that a link leads to is none."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+@lru_cache(maxsize=_CHECKED)
 def _repository_name(folder: str) -> str | None:
     try:
         return check_repository(folder.replace("+", "/"))

@@ -20,6 +20,7 @@ from wasm2oci.oci.digest import ALGORITHMS, Digest
 from wasm2oci.oci.layout_index import LayoutIndex
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import InvalidReferenceError, check_tag
+from wasm2oci.oci.referrers import subject_of
 from wasm2oci.oci.wire import MANIFEST_MAX, NESTING_MAX
 from wasm2oci.server.problems import ProblemError
 
@@ -90,7 +91,7 @@ class LayoutRepository:
         for digest, media_type in types.items():
             if digest not in self._subjects:
                 raw = self.read(digest)
-                self._subjects[digest] = None if raw is None else _subject(raw, media_type)
+                self._subjects[digest] = None if raw is None else subject_of(raw, media_type)
         return sorted(digest for digest in types if self._subjects[digest] == subject)
 
     def read(self, digest: Digest) -> bytes | None:
@@ -172,14 +173,6 @@ def _read(path: Path, most: int) -> bytes | None:
         return None
     with closing(file):
         return b"".join(file.chunks(_PIECE)) if file.status.st_size <= most else None
-
-
-def _subject(raw: bytes, media_type: str) -> Digest | None:
-    try:
-        about = parse_manifest(raw, media_type).subject
-    except InvalidInputError:
-        return None
-    return None if about is None else about.digest
 
 
 def _contents(

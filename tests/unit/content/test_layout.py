@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.artifacts import WASM, Stash
 from tests.support.invariants import check_artifact
+from tests.support.work import assert_linear, lines_run
 from wasm2oci.content.copy import copy
 from wasm2oci.content.layout import InvalidLayoutError, OciLayout
 from wasm2oci.content.target import ContentNotFoundError
@@ -18,6 +19,7 @@ from wasm2oci.errors import InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.layout_index import LayoutIndex
 
 REF = "org.opencontainers.image.ref.name"
 
@@ -401,3 +403,56 @@ def test_a_pipe_in_the_place_of_a_file_is_replaced_and_not_waited_for(where: str
     else:
         with pytest.raises(LocalIOError, match="not a regular file"):
             Stash(layout).module()
+
+
+def test_an_index_that_did_not_change_is_decoded_once(layout: OciLayout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of 400 manifests with their referrers took minutes: each asked for all of `index.json` five times."""
+    decoded = 0
+    decode = LayoutIndex.decode
+
+    def counting(raw: bytes, *, strict: bool) -> LayoutIndex:
+        nonlocal decoded
+        decoded += 1
+        return decode(raw, strict=strict)
+
+    monkeypatch.setattr(LayoutIndex, "decode", counting)
+    stash = Stash(layout)
+    roots = [stash.module(b"\0asm\1\0\0\0" + bytes([0, 2, 1, number]), tag=f"v{number}") for number in range(10)]
+    assert decoded == 1
+    for root in roots:
+        assert layout.referrers(root) == []
+        assert layout.resolve(root.digest).digest == root.digest
+        with pytest.raises(ContentNotFoundError):
+            layout.resolve("none")
+    assert decoded == 2
+    assert len(layout.tags()) == 10
+
+
+def test_what_refers_to_what_is_read_once(layout: OciLayout) -> None:
+    def work(size: int) -> int:
+        place = OciLayout.create(layout.folder / str(size))
+        stash = Stash(place)
+        roots = [stash.module(b"\0asm\1\0\0\0" + bytes([0, 2, 1, number]), tag=f"v{number}") for number in range(size)]
+        for number, root in enumerate(roots):
+            stash.manifest(subject=root, annotations={"n": str(number)})
+        fresh = OciLayout(place.folder)
+        for root in roots:
+            assert len(fresh.referrers(root)) == 1
+        fresh = OciLayout(place.folder)
+        return lines_run(lambda: [fresh.referrers(root) for root in roots])
+
+    shutil.rmtree(layout.folder)
+    layout.folder.mkdir()
+    assert_linear(work, (8, 16, 32))
+
+
+def test_a_child_that_an_index_names_many_times_is_read_once(layout: OciLayout) -> None:
+    """An index of 3 MiB that names another one 20,000 times held a copy up for hours."""
+    root = Stash(layout).module(tag="v1")
+
+    def work(size: int) -> int:
+        stash = Stash(layout)
+        child = stash.index(*[root] * size)
+        return lines_run(lambda: stash.index(*[child] * size))
+
+    assert_linear(work, (20, 40, 80))

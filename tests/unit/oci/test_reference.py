@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strategies import digests, repositories, tags
+from tests.support.work import lines_run
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import (
     InvalidReferenceError,
@@ -163,3 +165,9 @@ def test_a_tag_alone_is_its_own_source() -> None:
     with pytest.raises(InvalidReferenceError) as caught:
         check_tag("a b")
     assert caught.value.detail == "a b\n ^"
+
+
+def test_a_tag_of_megabytes_is_refused_without_being_read() -> None:
+    """Each character cost four microseconds: a listing of 64 MiB took five minutes."""
+    short, long = (lines_run(partial(check_tag, "a" * size), InvalidReferenceError) for size in (200, 20_000))
+    assert long == short

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.kill_rounds import rounds
+from tests.support.work import lines_run
 from wasm2oci.content.layout import OciLayout
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import LocalIOError
@@ -475,3 +476,23 @@ def test_a_repository_of_very_many_tags_takes_no_more(
     assert put("v4") == 201
     assert put("v5") == 403
     assert storage.manifest("app", "v3") is not None
+
+
+def test_listing_repositories_makes_no_path_for_each(storage: DiskStorage, root: Path) -> None:
+    """The catalog of 100,000 repositories took five seconds of each request. What is no repository is left out."""
+
+    def work(size: int) -> int:
+        for number in range(size):
+            (root / f"r{number}").mkdir(exist_ok=True)
+            (root / f"r{number}" / "index.json").write_text('{"schemaVersion":2,"manifests":[]}')
+        storage.repositories()
+        return lines_run(storage.repositories)
+
+    small, large = work(20), work(40)
+    assert (large - small) / 20 < 8
+    (root / "linked").symlink_to(root / "r1")
+    (root / "r2" / "index.json").unlink()
+    (root / "r2" / "index.json").symlink_to(root / "r1" / "index.json")
+    (root / "r3" / "index.json").unlink()
+    assert not {"linked", "r2", "r3"} & set(storage.repositories())
+    assert not any(map(storage.has_repository, ("linked", "r2", "r3")))
