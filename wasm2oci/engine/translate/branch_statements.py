@@ -6,8 +6,8 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.translate.codes import BR, BR_IF, BR_ON_CAST_FAIL, BR_ON_NON_NULL, BR_ON_NULL, BR_TABLE, RETURN
-from wasm2oci.engine.translate.emitter import type_mask
 from wasm2oci.engine.translate.lowering.references import test_text
+from wasm2oci.engine.translate.ranges import type_mask
 from wasm2oci.engine.translate.statements import Statements
 from wasm2oci.engine.translate.tree import Carry, Return
 from wasm2oci.engine.translate.value import M32, PURE, READ, SMALL, V, boolean, mask, negated, paren

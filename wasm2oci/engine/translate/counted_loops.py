@@ -20,8 +20,8 @@ from wasm2oci.engine.translate.codes import (
     RETURN,
     code,
 )
-from wasm2oci.engine.translate.emitter import Range
 from wasm2oci.engine.translate.instructions import Body, Construct, Instruction
+from wasm2oci.engine.translate.ranges import Range
 from wasm2oci.engine.translate.value import M32, M64, V
 
 __all__ = ["Count", "Tail", "at_the_end", "at_the_start", "find_tail"]

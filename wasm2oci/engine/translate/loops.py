@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.translate.codes import LOCAL_WRITES, code
 from wasm2oci.engine.translate.counted_loops import at_the_end, at_the_start, find_tail
-from wasm2oci.engine.translate.emitter import merge
+from wasm2oci.engine.translate.ranges import merge
 
 if TYPE_CHECKING:
     from wasm2oci.engine.translate.counted_loops import Count, Tail
-    from wasm2oci.engine.translate.emitter import Emitter, Range
+    from wasm2oci.engine.translate.emitter import Emitter
     from wasm2oci.engine.translate.instructions import Construct
+    from wasm2oci.engine.translate.ranges import Range
     from wasm2oci.engine.translate.value import V
 
 __all__ = ["Learned", "LoopFacts", "OpenLoop"]

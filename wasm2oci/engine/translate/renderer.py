@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.translate.codes import IF, LOCAL_TEE
-from wasm2oci.engine.translate.emitter import InvariantMotion, merge
 from wasm2oci.engine.translate.handler_statements import HandlerStatements
+from wasm2oci.engine.translate.invariants import InvariantMotion
 from wasm2oci.engine.translate.loops import OpenLoop
 from wasm2oci.engine.translate.lowering import LOWERING
+from wasm2oci.engine.translate.ranges import merge
 from wasm2oci.engine.translate.tree import (
     LOWEST,
     Break,
@@ -38,9 +39,10 @@ from wasm2oci.engine.translate.tree import (
 from wasm2oci.engine.translate.value import negated
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.emitter import Emitter, Range
+    from wasm2oci.engine.translate.emitter import Emitter
     from wasm2oci.engine.translate.instructions import Construct
     from wasm2oci.engine.translate.loops import LoopFacts
+    from wasm2oci.engine.translate.ranges import Range
     from wasm2oci.engine.translate.tree import Node
 
 __all__ = ["Renderer"]

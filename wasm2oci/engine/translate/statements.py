@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.engine.translate.emitter import merge, type_mask
+from wasm2oci.engine.translate.ranges import merge, type_mask
 from wasm2oci.engine.translate.tree import Break, Continue, Set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wasm2oci.engine.translate.emitter import Emitter, Range
+    from wasm2oci.engine.translate.emitter import Emitter
     from wasm2oci.engine.translate.instructions import Construct
     from wasm2oci.engine.translate.loops import LoopFacts, OpenLoop
+    from wasm2oci.engine.translate.ranges import Range
     from wasm2oci.engine.translate.tree import Node
     from wasm2oci.engine.translate.value import V
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from wasm2oci.engine.syntax.types import FuncType
 from wasm2oci.engine.translate.codes import INTEGER_CONSTANTS
-from wasm2oci.engine.translate.emitter import Emitter, type_mask
+from wasm2oci.engine.translate.emitter import Emitter
+from wasm2oci.engine.translate.ranges import type_mask
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, constant, mask, paren
 
 __all__ = ["CALLS"]

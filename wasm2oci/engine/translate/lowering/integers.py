@@ -7,7 +7,8 @@ one. Comparing signed numbers held unsigned is a range test where one side is kn
 from collections.abc import Callable
 from typing import Any, Final
 
-from wasm2oci.engine.translate.emitter import TWICE, Emitter
+from wasm2oci.engine.translate.emitter import Emitter
+from wasm2oci.engine.translate.ranges import TWICE
 from wasm2oci.engine.translate.value import (
     EFFECT,
     M32,

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wasm2oci.engine.syntax.types import I32
-from wasm2oci.engine.translate.emitter import LOW2, LOW4, LOW8, Emitter
+from wasm2oci.engine.translate.emitter import Emitter
 from wasm2oci.engine.translate.lowering.integers import call
+from wasm2oci.engine.translate.ranges import LOW2, LOW4, LOW8
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, mask, paren
 
 __all__ = ["MEMORY", "effective_address", "statement_call"]
