@@ -92,7 +92,6 @@ _LONG_FILES = {
     "engine/runtime/numeric.py": "a function for each instruction",
     "engine/syntax/opcodes.py": "a table",
     "engine/syntax/types.py": "the specification's types",
-    "engine/translate/instructions.py": "an instruction each",
     "engine/translate/lowering/integers.py": "an instruction each",
     "engine/validate/fast.py": "one loop",
     "engine/validate/references.py": "an instruction each",

@@ -13,7 +13,7 @@ from wasm2oci.engine.translate.tree import Carry, Return
 from wasm2oci.engine.translate.value import M32, PURE, READ, SMALL, V, boolean, mask, negated, paren
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.instructions import Construct
+    from wasm2oci.engine.translate.body import Construct
     from wasm2oci.engine.translate.loops import OpenLoop
     from wasm2oci.engine.translate.tree import Evaluate, If, Lookup, Node, Table
 

@@ -1,7 +1,7 @@
 """How a branch reaches its label in Python.
 
 WebAssembly's labels are left with `br` from any depth, Python's loops only one at a time. A branch therefore names a
-*continuation* (see `instructions`): leaving any construct that ends there is the same jump, and the innermost one is
+*continuation* (see `body`): leaving any construct that ends there is the same jump, and the innermost one is
 left. In Ramsey's "Beyond Relooper" (ICFP 2022) terms, code after a block is placed in the context of the block's end,
 and a branch is one of, the cheapest first:
 
@@ -18,14 +18,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.engine.translate.body import FUNCTION_END
 from wasm2oci.engine.translate.codes import END
 from wasm2oci.engine.translate.frames import MAX_INDENT, Frames, TooDeep
-from wasm2oci.engine.translate.instructions import FUNCTION_END
 from wasm2oci.engine.translate.tree import Break, Carry, Continue, Evaluate, If, Lookup, Return, Set, Table, Test, While
 
 if TYPE_CHECKING:
+    from wasm2oci.engine.translate.body import Body, Construct
     from wasm2oci.engine.translate.chains import Chain
-    from wasm2oci.engine.translate.instructions import Body, Construct
     from wasm2oci.engine.translate.tree import Node
 
 __all__ = ["Branches"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.engine.translate.tree import LOWEST, Continue, Set, Test
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.instructions import Body, Construct
+    from wasm2oci.engine.translate.body import Body, Construct
     from wasm2oci.engine.translate.tree import Node
 
 __all__ = ["GROUP", "Chain", "Dispatch", "find_chains"]

@@ -7,6 +7,7 @@ may be left early: the variable has the local's value in every turn. After the l
 
 from typing import Final, NamedTuple
 
+from wasm2oci.engine.translate.body import Body, Construct, Instruction
 from wasm2oci.engine.translate.codes import (
     BLOCK,
     BR,
@@ -20,7 +21,6 @@ from wasm2oci.engine.translate.codes import (
     RETURN,
     code,
 )
-from wasm2oci.engine.translate.instructions import Body, Construct, Instruction
 from wasm2oci.engine.translate.ranges import Range
 from wasm2oci.engine.translate.value import M32, M64, V
 

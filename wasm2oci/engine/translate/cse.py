@@ -7,6 +7,7 @@ number are the same value. Only what neither reads memory nor can trap takes par
 from typing import Any, Final
 
 from wasm2oci.engine.syntax.opcodes import OPCODES
+from wasm2oci.engine.translate.body import Body
 from wasm2oci.engine.translate.codes import (
     BLOCK,
     BR_IF,
@@ -18,7 +19,6 @@ from wasm2oci.engine.translate.codes import (
     ROTATIONS,
     codes,
 )
-from wasm2oci.engine.translate.instructions import Body
 from wasm2oci.engine.translate.value import local_bit
 
 __all__ = ["WORTH_KEEPING", "repeated", "rotated"]

@@ -8,6 +8,7 @@ straight code are gone through backwards; where control meets, every bit counts.
 from typing import Final
 
 from wasm2oci.engine.syntax.opcodes import OPCODES
+from wasm2oci.engine.translate.body import Body
 from wasm2oci.engine.translate.codes import (
     BITWISE,
     DROP,
@@ -20,7 +21,6 @@ from wasm2oci.engine.translate.codes import (
     code,
     codes,
 )
-from wasm2oci.engine.translate.instructions import Body
 from wasm2oci.engine.translate.value import M32, M64, SMALL
 
 __all__ = ["narrow_constants"]

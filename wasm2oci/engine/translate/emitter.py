@@ -34,7 +34,7 @@ from wasm2oci.engine.translate.value import (
 
 if TYPE_CHECKING:
     from wasm2oci.engine.syntax.module import Module
-    from wasm2oci.engine.translate.instructions import Body, Construct
+    from wasm2oci.engine.translate.body import Body, Construct
 
 __all__ = ["Emitter"]
 

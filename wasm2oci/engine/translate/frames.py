@@ -8,8 +8,8 @@ from wasm2oci.engine.translate.chains import Dispatch
 from wasm2oci.engine.translate.tree import Head, Set, While
 
 if TYPE_CHECKING:
+    from wasm2oci.engine.translate.body import Construct
     from wasm2oci.engine.translate.chains import Chain
-    from wasm2oci.engine.translate.instructions import Construct
     from wasm2oci.engine.translate.tree import Node
 
 __all__ = ["MAX_INDENT", "Frame", "Frames", "TooDeep", "node_of"]

@@ -6,12 +6,13 @@ from typing import Final
 
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
+from wasm2oci.engine.translate.body import Body
 from wasm2oci.engine.translate.check import check
 from wasm2oci.engine.translate.codes import BITWISE, LOCAL_GET, LOCAL_WRITES, ROTATIONS
 from wasm2oci.engine.translate.cse import WORTH_KEEPING, repeated, rotated
 from wasm2oci.engine.translate.demanded_bits import narrow_constants
 from wasm2oci.engine.translate.emitter import Emitter
-from wasm2oci.engine.translate.instructions import Body, decode_body
+from wasm2oci.engine.translate.instructions import decode_body
 from wasm2oci.engine.translate.loops import Learned, LoopFacts
 from wasm2oci.engine.translate.options import Options
 from wasm2oci.engine.translate.renderer import Renderer

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wasm2oci.engine.translate.body import FUNCTION_END
 from wasm2oci.engine.translate.branch_statements import BranchStatements
-from wasm2oci.engine.translate.instructions import FUNCTION_END
 from wasm2oci.engine.translate.tree import Carry
 
 if TYPE_CHECKING:
+    from wasm2oci.engine.translate.body import Catch
     from wasm2oci.engine.translate.emitter import Emitter
-    from wasm2oci.engine.translate.instructions import Catch
     from wasm2oci.engine.translate.loops import LoopFacts
     from wasm2oci.engine.translate.tree import Catches, Node, Raise, Try
 

@@ -9,7 +9,7 @@ from wasm2oci.engine.translate.ranges import Ranges
 from wasm2oci.engine.translate.value import PURE, V
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.instructions import Body
+    from wasm2oci.engine.translate.body import Body
 
 __all__ = ["InvariantMotion", "Invariants", "slots_of"]
 

@@ -13,9 +13,9 @@ from wasm2oci.engine.translate.counted_loops import at_the_end, at_the_start, fi
 from wasm2oci.engine.translate.ranges import merge
 
 if TYPE_CHECKING:
+    from wasm2oci.engine.translate.body import Construct
     from wasm2oci.engine.translate.counted_loops import Count, Tail
     from wasm2oci.engine.translate.emitter import Emitter
-    from wasm2oci.engine.translate.instructions import Construct
     from wasm2oci.engine.translate.ranges import Range
     from wasm2oci.engine.translate.value import V
 

@@ -10,7 +10,7 @@ from wasm2oci.engine.translate.lines import Lines
 from wasm2oci.engine.translate.value import M32, M64, PURE, V, constant, local_bit
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.instructions import Body
+    from wasm2oci.engine.translate.body import Body
 
 __all__ = ["LOW2", "LOW4", "LOW8", "TWICE", "Range", "Ranges", "merge", "type_mask"]
 

@@ -39,8 +39,8 @@ from wasm2oci.engine.translate.tree import (
 from wasm2oci.engine.translate.value import negated
 
 if TYPE_CHECKING:
+    from wasm2oci.engine.translate.body import Construct
     from wasm2oci.engine.translate.emitter import Emitter
-    from wasm2oci.engine.translate.instructions import Construct
     from wasm2oci.engine.translate.loops import LoopFacts
     from wasm2oci.engine.translate.ranges import Range
     from wasm2oci.engine.translate.tree import Node

@@ -10,8 +10,8 @@ from wasm2oci.engine.translate.tree import Break, Continue, Set
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wasm2oci.engine.translate.body import Construct
     from wasm2oci.engine.translate.emitter import Emitter
-    from wasm2oci.engine.translate.instructions import Construct
     from wasm2oci.engine.translate.loops import LoopFacts, OpenLoop
     from wasm2oci.engine.translate.ranges import Range
     from wasm2oci.engine.translate.tree import Node

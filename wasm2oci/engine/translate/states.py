@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from wasm2oci.engine.translate.body import FUNCTION_END
 from wasm2oci.engine.translate.chains import Dispatch
 from wasm2oci.engine.translate.codes import BR, BR_TABLE, BRANCHES_ON_CONDITION, CASTS, CONTROL, ELSE, END, IF, RETURN
-from wasm2oci.engine.translate.instructions import FUNCTION_END
 from wasm2oci.engine.translate.tree import (
     Carry,
     Catches,
@@ -35,7 +35,7 @@ from wasm2oci.engine.translate.tree import (
 )
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.instructions import Body, Construct
+    from wasm2oci.engine.translate.body import Body, Construct
     from wasm2oci.engine.translate.tree import (
         Node,
     )

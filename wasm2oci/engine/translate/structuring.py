@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.engine.translate.body import FUNCTION_END
 from wasm2oci.engine.translate.branches import Branches
 from wasm2oci.engine.translate.chains import GROUP, find_chains
 from wasm2oci.engine.translate.codes import BR, BR_TABLE, BRANCHES_ON_CONDITION, CASTS, CONTROL, ELSE, END, IF, RETURN
 from wasm2oci.engine.translate.frames import TooDeep, node_of
-from wasm2oci.engine.translate.instructions import FUNCTION_END
 from wasm2oci.engine.translate.states import dispatch_states
 from wasm2oci.engine.translate.tree import (
     Break,
@@ -39,9 +39,9 @@ from wasm2oci.engine.translate.tree import (
 )
 
 if TYPE_CHECKING:
+    from wasm2oci.engine.translate.body import Body, Construct
     from wasm2oci.engine.translate.chains import Chain
     from wasm2oci.engine.translate.frames import Frame
-    from wasm2oci.engine.translate.instructions import Body, Construct
     from wasm2oci.engine.translate.tree import (
         Node,
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.instructions import Catch, Construct
+    from wasm2oci.engine.translate.body import Catch, Construct
 
 __all__ = [
     "LOWEST",

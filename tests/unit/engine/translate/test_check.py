@@ -23,7 +23,7 @@ from wasm2oci.engine.translate.tree import Break, Carry, Close, Code, Head, If, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from wasm2oci.engine.translate.instructions import Body
+    from wasm2oci.engine.translate.body import Body
 
 HANDLERS = """(func (export "f") (param i32) (result i32) (local i32)
   (block $got (result i32)

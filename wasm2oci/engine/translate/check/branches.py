@@ -10,8 +10,8 @@ from wasm2oci.engine.translate.codes import BR, BR_TABLE, CASTS, END, RETURN
 from wasm2oci.engine.translate.tree import Break, Carry, Continue, Return, Set
 
 if TYPE_CHECKING:
+    from wasm2oci.engine.translate.body import Construct
     from wasm2oci.engine.translate.check.tokens import Known, Scope, Token, Tokens
-    from wasm2oci.engine.translate.instructions import Construct
     from wasm2oci.engine.translate.tree import Evaluate, Lookup, Node, Table
 
 __all__ = ["CARRIES", "BranchCheck"]

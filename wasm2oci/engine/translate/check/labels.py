@@ -8,7 +8,7 @@ from wasm2oci.engine.translate.check.tokens import BACK, LABEL, RAISED, RETURNED
 from wasm2oci.engine.translate.codes import ELSE, END
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.instructions import Body, Construct
+    from wasm2oci.engine.translate.body import Body, Construct
 
 __all__ = ["ENDS", "Labels"]
 

@@ -26,7 +26,7 @@ from wasm2oci.engine.translate.tree import (
 )
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.instructions import Construct
+    from wasm2oci.engine.translate.body import Construct
 
 __all__ = ["order"]
 

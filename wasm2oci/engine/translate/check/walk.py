@@ -56,8 +56,8 @@ from wasm2oci.engine.translate.tree import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wasm2oci.engine.translate.body import Body, Construct
     from wasm2oci.engine.translate.check.tokens import Token, Tokens
-    from wasm2oci.engine.translate.instructions import Body, Construct
     from wasm2oci.engine.translate.tree import (
         Node,
         Tree,

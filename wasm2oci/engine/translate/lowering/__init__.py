@@ -16,6 +16,7 @@ from wasm2oci.engine.translate.lowering.floats import FLOATS
 from wasm2oci.engine.translate.lowering.integers import INTEGERS
 from wasm2oci.engine.translate.lowering.memory import MEMORY
 from wasm2oci.engine.translate.lowering.references import REFERENCES
+from wasm2oci.engine.translate.lowering.tables import TABLES
 from wasm2oci.engine.translate.lowering.vectors import VECTORS
 
 __all__ = ["CONTROL", "LOWERING", "VALIDATED_ONLY"]
@@ -45,7 +46,7 @@ VALIDATED_ONLY: Final = frozenset(row.mnemonic for row in OPCODES.values() if ro
 
 LOWERING: Final[dict[int, Callable[[Emitter, Any], None]]] = {
     BY_MNEMONIC[mnemonic].code: lowering
-    for table in (INTEGERS, FLOATS, MEMORY, REFERENCES, VECTORS, CALLS, ATOMICS)
+    for table in (INTEGERS, FLOATS, MEMORY, TABLES, REFERENCES, VECTORS, CALLS, ATOMICS)
     for mnemonic, lowering in table.items()
 }
 """Opcode to lowering."""

@@ -1,4 +1,4 @@
-"""Lowerings of loads, stores and bulk instructions.
+"""Lowerings of loads, stores and bulk instructions on memories.
 
 Words go through cast views when the address is a multiple of their size, which is proven where possible and tested
 where not; other addresses go through `struct`. An index never becomes negative, so reaching outside raises
@@ -12,13 +12,12 @@ memory itself.
 from collections.abc import Callable
 from typing import Any, Final
 
-from wasm2oci.engine.syntax.types import I32
 from wasm2oci.engine.translate.emitter import Emitter
 from wasm2oci.engine.translate.lowering.integers import call
 from wasm2oci.engine.translate.ranges import LOW2, LOW4, LOW8
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, mask, paren
 
-__all__ = ["MEMORY", "effective_address", "statement_call"]
+__all__ = ["MEMORY", "canonical", "effective_address", "statement_call"]
 
 Lowering = Callable[[Emitter, Any], None]
 
@@ -288,75 +287,31 @@ def statement_call(e: Emitter, name: str, fixed: list[str], arguments: list[V]) 
     e.statement(f"{name}({text})")
 
 
-def _canonical(values: list[V], masks: list[int]) -> list[V]:
+def canonical(values: list[V], masks: list[int]) -> list[V]:
+    """Operands as others may see them, each masked with its own mask; 0 leaves one as it is."""
     return [mask(v, m) if m else v for v, m in zip(values, masks, strict=True)]
 
 
 def _memory_fill(e: Emitter, memory: Any) -> None:
     m = _address_mask(e, memory)
-    statement_call(e, "memory_fill", [f"M{memory}"], _canonical(e.popn(3), [m, M32, m]))
+    statement_call(e, "memory_fill", [f"M{memory}"], canonical(e.popn(3), [m, M32, m]))
 
 
 def _memory_copy(e: Emitter, imm: Any) -> None:
     to, source = imm
     mt, ms = _address_mask(e, to), _address_mask(e, source)
-    statement_call(e, "memory_copy", [f"M{to}", f"M{source}"], _canonical(e.popn(3), [mt, ms, min(mt, ms)]))
+    statement_call(e, "memory_copy", [f"M{to}", f"M{source}"], canonical(e.popn(3), [mt, ms, min(mt, ms)]))
 
 
 def _memory_init(e: Emitter, imm: Any) -> None:
     data, memory = imm
     m = _address_mask(e, memory)
     e.flush_arguments(3)
-    statement_call(e, "memory_init", [f"M{memory}", f"DATAS[{data}]"], _canonical(e.popn(3), [m, M32, M32]))
+    statement_call(e, "memory_init", [f"M{memory}", f"DATAS[{data}]"], canonical(e.popn(3), [m, M32, M32]))
 
 
 def _data_drop(e: Emitter, data: Any) -> None:
     e.statement(f"DATAS[{data}]=b''")
-
-
-def _table_mask(e: Emitter, table: int) -> int:
-    return M32 if e.module.tables[table].type.limits.address == I32 else M64
-
-
-def _table_get(e: Emitter, table: Any) -> None:
-    v = e.exact(mask(e.stack.pop(), _table_mask(e, table)))
-    call(e, "table_get", [V(f"T{table}", 0, 1, 0), v], READ, 0)
-
-
-def _table_set(e: Emitter, table: Any) -> None:
-    statement_call(e, "table_set", [f"T{table}"], _canonical(e.popn(2), [_table_mask(e, table), 0]))
-
-
-def _table_size(e: Emitter, table: Any) -> None:
-    call(e, "table_size", [V(f"T{table}", 0, 1, 0)], READ, _table_mask(e, table))
-
-
-def _table_grow(e: Emitter, table: Any) -> None:
-    m = _table_mask(e, table)
-    values = _canonical(e.popn(2), [0, m])
-    call(e, "table_grow", [V(f"T{table}", 0, 1, 0), *map(e.exact, values)], EFFECT, m)
-
-
-def _table_fill(e: Emitter, table: Any) -> None:
-    m = _table_mask(e, table)
-    statement_call(e, "table_fill", [f"T{table}"], _canonical(e.popn(3), [m, 0, m]))
-
-
-def _table_copy(e: Emitter, imm: Any) -> None:
-    to, source = imm
-    mt, ms = _table_mask(e, to), _table_mask(e, source)
-    statement_call(e, "table_copy", [f"T{to}", f"T{source}"], _canonical(e.popn(3), [mt, ms, min(mt, ms)]))
-
-
-def _table_init(e: Emitter, imm: Any) -> None:
-    elem, table = imm
-    m = _table_mask(e, table)
-    e.flush_arguments(3)
-    statement_call(e, "table_init", [f"T{table}", f"ELEMS[{elem}]"], _canonical(e.popn(3), [m, M32, M32]))
-
-
-def _elem_drop(e: Emitter, elem: Any) -> None:
-    e.statement(f"ELEMS[{elem}]=[]")
 
 
 MEMORY: Final[dict[str, Lowering]] = {
@@ -389,13 +344,5 @@ MEMORY: Final[dict[str, Lowering]] = {
     "memory.copy": _memory_copy,
     "memory.init": _memory_init,
     "data.drop": _data_drop,
-    "table.get": _table_get,
-    "table.set": _table_set,
-    "table.size": _table_size,
-    "table.grow": _table_grow,
-    "table.fill": _table_fill,
-    "table.copy": _table_copy,
-    "table.init": _table_init,
-    "elem.drop": _elem_drop,
 }
 """Mnemonic to lowering."""
