@@ -52,6 +52,8 @@ class ModuleMethods(TextMethods):
         signature_format: SignatureFormat | str = "both",
         signature_annotations: Mapping[str, str] = _NOTHING,
         ask_password: Callable[[str], str] | None = None,
+        keyless: bool = False,
+        trust_config: Path | None = None,
         progress: Progress | None = None,
     ) -> Pushed:
         """Put a module into a registry or a layout.
@@ -73,6 +75,8 @@ class ModuleMethods(TextMethods):
             signature_format: how the signature is kept: `bundle`, `legacy` or `both`.
             signature_annotations: what the signer states besides.
             ask_password: gives the password of the key for a question; `COSIGN_PASSWORD` goes before it.
+            keyless: sign with the identity of this CI job instead of a key; see `sign_keyless`.
+            trust_config: with `keyless`, Sigstore's services and root; None for the public instance.
             progress: called with what moves, from several threads.
 
         Raises:
@@ -98,7 +102,7 @@ class ModuleMethods(TextMethods):
             created=created,
             author=author,
             force=force,
-            key=None if key is None else self._private_key(key, ask_password),
+            signer=self._job_identity(key, trust_config) if keyless else self._signing_key(key, ask_password),
             signature_format=SignatureFormat(signature_format),
             signature_annotations=signature_annotations,
             overwrite=overwrite,

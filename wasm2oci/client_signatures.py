@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.keys import KeyFiles, KeyInfo
     from wasm2oci.operations.policy import Explanation
+    from wasm2oci.operations.push import JobIdentity
     from wasm2oci.operations.sbom import Document
     from wasm2oci.operations.sign import Signed
     from wasm2oci.operations.trust import SignatureFormat, TrustOptions
@@ -224,6 +225,17 @@ class SignatureMethods:
         from wasm2oci.operations.keys import KeyInfo, load_public_key
 
         return KeyInfo.of(load_public_key(key, self.environment, ask_password or _no_password))
+
+    def _signing_key(self, name: str | None, ask_password: Callable[[str], str] | None) -> PrivateKey | None:
+        return None if name is None else self._private_key(name, ask_password)
+
+    def _job_identity(self, key: str | None, trust_config: Path | None) -> JobIdentity:
+        from wasm2oci.operations.push import JobIdentity
+        from wasm2oci.operations.sign import read_document
+
+        if key is not None:
+            raise UsageError("a key signs, or the identity of this job, not both")
+        return JobIdentity(None if trust_config is None else read_document(trust_config))
 
     def _private_key(self, name: str, ask_password: Callable[[str], str] | None) -> PrivateKey:
         from wasm2oci.operations.keys import load_private_key

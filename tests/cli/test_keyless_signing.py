@@ -73,6 +73,47 @@ def test_what_a_token_vouches_for_signs_and_verifies(bench: Bench) -> None:
     assert "does not verify" in bench.verify(code=6).stderr
 
 
+def test_a_push_is_signed_before_its_tag_is_there(bench: Bench) -> None:
+    (bench.folder / "app.wasm").write_bytes(HELLO)
+    ref = bench.ref.replace("/app:", "/pushed:")
+    keyless = ("--sign", "--keyless", "--trust-config", "trust.json")
+    arguments = ("push", "app.wasm", ref, *keyless, "--signature-annotation", "env=prod")
+    assert "nothing here vouches" in bench.run(*arguments, code=5).stderr
+    bench.run("resolve", ref, code=4)  # nothing was sent
+    bench.services.requests.clear()
+    shown = json.loads(bench.run(*arguments, "--format", "json", SIGSTORE_ID_TOKEN=bench.services.token()).stdout)
+    signature = shown["signature"]
+    assert (signature["identity"], signature["issuer"], signature["keyId"]) == (IDENTITY, GITHUB_ISSUER, None)
+    assert signature["tag"] is None
+    assert bench.services.requests == ["/api/v2/signingCert", "/api/v1/log/entries"]
+    bench.run("verify", ref, *WHO, "--trusted-root", "root.json", "-a", "env=prod")
+    (bench.folder / "trust.json").write_text("{}")
+    bench.run("push", "app.wasm", f"{ref}2", *keyless, code=3, SIGSTORE_ID_TOKEN=bench.services.token())
+    bench.run("resolve", f"{ref}2", code=4)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--sign",),
+        ("--keyless",),
+        ("--trust-config", "trust.json"),
+        ("--sign", "--keyless", "--key", "k"),
+        ("--sign", "--keyless", "--signature-format", "legacy"),
+    ],
+)
+def test_options_of_a_push_that_do_not_say_who_signs_are_refused(bench: Bench, arguments: tuple[str, ...]) -> None:
+    (bench.folder / "app.wasm").write_bytes(HELLO)
+    assert "--" in bench.run("push", "app.wasm", bench.ref, *arguments, code=2).stderr
+
+
+def test_an_sbom_is_attached_the_same_way(bench: Bench) -> None:
+    arguments = ("sbom", bench.ref, "--attach", "--keyless", "--trust-config", "trust.json")
+    bench.run(*arguments, SIGSTORE_ID_TOKEN=bench.services.token())
+    bench.verify("--type", "cyclonedx")
+    bench.run("sbom", bench.ref, "--keyless", code=2)
+
+
 def test_the_identity_of_a_github_job_is_asked_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     with sigstore_services() as github:
         github.issuer_key = bench.services.issuer_key

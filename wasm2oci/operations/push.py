@@ -20,16 +20,25 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import Content, Target
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
-    from wasm2oci.operations.attach_signatures import Attached
     from wasm2oci.operations.environment import Environment, Places
     from wasm2oci.operations.pending import Pending
     from wasm2oci.packager.annotations import Annotations
     from wasm2oci.signing.keys import PrivateKey
 
-__all__ = ["AttachedSignature", "PushRequest", "Pushed", "push"]
+__all__ = ["AttachedSignature", "JobIdentity", "PushRequest", "Pushed", "push"]
 
 
 _NO_ANNOTATIONS: "Final[Mapping[str, str]]" = MappingProxyType({})
+
+
+class JobIdentity(NamedTuple):
+    """The identity of the CI job that runs this, which signs instead of a key.
+
+    Args:
+        trust_config: Sigstore's services and root, a `ClientTrustConfig`; None for the public instance.
+    """
+
+    trust_config: bytes | None = None
 
 
 class PushRequest(NamedTuple):
@@ -46,7 +55,7 @@ class PushRequest(NamedTuple):
         created: when it was made (RFC 3339); by default `SOURCE_DATE_EPOCH`, or no date.
         author: who made it.
         force: push it even if it is not WebAssembly.
-        key: signs it, if one is given.
+        signer: the key that signs it, or the identity of this CI job; None for no signature.
         signature_format: how the signature is kept.
         signature_annotations: what the signer states besides.
         overwrite: whether a tag that means something else is moved.
@@ -63,7 +72,7 @@ class PushRequest(NamedTuple):
     created: str | None = None
     author: str | None = None
     force: bool = False
-    key: "PrivateKey | None" = None
+    signer: "PrivateKey | JobIdentity | None" = None
     signature_format: SignatureFormat = SignatureFormat.BOTH
     signature_annotations: "Mapping[str, str]" = _NO_ANNOTATIONS
     overwrite: bool = True
@@ -74,14 +83,18 @@ class AttachedSignature(NamedTuple):
     """Where a signature is.
 
     Attributes:
-        key_id: SHA-256 of the public key, in hexadecimal.
+        key_id: SHA-256 of the public key, in hexadecimal; None for an identity.
         referrer: the manifest that holds the bundle, or None.
         tag: of the legacy signature, or None.
+        identity: who signed, where that was not a key.
+        issuer: who vouched for the identity.
     """
 
-    key_id: str
+    key_id: str | None
     referrer: "Descriptor | None"
     tag: str | None
+    identity: str | None = None
+    issuer: str | None = None
 
 
 class Pushed(NamedTuple):
@@ -164,17 +177,15 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
 
             check_tags_free(target, destination, tags, artifact.root.digest)
         attaching = None
-        if request.key is not None:
+        if request.signer is not None:
             from wasm2oci.operations.push_signed import SignedFirst
 
             apart = places.apart_to_write(destination)
-            attaching = _begin_to_sign(request, request.key, artifact.root, apart, environment)
+            attaching = _begin_to_sign(request, request.signer, artifact.root, apart, environment)
             places.before_closing(attaching.end)
             target = SignedFirst(target, artifact.root, attaching)
         result = copy(artifact.target(), artifact.root, target, tags, progress=progress)
-        signature = None
-        if attaching is not None and request.key is not None:
-            signature = AttachedSignature(request.key.public.id, *attaching.wait())
+        signature = attaching.wait() if attaching is not None else None
     return Pushed(
         reference=str(destination),
         pinned=pinned(destination, result.root.digest),
@@ -189,14 +200,30 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
 
 
 def _begin_to_sign(
-    request: PushRequest, key: "PrivateKey", root: "Descriptor", target: "Target", environment: "Environment"
-) -> "Pending[Attached]":
+    request: PushRequest,
+    signer: "PrivateKey | JobIdentity",
+    root: "Descriptor",
+    target: "Target",
+    environment: "Environment",
+) -> "Pending[AttachedSignature]":
     from wasm2oci.operations.pending import Pending
+
+    if isinstance(signer, JobIdentity):
+        from wasm2oci.operations.sign_keyless import KeylessRequest, begin_keyless
+
+        asked = KeylessRequest(request.destination, request.signature_annotations, trust_config=signer.trust_config)
+        sign = begin_keyless(asked, root, environment)
+
+        def as_job() -> AttachedSignature:
+            made, attached = sign(target)
+            return AttachedSignature(None, *attached, made.identity.subject, made.identity.issuer)
+
+        return Pending(as_job)
     from wasm2oci.operations.sign import SignRequest, prepare_signature
 
-    signing = SignRequest(request.destination, key, request.signature_annotations, request.signature_format)
+    signing = SignRequest(request.destination, signer, request.signature_annotations, request.signature_format)
     prepared = prepare_signature(signing, root, environment)
-    return Pending(lambda: prepared.attach(target, root))
+    return Pending(lambda: AttachedSignature(signer.public.id, *prepared.attach(target, root)))
 
 
 def _ahead(places: "Places", destination: "Location") -> "Callable[[Content, int], None] | None":

@@ -6,7 +6,7 @@ requires a signature never sees the tag without it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wasm2oci.content.target import ChildMissingError, Distant, Mounter
 from wasm2oci.errors import NotFoundError
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from wasm2oci.content.verify import SelfVerifying
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Name
-    from wasm2oci.operations.attach_signatures import Attached
     from wasm2oci.operations.pending import Pending
 
 __all__ = ["SignedFirst"]
@@ -31,7 +30,7 @@ class SignedFirst:
         attaching: what it waits for.
     """
 
-    def __init__(self, target: Target, root: Descriptor, attaching: Pending[Attached]) -> None:
+    def __init__(self, target: Target, root: Descriptor, attaching: Pending[Any]) -> None:
         self._target = target
         self._root = root
         self._attaching = attaching

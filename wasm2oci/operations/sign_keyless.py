@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.operations.attach_signatures import BundleToAttach, attach
@@ -11,12 +12,16 @@ from wasm2oci.signing.keyless_signing import KeylessSigner
 from wasm2oci.signing.statement import COSIGN_SIGNATURE, named_statement, predicate_type
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from wasm2oci.content.target import Target
+    from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
+    from wasm2oci.operations.attach_signatures import Attached
     from wasm2oci.operations.environment import Environment
+    from wasm2oci.signing.keyless_signing import KeylessSigned
 
-__all__ = ["KeylessRequest", "sign_keyless"]
+__all__ = ["KeylessRequest", "begin_keyless", "sign_keyless"]
 
 
 class KeylessRequest(NamedTuple):
@@ -56,7 +61,7 @@ def sign_keyless(request: KeylessRequest, environment: Environment) -> Signed:
         subject = target.resolve(places.identifier(request.source))
         name = repository_name(request.source)
         made = signer.sign(named_statement(subject.digest, name, kind, predicate, request.annotations), subject.digest)
-        attached = attach(target, subject, BundleToAttach(made.raw, kind, now(environment)), None)
+        attached = attach_keyless(made, target, subject, kind, environment)
     return Signed(
         reference=str(request.source),
         pinned=pinned(request.source, subject.digest),
@@ -68,3 +73,27 @@ def sign_keyless(request: KeylessRequest, environment: Environment) -> Signed:
         identity=made.identity.subject,
         issuer=made.identity.issuer,
     )
+
+
+def begin_keyless(
+    request: KeylessRequest, subject: Descriptor, environment: Environment
+) -> Callable[[Target], tuple[KeylessSigned, Attached]]:
+    """Makes what signs a manifest that is about to be pushed, when it is called, and attaches the bundle to it.
+
+    When it is called again, because a registry did not take the bundle, the same bundle is attached.
+
+    Raises:
+        SigstoreMissingError, NoIdentityError, SigningServiceError: see `sign_keyless`; here nothing was sent.
+    """
+    signer = KeylessSigner(environment.variables, request.trust_config)
+    name = repository_name(request.source)
+    statement = named_statement(subject.digest, name, COSIGN_SIGNATURE, {}, request.annotations)
+    made = cache(lambda: signer.sign(statement, subject.digest))
+    return lambda target: (made(), attach_keyless(made(), target, subject, COSIGN_SIGNATURE, environment))
+
+
+def attach_keyless(
+    made: KeylessSigned, target: Target, subject: Descriptor, kind: str, environment: Environment
+) -> Attached:
+    """Attaches a bundle; it has no legacy form."""
+    return attach(target, subject, BundleToAttach(made.raw, kind, now(environment)), None)

@@ -316,7 +316,7 @@ class TestReferrersBeforeTheirSubject:
         connections._connector = network.connector()
         environment = Environment({}, tmp_path, connections=connections)
         reference = Reference.parse("registry.example/a:v1")
-        pushed = push(PushRequest(module, reference, key=PrivateKey.generate()), environment)
+        pushed = push(PushRequest(module, reference, signer=PrivateKey.generate()), environment)
         assert pushed.signature is not None
         assert pushed.signature.referrer is not None
         repository = network.repository("registry.example/a")

@@ -1,7 +1,7 @@
 """`wasm2oci attest`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.commands.sign import check_signer, show_signed
 from wasm2oci.cli.declare import Option
@@ -16,7 +16,10 @@ from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client, SignatureFormat
 
-__all__ = ["command"]
+if TYPE_CHECKING:
+    from wasm2oci.client import Document, Signed
+
+__all__ = ["attest", "command"]
 
 
 def command(
@@ -52,3 +55,13 @@ def command(
             ask_password=terminal.ask_password,
         )
     show_signed(output, signed)
+
+
+def attest(
+    client: Client, ref: str, document: "Document", key: str | None, *, trust_config: Path | None, terminal: Terminal
+) -> "Signed":
+    """Sign a document about an artifact and attach it; without a key as this CI job."""
+    kind = document.predicate_type
+    if key is None:
+        return client.sign_keyless(ref, predicate=document.raw, predicate_type=kind, trust_config=trust_config)
+    return client.attest(ref, key, document.raw, predicate_type=kind, ask_password=terminal.ask_password)

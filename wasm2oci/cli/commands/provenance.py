@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.declare import Argument
+from wasm2oci.cli.options import KeylessOption, SignKeyOption, TrustConfigOption
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import Client
+from wasm2oci.client import Client, SignatureFormat
 from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
@@ -16,9 +17,9 @@ def command(
     terminal: Terminal,
     *,
     ref: Annotated[str | None, Argument("[REF]", "The artifact to attach it to.")] = None,
-    key: Annotated[
-        str | None, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")
-    ] = None,
+    key: SignKeyOption = None,
+    keyless: KeylessOption = False,
+    trust_config: TrustConfigOption = None,
     client: Client,
 ) -> None:
     """Print the provenance of this CI job (SLSA v1), or sign it and attach it to REF.
@@ -26,13 +27,15 @@ def command(
     Made from the variables of GitHub Actions, GitLab CI or Azure Pipelines. Where
     one that is needed is missing, that is an error: nothing is guessed.
     """
-    from wasm2oci.cli.commands.sign import show_signed
+    from wasm2oci.cli.commands.attest import attest
+    from wasm2oci.cli.commands.sign import check_signer, show_signed
 
-    if (ref is None) != (key is None):
-        raise UsageError("a REF to attach it to and --key go together")
+    if ref is not None:
+        key = check_signer(key, SignatureFormat.BUNDLE, trust_config, keyless=keyless)
+    elif key is not None or keyless or trust_config is not None:
+        raise UsageError("--key, --keyless and --trust-config go with a REF to attach it to")
     document = client.provenance()
-    if ref is None or key is None:
+    if ref is None:
         output.raw(document.raw)
         return
-    kind, ask = document.predicate_type, terminal.ask_password
-    show_signed(output, client.attest(ref, key, document.raw, predicate_type=kind, ask_password=ask))
+    show_signed(output, attest(client, ref, document, key, trust_config=trust_config, terminal=terminal))

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.base.probe import exists, is_file
+from wasm2oci.cli.commands.sign import check_signer, signer_name
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import SignatureFormatOption
+from wasm2oci.cli.options import KeylessOption, SignatureFormatOption, SignKeyOption, TrustConfigOption
 from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.terminal import Terminal
@@ -60,10 +61,10 @@ def command(
     no_overwrite: Annotated[
         bool, Option("--no-overwrite", help="Refuse to push when a tag means something else there.")
     ] = False,
-    sign: Annotated[bool, Option("--sign", help="Sign it with --key, before it gets its tags.")] = False,
-    key: Annotated[
-        str | None, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")
-    ] = None,
+    sign: Annotated[bool, Option("--sign", help="Sign it with --key or --keyless, before it gets its tags.")] = False,
+    key: SignKeyOption = None,
+    keyless: KeylessOption = False,
+    trust_config: TrustConfigOption = None,
     signature_format: SignatureFormatOption = SignatureFormat.BOTH,
     signature_annotation: Annotated[
         list[str] | None,
@@ -81,8 +82,10 @@ def command(
     """
     if file != "-" and not exists(file) and is_file(ref):
         raise UsageError(f"{file} is not a file, and {ref} is one", hint=f"the file comes first: push {ref} {file}")
-    if sign != (key is not None):
-        raise UsageError("--sign and --key go together", hint="wasm2oci key generate makes a key")
+    if sign:
+        key = check_signer(key, signature_format, trust_config, keyless=keyless)
+    elif key is not None or keyless or trust_config is not None:
+        raise UsageError("--key, --keyless and --trust-config go with --sign")
     with transfer(output, "Uploaded", "Uploading") as progress:
         result = client.push(
             terminal.read_content() if file == "-" else Path(file),
@@ -100,6 +103,8 @@ def command(
             signature_format=signature_format,
             signature_annotations=dict(map(parse_annotation, signature_annotation or ())),
             ask_password=terminal.ask_password,
+            keyless=keyless,
+            trust_config=trust_config,
             progress=progress,
         )
     place = result.reference.removesuffix(f":{result.tags[0]}") if result.tags else ""
@@ -110,6 +115,6 @@ def command(
         ("Module", result.module.digest),
         ("Size", size_text(result.module.size)),
         ("Profile", f"{result.profile} ({result.kind})"),
-        ("Signed", None if signed is None else f"key {signed.key_id[:12]}"),
+        ("Signed", None if signed is None else signer_name(signed)),
     )
     output.result(result, lines, quiet=result.pinned)

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.options import KeylessOption, SignKeyOption, TrustConfigOption
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import Client, find_subject
+from wasm2oci.client import Client, SignatureFormat, find_subject
 from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
@@ -28,10 +29,10 @@ def command(
     sbom_format: Annotated[SbomFormatName, Option("--sbom-format", help="The format of the document.")] = (
         SbomFormatName.CYCLONEDX
     ),
-    attach: Annotated[bool, Option("--attach", help="Sign it with --key and attach it to REF.")] = False,
-    key: Annotated[
-        str | None, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")
-    ] = None,
+    attach: Annotated[bool, Option("--attach", help="Sign it with --key or --keyless, and attach it to REF.")] = False,
+    key: SignKeyOption = None,
+    keyless: KeylessOption = False,
+    trust_config: TrustConfigOption = None,
     client: Client,
 ) -> None:
     """Print the bill of materials of a module, made from what the module says.
@@ -40,10 +41,13 @@ def command(
     and the tools that made it. What a module does not say is not in it. The same
     module always gives the same document.
     """
-    from wasm2oci.cli.commands.sign import show_signed
+    from wasm2oci.cli.commands.attest import attest
+    from wasm2oci.cli.commands.sign import check_signer, show_signed
 
-    if attach != (key is not None):
-        raise UsageError("--attach and --key go together")
+    if attach:
+        key = check_signer(key, SignatureFormat.BUNDLE, trust_config, keyless=keyless)
+    elif key is not None or keyless or trust_config is not None:
+        raise UsageError("--key, --keyless and --trust-config go with --attach")
     found = find_subject(subject)
     if attach:
         if isinstance(found, Path):
@@ -52,8 +56,7 @@ def command(
     document = client.sbom(found, sbom_format.value)
     if document.listed == 0:
         output.note("the module lists no crates: build it with cargo auditable to have them")
-    if key is None or isinstance(found, Path):
+    if not attach or isinstance(found, Path):
         output.raw(document.raw)
         return
-    kind, ask = document.predicate_type, terminal.ask_password
-    show_signed(output, client.attest(found, key, document.raw, predicate_type=kind, ask_password=ask))
+    show_signed(output, attest(client, found, document, key, trust_config=trust_config, terminal=terminal))

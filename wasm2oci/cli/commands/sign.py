@@ -17,9 +17,9 @@ from wasm2oci.client import COSIGN_SIGNATURE, Client, SignatureFormat, parse_ann
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
-    from wasm2oci.client import Signed
+    from wasm2oci.client import AttachedSignature, Signed
 
-__all__ = ["check_signer", "command", "show_signed"]
+__all__ = ["check_signer", "command", "show_signed", "signer_name"]
 
 
 def command(
@@ -71,12 +71,19 @@ def check_signer(
         UsageError: it is not clear which, or an option does not go with it.
     """
     if (key is None) != keyless:
-        raise UsageError("one of --key KEY and --keyless says who signs")
+        raise UsageError("one of --key KEY and --keyless says who signs", hint="wasm2oci key generate makes a key")
     if not keyless and trust_config is not None:
         raise UsageError("--trust-config goes with --keyless")
     if keyless and signature_format is SignatureFormat.LEGACY:
         raise UsageError("--keyless signs bundles, not the legacy format")
     return key
+
+
+def signer_name(signed: "AttachedSignature") -> str:
+    """Who signed, in one line."""
+    if signed.key_id is not None:
+        return f"key {signed.key_id[:12]}"
+    return f"{signed.identity} ({signed.issuer})"
 
 
 def show_signed(output: Output, signed: "Signed") -> None:
