@@ -109,7 +109,7 @@ def test_a_pattern_is_linear(name: str) -> None:
 
 def test_patterns_are_found() -> None:
     assert len(PATTERNS) > 40
-    assert {"wasm2oci.server.http1._CHUNK", "wasm2oci.oci.reference._TAG"} <= set(PATTERNS)
+    assert {"wasm2oci.base.http1._CHUNK", "wasm2oci.oci.reference._TAG"} <= set(PATTERNS)
 
 
 def test_no_pattern_is_written_where_it_is_used() -> None:
