@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.serve import Served
     from wasm2oci.operations.serve_http import ServedHttp
     from wasm2oci.operations.sign import Signed
+    from wasm2oci.operations.sign_file import SignedFile, VerifiedFile
     from wasm2oci.operations.signature_state import SignatureState, SignatureSummary, SignedItem
     from wasm2oci.operations.subject import find_subject
     from wasm2oci.operations.tag import Tagged
@@ -138,6 +139,7 @@ __all__ = [
     "SignatureState",
     "SignatureSummary",
     "Signed",
+    "SignedFile",
     "SignedItem",
     "TagOrder",
     "TagState",
@@ -150,6 +152,7 @@ __all__ = [
     "UsedCredential",
     "Validated",
     "Verified",
+    "VerifiedFile",
     "document",
     "failure",
     "find_subject",
@@ -192,6 +195,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.serve_http": ("ServedHttp",),
     "operations.signature_state": ("SignatureState", "SignatureSummary", "SignedItem"),
     "operations.sign": ("Signed",),
+    "operations.sign_file": ("SignedFile", "VerifiedFile"),
     "operations.subject": ("find_subject",),
     "operations.tag": ("Tagged",),
     "operations.tags": ("TagOrder", "Tags"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.push import JobIdentity
     from wasm2oci.operations.sbom import Document
     from wasm2oci.operations.sign import Signed
+    from wasm2oci.operations.sign_file import SignedFile, VerifiedFile
     from wasm2oci.operations.trust import SignatureFormat, TrustOptions
     from wasm2oci.signing.keys import PrivateKey
 
@@ -133,6 +134,53 @@ class SignatureMethods:
         config = None if trust_config is None else read_document(trust_config)
         request = KeylessRequest(parse_place(reference), annotations, raw, predicate_type, config)
         return sign_keyless(request, self.environment)
+
+    def sign_file(
+        self,
+        file: str | Path,
+        key: str | None = None,
+        *,
+        output: str | Path | None = None,
+        ask_password: Callable[[str], str] | None = None,
+        keyless: bool = False,
+        trust_config: Path | None = None,
+    ) -> SignedFile:
+        """Sign a file that is in no registry; the bundle goes into `output`, else beside the file.
+
+        Args:
+            file: what is signed.
+            key: the private key; None with `keyless`.
+            output: the file for the bundle; by default the file's name with `.sigstore.json` behind it.
+            ask_password: see the class.
+            keyless: sign with the identity of this CI job instead of a key; see `sign_keyless`.
+            trust_config: with `keyless`, Sigstore's services and root; None for the public instance.
+
+        Raises:
+            UsageError: neither a key nor an identity signs.
+            Wasm2OciError: a file cannot be read or written, or as `sign_keyless`.
+        """
+        from wasm2oci.operations.sign_file import sign_file
+
+        signer = self._job_identity(key, trust_config) if keyless else self._signing_key(key, ask_password)
+        if signer is None:
+            raise UsageError("a key signs, or the identity of this job")
+        return sign_file(Path(file), signer, self.environment, None if output is None else Path(output))
+
+    def verify_file(self, file: str | Path, trust: TrustOptions, *, bundle: str | Path | None = None) -> VerifiedFile:
+        """Check the signature of a file; the bundle is beside it, as `sign_file` and cosign write it.
+
+        Args:
+            file: what was signed.
+            trust: the key or the identity that must have signed.
+            bundle: the file with the bundle; by default the file's name with `.sigstore.json` behind it.
+
+        Raises:
+            SignatureRefusedError: the signature does not hold.
+            Wasm2OciError: a file cannot be read.
+        """
+        from wasm2oci.operations.sign_file import verify_file
+
+        return verify_file(Path(file), trust, self.environment, None if bundle is None else Path(bundle))
 
     def attestations(self, reference: str, trust: TrustOptions | None = None) -> Attestations:
         """The statements about an artifact: with a key or an identity those that it signed, else all, unchecked.

@@ -107,6 +107,17 @@ def test_options_of_a_push_that_do_not_say_who_signs_are_refused(bench: Bench, a
     assert "--" in bench.run("push", "app.wasm", bench.ref, *arguments, code=2).stderr
 
 
+def test_a_file_is_signed_by_a_job_and_verifies_with_its_identity(bench: Bench) -> None:
+    (bench.folder / "app.wasm").write_bytes(HELLO)
+    arguments = ("sign-file", "app.wasm", "--keyless", "--trust-config", "trust.json")
+    bench.run(*arguments, code=5)
+    assert IDENTITY in bench.run(*arguments, SIGSTORE_ID_TOKEN=bench.services.token()).stdout
+    rooted = ("--trusted-root", "root.json")
+    assert IDENTITY in bench.run("verify-file", "app.wasm", *WHO, *rooted).stdout
+    other = ("--certificate-identity", f"{IDENTITY}x", "--certificate-oidc-issuer", GITHUB_ISSUER)
+    assert "another identity" in bench.run("verify-file", "app.wasm", *other, *rooted, code=6).stderr
+
+
 def test_an_sbom_is_attached_the_same_way(bench: Bench) -> None:
     arguments = ("sbom", bench.ref, "--attach", "--keyless", "--trust-config", "trust.json")
     bench.run(*arguments, SIGSTORE_ID_TOKEN=bench.services.token())

@@ -34,6 +34,8 @@ RESULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "tree": (client.Tree,),
     "sign": (client.Signed,),
     "attest": (client.Signed,),
+    "sign-file": (client.SignedFile,),
+    "verify-file": (client.VerifiedFile,),
     "attestations": (client.Attestations,),
     "sbom": (client.Signed,),
     "provenance": (client.Signed,),

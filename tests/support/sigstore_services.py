@@ -126,6 +126,8 @@ class Services:
         return 200, {"signedCertificateEmbeddedSct": {"chain": {"certificates": pems}}}
 
     def _log(self, asked: Any) -> tuple[int, Any]:
+        if asked["kind"] == "hashedrekord":
+            return self._logged(asked, "hashedrekord")
         assert (asked["kind"], asked["apiVersion"]) == ("dsse", "0.0.1")
         proposed = asked["spec"]["proposedContent"]
         envelope = json.loads(proposed["envelope"])
@@ -152,8 +154,11 @@ class Services:
                 ],
             },
         }
+        return self._logged(body, "dsse")
+
+    def _logged(self, body: Any, kind: str) -> tuple[int, Any]:
         raw = json.dumps(body, separators=(",", ":"), sort_keys=True).encode()
-        entry = self.instance.entry(raw, dt.datetime.now(dt.UTC).replace(microsecond=0), "dsse")
+        entry = self.instance.entry(raw, dt.datetime.now(dt.UTC).replace(microsecond=0), kind)
         proof = entry["inclusionProof"]
         return 201, {
             "24296fb24b8ad77a": {

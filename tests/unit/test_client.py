@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PUBLIC = {
     "wasm2oci": {"Client", "ConnectOptions", "Descriptor", "Digest", "Preopen", "Wasm2OciError", "__version__"},
     "wasm2oci.client": {
-        *("Client", "ConnectOptions", "PROFILES", "NetworkRule", "Preopen", "Progress", "Outcome", "SILENT"),
+        *("Client", "ConnectOptions", "PROFILES", "Preopen", "Progress", "Outcome", "SILENT"),
         *("Pull", "EngineChoice", "Ending", "Reference", "LayoutReference", "Digest", "Descriptor"),
         *("Pushed", "Pulled", "Copied", "Verified", "Validated", "Inspected", "InspectedFile", "Resolved", "Tags"),
         *("Printed", "Assembled"),
@@ -34,7 +34,7 @@ PUBLIC = {
         *("ModuleInfo", "ModuleFacts", "Extern", "CoreModule", "document", "failure", "find_subject"),
         *("AttachedSignature", "RefusedSignature", "SignatureFormat", "TrustOptions", "parse_annotation"),
         *("Attestation", "Attestations", "COSIGN_SIGNATURE", "Document", "ExplainedDecision", "ExplainedRequirement"),
-        *("Explanation", "FoundSignature", "KeyFiles", "KeyInfo", "Signed"),
+        *("Explanation", "FoundSignature", "KeyFiles", "KeyInfo", "Signed", "SignedFile", "VerifiedFile"),
         *("RetryPolicy", "parse_header", "MODULE_MAX", "NetworkRule"),
         *("CopiedTag", "CopiedTags", "TagState"),
         *("AttachedArtifact", "Discovered", "FoundReferrer", "GotBlob", "PutBlob", "DeletedBlob", "PutManifest"),
@@ -52,6 +52,8 @@ PUBLIC = {
             "explain_policy",
             "import_policy",
             "generate_key",
+            "sign_file",
+            "verify_file",
         ),
         *("import_key", "public_key"),
         *("push", "pull", "verify", "inspect", "inspect_file", "manifest", "validate", "run", "resolve", "tags"),

@@ -13,6 +13,7 @@ from wasm2oci.client import ConnectOptions, RetryPolicy, SignatureFormat, TrustO
 
 __all__ = [
     "DESTINATION",
+    "FILE_GROUP",
     "REGISTRY_CONFIG",
     "VERIFY_GROUP",
     "ConnectGroup",
@@ -183,6 +184,14 @@ VERIFY_GROUP = Group(
     **_POLICY,
 )
 """The same options where signatures are what the command is about."""
+FILE_GROUP = Group(
+    "Signature options",
+    key=Option("--key", "-k", metavar="KEY", help="Signed by this public key: FILE or env://NAME."),
+    **_IDENTITY,
+    type=Option("--type", metavar="TYPE", help="A statement of this type about the file, instead of a signature."),
+    trusted_root=_POLICY["trusted_root"],
+)
+"""The same for a file, to which no policy applies."""
 
 SignKeyOption = Annotated[
     str | None, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")

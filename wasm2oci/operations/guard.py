@@ -52,6 +52,8 @@ __all__ = [
     "ModuleDeniedError",
     "NotSignedError",
     "SignaturesRefusedError",
+    "read_root",
+    "requirement_of",
     "start_check",
 ]
 
@@ -128,13 +130,10 @@ class Guard(NamedTuple):
     @classmethod
     def load(cls, options: TrustOptions, files: tuple[Path, ...], environment: Environment) -> Self:
         """Reads keys and policy files; see `trust.guard_for`."""
-        root = None
-        if options.trusted_root is not None:
-            root = read_limited(options.trusted_root, _TRUSTED_ROOT_MAX)
-            read_trusted_root(root)
+        root = read_root(options)
         asked = None
         if options.asks:
-            asked = Rule("the command line", REQUIRE, all_of=(_requirement(options, environment),))
+            asked = Rule("the command line", REQUIRE, all_of=(requirement_of(options, environment),))
         return cls(asked, tuple(_load_policy(path, environment) for path in files), root, environment)
 
     def begin(self, places: Places, location: Location, root: Descriptor) -> Pending[Checked]:
@@ -260,6 +259,20 @@ def start_check(guard: Guard, target: ReadTarget, location: Location, root: Desc
     return Pending(lambda: guard.check(target, location, root))
 
 
+def read_root(options: TrustOptions) -> bytes | None:
+    """The bytes of the `trusted_root.json` that the caller names, read once to see that it is one.
+
+    Raises:
+        InvalidTrustedRootError: it is malformed.
+        Wasm2OciError: it cannot be read.
+    """
+    if options.trusted_root is None:
+        return None
+    root = read_limited(options.trusted_root, _TRUSTED_ROOT_MAX)
+    read_trusted_root(root)
+    return root
+
+
 def scope_name(location: Location) -> str:
     """What scopes are compared with."""
     if isinstance(location, Reference):
@@ -278,7 +291,14 @@ def _refusal(
     return SignaturesRefusedError(f"{location}: {'; '.join(decision.missing)}", tuple(refusals))
 
 
-def _requirement(options: TrustOptions, environment: Environment) -> Requirement:
+def requirement_of(options: TrustOptions, environment: Environment) -> Requirement:
+    """What the caller asks of a signature, by a key or an identity.
+
+    Raises:
+        InvalidKeyError: the key is none.
+        UsageError: a pattern is no regular expression.
+        Wasm2OciError: the key cannot be read.
+    """
     annotations = dict(parse_annotation(text) for text in options.annotations or ())
     types = SIGNATURE_TYPES if options.type is None else (predicate_type(options.type),)
     if options.key is not None:

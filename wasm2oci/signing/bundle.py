@@ -10,6 +10,7 @@ Spec: sigstore/protobuf-specs, sigstore_bundle.proto; sigstore/cosign, specs/BUN
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -44,6 +45,7 @@ __all__ = [
     "read_bundle",
     "referrer_manifest",
     "sign",
+    "sign_message",
     "verify",
     "verify_message",
 ]
@@ -88,6 +90,21 @@ def sign(key: PrivateKey, statement: bytes) -> bytes:
         "mediaType": MEDIA_TYPE,
         "verificationMaterial": {"publicKey": {"hint": key.public.hint}},
         "dsseEnvelope": dsse.sign(key, PAYLOAD_TYPE, statement).to_json(),
+    }
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def sign_message(key: PrivateKey, message: bytes) -> bytes:
+    """The bundle of a file that is signed by a key, without a log entry."""
+    digest = base64.b64encode(hashlib.sha256(message).digest()).decode()
+    signature = base64.b64encode(key.sign(message)).decode()
+    value = {
+        "mediaType": MEDIA_TYPE,
+        "verificationMaterial": {"publicKey": {"hint": key.public.hint}},
+        "messageSignature": {
+            "messageDigest": {"algorithm": "SHA2_256", "digest": digest},
+            "signature": signature,
+        },
     }
     return json.dumps(value, separators=(",", ":")).encode()
 

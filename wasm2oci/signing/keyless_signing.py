@@ -23,7 +23,7 @@ from wasm2oci.signing.keyless import Keyless, SigstoreMissingError
 from wasm2oci.signing.strict import SignatureRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from wasm2oci.oci.digest import Digest
     from wasm2oci.signing.claim import Identity
@@ -99,23 +99,44 @@ class KeylessSigner:
             NoIdentityError: the token's time is over.
         """
         from sigstore.dsse import Statement  # noqa: PLC0415 - an extra
-        from sigstore.oidc import ExpiredIdentity  # noqa: PLC0415
+
+        raw = self._signed(lambda signer: signer.sign_dsse(Statement(statement)))
+        return KeylessSigned(
+            raw, self._checked(lambda: self._verifier.verify_bundle(read_bundle(raw), subject).identity)
+        )
+
+    def sign_message(self, message: bytes) -> KeylessSigned:
+        """The bundle of a file.
+
+        Raises:
+            SigningServiceError, NoIdentityError: see `sign`.
+        """
+        raw = self._signed(lambda signer: signer.sign_artifact(message))
+        return KeylessSigned(raw, self._checked(lambda: self._verifier.verify_message(read_bundle(raw), message)))
+
+    def _signed(self, sign: Callable[[Any], Any]) -> bytes:
+        from sigstore.oidc import ExpiredIdentity  # noqa: PLC0415 - an extra
 
         try:
             with self._context.signer(self._token) as signer:
-                raw = signer.sign_dsse(Statement(statement)).to_json().encode()
+                made: str = sign(signer).to_json()
         except ExpiredIdentity as error:
             raise NoIdentityError("the identity token's time is over", hint=_PERMISSION) from error
         except Exception as error:
             # Errors of the services are of classes that the library does not export.
             raise SigningServiceError(f"signing failed: {_message(error)}") from error
+        return made.encode()
+
+    @staticmethod
+    def _checked(verify: Callable[[], Identity | None]) -> Identity:
+        """What came back from the services has to verify with their own root."""
         try:
-            signer_ = self._verifier.verify_bundle(read_bundle(raw), subject)
+            identity = verify()
         except (SignatureRefusedError, InvalidInputError) as error:
             raise SigningServiceError(f"what the services made does not verify: {error.message}") from error
-        if signer_.identity is None:
+        if identity is None:
             raise SigningServiceError("the certificate names no identity")
-        return KeylessSigned(raw, signer_.identity)
+        return identity
 
 
 def _identity_token(variables: Mapping[str, str]) -> Any:
