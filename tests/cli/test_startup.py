@@ -68,7 +68,7 @@ def test_commands_on_layouts_load_no_network(tmp_path: Path) -> None:
         (["completion", ""], ["bash", "zsh", "fish", "powershell"]),
         (["push", "hel"], []),
         (["nosuch", ""], []),
-        (["help", "ver"], ["verify", "version"]),
+        (["help", "ver"], ["verify", "verify-file", "version"]),
     ],
 )
 def test_what_may_follow(words: list[str], expected: list[str]) -> None:
