@@ -248,6 +248,8 @@ def test_a_policy_applies_to_what_was_fetched_before_it_was_written(tool: Tool) 
     assert "is not signed" in tool("run", "--invoke", "run", tool.ref, code=ExitCode.INTEGRITY).stderr
     offline = tool("run", "--pull", "never", "--invoke", "run", tool.ref, code=6)
     assert "must not be asked" in offline.stderr
+    tool.policy('default = "require"\n')
+    tool("run", "--pull", "never", "--invoke", "run", tool.ref, code=6)
 
 
 def test_what_a_policy_says_about_modules(tool: Tool) -> None:

@@ -32,9 +32,10 @@ from wasm2oci.errors import IntegrityError, LocalIOError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from wasm2oci.content.target import Content, ReadTarget
+    from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name, Reference
 
 __all__ = ["FOUND_OUT", "LIMIT", "SHARE", "Cache", "CachedTarget", "cache_folder"]
@@ -157,14 +158,19 @@ class Cache:
 
     def recall(self, reference: "Reference") -> "Descriptor | None":
         """The descriptor of the manifest that a reference meant when it was last fetched, if that is remembered."""
-        value = self._references.get(_key(reference))
-        if value is None:
-            return None
+        known = self._recall(_key(reference))
+        return known if known is not None and reference.digest in {None, known.digest} else None
+
+    def recall_about(self, subject: "Digest") -> "Descriptor | None":
+        """The blob that `remember_about` named for this manifest."""
+        return self._recall(_key_about(subject))
+
+    def _recall(self, name: str) -> "Descriptor | None":
+        value = self._references.get(name)
         try:
-            known = Descriptor.from_json(value.get("descriptor"), "reference")
+            return None if value is None else Descriptor.from_json(value.get("descriptor"), "reference")
         except Wasm2OciError:
             return None
-        return known if reference.digest in {None, known.digest} else None
 
     def remember(self, reference: "Reference", root: "Descriptor") -> None:
         """Keep what a reference means now, under the reference and under its digest.
@@ -172,9 +178,20 @@ class Cache:
         Raises:
             LocalIOError: it cannot be written, or others could write there too.
         """
-        descriptor = Descriptor(root.media_type, root.digest, root.size).to_json()
+        self._remember({_key(reference), _key(reference.with_digest(root.digest))}, root)
+
+    def remember_about(self, subject: "Digest", blob: "Descriptor") -> None:
+        """Keep which blob has what belongs to a manifest, such as its signatures.
+
+        Raises:
+            LocalIOError: see `remember`.
+        """
+        self._remember({_key_about(subject)}, blob)
+
+    def _remember(self, names: "Iterable[str]", meant: "Descriptor") -> None:
+        descriptor = Descriptor(meant.media_type, meant.digest, meant.size).to_json()
         with _unwritable():
-            for name in {_key(reference), _key(reference.with_digest(root.digest))}:
+            for name in names:
                 self._references.put(name, {"descriptor": descriptor})
         self.prune(self.limit)
 
@@ -222,6 +239,10 @@ class Cache:
 def _key(reference: "Reference") -> str:
     # With a digest, the digest alone says what is meant, whichever tag or repository it was fetched by.
     return str(reference.digest) if reference.digest is not None else str(reference)
+
+
+def _key_about(subject: "Digest") -> str:
+    return f"about {subject}"
 
 
 @contextmanager

@@ -7,7 +7,8 @@
     never     only what was fetched before; no request is sent
 
 What a reference meant is remembered by the cache, and blobs come from there. Every byte is still checked against its
-digest.
+digest. Where a signature is asked for, the registry is asked for it; where that must not be, or the registry cannot be
+reached, the signatures of the last time are verified again.
 """
 
 from contextlib import suppress
@@ -61,7 +62,7 @@ class NotCachedError(NotFoundError):
 
 
 class SignaturesNotAskedForError(IntegrityError):
-    """A signature is required, and the registry, which has the signatures, must not be asked."""
+    """A signature is asked for, none was fetched before, and the registry must not be asked."""
 
 
 class ModuleFileError(NotFoundError):
@@ -164,14 +165,21 @@ class _Source(NamedTuple):
     name: str
 
 
-def _guarded(source: _Source, policy: FetchPolicy, guard: "Guard | None", places: "Places") -> FetchedModule:
-    """The module, after what is asked of the artifact was met."""
+def _guarded(
+    source: _Source, policy: FetchPolicy, guard: "Guard | None", places: "Places", cache: "Cache | None" = None
+) -> FetchedModule:
+    """The module, after what is asked of the artifact was met; the cache, if there is one, keeps its signatures."""
     if guard is None:
         return _read(source.target, source.root, source.name, policy)
     pending = guard.begin(places, source.location, source.root)
     fetched = _read(source.target, source.root, source.name, policy)
-    pending.wait()
+    checked = pending.wait()
     guard.check_module(source.location, fetched.data)
+    if cache is not None and guard.asks_for_signatures(source.location):
+        from wasm2oci.operations.known_signatures import keep_signatures
+
+        with suppress(LocalIOError):
+            keep_signatures(cache, source.root.digest, checked.found)
     return fetched
 
 
@@ -185,42 +193,47 @@ def _from_registry(
     cache = environment.cache()
     signed = guard is not None and guard.asks_for_signatures(reference)
     settled = policy.pull is Pull.MISSING or (policy.pull is Pull.AUTO and reference.digest is not None)
-    if not signed and (settled or policy.pull is Pull.NEVER):
-        fetched = _remembered(cache, reference, policy, guard, environment)
+    if policy.pull is Pull.NEVER or (settled and not signed):
+        fetched = _remembered(cache, reference, policy, guard)
         if fetched is not None:
             return fetched
         if policy.pull is Pull.NEVER:
-            raise NotCachedError(f"{reference} was not fetched before", remedy=Remedy(RemedyKind.ALLOW_FETCH))
-    if policy.pull is Pull.NEVER:
-        raise SignaturesNotAskedForError(f"{reference} needs a signature, and the registry must not be asked for it")
+            raise _not_fetched(reference, known=cache.recall(reference) is not None and signed)
     from wasm2oci.registry.problems import ConnectionFailedError, ConnectionLostError, TimedOutError
 
     with environment.places() as places:
         target = places.read(reference)
         known = cache.recall(reference)
         root = known if settled else None
+        fetched = None
+
+        def get(root: "Descriptor") -> FetchedModule:
+            source = _Source(reference, CachedTarget(target, cache), root, name)
+            return _guarded(source, policy, guard, places, cache)
+
         try:
-            if root is None:  # what was fetched before is most likely in the cache; else it is about to be read
+            if root is not None:
+                fetched = get(root)
+            else:  # what was fetched before is most likely in the cache; else it is about to be read
                 ask = target.resolve if known is not None else partial(open_manifest, target)
                 root = ask(places.identifier(reference))
         except (ConnectionFailedError, ConnectionLostError, TimedOutError) as error:
-            fetched = None
-            if policy.pull is Pull.AUTO and not signed:
-                fetched = _remembered(cache, reference, policy, guard, environment)
+            if policy.pull is Pull.AUTO:
+                fetched = _remembered(cache, reference, policy, guard)
             if fetched is None:
                 raise
             environment.warn(f"{error.message}; this is what {reference} meant when it was last fetched")
             return fetched
-        fetched = _guarded(_Source(reference, CachedTarget(target, cache), root, name), policy, guard, places)
+        fetched = fetched or get(root)
     with suppress(LocalIOError):  # a cache that cannot be written is done without
         cache.remember(reference, root)
     return fetched
 
 
 def _remembered(
-    cache: "Cache", reference: Reference, policy: FetchPolicy, guard: "Guard | None", environment: "Environment"
+    cache: "Cache", reference: Reference, policy: FetchPolicy, guard: "Guard | None"
 ) -> FetchedModule | None:
-    """What the reference meant when it was last fetched, if all of it is in the cache."""
+    """What the reference meant when it was last fetched, if all of it, with signatures where they count, is cached."""
     from wasm2oci.content.cache import CachedTarget
     from wasm2oci.content.memory import MemoryTarget
     from wasm2oci.content.target import ContentNotFoundError
@@ -229,12 +242,31 @@ def _remembered(
     if known is None:
         return None
     name = reference.repository.rpartition("/")[2]
+    target = CachedTarget(MemoryTarget(), cache)
     try:
-        with environment.places() as places:
-            source = _Source(reference, CachedTarget(MemoryTarget(), cache), known, name)
-            return _guarded(source, policy, guard, places)
+        if guard is None:
+            return _read(target, known, name, policy)
+        found = None
+        if guard.asks_for_signatures(reference):
+            from wasm2oci.operations.known_signatures import known_signatures
+
+            found = known_signatures(cache, known.digest)
+            if found is None:
+                return None
+        fetched = _read(target, known, name, policy)
+        guard.check(target, reference, known, found)
+        guard.check_module(reference, fetched.data)
     except ContentNotFoundError:
         return None
+    return fetched
+
+
+def _not_fetched(reference: Reference, *, known: bool) -> NotCachedError | SignaturesNotAskedForError:
+    remedy = Remedy(RemedyKind.ALLOW_FETCH)
+    if not known:
+        return NotCachedError(f"{reference} was not fetched before", remedy=remedy)
+    message = f"{reference} needs a signature, none was fetched before, and the registry must not be asked for it"
+    return SignaturesNotAskedForError(message, remedy=remedy)
 
 
 def _read(target: "ReadTarget", root: "Descriptor", name: str, policy: FetchPolicy) -> FetchedModule:

@@ -150,15 +150,17 @@ class Guard(NamedTuple):
         name = scope_name(location)
         return found + [(policy.source, policy.rule_for(name), policy) for policy in self.policies]
 
-    def check(self, target: ReadTarget, location: Location, root: Descriptor) -> Checked:
-        """Checks an artifact.
+    def check(
+        self, target: ReadTarget, location: Location, root: Descriptor, found: FoundSignatures | None = None
+    ) -> Checked:
+        """Checks an artifact, by its signatures at the target if `found` does not have them.
 
         Raises:
             NotSignedError: a signature is required, and there is none.
             SignaturesRefusedError: no signature fulfils what is required.
             Wasm2OciError: the place cannot be read.
         """
-        checked = self.look(target, location, root)
+        checked = self.look(target, location, root, found)
         for source, decision in checked.decisions:
             if decision.met:
                 continue
