@@ -81,6 +81,8 @@ _KEYS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 """Kind of requirement -> the keys it has besides `_COMMON`."""
 
+_BELOW: Final = "x/x"
+"""A repository below a scope, with which the scope is read as a reference."""
 _OWNER: Final = re.compile(r"[A-Za-z0-9-]+")
 _REPOSITORY: Final = re.compile(r"[A-Za-z0-9._-]*")
 
@@ -240,18 +242,17 @@ class _Reader:
         below = body != scope
         # Only what a reference can name can be covered: a scope that covers nothing would weaken the policy.
         try:
-            place = parse_location(body + "x/x" * below)
+            place = parse_location(body + _BELOW * below)
         except InvalidInputError as error:
-            raise self._error(
-                f"{where}: the scope {scope!r} names no repository: {error.message}", error.hint
-            ) from error
+            hint = None if error.hint is None else error.hint.removesuffix(_BELOW) + "*" * below
+            raise self._error(f"{where}: the scope {scope!r} names no repository: {error.message}", hint) from error
         if place.identifier is not None:
             raise self._error(f"{where}: the scope {scope!r} names a tag or a digest; rules are for repositories")
         if isinstance(place, LayoutReference):
             name = layout_scope(self._real_path(place.folder.parent.parent if below else place.folder))
             return f"{name.removesuffix('/')}/*" if below else name
         name = scope_of(place.host, place.repository)
-        return name.removesuffix("x/x") + "*" if below else name
+        return name.removesuffix(_BELOW) + "*" if below else name
 
     def _requirements(
         self, entry: dict[str, Any], name: str, where: str, annotations: list[Mapping[str, str]]
