@@ -175,6 +175,7 @@ class ModuleMethods(TextMethods):
         trust: TrustOptions | None = None,
         module_key: Path | None = None,
         notation: bool = False,
+        max_size: int | None = None,
         progress: Progress | None = None,
     ) -> Verified:
         """Read every manifest and blob of an artifact where it is, and check it; see too that a file is its module.
@@ -187,6 +188,7 @@ class ModuleMethods(TextMethods):
             trust: whose signature it must have, besides what policy files ask for.
             module_key: a public key whose signature the module itself must hold.
             notation: ask for a Notation signature that meets notation's own trust policy.
+            max_size: bytes of all content of the artifact together; 64 GiB by default.
             progress: called with what is checked.
 
         Raises:
@@ -194,12 +196,14 @@ class ModuleMethods(TextMethods):
             IntegrityError: bytes are not what they should be, or the file is not the module.
             Wasm2OciError: the place or the file cannot be read.
         """
+        from wasm2oci.oci.wire import ARTIFACT_MAX
         from wasm2oci.operations.trust import TrustOptions
         from wasm2oci.operations.verify import VerifyRequest, verify
 
         path = None if file is None else Path(file)
         trust = trust or TrustOptions()
-        request = VerifyRequest(location_of(reference), path, module, platform, trust, module_key, notation)
+        most = ARTIFACT_MAX if max_size is None else max_size
+        request = VerifyRequest(location_of(reference), path, module, platform, trust, module_key, notation, most)
         return verify(request, self.environment, progress or no_progress())
 
     def inspect(self, reference: str, *, look_inside: bool = True) -> Inspected:

@@ -253,7 +253,8 @@ def _copy_request(
     trust: TrustOptions | None,
     destination_options: ConnectOptions | None,
 ) -> CopyRequest:
-    from wasm2oci.operations.copy import SIZE_MAX, CopyRequest
+    from wasm2oci.oci.wire import ARTIFACT_MAX
+    from wasm2oci.operations.copy import CopyRequest
     from wasm2oci.operations.names import split_tags
     from wasm2oci.operations.trust import TrustOptions
 
@@ -270,5 +271,5 @@ def _copy_request(
         platform=platform,
         overwrite=overwrite,
         workers=workers,
-        max_size=SIZE_MAX if max_size is None else max_size,
+        max_size=ARTIFACT_MAX if max_size is None else max_size,
     )

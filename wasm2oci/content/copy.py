@@ -32,7 +32,7 @@ from wasm2oci.content.verify import (
     read_all,
     verified,
 )
-from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind, Wasm2OciError
+from wasm2oci.errors import InvalidInputError, NotFoundError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
 
-__all__ = ["WORKERS", "ArtifactTooLargeError", "CopyResult", "NotAManifestError", "copy"]
+__all__ = ["WORKERS", "CopyResult", "NotAManifestError", "copy"]
 
 WORKERS: Final = 4
 """Transfers at once, each on a thread and a connection of its own."""
@@ -56,10 +56,6 @@ _SMALL_MANY: Final = 6
 
 class NotAManifestError(InvalidInputError):
     """What should be copied is neither a manifest nor an index of a kind that is understood."""
-
-
-class ArtifactTooLargeError(InvalidInputError):
-    """All content of the artifact together is more than may be moved."""
 
 
 class CopyResult(NamedTuple):
@@ -129,7 +125,8 @@ def copy(
                     f"{source} has {root.digest}, not {pinned}", hint="nothing was copied; leave the digest out"
                 )
             graphs.append(explore(source, root, recursive=recursive))
-            _check_size(graphs[0], size_max)
+            if size_max is not None:
+                graphs[0].check_size(size_max, "nothing was copied")
 
     def authorize() -> None:
         if isinstance(source, Distant) and isinstance(destination, Distant):
@@ -139,16 +136,6 @@ def copy(
     both = isinstance(source, Distant) and isinstance(destination, Distant)
     run_all(lambda job, _: job(), [read, authorize], 2 if both else 1)
     return _Copy(source, destination, graphs[0], tags, progress, recursive=recursive).run(workers)
-
-
-def _check_size(graph: "Graph", most: int | None) -> None:
-    size = sum(blob.size for blob in graph.blobs) + sum(node.descriptor.size for node in graph.manifests)
-    if most is not None and size > most:
-        raise ArtifactTooLargeError(
-            f"{graph.root.descriptor.digest.short} has {size:,} bytes of content; the limit is {most:,}",
-            hint="nothing was copied",
-            remedy=Remedy(RemedyKind.RAISE_SIZE, f"{-(-size >> 30)}GiB"),
-        )
 
 
 class _Copy:

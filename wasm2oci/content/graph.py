@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.target import ReferrerLister
 from wasm2oci.content.verify import read_all
-from wasm2oci.errors import InvalidInputError, NotFoundError
+from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind
 from wasm2oci.oci.manifest import Index, Manifest, ManifestTooLargeError, parse_manifest
 from wasm2oci.oci.wire import GRAPH_BYTES_MAX, GRAPH_NODES_MAX, MANIFEST_MAX, NESTING_MAX
 
@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
 
-__all__ = ["Graph", "GraphError", "GraphNode", "explore", "read_manifest"]
+__all__ = ["ArtifactTooLargeError", "Graph", "GraphError", "GraphNode", "explore", "read_manifest"]
 
 
 class GraphError(InvalidInputError):
     """An artifact is too deep, too large, runs in circles, or contradicts itself."""
+
+
+class ArtifactTooLargeError(InvalidInputError):
+    """All content of the artifact together is more than may be moved or read."""
 
 
 class GraphNode(NamedTuple):
@@ -48,6 +52,24 @@ class Graph(NamedTuple):
     def root(self) -> GraphNode:
         """The manifest that the walk began at."""
         return self.manifests[-1]
+
+    def check_size(self, most: int, hint: str) -> None:
+        """See that the artifact is not larger than it may be, before any of its blobs is read.
+
+        Args:
+            most: bytes of all content together.
+            hint: what was not done with one that is larger.
+
+        Raises:
+            ArtifactTooLargeError: it is.
+        """
+        size = sum(blob.size for blob in self.blobs) + sum(node.descriptor.size for node in self.manifests)
+        if size > most:
+            raise ArtifactTooLargeError(
+                f"{self.root.descriptor.digest.short} has {size:,} bytes of content; the limit is {most:,}",
+                hint=hint,
+                remedy=Remedy(RemedyKind.RAISE_SIZE, f"{-(-size >> 30)}GiB"),
+            )
 
 
 def read_manifest(target: "ReadTarget", descriptor: "Descriptor") -> Manifest | Index:

@@ -10,6 +10,7 @@ from typing import Any
 from wasm2oci.errors import InvalidInputError
 
 __all__ = [
+    "ARTIFACT_MAX",
     "BLOB_MAX",
     "CONFIG_MAX",
     "ERROR_BODY_MAX",
@@ -40,6 +41,8 @@ MODULE_MAX = 512 * 1024 * 1024
 """Bytes of a module that is read into memory, to be run or looked into."""
 BLOB_MAX = 1 << 43
 """Bytes a descriptor may claim (8 TiB): above it, arithmetic elsewhere is not worth trusting."""
+ARTIFACT_MAX = 64 << 30
+"""Bytes of an artifact that are copied or verified unless more are asked for: its registry decides on its size."""
 PAGES_MAX = 10_000
 """Pages followed by `Link` before a listing is called endless."""
 LISTING_BYTES_MAX = 64 * 1024 * 1024

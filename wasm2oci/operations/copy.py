@@ -1,7 +1,7 @@
 """Copy: an artifact from one registry or layout to another, byte for byte."""
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.copy import WORKERS
 from wasm2oci.content.copy import copy as copy_content
@@ -11,6 +11,7 @@ from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UnsupportedEr
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.manifest import Index
 from wasm2oci.oci.reference import Reference
+from wasm2oci.oci.wire import ARTIFACT_MAX
 from wasm2oci.operations.names import pinned, tagged
 from wasm2oci.operations.resolve import entry_for
 from wasm2oci.operations.tag_state import check_tags_free
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from wasm2oci.registry.options import ConnectOptions
 
 __all__ = [
-    "SIZE_MAX",
     "Copied",
     "CopyRequest",
     "check_source",
@@ -40,9 +40,6 @@ __all__ = [
     "open_sides",
     "warn_of_unlisted",
 ]
-
-SIZE_MAX: Final = 64 << 30
-"""Bytes of an artifact that are copied unless more are asked for: the registry it comes from decides on its size."""
 
 
 class CopyRequest(NamedTuple):
@@ -70,7 +67,7 @@ class CopyRequest(NamedTuple):
     platform: str | None = None
     overwrite: bool = True
     workers: int = WORKERS
-    max_size: int = SIZE_MAX
+    max_size: int = ARTIFACT_MAX
 
     @property
     def tag(self) -> str | None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from wasm2oci.content.copy import ArtifactTooLargeError
 from wasm2oci.content.copy import copy as copy_content
-from wasm2oci.content.graph import read_manifest
+from wasm2oci.content.graph import ArtifactTooLargeError, read_manifest
 from wasm2oci.content.pool import run_all
 from wasm2oci.content.verify import verified
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest

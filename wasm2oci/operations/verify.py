@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import IntegrityError
+from wasm2oci.oci.wire import ARTIFACT_MAX
 from wasm2oci.operations.module_info import ModuleInfo
 from wasm2oci.operations.names import pinned
 from wasm2oci.operations.trust import TrustOptions, guard_for
@@ -47,6 +48,7 @@ class VerifyRequest(NamedTuple):
         trust: whose signature it must have, besides what policy files ask for.
         module_key: a public key whose signature the module itself must hold, or None.
         notation: whether a Notation signature must meet notation's own trust policy.
+        max_size: bytes of all content of the artifact together.
     """
 
     source: "Location"
@@ -56,6 +58,7 @@ class VerifyRequest(NamedTuple):
     trust: TrustOptions = TrustOptions()
     module_key: Path | None = None
     notation: bool = False
+    max_size: int = ARTIFACT_MAX
 
 
 class RefusedSignature(NamedTuple):
@@ -97,6 +100,7 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
     """Read all of an artifact and check it.
 
     Raises:
+        ArtifactTooLargeError: it has more content than it may have; nothing of that was read.
         NotFoundError: the source names nothing, or a part of it is missing there.
         IntegrityError: bytes are not what they should be, or the file is not the module.
         InvalidInputError: the artifact holds no module, or several, and a file was given, or a rule of a policy file
@@ -119,6 +123,7 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
         root = open_manifest(target, places.identifier(request.source))
         pending = guard.begin(places, request.source, root) if guard is not None else None
         graph = explore(target, root)
+        graph.check_size(request.max_size, "none of its blobs was read")
         for blob in graph.blobs:
             progress.planned(blob)
         for blob in graph.blobs:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from tests.support.artifacts import WASM, Stash, Watching
 from tests.support.invariants import check_artifact
 from tests.support.strategies import graphs
-from wasm2oci.content.copy import ArtifactTooLargeError, NotAManifestError, copy
+from wasm2oci.content.copy import NotAManifestError, copy
+from wasm2oci.content.graph import ArtifactTooLargeError
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.pool import StoppedError, run_all
 from wasm2oci.content.progress import Outcome

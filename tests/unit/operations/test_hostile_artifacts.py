@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from wasm2oci.content.graph import ArtifactTooLargeError
 from wasm2oci.content.layout import OciLayout
 from wasm2oci.content.memory import MemoryTarget
+from wasm2oci.content.target import ContentNotFoundError
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
@@ -100,3 +102,16 @@ def test_a_module_as_text_may_speak_of_signatures() -> None:
     found = inspect_bytes(b"(module (func $signature))", "a.wat")
     assert found.module.facts is not None
     assert found.embedded_keys == ()
+
+
+def test_an_artifact_of_more_than_may_be_read_is_not_verified(tmp_path: Path) -> None:
+    """A layer may say that it has 8 TiB, and a registry send them at a thousand bytes a second."""
+    layout = OciLayout.create(tmp_path / "layout")
+    layout.push(EMPTY_JSON, BytesContent(b"{}"))
+    layer = {**Descriptor.of("application/wasm", b"x").to_json(), "size": 100 << 30}
+    push(layout, mt.OCI_MANIFEST, "v1", config=EMPTY_JSON.to_json(), layers=[layer])
+    environment, place = Environment(variables={}, home=tmp_path), parse_location(f"{layout}:v1")
+    with pytest.raises(ArtifactTooLargeError, match="bytes of content; the limit is 68,719,476,736"):
+        verify(VerifyRequest(place), environment)
+    with pytest.raises(ContentNotFoundError):
+        verify(VerifyRequest(place, max_size=101 << 30), environment)

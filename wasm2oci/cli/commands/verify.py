@@ -26,6 +26,9 @@ def command(
     notation: Annotated[
         bool, Option("--notation", help="With a Notation signature that meets notation's own trust policy.")
     ] = False,
+    max_size: Annotated[
+        str, Option("--max-size", metavar="SIZE", help="Refuse an artifact with more content.")
+    ] = "64GiB",
     trust: Annotated[TrustOptions, VERIFY_GROUP],
     client: Client,
 ) -> None:
@@ -38,6 +41,9 @@ def command(
       wasm2oci verify ghcr.io/me/app:v1
       wasm2oci verify ghcr.io/me/app:v1 --key cosign.pub
     """
+    from wasm2oci.cli.run_options import parse_size
+
+    most = parse_size(max_size, "--max-size")
     with transfer(output, "Checked", "Checking") as progress:
         result = client.verify(
             ref,
@@ -47,6 +53,7 @@ def command(
             trust=trust,
             module_key=module_key,
             notation=notation,
+            max_size=most,
             progress=progress,
         )
     for refused in result.refused:
