@@ -306,6 +306,7 @@ GENERAL_REFUSALS: Final = (
     KnownRefusal(
         "csrf", False, "the registry mistakes this for a browser: ask it through its own address, not a proxy's"
     ),
+    KnownRefusal("http request to an https server", False, "the registry speaks https: ask it without plain http"),
     KnownRefusal(
         "unknown media type",
         True,

@@ -18,7 +18,7 @@ from wasm2oci.oci.manifest import Index, InvalidManifestError, Manifest, Manifes
 from wasm2oci.oci.reference import join_name
 from wasm2oci.oci.wire import MANIFEST_MAX
 from wasm2oci.registry.messages import BodyTooLargeError
-from wasm2oci.registry.problems import ResponseError, is_markup
+from wasm2oci.registry.problems import ResponseError, refuse_page
 
 if TYPE_CHECKING:
     from wasm2oci.oci.http import Headers
@@ -188,11 +188,7 @@ def _compare(exchange: "Exchange", digest: Digest, said: Digest | None) -> None:
 def _content_type(exchange: "Exchange", response: "Response", body: bytes) -> str | None:
     """What the answer says that the manifest is; None when that is a type for anything."""
     content_type = response.headers.get("content-type")
-    if mt.essence(content_type or "") in {"text/html", "application/xhtml+xml"} or is_markup(body):
-        raise ResponseError(
-            f"{exchange.session.host} answers with a web page, not with a manifest",
-            hint="check the registry's host: this looks like its web site",
-        )
+    refuse_page(exchange.session.host, content_type, body, "with a manifest")
     if not body:
         raise ResponseError(f"{exchange.session.host} answers with an empty manifest")
     return None if content_type is None or mt.says_nothing(content_type) else content_type

@@ -23,6 +23,7 @@ from wasm2oci.errors import (
     UnsupportedError,
     Wasm2OciError,
 )
+from wasm2oci.oci.media_type import essence
 from wasm2oci.registry.flavours import GENERAL_REFUSALS, find_flavour
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ __all__ = [
     "error_for",
     "is_markup",
     "parse_problems",
+    "refuse_page",
 ]
 
 
@@ -155,6 +157,19 @@ def is_markup(body: bytes) -> bool:
     return _MARKUP.match(body) is not None
 
 
+def refuse_page(host: str, content_type: str | None, body: bytes, instead_of: str) -> None:
+    """See that an answer is no web page.
+
+    Raises:
+        ResponseError: it is one, by its type or by how it begins.
+    """
+    if essence(content_type or "") in {"text/html", "application/xhtml+xml"} or is_markup(body):
+        raise ResponseError(
+            f"{host} answers with a web page, not {instead_of}",
+            hint="check the registry's host: this looks like its web site",
+        )
+
+
 def parse_problems(body: bytes) -> tuple[Problem, ...]:
     """The problems of an error body; what is neither JSON nor text gives none."""
     if not body.strip():
@@ -243,8 +258,11 @@ def error_for(
     told = f": {said}" if said else ""
     access = status in {401, 403} or bool(codes & {"UNAUTHORIZED", "DENIED"})
     hint = find_hint(host, name, text, pushing=pushing, access=access)
-    if access and name and what.startswith(f"{host}/{name}"):
-        what = f"{host}/{name}"  # access is to a repository: the user did not write the digest of a blob
+    about_bytes = codes & {"DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"}
+    repository = f"{host}/{name}"
+    unwritten = pushing and not about_bytes and what.startswith(f"{repository}@")
+    if name and (unwritten or (access and what.startswith(repository))):
+        what = repository  # the user did not write the digest of a blob, nor that of what is pushed
     if status == 401 or (codes & {"UNAUTHORIZED"} and 400 <= status < 500):
         suffix = f" ({credentials})" if credentials else ""
         if known:

@@ -23,6 +23,7 @@ from wasm2oci.registry.problems import (
     TlsError,
     error_for,
     parse_problems,
+    refuse_page,
 )
 from wasm2oci.registry.redirects import REDIRECTS, REDIRECTS_MAX, redirected
 from wasm2oci.registry.retry import SILENCE, RetryPolicy, is_retried, retry_after
@@ -321,6 +322,7 @@ class Session:
         response, body = self.read(request_for(PING, self.origin), (), ERROR_BODY_MAX, "the answer")
         if response.status != 200:
             raise self.refusal(response, body, self.host, name="")
+        refuse_page(self.host, response.headers.get("content-type"), body, "as a registry")
 
     def _exchange(self, request: "Request", *, roam: bool) -> "Response":
         for _ in range(REDIRECTS_MAX + 1):

@@ -61,10 +61,11 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
         )
     if isinstance(error, httpx.TimeoutException):
         if isinstance(error, httpx.ConnectTimeout):
-            return TimedOutError(f"{where}: no connection in time", hint=_connect_hint([], origin, proxied=proxied))
+            hint = None if is_loopback(origin.host) and not proxied else _connect_hint([], origin, proxied=proxied)
+            return TimedOutError(f"{where}: no connection in time", hint=hint)
         if isinstance(error, httpx.WriteTimeout):
             return TimedOutError(f"{where}: it takes too slowly what is sent")
-        return TimedOutError(f"{where}: no answer in time")
+        return TimedOutError(f"{where}: no answer in time", hint=_PROXY_HINT if proxied else None)
     if secure is not None and isinstance(error, httpx.ConnectError | ssl.SSLError):
         reason = getattr(secure, "reason", None) or str(secure)
         spoken = reason not in _NOT_TLS
@@ -113,4 +114,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _reason(causes: list[BaseException]) -> str:
     system = next((cause for cause in causes if isinstance(cause, OSError) and cause.strerror), None)
     text = str(system.strerror) if isinstance(system, OSError) else str(causes[0])
+    text = text.partition(": bytearray(")[0]  # what it sent instead of HTTP, as Python writes it
     return one_line(text, 120).rstrip(".").lower() or type(causes[0]).__name__

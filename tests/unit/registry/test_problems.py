@@ -100,6 +100,21 @@ def test_each_refusal_has_its_error(made: Wasm2OciError, kind: type[Wasm2OciErro
     assert "\n" not in made.message
 
 
+@pytest.mark.parametrize("status", [401, 404, 429, 500, 503])
+def test_an_error_of_a_push_names_no_digest_that_the_user_did_not_write(status: int) -> None:
+    blob = f"registry.example/me/app@sha256:{'a' * 64}"
+    made = error_for(status, (), blob, host="registry.example", name="me/app", kind="blob", pushing=True)
+    assert made.message.startswith("registry.example/me/app: ")
+    rejected = parse_problems(problems("DIGEST_INVALID"))
+    assert blob in error_for(400, rejected, blob, host="registry.example", name="me/app", pushing=True).message
+    assert blob in error_for(500, (), blob, host="registry.example", name="me/app").message
+
+
+def test_plain_http_where_tls_is_spoken_says_so() -> None:
+    made = error(400, b"Client sent an HTTP request to an HTTPS server.\n")
+    assert made.hint == "the registry speaks https: ask it without plain http"
+
+
 def test_an_access_error_says_which_credentials_were_tried() -> None:
     assert "(no credentials found in /home/me/.docker/config.json)" in (
         error(401, credentials="no credentials found in /home/me/.docker/config.json").message

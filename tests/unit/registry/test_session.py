@@ -9,6 +9,7 @@ from wasm2oci.errors import NotFoundError, RegistryError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.http import Headers
 from wasm2oci.oci.reference import Reference, check_tag
+from wasm2oci.registry.credentials import Basic
 from wasm2oci.registry.messages import BodyTooLargeError, Request, Response
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
@@ -201,6 +202,17 @@ def test_a_ping_finds_out_what_is_there() -> None:
     with pytest.raises(RegistryError, match=r"r\.example: the registry answered 500"):
         Network({HOME: lambda _: Answer(500)}).connector().ping("r.example")
     Network({HOME: fresh_core()}).connector().ping("r.example")
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [({"Content-Type": "text/html; charset=utf-8"}, b"hello"), ({}, b"<!DOCTYPE html><html></html>")],
+)
+def test_a_web_site_takes_no_credentials(headers: dict[str, str], body: bytes) -> None:
+    connector = Network({HOME: lambda _: Answer(200, headers, body)}).connector()
+    with pytest.raises(ResponseError, match=r"r\.example answers with a web page, not as a registry") as caught:
+        connector.check_login("r.example", Basic("me", "secret"))
+    assert caught.value.hint == "check the registry's host: this looks like its web site"
 
 
 def test_where_a_registry_is_is_found_out_once() -> None:
