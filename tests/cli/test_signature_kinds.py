@@ -137,7 +137,7 @@ def notation_signature(tool: Tool, raw: bytes, kind: str = "application/jose+jso
 
 def trust(tool: Tool, **changes: Any) -> None:
     folder = tool.folder / "home" / ".config" / "notation"
-    store = folder / "trust-store" / "x509" / "ca" / "acme"
+    store = folder / "truststore" / "x509" / "ca" / "acme"
     store.mkdir(parents=True, exist_ok=True)
     (store / "root.pem").write_bytes(ROOT.public_bytes(serialization.Encoding.PEM))
     (store / "root.der.crt").write_bytes(ROOT.public_bytes(serialization.Encoding.DER))

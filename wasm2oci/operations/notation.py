@@ -1,7 +1,7 @@
 """Notary Project signatures of an artifact, by notation's own trust policy and trust store.
 
 $XDG_CONFIG_HOME/notation/trustpolicy.oci.json                    (or trustpolicy.json)
-$XDG_CONFIG_HOME/notation/trust-store/x509/KIND/NAME/*.{pem,crt,cer}
+$XDG_CONFIG_HOME/notation/truststore/x509/KIND/NAME/*.{pem,crt,cer}
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _policy(folder: Path) -> TrustPolicy:
 
 def _certificates(folder: Path, store: str) -> list[x509.Certificate]:
     kind, _, name = store.partition(":")
-    place = folder / "trust-store" / "x509" / kind / name
+    place = folder / "truststore" / "x509" / kind / name
     if name in {"", ".", ".."} or not is_folder(place):
         return []
     found: list[x509.Certificate] = []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_in_a_trust_store_is_refused_and_not_waited_for(tmp_path: Path) -> None:
-    store = tmp_path / "trust-store" / "x509" / "ca" / "acme"
+    store = tmp_path / "truststore" / "x509" / "ca" / "acme"
     store.mkdir(parents=True)
     pipe = store / "root.pem"
     os.mkfifo(pipe)
