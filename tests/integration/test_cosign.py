@@ -214,6 +214,25 @@ def test_a_copy_keeps_what_cosign_signed(bench: Bench) -> None:
     replace(bench, repository="mirror/app").verify("verify", "--key", "theirs.pub")
 
 
+def test_signatures_of_files_hold_both_ways(cosign: tuple[str, int], tmp_path: Path) -> None:
+    root = tmp_path / "trusted_root.json"
+    root.write_bytes(Instance().trusted_root)
+    bench = Bench(*cosign, tmp_path, "", root)
+    (tmp_path / "hello.wasm").write_bytes(HELLO)
+    bench.ours("key", "generate", "-o", "ours")
+    bench.theirs("generate-key-pair", "--output-key-prefix", "theirs")
+    bench.ours("sign-file", "hello.wasm", "--key", "ours.key")
+    offline = ("--trusted-root", str(root)) if bench.major == 2 else ()
+    check = ("verify-blob", "--insecure-ignore-tlog=true", "--new-bundle-format", *offline, "hello.wasm", "--bundle")
+    bench.theirs(*check, "hello.wasm.sigstore.json", "--key", "ours.pub")
+    bench.theirs(*check, "hello.wasm.sigstore.json", "--key", "theirs.pub", code=1)
+    config = ("--use-signing-config=false",) if bench.major == 3 else ()
+    sign = ("sign-blob", "-y", "--tlog-upload=false", "--new-bundle-format", *config, "hello.wasm")
+    bench.theirs(*sign, "--key", "theirs.key", "--bundle", "theirs.json")
+    bench.ours("verify-file", "hello.wasm", "--bundle", "theirs.json", "--key", "theirs.pub")
+    bench.ours("verify-file", "hello.wasm", "--bundle", "theirs.json", "--key", "ours.pub", code=6)
+
+
 def test_cosign_verifies_what_we_sign_without_a_key(bench: Bench) -> None:
     """Fulcio and Rekor are the tests' own; what cosign reads is what the library `sigstore` made of their answers."""
     from tests.support.sigstore_instance import GITHUB_ISSUER

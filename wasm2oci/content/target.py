@@ -215,6 +215,15 @@ class ReferrerLister(Protocol):
 
 
 @runtime_checkable
+class ReferrerReader(Protocol):
+    """A target that lists a referrer sooner when it may look beforehand."""
+
+    def read_ahead(self, subject: "Descriptor") -> None:
+        """Look up what listing a referrer of this manifest takes; it is about to be pushed."""
+        ...
+
+
+@runtime_checkable
 class BlobFinder(Protocol):
     """A place that says how large a blob is whose digest alone is known."""
 

@@ -7,10 +7,11 @@ is read, a layer is added, written, and read again to see that no other client w
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.pool import run_jobs
-from wasm2oci.content.target import UnlistedReferrerError
+from wasm2oci.content.target import ReferrerReader, UnlistedReferrerError
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import RegistryError
 from wasm2oci.oci import media_type as mt
@@ -102,10 +103,17 @@ def attach(target: Target, subject: Descriptor, new: BundleToAttach | None, laye
 def _attach_bundle(target: Target, subject: Descriptor, new: BundleToAttach) -> Descriptor:
     raw = bundle.referrer_manifest(new.raw, subject, new.predicate_type, new.created)
     blobs = ((Descriptor.of(bundle.MEDIA_TYPE, new.raw), new.raw), (EMPTY_JSON, b"{}"))
-    run_jobs([lambda one=one: target.push(one[0], BytesContent(one[1])) for one in blobs], _WORKERS)  # type: ignore[misc]
+    jobs: list[Callable[[], None]] = [partial(_push_blob, target, *one) for one in blobs]
+    if isinstance(target, ReferrerReader):
+        jobs.append(partial(target.read_ahead, subject))
+    run_jobs(jobs, _WORKERS)
     manifest = Descriptor.of(mt.OCI_MANIFEST, raw)
     target.push(manifest, BytesContent(raw))
     return manifest
+
+
+def _push_blob(target: Target, descriptor: Descriptor, raw: bytes) -> None:
+    target.push(descriptor, BytesContent(raw))
 
 
 def _attach_layer(target: Target, tag: str, new: LayerToAttach) -> None:

@@ -19,7 +19,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.target import UnlistedReferrerError
-from wasm2oci.errors import InvalidInputError, NotFoundError, RegistryError
+from wasm2oci.errors import InvalidInputError, NotFoundError, RegistryError, Wasm2OciError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
@@ -64,6 +64,7 @@ class Referrers:
         self._exchange = exchange
         self._has_api: bool | None = None
         self._writing = Lock()
+        self._ahead: dict[Digest, RemoteManifest | None] = {}
 
     def listed(self, subject: Digest, artifact_type: str | None) -> list[Descriptor]:
         """Descriptors of the manifests whose subject this is.
@@ -77,6 +78,15 @@ class Referrers:
                 return found
         index = self._read_fallback(self._exchange, subject)
         return of_type(index.document.children if index is not None else (), artifact_type)
+
+    def read_ahead(self, subject: Digest) -> None:
+        """Read the fallback tag while other things are sent, for a referrer that is about to be pushed.
+
+        Where the registry has the API, and says so too late, that request is one too many.
+        """
+        if self._has_api is not True:
+            with contextlib.suppress(Wasm2OciError):  # then it is read again when it is needed, and the error counts
+                self._ahead[subject] = self._read_fallback(self._exchange.for_writing(), subject, changing=True)
 
     def added(self, subject: Digest, referrer: Descriptor, *, handled: bool) -> None:
         """See to it that a manifest that was just pushed is listed.
@@ -173,7 +183,8 @@ class Referrers:
         kept = False
         with self._writing:
             for tried in range(_TRIES + 1):
-                found = self._read_fallback(exchange, subject, changing=True)
+                ahead = not tried and subject in self._ahead
+                found = self._ahead.pop(subject) if ahead else self._read_fallback(exchange, subject, changing=True)
                 kept = kept or found is not None
                 raw = change(found.document.raw if found is not None else None)
                 if raw is None:

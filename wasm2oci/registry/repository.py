@@ -221,6 +221,10 @@ class Repository:
             if isinstance(tag, str) and _is_tag(tag):  # what is not a tag can neither be shown nor pulled
                 yield tag
 
+    def read_ahead(self, subject: Descriptor) -> None:
+        """See `ReferrerReader`."""
+        self._referrers.read_ahead(subject.digest)
+
     def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> "Iterable[Descriptor]":
         """Descriptors of the manifests whose subject this is, by the API or the fallback tag."""
         return self._referrers.listed(subject.digest, artifact_type)

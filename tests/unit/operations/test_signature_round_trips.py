@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.registry.test_round_trips import KINDS, Line, artifact, kind, line
+from tests.support.network import Answer, Network
+from tests.unit.registry.test_round_trips import KINDS, REGISTRY, TOKENS, Line, artifact, kind, line, registry, tokens
 from wasm2oci.content.copy import copy
 from wasm2oci.content.target import open_manifest
 from wasm2oci.oci.reference import Reference
@@ -24,6 +25,7 @@ from wasm2oci.signing.requirement import KeyRequirement
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.network import Handler, Sent
     from wasm2oci.packager.artifact import Artifact
 
 __all__ = ["artifact", "kind", "line"]
@@ -69,6 +71,30 @@ def test_signing_adds_at_most_two_exchanges_to_a_push(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         plain = Line(kind, patch).push(artifact)
+    signed = signed_push(line, artifact, environment, form)
+    assert signed <= plain + 2, line.clock.ticks
+
+
+def without_referrers(handler: Handler) -> Handler:
+    """A registry that knows no referrers: they are listed under the fallback tag."""
+
+    def answer(sent: Sent) -> Answer:
+        if "/referrers/" in sent.path:
+            return Answer(404)
+        found = handler(sent)
+        assert isinstance(found, Answer)
+        return found.changed("oci-subject")
+
+    return answer
+
+
+@pytest.mark.parametrize("form", list(SignatureFormat))
+def test_signing_adds_at_most_two_exchanges_where_the_fallback_tag_is_written(
+    line: Line, kind: str, artifact: Artifact, environment: Environment, form: SignatureFormat
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        plain = Line(kind, patch).push(artifact)
+    line.network = Network({REGISTRY: without_referrers(registry(kind)), TOKENS: tokens})
     signed = signed_push(line, artifact, environment, form)
     assert signed <= plain + 2, line.clock.ticks
 
