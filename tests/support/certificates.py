@@ -37,12 +37,12 @@ class Authority:
         """The authority's own certificate."""
         return self.issued.certificate_file
 
-    def issue(self, name: str, *, client: bool = False, rsa_key: bool = False, host: str = "localhost") -> Issued:
-        """A certificate for this machine's loopback addresses and a host's name, or for a client of this name."""
+    def issue(self, name: str, *hosts: str, client: bool = False, rsa_key: bool = False) -> Issued:
+        """A certificate for loopback and these hosts (names or addresses), or for a client of this name."""
         key: Key = rsa.generate_private_key(65537, 2048) if rsa_key else ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         alternatives = x509.SubjectAlternativeName(
-            [x509.DNSName(host), x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]
+            [_alternative(host) for host in dict.fromkeys((*hosts, "localhost", "127.0.0.1"))]
         )
         builder = _builder(name, self.issued.certificate.subject, key)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -57,6 +57,13 @@ def make_authority(folder: Path, name: str = "wasm2oci test authority") -> Autho
     builder = _builder(name, subject, key)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     return Authority(folder, _write(folder, "authority", builder.sign(key, hashes.SHA256()), key))
+
+
+def _alternative(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _builder(name: str, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:

@@ -176,7 +176,7 @@ class Network:
         return [sent for sent in self.sent if sent.origin == origin]
 
 
-def core(handle: Callable[[served.Request], served.Response]) -> Handler:
+def core(handle: Callable[[served.Request], served.Response]) -> Callable[[Sent], Answer]:
     """An answer by a registry's core."""
 
     def answer(sent: Sent) -> Answer:
@@ -195,7 +195,7 @@ def core(handle: Callable[[served.Request], served.Response]) -> Handler:
     return answer
 
 
-def fresh_core() -> Handler:
+def fresh_core() -> Callable[[Sent], Answer]:
     """An answer by a core of its own, empty."""
     return core(Registry(MemoryStorage()).handle)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.graph import explore
 from wasm2oci.content.target import ReferrerLister, open_manifest
-from wasm2oci.errors import AccessError, NotFoundError, RegistryError, UnsupportedError
+from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, RegistryError, UnsupportedError
 from wasm2oci.operations.listed_once import listed_once
 from wasm2oci.operations.names import pinned
 from wasm2oci.operations.signature_state import summarize_signatures
@@ -75,7 +75,11 @@ def tree(source: Location, trust: TrustOptions, environment: Environment) -> Tre
         try:
             signatures = summarize_signatures(listed, source, root, environment, trust)
             others = _referrers(listed, root)
-        except (AccessError, RegistryError) as error:  # harbor#18305, cosign#2973: the artifact is shown all the same
+        except (
+            AccessError,
+            InvalidInputError,
+            RegistryError,
+        ) as error:  # harbor#18305, cosign#2973: the artifact is shown all the same
             if trust.asks:
                 raise
             environment.warn(f"what is signed about it and what refers to it cannot be listed: {error.message}")

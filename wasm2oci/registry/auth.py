@@ -36,13 +36,12 @@ from wasm2oci.registry.flavours import IDENTITY_USERS
 from wasm2oci.registry.messages import BodyTooLargeError, Request, Response, request_for
 from wasm2oci.registry.problems import error_for, parse_problems
 from wasm2oci.registry.scope import Scope, covers, merge, parse_scopes
-from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, with_query
+from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, join_own, with_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
 __all__ = ["TokenAuth", "TokenServerError"]
-
 
 _LIFE_UNSAID: Final = 60.0
 _EARLY: Final = 10.0
@@ -130,7 +129,7 @@ class TokenAuth:
         if self.known:
             return False
         try:
-            check_step(self.origin, Origin.of(challenge.get("realm")), "token server", self._addresses)
+            self._realm(challenge)
         except UntrustedUrlError:
             return False
         with self._guard:
@@ -304,13 +303,7 @@ class TokenAuth:
     def _fetch(
         self, challenge: Challenge, scopes: tuple[Scope, ...], credential: Credential
     ) -> "Generator[Request, Response, _Token]":
-        realm = challenge.get("realm")
-        if "://" not in realm:
-            raise UntrustedUrlError(
-                f"{self._host} names a token server without its address: {one_line(realm, 60)!r}",
-                hint="the realm of its challenge has to be a whole URL; ask who runs the registry",
-            )
-        check_step(self.origin, Origin.of(realm), "token server", self._addresses)
+        realm = self._realm(challenge)
         service = challenge.get("service")
         refresh = self._refresh_token(credential)
         started = self._clock()
@@ -322,6 +315,17 @@ class TokenAuth:
         else:
             answer = yield self._by_get(realm, service, scopes, credential)
         return self._read_token(answer, scopes, started)
+
+    def _realm(self, challenge: Challenge) -> str:
+        """The address of the token server that a challenge names, checked."""
+        realm = challenge.get("realm")
+        if "://" not in realm:
+            message = f"{self._host} names a token server without its address: {one_line(realm, 60)!r}"
+            hint = "the realm of its challenge has to be a whole URL; ask who runs the registry"
+            raise UntrustedUrlError(message, hint=hint)
+        realm = join_own(str(self.origin), realm)
+        check_step(self.origin, Origin.of(realm), "token server", self._addresses)
+        return realm
 
     def _refresh_token(self, credential: Credential) -> str | None:
         if isinstance(credential, IdentityToken):
@@ -350,9 +354,8 @@ class TokenAuth:
 
     def _read_token(self, answer: Response, scopes: tuple[Scope, ...], started: float) -> _Token:
         where = f"the token server {Origin.of(answer.request.url).authority}"
-        if answer.status != 200:
-            problems = parse_problems(answer.read_truncated(ERROR_BODY_MAX))
-            status = answer.status
+        if not 200 <= answer.status < 300:
+            status, problems = answer.status, parse_problems(answer.read_truncated(ERROR_BODY_MAX))
             if status == 400 and (answer.request.method == "POST" or any(p.code in _REFUSALS for p in problems)):
                 status = 401  # OAuth2 says so to a bad grant; to a GET it means a question that is not understood
             if status not in {401, 403, 429}:  # its 404 says nothing about a repository

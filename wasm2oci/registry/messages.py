@@ -180,7 +180,10 @@ class Response:
                 if size > limit:
                     raise BodyTooLargeError(f"{what} is larger than {limit:,} bytes")
                 parts.append(part)
-            return b"".join(parts)
+            data = self._decoded(b"".join(parts), limit)
+            if data is None or len(data) > limit:
+                raise BodyTooLargeError(f"{what} is larger than {limit:,} bytes, or compressed in an unknown way")
+            return data
         finally:
             self.close()
 
@@ -198,7 +201,22 @@ class Response:
             pass  # a cut error body still says something
         finally:
             self.close()
-        return b"".join(parts)
+        return self._decoded(b"".join(parts), limit) or b""
+
+    def _decoded(self, data: bytes, limit: int) -> bytes | None:
+        """A body as it was before something between here and the server compressed it, though `identity` was asked for.
+
+        At most one byte more than `limit`; None: it is not what its `Content-Encoding` says.
+        """
+        encoding = (self.headers.get("content-encoding") or "identity").strip().lower()
+        if encoding in {"", "identity"} or not data:
+            return data
+        import zlib
+
+        try:
+            return zlib.decompressobj(31).decompress(data, limit + 1) if encoding in {"gzip", "x-gzip"} else None
+        except zlib.error:
+            return None
 
     def drain(self) -> None:
         """Read a short body to its end so that the connection can serve again, and let go."""

@@ -2,7 +2,7 @@
 
 `Link` beats everything else a client could work out for itself. It must stay on the registry's origin, must not lead
 to a page that was read already, and there is a bound on pages: a registry could otherwise send us anywhere, or never
-end.
+end. A registry behind a proxy may not know its scheme and port and leave them out (harbor#23050): then they are kept.
 
 Spec: distribution-spec, Listing Tags (end-8) and Listing Referrers (end-12); RFC 8288 section 3.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.base.budget import Budget
 from wasm2oci.errors import RegistryError
 from wasm2oci.oci.wire import LISTING_BYTES_MAX, LISTING_ENTRIES_MAX, LISTING_SECONDS_MAX, PAGES_MAX
-from wasm2oci.registry.urls import Origin, UntrustedUrlError, join_own
+from wasm2oci.registry.urls import Origin, UntrustedUrlError, at_origin, join_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -137,6 +137,8 @@ class Pages:
         if target is None:
             return None
         following = join_own(url, target)
+        if Origin.of(following).authority == self._origin.host:  # without a port
+            following = at_origin(following, self._origin)
         if Origin.of(following) != self._origin:
             raise UntrustedUrlError(f"{self._origin.authority} continues its listing at another address")
         if following in self._seen:

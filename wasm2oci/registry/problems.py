@@ -38,6 +38,7 @@ __all__ = [
     "ManifestChildMissingError",
     "ManifestUnknownError",
     "NameUnknownError",
+    "NamedAddressError",
     "NotSupportedError",
     "Problem",
     "RedirectRefusedError",
@@ -114,6 +115,10 @@ class ExchangeError(RegistryError):
 
 class ConnectionFailedError(ExchangeError):
     """No connection could be made."""
+
+
+class NamedAddressError(ConnectionFailedError):
+    """An address that the registry named (of a token server, a storage, an upload) cannot be reached."""
 
 
 class ConnectionLostError(ExchangeError):

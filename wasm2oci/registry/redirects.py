@@ -4,7 +4,8 @@
 * Leaving the origin (scheme, host or port) leaves every header behind that is not in `CARRIED`: authorization, custom
   headers, everything. It never comes back, not even when a later redirect returns to the origin.
 * A request whose body is a secret (`Request.secret`) never leaves its origin: the body cannot be left behind.
-* No step down to plain http, no step inwards (`urls.check_step`).
+* No step down to plain http, no step inwards (`urls.check_step`); to plain http on the same host means the same origin
+  (`urls.join_own`).
 
 Spec: distribution-spec [main], redirects; RFC 9110 section 15.4.
 """
@@ -12,7 +13,7 @@ Spec: distribution-spec [main], redirects; RFC 9110 section 15.4.
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.registry.problems import RedirectRefusedError
-from wasm2oci.registry.urls import Origin, check_step, join
+from wasm2oci.registry.urls import Origin, check_step, join_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +50,7 @@ def redirected(
     here = Origin.of(request.url)
     if request.method not in {"GET", "HEAD"} and response.status not in {307, 308}:
         raise RedirectRefusedError(f"{here.authority} redirects a {request.method} with {response.status}")
-    url = join(request.url, location)
+    url = join_own(request.url, location)
     there = Origin.of(url)
     check_step(here, there, "redirect", addresses)
     if request.secret and there != here:

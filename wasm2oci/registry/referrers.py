@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FallbackTagError", "NoFallbackTagError", "Referrers"]
 
-_NO_API: Final = frozenset({400, 404, 405, 406, 501, 301, 302, 303, 307, 308})
+_NO_API: Final = frozenset({400, 404, 405, 406, 410, 501, 301, 302, 303, 307, 308})
 _ZERO: Final = Digest("sha256", "0" * 64)
 _TRIES: Final = 3
 _PAUSE: Final = 0.5
@@ -141,7 +141,7 @@ class Referrers:
                 return None
             if response.status != 200:
                 raise exchange.refusal(response, body, join_name(exchange, subject))
-            page = _read_page(response, body)
+            page = _read_page(exchange.session.host, response, body)
             if page is None:
                 self._has_api = False
                 return None
@@ -203,8 +203,12 @@ class Referrers:
         raise FallbackTagError(message, hint="try again")
 
 
-def _read_page(response: "Response", body: bytes) -> list[Descriptor] | None:
-    """The entries of a page, or None when this is not a page of referrers."""
+def _read_page(host: str, response: "Response", body: bytes) -> list[Descriptor] | None:
+    """The entries of a page, or None when this is not a page of referrers.
+
+    Raises:
+        InvalidInputError: it says that it is one, and is malformed.
+    """
     content_type = mt.essence(response.headers.get("content-type") or "")
     try:
         value = load_object(body, "page of referrers")
@@ -214,7 +218,7 @@ def _read_page(response: "Response", body: bytes) -> list[Descriptor] | None:
         if not isinstance(entries, list):
             return None
         return [Descriptor.from_json(entry, f"referrer {number}") for number, entry in enumerate(entries)]
-    except InvalidInputError:
+    except InvalidInputError as error:
         if content_type == mt.OCI_INDEX:
-            raise
+            raise type(error)(f"{host}: {error.message}") from error
         return None

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.target import ChildMissingError
 from wasm2oci.content.verify import BytesContent, CheckedBytes, VerifiedContent, read_all, verified
-from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, Wasm2OciError
+from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, RegistryError, Wasm2OciError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.endpoints import (
     DELETE_BLOB,
     DELETE_MANIFEST,
     GET_BLOB,
-    GET_MANIFEST,
     HEAD_BLOB,
     LIST_TAGS,
     MOUNT_BLOB,
@@ -39,6 +38,7 @@ from wasm2oci.registry.manifests import (
 )
 from wasm2oci.registry.problems import (
     DeniedError,
+    ManifestChildMissingError,
     ManifestUnknownError,
     NotSupportedError,
     ResponseError,
@@ -151,18 +151,18 @@ class Repository:
         """
         if descriptor.is_manifest:
             response, _ = head_manifest(self._exchange, descriptor.digest)
-            if response.status not in {200, 401, 403, 404, 410, 429}:
+            if response.status not in {200, 404, 410, 429}:
                 return self._gives(descriptor)
+            body = b""
         else:
-            response = self._exchange.send(HEAD_BLOB, descriptor.digest)
-            response.drain()
+            response, body = self._look_for_blob(descriptor.digest)
             if response.status in {400, 401, 403, 405} and Origin.of(response.url) != self.session.origin:
                 return True  # sent on to a storage that answers GET only: so the registry has it
         if response.status == 200:
             return response.length is None or response.length == descriptor.size
         if response.status in {404, 410} or response.status in {400, 405} or response.status >= 500:
             return False  # where asking fails, sending shows what is wrong, if anything is
-        raise self._explained(response, descriptor)
+        raise self._refusal(response, body, descriptor)
 
     def fetch(self, descriptor: Descriptor) -> VerifiedContent | CheckedBytes:
         """The content of this descriptor; a broken download goes on where it broke.
@@ -190,14 +190,13 @@ class Repository:
             NotFoundError: it is not here.
             UnsupportedError: the registry does not tell.
         """
-        response = self._exchange.send(HEAD_BLOB, digest)
-        response.drain()
+        response, body = self._look_for_blob(digest)
         found = Descriptor(mt.OCTET_STREAM, digest, response.length or 0)
         if response.status == 200:
             if response.length is None:
                 raise NotSupportedError(f"{self} does not tell the size of {digest}")
             return found
-        raise self._explained(response, found)
+        raise self._refusal(response, body, found)
 
     def tags(self) -> "Iterator[str]":
         """Every tag, page by page, in the order of the registry.
@@ -312,9 +311,10 @@ class Repository:
             return False
         query = [("mount", str(descriptor.digest)), ("from", name)]
         also = [Scope.repository(name, "pull")]
+        request = self._exchange.request(MOUNT_BLOB, query=query, headers={"Content-Length": "0"})
         try:
-            response = self._exchange.send(MOUNT_BLOB, query=query, headers={"Content-Length": "0"}, also=also)
-        except AccessError:  # no token for both at once
+            response = self._exchange.forward(MOUNT_BLOB, request._replace(repeatable=False), also=also)
+        except (AccessError, RegistryError):  # no token for both at once, for example
             return False
         response.drain()
         location = response.headers.get("location")
@@ -442,9 +442,12 @@ class Repository:
             except ChildMissingError:
                 self._keeps_unasked = False  # it may have accepted a blob and thrown it away
                 raise
-            except _TAG_REFUSALS:
+            except _TAG_REFUSALS as error:
                 if reference == tag and self._is_tagged(descriptor, tag):
                     return  # a tag that may not be moved, and that was not to be (buildkit#3776, kots#5940)
+                subject = document.subject if isinstance(error, ResponseError) else None
+                if subject is not None and self._lacks(subject):  # buildkit#7007, in whatever words
+                    raise ManifestChildMissingError(error.message, hint=error.hint) from error
                 raise
             if document.subject is not None and reference == references[-1]:
                 referrer = document.as_referrer(descriptor.digest.algorithm)
@@ -464,6 +467,12 @@ class Repository:
         except Wasm2OciError:
             return False
 
+    def _lacks(self, descriptor: Descriptor) -> bool:
+        try:
+            return not self.exists(descriptor)
+        except Wasm2OciError:
+            return False
+
     def _remove(self, row: Endpoint, reference: "Name") -> None:
         from wasm2oci.registry.removal import remove
 
@@ -471,13 +480,22 @@ class Repository:
         with self._guard:
             self._read = None
 
-    def _explained(self, response: "Response", descriptor: Descriptor) -> Exception:
-        # A HEAD's refusal has no body; the GET's has.
-        body = b""
-        if response.status in {401, 403}:
-            again = self._exchange.send(GET_MANIFEST if descriptor.is_manifest else GET_BLOB, descriptor.digest)
-            body = again.read_truncated(ERROR_BODY_MAX) if again.status >= 400 else b""
-            again.close()
+    def _look_for_blob(self, digest: "Digest") -> "tuple[Response, bytes]":
+        """What the registry says about a blob, and the body of an error.
+
+        A HEAD that is refused is asked again as GET: the answer to HEAD does not say why, and some firewalls let no
+        HEAD through.
+        """
+        response = self._exchange.send(HEAD_BLOB, digest)
+        response.drain()
+        if response.status not in {401, 403} or Origin.of(response.url) != self.session.origin:
+            return response, b""
+        response = self._exchange.send(GET_BLOB, digest)
+        body = response.read_truncated(ERROR_BODY_MAX) if response.status >= 400 else b""
+        response.close()
+        return response, body
+
+    def _refusal(self, response: "Response", body: bytes, descriptor: Descriptor) -> Exception:
         kind = "manifest" if descriptor.is_manifest else "blob"
         return self._exchange.refusal(response, body, join_name(self, descriptor.digest), kind=kind)
 

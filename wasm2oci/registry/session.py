@@ -18,6 +18,7 @@ from wasm2oci.registry.messages import request_for
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
     ExchangeError,
+    NamedAddressError,
     RedirectRefusedError,
     TimedOutError,
     TlsError,
@@ -350,7 +351,7 @@ class Session:
             except ExchangeError as error:
                 there = Origin.of(request.url)
                 if isinstance(error, TlsError) or not self._may_repeat(request, error, there):
-                    if there != self.origin and isinstance(error, ConnectionFailedError | TimedOutError):
+                    if there != self.origin and isinstance(error, ConnectionFailedError | TimedOutError | TlsError):
                         raise self._misled(error, there) from error
                     raise
                 self.wait(tried, error)
@@ -386,11 +387,16 @@ class Session:
 
     def _misled(self, error: ExchangeError, there: Origin) -> ExchangeError:
         """The error for an address that the registry named: it is not the user who wrote it."""
-        return type(error)(
-            f"{self.host} sends its clients to {there}, which cannot be reached: {error.message}",
-            hint="that address comes from the registry (its external URL, its token server or its storage); ask who"
-            " runs it, or whether this network reaches it",
+        message = f"{self.host} sends its clients to {there}, which cannot be reached: {error.message}"
+        hint = (
+            "that address comes from the registry (its external URL, its token server or its storage); ask who"
+            " runs it, or whether this network reaches it"
         )
+        if isinstance(error, TlsError):
+            untrusted = error.spoken and error.hint is None  # which the user can mend
+            remedy = error.remedy if untrusted else None
+            return TlsError(message, hint=None if untrusted else hint, remedy=remedy, spoken=error.spoken)
+        return NamedAddressError(message, hint=hint)
 
     def _collect_warnings(self, response: "Response") -> None:
         if Origin.of(response.url) != self.origin:

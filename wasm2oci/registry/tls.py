@@ -6,6 +6,7 @@ every file, and so does this client (ggcr#1246).
 """
 
 import os
+import re
 import ssl
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["CertificateFileError", "TlsSettings", "UnreadableCertificateError", "build_context"]
 
 
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----")
 _AUTHORITIES_MAX: Final = 1024 * 1024
 """Bytes of a file of authorities in a folder; the usual bundle of all public ones has a quarter of that."""
 
@@ -94,9 +96,11 @@ def _load_folders(context: ssl.SSLContext, folders: str) -> None:
     for folder in filter(None, folders.split(os.pathsep)):
         with suppress(OSError):  # as where the system looks: what is not there holds nothing
             for path in sorted(Path(folder).iterdir()):
-                with suppress(OSError, ssl.SSLError):  # a file that holds no certificate
+                with suppress(OSError):
                     if path.is_file() and path.stat().st_size <= _AUTHORITIES_MAX:
-                        context.load_verify_locations(path)
+                        for certificate in _CERTIFICATE.findall(path.read_bytes().decode("latin-1")):
+                            with suppress(ssl.SSLError, ValueError):  # one that is broken hides no other
+                                context.load_verify_locations(cadata=certificate)
 
 
 def _system_has_authorities() -> bool:

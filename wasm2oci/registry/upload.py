@@ -10,6 +10,7 @@
       413, 416                       -> CHUNKS in this session, smaller
       404                            -> OPEN, the session is gone; the second time, go on in CHUNKS
       408, 425, 429, 5xx, broken     -> wait, PROBE
+      no connection to that address  -> the end
     PROBE   HEAD blob                -> done, if the bytes arrived after all
             GET location             -> CHUNKS from where the registry is, if it kept something
                                      -> else drop the session and OPEN; the second time, go on in CHUNKS
@@ -43,7 +44,7 @@ from wasm2oci.oci.endpoints import (
 from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.flavours import find_flavour
 from wasm2oci.registry.messages import Request, Response, request_for
-from wasm2oci.registry.problems import ExchangeError, ResponseError, parse_problems
+from wasm2oci.registry.problems import ExchangeError, NamedAddressError, ResponseError, TlsError, parse_problems
 from wasm2oci.registry.retry import RetryPolicy, is_retried, retry_after
 from wasm2oci.registry.urls import join_own
 
@@ -243,6 +244,8 @@ class BlobUpload:
         if isinstance(reply, Response):
             reply = _settled(reply)
         self._last = reply
+        if isinstance(reply, NamedAddressError | TlsError):
+            return self._give_up()  # the session has tried it often enough
         if not isinstance(reply, Response) or is_retried(reply.status):
             asked = None
             if isinstance(reply, Response):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Origin",
     "UntrustedUrlError",
+    "at_origin",
     "check_step",
     "is_literal",
     "join",
@@ -189,17 +190,22 @@ def join(base: str, location: str) -> str:
 
 
 def join_own(base: str, location: str) -> str:
-    """The absolute URL by which a registry names a place of its own, for an upload or the next page; see `join`.
+    """The absolute URL of any address that came with an answer from `base`; see `join`.
 
     A registry behind a proxy that ends TLS, and that does not know it (X-Forwarded-Proto), names itself with http. Then
     the origin that was asked is kept, as skopeo does, and only path and query are taken.
     """
     url = join(base, location)
-    here, there = Origin.of(base), Origin.of(url)
-    if here.scheme == "https" and there.scheme == "http" and there.host == here.host:
-        parts = urlsplit(url)
-        return f"{here}{parts.path}{f'?{parts.query}' if parts.query else ''}"
-    return url
+    here = Origin.of(base)
+    return at_origin(url, here) if here.scheme == "https" and Origin.of(url).scheme == "http" else url
+
+
+def at_origin(url: str, origin: Origin) -> str:
+    """The URL at this origin, if it has its host; only scheme and port change."""
+    if Origin.of(url).host != origin.host:
+        return url
+    parts = urlsplit(url)
+    return f"{origin}{parts.path}{f'?{parts.query}' if parts.query else ''}"
 
 
 def with_query(url: str, parameters: "Sequence[tuple[str, str]]") -> str:

@@ -214,7 +214,7 @@ def test_cve_2025_24882_a_header_that_lies_about_the_tag() -> None:
     "realm",
     [
         "http://evil.example/token",
-        "http://registry.example/token",
+        "http://tokens.example/token",
         "https://169.254.169.254/latest/meta-data",
         "https://127.0.0.1/token",
         "https://localhost/token",
@@ -451,9 +451,12 @@ def test_zot_cve_2024_39897_a_mount_is_not_a_way_around_permissions() -> None:
 
 
 def test_requests_cve_2018_18074_auth_on_a_redirect_down() -> None:
-    """From https to http is not followed at all. Defence: `check_step`."""
-    network = with_token(lambda _: Answer(302, {"Location": "http://registry.example/x"}))
+    """From https to http is not followed: the same host is asked by https still. Defence: `check_step`, `join_own`."""
+    network = with_token(lambda _: Answer(302, {"Location": "http://other.example/x"}))
     with pytest.raises(UntrustedUrlError):
+        list(network.repository("registry.example/a", credential=SECRET).fetch(BLOB))
+    network.hosts = with_token(lambda _: Answer(302, {"Location": "http://registry.example/x"})).hosts
+    with pytest.raises(RedirectRefusedError):
         list(network.repository("registry.example/a", credential=SECRET).fetch(BLOB))
     assert {sent.origin for sent in network.sent} == {HOME}
 

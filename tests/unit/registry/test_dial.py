@@ -125,7 +125,7 @@ class TestTls:
 
     def test_a_connection_for_one_name_is_not_used_for_another(self, tmp_path: Path) -> None:
         authority = make_authority(tmp_path)
-        issued = authority.issue("server", host="storage.example")
+        issued = authority.issue("server", "storage.example")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(issued.certificate_file, issued.key_file)
         with registry_server(tls=context) as registry:

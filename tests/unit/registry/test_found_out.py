@@ -110,7 +110,7 @@ class TestTokens:
         world.process().resolve("v1")
         assert world.asked()[0] == f"HEAD {HOME}"
 
-    @pytest.mark.parametrize("realm", ["http://registry.example/t", "https://127.0.0.1/t", "https://169.254.169.254/"])
+    @pytest.mark.parametrize("realm", ["http://tokens.example/t", "https://127.0.0.1/t", "https://169.254.169.254/"])
     def test_a_realm_that_no_registry_may_name_is_not_asked(self, tmp_path: Path, realm: str) -> None:
         world = World(tmp_path)
         world.push()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from wasm2oci.operations.push import PushRequest, push
 from wasm2oci.operations.tags_of import tags_of
 from wasm2oci.operations.tree import tree
 from wasm2oci.operations.trust import TrustOptions
+from wasm2oci.registry.credentials import Basic
 from wasm2oci.registry.problems import ConnectionFailedError, Problem, error_for
 from wasm2oci.registry.referrers import FallbackTagError
 from wasm2oci.registry.urls import UntrustedUrlError
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from tests.support.network import Handler
 
 HOME = "https://registry.example"
+ALICE = Basic("alice", "secret")
 DATA = b"some wasm"
 BLOB = Descriptor("application/wasm", Digest.of(DATA), len(DATA))
 
@@ -109,6 +112,58 @@ class TestTagsThatAreReadAsDigests:
         assert fallback_tag(root.digest) not in list(repository.tags())
 
 
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_head_that_is_refused_where_get_is_not_is_asked_again(status: int, *, there: bool) -> None:
+    """A firewall that lets no HEAD through: the answer to GET is the registry's."""
+    inner = fresh_core()
+    network = Network({HOME: lambda sent: Answer(status) if sent.method == "HEAD" else handled(inner, sent)})
+    repository, stash = network.repository("registry.example/a", writes=True), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+    if there:
+        copy(stash.target, root, repository, "v1")
+        assert repository.find_blob(BLOB.digest).size == len(DATA)
+    assert repository.exists(BLOB) is there
+    assert repository.exists(root) is there
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "X-GZIP"])
+def test_what_is_compressed_on_the_way_is_read(encoding: str) -> None:
+    """A proxy that compresses what `Accept-Encoding: identity` was sent for: manifests, tags and tokens, bounded."""
+    inner = fresh_core()
+
+    def answer(sent: Sent) -> Answer:
+        if sent.path == "/token":
+            plain = token_answer()
+        elif "authorization" not in sent.headers:
+            return Answer(401, {"WWW-Authenticate": f'Bearer realm="{HOME}/token"'})
+        else:
+            plain = handled(inner, sent)
+        if sent.method != "GET" or "/blobs/" in sent.path:
+            return plain
+        assert isinstance(plain.body, bytes)
+        zipped = gzip.compress(plain.body)
+        return Answer(plain.status, (*plain.changed("content-length").pairs(), ("Content-Encoding", encoding)), zipped)
+
+    network, stash = Network({HOME: answer}), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+    copy(stash.target, root, network.repository("registry.example/a", writes=True), "v1")
+    repository = network.repository("registry.example/a")
+    assert repository.fetch_manifest("v1")[0] == root
+    assert list(repository.tags()) == ["v1"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [("gzip", gzip.compress(bytes(1 << 25))), ("gzip", b"not gzip"), ("br", b"{}")],
+    ids=["bomb", "not gzip", "another"],
+)
+def test_what_is_compressed_is_bounded_and_checked(encoding: str, body: bytes) -> None:
+    network = Network({HOME: lambda _: Answer(200, {"Content-Encoding": encoding}, body)})
+    with pytest.raises((RegistryError, InvalidInputError), match="larger than"):
+        list(network.repository("registry.example/a").tags())
+
+
 @pytest.mark.parametrize("status", [400, 403, 409, 412])
 def test_a_tag_that_may_not_be_moved_and_is_not_is_pushed(status: int) -> None:
     """containers-roadmap#2380, buildkit#3776, kots#5940: ECR 400, Artifactory 403, ACR 409, Harbor 412."""
@@ -141,6 +196,49 @@ class TestBehindAProxyThatEndsTls:
         network.repository("registry.example/a", writes=True).push(BLOB, BytesContent(DATA))
         assert {sent.origin for sent in network.sent} == {HOME}
 
+    def test_a_redirect_to_plain_http_stays_on_the_origin_that_was_asked(self) -> None:
+        inner = fresh_core()
+
+        def answer(sent: Sent) -> Answer:
+            if "moved" not in sent.query:
+                location = f"{sent.url}{'&' if '?' in sent.url else '?'}moved=1"
+                return Answer(307, {"Location": location.replace("https:", "http:")})
+            return handled(inner, sent)
+
+        network = Network({HOME: answer})
+        network.repository("registry.example/a", writes=True).push(BLOB, BytesContent(DATA))
+        assert b"".join(network.repository("registry.example/a").fetch(BLOB)) == DATA
+        assert {sent.origin for sent in network.sent} == {HOME}
+
+    def test_a_realm_of_plain_http_stays_on_the_origin_that_was_asked(self) -> None:
+        inner = fresh_core()
+
+        def answer(sent: Sent) -> Answer:
+            if sent.path == "/service/token":
+                return token_answer()
+            if "authorization" not in sent.headers:
+                return Answer(
+                    401, {"WWW-Authenticate": 'Bearer realm="http://registry.example/service/token",service="h"'}
+                )
+            return handled(inner, sent)
+
+        network = Network({HOME: answer})
+        network.repository("registry.example/a", writes=True, credential=ALICE).push(BLOB, BytesContent(DATA))
+        assert {sent.origin for sent in network.sent} == {HOME}
+
+    def test_a_link_without_the_port_stays_on_the_origin_that_was_asked(self) -> None:
+        """harbor#23050, skopeo#2055: an external URL without its port."""
+
+        def answer(sent: Sent) -> Answer:
+            if "last" in sent.query:
+                return Answer(200, {}, b'{"tags":["b"]}')
+            return Answer(
+                200, {"Link": '<https://registry.example/v2/a/tags/list?last=a>; rel="next"'}, b'{"tags":["a"]}'
+            )
+
+        network = Network({f"{HOME}:8443": answer})
+        assert list(network.repository("registry.example:8443/a").tags()) == ["a", "b"]
+
     def test_another_host_without_tls_is_refused_with_the_cause(self) -> None:
         network = Network({HOME: lambda _: Answer(202, {"Location": "http://upload.example/x"})})
         with pytest.raises(UntrustedUrlError) as caught:
@@ -161,6 +259,14 @@ def test_an_address_that_the_registry_named_is_named_with_it(answer: Answer, wha
     with pytest.raises(ConnectionFailedError, match=f"registry.example sends its clients to https://{what}") as caught:
         b"".join(network.repository("registry.example/a").fetch(BLOB))
     assert "spelling" not in (caught.value.hint or "")
+    assert network.slept == []
+
+
+def test_an_upload_to_an_address_that_cannot_be_reached_ends_at_once() -> None:
+    """skopeo#2055: a Location without the registry's port."""
+    network = Network({f"{HOME}:8443": lambda _: Answer(202, {"Location": f"{HOME}/up"})})
+    with pytest.raises(ConnectionFailedError, match=f"registry.example:8443 sends its clients to {HOME}, which"):
+        network.repository("registry.example:8443/a", writes=True).push(BLOB, BytesContent(DATA))
     assert network.slept == []
 
 
@@ -274,6 +380,11 @@ class TestReferrersBeforeTheirSubject:
         Answer(404, {}, b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}'),
         Answer(404, {}, b""),
         Answer(422, {}, b'{"errors":[{"code":"MANIFEST_INVALID","message":"subject manifest not found"}]}'),
+        Answer(
+            400, {}, b'{"errors":[{"code":"MANIFEST_INVALID","message":"invalid","detail":{"Subject":"sha256:1"}}]}'
+        ),
+        Answer(400, {}, b'{"errors":[{"code":"MANIFEST_REFERENCE_UNKNOWN","message":"references unknown manifest"}]}'),
+        Answer(409, {}, b"Conflict"),
     )
 
     @pytest.mark.parametrize("refusal", REFUSALS)

@@ -69,7 +69,7 @@ KINDS: dict[str, tuple[Callable[[Handler], Handler], ...]] = {
 
 
 def registry(kind: str) -> Handler:
-    handler = fresh_core()
+    handler: Handler = fresh_core()
     for wrap in KINDS[kind]:
         handler = wrap(handler)
     return handler

@@ -295,7 +295,7 @@ class TestNamesThatARegistryNames:
             assert f"host: auth.example:{host.rpartition(':')[2]}\r\n" in head.lower()
 
     def test_the_certificate_is_still_that_of_the_name(self, tmp_path: Path, authority: Authority) -> None:
-        issued = authority.issue("named", host="auth.example")
+        issued = authority.issue("named", "auth.example")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(issued.certificate_file, issued.key_file)
         names = {"registry.example": ["127.0.0.1"], "auth.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}
