@@ -107,3 +107,57 @@ def test_a_module_comes_from_a_mirror_while_its_registry_is_away(home: Path, aut
         assert "127.0.0.1:9/team/app is blocked" in blocked.stderr
         assert str(conf) in blocked.stderr
         assert blocked.returncode == 5
+
+
+def test_login_does_what_registries_conf_says(home: Path, authority: Authority) -> None:
+    """`login`, `whoami` and `repos` reach an insecure registry, and not a blocked one."""
+    conf = home / ".config/containers/registries.conf"
+    conf.parent.mkdir(parents=True)
+    with registry_server(tls=server_context(authority)) as registry:
+        commands = (
+            ["login", registry.address, "-u", "alice", "-p", "secret"],
+            ["whoami", registry.address],
+            ["whoami", f"{registry.address}/team"],
+            ["repos", registry.address],
+        )
+        for command in commands:
+            done = tool(home, *command, WASM2OCI_CERTS_D="off")
+            assert done.returncode == 7, done.stderr
+        conf.write_text(f'[[registry]]\nlocation = "{registry.address}"\ninsecure = true\n')
+        for command in commands:
+            done = tool(home, *command)
+            assert done.returncode == 0, done.stderr
+        conf.write_text(f'[[registry]]\nlocation = "{registry.address}"\nblocked = true\n')
+        for command in commands:
+            done = tool(home, *command)
+            assert (done.returncode, str(conf) in done.stderr) == (5, True), done.stderr
+
+
+def test_a_hosts_toml_of_containerd(home: Path, authority: Authority) -> None:
+    """The authority and the client certificate of a mirror, and a registry whose certificate is not checked."""
+    client = authority.issue("client", client=True)
+    with (
+        registry_server(tls=server_context(authority, asks=True)) as mirror,
+        registry_server(tls=server_context(authority)) as registry,
+    ):
+        folder = home / ".config/containerd/certs.d"
+        for host, text in {
+            mirror.address: f'[host."https://{mirror.address}"]\nca = "ca.pem"\nclient = [["c.pem", "k.pem"]]\n',
+            registry.address: f'[host."https://{registry.address}"]\nskip_verify = true\n',
+            "registry.example": f'[host."https://{mirror.address}"]\nca = "ca.pem"\nclient = [["c.pem", "k.pem"]]\n',
+        }.items():
+            (folder / host).mkdir(parents=True)
+            (folder / host / "hosts.toml").write_text(text)
+            for name, path in {
+                "ca.pem": authority.ca_file,
+                "c.pem": client.certificate_file,
+                "k.pem": client.key_file,
+            }.items():
+                shutil.copy(path, folder / host / name)
+        for reference in (f"{mirror.address}/a:v1", f"{registry.address}/a:v1"):
+            pushed = tool(home, "push", "m.wasm", reference)
+            assert pushed.returncode == 0, pushed.stderr
+        pulled = tool(home, "pull", "registry.example/a:v1", "-o", "back.wasm")
+        assert pulled.returncode == 0, pulled.stderr
+        assert (home.parent / "back.wasm").read_bytes() == MODULE
+        assert tool(home, "resolve", f"{registry.address}/a:v1", WASM2OCI_CERTS_D="off").returncode == 7

@@ -149,9 +149,11 @@ def _registries_page() -> str:
             "What containers' `registries.conf` says counts here too, for every command: mirrors (tried in order, for"
             " reading only, with credentials that are\nkept for them and never those of `-u`), other locations, blocked"
             " and insecure registries; see containers-registries.conf(5). So do\ncertificates for single hosts:"
-            " `HOST:PORT/ca.crt`, `client.cert` and `client.key` in `certs.d` of `~/.config/containers`,"
-            " `~/.config/docker`,\n`/etc/containers` or `/etc/docker`. [Settings](settings.md) names the variables that"
-            " choose other files or none.\n"
+            " `HOST:PORT/ca.crt`, `client.cert` and `client.key` in the folder `certs.d` of `containers`, `docker` or"
+            " `containerd`\nin `~/.config` or `/etc`, and what containerd's `HOST/hosts.toml` there says where no rule"
+            " of `registries.conf` does: mirrors\n(`capabilities`), `server`, `ca`, `client` and `skip_verify`; not"
+            " `header`, and no mirror below a path. [Settings](settings.md)\nnames the variables that choose other"
+            " files or none.\n"
         ),
         (
             "Every registry that speaks the OCI Distribution Specification works. What is special about some of them,"

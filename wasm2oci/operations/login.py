@@ -95,7 +95,7 @@ def login(registry: str, environment: "Environment") -> LoggedIn:
     from wasm2oci.registry.login import store_credential
 
     with environment.places() as places:
-        places.connector.check_login(host, credential)
+        places.connector.check_login(host, credential, path)
     stored = store_credential(
         host,
         credential,
@@ -131,10 +131,12 @@ def whoami(registry: str, environment: "Environment") -> UsedCredential:
 
     Raises:
         InvalidReferenceError: it is not a registry host.
+        BlockedRegistryError: `registries.conf` blocks it.
         RegistryError: the registry cannot be asked.
     """
     from wasm2oci.registry.credentials import Anonymous, Basic, IdentityToken
     from wasm2oci.registry.login import find_credential
+    from wasm2oci.registry.registries_conf import BlockedRegistryError
 
     host, path = split_host(registry)
     options = environment.options
@@ -148,8 +150,10 @@ def whoami(registry: str, environment: "Environment") -> UsedCredential:
     )
     try:
         with environment.places() as places:
-            places.connector.check_login(host, credential)
+            places.connector.check_login(host, credential, path)
         accepted = True
+    except BlockedRegistryError:
+        raise
     except AccessError:
         accepted = False
     kind, user = "registry-token", None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from wasm2oci.registry.credentials import Credential
     from wasm2oci.registry.messages import Sender
     from wasm2oci.registry.mirrors import Mirrored
-    from wasm2oci.registry.registries_conf import RegistryRule
+    from wasm2oci.registry.registries_conf import HostFiles, RegistryRule
     from wasm2oci.registry.tls import TlsSettings
 
 __all__ = ["ConnectOptions", "Connector", "find_origin", "open_repository"]
@@ -46,11 +46,13 @@ class _Host(NamedTuple):
         insecure: see `registries_conf.RegistryRule`.
         own: whether credentials, headers and the client certificate of the options are for it; they are not for other
             hosts of a `registries.conf`.
+        files: see `registries_conf.RegistryRule`.
     """
 
     name: str
     insecure: bool = False
     own: bool = True
+    files: "HostFiles | None" = None
 
 
 class Connector:
@@ -64,11 +66,12 @@ class Connector:
     def __init__(self, options: ConnectOptions, sender: "Sender | None" = None) -> None:
         self.options = options
         self._given_sender = sender
-        self._senders: dict[tuple[bool, bool], Sender] = {}
+        self._senders: dict[tuple[bool, bool, HostFiles | None], Sender] = {}
         self._making = Lock()
         self._guard = Lock()
         self._finding = Lock()
         self._rules: tuple[RegistryRule, ...] | None = None
+        self._host_rules: dict[str, RegistryRule | None] = {}
         self._origins: dict[_Host, Origin] = {}
         self._sessions: dict[tuple[_Host, str], Session] = {}
         self._repositories: dict[tuple[_Host, str, bool], Repository] = {}
@@ -101,7 +104,8 @@ class Connector:
             return own
         places = []
         for one in found:
-            host = _Host(one.reference.host, insecure=one.insecure, own=one.reference.host == reference.host)
+            mine = one.reference.host == reference.host
+            host = _Host(one.reference.host, insecure=one.insecure, own=mine, files=one.files)
             repository = self._repository(host, one.reference.repository, writes=False, apart=apart)
             places.append(MirroredSource(repository, one.tags, one.digests))
         return Mirrored(places, own, self._warn)
@@ -118,17 +122,25 @@ class Connector:
             BlockedRegistryError: `registries.conf` blocks it.
             RegistriesConfError: that file is malformed.
         """
-        rule = self._rule(reference)
-        if rule is not None and rule.blocked:
-            from wasm2oci.registry.registries_conf import BlockedRegistryError
-
-            raise BlockedRegistryError(f"{reference.name} is blocked", hint=f"by {rule.prefix!r} in {rule.file}")
-        host = _Host(reference.host, insecure=rule is not None and rule.insecure)
+        host = self._host(reference.host, self._rule(reference), reference.name)
         return self._repository(host, reference.repository, writes=writes, apart=apart)
 
     def session(self, host: str, name: str = "") -> Session:
-        """The session with a registry for one repository: credentials may differ between repositories, tokens do."""
-        return self._session(_Host(host), name)
+        """The session with a registry for one repository: credentials may differ between repositories, tokens do.
+
+        Raises:
+            BlockedRegistryError, RegistriesConfError: see `repository`.
+        """
+        return self._session(self._host(host, self._rule(f"{host}/{name}" if name else host), host), name)
+
+    def _host(self, host: str, rule: "RegistryRule | None", what: str) -> _Host:
+        if rule is None:
+            return _Host(host)
+        if rule.blocked:
+            from wasm2oci.registry.registries_conf import BlockedRegistryError
+
+            raise BlockedRegistryError(f"{what} is blocked", hint=f"by {rule.prefix!r} in {rule.file}")
+        return _Host(host, insecure=rule.insecure, files=rule.files)
 
     def origin(self, host: str, *, insecure: bool = False) -> Origin:
         """Where a registry is; found out once.
@@ -154,14 +166,16 @@ class Connector:
         """
         self.session(host).ping()
 
-    def check_login(self, host: str, credential: "Credential") -> None:
-        """Check that a registry takes this credential.
+    def check_login(self, host: str, credential: "Credential", path: str = "") -> None:
+        """Check that a registry takes this credential, for the repositories below a path if there is one.
 
         Raises:
             AccessError: it does not.
             RegistryError: there is none.
+            BlockedRegistryError, RegistriesConfError: see `repository`.
         """
-        self._open(_Host(host), "", credential).ping()
+        rule = self._rule(f"{host}/{path}" if path else host)
+        self._open(self._host(host, rule, host), "", credential).ping()
 
     def close(self) -> None:
         """Drop what was begun and not ended, and close all connections."""
@@ -182,13 +196,22 @@ class Connector:
     ) -> None:
         self.close()
 
-    def _rule(self, reference: "Reference") -> "RegistryRule | None":
+    def _rule(self, place: "Reference | str") -> "RegistryRule | None":
+        """What the files of other tools say of a reference, or of `HOST` or `HOST/PATH`."""
+        from wasm2oci.registry.hosts_toml import host_rule
         from wasm2oci.registry.registries_conf import find_rule, read_rules
 
+        environ, home = self.options.environ, self.options.home
         with self._guard:
             if self._rules is None:
-                self._rules = read_rules(self.options.environ, self.options.home)
-            return find_rule(self._rules, reference) if self._rules else None
+                self._rules = read_rules(environ, home)
+            rule = find_rule(self._rules, place) if self._rules else None
+            if rule is not None:
+                return rule
+            host = place.partition("/")[0] if isinstance(place, str) else place.host
+            if host not in self._host_rules:
+                self._host_rules[host] = host_rule(host, environ, home)
+            return self._host_rules[host]
 
     def _repository(self, host: "_Host", name: str, *, writes: bool, apart: bool) -> Repository:
         shown, namespace = name, find_flavour(host.name).namespace
@@ -223,11 +246,15 @@ class Connector:
 
     def _sender_of(self, host: "_Host") -> "Sender":
         with self._making:
-            key = host.insecure, host.own
+            key = host.insecure, host.own, host.files
             if key not in self._senders:
                 tls = self.options.tls
                 tls = tls._replace(insecure=True) if host.insecure else tls
                 tls = tls if host.own else tls._replace(cert_file=None, key_file=None)
+                if host.files is not None:
+                    tls = tls._replace(host_files=host.files.authorities)
+                    if tls.cert_file is None:
+                        tls = tls._replace(cert_file=host.files.cert_file, key_file=host.files.key_file)
                 self._senders[key] = self._given_sender or self._make_sender(tls)
             return self._senders[key]
 

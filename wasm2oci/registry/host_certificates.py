@@ -3,12 +3,12 @@
     FOLDER/HOST[:PORT]/*.crt             authorities to trust for this host, besides all others
     FOLDER/HOST[:PORT]/NAME.cert, .key   a certificate to show to this host, and its key
 
-The first folder that has one for the host counts: `containers/certs.d` and `docker/certs.d` in the user's configuration
-folder, then `/etc/containers/certs.d` and `/etc/docker/certs.d`. One that this user may not list counts as empty.
-Certificates that options name go before those to show. `WASM2OCI_CERTS_D=off` does without these folders; another value
-is the only folder.
+The first folder that has one for the host counts: `certs.d` of `containers`, `docker` and `containerd` in the user's
+configuration folder, then of those in `/etc`. One that this user may not list counts as empty. Certificates that
+options name go before those to show. `WASM2OCI_CERTS_D=off` does without these folders; another value is the only one.
 
-Format: containers-certs.d(5); docker's documentation, Verify repository client with certificates.
+Format: containers-certs.d(5); docker's documentation, Verify repository client with certificates. What containerd keeps
+there besides is read by `hosts_toml`.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from wasm2oci.registry.tls import TlsSettings
     from wasm2oci.registry.urls import Origin
 
-__all__ = ["with_host_certificates"]
+__all__ = ["host_folders", "with_host_certificates"]
 
 _OWN: Final = "WASM2OCI_CERTS_D"
 _OFF: Final = frozenset({"", "off"})
-_SYSTEM: Final = (Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
+_SYSTEM: Final = Path("/etc")
+_TOOLS: Final = ("containers", "docker", "containerd")
 
 
 def with_host_certificates(
@@ -46,7 +47,7 @@ def with_host_certificates(
     if folder is None:
         return settings
     files = sorted(list_files(folder, "*"))
-    settings = settings._replace(host_files=tuple(path for path in files if path.suffix == ".crt"))
+    settings = settings._replace(host_files=(*settings.host_files, *(path for path in files if path.suffix == ".crt")))
     shown = [path for path in files if path.suffix == ".cert"]
     for path in files:
         other = {".cert": ".key", ".key": ".cert"}.get(path.suffix)
@@ -57,12 +58,15 @@ def with_host_certificates(
     return settings
 
 
-def _folder(origin: Origin, environ: Mapping[str, str], home: Path) -> Path | None:
+def host_folders(environ: Mapping[str, str], home: Path) -> list[Path]:
+    """The folders that have a folder for each host, in the order in which they count."""
     own = environ.get(_OWN)
     if own is not None:
-        folders = [] if own.lower() in _OFF else [Path(own)]
-    else:
-        user = config_home(environ, home)
-        folders = [user / "containers" / "certs.d", user / "docker" / "certs.d", *_SYSTEM]
+        return [] if own.lower() in _OFF else [Path(own)]
+    return [root / tool / "certs.d" for root in (config_home(environ, home), _SYSTEM) for tool in _TOOLS]
+
+
+def _folder(origin: Origin, environ: Mapping[str, str], home: Path) -> Path | None:
     names = dict.fromkeys((origin.authority, f"{origin.host}:{origin.port}"))
+    folders = host_folders(environ, home)
     return next((path for folder in folders for name in names if is_folder(path := folder / name)), None)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BlockedRegistryError",
+    "HostFiles",
+    "Mirror",
     "PullSource",
     "RegistriesConfError",
     "RegistryRule",
@@ -55,10 +57,27 @@ class BlockedRegistryError(AccessError):
     """A `registries.conf` blocks this registry or repository."""
 
 
-class _Mirror(NamedTuple):
+class HostFiles(NamedTuple):
+    """Files for TLS with one host.
+
+    Args:
+        authorities: PEM files of those to trust there besides all others.
+        cert_file: of the certificate to show there, or None.
+        key_file: of its key; None when that lies in `cert_file`.
+    """
+
+    authorities: tuple[Path, ...] = ()
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class Mirror(NamedTuple):
+    """A mirror of a `RegistryRule`; `pulls` is `all`, `digest-only` or `tag-only`."""
+
     location: str
     insecure: bool
     pulls: str
+    files: HostFiles = HostFiles()
 
 
 class RegistryRule(NamedTuple):
@@ -71,6 +90,7 @@ class RegistryRule(NamedTuple):
         insecure: whether plain http, and TLS with any certificate, will do.
         blocked: whether nothing may be read or written there.
         mirrors: tried before the location, in order.
+        files: for TLS with the location.
     """
 
     file: Path
@@ -78,7 +98,8 @@ class RegistryRule(NamedTuple):
     location: str
     insecure: bool
     blocked: bool
-    mirrors: tuple[_Mirror, ...]
+    mirrors: tuple[Mirror, ...]
+    files: HostFiles = HostFiles()
 
 
 class PullSource(NamedTuple):
@@ -89,12 +110,14 @@ class PullSource(NamedTuple):
         insecure: see `RegistryRule`.
         tags: whether it is asked for what a tag names.
         digests: whether it is asked for what a digest names.
+        files: for TLS with it.
     """
 
     reference: Reference
     insecure: bool
     tags: bool = True
     digests: bool = True
+    files: HostFiles = HostFiles()
 
 
 def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ...]:
@@ -120,9 +143,9 @@ def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ..
     return tuple({rule.prefix: rule for rule in tables}.values())
 
 
-def find_rule(rules: Iterable[RegistryRule], reference: Reference) -> RegistryRule | None:
-    """The rule for a reference: the one with the longest prefix."""
-    fitting = [(length, rule) for rule in rules if (length := _matched(rule.prefix, reference)) > 0]
+def find_rule(rules: Iterable[RegistryRule], place: Reference | str) -> RegistryRule | None:
+    """The rule for a reference, or for `HOST` or `HOST/PATH`: the one with the longest prefix."""
+    fitting = [(length, rule) for rule in rules if (length := _matched(rule.prefix, place)) > 0]
     return max(fitting, key=lambda pair: (pair[0], len(pair[1].prefix)))[1] if fitting else None
 
 
@@ -138,10 +161,11 @@ def sources(rule: RegistryRule, reference: Reference) -> tuple[PullSource, ...]:
             mirror.insecure,
             tags=mirror.pulls != "digest-only",
             digests=mirror.pulls != "tag-only",
+            files=mirror.files,
         )
         for mirror in rule.mirrors
     ]
-    return (*found, PullSource(_moved(rule, rule.location, reference), rule.insecure))
+    return (*found, PullSource(_moved(rule, rule.location, reference), rule.insecure, files=rule.files))
 
 
 def _full(reference: Reference) -> str:
@@ -151,12 +175,12 @@ def _full(reference: Reference) -> str:
     return str(Reference(reference.host, f"{namespace}/{reference.repository}", reference.tag, reference.digest))
 
 
-def _matched(prefix: str, reference: Reference) -> int:
-    """Characters of a reference that a prefix stands for; 0: it does not fit."""
+def _matched(prefix: str, place: Reference | str) -> int:
+    """Characters of a place that a prefix stands for; 0: it does not fit."""
+    host, text = (place.partition("/")[0], place) if isinstance(place, str) else (place.host, _full(place))
     if prefix.startswith("*."):
-        name, _, port = reference.host.partition(":")
+        name, _, port = host.partition(":")
         return len(name) if name.endswith(prefix[1:]) and not port else 0
-    text = _full(reference)
     after = text[len(prefix) : len(prefix) + 1]
     ends = {"/"} if "/" not in prefix else {"/", ":", "@"}
     return len(prefix) if prefix and text.startswith(prefix) and (not after or after in ends) else 0
@@ -227,14 +251,14 @@ def _rule(path: Path, table: dict[str, Any]) -> RegistryRule:
     )
 
 
-def _mirror(path: Path, table: dict[str, Any], *, digests_only: bool) -> _Mirror:
+def _mirror(path: Path, table: dict[str, Any], *, digests_only: bool) -> Mirror:
     location = _text(path, table, "location").rstrip("/")
     pulls = _text(path, table, "pull-from-mirror")
     if not location:
         raise _malformed(path, "a [[registry.mirror]] has no location")
     if pulls and (digests_only or pulls not in _PULLS):
         raise _malformed(path, f"pull-from-mirror of {location} is {pulls!r}, or mirror-by-digest-only is set too")
-    return _Mirror(location, _flag(path, table, "insecure"), "digest-only" if digests_only else pulls or "all")
+    return Mirror(location, _flag(path, table, "insecure"), "digest-only" if digests_only else pulls or "all")
 
 
 def _text(path: Path, table: dict[str, Any], key: str) -> str:

@@ -1,0 +1,136 @@
+"""What containerd's `hosts.toml` says of a registry is done as containerd does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.artifacts import Stash
+from tests.support.network import Network, fresh_core
+from wasm2oci.content.copy import copy
+from wasm2oci.content.memory import MemoryTarget
+from wasm2oci.oci.reference import Reference
+from wasm2oci.registry.credentials import Basic
+from wasm2oci.registry.hosts_toml import HostsFileError, host_rule
+from wasm2oci.registry.registries_conf import HostFiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wasm2oci.registry.registries_conf import RegistryRule
+
+MIRRORED = """
+server = "https://registry.example"
+[host."https://mirror.example"]
+capabilities = ["pull", "resolve"]
+ca = "mirror.pem"
+client = [["client.cert", "client.key"]]
+[host."http://plain.example:5000"]
+capabilities = ["pull"]
+[host."https://skipped.example"]
+skip_verify = true
+[host."https://path.example/v2/prefix"]
+override_path = true
+[host."https://path.example/prefix"]
+[host."https://writing.example"]
+capabilities = ["push"]
+"""
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / ".config/containerd/certs.d" / name / "hosts.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return path
+
+
+def rule(host: str, home: Path, **variables: str) -> RegistryRule | None:
+    return host_rule(host, variables, home)
+
+
+def test_mirrors_in_order_with_what_they_are_for(tmp_path: Path) -> None:
+    path = write(tmp_path, "registry.example", MIRRORED)
+    found = rule("registry.example", tmp_path)
+    assert found is not None
+    assert (found.prefix, found.location, found.insecure, found.files) == (
+        *["registry.example"] * 2,
+        False,
+        HostFiles(),
+    )
+    assert [(one.location, one.insecure, one.pulls) for one in found.mirrors] == [
+        ("mirror.example", False, "all"),
+        ("plain.example:5000", True, "digest-only"),
+        ("skipped.example", True, "all"),
+    ]
+    folder = path.parent
+    expected = HostFiles((folder / "mirror.pem",), folder / "client.cert", folder / "client.key")
+    assert found.mirrors[0].files == expected
+
+
+@pytest.mark.parametrize("name", ["registry.example:5000", "registry.example_5000_", "_default"])
+def test_names_of_folders(tmp_path: Path, name: str) -> None:
+    write(tmp_path, name, '[host."https://registry.example:5000"]\nskip_verify = true\nca = ["/a.pem", "b.pem"]\n')
+    found = rule("registry.example:5000", tmp_path)
+    assert found is not None
+    assert found.insecure
+    assert [path.name for path in found.files.authorities] == ["a.pem", "b.pem"]
+    assert found.mirrors == ()
+    assert (rule("other.example", tmp_path) is not None) is (name == "_default")
+
+
+def test_off_and_another_folder_by_variable(tmp_path: Path) -> None:
+    path = write(tmp_path, "registry.example", "")
+    assert rule("registry.example", tmp_path, WASM2OCI_CERTS_D="off") is None
+    elsewhere = {"WASM2OCI_CERTS_D": str(path.parent.parent)}
+    assert rule("registry.example", tmp_path / "other home", **elsewhere) is not None
+
+
+def test_docker_hub_is_still_itself(tmp_path: Path) -> None:
+    write(tmp_path, "docker.io", 'server = "https://registry-1.docker.io"\n')
+    found = rule("docker.io", tmp_path)
+    assert found is not None
+    assert found.location == "docker.io"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server = 1",
+        "[host]\na = 1",
+        "host = 3",
+        '[host."https://m"]\nca = 1',
+        '[host."https://m"]\nclient = [[1]]',
+        '[host."https://m"]\nskip_verify = "yes"',
+        '[host."https://m"]\ncapabilities = "pull"',
+        '[host."ftp://m"]',
+        '[host."https://u:p@m"]',
+        "not toml",
+    ],
+)
+def test_what_is_malformed_is_named(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "registry.example", text)
+    with pytest.raises(HostsFileError, match=r"hosts\.toml"):
+        rule("registry.example", tmp_path)
+
+
+def test_a_mirror_is_read_and_the_registry_is_written(tmp_path: Path) -> None:
+    """The mirror gets no credentials that are for the registry."""
+    write(tmp_path, "registry.example", MIRRORED)
+    home, mirror = fresh_core(), fresh_core()
+    network = Network({"https://registry.example": home, "https://mirror.example": mirror})
+    stash, reference = Stash(), Reference.parse("registry.example/a:v1")
+    root = stash.manifest(stash.put("application/wasm", b"some wasm"))
+    connector = network.connector(home=tmp_path, credential=Basic("alice", "secret"))
+    copy(stash.target, root, connector.repository(reference, writes=True), "v1")
+    assert {sent.origin for sent in network.sent} == {"https://registry.example"}
+    copy(
+        stash.target,
+        root,
+        Network({"https://mirror.example": mirror}).repository("mirror.example/a", writes=True),
+        "v1",
+    )
+    network.sent.clear()
+    assert copy(network.connector(home=tmp_path).source(reference), "v1", MemoryTarget()).root == root
+    assert {sent.origin for sent in network.sent} == {"https://mirror.example"}
+    assert all("authorization" not in sent.headers for sent in network.sent)

@@ -1,0 +1,132 @@
+"""Settings of registries in containerd's `hosts.toml`: mirrors, insecure hosts, authorities and client certificates.
+
+    FOLDER/HOST[:PORT]/hosts.toml (or FOLDER/HOST_PORT_/hosts.toml, or FOLDER/_default/hosts.toml for every other)
+
+    server = "https://HOST"                         what the host stands for; itself if this is absent
+    [host."https://MIRROR"]                         in the order in which they are asked, before the server
+    capabilities = ["pull", "resolve", "push"]      pull: by digest, resolve: by tag; all three if this is absent
+    ca = FILE or [FILE, ...]                        authorities to trust there, besides all others
+    client = FILE or [FILE, ...] or [[FILE, KEY], ...]
+    skip_verify = true or false
+
+Names of files are relative to the folder. An entry for the host itself has the settings of its TLS; it is where this
+tool writes, whatever `capabilities` says. Of several client certificates the first is shown. Entries with a path or
+with `override_path` are left out, since requests are made for `/v2/` of a host here, and `header` is not read.
+
+The folders are those of `host_certificates`. A rule of `registries.conf` goes before this.
+
+Format: containerd's documentation, Registry Configuration.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from wasm2oci.base.probe import is_file
+from wasm2oci.base.reading import read_found
+from wasm2oci.errors import InvalidInputError
+from wasm2oci.registry.flavours import same_registry
+from wasm2oci.registry.host_certificates import host_folders
+from wasm2oci.registry.registries_conf import HostFiles, Mirror, RegistryRule
+from wasm2oci.registry.urls import Origin, UntrustedUrlError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["HostsFileError", "host_rule"]
+
+_NAME: Final = "hosts.toml"
+_DEFAULT: Final = "_default"
+_MAX: Final = 1 << 20
+_PULLS: Final = {(True, True): "all", (True, False): "tag-only", (False, True): "digest-only", (False, False): ""}
+"""By whether an entry resolves and pulls, what it is asked for; nothing for the empty string."""
+
+
+class HostsFileError(InvalidInputError):
+    """A `hosts.toml` is not what containerd would read either."""
+
+
+def host_rule(host: str, environ: Mapping[str, str], home: Path) -> RegistryRule | None:
+    """What a `hosts.toml` says of a host, as a rule whose prefix is the host; None: there is none for it.
+
+    Raises:
+        HostsFileError: it is malformed.
+        LocalIOError: it cannot be read.
+    """
+    name, colon, port = host.rpartition(":")
+    names = (host, f"{name}_{port}_", _DEFAULT) if colon else (host, _DEFAULT)
+    files = (folder / one / _NAME for one in names for folder in host_folders(environ, home))
+    path = next((file for file in files if is_file(file)), None)
+    if path is None:
+        return None
+    value = _read(path)
+    server = _location(path, _text(path, value, "server") or f"https://{host}")
+    tables = value.get("host", {})
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise _malformed(path, "`host` holds something that is not a table")
+    entries = [_entry(path, url, table) for url, table in tables.items() if not table.get("override_path")]
+    own = next((entry for entry in entries if entry.location == server.location), server)
+    mirrors = tuple(entry for entry in entries if entry.location not in {server.location, ""} and entry.pulls)
+    insecure = own.insecure or server.insecure
+    location = host if same_registry(host, server.location) else server.location or host
+    return RegistryRule(path, host, location, insecure, blocked=False, mirrors=mirrors, files=own.files)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    raw = read_found(path, _MAX)
+    if raw is None:
+        raise _malformed(path, f"it is larger than {_MAX:,} bytes")
+    from wasm2oci.base.toml import load_toml
+
+    try:
+        return load_toml(raw)
+    except ValueError as error:
+        raise _malformed(path, str(error)) from error
+
+
+def _location(path: Path, url: str) -> Mirror:
+    """The host of an address, without one where the address has a path; plain http makes it insecure."""
+    try:
+        origin = Origin.of(url if "://" in url else f"https://{url}")
+    except UntrustedUrlError as error:
+        raise _malformed(path, f"{url!r} is not an address") from error
+    place = url.partition("://")[2] or url
+    bare = place.partition("/")[2].strip("/") in {"", "v2"}
+    return Mirror(origin.authority if bare else "", origin.scheme == "http", "all")
+
+
+def _entry(path: Path, url: str, table: dict[str, Any]) -> Mirror:
+    location = _location(path, url)
+    capabilities = table.get("capabilities", ["pull", "resolve"])
+    if not isinstance(capabilities, list):
+        raise _malformed(path, f"capabilities of {url} is not a list")
+    skip = table.get("skip_verify", False)
+    if not isinstance(skip, bool):
+        raise _malformed(path, f"skip_verify of {url} is neither true nor false")
+    authorities = tuple(path.parent / name for name in _names(path, url, table.get("ca", [])))
+    client = table.get("client", [])
+    first = client[0] if isinstance(client, list) and client and isinstance(client[0], list) else client
+    shown = [path.parent / name for name in _names(path, url, first)]
+    pair = len(shown) == 2 and first is not client
+    files = HostFiles(authorities, shown[0] if shown else None, shown[1] if pair else None)
+    pulls = _PULLS["resolve" in capabilities, "pull" in capabilities]
+    return Mirror(location.location, location.insecure or skip, pulls, files)
+
+
+def _names(path: Path, url: str, value: object) -> list[str]:
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise _malformed(path, f"the files of {url} are not names")
+    return names
+
+
+def _text(path: Path, table: dict[str, Any], key: str) -> str:
+    value = table.get(key, "")
+    if not isinstance(value, str):
+        raise _malformed(path, f"{key} is not text")
+    return value
+
+
+def _malformed(path: Path, reason: str) -> HostsFileError:
+    return HostsFileError(f"{path}: {reason}", hint="mend it, or set WASM2OCI_CERTS_D=off to do without it")
