@@ -238,8 +238,8 @@ def parse_location(text: str) -> Location:
     try:
         return Reference.parse(text)
     except InvalidReferenceError as error:
-        if not text.startswith(_OTHER_LAYOUT_PREFIX):
-            raise
+        if not text.startswith(_OTHER_LAYOUT_PREFIX) or text.startswith(f"{_OTHER_LAYOUT_PREFIX}//"):
+            raise  # to helm and flux `oci://` is a registry
         hint = f"an image layout is written {LAYOUT_PREFIX}{text.removeprefix(_OTHER_LAYOUT_PREFIX)}"
         raise InvalidReferenceError(error.message, text, error.position, hint=hint) from error
 

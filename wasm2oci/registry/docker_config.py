@@ -136,7 +136,7 @@ def parse_auth_file(text: str | bytes, source: str, *, legacy: bool = False) -> 
         UnusableConfigError: not JSON, or not an object.
     """
     try:
-        value = json.loads(text)
+        value = _first_value(text)
     except (ValueError, RecursionError) as error:
         raise UnusableConfigError(f"{source} is not JSON") from error
     if not isinstance(value, dict):
@@ -149,6 +149,13 @@ def parse_auth_file(text: str | bytes, source: str, *, legacy: bool = False) -> 
         helpers={} if legacy else _strings(_member(value, "credHelpers")),
         store=store if isinstance(store, str) and store and not legacy else None,
     )
+
+
+def _first_value(text: str | bytes) -> Any:
+    """The JSON value that a file begins with: docker's client reads no further than its end."""
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text))
+    return json.JSONDecoder().raw_decode(text.lstrip())[0]
 
 
 def read_auth_file(path: Path, *, legacy: bool = False) -> AuthFile | None:
@@ -241,7 +248,7 @@ def _change(target: Path, path: Path, change: "Mapping[str, Mapping[str, Any] | 
     data = _read(target)
     if data is not None and data.strip():
         try:
-            value = json.loads(data)
+            value = _first_value(data)
         except (ValueError, RecursionError) as error:
             raise UnusableConfigError(f"{path} is not JSON", hint="repair or remove it first") from error
         if not isinstance(value, dict):

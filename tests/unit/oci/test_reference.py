@@ -171,3 +171,13 @@ def test_a_tag_of_megabytes_is_refused_without_being_read() -> None:
     """Each character cost four microseconds: a listing of 64 MiB took five minutes."""
     short, long = (lines_run(partial(check_tag, "a" * size), InvalidReferenceError) for size in (200, 20_000))
     assert long == short
+
+
+def test_the_scheme_of_helm_is_a_registry() -> None:
+    """To helm and flux `oci://HOST/NAME` is a registry; to skopeo `oci:FOLDER:TAG` is an image layout."""
+    with pytest.raises(InvalidReferenceError) as caught:
+        parse_location("oci://registry.example/a:v1")
+    assert caught.value.hint == "write registry.example/a:v1"
+    with pytest.raises(InvalidReferenceError) as caught:
+        parse_location("oci:folder:v1")
+    assert caught.value.hint == "an image layout is written oci-layout:folder:v1"

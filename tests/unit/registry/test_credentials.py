@@ -16,6 +16,7 @@ from wasm2oci.registry.credentials import Anonymous, Basic, CredentialChain, Ide
 from wasm2oci.registry.docker_config import auth_keys, decode_entry, parse_auth_file
 from wasm2oci.registry.flavours import HUB_KEY
 from wasm2oci.registry.helpers import HelperError, erase_with_helper, get_from_helper, store_with_helper
+from wasm2oci.registry.login import store_credential
 
 HOST = "registry.example"
 
@@ -176,6 +177,17 @@ def test_what_an_entry_says(home: Path, entry: dict[str, Any], expected: object)
 def test_keys_of_all_times(home: Path, key: str) -> None:
     write(home / ".docker" / "config.json", auths={key: auth("bob", "x"), "other.example": auth("eve", "x")})
     assert find(home) == Basic("bob", "x")
+
+
+@pytest.mark.parametrize("before", ["", "\n ", "\ufeff"])
+def test_what_follows_the_object_in_a_file_does_not_count(home: Path, before: str) -> None:
+    """Docker's client decodes the first value of config.json and reads no further."""
+    file = home / ".docker/config.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(f'{before}{{"auths": {{"r.example": {{"auth": "dTpw"}}}}}}\n}}\n', encoding="utf-8")
+    assert CredentialChain({}, home).lookup("r.example") == Basic("u", "p")
+    store_credential("other.example", Basic("v", "q"), {}, home)
+    assert sorted(json.loads(file.read_text())["auths"]) == ["other.example", "r.example"]
 
 
 def test_bytes_of_a_password_that_are_not_utf8_are_sent_as_they_are() -> None:
