@@ -2,8 +2,9 @@
 
 A connection that breaks, or ends early, is followed by a request with `Range`. Its answer is checked: a 206 must
 start at exactly the byte that was asked for and be part of a blob of the right size; a 200 (the registry takes no
-ranges) is read past what is known. Tries are counted again after every megabyte of progress. None of this is trusted:
-the reader verifies the whole (`content.verify.VerifiedContent`), so a wrong splice is an error and never a wrong file.
+ranges) is read past what is known, and after a 416 all of the blob is asked for. Tries are counted again after every
+megabyte of progress. None of this is trusted: the reader verifies the whole (`content.verify.VerifiedContent`), so a
+wrong splice is an error and never a wrong file.
 
 Spec: distribution-spec, Pulling blobs, end-2; RFC 9110 section 14.
 """
@@ -20,7 +21,7 @@ from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, ResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from wasm2oci.errors import Wasm2OciError
     from wasm2oci.oci.descriptor import Descriptor
@@ -33,7 +34,7 @@ _PROGRESS: Final = 1 << 20
 
 
 class RangesRefusedError(ResponseError):
-    """The registry answers a request for a part of a blob with all of it."""
+    """The registry answers a request for a part of a blob with all of it, or with 416."""
 
 
 class BlobPart:
@@ -60,7 +61,7 @@ class BlobPart:
         Raises:
             BlobUnknownError: the blob is not there.
             SizeMismatchError: there are more or fewer bytes than the descriptor says.
-            RangesRefusedError: the registry sends all of the blob, and only a part that ends earlier was asked for.
+            RangesRefusedError: the registry does not send a part that ends before the blob does.
             ExchangeError: the connection kept breaking.
         """
         return self.read(None)
@@ -118,11 +119,19 @@ class BlobPart:
 
     def _open(self, offset: int) -> Response:
         ranged = offset > 0 or not self._to_the_end
-        end = "" if self._to_the_end else str(self._stop - 1)
-        headers = {"Range": f"bytes={offset}-{end}"} if ranged else {}
+        if ranged:
+            end = "" if self._to_the_end else str(self._stop - 1)
+            try:
+                return self._ask(offset, {"Range": f"bytes={offset}-{end}"})
+            except RangesRefusedError:
+                if not self._to_the_end:
+                    raise
+        return self._ask(offset, {})
+
+    def _ask(self, offset: int, headers: Mapping[str, str]) -> Response:
         response = self._exchange.send(GET_BLOB, self._descriptor.digest, headers=headers)
         try:
-            self._check(response, offset, ranged=ranged)
+            self._check(response, offset, ranged=bool(headers))
         except BaseException:
             response.close()
             raise
@@ -130,6 +139,8 @@ class BlobPart:
 
     def _check(self, response: Response, offset: int, *, ranged: bool) -> None:
         size, digest = self._descriptor.size, self._descriptor.digest
+        if ranged and response.status == 416:
+            raise RangesRefusedError(f"{self._exchange.session.host} sends no parts of blobs")
         if not GET_BLOB.succeeded(response.status) or (response.status == 206 and not ranged):
             body = response.read_truncated(ERROR_BODY_MAX)
             raise self._exchange.refusal(response, body, join_name(self._exchange, digest), kind="blob")

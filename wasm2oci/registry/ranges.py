@@ -2,8 +2,8 @@
 
 Lines to registries are often limited for each connection; and receiving, hashing and writing one after the other
 leaves each of them idle most of the time. So a large blob is asked for in parts: the reader's own thread takes the
-first while other threads read the next ones, a few parts ahead at most, so that memory stays bounded. A registry that
-takes no ranges answers with all of the blob, which is then read over one connection.
+first while other threads read the next ones, a few parts ahead at most, so that memory stays bounded. From a registry
+that does not answer with the parts, all of the blob is read over one connection.
 
 Each part is checked to be the one that was asked for, and is read on where it broke (`download.BlobPart`). The parts
 come out in order, and the reader verifies the whole.

@@ -147,3 +147,9 @@ def test_the_threads_of_a_repository_are_shared_by_its_blobs() -> None:
     first.close()  # type: ignore[attr-defined]
     second.close()  # type: ignore[attr-defined]
     assert b"".join(repository.fetch(BLOB)) == DATA
+
+
+def test_a_storage_that_answers_416_to_every_range_is_read_as_a_whole() -> None:
+    network, data = pull(lambda sent: Answer(416) if "range" in sent.headers else partial(sent))
+    assert data == DATA
+    assert b"".join(network.repository("registry.example/me/app").fetch_rest(BLOB, MIB)) == DATA[MIB:]
