@@ -1,6 +1,7 @@
 """The fuzz farm: parsers, the client against a hostile registry, the server against hostile clients, hostile guests.
 
-    python -m tests.fuzz.farm [--seconds 20] [--seed 1] [TARGET...]     each target for so long; all by default
+    python -m tests.fuzz.farm [--seconds 20] [--cases 40000] [--seed 1] [TARGET...]
+                                                                    each target for so long and so many; all by default
     python -m tests.fuzz.farm --seed 1 --case 1234 TARGET               one case again
 
 A case is made from the seed, the target's name and its number, and nothing else. It fails when anything but an error of
@@ -11,6 +12,7 @@ target. The exit code is the number of targets that failed.
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import resource
 import signal
@@ -58,11 +60,12 @@ def run_case(name: str, seed: int, number: int) -> None:
         signal.signal(signal.SIGPROF, before)
 
 
-def _numbers(seconds: float) -> Iterator[int]:
-    until, number = time.monotonic() + seconds, 0
-    while time.monotonic() < until:
+def _numbers(seconds: float, most: int | None) -> Iterator[int]:
+    until = time.monotonic() + seconds
+    for number in itertools.count() if most is None else range(most):
+        if time.monotonic() >= until:
+            return
         yield number
-        number += 1
 
 
 def _memory() -> int:
@@ -92,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="The fuzz farm.")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}")
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--cases", type=int, default=None, help="so that a fast machine finds what a slow one does")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--case", type=int, default=None)
     given = parser.parse_args(arguments)
@@ -101,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no such target: {', '.join(unknown)}")
     failed = 0
     for name in names:
-        numbers = iter((given.case,)) if given.case is not None else _numbers(given.seconds)
+        numbers = iter((given.case,)) if given.case is not None else _numbers(given.seconds, given.cases)
         failed += not _run(name, given.seed, numbers)
     return failed
 

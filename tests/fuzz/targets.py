@@ -364,13 +364,13 @@ def wire(rng: random.Random) -> None:
     limits = ConnectionLimits(head_seconds=0.2, idle_seconds=0.2, body_grace=0.2)
     with Server(Registry(MemoryStorage()).handle, limits=limits, log=log.append, grace=1.0) as server:
         for _ in range(20):
-            with suppress(OSError), socket.create_connection((server.host, server.port), timeout=10) as sock:
+            with suppress(OSError), socket.create_connection((server.host, server.port), timeout=60) as sock:
                 reader = threading.Thread(target=_drained, args=(sock,))
                 reader.start()
                 with suppress(OSError):
                     sock.sendall(mutated(rng, BYTES))
                     sock.shutdown(socket.SHUT_WR)
-                reader.join(20)
+                reader.join(120)
                 assert not reader.is_alive(), "the server neither answers nor hangs up"
     assert not [line for line in log if "Traceback" in line], log
 

