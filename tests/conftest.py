@@ -1,6 +1,9 @@
 """Options of the test-suite itself."""
 
+import gc
 import signal
+import sys
+import warnings
 from collections.abc import Generator
 
 import pytest
@@ -39,6 +42,24 @@ def pytest_runtest_makereport(
             report.outcome = "failed"
             report.longrepr = f"skipped where nothing may be skipped: {reason}"
     return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Close what a failed test left open before the next one begins, which would fail for it too.
+
+    The traceback of a failure keeps sockets and files alive until another test is called. They are garbage then, and
+    garbage that complains is an error of the test that runs.
+    """
+    before = item.session.testsfailed
+    result = yield
+    if item.session.testsfailed > before:
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from wasm2oci.registry.docker_config import ConfigFileError, UnusableConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-DEADLINE_S = 60
+DEADLINE_S = 300
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
 

@@ -335,7 +335,7 @@ for turn in range(3):
 def test_processes_may_share_a_cache(cache: Cache) -> None:
     root = Path(__file__).parents[3]
     keepers = [subprocess.Popen([sys.executable, "-c", KEEPER, str(cache.folder)], cwd=root) for _ in range(3)]
-    assert [keeper.wait(60) for keeper in keepers] == [0, 0, 0]
+    assert [keeper.wait(300) for keeper in keepers] == [0, 0, 0]
     # Whoever finds another at making room does not wait: what the last one leaves is the next one's to remove.
     cache.prune(20_000)
     assert 0 < cache.size() <= 20_000

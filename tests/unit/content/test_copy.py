@@ -316,7 +316,7 @@ def test_progress_is_reset_when_a_transfer_starts_again() -> None:
 
 def test_transfers_run_side_by_side_and_no_more_than_asked() -> None:
     running, most, lock = 0, 0, threading.Lock()
-    together = threading.Barrier(3, timeout=20)
+    together = threading.Barrier(3, timeout=120)
 
     class Counting(MemoryTarget):
         def push(self, descriptor: Descriptor, content: "Content", *, tag: str | None = None) -> None:
@@ -358,7 +358,7 @@ def test_one_failure_ends_the_other_transfers() -> None:
                 return super().fetch(descriptor)
             if descriptor.size == 100_000:
                 return Stuck()
-            started.wait(20)
+            started.wait(120)
             raise RegistryError("broken")
 
     half = Half()
@@ -468,7 +468,7 @@ def test_all_work_is_done_and_the_first_error_raised(workers: int) -> None:
 
 
 def test_work_that_was_stopped_is_no_error_of_its_own() -> None:
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=120)
 
     def work(item: int, check: "Callable[[], None]") -> None:
         both.wait()
@@ -487,7 +487,7 @@ def test_an_interrupted_caller_waits_until_the_others_have_tidied_up() -> None:
 
     def work(item: int, check: "Callable[[], None]") -> None:
         if item == 0:
-            assert began.wait(10)
+            assert began.wait(120)
             raise KeyboardInterrupt
         try:
             began.set()

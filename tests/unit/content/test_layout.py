@@ -369,7 +369,7 @@ def test_processes_may_write_one_layout_at_once(tmp_path: Path) -> None:
     pushers = [
         subprocess.Popen([sys.executable, "-c", PUSHER, str(folder), name], cwd=root) for name in ("a", "b", "c")
     ]
-    assert [pusher.wait(60) for pusher in pushers] == [0, 0, 0]
+    assert [pusher.wait(300) for pusher in pushers] == [0, 0, 0]
     layout = OciLayout(folder)
     assert len(layout.tags()) == 45
     for tag in layout.tags():

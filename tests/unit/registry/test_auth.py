@@ -399,17 +399,17 @@ def test_threads_fetch_one_token_together() -> None:
 
     def slow(request: Request) -> Response:
         inside.set()
-        assert release.wait(10)
+        assert release.wait(120)
         return world.issue(request)
 
     world.token = slow
     threads = [threading.Thread(target=world.ask) for _ in range(4)]
     for thread in threads:
         thread.start()
-    assert inside.wait(10)
+    assert inside.wait(120)
     release.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(120)
     assert world.issued == 1
 
 
