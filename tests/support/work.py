@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from pathlib import Path
 from re import _constants as c  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["HOSTILE", "TooMuchWorkError", "assert_linear", "hostile_texts", "lines_run", "pattern_steps"]
+__all__ = [
+    "HOSTILE",
+    "TooMuchWorkError",
+    "assert_linear",
+    "hostile_texts",
+    "lines_run",
+    "loops_taken",
+    "pattern_steps",
+]
 
 _PACKAGE: Final = str(Path(wasm2oci.__file__).parent)
 _MOST: Final = 3_000_000
@@ -85,6 +94,25 @@ def lines_run(call: Callable[[], object], *expected: type[Exception]) -> int:
     finally:
         sys.settrace(before)
     return count
+
+
+def loops_taken(call: Callable[[], object]) -> float:
+    """Processor time of a call, in turns of an empty loop: some 50 million of them take a second.
+
+    The loop is measured before and after, so a machine that is slow, or busy with others, counts as many.
+    """
+    turns, before = 2_000_000, _loop_seconds(2_000_000)
+    start = time.process_time()
+    call()
+    taken = time.process_time() - start
+    return taken / (before + _loop_seconds(turns)) * 2 * turns
+
+
+def _loop_seconds(turns: int) -> float:
+    start = time.process_time()
+    for _ in range(turns):
+        pass
+    return time.process_time() - start
 
 
 def pattern_steps(pattern: re.Pattern[Any], text: str | bytes, *, search: bool = False, most: int = _MOST) -> int:
