@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +46,29 @@ def test_all_output_is_taken() -> None:
     with Pump(taken.append) as pump, Path(pump.path).open("wb", buffering=0) as guest:
         guest.writelines(b"%d\n" % number for number in range(100))
     assert b"".join(taken) == b"".join(b"%d\n" % number for number in range(100))
+
+
+def test_the_end_waits_for_a_function_that_takes_its_time() -> None:
+    """What was not taken within a second was lost."""
+    taken: list[bytes] = []
+    ending = threading.Event()
+
+    def take(data: bytes) -> None:
+        assert ending.wait(60)
+        taken.append(data)
+
+    pump = Pump(take)
+    join = pump._thread.join
+
+    def joined(timeout: float | None = None) -> None:
+        assert timeout is None
+        ending.set()
+        join()
+
+    pump._thread.join = joined  # type: ignore[method-assign]
+    with pump, Path(pump.path).open("wb", buffering=0) as guest:
+        guest.write(b"all of it")
+    assert taken == [b"all of it"]
 
 
 @pytest.mark.usefixtures("crowded")
