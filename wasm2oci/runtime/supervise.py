@@ -6,8 +6,10 @@ up from the guest's own code. A guest that still does not end, because a foreign
 behind: the thread is a daemon's, and the call returns regardless.
 """
 
+import contextlib
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Generic, TypeVar
 
 from wasm2oci.wasi import Interrupt, Interrupted
@@ -16,7 +18,7 @@ __all__ = ["HOST_STACK", "TimedOut", "supervise"]
 
 _GRACE_S: Final = 0.05
 _KICKS: Final = 2
-"""An exception that arrives while Python runs a finalizer is printed and lost; the next one is not."""
+"""An exception that arrives while Python runs a finalizer is lost; the next one is not."""
 HOST_STACK: Final = 64 << 20
 """Bytes of the thread's stack for the host; only reserved, not used, until a guest calls that deep."""
 
@@ -34,8 +36,14 @@ class _Box(Generic[T]):
 
     def __init__(self) -> None:
         self.done = threading.Event()
+        self.kicking = threading.Lock()
         self.result: T
         self.error: BaseException | None = None
+
+    def finish(self) -> None:
+        """Nothing is kicked from now on, so that what arrived before arrives in here."""
+        with self.kicking:
+            self.done.set()
 
 
 def supervise(
@@ -62,15 +70,16 @@ def supervise(
     box: _Box[T] = _Box()
 
     def body() -> None:
-        try:
+        with contextlib.suppress(Interrupted):  # which may arrive when everything is over, and twice
             try:
-                box.result = work()
-            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
-                box.error = error
-            finally:
-                box.done.set()
-        except Interrupted:  # it arrived when everything was over
-            box.done.set()
+                try:
+                    box.result = work()
+                except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+                    box.error = error
+                finally:
+                    box.finish()
+            except Interrupted:
+                box.finish()
 
     thread = threading.Thread(target=body, name="guest", daemon=True)
     try:
@@ -96,8 +105,27 @@ def _break_off(box: _Box[T], interrupt: Interrupt, kick: Callable[[int], None], 
     if box.done.is_set():
         return
     interrupt.fire()
-    for _ in range(_KICKS):
-        if thread.ident is not None:
-            kick(thread.ident)
-        if box.done.wait(_GRACE_S):
-            return
+    with _quiet_finalizers():
+        for _ in range(_KICKS):
+            with box.kicking:
+                if thread.ident is not None and not box.done.is_set():
+                    kick(thread.ident)
+            if box.done.wait(_GRACE_S):
+                return
+
+
+@contextlib.contextmanager
+def _quiet_finalizers() -> Iterator[None]:
+    """Let Python not print an exception that a kick raised in a finalizer, where it is lost."""
+    before = sys.unraisablehook
+
+    def hook(lost: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(lost.exc_type, Interrupted):
+            before(lost)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        if sys.unraisablehook is hook:
+            sys.unraisablehook = before

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from wasm2oci.runtime.supervise import TimedOut, supervise
-from wasm2oci.wasi import Interrupt
+from wasm2oci.wasi import Interrupt, Interrupted
 
 
 def test_what_the_work_returns_or_raises_comes_back() -> None:
@@ -34,6 +34,38 @@ def test_a_lost_kick_is_repeated() -> None:
         supervise(work, Interrupt(), kick, 0.01)
     assert len(kicked) == 2
     assert ended.is_set()
+
+
+class Finalized:
+    """Whose finalizer raises what arrives there."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __del__(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize(("error", "shown"), [(Interrupted(), 0), (ValueError("a bug"), 1)])
+def test_a_kick_that_is_lost_in_a_finalizer_is_not_printed(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, shown: int
+) -> None:
+    printed: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda lost: printed.append(lost.exc_type))
+    kicked, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        assert kicked.wait(60)
+        Finalized(error)
+        ended.set()
+
+    def kick(_: int) -> None:
+        kicked.set()
+        assert ended.wait(60)
+
+    with pytest.raises(TimedOut):
+        supervise(work, Interrupt(), kick, 0.01)
+    assert printed == [ValueError] * shown
 
 
 def test_a_guest_that_nothing_ends_is_left_behind() -> None:
