@@ -577,7 +577,7 @@ from wasm2oci.registry.transport import import_httpx
 assert import_httpx() is httpx
 assert sys.modules["httpx._main"] is main is not None
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
 
 
 @contextmanager
