@@ -1,6 +1,6 @@
 """The fuzz farm: parsers, the client against a hostile registry, the server against hostile clients, hostile guests.
 
-    python -m tests.fuzz.farm [--seconds 20] [--cases 40000] [--seed 1] [TARGET...]
+    python -m tests.fuzz.farm [--seconds 20] [--cases 20000] [--seed 1] [TARGET...]
                                                                     each target for so long and so many; all by default
     python -m tests.fuzz.farm --seed 1 --case 1234 TARGET               one case again
 
