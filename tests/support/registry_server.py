@@ -43,13 +43,15 @@ class RunningRegistry:
         url: with its scheme.
         core: the registry itself.
         seen: method and target of every request so far, in order.
-        log: lines of the access log so far.
+        peers: for each of them, the client's address and port.
+        log: lines of the access log so far; that of a request comes after its answer.
     """
 
     address: str
     url: str
     core: Registry
     seen: list[str]
+    peers: list[str]
     log: list[str]
 
 
@@ -79,13 +81,15 @@ def registry_server(
     """
     core = Registry(storage or MemoryStorage(), access=access, rules=rules, site=site)
     seen: list[str] = []
+    peers: list[str] = []
     lines: list[str] = []
     inner: Handle = core.handle if wrap is None else wrap(core.handle)
 
     def handle(request: "Request") -> "Response":
         seen.append(f"{request.method} {request.target}")
+        peers.append(request.peer)
         return inner(request)
 
     with Server(handle, host, 0, tls=tls, limits=limits, log=lines.append, grace=5.0) as server:
-        yield RunningRegistry(server.address, server.url, core, seen, lines)
+        yield RunningRegistry(server.address, server.url, core, seen, peers, lines)
     core.close()
