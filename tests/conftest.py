@@ -17,6 +17,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
+_LONGEST_ID = 40
+"""Characters of a value in the name of a test."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -29,6 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a skipped test is a failure, unless its reason begins with 'optional:' (for CI)",
     )
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long text by its place.
+
+    Where a key or a time is in it, the processes of a run do not find the same tests, and xdist ends the whole run.
+    """
+    return argname if isinstance(val, (str, bytes)) and len(val) > _LONGEST_ID else None
 
 
 @pytest.hookimpl(wrapper=True)
