@@ -241,21 +241,28 @@ def _check_modules(guard: "Guard", source: "ReadTarget", location: "Location", r
     from wasm2oci.content.graph import explore
     from wasm2oci.packager.choice import NoModuleError
     from wasm2oci.packager.recognise import recognise
+    from wasm2oci.packager.tarball import archive_budget
 
     without: Wasm2OciError | None = None
     looked = False
+    # An index may name thousands of manifests of one layer: each module is read once, and one budget is for all.
+    checked: set[Digest] = set()
+    budget = archive_budget()
     for node in explore(source, root).manifests:
         if isinstance(node.document, Index):
             continue
         try:
-            module = recognise(source, node.descriptor).read()
+            found = recognise(source, node.descriptor, budget=budget)
+            module = None if found.module.digest in checked else found.read()
         except NoModuleError as error:  # an attestation beside the modules of an index
             without = error
         except (InvalidInputError, UnsupportedError) as error:
             guard.check_no_module(location, error)
             looked = True
         else:
-            guard.check_module(location, module)
+            if module is not None:
+                guard.check_module(location, module)
+                checked.add(found.module.digest)
             looked = True
     if not looked:
         guard.check_no_module(location, without or NoModuleError("the index is empty"))

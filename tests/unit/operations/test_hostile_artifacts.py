@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.artifacts import WASM, Stash, Watching
 from wasm2oci.content.graph import ArtifactTooLargeError
 from wasm2oci.content.layout import OciLayout
 from wasm2oci.content.memory import MemoryTarget
@@ -16,13 +17,13 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.reference import parse_location
 from wasm2oci.oci.referrers import cosign_tag, fallback_tag
-from wasm2oci.operations.copy import CopyRequest, copy
+from wasm2oci.operations.copy import CopyRequest, _check_modules, copy
 from wasm2oci.operations.environment import Environment
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.inspect import inspect_bytes
 from wasm2oci.operations.names import with_tag
 from wasm2oci.operations.tree import tree
-from wasm2oci.operations.trust import TrustOptions
+from wasm2oci.operations.trust import TrustOptions, guard_for
 from wasm2oci.operations.verify import VerifyRequest, verify
 from wasm2oci.packager.choice import NoModuleError
 
@@ -96,6 +97,22 @@ def test_what_a_policy_says_about_the_module_is_not_met_where_there_is_none(
     policy.write_text(rule.format("warn"))
     use(source, trust, world)
     assert [text for text in warned if "no WebAssembly in it" in text]
+
+
+def test_a_module_that_an_index_names_many_times_is_looked_into_once(tmp_path: Path) -> None:
+    """An index of 4 MiB names one layer in 20,000 manifests: each was read, with all of its bytes."""
+    layout, policy = OciLayout.create(tmp_path / "layout"), tmp_path / "policy.toml"
+    policy.write_text('version = 1\n[[rule]]\nscope = "*"\nenforce = "require"\n[rule.module]\nmax_size = 100\n')
+    stash = Stash(layout)
+    layer = stash.put("application/wasm", WASM)
+    stash.index(*(stash.manifest(layer, annotations={"n": str(number)}) for number in range(3)), tag="v1")
+    with Environment({}, tmp_path).places() as places:
+        location = parse_location(f"{layout}:v1")
+        guard = guard_for(TrustOptions(policy=policy), Environment({}, tmp_path))
+        assert guard is not None
+        watched = Watching(layout)
+        _check_modules(guard, watched, location, places.read(location).resolve("v1"))
+    assert watched.calls.count(("fetch", str(layer.digest))) == 1
 
 
 def test_a_module_as_text_may_speak_of_signatures() -> None:
