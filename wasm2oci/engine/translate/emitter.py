@@ -275,15 +275,6 @@ class Emitter(Invariants):
         """Pops an i32 as a condition."""
         return truth(self.pop(), M32)
 
-    def assign_slots(self, height: int, values: list[V]) -> None:
-        """Moves values into the slots a label's values are expected in."""
-        moves = [(f"s{height + i}", v) for i, v in enumerate(values) if v.s != f"s{height + i}" or v.lit]
-        if not moves:
-            return
-        targets = ",".join(name for name, _ in moves)
-        texts = [self.exact(v) for _, v in moves]
-        self.line(f"{targets}={','.join(v.s if v.p < 13 else f'({v.s})' for v in texts)}")
-
     def typed_slots(self, height: int, types: tuple[int, ...]) -> list[V]:
         """The slots a label's values are in, as operands."""
         return [self.slot(height + i, type_mask(t)) for i, t in enumerate(types)]
