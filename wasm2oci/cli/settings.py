@@ -94,7 +94,7 @@ OTHER_VARIABLES: Final = {
     "WASM2OCI_REGISTRY_PASSWORD": "Password for that registry.",
     "WASM2OCI_REGISTRIES_CONF": "A registries.conf instead of containers' own; empty or `off` for none.",
     "CONTAINERS_REGISTRIES_CONF": "The registries.conf of containers' tools.",
-    "WASM2OCI_CERTS_D": "A folder of certificates for single hosts instead of the usual; empty or `off` for none.",
+    "WASM2OCI_CERTS_D": "The only folder of settings for single hosts (docs/registries.md); empty or `off` for none.",
     "DOCKER_AUTH_CONFIG": "The content of a credential file.",
     "REGISTRY_AUTH_FILE": "The credential file of podman, skopeo and others.",
     "DOCKER_CONFIG": "The folder of docker's config.json.",
