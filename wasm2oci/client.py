@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.trust import SignatureFormat, TrustOptions
     from wasm2oci.operations.validate import Validated
     from wasm2oci.operations.verify import RefusedSignature, Verified
+    from wasm2oci.operations.wit import Wit
     from wasm2oci.packager.annotations import parse_annotation
     from wasm2oci.packager.profiles import PROFILES
     from wasm2oci.registry.options import ConnectOptions, RetryPolicy, parse_header
@@ -153,6 +154,7 @@ __all__ = [
     "Validated",
     "Verified",
     "VerifiedFile",
+    "Wit",
     "document",
     "failure",
     "find_subject",
@@ -203,6 +205,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.trust": ("SignatureFormat", "TrustOptions"),
     "operations.validate": ("Validated",),
     "operations.verify": ("RefusedSignature", "Verified"),
+    "operations.wit": ("Wit",),
     "packager.annotations": ("parse_annotation",),
     "packager.profiles": ("PROFILES",),
     "registry.options": ("ConnectOptions", "RetryPolicy", "parse_header"),

@@ -1,4 +1,4 @@
-"""The part of `Client` that is about the text format: print and assemble; see `wasm2oci.client`."""
+"""The part of `Client` that is about text: print, assemble and wit; see `wasm2oci.client`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from wasm2oci.client_signatures import SignatureMethods
 if TYPE_CHECKING:
     from wasm2oci.operations.assemble import Assembled
     from wasm2oci.operations.print_module import Printed
+    from wasm2oci.operations.wit import Wit
 
 __all__ = ["TextMethods"]
 
@@ -71,3 +72,22 @@ class TextMethods(SignatureMethods):
         from wasm2oci.operations.assemble import assemble_file
 
         return assemble_file(source, Path(output))
+
+    def wit(self, subject: str | Path | bytes, *, module: str | None = None, platform: str | None = None) -> Wit:
+        """The world of a component, or the interfaces and worlds of a WIT package, as WIT.
+
+        Args:
+            subject: a reference, a file, or the bytes.
+            module: which one, if an artifact holds several.
+            platform: which entry of an index.
+
+        Raises:
+            ModuleError: it is no component, or its types are invalid.
+            NotFoundError: there is no such file or artifact.
+            Wasm2OciError: it cannot be read or fetched.
+        """
+        from wasm2oci.operations.subject import parse_place
+        from wasm2oci.operations.wit import WitRequest, wit
+
+        found = parse_place(subject) if isinstance(subject, str) else subject
+        return wit(WitRequest(found, module, platform), self.environment)

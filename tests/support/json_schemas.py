@@ -29,6 +29,7 @@ RESULTS: Final[Mapping[str, tuple[type, ...]]] = {
     "verify": (client.Verified,),
     "validate": (client.Validated,),
     "print": (client.Printed,),
+    "wit": (client.Wit,),
     "assemble": (client.Assembled,),
     "inspect": (client.Inspected, client.InspectedFile),
     "tree": (client.Tree,),

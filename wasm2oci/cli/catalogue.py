@@ -51,6 +51,7 @@ COMMANDS: Final = (
     ),
     Command("print", "Modules", "Print a module or component as text"),
     Command("assemble", "Modules", "Make a binary of a module or component in the text format"),
+    Command("wit", "Modules", "Print the WIT of a component or WIT package"),
     Command("inspect", "Modules", "Show what an artifact or a module file holds"),
     Command("sign", "Signatures", "Sign an artifact with a key"),
     Command("attest", "Signatures", "Sign a statement about an artifact: an SBOM, a provenance"),

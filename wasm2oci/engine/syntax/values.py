@@ -60,6 +60,7 @@ class ValueType:
         borrows: whether it contains a `borrow`.
         points: whether some of a value lies elsewhere in memory.
         codecs: what running components made of it, by name.
+        origin: the type that it is another name for, or was before other types were put into it.
     """
 
     __slots__ = (
@@ -72,6 +73,7 @@ class ValueType:
         "kind",
         "labels",
         "length",
+        "origin",
         "points",
         "types",
     )
@@ -96,10 +98,13 @@ class ValueType:
         self._layouts: dict[int, tuple[int, int]] = {}
         self._flat: dict[int, tuple[int, ...] | None] = {}
         self.codecs: dict[str, Any] = {}
+        self.origin: ValueType | None = None
 
     def again(self, types: tuple[Any, ...] | None = None) -> ValueType:
         """Another of the same kind: under a name of its own, or made of other types."""
-        return ValueType(self.kind, self.labels, self.types if types is None else types, self.length)
+        made = ValueType(self.kind, self.labels, self.types if types is None else types, self.length)
+        made.origin = self
+        return made
 
 
 Val = str | ValueType
