@@ -11,7 +11,7 @@ from wasm2oci.operations.guard import Guard
 from wasm2oci.operations.names import pinned
 from wasm2oci.operations.verify import RefusedSignature
 from wasm2oci.signing import bundle, dsse
-from wasm2oci.signing.decision import RejectedCandidate
+from wasm2oci.signing.candidate import RejectedCandidate
 from wasm2oci.signing.keyless import Keyless
 from wasm2oci.signing.requirement import Verifier
 from wasm2oci.signing.statement import COSIGN_SIGNATURE, PAYLOAD_TYPE, matches_type, predicate_type, read_statement
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.trust import TrustOptions
-    from wasm2oci.signing.requirement import Candidate, Requirement
+    from wasm2oci.signing.candidate import Candidate
+    from wasm2oci.signing.requirement import Requirement
 
 __all__ = ["Attestation", "Attestations", "NoAttestationError", "attestations"]
 

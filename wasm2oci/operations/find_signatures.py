@@ -24,9 +24,15 @@ from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
 from wasm2oci.oci.media_type import EMPTY_JSON, OCI_CONFIG
 from wasm2oci.oci.referrers import cosign_tag, fallback_tag
 from wasm2oci.oci.wire import MANIFEST_MAX
-from wasm2oci.signing import bundle, notation, simple_signing
-from wasm2oci.signing.decision import RejectedCandidate
-from wasm2oci.signing.requirement import Candidate
+from wasm2oci.signing import simple_signing
+from wasm2oci.signing.candidate import (
+    BUNDLES,
+    NOTATION_COSE,
+    NOTATION_JWS,
+    NOTATION_SIGNATURE,
+    Candidate,
+    RejectedCandidate,
+)
 from wasm2oci.signing.strict import DOCUMENT_MAX, MalformedSignatureError
 
 if TYPE_CHECKING:
@@ -56,13 +62,13 @@ _IN_TOTO: Final = "application/vnd.in-toto+json"
 _LEGACY_REFERRER: Final = "application/vnd.dev.cosign.artifact.sig.v1+json"
 _UNTYPED: Final = frozenset({None, "", EMPTY_JSON, OCI_CONFIG})
 """What a listing says of a referrer whose type it does not know."""
-_TYPES: Final = frozenset({notation.ARTIFACT_TYPE, _IN_TOTO, _LEGACY_REFERRER})
+_TYPES: Final = frozenset({NOTATION_SIGNATURE, _IN_TOTO, _LEGACY_REFERRER})
 _FORMS: Final = {
     simple_signing.LAYER_TYPE: "simple signing",
     _DSSE_TYPE: "dsse",
     _IN_TOTO: "dsse",
-    notation.JWS_TYPE: "notation",
-    notation.COSE_TYPE: "notation",
+    NOTATION_JWS: "notation",
+    NOTATION_COSE: "notation",
 }
 """Media type of a layer -> the form of the signature in it."""
 
@@ -205,7 +211,7 @@ class _Search:
         if document.subject is None or document.subject.digest != self._subject:
             self._refusals.append(RejectedCandidate(str(entry.digest), "the referrer is about another artifact"))
             return
-        layer = bundle.bundle_layer(document)
+        layer = _bundle_layer(document)
         if layer is not None:
             self._layers.append(_Layer("bundle", str(entry.digest), layer))
         else:
@@ -253,4 +259,10 @@ _LISTED_MAX: Final = 10_000
 
 def _may_be_signature(entry: Descriptor) -> bool:
     kind = entry.artifact_type
-    return kind in _UNTYPED or kind in _TYPES or str(kind).startswith("application/vnd.dev.sigstore.bundle")
+    return kind in _UNTYPED or kind in _TYPES or str(kind).startswith(BUNDLES)
+
+
+def _bundle_layer(manifest: Manifest) -> Descriptor | None:
+    """The bundle of a referrer, if it holds one: a single layer of a bundle's type, whatever the listing says."""
+    layer = manifest.layers[0] if len(manifest.layers) == 1 else None
+    return layer if layer is not None and layer.media_type.startswith(BUNDLES) else None

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment, Places
     from wasm2oci.operations.trust import TrustOptions
+    from wasm2oci.signing.candidate import RejectedCandidate
     from wasm2oci.signing.claim import Signer
-    from wasm2oci.signing.decision import Decision, RejectedCandidate
+    from wasm2oci.signing.decision import Decision
     from wasm2oci.signing.policy import Policy
     from wasm2oci.signing.requirement import Requirement
 

@@ -16,9 +16,9 @@ from wasm2oci.base.reading import read_found
 from wasm2oci.errors import NotFoundError
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.guard import NotSignedError, SignaturesRefusedError, scope_name
+from wasm2oci.signing.candidate import NOTATION_COSE, RejectedCandidate
 from wasm2oci.signing.certificates import load_certificate, load_pem_chain
-from wasm2oci.signing.decision import RejectedCandidate
-from wasm2oci.signing.notation import COSE_TYPE, read_signature
+from wasm2oci.signing.notation import read_signature
 from wasm2oci.signing.notation_trust import InvalidTrustPolicyError, read_trust_policy
 from wasm2oci.signing.strict import SignatureRefusedError
 
@@ -71,7 +71,7 @@ def verify_notation(
         if candidate.form != "notation":
             continue
         try:
-            if candidate.layer.media_type == COSE_TYPE:
+            if candidate.layer.media_type == NOTATION_COSE:
                 raise SignatureRefusedError("a COSE envelope is not read here")  # noqa: TRY301 - a refusal as the others
             return statement.evaluate(read_signature(candidate.raw), root, stores, now)
         except SignatureRefusedError as error:

@@ -6,9 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.operations.find_signatures import find_signatures
-from wasm2oci.operations.guard import Guard
-from wasm2oci.operations.trust import policy_files
-from wasm2oci.signing import bundle, dsse
+from wasm2oci.operations.trust import guard_for
 from wasm2oci.signing.statement import COSIGN_SIGNATURE, read_statement
 from wasm2oci.signing.strict import SignatureRefusedError
 
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.trust import TrustOptions
-    from wasm2oci.signing.requirement import Candidate
+    from wasm2oci.signing.candidate import Candidate
 
 __all__ = ["SignatureState", "SignatureSummary", "SignedItem", "summarize_signatures"]
 
@@ -81,13 +79,12 @@ def summarize_signatures(
         InvalidPolicyError: a policy file is malformed.
         Wasm2OciError: the place cannot be read.
     """
-    trust.check()
-    guard = Guard.load(trust, policy_files(trust, environment), environment)
+    guard = guard_for(trust, environment)
     found = find_signatures(target, root)
-    checked = guard.look(target, location, root, found)
+    decisions = guard.look(target, location, root, found).decisions if guard is not None else ()
     verified = {
         origin: signer.name
-        for _, decision in checked.decisions
+        for _, decision in decisions
         for verdict in decision.verdicts
         for origin, signer in verdict.signers
     }
@@ -98,13 +95,15 @@ def summarize_signatures(
     items.sort(key=lambda one: (one.kind == "signature", one.kind, one.origin))
     state = SignatureState.UNSIGNED
     if items:
-        met = all(decision.met for _, decision in checked.decisions if decision.verdicts)
+        met = all(decision.met for _, decision in decisions if decision.verdicts)
         state = SignatureState.VERIFIED if verified and met else SignatureState.UNVERIFIED
     return SignatureSummary(state, tuple(items))
 
 
 def _kind(candidate: Candidate, root: Descriptor) -> str:
     """`signature`, or the type of the statement that it says it holds: for people, not checked."""
+    from wasm2oci.signing import bundle, dsse  # with cryptography, which takes 30 ms
+
     try:
         if candidate.form == "bundle":
             envelope = bundle.read_bundle(candidate.raw).envelope

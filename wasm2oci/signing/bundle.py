@@ -31,7 +31,6 @@ from wasm2oci.signing.strict import (
 
 if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
-    from wasm2oci.oci.manifest import Manifest
     from wasm2oci.signing.claim import Claim
     from wasm2oci.signing.keys import PrivateKey, PublicKey
     from wasm2oci.signing.trusted_root import TrustedRoot
@@ -41,7 +40,6 @@ __all__ = [
     "MEDIA_TYPE",
     "PREDICATE_TYPE",
     "Bundle",
-    "bundle_layer",
     "read_bundle",
     "referrer_manifest",
     "sign",
@@ -235,11 +233,3 @@ def referrer_manifest(bundle: bytes, subject: Descriptor, predicate_type: str, c
         "annotations": {CONTENT: "dsse-envelope", PREDICATE_TYPE: predicate_type, CREATED: created},
     }
     return json.dumps(value, separators=(",", ":")).encode()
-
-
-def bundle_layer(manifest: Manifest) -> Descriptor | None:
-    """The bundle of a referrer, if it holds one: a single layer of a bundle's type, whatever the listing says."""
-    if len(manifest.layers) != 1:
-        return None
-    layer = manifest.layers[0]
-    return layer if layer.media_type.startswith("application/vnd.dev.sigstore.bundle") else None

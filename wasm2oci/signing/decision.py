@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from wasm2oci.signing.candidate import RejectedCandidate
 from wasm2oci.signing.policy import REQUIRE
 from wasm2oci.signing.strict import SignatureRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wasm2oci.signing.candidate import Candidate
     from wasm2oci.signing.claim import Signer
     from wasm2oci.signing.policy import Policy, Rule
-    from wasm2oci.signing.requirement import Candidate, Requirement, Verifier
+    from wasm2oci.signing.requirement import Requirement, Verifier
 
-__all__ = ["Decision", "RejectedCandidate", "Verdict", "decide", "decide_default", "fulfilling"]
-
-
-class RejectedCandidate(NamedTuple):
-    """A candidate that does not fulfil a requirement, and why."""
-
-    origin: str
-    reason: str
+__all__ = ["Decision", "Verdict", "decide", "decide_default", "fulfilling"]
 
 
 class Verdict(NamedTuple):

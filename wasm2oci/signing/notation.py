@@ -37,11 +37,8 @@ from wasm2oci.signing.strict import (
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-__all__ = ["ARTIFACT_TYPE", "COSE_TYPE", "JWS_TYPE", "NotationSignature", "read_signature"]
+__all__ = ["NotationSignature", "read_signature"]
 
-ARTIFACT_TYPE: Final = "application/vnd.cncf.notary.signature"
-JWS_TYPE: Final = "application/jose+json"
-COSE_TYPE: Final = "application/cose"
 _PAYLOAD_TYPE: Final = "application/vnd.cncf.notary.payload.v1+json"
 _PREFIX: Final = "io.cncf.notary."
 _SCHEMES: Final = {"notary.x509": "ca", "notary.x509.signingAuthority": "signingAuthority"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.signing import bundle as bundles
 from wasm2oci.signing import dsse, simple_signing
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Mapping
 
-    from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
     from wasm2oci.signing.bundle import Bundle
+    from wasm2oci.signing.candidate import Candidate
     from wasm2oci.signing.claim import Identity
     from wasm2oci.signing.keyless import Keyless
     from wasm2oci.signing.keys import PublicKey
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = [
     "GITHUB_ISSUER",
     "SIGNATURE_TYPES",
-    "Candidate",
     "IdentityRequirement",
     "KeyRequirement",
     "Requirement",
@@ -43,22 +42,6 @@ GITHUB_ISSUER: Final = "https://token.actions.githubusercontent.com"
 SIGNATURE_TYPES: Final = (COSIGN_SIGNATURE,)
 """Predicate types of a plain signature. An attestation by the same key is not a signature: it says something else."""
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-class Candidate(NamedTuple):
-    """A signature or attestation that was found, and not checked.
-
-    Args:
-        form: `simple signing`, `bundle`, `dsse` (a legacy attestation) or `notation`.
-        origin: where it was found, for people: its digest.
-        raw: the payload, bundle or envelope.
-        layer: its descriptor.
-    """
-
-    form: str
-    origin: str
-    raw: bytes
-    layer: Descriptor
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import Manifest, parse_manifest
 from wasm2oci.signing import bundle as bundles
 from wasm2oci.signing import dsse, simple_signing
+from wasm2oci.signing.candidate import Candidate
 from wasm2oci.signing.keys import PrivateKey
-from wasm2oci.signing.requirement import Candidate, KeyRequirement, Verifier
+from wasm2oci.signing.requirement import KeyRequirement, Verifier
 from wasm2oci.signing.statement import (
     COSIGN_SIGNATURE,
     PAYLOAD_TYPE,

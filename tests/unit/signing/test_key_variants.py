@@ -17,8 +17,9 @@ from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.signing import bundle as bundles
 from wasm2oci.signing import dsse, simple_signing
+from wasm2oci.signing.candidate import Candidate
 from wasm2oci.signing.keys import InvalidKeyError, PrivateKey, PublicKey
-from wasm2oci.signing.requirement import Candidate, KeyRequirement, Verifier
+from wasm2oci.signing.requirement import KeyRequirement, Verifier
 from wasm2oci.signing.statement import PAYLOAD_TYPE, matches_type, signature_statement
 from wasm2oci.signing.strict import SignatureRefusedError
 from wasm2oci.signing.trusted_root import read_trusted_root

@@ -18,9 +18,10 @@ from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.signing import bundle as bundles
 from wasm2oci.signing import simple_signing
+from wasm2oci.signing.candidate import Candidate
 from wasm2oci.signing.claim import Identity
 from wasm2oci.signing.keyless import Keyless
-from wasm2oci.signing.requirement import Candidate, IdentityRequirement, Verifier
+from wasm2oci.signing.requirement import IdentityRequirement, Verifier
 from wasm2oci.signing.strict import SignatureRefusedError
 
 if TYPE_CHECKING:

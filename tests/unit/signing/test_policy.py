@@ -8,11 +8,12 @@ from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.signing import bundle as bundles
 from wasm2oci.signing import simple_signing
+from wasm2oci.signing.candidate import Candidate
 from wasm2oci.signing.decision import decide, decide_default
 from wasm2oci.signing.keys import PrivateKey
 from wasm2oci.signing.module_limits import ModuleLimits
 from wasm2oci.signing.policy import InvalidPolicyError, read_policy, scope_of
-from wasm2oci.signing.requirement import GITHUB_ISSUER, Candidate, IdentityRequirement, KeyRequirement, Verifier
+from wasm2oci.signing.requirement import GITHUB_ISSUER, IdentityRequirement, KeyRequirement, Verifier
 from wasm2oci.signing.statement import signature_statement
 
 if TYPE_CHECKING:
