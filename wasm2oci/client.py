@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import LayoutReference, Reference
-    from wasm2oci.oci.wire import MODULE_MAX
+    from wasm2oci.oci.wire import MANIFEST_MAX, MODULE_MAX
     from wasm2oci.operations.assemble import Assembled
     from wasm2oci.operations.attach import AttachedArtifact
     from wasm2oci.operations.attestations import Attestation, Attestations
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COSIGN_SIGNATURE",
+    "MANIFEST_MAX",
     "MODULE_MAX",
     "PROFILES",
     "SILENT",
@@ -168,7 +169,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "oci.descriptor": ("Descriptor",),
     "oci.digest": ("Digest",),
     "oci.reference": ("LayoutReference", "Reference"),
-    "oci.wire": ("MODULE_MAX",),
+    "oci.wire": ("MANIFEST_MAX", "MODULE_MAX"),
     "operations.assemble": ("Assembled",),
     "operations.attestations": ("Attestation", "Attestations"),
     "operations.attach": ("AttachedArtifact",),

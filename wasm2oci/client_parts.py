@@ -121,12 +121,12 @@ class PartMethods(RepositoryMethods):
         return delete_blob(location_of(reference), self.environment)
 
     def put_manifest(
-        self, raw: bytes, reference: str, *, media_type: str | None = None, overwrite: bool = True
+        self, raw: bytes | Path, reference: str, *, media_type: str | None = None, overwrite: bool = True
     ) -> PutManifest:
         """Push a manifest or an index, exactly these bytes; what it names has to be there already.
 
         Args:
-            raw: the bytes.
+            raw: the bytes, or the file that holds them.
             reference: where they go; several tags are written `HOST/NAME:TAG,TAG`.
             media_type: of the manifest; by default what it says itself.
             overwrite: whether a tag that means something else there is moved.

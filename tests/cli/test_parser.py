@@ -154,7 +154,7 @@ def test_every_command_is_declared_in_the_one_dialect_and_shown_in_its_help(comm
         assert isinstance(parameter.declared, (Argument, Option))
         shown = parameter.declared.names if isinstance(parameter.declared, Option) else (parameter.declared.metavar,)
         assert all(name in text for name in shown)
-        assert parameter.declared.help.split(" ", maxsplit=1)[0] in text
+        assert parameter.declared.described.split(" ", maxsplit=1)[0] in text
     names = [name for parameter in declaration.parameters for name in getattr(parameter.declared, "names", ())]
     assert len(names) == len(set(names))
     rest = [argument.declared.rest for argument in declaration.arguments if isinstance(argument.declared, Argument)]

@@ -16,6 +16,7 @@ from tests.cli.transcripts import HELLO
 from tests.support.docker_registry import docker_registry, missing_reason
 from tests.support.registry_server import registry_server
 from wasm2oci import Client
+from wasm2oci.client import MANIFEST_MAX
 from wasm2oci.oci.digest import Digest
 
 if TYPE_CHECKING:
@@ -100,24 +101,63 @@ def test_files_are_attached_found_and_taken_along(place: Place) -> None:
     [
         ("attach APP:v1 --artifact-type nonsense", "not a media type", 3),
         ("attach APP:v1 none.json", "none.json", 4),
-        ("attach APP:none report.json", "", 4),
+        ("attach APP:none report.json", "none", 4),
         ("attach APP:v1 -a novalue", "not an annotation", 3),
         ("blob get APP:v1", "has no digest", 2),
         ("blob get APP", "has no digest", 2),
-        (f"blob get APP@sha256:{'0' * 64}", "", 4),
-        (f"blob head APP@sha256:{'0' * 64}", "", 4),
-        ("blob put APP", "put takes a file", 2),
+        (f"blob get APP@sha256:{'0' * 64}", f"sha256:{'0' * 64}", 4),
+        (f"blob head APP@sha256:{'0' * 64}", f"sha256:{'0' * 64}", 4),
+        ("blob put APP", "put needs FILE", 2),
         (f"blob put APP@sha256:{'0' * 64} one.wasm", "nothing was pushed", 6),
-        ("blob delete APP@sha256:x --yes", "", 3),
+        ("blob delete APP@sha256:x --yes", "is not 64 lowercase hex digits", 3),
         (f"blob delete APP@sha256:{'0' * 64}", "needs a confirmation", 2),
-        ("manifest put APP:v2 one.wasm", "", 3),
-        ("manifest get APP:none", "", 4),
+        ("manifest put APP:v2 one.wasm", "manifest is not valid JSON", 3),
+        ("manifest get APP:none", "none", 4),
         ("manifest fetch APP:v1", "'fetch' is not one of get, config, head, put, delete", 2),
     ],
 )
 def test_what_cannot_be_done_is_refused(place: Place, line: str, message: str, code: int) -> None:
     ran = place(line, fails=code)
     assert message in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("blob head x@sha256:x -o f", "--output is for get, not for head"),
+        ("blob get x@sha256:x --yes", "--yes is for delete, not for get"),
+        ("blob get x@sha256:x f", "FILE is for put, not for get"),
+        ("manifest get x:v1 -y", "--yes is for delete, not for get"),
+        ("manifest put x:v1 f --platform a/b", "--platform is for get, config and head, not for put"),
+        ("manifest delete x:v1 --no-overwrite", "--no-overwrite is for put, not for delete"),
+        ("manifest head x:v1 --media-type a/b", "--media-type is for put, not for head"),
+        ("manifest put x:v1", "put needs FILE"),
+        ("cache --limit 1G", "--limit is for prune, not for show"),
+        ("key generate x", "KEY is for import and public, not for generate"),
+        ("key import", "import needs KEY"),
+        ("key public --force x", "--force is for generate and import, not for public"),
+        ("key public x -o y", "--output-prefix is for generate and import, not for public"),
+        ("policy import --policy x f", "--policy is for check and explain, not for import"),
+    ],
+)
+def test_an_option_of_another_action_is_refused(tmp_path: Path, line: str, message: str) -> None:
+    ran = invoke(*line.split(), cwd=tmp_path, env={"HOME": str(tmp_path)})
+    assert (ran.code, message in ran.stderr) == (2, True), ran.stderr
+
+
+def test_a_setting_for_other_actions_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path), "WASM2OCI_PLATFORM": "wasi/wasm"}
+    (tmp_path / "not.json").write_text("not JSON")
+    ran = invoke("manifest", "put", "oci-layout:out:v1", "not.json", cwd=tmp_path, env=env)
+    assert "manifest is not valid JSON" in ran.stderr
+
+
+def test_a_manifest_that_is_too_large_is_not_read_whole(tmp_path: Path) -> None:
+    (tmp_path / "large.json").write_bytes(bytes(MANIFEST_MAX + 1))
+    for file, stdin in (("large.json", b""), ("-", bytes(MANIFEST_MAX + 9))):
+        ran = invoke("manifest", "put", "oci-layout:out:v1", file, cwd=tmp_path, env={"HOME": "/"}, stdin=stdin)
+        assert ran.code == 3
+        assert f"{MANIFEST_MAX:,}" in ran.stderr
 
 
 def test_blobs_go_in_and_out_by_digest(place: Place) -> None:
@@ -187,7 +227,7 @@ def test_the_cache_is_shown_listed_and_made_smaller(tmp_path: Path) -> None:
     assert cleared["size"] == 0
     assert cleared["removed"] >= state["size"] + 77
     assert run("cache ls").stdout == ""
-    assert "prune and --limit go together" in run("cache prune", 2).stderr
+    assert "prune needs --limit" in run("cache prune", 2).stderr
     assert "is not a size" in run("cache prune --limit much", 2).stderr
 
 

@@ -35,7 +35,7 @@ PUBLIC = {
         *("AttachedSignature", "RefusedSignature", "SignatureFormat", "TrustOptions", "parse_annotation"),
         *("Attestation", "Attestations", "COSIGN_SIGNATURE", "Document", "ExplainedDecision", "ExplainedRequirement"),
         *("Explanation", "FoundSignature", "KeyFiles", "KeyInfo", "Signed", "SignedFile", "VerifiedFile"),
-        *("RetryPolicy", "parse_header", "MODULE_MAX", "NetworkRule"),
+        *("RetryPolicy", "parse_header", "MANIFEST_MAX", "MODULE_MAX", "NetworkRule"),
         *("CopiedTag", "CopiedTags", "TagState"),
         *("AttachedArtifact", "Discovered", "FoundReferrer", "GotBlob", "PutBlob", "DeletedBlob", "PutManifest"),
         *("CacheState", "CachedBlob", "PrunedCache"),

@@ -16,9 +16,9 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Argument", "Declaration", "Group", "Option", "Parameter", "declare"]
+__all__ = ["Argument", "Declaration", "Group", "Option", "Parameter", "declare", "listed"]
 
 
 class Argument(NamedTuple):
@@ -29,12 +29,19 @@ class Argument(NamedTuple):
         help: one sentence about it.
         dash: `-` means standard input.
         rest: it takes every word from its own on, options too; options of the command come before.
+        only: the values of the argument ACTION that need it; the others refuse it. Empty: there is no such thing.
     """
 
     metavar: str
     help: str
     dash: bool = False
     rest: bool = False
+    only: tuple[str, ...] = ()
+
+    @property
+    def described(self) -> str:
+        """Its help, which says for which actions it is."""
+        return _for_actions(self.only, self.help)
 
     @property
     def empty(self) -> bool:
@@ -60,6 +67,7 @@ class Option:
         kind: what the text becomes, where the type of the parameter is not that.
         make: makes the parameter's value from that.
         default: how the help writes the default, where it is made.
+        only: the values of the argument ACTION that take it; the others refuse it. Empty: all take it.
     """
 
     __slots__ = (
@@ -74,6 +82,7 @@ class Option:
         "metavar",
         "minimum",
         "names",
+        "only",
         "prefix",
         "setting",
         "title",
@@ -96,6 +105,7 @@ class Option:
         kind: Any = None,
         make: Callable[[Any], Any] | None = None,
         default: str | None = None,
+        only: tuple[str, ...] = (),
     ) -> None:
         self.names = names
         self.help = help
@@ -111,7 +121,17 @@ class Option:
         self.kind = kind
         self.make = make
         self.default = default
+        self.only = only
         self.prefix = ""
+
+    @property
+    def described(self) -> str:
+        """Its help, which says for which actions it is."""
+        return _for_actions(self.only, self.help)
+
+    def only_for(self, *actions: str) -> Option:
+        """The same option for some actions of a command."""
+        return self._changed(only=actions)
 
     def renamed(self, prefix: str, title: str) -> Option:
         """The same option as `--PREFIX-LONG`, below a heading."""
@@ -227,6 +247,18 @@ class Declaration(NamedTuple):
         return {
             name: each for each in self.parameters if isinstance(each.declared, Option) for name in each.declared.names
         }
+
+
+def _for_actions(actions: tuple[str, ...], text: str) -> str:
+    if not actions:
+        return text
+    return f"For {listed(actions)}: {text[0].lower()}{text[1:]}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: `get, head and put`."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def declare(function: Callable[..., int | None], made: Mapping[type, Any]) -> Declaration:

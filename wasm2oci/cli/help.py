@@ -75,7 +75,7 @@ def _param(parameter: Parameter) -> TyperArgument | TyperOption:
         return TyperArgument(
             param_decls=[parameter.target],
             metavar=declared.metavar,
-            help=_whole_words(declared.help),
+            help=_whole_words(declared.described),
             show_default=False,
         )
     assert isinstance(declared, Option)  # noqa: S101 - there is nothing else
@@ -88,7 +88,7 @@ def _param(parameter: Parameter) -> TyperArgument | TyperOption:
         default=default if shown else None,
         show_default=shown,
         metavar=None if parameter.flag else f"[={metavar}]" if declared.bare is not None else metavar,
-        help=_whole_words(declared.help),
+        help=_whole_words(declared.described),
         rich_help_panel=declared.title,
     )
 

@@ -14,6 +14,7 @@ from wasm2oci.client import ConnectOptions, RetryPolicy, SignatureFormat, TrustO
 __all__ = [
     "DESTINATION",
     "FILE_GROUP",
+    "PLATFORM",
     "REGISTRY_CONFIG",
     "VERIFY_GROUP",
     "ConnectGroup",
@@ -56,9 +57,8 @@ HostArgument = Annotated[str, Argument("HOST", "The registry: ghcr.io, HOST:PORT
 ModuleOption = Annotated[
     str | None, Option("--module", metavar="NAME", help="Which one, if there are several: title, path, digest.")
 ]
-PlatformOption = Annotated[
-    str | None, Option("--platform", metavar="OS/ARCH", help="Which entry of an index.", setting="platform")
-]
+PLATFORM = Option("--platform", metavar="OS/ARCH", help="Which entry of an index.", setting="platform")
+PlatformOption = Annotated[str | None, PLATFORM]
 
 REGISTRY_CONFIG = Option(
     "--registry-config", metavar="FILE", help="Credentials file to use (config.json).", setting="registry-config"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.declare import Argument, Option, listed
 from wasm2oci.cli.settings import InvalidSettingError, switch
 from wasm2oci.errors import UsageError
 
@@ -52,6 +52,7 @@ def parse(
     if not reader.options():
         return None
     reader.arguments()
+    reader.check_action()
     if settings is not None:
         reader.settings(settings)
     return reader.result(read)
@@ -167,6 +168,29 @@ class _Reader:
         if words:
             raise UsageError(f"unexpected argument: {words[0] or repr(words[0])}")
 
+    def check_action(self) -> None:
+        """Refuse what means nothing to the action that was chosen, and miss what it needs."""
+        for parameter in self.declaration.parameters:
+            declared, given = parameter.declared, self.given.get((parameter.target, parameter.field))
+            if not declared.only:
+                continue
+            name = (given.name if given is not None else "") or (
+                declared.metavar.strip("[]") if isinstance(declared, Argument) else declared.names[0]
+            )
+            if given is not None and not self._takes(declared):
+                raise UsageError(f"{name} is for {listed(declared.only)}, not for {self._action}")
+            if given is None and isinstance(declared, Argument) and self._takes(declared):
+                raise UsageError(f"{self._action} needs {name}")
+
+    def _takes(self, declared: Argument | Option) -> bool:
+        return not declared.only or self._action in declared.only
+
+    @property
+    def _action(self) -> str:
+        given = self.given.get(("action", None))
+        parameter = next(each for each in self.declaration.arguments if each.target == "action")
+        return str(parameter.default if given is None else given.value)
+
     def settings(self, settings: Settings) -> None:
         """Set options that the command line does not give; those of a side of a copy only where it gives one of them.
 
@@ -180,7 +204,7 @@ class _Reader:
                 continue
             if option.prefix and parameter.target not in sides:
                 continue
-            if any((parameter.target, field) in given for field in option.unless):
+            if any((parameter.target, field) in given for field in option.unless) or not self._takes(option):
                 continue
             found = settings.find(option.setting)
             if found is not None:

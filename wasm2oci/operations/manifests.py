@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from wasm2oci.base.reading import read_named
 from wasm2oci.content.target import open_manifest
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.operations.names import pinned, tagged
 from wasm2oci.operations.tag_state import check_tags_free
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
@@ -38,7 +41,7 @@ class PutManifest(NamedTuple):
 
 
 def put_manifest(
-    raw: bytes,
+    raw: bytes | Path,
     location: Location,
     environment: Environment,
     *,
@@ -49,7 +52,7 @@ def put_manifest(
     """Push a manifest or an index, exactly these bytes; what it names has to be there already.
 
     Args:
-        raw: the bytes.
+        raw: the bytes, or the file that holds them.
         location: where they go: a tag, a digest that they have to have, or the repository alone.
         environment: see there.
         further_tags: what it is called besides.
@@ -57,14 +60,18 @@ def put_manifest(
         overwrite: whether a tag that means something else is moved.
 
     Raises:
-        InvalidManifestError: it is no manifest, or not one of this type.
+        InvalidManifestError: it is no manifest, or not one of this type, or larger than registries take.
         IntegrityError: it does not have the digest of the location, or a tag is taken; nothing was pushed.
         Wasm2OciError: the place failed.
     """
     from wasm2oci.content.verify import BytesContent, DigestMismatchError, verified
-    from wasm2oci.oci.manifest import parse_manifest
+    from wasm2oci.oci.manifest import InvalidManifestError, parse_manifest
+    from wasm2oci.oci.wire import MANIFEST_MAX
 
-    document = parse_manifest(raw, media_type)
+    data = raw if isinstance(raw, bytes) else read_named(raw, MANIFEST_MAX)
+    if data is None or len(data) > MANIFEST_MAX:
+        raise InvalidManifestError(f"a manifest has at most {MANIFEST_MAX:,} bytes")
+    document = parse_manifest(data, media_type)
     manifest = document.descriptor() if location.digest is None else document.descriptor(location.digest.algorithm)
     if location.digest is not None and manifest.digest != location.digest:
         message = f"the manifest is {manifest.digest}, not {location.digest}"
@@ -75,7 +82,7 @@ def put_manifest(
         if not overwrite:
             check_tags_free(target, location, tags, manifest.digest)
         for tag in tags or (None,):
-            target.push(manifest, verified(BytesContent(raw), manifest), tag=tag)
+            target.push(manifest, verified(BytesContent(data), manifest), tag=tag)
     reference = tagged(location, tags[0]) if tags else pinned(location, manifest.digest)
     return PutManifest(reference, pinned(location, manifest.digest), manifest, tags)
 

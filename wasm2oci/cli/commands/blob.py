@@ -9,7 +9,6 @@ from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client
-from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
 
@@ -29,11 +28,14 @@ def command(
     *,
     action: Annotated[BlobAction, Argument("ACTION", "get, head, put or delete.")],
     ref: Annotated[str, Argument("REF", "HOST/NAME@DIGEST; for put HOST/NAME, or with the digest it must have.")],
-    file: Annotated[str | None, Argument("[FILE]", "For put: the file; - reads standard input.", dash=True)] = None,
-    out: Annotated[
-        str | None, Option("--output", "-o", metavar="FILE", help="For get: the file; by default standard output.")
+    file: Annotated[
+        str | None, Argument("[FILE]", "The file; - reads standard input.", dash=True, only=("put",))
     ] = None,
-    yes: Annotated[bool, Option("--yes", "-y", help="For delete: do not ask.")] = False,
+    out: Annotated[
+        str | None,
+        Option("--output", "-o", metavar="FILE", help="The file; by default standard output.", only=("get",)),
+    ] = None,
+    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.", only=("delete",))] = False,
     client: Client,
 ) -> None:
     """Get, look for, put or delete one blob by its digest.
@@ -44,8 +46,6 @@ def command(
 
     Every byte is verified before anything is written.
     """
-    if (action is BlobAction.PUT) != (file is not None):
-        raise UsageError("put takes a file, and nothing else does")
     if action is BlobAction.GET:
         _get(output, terminal, client, ref, out)
     elif action is BlobAction.HEAD:

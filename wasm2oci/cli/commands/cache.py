@@ -31,7 +31,7 @@ def command(
     *,
     action: Annotated[CacheAction, Argument("[ACTION]", "show, ls, prune or clear.")] = CacheAction.SHOW,
     limit: Annotated[
-        str | None, Option("--limit", metavar="SIZE", help="For prune: what blobs may take, such as 200MiB.")
+        str | None, Option("--limit", metavar="SIZE", help="What blobs may take, such as 200MiB.", only=("prune",))
     ] = None,
     client: Client,
 ) -> None:
@@ -45,8 +45,8 @@ def command(
     It never takes more than its limit, and is never trusted: what is read from it
     is verified. Removing it costs nothing but downloads.
     """
-    if (action is CacheAction.PRUNE) != (limit is not None):
-        raise UsageError("prune and --limit go together")
+    if action is CacheAction.PRUNE and limit is None:
+        raise UsageError("prune needs --limit")
     if action is CacheAction.SHOW:
         state = client.cache_state()
         lines = fields(

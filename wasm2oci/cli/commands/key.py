@@ -8,9 +8,10 @@ from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client
-from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
+
+_MAKES = ("generate", "import")
 
 
 class KeyAction(StrEnum):
@@ -26,11 +27,11 @@ def command(
     terminal: Terminal,
     *,
     action: Annotated[KeyAction, Argument("ACTION", "generate, import or public.")],
-    key: Annotated[str | None, Argument("[KEY]", "The key to import or to show: FILE or env://NAME.")] = None,
+    key: Annotated[str | None, Argument("[KEY]", "The key, FILE or env://NAME.", only=("import", "public"))] = None,
     prefix: Annotated[
-        Path, Option("--output-prefix", "-o", metavar="PREFIX", help="Write PREFIX.key and PREFIX.pub.")
+        Path, Option("--output-prefix", "-o", metavar="PREFIX", help="Write PREFIX.key and PREFIX.pub.", only=_MAKES)
     ] = Path("cosign"),
-    force: Annotated[bool, Option("--force", help="Write over files that are there.")] = False,
+    force: Annotated[bool, Option("--force", help="Write over files that are there.", only=_MAKES)] = False,
     client: Client,
 ) -> None:
     """Make, import or show the keys that sign.
@@ -42,8 +43,6 @@ def command(
     The files are cosign's own, encrypted with a password: COSIGN_PASSWORD, else
     what is entered. Keys are ECDSA P-256; RSA and Ed25519 keys can be imported.
     """
-    if (action is KeyAction.GENERATE) != (key is None):
-        raise UsageError("generate takes no key; import and public take one")
     ask = terminal.ask_password
     if action is KeyAction.PUBLIC:
         info = client.public_key(key or "", ask_password=ask)

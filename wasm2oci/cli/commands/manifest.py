@@ -5,16 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import PlatformOption
+from wasm2oci.cli.options import PLATFORM
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import Client
-from wasm2oci.errors import InvalidInputError, UsageError
+from wasm2oci.client import MANIFEST_MAX, Client
 
 __all__ = ["command"]
-
-_MAX = 4 << 20
-"""Bytes of a manifest that are read: no registry takes more."""
 
 
 class ManifestAction(StrEnum):
@@ -33,15 +29,17 @@ def command(
     *,
     action: Annotated[ManifestAction, Argument("ACTION", "get, config, head, put or delete.")],
     ref: Annotated[str, Argument("REF", "HOST/NAME:TAG or HOST/NAME@DIGEST; for put HOST/NAME:TAG,TAG too.")],
-    file: Annotated[str | None, Argument("[FILE]", "For put: the file; - reads standard input.", dash=True)] = None,
-    platform: PlatformOption = None,
+    file: Annotated[
+        str | None, Argument("[FILE]", "The file; - reads standard input.", dash=True, only=("put",))
+    ] = None,
+    platform: Annotated[str | None, PLATFORM.only_for("get", "config", "head")] = None,
     media_type: Annotated[
-        str | None, Option("--media-type", metavar="TYPE", help="For put: of the manifest, if it does not say.")
+        str | None, Option("--media-type", metavar="TYPE", help="Of the manifest, if it does not say.", only=("put",))
     ] = None,
     no_overwrite: Annotated[
-        bool, Option("--no-overwrite", help="For put: refuse when a tag means something else there.")
+        bool, Option("--no-overwrite", help="Refuse when a tag means something else there.", only=("put",))
     ] = False,
-    yes: Annotated[bool, Option("--yes", "-y", help="For delete: do not ask.")] = False,
+    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.", only=("delete",))] = False,
     client: Client,
 ) -> None:
     """Get, look for, put or delete a manifest as it is, or get its config.
@@ -55,8 +53,6 @@ def command(
     What a manifest names has to be there before it is put. delete removes the
     manifest with all its tags, as the command delete does.
     """
-    if (action is ManifestAction.PUT) != (file is not None):
-        raise UsageError("put takes a file, and nothing else does")
     if action is ManifestAction.GET:
         exact = ref if platform is None else client.resolve(ref, platform=platform).pinned
         output.raw(client.manifest(exact))
@@ -68,20 +64,10 @@ def command(
         lines = fields(("Digest", manifest.digest), ("Size", f"{manifest.size:,}"), ("Type", manifest.media_type))
         output.result(found, lines, quiet=str(manifest.digest))
     elif action is ManifestAction.PUT:
-        raw = _read(terminal, file)
-        if raw is None:
-            raise InvalidInputError(f"a manifest has at most {_MAX:,} bytes")
+        raw = terminal.stdin.read(MANIFEST_MAX + 1) if file == "-" else Path(file or "")
         put = client.put_manifest(raw, ref, media_type=media_type, overwrite=not no_overwrite)
         output.result(put, fields(("Pushed", put.reference), ("Digest", put.manifest.digest)), quiet=put.pinned)
     else:
         terminal.confirm_removal(f"{ref} and every tag of the same manifest", yes=yes)
         gone = client.delete(ref)
         output.result(gone, fields(("Removed", ref), ("Digest", gone.manifest.digest)), quiet=str(gone.manifest.digest))
-
-
-def _read(terminal: Terminal, file: str | None) -> bytes | None:
-    from wasm2oci.base.reading import read_named, read_stream
-
-    if file != "-":
-        return read_named(Path(file or ""), _MAX)
-    return read_stream(terminal.stdin, _MAX)

@@ -7,9 +7,11 @@ from typing import Annotated, NamedTuple
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output
 from wasm2oci.client import Client, TrustOptions
-from wasm2oci.errors import ExitCode, UsageError
+from wasm2oci.errors import ExitCode
 
 __all__ = ["ImportedPolicy", "command"]
+
+_CHECKS = ("check", "explain")
 
 
 class PolicyAction(StrEnum):
@@ -32,10 +34,11 @@ def command(
     action: Annotated[PolicyAction, Argument("ACTION", "check, explain or import.")],
     ref: Annotated[str, Argument("REF|FILE", "The artifact; to import, Kubewarden's file.")],
     policy: Annotated[
-        Path | None, Option("--policy", metavar="FILE", help="Policy file, instead of the user's and the project's.")
+        Path | None,
+        Option("--policy", metavar="FILE", help="Policy file, instead of the user's and the project's.", only=_CHECKS),
     ] = None,
     trusted_root: Annotated[
-        Path | None, Option("--trusted-root", metavar="FILE", help="Sigstore's trusted_root.json to use.")
+        Path | None, Option("--trusted-root", metavar="FILE", help="Use Sigstore's trusted_root.json.", only=_CHECKS)
     ] = None,
     client: Client,
 ) -> int:
@@ -49,8 +52,6 @@ def command(
     project and ~/.config/wasm2oci/policy.toml of the user, which both have to be met.
     """
     if action is PolicyAction.IMPORT:
-        if policy is not None or trusted_root is not None:
-            raise UsageError("import takes no policy and no trusted root")
         text = client.import_policy(Path(ref))
         output.result(ImportedPolicy(text), text.splitlines(), quiet=text.splitlines())
         return ExitCode.OK
