@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wasm2oci.client_modules import ModuleMethods, location_of, no_progress
 
@@ -122,7 +122,7 @@ class RepositoryMethods(ModuleMethods):
         recursive: bool = False,
         platform: str | None = None,
         overwrite: bool = True,
-        workers: int = 4,
+        workers: int | None = None,
         max_size: int | None = None,
         trust: TrustOptions | None = None,
         destination_options: ConnectOptions | None = None,
@@ -136,7 +136,7 @@ class RepositoryMethods(ModuleMethods):
             recursive: take along signatures and all else that refers to it.
             platform: the entry of an index that is copied, instead of the index (`os/architecture`).
             overwrite: whether a tag that means something else there is moved.
-            workers: transfers at once.
+            workers: transfers at once; 4 by default.
             max_size: bytes of all content of an artifact together; 64 GiB by default.
             trust: whose signature the source must have, besides what policy files ask for.
             destination_options: how the destination is reached, if not like the source.
@@ -172,7 +172,7 @@ class RepositoryMethods(ModuleMethods):
         recursive: bool = False,
         platform: str | None = None,
         overwrite: bool = True,
-        workers: int = 4,
+        workers: int | None = None,
         max_size: int | None = None,
         trust: TrustOptions | None = None,
         destination_options: ConnectOptions | None = None,
@@ -188,7 +188,7 @@ class RepositoryMethods(ModuleMethods):
             recursive: take along signatures and all else that refers to them.
             platform: the entry of each index that is copied, instead of the index.
             overwrite: whether a tag that means something else there is moved; else it is kept.
-            workers: transfers at once.
+            workers: transfers at once; 4 by default.
             max_size: bytes of all content of an artifact together; 64 GiB by default.
             trust: whose signature each must have, besides what policy files ask for.
             destination_options: how the destination is reached, if not like the source.
@@ -248,12 +248,11 @@ def _copy_request(
     recursive: bool,
     platform: str | None,
     overwrite: bool,
-    workers: int,
+    workers: int | None,
     max_size: int | None,
     trust: TrustOptions | None,
     destination_options: ConnectOptions | None,
 ) -> CopyRequest:
-    from wasm2oci.oci.wire import ARTIFACT_MAX
     from wasm2oci.operations.copy import CopyRequest
     from wasm2oci.operations.names import split_tags
     from wasm2oci.operations.trust import TrustOptions
@@ -261,7 +260,7 @@ def _copy_request(
     if destination_options is not None:
         destination_options.check()
     place, further = split_tags(destination)
-    return CopyRequest(
+    request = CopyRequest(
         source=location_of(source),
         destination=place,
         recursive=recursive,
@@ -270,6 +269,6 @@ def _copy_request(
         further_tags=further,
         platform=platform,
         overwrite=overwrite,
-        workers=workers,
-        max_size=ARTIFACT_MAX if max_size is None else max_size,
     )
+    limits: dict[str, Any] = {"workers": workers, "max_size": max_size}
+    return request._replace(**{name: value for name, value in limits.items() if value is not None})

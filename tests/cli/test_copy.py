@@ -12,11 +12,13 @@ from tests.cli.support import invoke
 from tests.cli.transcripts import HELLO
 from tests.support.docker_registry import docker_registry, missing_reason
 from tests.support.registry_server import registry_server
+from wasm2oci.content.copy import WORKERS
 from wasm2oci.content.layout import OciLayout
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.wire import ARTIFACT_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +94,22 @@ def test_tags_that_match_are_copied_into_a_layout(place: Place) -> None:
     assert sorted(OciLayout(place.folder / "out").tags()) == ["latest", "v1", "v1.1"]
     back = place.json("copy --all oci-layout:out R/c/app")
     assert [one["state"] for one in back["tags"]] == ["new"] * 3
+
+
+def test_tags_made_from_a_digest_are_copied_only_when_the_pattern_begins_like_them(place: Place) -> None:
+    digest = place("resolve R/a/app:v1 -q").stdout.strip()
+    made = digest.replace(":", "-")
+    place(f"tag R/a/app:v1 {made} sha-1a2b3c4")
+    for pattern, copied in (("sha*", ["sha-1a2b3c4"]), ("*-*", ["sha-1a2b3c4"]), ("sha256-*", [made]), (made, [made])):
+        done = place.json(f"copy --dry-run --tags {pattern} R/a/app R/c/app")
+        assert [one["tag"] for one in done["tags"]] == copied, pattern
+    place("copy --dry-run --tags sha512-* R/a/app R/c/app", fails=4)
+
+
+def test_the_help_names_the_limits_of_the_library() -> None:
+    text = invoke("copy", "--help").stdout
+    assert f"[default: {WORKERS}]" in text
+    assert f"[default: {ARTIFACT_MAX >> 30}GiB]" in " ".join(text.split())
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(place: Place) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["cache_folder", "config_folder", "config_home", "home_folder"]
+__all__ = ["cache_folder", "config_folder", "config_home", "home_folder", "names_none"]
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:
@@ -31,6 +31,11 @@ def config_home(environ: Mapping[str, str], home: Path) -> Path:
     """Where tools keep their configuration: `$XDG_CONFIG_HOME`, else `.config` of the home folder."""
     base = Path(environ.get("XDG_CONFIG_HOME", ""))
     return base if base.is_absolute() else home / ".config"
+
+
+def names_none(value: str) -> bool:
+    """Whether the value of a variable that names a file or folder says that there is to be none: empty, or `off`."""
+    return value.lower() in {"", "off"}
 
 
 def config_folder(environ: Mapping[str, str], home: Path) -> Path:

@@ -10,8 +10,8 @@ import os
 from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from wasm2oci.base.files import ReadableFile, local_errors
-from wasm2oci.errors import UsageError
+from wasm2oci.base.files import FileNotThereError, ReadableFile, local_errors
+from wasm2oci.errors import LocalIOError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,13 +76,18 @@ def read_found(path: Path, most: int) -> bytes | None:
     """All bytes of a regular file; None when it has more than `most`.
 
     Raises:
-        FileNotThereError: there is no such file.
+        FileNotThereError: there is no such file, or a file where a folder on the way to it should be.
         LocalIOError: it is something else, or cannot be read.
     """
-    with local_errors(path), closing(ReadableFile(path)) as file:
-        data = bytearray()
-        for piece in file.chunks(min(_PIECE, most + 1)):
-            data += piece
-            if len(data) > most:
-                return None
+    try:
+        with local_errors(path), closing(ReadableFile(path)) as file:
+            data = bytearray()
+            for piece in file.chunks(min(_PIECE, most + 1)):
+                data += piece
+                if len(data) > most:
+                    return None
+    except LocalIOError as error:
+        if isinstance(error.__cause__, NotADirectoryError):  # such as HOME=/dev/null
+            raise FileNotThereError(error.message) from error
+        raise
     return bytes(data)

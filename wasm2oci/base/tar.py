@@ -77,14 +77,10 @@ def normal_path(path: str) -> str:
 
 
 class TarSource(Protocol):
-    """Bytes that are taken in exact amounts."""
+    """Bytes that are taken in order."""
 
     def some(self, size: int) -> bytes:
         """At least one and at most `size` bytes; empty at the end."""
-        ...
-
-    def exactly(self, size: int) -> bytes:
-        """`size` bytes, or fewer at the end; the caller bounds `size`."""
         ...
 
     def skip(self, size: int) -> None:
@@ -94,6 +90,15 @@ class TarSource(Protocol):
             InvalidArchiveError: there are fewer.
         """
         ...
+
+
+def _exactly(source: TarSource, size: int) -> bytes:
+    """`size` bytes, or fewer at the end; the caller bounds `size`."""
+    pieces = []
+    while size and (piece := source.some(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
 
 
 class _Chunks:
@@ -112,14 +117,6 @@ class _Chunks:
             self._rest = memoryview(chunk)
         piece, self._rest = self._rest[:size], self._rest[size:]
         return bytes(piece)
-
-    def exactly(self, size: int) -> bytes:
-        """`size` bytes, or fewer at the end; the caller bounds `size`."""
-        pieces, left = [], size
-        while left and (piece := self.some(left)):
-            pieces.append(piece)
-            left -= len(piece)
-        return b"".join(pieces)
 
     def skip(self, size: int) -> None:
         """Leave out `size` bytes."""
@@ -171,13 +168,13 @@ def read_entries(blocks: TarSource, budget: Budget) -> Iterator[tuple[TarEntry, 
     """The same from a source that may skip without reading. When an entry is given out, its content comes next."""
     long_name: str | None = None
     pax: dict[str, str] = {}
-    while (header := blocks.exactly(_BLOCK)).strip(b"\0"):
+    while (header := _exactly(blocks, _BLOCK)).strip(b"\0"):
         budget.charge(entries=1)
         kind, size, path = _header(header)
         if kind in b"xLgK":
             if size > _EXTENSION_MAX:
                 raise InvalidArchiveError(f"archive has a header of {size:,} bytes")
-            data = blocks.exactly(size)
+            data = _exactly(blocks, size)
             blocks.skip(-size % _BLOCK)
             if kind == b"L":
                 long_name = _text(data)
@@ -194,7 +191,7 @@ def read_entries(blocks: TarSource, budget: Budget) -> Iterator[tuple[TarEntry, 
         if path.count("/") > _DEPTH_MAX:
             raise InvalidArchiveError(f"archive has a path of {path.count('/'):,} folders")
         if kind == b"S" and header[482]:
-            while (more := blocks.exactly(_BLOCK)) and more[504:505] not in {b"\0", b""}:
+            while (more := _exactly(blocks, _BLOCK)) and more[504:505] not in {b"\0", b""}:
                 budget.charge(entries=1)
         long_name, pax = None, {}
         entry_kind = EntryKind.FILE if is_file else EntryKind.LINK if kind in {b"1", b"2"} else EntryKind.OTHER

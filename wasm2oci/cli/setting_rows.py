@@ -43,7 +43,7 @@ def setting_rows() -> tuple[SettingRow, ...]:
     rows = []
     for key in KEYS:
         option, default, commands = found[key]
-        shown = option.default if option.make is not None else _text(default)
+        shown = option.default or (None if option.make is not None else _text(default))
         rows.append(SettingRow(key, variable_of(key), option.names[0], shown, option.help, tuple(commands)))
     rows += [SettingRow(key, variable_of(key), None, None, text, ()) for key, text in TOOL_KEYS.items()]
     return tuple(rows)

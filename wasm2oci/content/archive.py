@@ -251,14 +251,6 @@ class _FileSource:
         self.position += len(data)
         return data
 
-    def exactly(self, size: int) -> bytes:
-        """See `base.tar.TarSource`."""
-        pieces = []
-        while size and (piece := self.some(size)):
-            pieces.append(piece)
-            size -= len(piece)
-        return b"".join(pieces)
-
     def skip(self, size: int) -> None:
         """See `base.tar.TarSource`."""
         if self.position + size > self._file.status.st_size:

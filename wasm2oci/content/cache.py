@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, is_linked, make_folder
 from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, list_files, used
 from wasm2oci.base.homes import cache_folder
-from wasm2oci.content.notes import BLOCK, Notes
+from wasm2oci.content.notes import BLOCK, KINDS, Notes
 from wasm2oci.content.partial import Beginning, drop_beginnings, find_beginning, keep_beginning
 from wasm2oci.content.target import Resumer
 from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, VerifiedContent, verified
@@ -38,16 +38,13 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name, Reference
 
-__all__ = ["FOUND_OUT", "LIMIT", "SHARE", "Cache", "CachedTarget", "cache_folder"]
+__all__ = ["LIMIT", "SHARE", "Cache", "CachedTarget", "cache_folder"]
 
 LIMIT: Final = 2 * 1024**3
 """Bytes that a cache holds by default (2 GiB)."""
 
 SHARE: Final = 8
 """A blob that takes more than this part of the limit is not kept: it would drive out everything else."""
-
-FOUND_OUT: Final = ("hosts", "seen")
-"""Folders of notes about registries; see `registry.found_out`."""
 
 _NOTES: Final = 4096 * BLOCK
 """Bytes that the notes of one folder take beside the blobs at most."""
@@ -68,8 +65,7 @@ class Cache:
     def __init__(self, folder: Path, limit: int = LIMIT, *, now: "Callable[[], float]" = time.time) -> None:
         self.folder = folder
         self.limit = limit
-        self._references = Notes(folder / "references", now=now)
-        self._found_out = tuple(Notes(folder / name) for name in FOUND_OUT)
+        self._references = Notes(folder, "references", now=now)
 
     def find(self, descriptor: "Descriptor") -> "SelfVerifying | None":
         """This blob, its bytes checked already, or None; a file with wrong bytes is removed."""
@@ -233,7 +229,7 @@ class Cache:
 
     def _evict(self, limit: int) -> int:
         removed = evict(list_files(self.folder, "blobs/*/*") + list_files(self.folder, "partial/*/*"), limit)
-        return removed + sum(notes.evict(min(limit, _NOTES)) for notes in (self._references, *self._found_out))
+        return removed + sum(notes.evict(min(limit, _NOTES)) for notes in (Notes(self.folder, kind) for kind in KINDS))
 
 
 def _key(reference: "Reference") -> str:

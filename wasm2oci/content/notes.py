@@ -24,27 +24,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-__all__ = ["BLOCK", "Notes"]
+__all__ = ["BLOCK", "KINDS", "Notes"]
 
 BLOCK: Final = 4096
 """Bytes of a note at most, and what it is counted for: that is what it takes on a disk."""
 _DAY: Final = 24 * 3600
-_BELIEVED: Final = 30 * _DAY
+KINDS: Final = {"references": 30 * _DAY, "hosts": _DAY, "seen": 30 * _DAY}
+"""The kinds of notes, each in a folder of its own, and the seconds for which they are believed."""
 
 
 class Notes:
-    """Notes by name.
+    """Notes of one kind, by name.
 
     Args:
-        folder: where; made when the first note is kept.
+        cache: the folder of all kinds; made when the first note is kept.
+        kind: one of `KINDS`.
         now: seconds since 1970.
-        believed: seconds for which a note is believed.
     """
 
-    def __init__(self, folder: Path, *, now: Callable[[], float] = time.time, believed: float = _BELIEVED) -> None:
-        self.folder = folder
+    def __init__(self, cache: Path, kind: str, *, now: Callable[[], float] = time.time) -> None:
+        self.folder = cache / kind
         self._now = now
-        self._believed = believed
+        self._believed = KINDS[kind]
 
     def path(self, name: str) -> Path:
         """The file of a note."""

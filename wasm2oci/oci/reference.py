@@ -150,10 +150,6 @@ class Reference:
         """Host and repository, without tag or digest."""
         return f"{self.host}/{self.repository}"
 
-    def with_tag(self, tag: str) -> Self:
-        """The same repository at this tag, no digest."""
-        return replace(self, tag=tag, digest=None)
-
     def with_digest(self, digest: Digest) -> Self:
         """The same repository at exactly this digest, tag kept."""
         return replace(self, digest=digest)

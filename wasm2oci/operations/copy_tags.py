@@ -181,16 +181,16 @@ def _matching(source: ReadTarget, patterns: Sequence[str], location: Location) -
     if not isinstance(source, TagLister):
         raise UnsupportedError(f"{source} cannot list tags")
     tags = sorted(set(source.tags()))
-    found: list[str | None] = [
-        tag
-        for tag in tags
-        if any(
-            fnmatchcase(tag, pattern) for pattern in patterns if not names_a_subject(tag) or pattern.startswith("sha")
-        )
-    ]
+    found: list[str | None] = [tag for tag in tags if any(_fits(tag, pattern) for pattern in patterns)]
     if not found:
         raise NotFoundError(f"{location} has no tag that matches {' or '.join(patterns)}")
     return found
+
+
+def _fits(tag: str, pattern: str) -> bool:
+    # A tag that is made from a digest belongs to another artifact: it counts where the pattern begins with `sha256-`.
+    meant = not names_a_subject(tag) or pattern.startswith(f"{tag.partition('-')[0]}-")
+    return meant and fnmatchcase(tag, pattern)
 
 
 def _destination(places: Places, location: Location, *, dry_run: bool) -> ReadTarget | None:

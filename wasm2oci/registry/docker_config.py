@@ -135,12 +135,7 @@ def parse_auth_file(text: str | bytes, source: str, *, legacy: bool = False) -> 
     Raises:
         UnusableConfigError: not JSON, or not an object.
     """
-    try:
-        value = _first_value(text)
-    except (ValueError, RecursionError) as error:
-        raise UnusableConfigError(f"{source} is not JSON") from error
-    if not isinstance(value, dict):
-        raise UnusableConfigError(f"{source} is not a JSON object")
+    value = _load(text, source)
     store = _member(value, "credsStore")
     auths = value if legacy else _member(value, "auths")
     return AuthFile(
@@ -158,6 +153,16 @@ def _first_value(text: str | bytes) -> Any:
     return json.JSONDecoder().raw_decode(text.lstrip())[0]
 
 
+def _load(text: str | bytes, source: str, *, hint: str | None = None) -> dict[str, Any]:
+    try:
+        value = _first_value(text)
+    except (ValueError, RecursionError) as error:
+        raise UnusableConfigError(f"{source} is not JSON", hint=hint) from error
+    if not isinstance(value, dict):
+        raise UnusableConfigError(f"{source} is not a JSON object", hint=hint)
+    return value
+
+
 def read_auth_file(path: Path, *, legacy: bool = False) -> AuthFile | None:
     """Read a credential file; None when there is none.
 
@@ -166,9 +171,7 @@ def read_auth_file(path: Path, *, legacy: bool = False) -> AuthFile | None:
         UnusableConfigError: it is not JSON, or not an object.
     """
     data = _read(path)
-    if data is None:
-        return None
-    if not data.strip():  # an empty file holds nothing, which is fine
+    if data is None or not data.strip():  # an empty file holds nothing, which is fine
         return None
     return parse_auth_file(data, str(path), legacy=legacy)
 
@@ -180,8 +183,6 @@ def _read(path: Path) -> bytes | None:
     except NotFoundError:
         return None
     except LocalIOError as error:
-        if isinstance(error.__cause__, NotADirectoryError):
-            return None
         raise ConfigFileError(f"credentials cannot be read: {error.message}") from error
     if data is None:
         raise UnusableConfigError(f"{path} is larger than a credential file can be")
@@ -244,15 +245,8 @@ def _locked(folder: Path) -> "Iterator[None]":
 
 
 def _change(target: Path, path: Path, change: "Mapping[str, Mapping[str, Any] | None]", *, legacy: bool) -> None:
-    value: dict[str, Any] = {}
-    data = _read(target)
-    if data is not None and data.strip():
-        try:
-            value = _first_value(data)
-        except (ValueError, RecursionError) as error:
-            raise UnusableConfigError(f"{path} is not JSON", hint="repair or remove it first") from error
-        if not isinstance(value, dict):
-            raise UnusableConfigError(f"{path} is not a JSON object", hint="repair or remove it first")
+    data = _read(target) or b""
+    value = _load(data, str(path), hint="repair or remove it first") if data.strip() else {}
     # Docker's client reads `Auths` too, and `auths` beside it: what is removed must not stay in either.
     names = [name for name in value if name.lower() == "auths"]
     places = [value] if legacy else [_dict(value.get(name)) for name in names]

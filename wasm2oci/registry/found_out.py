@@ -1,6 +1,6 @@
 """What was found out about registries, kept in the cache for the next process; see `content.notes` for how.
 
-    hosts    by origin: the realm and service of its challenge, for a day
+    hosts    by origin: the realm and service of its challenge
     seen     by origin and digest: a repository that has a blob; by origin and size: that one of this size was sent
 
 None of it is trusted further than a fresh answer would be. Credentials are sent to no token server because of a note: a
@@ -11,7 +11,7 @@ asked for, in a mount that the registry allows or not.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from wasm2oci.base.probe import is_folder
 from wasm2oci.errors import LocalIOError, Wasm2OciError
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from wasm2oci.registry.urls import Origin
 
 __all__ = ["FoundOut"]
-
-_DAY: Final = 24 * 3600
-_BELIEVED: Final = {"hosts": _DAY, "seen": 30 * _DAY}
-"""Seconds for which a note of each kind is believed."""
 
 
 class FoundOut:
@@ -79,7 +75,7 @@ class FoundOut:
     def _notes(self, kind: str) -> Notes:
         from wasm2oci.content.notes import Notes  # where nothing was noted yet it is not needed
 
-        return Notes(self._folder / kind, now=self._now, believed=_BELIEVED[kind])
+        return Notes(self._folder, kind, now=self._now)
 
     def _get(self, kind: str, name: str) -> Mapping[str, Any]:
         return (self._notes(kind).get(name) or {}) if is_folder(self._folder / kind) else {}

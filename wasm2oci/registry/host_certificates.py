@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.folders import list_files
-from wasm2oci.base.homes import config_home
+from wasm2oci.base.homes import config_home, names_none
 from wasm2oci.base.probe import is_folder
 from wasm2oci.registry.tls import CertificateFileError
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["host_folders", "with_host_certificates"]
 
 _OWN: Final = "WASM2OCI_CERTS_D"
-_OFF: Final = frozenset({"", "off"})
 _SYSTEM: Final = Path("/etc")
 _TOOLS: Final = ("containers", "docker", "containerd")
 
@@ -62,7 +61,7 @@ def host_folders(environ: Mapping[str, str], home: Path) -> list[Path]:
     """The folders that have a folder for each host, in the order in which they count."""
     own = environ.get(_OWN)
     if own is not None:
-        return [] if own.lower() in _OFF else [Path(own)]
+        return [] if names_none(own) else [Path(own)]
     return [root / tool / "certs.d" for root in (config_home(environ, home), _SYSTEM) for tool in _TOOLS]
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.base.files import local_errors
-from wasm2oci.base.homes import config_home
+from wasm2oci.base.homes import config_home, names_none
 from wasm2oci.base.probe import has_file
 from wasm2oci.base.reading import read_found, read_named
 from wasm2oci.errors import AccessError, InvalidInputError, LocalIOError, NotFoundError
@@ -42,7 +42,6 @@ __all__ = [
 
 _OWN: Final = "WASM2OCI_REGISTRIES_CONF"
 _THEIRS: Final = "CONTAINERS_REGISTRIES_CONF"
-_OFF: Final = frozenset({"", "off"})
 _SYSTEM: Final = Path("/etc/containers")
 _NAME: Final = "registries.conf"
 _MAX: Final = 1 << 20
@@ -130,7 +129,7 @@ def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ..
             be seen whether there is one.
     """
     own = environ.get(_OWN)
-    if own is not None and own.lower() in _OFF:
+    if own is not None and names_none(own):
         return ()
     user = config_home(environ, home) / "containers"
     named = own or environ.get(_THEIRS)

@@ -11,7 +11,7 @@ import secrets
 import threading
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.base.files import local_errors
+from wasm2oci.base.reading import read_named
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.server.fairness import Peer, Turns
 
@@ -66,9 +66,8 @@ class HtpasswdFile:
     """
 
     def __init__(self, path: "Path") -> None:
-        with local_errors(path), path.open("rb") as file:
-            data = file.read(_FILE_MAX + 1)
-        if len(data) > _FILE_MAX:
+        data = read_named(path, _FILE_MAX)
+        if data is None:
             raise HtpasswdError(f"{path} is larger than {_FILE_MAX >> 20} MiB")
         lines = data.decode("utf-8", "replace").splitlines()
         self._hashes = dict(_entry(path, number, line) for number, line in _meaningful(lines))

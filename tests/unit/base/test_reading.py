@@ -37,6 +37,15 @@ def test_a_file_up_to_the_limit_is_read_and_a_larger_one_is_not(tmp_path: Path) 
     assert read_found(path, 3) == b""
 
 
+def test_a_file_below_a_file_is_found_no_more_than_one_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"")
+    with pytest.raises(FileNotThereError):
+        read_found(tmp_path / "f" / "config.json", 3)
+    assert read_auth_file(tmp_path / "f" / "config.json") is None
+    with pytest.raises(LocalIOError, match=r"Not a directory|cannot find"):
+        read_named(tmp_path / "f" / "config.json", 3)
+
+
 @needs_pipes
 def test_a_pipe_that_is_only_found_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")

@@ -1,6 +1,6 @@
 """`wasm2oci copy`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import DESTINATION, PlatformOption, TrustGroup
@@ -41,11 +41,20 @@ def command(
     ] = False,
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Write nothing; show what would be copied.")] = False,
     concurrency: Annotated[
-        int, Option("--concurrency", metavar="N", help="Transfers at once.", minimum=1, setting="copy.concurrency")
-    ] = 4,
+        int | None,
+        Option(
+            "--concurrency",
+            metavar="N",
+            help="Transfers at once.",
+            minimum=1,
+            setting="copy.concurrency",
+            default="4",
+        ),
+    ] = None,
     max_size: Annotated[
-        str, Option("--max-size", metavar="SIZE", help="Refuse an artifact with more content.")
-    ] = "64GiB",
+        str | None,
+        Option("--max-size", metavar="SIZE", help="Refuse an artifact with more content.", default="64GiB"),
+    ] = None,
     trust: TrustGroup,
     client: Client,
     destination_options: Annotated[ConnectOptions, DESTINATION],
@@ -65,41 +74,27 @@ def command(
     """
     from wasm2oci.cli.run_options import parse_size
 
-    most = parse_size(max_size, "--max-size")
+    most = None if max_size is None else parse_size(max_size, "--max-size")
     if everything and tags:
         raise UsageError("--all and --tags exclude each other")
     with transfer(output, "Copied", "Copying") as progress:
-        to = None if destination_options == ConnectOptions() else destination_options
+        shared: dict[str, Any] = {
+            "recursive": recursive,
+            "platform": platform,
+            "overwrite": not no_overwrite,
+            "workers": concurrency,
+            "max_size": most,
+            "trust": trust,
+            "destination_options": None if destination_options == ConnectOptions() else destination_options,
+            "progress": progress,
+        }
         if everything or tags or dry_run:
-            result = client.copy_tags(
-                source,
-                destination,
-                tags or (("*",) if everything else ()),
-                dry_run=dry_run,
-                recursive=recursive,
-                platform=platform,
-                overwrite=not no_overwrite,
-                workers=concurrency,
-                max_size=most,
-                trust=trust,
-                destination_options=to,
-                progress=progress,
-            )
+            patterns = tags or (("*",) if everything else ())
+            result = client.copy_tags(source, destination, patterns, dry_run=dry_run, **shared)
             lines, quiet = _many(result)
             output.result(result, lines, quiet=quiet)
             return
-        one = client.copy(
-            source,
-            destination,
-            recursive=recursive,
-            platform=platform,
-            overwrite=not no_overwrite,
-            workers=concurrency,
-            max_size=most,
-            trust=trust,
-            destination_options=to,
-            progress=progress,
-        )
+        one = client.copy(source, destination, **shared)
     output.result(one, _one(one), quiet=str(one.manifest.digest))
 
 
