@@ -18,8 +18,9 @@ from wasm2oci.wasi import (
     bind,
 )
 from wasm2oci.wasi.abi import ALL_RIGHTS, DIRENT, Errno, Rights
+from wasm2oci.wasi.binding import Tracer
 from wasm2oci.wasi.context import Clock
-from wasm2oci.wasi.functions import FUNCTIONS, Tracer
+from wasm2oci.wasi.functions import FUNCTIONS
 from wasm2oci.wasi.streams import Sink, Source
 from wasm2oci.wasi.waiting import Waiter
 

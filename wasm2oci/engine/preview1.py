@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from wasm2oci.engine.embed import Instance
     from wasm2oci.engine.host import Caller
     from wasm2oci.engine.runtime.memory import Memory
-    from wasm2oci.wasi.functions import Call
+    from wasm2oci.wasi.binding import Call
 
 __all__ = ["GuestDirectoryError", "Preopen", "ProcExit", "WasiHost", "host_functions"]
 

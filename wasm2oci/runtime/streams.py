@@ -11,7 +11,7 @@ from wasm2oci.wasi import (
     WasiContext,
     bind,
 )
-from wasm2oci.wasi.functions import Call
+from wasm2oci.wasi.binding import Call
 from wasm2oci.wasi.streams import sink_of, source_of
 
 __all__ = ["bound_calls", "open_wasi"]

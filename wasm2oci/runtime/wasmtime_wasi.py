@@ -16,13 +16,15 @@ from wasmtime import _ffi
 
 from wasm2oci.runtime.wasmtime_traps import PASSING
 from wasm2oci.wasi.abi import Errno
-from wasm2oci.wasi.functions import FUNCTIONS, MODULE, CallOutcome, core_type
+from wasm2oci.wasi.binding import CallOutcome
+from wasm2oci.wasi.functions import FUNCTIONS, MODULE, core_type
 from wasm2oci.wasi.memory import MemoryFaultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from wasm2oci.wasi.functions import Call, Tracer, WasiFunction
+    from wasm2oci.wasi.binding import Call, Tracer
+    from wasm2oci.wasi.functions import WasiFunction
 
 __all__ = ["offer_traced", "offer_wasi"]
 

@@ -3,9 +3,10 @@
 abi          the numbers and records of the specification
 context      what a guest is given of the world; waiting, streams: how it waits and talks
 paths        resolving a path below a directory without leaving it
-descriptors  the descriptor table and rights
+descriptors  the kinds of descriptors and their rights; descriptor_table: their numbers
 calls        what each function does
-functions    THE TABLE: every function's parameters, results and worker; `bind` makes callables of it
+functions    THE TABLE: every function's parameters, results and worker; kinds: of parameters and results
+binding      callables from the table
 trace        a line per call
 """
 
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING
 from wasm2oci.base.lazy import lazily
 
 if TYPE_CHECKING:
+    from wasm2oci.wasi.binding import bind
     from wasm2oci.wasi.context import Clock, Preopen, SystemClock, WasiContext
     from wasm2oci.wasi.endings import Interrupted, ProcExit
-    from wasm2oci.wasi.functions import FUNCTIONS, MODULE, WasiFunction, bind, core_type
+    from wasm2oci.wasi.functions import FUNCTIONS, MODULE, WasiFunction, core_type
     from wasm2oci.wasi.memory import GuestMemory, MemoryFaultError
     from wasm2oci.wasi.state import PreopenError, Wasi
     from wasm2oci.wasi.streams import BytesSource, FunctionSink, HostStream
@@ -51,9 +53,10 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of the packa
     __getattr__ = lazily(
         __name__,
         {
+            "binding": ("bind",),
             "context": ("Clock", "Preopen", "SystemClock", "WasiContext"),
             "endings": ("Interrupted", "ProcExit"),
-            "functions": ("FUNCTIONS", "MODULE", "WasiFunction", "bind", "core_type"),
+            "functions": ("FUNCTIONS", "MODULE", "WasiFunction", "core_type"),
             "memory": ("GuestMemory", "MemoryFaultError"),
             "state": ("PreopenError", "Wasi"),
             "streams": ("BytesSource", "FunctionSink", "HostStream"),

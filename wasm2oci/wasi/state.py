@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from wasm2oci.wasi.context import Preopen, WasiContext
-from wasm2oci.wasi.descriptors import DescriptorTable, listening_socket, open_preopen, standard_stream
+from wasm2oci.wasi.descriptor_table import DescriptorTable, listening_socket, open_preopen, standard_stream
 
 __all__ = ["PreopenError", "Wasi"]
 

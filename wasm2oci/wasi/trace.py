@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from wasm2oci.wasi.abi import Errno
-from wasm2oci.wasi.functions import CallOutcome, WasiFunction
+from wasm2oci.wasi.binding import CallOutcome
+from wasm2oci.wasi.functions import WasiFunction
 
 __all__ = ["LineTracer", "line"]
 

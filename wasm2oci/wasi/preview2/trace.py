@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.wasi.functions import show_bytes
+from wasm2oci.wasi.kinds import show_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
