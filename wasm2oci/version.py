@@ -1,4 +1,4 @@
-"""The version of wasm2oci: said once, here."""
+"""The version of wasm2oci, in its only place."""
 
 __all__ = ["__version__"]
 

@@ -11,7 +11,7 @@ The rules:
    referrers pushed at once would overwrite each other's line in a fallback tag's index.
 5. A destination that refuses a manifest because something is missing gets that manifest's subject first, by digest and
    without a tag (GitLab takes no referrer before its subject); then its children again, once, whatever the destination
-   said before: registries have been seen to claim blobs that they then could not find.
+   claimed before: registries have been seen to claim blobs that they then could not find.
 6. A referrer that the destination stores and cannot list is copied anyway, and the result says so.
 7. Every error says which side it came from.
 """

@@ -26,7 +26,7 @@ def deliver(content: Content, stream: BinaryIO, what: str) -> None:
         what: the content in words, for messages.
 
     Raises:
-        BrokenPipeError: nobody reads the stream any more.
+        BrokenPipeError: the reader of the stream is gone.
         OutputStreamError: it does not take the content.
         Wasm2OciError: what the content raises; nothing was written.
     """

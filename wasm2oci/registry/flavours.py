@@ -36,7 +36,7 @@ class KnownRefusal(NamedTuple):
     Args:
         says: a lower-case part of the codes and messages of the answer, or the empty string for any.
         pushing: whether the row is for pushes only.
-        hint: the sentence; `{host}` and `{name}` stand for the registry and the repository.
+        hint: the sentence; `{host}` and `{name}` are replaced by the registry and the repository.
     """
 
     says: str

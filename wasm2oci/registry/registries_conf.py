@@ -175,7 +175,7 @@ def _full(reference: Reference) -> str:
 
 
 def _matched(prefix: str, place: Reference | str) -> int:
-    """Characters of a place that a prefix stands for; 0: it does not fit."""
+    """Characters of a place that a prefix covers; 0: it does not fit."""
     host, text = (place.partition("/")[0], place) if isinstance(place, str) else (place.host, _full(place))
     if prefix.startswith("*."):
         name, _, port = host.partition(":")

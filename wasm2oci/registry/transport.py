@@ -178,7 +178,7 @@ class HttpTransport:
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 if target is targets[-1]:
                     raise
-                # Nothing was sent yet; a name may stand for addresses of a network that is not there (IPv6).
+                # Nothing was sent yet; a name may have addresses of a network that is not there (IPv6).
         raise AssertionError("a name that was found has an address")
 
     def addresses(self, origin: Origin) -> list[str]:
@@ -261,7 +261,7 @@ class HttpTransport:
 class _Incoming:
     """A response's body, with httpx's errors made ours where the bytes are consumed.
 
-    It has to come steadily: only the time that is spent waiting for it counts. What stands between two pieces of it
+    It has to come steadily: only the time that is spent waiting for it counts. What comes between two pieces of it
     (sizes of chunks, their extensions, trailers) belongs to the piece that follows.
     """
 

@@ -8,7 +8,7 @@ hostile until checked here. The rules:
 * No step down from `https` to `http`.
 * No step inwards: a host that is a loopback, private, link-local or unspecified address, in any spelling, is only
   reached from a registry that is there too.
-  What names stand for is checked when a connection is made (`reachable`).
+  What names resolve to is checked when a connection is made (`reachable`).
 * An `Origin` is scheme, host and port together: secrets belong to one origin.
 """
 
@@ -114,7 +114,7 @@ def check_step(here: Origin, there: Origin, what: str, addresses: "Callable[[Ori
         here: who sends us.
         there: where to.
         what: by which means ("token server", "redirect"), for the message.
-        addresses: those that the name of an origin stands for; asked when they decide.
+        addresses: those that the name of an origin resolves to; asked when they decide.
 
     Raises:
         UntrustedUrlError: the step goes down from https to http, or inwards.
@@ -132,7 +132,7 @@ def check_step(here: Origin, there: Origin, what: str, addresses: "Callable[[Ori
         if inner_address(here.host) == inner:
             return
         if not is_literal(here.host) and inner in {inner_address(address) for address in addresses(here)}:
-            return  # the registry's name stands for such an address itself
+            return  # the registry's name resolves to such an address itself
     raise UntrustedUrlError(
         f"{here.authority} names a {what} at {_PLACE[inner]}: {there.host}",
         hint="a registry may not send its clients into their own network",
@@ -145,15 +145,15 @@ def is_literal(host: str) -> bool:
 
 
 def reachable(there: Origin, addresses: "Sequence[str]", home: "Sequence[str]", *, careful: bool) -> list[str]:
-    """Of the addresses that a name stands for, those that a registry may send us to.
+    """Of the addresses that a name resolves to, those that a registry may send us to.
 
     A name is only a name: its owner can let it point anywhere. So what `check_step` does with addresses in
     URLs is done again with those that a connection is about to be made to.
 
     Args:
         there: the host that the registry named.
-        addresses: what its name stands for.
-        home: what the registry's own name stands for.
+        addresses: what its name resolves to.
+        home: what the registry's own name resolves to.
         careful: whether something other than an anonymous reading is to be sent. That goes to no private address from
             a registry that has none itself; a reading may (a storage behind a public registry often has one), but
             never to this machine, nor to its link's addresses, where clouds keep their secrets.

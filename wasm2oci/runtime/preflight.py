@@ -141,7 +141,7 @@ class Preflight:
 
 
 def look(request: RunRequest) -> Preflight:
-    """Decode what stands around the code.
+    """Decode the module except its code.
 
     Raises:
         MalformedError: the bytes are not a module.

@@ -48,7 +48,7 @@ class EngineChoice(StrEnum):
 
 
 class GuestSetupError(Wasm2OciError):
-    """The guest could not be started, or the tool failed around it: nothing the guest itself said."""
+    """The guest could not be started, or the tool failed around it; the guest itself did not fail."""
 
     exit_code = ExitCode.TOOL_FAILED
 
@@ -58,7 +58,7 @@ class DirectoryError(GuestSetupError):
 
     Args:
         host: the directory.
-        reason: what the host said.
+        reason: the host's message.
     """
 
     def __init__(self, host: Path, reason: str) -> None:

@@ -59,7 +59,7 @@ class Everyone:
     challenge = 'Basic realm="wasm2oci"'
 
     def identify(self, authorization: str | None, peer: str = "") -> str | None:  # noqa: ARG002 - the protocol's signature
-        """Anonymous, whatever is said."""
+        """Anonymous, whatever credentials are sent."""
         return ANONYMOUS
 
     def allows(self, user: str, action: "Action", repository: str) -> bool:  # noqa: ARG002 - the same

@@ -80,7 +80,7 @@ def is_foreign(host: str | None, allowed: frozenset[str] | None) -> bool:
 
 def stays_here(host: str) -> bool:
     """Whether only this machine reaches what is listened at an address or a name."""
-    # What a name stands for here and now decides, for that is what is listened at.
+    # The address that the name resolves to now decides: that is where the server listens.
     try:
         found = {str(address[0]) for *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except OSError:
@@ -93,7 +93,7 @@ def tls_context(certificate: "Path", key: "Path | None") -> ssl.SSLContext:
 
     Args:
         certificate: PEM.
-        key: PEM; None when it stands in the certificate's file.
+        key: PEM; None when it is in the certificate's file.
 
     Raises:
         NotFoundError: a file is not there.

@@ -21,7 +21,7 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "MANIFEST_UNKNOWN": (404, "manifest is not known in this repository"),
     "NAME_INVALID": (400, "repository name is malformed"),
     "NAME_UNKNOWN": (404, "repository is not known"),
-    "SIZE_INVALID": (400, "content is not as long as it was said to be, or too long"),
+    "SIZE_INVALID": (400, "content does not have its declared length, or is too long"),
     "UNAUTHORIZED": (401, "credentials are needed"),
     "DENIED": (403, "access is denied"),
     "UNSUPPORTED": (405, "operation is not supported"),

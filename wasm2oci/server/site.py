@@ -262,7 +262,7 @@ class Site:
         return element("div", element("p", _SIGNED if signed else _UNSIGNED), table)
 
     def _visible_tags(self, repository: str) -> list[str]:
-        # Tags that stand for another manifest's referrers are shown with that manifest.
+        # Tags that list another manifest's referrers are shown with that manifest.
         return [tag for tag in self._storage.tags(repository) if not names_a_subject(tag)]
 
 

@@ -7,7 +7,7 @@
 | RSA 2048, 3072, 4096 | PKCS#1 v1.5, SHA-256 | the same |
 | Ed25519 | Ed25519 | Ed25519 and Ed25519ph: cosign 2 and 3 sign with the second and verify only the first |
 
-A public key is known by the SHA-256 of its SubjectPublicKeyInfo. In a bundle that stands as `hint`: an unauthenticated
+A public key is known by the SHA-256 of its SubjectPublicKeyInfo. A bundle holds that as `hint`: an unauthenticated
 help to find a key, never a reason to trust one.
 """
 

@@ -1,7 +1,7 @@
 """Notary Project signatures in a JWS envelope: read, and checked for integrity.
 
 A referrer of type `application/vnd.cncf.notary.signature` has one layer, the envelope. Its payload is the descriptor of
-what was signed; the certificate chain of the signer stands in the unsigned header. Whom to trust is decided by
+what was signed; the certificate chain of the signer is in the unsigned header. Whom to trust is decided by
 `notation_trust`.
 
 Not read: COSE envelopes. Not checked: RFC 3161 timestamps.

@@ -2,7 +2,7 @@
 
 Listed are the file, the modules and components nested in it, and the crates that cargo-auditable wrote down. Which
 tools made it, and which interfaces it imports, are properties. Without `.dep-v0` there are no crates: the list is then
-said to be incomplete. The same bytes always give the same document; a time is only in it when it is given.
+marked as incomplete. The same bytes always give the same document; a time is only in it when it is given.
 
 A package URL is written for crates of crates.io only: for a crate from elsewhere it would name another package.
 

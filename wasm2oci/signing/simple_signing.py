@@ -150,7 +150,7 @@ def read_manifest(raw: bytes, media_type: str) -> Manifest:
 
 
 def signature_of(layer: Descriptor) -> bytes:
-    """The signature that stands in a layer's annotation.
+    """The signature in a layer's annotation.
 
     Raises:
         MalformedSignatureError: there is none, or it is not base64.

@@ -15,7 +15,7 @@ class PreopenError(Exception):
 
     Args:
         preopen: which.
-        reason: what the host said.
+        reason: the host's message.
     """
 
     def __init__(self, preopen: Preopen, reason: str) -> None:

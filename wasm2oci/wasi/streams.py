@@ -1,4 +1,4 @@
-"""What stands behind descriptors 0, 1 and 2: a descriptor of the host, or bytes in memory."""
+"""What is behind descriptors 0, 1 and 2: a descriptor of the host, or bytes in memory."""
 
 import os
 import stat

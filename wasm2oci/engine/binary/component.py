@@ -32,7 +32,7 @@ class ComponentExtern:
     Attributes:
         name: as written: `wasi:cli/run@0.2.0`, `add`, ...
         kind: `func`, `value`, `type`, `component`, `instance`, or `core module`.
-        offset: where its name stands.
+        offset: of its name.
         id: the name by which everybody knows it: where a WIT package exports an interface or world under a short name
             (`types`), its full one (`wasi:http/types@0.2.0`); else `name`.
     """
@@ -48,7 +48,7 @@ class Component:
     """A component in outline. Spans count from the start of the outermost file.
 
     Attributes:
-        span: where the component stands, preamble included.
+        span: of the component, preamble included.
         imports: in order.
         exports: in order.
         modules: spans of the core modules directly in it, preambles included.
@@ -173,7 +173,7 @@ def _with_ids(data: bytes, exports: list[ComponentExtern], typed: list[tuple[int
                     reader.pos = offset
                     _export(reader)
     except MalformedError:
-        return exports  # types this reader does not know: the outline stands, without full names
+        return exports  # types this reader does not know: the outline is kept, without full names
     return [replace(extern, id=ids.get(extern.offset) or extern.name) for extern in exports]
 
 

@@ -23,7 +23,7 @@ def read_sort(reader: Reader, *, core: bool = False) -> str:
     """A sort.
 
     Args:
-        reader: where it stands.
+        reader: at its first byte.
         core: whether it is one of the core sorts, in one byte.
     """
     offset = reader.pos

@@ -62,7 +62,7 @@ class CoreTypeReader(_CheckedTypeReader):
         return type_
 
     def declare(self, type_: DefType | ModuleType) -> None:
-        """Adds a type that stands elsewhere."""
+        """Adds a type that is defined elsewhere."""
         self.entries.append(type_)
         if isinstance(type_, ModuleType):
             type_ = _NO_TYPE
@@ -76,7 +76,7 @@ class CoreTypeReader(_CheckedTypeReader):
         """Reads a core type, or the core types of a recursion group.
 
         Args:
-            reader: where it stands.
+            reader: at its first byte.
             scopes: what an alias may refer to, the outermost first, this one last.
 
         Returns:

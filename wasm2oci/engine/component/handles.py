@@ -21,7 +21,7 @@ class ResourceType:
     """A resource type: a new one wherever a definition of one is evaluated.
 
     Args:
-        name: for people, and for the host's types to be told by.
+        name: for people, and to tell the host's types apart.
         owner: the component instance that defines it; None for the host's.
         destructor: gets what represents a resource when its last handle is dropped; None without one.
     """

@@ -77,7 +77,7 @@ class _Scope:
         return self.at("type", type_) if isinstance(type_, int) else type_
 
     def evaluate(self, type_: Any, owner: ComponentInstance | None) -> Any:
-        """The type that a definition stands for."""
+        """The type of a definition."""
         if isinstance(type_, syntax.DefinedType):
             types = tuple([self.value(each) for each in type_.types])
             return ValueType(type_.kind, type_.labels, types, type_.length)

@@ -99,7 +99,7 @@ class Function:
             self._places[id(container), key] = container
 
     def become(self, call: Callee) -> None:
-        """Replaces the callable here and wherever the present one was installed and still stands; once for good."""
+        """Replaces the callable here and wherever the present one is installed now; once for good."""
         stand_in, self.call = self.call, call
         places, self._places = self._places, None
         for (_, key), container in (places or {}).items():

@@ -56,7 +56,7 @@ def f64_from_bits(bits: int) -> float:
 
 
 def f32_bits(x: float) -> int:
-    """The 32 bits of an f32, given as the float that stands for it."""
+    """The 32 bits of an f32, given as the float that represents it."""
     if x != x:  # noqa: PLR0124 -- a NaN: converting would make it quiet
         bits = f64_bits(x)
         return (bits >> 32) & S32 | 0x7F800000 | (bits >> 29) & 0x7FFFFF
@@ -64,7 +64,7 @@ def f32_bits(x: float) -> int:
 
 
 def f32_from_bits(bits: int) -> float:
-    """The float that stands for the f32 with these 32 bits."""
+    """The float that represents the f32 with these 32 bits."""
     if bits & 0x7FFFFFFF > 0x7F800000:
         return f64_from_bits((bits & S32) << 32 | 0x7FF0000000000000 | (bits & 0x7FFFFF) << 29)
     return _unpack_f32(_pack_u32(bits))[0]  # type: ignore[no-any-return] # struct's tuples are untyped

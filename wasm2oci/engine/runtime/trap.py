@@ -3,8 +3,8 @@
 A trap is an `Exception` the guest cannot catch. A `WasmException` is one the guest threw with a tag; it is at the
 same time the value an `exnref` holds, so `throw_ref` raises the very object that was caught.
 
-Neither is a `Wasm2OciError`: they are outcomes of the guest's code, which whoever ran the guest turns into its own
-report and exit code.
+Neither is a `Wasm2OciError`: they are outcomes of the guest's code, which the caller turns into its own report and
+exit code.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 Indices are as written; what they refer to is found by validation and by instantiation. Offsets and spans count from the
 first byte of the outermost file. A *value type* is an `int`, the index of a type, or a `str`, the name of a primitive
-type; `None` stands where a type may be left out. A *sort* is written as in `sorts`: `func`, `core memory`, ...
+type; `None` is a type that is left out, where it may be. A *sort* is written as in `sorts`: `func`, `core memory`, ...
 
 Spec: component model, Binary.md.
 """
@@ -291,7 +291,7 @@ class Import(NamedTuple):
 
 
 class Export(NamedTuple):
-    """An export: sort and index of the item, and the type it is said to have, if any."""
+    """An export: sort and index of the item, and the type that is declared for it, if any."""
 
     name: ExternName
     sort: str

@@ -124,7 +124,7 @@ def parse_features(text: str) -> Feature:
 
     Args:
         text: names separated by commas: a version (`wasm1`, `wasm2`, `wasm3`), `default`, `all`, or features. A name
-            with `+` or `-` before it adds to or takes from what stands left of it; a list that starts with one of
+            with `+` or `-` before it adds to or takes from what is left of it; a list that starts with one of
             those starts from `default`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A module as decoded: what stands in the binary, with offsets, unchanged and unjudged. Spec: core, modules (2.5).
+"""A module as decoded: what the binary holds, with offsets, unchanged and unjudged. Spec: core, modules (2.5).
 
 Index spaces start with imports, as in the specification: `func_types[i]`, `tables[i]`, `mems[i]`, `globals[i]` and
 `tags[i]` describe item `i` whether it is imported or defined. Bodies, data and custom sections are not copied: they are
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 Span = tuple[int, int]
-"""Where something stands in `Module.data`: its first byte, and the one after its last."""
+"""Where something is in `Module.data`: its first byte, and the one after its last."""
 
 ConstOp = tuple[int, ...]
 """An instruction of a constant expression: its code, then its immediates.

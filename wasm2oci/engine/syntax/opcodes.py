@@ -7,7 +7,7 @@ run below.
 Rules of the table:
 
 - `code` is the opcode byte; with a prefix byte it is `prefix << 16 | number`.
-- `params` and `results` are value types, the first one deepest on the stack. `ADDRESS` stands for the index type of the
+- `params` and `results` are value types, the first one deepest on the stack. `ADDRESS` means the index type of the
   memory or table named by the immediate. Both are None where typing depends on more than that: "by hand" in
   `validate`. In the rows below a signature is written with one letter for each type, `*` for by hand.
 - `width` is the number of bytes a memory access touches; its alignment may not exceed it.

@@ -56,7 +56,7 @@ def sort_bytes(sort: str) -> bytes:
 
 
 def sort_of(encoded: bytes) -> str | None:
-    """The sort that one or two bytes stand for."""
+    """The sort that one or two bytes encode."""
     return _BY_BYTES.get(encoded)
 
 

@@ -106,7 +106,7 @@ def fault_at(text: str, offset: int, token: str) -> TextError:
 
 
 def _bad_scalar(token: str) -> int | None:
-    """Where in a string or identifier an escape stands that is no character: at its last digit, or the one too many."""
+    """Where in a string or identifier an escape is that is no character: at its last digit, or the one too many."""
     if "\\u{" not in token:
         return None
     for found in _CHARACTER.finditer(token):

@@ -203,7 +203,7 @@ def _call_indirect(code: Code, row: Opcode) -> bytes:
 
 
 def _init(target: Callable[[Code], IndexSpace], source: _Reader) -> _Reader:
-    """What is written to may be left out, and stands first; in binary it stands last."""
+    """What is written to may be left out, and comes first; in binary it comes last."""
 
     def read(code: Code, row: Opcode) -> bytes:
         to = uleb(target(code).index(code.cursor)) if code.cursor.index_follows() else b"\0"

@@ -45,7 +45,7 @@ def code(mnemonic: str) -> int:
 
 
 def codes(*mnemonics: str) -> frozenset[int]:
-    """The opcodes of instructions; one that begins with a dot stands for both integer types."""
+    """The opcodes of instructions; one that begins with a dot means both integer types."""
     return frozenset(
         code(full) for name in mnemonics for full in ((f"i32{name}", f"i64{name}") if name[0] == "." else (name,))
     )

@@ -48,7 +48,7 @@ _KEEPS_LOCALS: Final = codes(
 
 
 def narrow_constants(body: Body) -> None:
-    """Takes bits nobody looks at from operands of `and`, `or` and `xor` of more than one digit."""
+    """Takes bits that nothing reads from operands of `and`, `or` and `xor` of more than one digit."""
     instructions = body.code
     if not any(
         op in INTEGER_CONSTANTS and item > SMALL and instructions[i][0] in BITWISE

@@ -159,7 +159,7 @@ def new_namespace(instance: ModuleInstance) -> dict[str, Any]:
 
 
 def define(instance: ModuleInstance, name: str) -> None:
-    """Adds the item a name stands for, if it is the pattern of one; attribute names that look like one do no harm."""
+    """Adds the item of a name, if it is the pattern of one; attribute names that look like one do no harm."""
     match = _NAME.fullmatch(name)
     if match is None:
         return

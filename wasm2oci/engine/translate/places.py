@@ -1,6 +1,6 @@
 """Which instruction a trap came from.
 
-A line of generated code stands for a statement of several instructions, and its offset is that of the one that ended
+A line of generated code is a statement of several instructions, and its offset is that of the one that ended
 it. What trapped lies at or before that: the nearest instruction that can trap so, with no other statement's in between.
 """
 

@@ -118,7 +118,7 @@ def _subscript(traceback: TracebackType) -> TrapKind:
 
 
 def _writes(traceback: TracebackType) -> bool | None:
-    """Whether what failed was to put something somewhere, or to get it; None where that cannot be told."""
+    """Whether what failed was to put something somewhere, or to get it; None where that cannot be known."""
     from opcode import opname  # noqa: PLC0415 - rarely needed
 
     name = opname[traceback.tb_frame.f_code.co_code[traceback.tb_lasti]] if _generated(traceback) else ""

@@ -65,7 +65,7 @@ class FunctionValidator:
     Args:
         context: the module.
         type_: the function's type.
-        start: where the code stands, locals included.
+        start: where the code begins, locals included.
         end: past its last byte.
     """
 
@@ -256,7 +256,7 @@ class FunctionValidator:
         return address
 
     def data_index(self) -> int:
-        """The index of a data segment. Bodies are read before the segments, so their count must have been said."""
+        """The index of a data segment. Bodies are read before the segments, so their count must have been declared."""
         count = self.context.module.data_count
         index = self.reader.u32()
         if count is None:

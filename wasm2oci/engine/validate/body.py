@@ -4,7 +4,7 @@ A row of the opcode table with a signature needs no more than that; the others a
 `control`, `variables` or `references`. A test fails where a row has neither, or both.
 
 This is the one that decides: `fast` accepts most bodies of real modules in a tenth of the time, and hands on to here
-whatever it is not sure about. So what is wrong, and where, is always said here.
+whatever it is not sure about. So what is wrong, and where, is always found here.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def validate_body(context: Context, type_: FuncType, start: int, end: int) -> No
     Args:
         context: the module.
         type_: the function's type.
-        start: where the code stands, locals included.
+        start: where the code begins, locals included.
         end: past its last byte.
 
     Raises:

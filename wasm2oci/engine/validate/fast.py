@@ -12,8 +12,8 @@ How it is fast, six to seven million instructions a second:
   of the block is unreachable), so that popping past a block's start gives no type, and no height is compared.
 - A local, global or function is looked up in a list that answers -2 for an index that does not exist or needs another
   byte; no type is -2, so the ordinary comparison of types finds it.
-- Instructions with a signature are told by class (`CLASSES`), made from the opcode table; only the common ones have a
-  branch of their own.
+- Instructions with a signature are told apart by class (`CLASSES`), made from the opcode table; only the common ones
+  have a branch of their own.
 """
 
 from bisect import bisect_right
@@ -123,7 +123,7 @@ class FastPath:
 
         Args:
             type_: the function's type.
-            start: where the code stands, locals included.
+            start: where the code begins, locals included.
             end: past its last byte.
 
         Returns:

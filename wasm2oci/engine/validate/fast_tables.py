@@ -79,7 +79,7 @@ __all__ = [
     "signature",
 ]
 
-NONE = -2  # stands for a local, global or type that is not there; never on the stack
+NONE = -2  # in place of a local, global or type that is not there; never on the stack
 ONE_BYTE = 0x80
 NOT_SURE = -1
 IF = 1  # the frame of an if without its else

@@ -74,7 +74,7 @@ _NAME: Final = re.compile(r"\$([a-z-]+)")
 
 @functools.cache
 def written_out(signature: str) -> str:
-    """A type with every `$name` replaced by what it stands for."""
+    """A type with every `$name` replaced by its type."""
     while "$" in signature:
         signature = _NAME.sub(lambda found: _TYPES[found[1]], signature)
     return signature

@@ -46,7 +46,7 @@ class Outer(NamedTuple):
         depth: how far out the scope is.
         scope: the scope, or None where there is none so far out.
         atom: an identifier in it, or a number.
-        mark: where that stands.
+        mark: where that is.
     """
 
     depth: int

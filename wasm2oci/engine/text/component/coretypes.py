@@ -76,7 +76,7 @@ def core_type(scope: Scope, cursor: Cursor) -> None:
         types = _ScopeTypes(scope, identity[0])
         types.define(cursor)
         encoded = types.taken()
-        if encoded[:1] == _MODULE:  # an open type: the byte of a module's type stands before it
+        if encoded[:1] == _MODULE:  # an open type: the byte of a module's type comes before it
             encoded = b"\0" + encoded
     scope.emit(CORE_TYPE, encoded)
     scope.declare(cursor, "core type", identity)

@@ -353,11 +353,11 @@ class Fields:
             self._declare("value", identity)
 
     def custom(self) -> None:
-        """`(@custom "name" "...")`, where it stands."""
+        """`(@custom "name" "...")`, in its place."""
         self._customs(Customs.read)
 
     def producers(self) -> None:
-        """`(@producers ...)`, where it stands."""
+        """`(@producers ...)`, in its place."""
         self._customs(Customs.read_producers)
 
     def _customs(self, read: Callable[[Customs, Cursor], None]) -> None:

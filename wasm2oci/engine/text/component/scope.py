@@ -1,8 +1,8 @@
 """Scopes: components and the types of components, instances and modules, each with its index spaces.
 
 What is written in short is written out where it is met: a reference to an outer scope becomes an outer alias, a
-reference to an instance's export an alias of that, a type that stands where an index is expected a type of its own. All
-of these come before the item that needs them. Spec: component model, Explainer.md.
+reference to an instance's export an alias of that, a type that is written where an index is expected a type of its own.
+All of these come before the item that needs them. Spec: component model, Explainer.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Reference(NamedTuple):
         sort: of what.
         atom: an identifier or a number; of an instance where there are `exports`.
         exports: names of exports, each in the instance before it.
-        mark: where it stands.
+        mark: where it is.
     """
 
     sort: str

@@ -141,7 +141,7 @@ def _instructions(
 
 
 def _declared(name: str | None) -> tuple[str, str | None]:
-    """A label as it stands in its block, with a blank before it, and its identifier."""
+    """A label as it is written in its block, with a blank before it, and its identifier."""
     if name is None:
         return "", None
     if not name or len(name) > LONGEST:

@@ -38,7 +38,7 @@ class ComponentPrinter:
 
     Args:
         data: the bytes.
-        start: where the component's preamble stands.
+        start: where the component's preamble begins.
         end: where the component ends.
         folded: whether instructions hold their operands.
         depth: how many components are around it.
@@ -76,7 +76,7 @@ class ComponentPrinter:
 
     @property
     def head(self) -> str:
-        """What stands after `component`: its name, with a blank before it."""
+        """What follows `component`: its name, with a blank before it."""
         return "" if self.name is None else f" {identifier(self.name)}" if self.name else ' (@name "")'
 
     def fields(self) -> Iterator[Line]:

@@ -1,6 +1,6 @@
 """Names from the name section as identifiers of the text format.
 
-Names may be anything and need not differ; identifiers must differ. A name that cannot be one as it stands is kept in an
+Names may be anything and need not differ; identifiers must differ. A name that cannot be one unchanged is kept in an
 annotation: `(func $"#func7 main" (@name "main") ...)`.
 """
 
@@ -35,7 +35,7 @@ class Identifier(NamedTuple):
 
     @property
     def declared(self) -> str:
-        """What stands where the thing is defined, with a blank after it."""
+        """What is written where the thing is defined, with a blank after it."""
         return f"{self.id} " if self.name is None else f"{self.id} (@name {quoted(self.name)}) "
 
 
@@ -79,7 +79,7 @@ class Identifiers:
         return str(index) if known is None else known.id
 
     def declare(self, index: int) -> str:
-        """What stands where the thing is defined: identifier, name and index (a comment), a blank after each."""
+        """What is written where the thing is defined: identifier, name and index (a comment), a blank after each."""
         return f"{self.name(index)}(;{index};) "
 
     def name(self, index: int) -> str:

@@ -35,7 +35,7 @@ class ModulePrinter:
 
     Args:
         data: the bytes.
-        start: where the module's preamble stands.
+        start: where the module's preamble begins.
         end: where the module ends.
         folded: whether instructions hold their operands.
     """
@@ -91,7 +91,7 @@ class ModulePrinter:
 
     @property
     def head(self) -> str:
-        """What stands after `module`: its name, with a blank before it."""
+        """What follows `module`: its name, with a blank before it."""
         name = self.name
         return "" if name is None else f" {identifier(name)}" if name else ' (@name "")'
 

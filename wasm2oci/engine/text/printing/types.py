@@ -24,7 +24,7 @@ _LONGEST: Final = 1_000
 
 
 class Composite(NamedTuple):
-    """What a type index stands for.
+    """The type of a type index.
 
     Attributes:
         params: the texts of a function type's parameters; of another type none.
@@ -45,7 +45,7 @@ class TypePrinter:
         fields: identifiers of fields, by type index.
 
     Attributes:
-        composites: what each type index stands for, as far as they were read.
+        composites: the type of each type index, as far as they were read.
     """
 
     def __init__(self, names: Identifiers, fields: dict[int, Identifiers], params: dict[int, Identifiers]) -> None:
@@ -163,7 +163,7 @@ class TypePrinter:
     # --- function types where they are used -----------------------------------------------------------------------
 
     def composite(self, index: int) -> Composite:
-        """What a type index stands for; nothing where there is no such type."""
+        """The type of a type index; nothing where there is no such type."""
         return self.composites[index] if index < len(self.composites) else Composite()
 
     def use(self, index: int, names: Identifiers | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The check of branches: what a jump of the tree does is what the instruction it stands for does."""
+"""The check of branches: what a jump of the tree does is what its instruction does."""
 
 from __future__ import annotations
 

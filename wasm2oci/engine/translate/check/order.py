@@ -1,4 +1,4 @@
-"""The order of a tree's nodes, which is that of the instructions they stand for."""
+"""The order of a tree's nodes, which is that of their instructions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["order"]
 
 _UNPLACED: Final = frozenset((Carry, Set, Continue, Break, Return, Head, Evaluate, Lookup, Table, Catches, Raise))
-"""Nodes that stand for no instruction of their own, or share its place with what stands beside them."""
+"""Nodes without an instruction of their own, or that share its place with the nodes beside them."""
 
 
 def order(nodes: list[Any], closed: set[Construct], position: int = -1) -> int:

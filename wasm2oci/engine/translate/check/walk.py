@@ -2,7 +2,7 @@
 
 The tree is executed abstractly, as Python would. What runs through it are *tokens*: where control is in the function
 at this point, and what is known of selectors and flags. A token is at the instruction that is next, or on its way to a
-label. Nodes that stand for instructions accept only tokens that are there, and make tokens for each place control may
+label. Nodes of instructions accept only tokens that are there, and make tokens for each place control may
 go to from there; jumps hand tokens on as Python does: to the end of the innermost `while`, to its start, to what
 follows an `if`. So each branch of the function is followed until it arrives, and arriving anywhere else is an error. At
 the start of a loop the tokens that may come are assumed (`While.entries`), and each that does come is compared.
@@ -178,7 +178,7 @@ class _Checker(BranchCheck):
             tokens = steps[kind](node, tokens, scope)
         return tokens
 
-    # --- nodes that stand for instructions -----------------------------------------------------------
+    # --- nodes of instructions -----------------------------------------------------------------------
     def straight(self, node: Code, tokens: Tokens, scope: Scope) -> Tokens:
         """Instructions that do not branch."""
         start = node.start

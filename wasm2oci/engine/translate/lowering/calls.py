@@ -3,7 +3,7 @@
 Names: `f3` the callable of function 3, `R3` the function itself, `t0_2[i]` the callable at `i` of table 0 when called
 with type 2 (it traps where the types differ), `G1` a global, `X0` a tag.
 
-A tail call other than to the function itself makes the function return a `TailCall` that whoever called it runs in a
+A tail call other than to the function itself makes the function return a `TailCall` that its caller runs in a
 loop; see `loader`.
 """
 

@@ -81,7 +81,7 @@ def _divide(*, single: bool) -> Lowering:
             v = binary(e.stack.pop(), "/", b, 3)
         else:
             b = e.hold()
-            # Both places the dividend stands in are guarded by the test.
+            # Both uses of the dividend are guarded by the test.
             a = e.hold() if e.stack[-1].cls != PURE or len(e.stack[-1].s) > SHORT else e.stack.pop()
             v = _float(f"{paren(a, 3)}/{b.s} if {b.s} else f64_div({a.s},{b.s})", 13, a, b)
         if single:

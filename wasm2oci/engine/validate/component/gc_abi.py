@@ -74,7 +74,7 @@ def gc_signature(
         encoding: of strings: `utf8`, `utf16`, `latin1+utf16`.
 
     Returns:
-        `core`, as far as its parameters and results stand for values of the function.
+        `core`, as far as its parameters and results are values of the function.
 
     Raises:
         InvalidModuleError: a value cannot be passed as the core type that is there.

@@ -84,9 +84,9 @@ def parse_name(extern: ExternName, kind: str, offset: int) -> ComponentName:
     """Reads a name.
 
     Args:
-        extern: the name, and what stands beside it.
+        extern: the name, and its attributes.
         kind: `import` or `export`, for messages.
-        offset: where it stands.
+        offset: of the name.
 
     Raises:
         InvalidModuleError: it is not of any form.

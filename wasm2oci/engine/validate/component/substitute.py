@@ -16,7 +16,7 @@ __all__ = ["Substitution"]
 
 
 class Substitution:
-    """What stands for which resource type, and for which name.
+    """What takes the place of each resource type, and of each name.
 
     Args:
         work: counts the steps.

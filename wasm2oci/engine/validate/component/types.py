@@ -124,7 +124,7 @@ class Component:
     Attributes:
         imports: by name.
         exports: by name.
-        imported: where each resource type that is imported stands among the imports.
+        imported: the place of each imported resource type among the imports.
         defined: resource types that each instance has of its own, and where they stand among the exports.
         explicit: where each resource type is exported.
     """
@@ -152,7 +152,7 @@ class Component:
 _Sized = TypeVar("_Sized", ValueType, Function, Instance, Component)
 
 AnyType = NamedResource | ValueType | Function | Instance | Component
-"""What an index of a type stands for."""
+"""The type of an index of types."""
 
 
 class Entity(NamedTuple):

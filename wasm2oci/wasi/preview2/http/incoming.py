@@ -184,7 +184,7 @@ class FutureResponse:
 
     Args:
         later: the response, or what went wrong.
-        cancel: called when nobody waits for it any more.
+        cancel: called when no caller waits for it any more.
     """
 
     resource = "future-incoming-response"
