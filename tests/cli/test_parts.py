@@ -226,7 +226,12 @@ def test_the_cache_is_shown_listed_and_made_smaller(tmp_path: Path) -> None:
     cleared = json.loads(run("cache clear --format json").stdout)
     assert cleared["size"] == 0
     assert cleared["removed"] >= state["size"] + 77
-    assert run("cache ls").stdout == ""
+    listed_none = run("cache ls")
+    assert (listed_none.stdout, listed_none.stderr) == ("", "the cache is empty\n")
+    assert run("cache ls -q").stderr == ""
+    assert json.loads(run("cache ls --format json").stdout) == {"blobs": []}
+    none_kept = run("whoami")
+    assert (none_kept.stdout, "no credentials are kept" in none_kept.stderr) == ("", True)
     assert "prune needs --limit" in run("cache prune", 2).stderr
     assert "is not a size" in run("cache prune --limit much", 2).stderr
 

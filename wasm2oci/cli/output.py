@@ -88,13 +88,16 @@ class Output:
         """Whether progress may be drawn: standard error is a terminal, and progress is not switched off."""
         return self.bars and not self.quiet and self.stderr.isatty()
 
-    def result(self, result: object, lines: Iterable[str | Field], *, quiet: str | Sequence[str] = ()) -> None:
+    def result(
+        self, result: object, lines: Iterable[str | Field], *, quiet: str | Sequence[str] = (), empty: str = ""
+    ) -> None:
         """Print the result of the command, and see that it went out.
 
         Args:
             result: printed as a JSON document with `--format json`; see `wasm2oci.document`.
             lines: the same for people.
             quiet: the line or the lines that `-q` leaves.
+            empty: the status line where there are no lines for people.
 
         Raises:
             StandardOutputError: standard output does not take it.
@@ -104,7 +107,10 @@ class Output:
         elif self.quiet:
             self.text((quiet,) if isinstance(quiet, str) else quiet)
         else:
-            self.text(lines)
+            shown = list(lines)
+            self.text(shown)
+            if not shown and empty:
+                self.line(empty)
 
     def document(self, result: object) -> None:
         """Print a result as a JSON document. Raises as `result`."""

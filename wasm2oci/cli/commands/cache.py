@@ -60,7 +60,8 @@ def command(
     elif action is CacheAction.LS:
         blobs = client.cached_blobs()
         lines_of = [f"{blob.digest}  {blob.size:>12,}  {blob.used}" for blob in blobs]
-        output.result(CacheListing(blobs), lines_of, quiet=[str(blob.digest) for blob in blobs])
+        quiet = [str(blob.digest) for blob in blobs]
+        output.result(CacheListing(blobs), lines_of, quiet=quiet, empty="the cache is empty")
     else:
         from wasm2oci.cli.run_options import parse_size
 

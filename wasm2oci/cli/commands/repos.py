@@ -25,4 +25,5 @@ def command(
     if result.more:
         output.note("there are more repositories; see --limit")
     host = registry.partition("/")[0]
-    output.result(result, [f"{host}/{name}" for name in result.repositories], quiet=result.repositories)
+    lines = [f"{host}/{name}" for name in result.repositories]
+    output.result(result, lines, quiet=result.repositories, empty=f"{registry} lists no repositories")

@@ -34,4 +34,4 @@ def command(
         output.note(f"{result.hidden} tags of signatures and referrers are not shown; --all shows them")
     if result.more:
         output.note(f"{result.more:,} more tags are not shown; see --limit")
-    output.result(result, result.tags, quiet=result.tags)
+    output.result(result, result.tags, quiet=result.tags, empty=f"{repository} has no tags to show")

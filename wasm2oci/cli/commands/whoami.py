@@ -32,7 +32,8 @@ def command(
     if registry is None:
         known = client.known_credentials()
         rows = [f"{one.registry}  {one.user or '-'}  {one.source}" for one in known]
-        output.result(Credentials(known), rows, quiet=[one.registry for one in known])
+        empty = "no credentials are kept: `wasm2oci login HOST` keeps some"
+        output.result(Credentials(known), rows, quiet=[one.registry for one in known], empty=empty)
         return ExitCode.OK
     found = client.whoami(registry)
     lines = fields(
