@@ -15,8 +15,7 @@ from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.wire import load_object
 from wasm2oci.operations.find_signatures import REFERRERS_MAX, FoundSignatures
-from wasm2oci.signing.decision import RejectedCandidate
-from wasm2oci.signing.requirement import Candidate
+from wasm2oci.signing.candidate import Candidate, RejectedCandidate
 from wasm2oci.signing.strict import DOCUMENT_MAX
 
 if TYPE_CHECKING:

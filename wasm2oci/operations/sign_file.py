@@ -21,9 +21,10 @@ from wasm2oci.oci.wire import MODULE_MAX
 from wasm2oci.operations.guard import read_root, requirement_of
 from wasm2oci.operations.push import JobIdentity
 from wasm2oci.signing import bundle
+from wasm2oci.signing.candidate import Candidate
 from wasm2oci.signing.claim import Claim, Signer
 from wasm2oci.signing.keyless import Keyless
-from wasm2oci.signing.requirement import SIGNATURE_TYPES, Candidate, KeyRequirement, Verifier
+from wasm2oci.signing.requirement import SIGNATURE_TYPES, KeyRequirement, Verifier
 from wasm2oci.signing.strict import DOCUMENT_MAX, SignatureRefusedError
 from wasm2oci.signing.trusted_root import read_trusted_root
 
