@@ -34,8 +34,10 @@ def registry() -> Iterator[RunningRegistry]:
 def browse(chromium: str, folder: Path, url: str, *options: str) -> str:
     command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={folder}"]
     quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"]
+    # Containers have 64 MiB of shared memory, where a page ends as "aw, snap" when others take it.
+    small = ["--disable-dev-shm-usage"]
     done = subprocess.run(
-        [*command, *quiet, *options, url], capture_output=True, text=True, timeout=300, check=False, cwd=folder
+        [*command, *quiet, *small, *options, url], capture_output=True, text=True, timeout=300, check=False, cwd=folder
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout

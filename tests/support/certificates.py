@@ -1,4 +1,4 @@
-"""A private certificate authority for tests: made with `cryptography`, valid for an hour, never for anything real."""
+"""A private certificate authority for tests: made with `cryptography`, valid for a day, never for anything real."""
 
 import datetime as dt
 import ipaddress
@@ -75,7 +75,7 @@ def _builder(name: str, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=5))
-        .not_valid_after(now + dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
     )
 
 
