@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,12 @@ def test_every_row_is_in_a_known_section_and_the_overview_fits_80_columns() -> N
     text = overview()
     assert all(f"  {command.name} " in text for command in COMMANDS)
     assert max(len(line) for line in text.splitlines()) <= 80
+
+
+@pytest.mark.parametrize("program", ["wasm2oci", "wasm-to-oci"])
+def test_all_rows_of_the_overview_have_one_column(program: str) -> None:
+    rows = [line for line in overview(program).splitlines() if line.startswith("  ") and line[2] != " "]
+    assert len({len(row) - len(re.split(r"^  (?:-h, --help|\S+) +", row)[1]) for row in rows}) == 1
 
 
 def test_version_and_help_answer_without_the_heavy_parts() -> None:
@@ -76,7 +83,7 @@ def test_no_arguments_is_a_usage_error_that_shows_the_overview() -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", overview())
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("versoin", "version"), ("ver", "version")])
+@pytest.mark.parametrize(("typed", "meant"), [("versoin", "version"), ("ver", "verify")])
 def test_a_typo_gets_a_suggestion(typed: str, meant: str) -> None:
     assert meant in similar(typed)
     ran = invoke(typed)

@@ -1,4 +1,4 @@
-"""The examples in docs/api.md run as they are, one after the other, against a registry of their own."""
+"""The examples in docs/api.md and docs/engine.md run as they are, one after the other, against a registry."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     (tmp_path / "hello.wasm").write_bytes(HELLO)
     shutil.copy(ROOT / "fixtures" / "wasm" / "hello-c.wasm", tmp_path / "program.wasm")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    examples = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "api.md").read_text(), re.DOTALL | re.MULTILINE)
-    assert len(examples) >= 6
+    texts = [(ROOT / "docs" / name).read_text() for name in ("api.md", "engine.md")]
+    examples = re.findall(r"^```python\n(.*?)^```$", "\n".join(texts), re.DOTALL | re.MULTILINE)
+    assert len(examples) >= 9
     with contextlib.chdir(tmp_path), registry_server() as registry:
         for number, example in enumerate(examples):
-            code = compile(example.replace(SHOWN, registry.address), f"docs/api.md, example {number}", "exec")
+            code = compile(example.replace(SHOWN, registry.address), f"example {number}", "exec")
             exec(code, {"__name__": "__main__"})
     printed = capsys.readouterr().out
     assert (tmp_path / "copy.wasm").read_bytes() == HELLO
@@ -35,3 +36,4 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "func run (result i32)" in printed
     assert "('42',)" in printed
     assert "exited" in printed
+    assert printed.rstrip().endswith("42")  # docs/engine.md comes last

@@ -26,7 +26,7 @@ def overview(program: str = "wasm2oci", columns: int = 80) -> str:
     """The help of the whole tool, ending in a newline, filled to so many columns and no more than 80."""
     columns = min(columns, 80)
     commands = commands_of(program)
-    width = max(len(command.name) for command in commands)
+    width = max(len(name) for name in (*(command.name for command in commands), *(name for name, _ in _OPTIONS)))
     parts = [f"Usage: {program} COMMAND [ARGS]...", textwrap.fill(_SUMMARIES[program], columns)]
     for section in SECTIONS:
         rows = [(command.name, command.summary) for command in commands if command.section == section]

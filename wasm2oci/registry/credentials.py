@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.homes import config_home
+from wasm2oci.base.text import one_line
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.registry.docker_config import AuthFile, decode_entry, parse_auth_file, read_auth_file
 from wasm2oci.registry.flavours import find_flavour, same_registry
@@ -165,8 +166,9 @@ class CredentialChain:
         if variables is not None and self._registry_config is None:
             token, user = variables
             self.tried.append(token)
-            if self._environ.get(token):
-                return Basic(self._environ.get(user) or "unset", self._environ[token], token)
+            secret = _secret(self._environ, token)
+            if secret:
+                return Basic(self._environ.get(user) or "unset", secret, token)
         return Anonymous()
 
     def hosts(self) -> frozenset[str]:
@@ -174,15 +176,16 @@ class CredentialChain:
         return frozenset().union(*(file.hosts for file in self._files()))
 
     def _from_variables(self, host: str) -> Credential | None:
-        password = self._environ.get(f"{VARIABLE}_PASSWORD")
+        password = _secret(self._environ, f"{VARIABLE}_PASSWORD")
         if self._registry_config is not None or not password:
             return None
-        registry = self._environ.get(VARIABLE)
+        registry = _host(self._environ.get(VARIABLE, ""))
         if not registry:
             self.tried.append(f"{VARIABLE}_PASSWORD (unusable)")
             self._warn(f"{VARIABLE}_PASSWORD is not used: {VARIABLE} does not say which registry it is for")
             return None
         if not same_registry(registry, host):
+            self.tried.append(f"{VARIABLE}_PASSWORD (for {one_line(registry, 100)})")
             return None
         self.tried.append(f"{VARIABLE}_PASSWORD")
         return _credential(self._environ.get(f"{VARIABLE}_USER", ""), password, "", "", f"{VARIABLE}_PASSWORD")
@@ -230,6 +233,16 @@ class CredentialChain:
         except Wasm2OciError as error:
             self._warn(f"{file.source}: {error.message}")
             return None
+
+
+def _secret(environ: "Mapping[str, str]", name: str) -> str:
+    # Without the line end that `echo` adds when a secret of a CI is made.
+    return environ.get(name, "").removesuffix("\n").removesuffix("\r")
+
+
+def _host(text: str) -> str:
+    # The host of a registry as it is written in a CI: also as an address, or with the path of a project.
+    return text.strip().lower().removeprefix("https://").removeprefix("http://").partition("/")[0]
 
 
 def _credential(username: str, password: str, identity: str, registry: str, source: str) -> Credential | None:

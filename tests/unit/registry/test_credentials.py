@@ -114,6 +114,24 @@ def test_our_own_variables_are_for_the_registry_that_they_name(home: Path) -> No
     assert find(home, {**OWN, "WASM2OCI_REGISTRY_USER": "<token>"}) == IdentityToken("x")
 
 
+@pytest.mark.parametrize("written", [f"https://{HOST}/", f"{HOST}/team/app", f"{HOST.upper()}\n", f" http://{HOST}"])
+def test_the_registry_of_our_variables_may_be_written_as_a_ci_writes_it(written: str, home: Path) -> None:
+    assert find(home, {**OWN, "WASM2OCI_REGISTRY": written}) == Basic("me", "x")
+    assert find(home, {**OWN, "WASM2OCI_REGISTRY": written}, host="other.example") == Anonymous()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_line_end_of_a_secret_is_no_part_of_it(end: str, home: Path) -> None:
+    assert find(home, {**OWN, "WASM2OCI_REGISTRY_PASSWORD": f"x{end}"}) == Basic("me", "x")
+    assert find(home, {"GITHUB_TOKEN": f"ghs{end}"}, host="ghcr.io") == Basic("unset", "ghs")
+
+
+def test_an_error_can_say_which_registry_a_password_is_for(home: Path) -> None:
+    chain = CredentialChain(OWN, home)
+    assert chain.lookup("other.example") == Anonymous()
+    assert f"WASM2OCI_REGISTRY_PASSWORD (for {HOST})" in chain.tried
+
+
 def test_a_password_without_a_registry_is_not_used_and_reported(home: Path, warned: list[str]) -> None:
     environ = {name: value for name, value in OWN.items() if name != "WASM2OCI_REGISTRY"}
     assert find(home, environ, warn=warned.append) == Anonymous()

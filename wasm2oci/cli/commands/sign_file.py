@@ -26,13 +26,14 @@ def command(
     trust_config: TrustConfigOption = None,
     client: Client,
 ) -> None:
-    """Sign a file that is in no registry, with a key or as a CI job.
+    r"""Sign a file that is in no registry, with a key or as a CI job.
 
     The signature goes into a bundle beside the file, which cosign reads too:
 
       wasm2oci sign-file app.wasm --key cosign.key
       wasm2oci verify-file app.wasm --key cosign.pub
-      cosign verify-blob --key cosign.pub --insecure-ignore-tlog=true --bundle app.wasm.sigstore.json app.wasm
+      cosign verify-blob --key cosign.pub --insecure-ignore-tlog=true \
+        --bundle app.wasm.sigstore.json app.wasm
     """
     private = check_signer(key, SignatureFormat.BUNDLE, trust_config, keyless=keyless)
     signed = client.sign_file(

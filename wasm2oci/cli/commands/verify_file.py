@@ -27,7 +27,7 @@ def command(
     file, such as the provenance that GitHub makes. Exit code 6 if it does not hold.
 
       wasm2oci verify-file app.wasm --key cosign.pub
-      wasm2oci verify-file app.wasm --bundle provenance.json --type slsaprovenance1 ...
+      wasm2oci verify-file app.wasm --bundle made.json --type slsaprovenance1 ...
     """
     found = client.verify_file(file, trust, bundle=bundle)
     lines = fields(
