@@ -98,6 +98,13 @@ def test_a_flag_is_taken_back_on_the_command_line_and_by_a_variable(tmp_path: Pa
         read("resolve r --insecure=perhaps", tmp_path)
 
 
+def test_a_setting_about_tls_is_for_all_registries_and_an_option_for_the_one_that_is_named(tmp_path: Path) -> None:
+    variables = {"WASM2OCI_CA_FILE": "company.pem", "WASM2OCI_INSECURE": "yes"}
+    assert read("resolve r", tmp_path, **variables)["client"].for_all == {"ca_file", "insecure"}
+    assert read("resolve r --ca-file own.pem", tmp_path, **variables)["client"].for_all == {"insecure"}
+    assert read("resolve r --ca-file own.pem --insecure", tmp_path)["client"].for_all == frozenset()
+
+
 def test_an_empty_variable_sets_nothing(tmp_path: Path) -> None:
     assert read("resolve r", tmp_path, "timeout = 7\n", WASM2OCI_TIMEOUT="")["client"].read_timeout == 7.0
     assert read("resolve r", tmp_path, WASM2OCI_CONFIG="")["client"] == ConnectOptions()

@@ -346,6 +346,11 @@ def test_an_sbom_of_a_file_and_of_an_artifact_is_the_same_but_for_its_name(tool:
     assert "only an artifact" in tool("sbom", "module.wasm", "--attach", "--key", "ours.key", code=2).stderr
 
 
+def test_an_sbom_of_a_file_whose_name_is_no_text_has_a_name_that_is(tool: Tool) -> None:
+    (tool.folder / "\udcff.wasm").write_bytes(HELLO)
+    assert json.loads(tool("sbom", "\udcff.wasm").stdout)["metadata"]["component"]["name"] == "?.wasm"
+
+
 def test_provenance_is_attached_and_found_by_its_type(tool: Tool) -> None:
     from tests.unit.signing.test_provenance import GITHUB
 

@@ -63,6 +63,7 @@ class Option:
         from_stdin: a flag whose value is read from standard input.
         title: the heading it has in the help.
         setting: the key by which a variable or the configuration file sets it (`cli.settings`).
+        for_all: the field of the group that gets the name of this one when a setting gives it, for all registries.
         unless: fields of the same group which, when the command line gives one, keep the setting out.
         kind: what the text becomes, where the type of the parameter is not that.
         make: makes the parameter's value from that.
@@ -75,6 +76,7 @@ class Option:
         "choices",
         "default",
         "empty",
+        "for_all",
         "from_stdin",
         "help",
         "kind",
@@ -101,6 +103,7 @@ class Option:
         from_stdin: bool = False,
         title: str = "Options",
         setting: str | None = None,
+        for_all: str | None = None,
         unless: tuple[str, ...] = (),
         kind: Any = None,
         make: Callable[[Any], Any] | None = None,
@@ -117,6 +120,7 @@ class Option:
         self.from_stdin = from_stdin
         self.title = title
         self.setting = setting
+        self.for_all = for_all
         self.unless = unless
         self.kind = kind
         self.make = make

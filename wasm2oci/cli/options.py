@@ -102,9 +102,15 @@ _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
     "plain_http": Option(
         "--plain-http", help="Use http, not https (loopback hosts are tried with both).", setting="plain-http"
     ),
-    "insecure": Option("--insecure", help="Do not check the registry's certificate.", setting="insecure"),
+    "insecure": Option(
+        "--insecure", help="Do not check the registry's certificate.", setting="insecure", for_all="for_all"
+    ),
     "ca_file": Option(
-        "--ca-file", metavar="FILE", help="Trust the certificates in this file as well.", setting="ca-file"
+        "--ca-file",
+        metavar="FILE",
+        help="Trust the certificates in this file as well.",
+        setting="ca-file",
+        for_all="for_all",
     ),
     "cert_file": Option(
         "--cert-file", metavar="FILE", help="Client certificate to show the registry.", setting="cert-file"

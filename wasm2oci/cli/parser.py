@@ -80,6 +80,7 @@ class _Reader:
         self.given: dict[tuple[str, str | None], _Given] = {}
         self.stdin: list[str] = []
         self.wanted: tuple[str, str | None] | None = None
+        self.for_all: dict[tuple[str, str], set[str]] = {}
 
     def options(self) -> bool:
         """Sort options from arguments; False when the help is asked for."""
@@ -209,6 +210,8 @@ class _Reader:
             found = settings.find(option.setting)
             if found is not None:
                 self.given[key] = _Given(_set(parameter, found, settings), option.names[0])
+                if option.for_all is not None and parameter.field is not None:
+                    self.for_all.setdefault((parameter.target, option.for_all), set()).add(parameter.field)
 
     def result(self, read: Callable[[], bytes]) -> dict[str, Any]:
         """The function's arguments; those that were not given have their defaults."""
@@ -220,6 +223,7 @@ class _Reader:
         values = {target: value for (target, field), value in made.items() if field is None}
         for target, kind in self.declaration.groups.items():
             fields = {field: value for (name, field), value in made.items() if name == target and field}
+            fields |= {field: frozenset(given) for (name, field), given in self.for_all.items() if name == target}
             values[target] = kind(**fields)
         return values
 

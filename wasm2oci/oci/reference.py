@@ -118,9 +118,8 @@ class Reference:
                 hint="a reference looks like HOST/NAME:TAG",
             )
         if not _looks_like_host(host):
-            raise InvalidReferenceError(
-                f"{host!r} is not a registry host", text, 0, hint=f"for Docker Hub write docker.io/{text}"
-            )
+            hint = f"for Docker Hub write docker.io/{text}" if host[:1].isalnum() else None
+            raise InvalidReferenceError(f"{host!r} is not a registry host", text, 0, hint=hint)
         _check_host(host, text)
         named, at, digest_text = rest.partition("@")
         digest: Digest | None = None

@@ -49,6 +49,7 @@ def make_sbom(subject: Path | Location, format_name: str, environment: Environme
     fetched = fetch(subject, FetchPolicy(pull=Pull.ALWAYS), environment)
     parts = read_parts(fetched.data)
     name = subject.name if isinstance(subject, Path) else fetched.name
+    name = name.encode("utf-8", "replace").decode()  # a file's name may be no Unicode text
     return Document(form.make(parts, name, __version__, _created(environment)), form.predicate_type, parts.crates)
 
 

@@ -194,14 +194,19 @@ def parse_predicate(kind: str, raw: bytes, environment: Environment) -> Any:
     """A predicate of this type (a URI), ready for JSON.
 
     Raises:
-        UsageError: it is not JSON.
+        UsageError: it is not JSON, or the type is not Unicode text.
     """
+    try:
+        kind.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"the type of a statement is not Unicode text: {kind!r}") from error
     if kind == predicate_type("custom"):
         # cosign's own type wraps any text.
         return {"Data": raw.decode("utf-8", "replace"), "Timestamp": now(environment)}
     try:
         value = json.loads(raw)
-        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair could not be signed
+        # Half of a surrogate pair could not be signed, and NaN is no JSON although Python reads it.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise UsageError(f"the predicate is not JSON: {error}") from error
     return value

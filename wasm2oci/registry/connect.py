@@ -337,7 +337,12 @@ def find_origin(host: str, options: ConnectOptions, sender: "Sender", *, insecur
 def _means_tls(options: ConnectOptions, origin: Origin) -> bool:
     from wasm2oci.registry.host_certificates import with_host_certificates
 
-    return with_host_certificates(options.tls, origin, options.environ, options.home).says_something
+    tls = options.tls
+    if "ca_file" in options.for_all:
+        tls = tls._replace(ca_file=None)
+    if "insecure" in options.for_all:
+        tls = tls._replace(insecure=False)
+    return with_host_certificates(tls, origin, options.environ, options.home).says_something
 
 
 def _speaks_tls(origin: Origin, sender: "Sender") -> bool:

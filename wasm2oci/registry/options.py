@@ -51,6 +51,8 @@ class ConnectOptions(NamedTuple):
         ca_file: PEM file of authorities to trust besides the system's.
         cert_file: PEM file of a certificate to show to the registry, and to no other server.
         key_file: PEM file of its key, when that is not in `cert_file`.
+        for_all: which of `insecure` and `ca_file` are meant for all registries: those do not say that one on this
+            machine speaks TLS.
         username: with `password`, used instead of kept credentials.
         password: of that user, or the identity token.
         identity_token: `password` is an identity (refresh) token.
@@ -96,6 +98,7 @@ class ConnectOptions(NamedTuple):
     random: Callable[[], float] = random.random
     log: Callable[[str], None] | None = None
     warn: Callable[[str], None] | None = None
+    for_all: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         """Without variables, headers, user name and password: there are secrets in them."""

@@ -234,3 +234,14 @@ def test_a_text_in_kubewardens_file_that_is_not_what_its_tag_says_is_no_bug(tmp_
 def test_a_predicate_that_cannot_be_read_or_written_again_is_refused(raw: bytes) -> None:
     with pytest.raises(UsageError, match="not JSON"):
         parse_predicate("https://example.com/x", raw, Environment({}, Path("/nowhere")))
+
+
+@pytest.mark.parametrize("raw", [b"NaN", b'{"a": -Infinity}', b"1e999"])
+def test_a_number_that_is_none_is_no_predicate(raw: bytes) -> None:
+    with pytest.raises(UsageError, match="the predicate is not JSON"):
+        parse_predicate("https://example.com/x", raw, Environment({}, Path("/nowhere")))
+
+
+def test_a_type_that_is_no_text_is_refused() -> None:
+    with pytest.raises(UsageError, match="the type of a statement is not Unicode text"):
+        parse_predicate("\udcff", b"{}", Environment({}, Path("/nowhere")))

@@ -1,5 +1,6 @@
 """What a session adds around one exchange: redirects, retries, warnings, the log; and bodies that break."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -221,6 +222,16 @@ def test_where_a_registry_is_is_found_out_once() -> None:
     for name in ("a", "b"):
         connector.repository(Reference.parse(f"localhost:5000/{name}")).exists(BLOB)
     assert [sent.path for sent in network.sent].count("/v2/") == 1
+
+
+@pytest.mark.parametrize("field", ["ca_file", "insecure"])
+def test_what_is_said_of_all_registries_is_not_said_of_one_on_this_machine(field: str) -> None:
+    options = {field: Path("company.pem") if field == "ca_file" else True}
+    network = Network({"http://localhost:5000": lambda _: Answer(200), "https://localhost:5000": lambda _: Answer(200)})
+    for more, scheme in ({}, "https"), ({"for_all": frozenset({field})}, "http"):
+        network.sent.clear()
+        network.connector(**options, **more).repository(Reference.parse("localhost:5000/a")).exists(BLOB)
+        assert {sent.origin.partition(":")[0] for sent in network.sent} == {scheme}
 
 
 def test_what_is_sent_elsewhere_goes_bare() -> None:
