@@ -103,6 +103,7 @@ class TestFoldersOfAuthorities:
         (second / "nowhere.pem").symlink_to(internet.folder / "nowhere")
         folders = os.pathsep.join(map(str, (internet.folder / "absent", first, second)))
         assert_round_trip(internet, "registry.corp:5000/a:v1", SSL_CERT_FILE="", SSL_CERT_DIR=folders)
+        assert_pulled(internet, "registry.corp:5000/a:v1", SSL_CERT_FILE=str(second / "bundle.pem"))
         refused = internet.run("tags", "registry.corp:5000/a", SSL_CERT_FILE="", SSL_CERT_DIR=str(first))
         assert (refused.returncode, "not trusted" in refused.stderr) == (7, True)
 

@@ -1,8 +1,9 @@
 """TLS contexts: the system's authorities, one's own, or none; built when the first https connection is.
 
 The system's authorities are those of OpenSSL, of `SSL_CERT_FILE`, and of `SSL_CERT_DIR`: one or more folders with a
-colon (`os.pathsep`) between them. OpenSSL finds only files that `c_rehash` named in such a folder; Go's tools read
-every file, and so does this client (ggcr#1246).
+colon (`os.pathsep`) between them. OpenSSL finds only files that `c_rehash` named in such a folder, and takes no
+certificate of a file in which one is broken; Go's tools read every file and pass over what is broken, and so does this
+client (ggcr#1246).
 """
 
 import os
@@ -83,6 +84,8 @@ def build_context(
         import certifi
 
         context.load_verify_locations(certifi.where())
+    if not settings.insecure and environ.get("SSL_CERT_FILE") and not context.cert_store_stats()["x509_ca"]:
+        _load_each(context, Path(environ["SSL_CERT_FILE"]))  # OpenSSL takes none of a file with a broken one
     for path in filter(None, (settings.ca_file, *settings.host_files)):
         _load(path, "certificates of authorities", context.load_verify_locations)
     if client_certificate and settings.cert_file is not None:
@@ -96,11 +99,15 @@ def _load_folders(context: ssl.SSLContext, folders: str) -> None:
     for folder in filter(None, folders.split(os.pathsep)):
         with suppress(OSError):  # as where the system looks: what is not there holds nothing
             for path in sorted(Path(folder).iterdir()):
-                with suppress(OSError):
-                    if path.is_file() and path.stat().st_size <= _AUTHORITIES_MAX:
-                        for certificate in _CERTIFICATE.findall(path.read_bytes().decode("latin-1")):
-                            with suppress(ssl.SSLError, ValueError):  # one that is broken hides no other
-                                context.load_verify_locations(cadata=certificate)
+                _load_each(context, path)
+
+
+def _load_each(context: ssl.SSLContext, path: Path) -> None:
+    with suppress(OSError):
+        if path.is_file() and path.stat().st_size <= _AUTHORITIES_MAX:
+            for certificate in _CERTIFICATE.findall(path.read_bytes().decode("latin-1")):
+                with suppress(ssl.SSLError, ValueError):  # one that is broken hides no other
+                    context.load_verify_locations(cadata=certificate)
 
 
 def _system_has_authorities() -> bool:
