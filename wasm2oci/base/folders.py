@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
+    "CODE_LIMIT",
     "KEY_SIZE",
     "FolderLock",
     "LocksUnavailableError",
@@ -34,6 +35,8 @@ __all__ = [
     "used",
 ]
 
+CODE_LIMIT: Final = 512 << 20
+"""Bytes that a folder of code made from modules may take, and so a file of it."""
 KEY_SIZE: Final = 32
 _KEY: Final = "key"
 _LOCK: Final = f"{TEMPORARY}lock"
@@ -64,11 +67,12 @@ def is_private(path: Path) -> bool:
     return not stat.S_ISLNK(status.st_mode) and _is_ours(status)
 
 
-def read_private(path: Path, *, secret: bool = False) -> bytes | None:
+def read_private(path: Path, most: int, *, secret: bool = False) -> bytes | None:
     """The bytes of a file that only this user can have written; None for any other file, and for a symbolic link.
 
     Args:
         path: of the file.
+        most: bytes; a file that has more, such as one whose length was damaged, is none of ours.
         secret: the file counts only if no other user can read it either.
     """
     try:
@@ -82,7 +86,8 @@ def read_private(path: Path, *, secret: bool = False) -> bytes | None:
         if not (stat.S_ISREG(status.st_mode) and _is_ours(status, 0o077 if secret else 0o022)):
             return None
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
+            data = file.read(min(most, status.st_size) + 1)
+        return data if len(data) <= most else None
     except OSError:
         return None
     finally:
@@ -98,13 +103,13 @@ def folder_key(folder: Path) -> bytes | None:
         if not private_folder(folder):
             return None
         path = folder / _KEY
-        key = read_private(path, secret=True)
+        key = read_private(path, 2 * KEY_SIZE, secret=True)
         if key is not None and len(key) != KEY_SIZE:  # cut short when the machine stopped: it proves nothing
             path.unlink()
             key = None
         if key is None and not path.is_symlink() and not path.exists():
             claim_file(path, os.urandom(KEY_SIZE))
-            key = read_private(path, secret=True)
+            key = read_private(path, 2 * KEY_SIZE, secret=True)
     except (OSError, LocalIOError):
         return None
     return key

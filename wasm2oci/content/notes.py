@@ -54,8 +54,8 @@ class Notes:
     def get(self, name: str) -> dict[str, Any] | None:
         """What a note says, or None when there is none that can be believed."""
         path, key = self.path(name), folder_key(self.folder)
-        raw = read_private(path) if key is not None else None
-        if key is None or raw is None or len(raw) > BLOCK:
+        raw = read_private(path, BLOCK) if key is not None else None
+        if key is None or raw is None:
             return None
         try:
             value = load_object(raw, "note")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
 from wasm2oci.base.files import replace_file
-from wasm2oci.base.folders import evict, folder_key, is_private, read_private, used
+from wasm2oci.base.folders import CODE_LIMIT, evict, folder_key, is_private, read_private, used
 from wasm2oci.errors import LocalIOError
 
 __all__ = ["Compiled", "CompiledCode"]
@@ -57,7 +57,7 @@ class CompiledCode:
             return None
         name = self._name(sha256)
         path = self._folder / name
-        if self._is_whole(name, read_private(path) if is_private(self._folder) else None):
+        if self._is_whole(name, read_private(path, CODE_LIMIT) if is_private(self._folder) else None):
             with contextlib.suppress(Exception):  # another build of the same version
                 made = make(str(path))
                 used(path)
@@ -68,8 +68,6 @@ class CompiledCode:
         """Keep the code of a module for the next run; failing to is not an error."""
         if self._folder is None:
             return
-        from wasm2oci.engine.translate.cache import CODE_LIMIT  # noqa: PLC0415 - slow, and only for new code
-
         with contextlib.suppress(OSError, LocalIOError):
             key, name = folder_key(self._folder), self._name(sha256)
             if key is not None:

@@ -15,6 +15,7 @@ from wasm2oci.base.folders import (
     FolderLock,
     LocksUnavailableError,
     evict,
+    folder_key,
     is_private,
     private_folder,
     read_private,
@@ -81,9 +82,23 @@ def test_a_file_counts_if_only_its_user_may_write_it(tmp_path: Path, mode: int, 
     path = tmp_path / "x"
     path.write_bytes(b"x")
     path.chmod(mode)
-    assert (read_private(path) is not None) is plain
-    assert (read_private(path, secret=True) is not None) is secret
+    assert (read_private(path, 100) is not None) is plain
+    assert (read_private(path, 100, secret=True) is not None) is secret
     assert is_private(path) is plain
+
+
+def test_a_private_file_without_end_is_not_read(tmp_path: Path) -> None:
+    """A note or a key in the cache whose length was damaged (256 GiB) ended each command for want of memory."""
+    path = tmp_path / "x"
+    path.touch(0o600)
+    os.truncate(path, 1 << 38)
+    assert read_private(path, 100) is None
+    os.truncate(path, 100)
+    assert read_private(path, 100) == bytes(100)
+    key = tmp_path / "key"
+    assert folder_key(tmp_path) is not None
+    os.truncate(key, 1 << 38)
+    assert folder_key(tmp_path) is None
 
 
 def test_a_link_a_pipe_and_a_folder_are_not_private_files(tmp_path: Path) -> None:
@@ -91,7 +106,7 @@ def test_a_link_a_pipe_and_a_folder_are_not_private_files(tmp_path: Path) -> Non
     (tmp_path / "link").symlink_to(tmp_path / "x")
     os.mkfifo(tmp_path / "pipe", 0o600)
     for name in ("link", "pipe", ".", "absent"):
-        assert read_private(tmp_path / name) is None
+        assert read_private(tmp_path / name, 100) is None
     assert not is_private(tmp_path / "link")
 
 
@@ -175,7 +190,7 @@ view = memoryview(bytearray(4))
 assert (file.read_into(view, 7), bytes(view)) == (3, b"789\\0")
 file.close()
 files.sync_folder(folder)
-assert folders.private_folder(folder) and folders.read_private(folder / "x", secret=True) == b"0123456789"
+assert folders.private_folder(folder) and folders.read_private(folder / "x", 100, secret=True) == b"0123456789"
 files.claim_file(folder / "key", b"1"); files.claim_file(folder / "key", b"2")
 assert (folder / "key").read_bytes() == b"1"
 for _ in range(2):

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.guests import DIVIDE, ENGINES, EXIT, HELLO, Captured, call
+from wasm2oci.base.folders import CODE_LIMIT
 from wasm2oci.cli.remedies import hint_for
 from wasm2oci.engine.errors import ModuleError
 from wasm2oci.engine.text import assemble
-from wasm2oci.engine.translate.cache import CODE_LIMIT
 from wasm2oci.errors import ExitCode, RemedyKind, UnsupportedError, UsageError, Wasm2OciError
 from wasm2oci.runtime import (
     Ending,

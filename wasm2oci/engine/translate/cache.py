@@ -26,20 +26,18 @@ from types import CodeType
 from typing import Any, Final, NamedTuple
 
 from wasm2oci.base.files import replace_file
-from wasm2oci.base.folders import evict, folder_key, read_private, used
+from wasm2oci.base.folders import CODE_LIMIT, evict, folder_key, read_private, used
 from wasm2oci.engine.translate.options import Options
 from wasm2oci.errors import LocalIOError
 from wasm2oci.version import __version__
 
-__all__ = ["CODE_LIMIT", "CodeCache", "Entry"]
+__all__ = ["CodeCache", "Entry"]
 
 MAGIC: Final = b"w2ocode\x01"
 TRANSLATOR: Final = 8
 """Counts changes of what generated code looks like or needs; `key` has it beside the tool's own version."""
 KEY_NAME: Final = "key"
 SUFFIX: Final = ".code"
-CODE_LIMIT: Final = 512 * 1024 * 1024
-"""Bytes that a folder of kept code may take, unless another limit is given."""
 
 
 class Entry(NamedTuple):
@@ -90,7 +88,7 @@ class CodeCache:
 
     def _load(self) -> bool:
         """Reads the file, if it is one of ours."""
-        found = self._parse(read_private(self.path))
+        found = self._parse(read_private(self.path, CODE_LIMIT))
         if found is None:
             return False
         self._entries = found
@@ -133,7 +131,7 @@ class CodeCache:
         """
         if self._secret is None or not (self._new or (empty and not self.known)):
             return
-        entries: dict[int, bytes | memoryview] = dict(self._parse(read_private(self.path)) or self._entries)
+        entries: dict[int, bytes | memoryview] = dict(self._parse(read_private(self.path, CODE_LIMIT)) or self._entries)
         new = set(self._new)  # while this is written other threads may find more
         for number in new:
             entry = self._live[number]
