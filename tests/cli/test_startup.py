@@ -48,6 +48,7 @@ def test_a_plain_push_and_pull_load_no_cryptography_no_rich_and_no_engine(tmp_pa
             heavy = {"cryptography", "rich", "rich.live", "wasmtime", "wasm2oci.engine", "asyncio", "pydantic", "typer"}
             assert not heavy & modules, (arguments, heavy & modules)
             assert "httpx" in modules
+        assert "wasm2oci.registry.upload" not in modules  # a pull does without the code of a push
         for command in ("inspect", "tree"):  # which look for signatures, and find none
             assert not {"cryptography", "rich", "typer"} & loaded_by(tmp_path, command, reference)
 

@@ -44,7 +44,6 @@ from wasm2oci.registry.problems import (
     ResponseError,
 )
 from wasm2oci.registry.scope import Scope
-from wasm2oci.registry.upload import UNASKED_MAX
 from wasm2oci.registry.urls import Origin, join_own
 
 if TYPE_CHECKING:
@@ -62,6 +61,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Repository"]
 
+UNASKED_MAX: Final = 128 * 1024
+"""Bytes of a blob up to which sending it twice is faster than one more round trip."""
 _TAGS_BODY_MAX = 16 * 1024 * 1024
 _TAG_REFUSALS: Final = (ResponseError, DeniedError, NotSupportedError)
 """What registries answer to a tag that may not be moved, in their various statuses."""

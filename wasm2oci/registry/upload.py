@@ -54,11 +54,9 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.registry.urls import Origin
 
-__all__ = ["COMMIT", "OCTETS", "UNASKED_MAX", "Ask", "BlobUpload", "Refused", "Step", "Wait"]
+__all__ = ["COMMIT", "OCTETS", "Ask", "BlobUpload", "Refused", "Step", "Wait"]
 
 _MIB: Final = 1 << 20
-UNASKED_MAX: Final = 128 * 1024
-"""Bytes of a blob up to which sending it twice is faster than one more round trip."""
 _CHUNK_MIN: Final = 256 * 1024
 _CHUNK_MAX: Final = 64 * _MIB
 COMMIT: Final = 300.0
@@ -113,7 +111,7 @@ class BlobUpload:
         random: the jitter, from 0 to 1.
         now: seconds since 1970.
         location: of a session that is open already (an unfinished mount), or None.
-        unasked: whether all bytes are offered with the first POST; for blobs of up to `UNASKED_MAX` bytes.
+        unasked: whether all bytes are offered with the first POST.
     """
 
     def __init__(

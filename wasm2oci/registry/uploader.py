@@ -8,7 +8,7 @@ from wasm2oci.oci.endpoints import CANCEL_UPLOAD
 from wasm2oci.oci.reference import join_name
 from wasm2oci.registry.messages import Response
 from wasm2oci.registry.problems import ExchangeError
-from wasm2oci.registry.upload import UNASKED_MAX, Ask, BlobUpload, Wait
+from wasm2oci.registry.upload import Ask, BlobUpload, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ def push_blob(
     content: "Content",
     *,
     location: str | None = None,
-    unasked: bool = True,
+    unasked: bool,
 ) -> None:
     """Upload a blob.
 
@@ -39,7 +39,7 @@ def push_blob(
         descriptor: of the blob.
         content: its bytes; verified on the way, so that wrong bytes are never completed.
         location: of a session that is open already, or None.
-        unasked: whether a small blob may go in the request that would open its upload.
+        unasked: whether the blob may go in the request that would open its upload.
 
     Raises:
         IntegrityError: the bytes are not those of the descriptor, or the registry says so.
@@ -57,7 +57,7 @@ def push_blob(
         random=session.world.random,
         now=session.world.now,
         location=location,
-        unasked=unasked and descriptor.size <= UNASKED_MAX,
+        unasked=unasked,
     )
     source = _Source(verified(content, descriptor), descriptor.size)
     run = upload.run()
