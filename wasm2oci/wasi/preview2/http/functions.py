@@ -147,6 +147,12 @@ HTTP_FUNCTIONS: Final[tuple[Preview2Function, ...]] = (
         "(param: own<response-outparam>, response: result<own<outgoing-response>, $http-error-code>)",
         ResponseOutparam.set,
     ),
+    _method(
+        "response-outparam",
+        "send-informational",
+        "status: u16, headers: own<fields>) -> result<_, $http-error-code>",
+        ResponseOutparam.send_informational,
+    ),
     # incoming-response
     _read("incoming-response", "status", "u16", "status"),
     _method("incoming-response", "headers", ") -> own<fields>", lambda self: self.headers()),

@@ -22,6 +22,7 @@ __all__ = ["AUTHORITY", "OutgoingBody", "OutgoingRequest", "OutgoingResponse", "
 AUTHORITY: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._~-]+)(?::([0-9]{1,5}))?")
 _PATH: Final = re.compile(r"[/?][!-~]*")
 _TEXT_MAX: Final = 64 * 1024
+_INFORMATIONAL: Final = 100
 _SUCCESS: Final = 200
 _STATUS_END: Final = 600
 
@@ -190,6 +191,13 @@ class ResponseOutparam:
 
     def __init__(self, later: Later[tuple[str, Any]]) -> None:
         self._later = later
+
+    @staticmethod
+    def send_informational(_: object, status: int, __: object) -> tuple[str, Any]:
+        """`send-informational`, which is unstable in WASI 0.2: no response but the final one is sent."""
+        if not _INFORMATIONAL <= status < _SUCCESS:
+            return "error", ("HTTP-protocol-error", None)
+        return "error", ("internal-error", ("some", "informational responses are not sent"))
 
     def set(self, response: tuple[str, Any]) -> None:
         """`set`."""
