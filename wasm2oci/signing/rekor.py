@@ -199,7 +199,7 @@ def _entry_content(body: bytes) -> tuple[bytes, bytes, bytes]:
     kind = f"{value.get('kind')}/{value.get('apiVersion')}"[:60]
     spec = object_field(value, "spec", _WHAT)
     match kind:
-        case "hashedrekord/0.0.1":
+        case "hashedrekord/0.0.1" | "rekord/0.0.1":
             signature = object_field(spec, "signature", _WHAT)
             digest = _hex_digest(object_field(spec, "data", _WHAT), "hash")
             pem = base64_bytes(object_field(signature, "publicKey", _WHAT).get("content"), f"the key of {_WHAT}")

@@ -13,6 +13,7 @@ Spec: sigstore/cosign, specs/SIGNATURE_SPEC.md; containers/image, docs/container
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -159,7 +160,7 @@ def signature_of(layer: Descriptor) -> bytes:
 
 
 def verify(payload: bytes, layer: Descriptor, key: PublicKey, subject: Digest) -> Claim:
-    """Checks a signature by a key.
+    """Checks a signature by a key; a log entry that comes with it has to be about it (CVE-2022-36056).
 
     Args:
         payload: the layer's bytes.
@@ -168,11 +169,17 @@ def verify(payload: bytes, layer: Descriptor, key: PublicKey, subject: Digest) -
         subject: digest of the manifest that should be signed.
 
     Raises:
-        SignatureRefusedError: another key signed, or another manifest was signed.
+        SignatureRefusedError: another key signed, or another manifest was signed, or the log entry is of another one.
         MalformedSignatureError: the layer is damaged.
     """
-    if not key.verifies(signature_of(layer), payload):
+    signature = signature_of(layer)
+    if not key.verifies(signature, payload):
         raise SignatureRefusedError(f"the signature was not made by the key {key.id[:12]}")
+    if BUNDLE in layer.annotations and CERTIFICATE not in layer.annotations:
+        from wasm2oci.signing import rekor  # noqa: PLC0415 - loads cryptography, which listing signatures does not need
+
+        signed = rekor.EntrySubject(signature, frozenset([hashlib.sha256(payload).digest()]), key.der)
+        rekor.from_annotation(layer.annotations[BUNDLE].encode()).check_about(signed)
     return read_payload(payload, subject)
 
 

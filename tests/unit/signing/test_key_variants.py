@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from tests.support.sigstore_instance import NOW, Instance
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.signing import bundle as bundles
@@ -22,7 +21,6 @@ from wasm2oci.signing.keys import InvalidKeyError, PrivateKey, PublicKey
 from wasm2oci.signing.requirement import KeyRequirement, Verifier
 from wasm2oci.signing.statement import PAYLOAD_TYPE, matches_type, signature_statement
 from wasm2oci.signing.strict import SignatureRefusedError
-from wasm2oci.signing.trusted_root import read_trusted_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -313,34 +311,6 @@ def test_the_other_padding_of_rsa_and_the_other_ed25519_do_not_pass_for_the_one_
     hashed = edwards.sign(hashlib.sha512(message).digest())  # prehashed by hand, which is not Ed25519ph
     with pytest.raises(SignatureRefusedError, match="not made by the key"):
         check(as_simple(message, base64.b64encode(hashed).decode()), PrivateKey(edwards))
-
-
-@pytest.mark.parametrize(
-    ("subject", "key", "sentence"), [(OTHER, KEY, "another signature"), (SUBJECT, OTHER_KEY, "another key")]
-)
-def test_the_log_entry_of_another_artifact_or_key_is_refused_beside_a_key(
-    subject: Digest, key: PrivateKey, sentence: str
-) -> None:
-    # CVE-2026-22703, with a key: refused even where no log entry is asked for.
-    instance, value = Instance(), signed()
-    logged = value if subject == SUBJECT else signed(signature_statement(subject, {}))
-    envelope = logged["dsseEnvelope"]
-    payload_hash = hashlib.sha256(base64.b64decode(envelope["payload"])).hexdigest()
-    verifier = base64.b64encode(key.public.pem).decode()
-    body = {
-        "apiVersion": "0.0.1",
-        "kind": "dsse",
-        "spec": {
-            "payloadHash": {"algorithm": "sha256", "value": payload_hash},
-            "signatures": [{"signature": envelope["signatures"][0]["sig"], "verifier": verifier}],
-        },
-    }
-    value["verificationMaterial"]["tlogEntries"] = [instance.entry(json.dumps(body).encode(), NOW, "dsse")]
-    with pytest.raises(SignatureRefusedError, match=f"about {sentence}"):
-        check(as_bundle(value))
-    read = bundles.read_bundle(json.dumps(value).encode())
-    with pytest.raises(SignatureRefusedError, match=f"about {sentence}"):
-        bundles.verify(read, KEY.public, SUBJECT, read_trusted_root(instance.trusted_root))
 
 
 @pytest.mark.parametrize(
