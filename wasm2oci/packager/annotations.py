@@ -3,16 +3,20 @@
 Spec: image-spec, annotations.md, Rules.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.text import is_visible
-from wasm2oci.errors import InvalidInputError, Remedy
+from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.wire import load_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from wasm2oci.errors import Remedy
 
 __all__ = [
     "Annotations",
@@ -23,7 +27,7 @@ __all__ = [
     "read_annotation_file",
 ]
 
-_NONE: Final["Mapping[str, str]"] = MappingProxyType({})
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class InvalidAnnotationError(InvalidInputError):
@@ -34,16 +38,16 @@ class InvalidAnnotationError(InvalidInputError):
 class Annotations:
     """The annotations of the manifest, of its config, and of the module's layer."""
 
-    manifest: "Mapping[str, str]" = field(default_factory=lambda: _NONE)
-    config: "Mapping[str, str]" = field(default_factory=lambda: _NONE)
-    layer: "Mapping[str, str]" = field(default_factory=lambda: _NONE)
+    manifest: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    config: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    layer: Mapping[str, str] = field(default_factory=lambda: _NONE)
 
     def __post_init__(self) -> None:
         for part in (self.manifest, self.config, self.layer):
             check_annotations(part)
 
 
-def check_annotations(values: "Mapping[str, str]") -> None:
+def check_annotations(values: Mapping[str, str]) -> None:
     """Check that every key and value can be written into a manifest.
 
     Raises:

@@ -1,5 +1,7 @@
 """An artifact that was built and is nowhere yet: a manifest and the content that it names."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.memory import MemoryTarget
@@ -24,12 +26,12 @@ class Artifact(NamedTuple):
     """
 
     profile: str
-    manifest: "Manifest"
-    module: "Descriptor"
-    blobs: tuple[tuple["Descriptor", "Content"], ...]
+    manifest: Manifest
+    module: Descriptor
+    blobs: tuple[tuple[Descriptor, Content], ...]
 
     @property
-    def root(self) -> "Descriptor":
+    def root(self) -> Descriptor:
         """The descriptor of the manifest."""
         return self.manifest.descriptor()
 

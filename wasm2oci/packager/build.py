@@ -4,6 +4,8 @@ No file, no network, no clock: whatever ends up in the artifact was handed in.
 Spec: image-spec, manifest.md; Wasm OCI Artifact layout v0 (CNCF).
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,11 +48,11 @@ class ArtifactLabels(NamedTuple):
 
     title: str | None = None
     annotations: Annotations = Annotations()
-    created: "datetime | None" = None
+    created: datetime | None = None
     author: str | None = None
 
 
-def build(module: "ModuleSource", profile: "Profile", labels: ArtifactLabels | None = None) -> Artifact:
+def build(module: ModuleSource, profile: Profile, labels: ArtifactLabels | None = None) -> Artifact:
     """Build the artifact of a module.
 
     Args:
@@ -90,7 +92,7 @@ def _layer_annotations(labels: ArtifactLabels) -> dict[str, str]:
     return dict(sorted(annotations.items()))
 
 
-def _facts(module: "ModuleSource", profile: "Profile", labels: ArtifactLabels) -> ConfigFacts:
+def _facts(module: ModuleSource, profile: Profile, labels: ArtifactLabels) -> ConfigFacts:
     if labels.author is not None:
         if not profile.takes_author:
             raise AuthorNotTakenError(

@@ -3,6 +3,8 @@
 Spec: Wasm OCI Artifact layout v0 (CNCF), config; reproducible-builds.org, SOURCE_DATE_EPOCH.
 """
 
+from __future__ import annotations
+
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -40,7 +42,7 @@ class ConfigFacts(NamedTuple):
         author: who, or None.
     """
 
-    layers: tuple["Digest", ...]
+    layers: tuple[Digest, ...]
     kind: Kind
     imports: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
@@ -89,7 +91,7 @@ def format_date(moment: datetime) -> str:
     return f"{text}Z"
 
 
-def source_date(created: str | None, variables: "Mapping[str, str]") -> datetime | None:
+def source_date(created: str | None, variables: Mapping[str, str]) -> datetime | None:
     """The date that was handed in: `--created`, else `$SOURCE_DATE_EPOCH`, else None.
 
     Args:

@@ -4,18 +4,19 @@ Layers are read from the top one down; what an upper layer replaces or whites ou
 Spec: image-spec, layer.md (Whiteouts), config.md.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.base.budget import Budget
 from wasm2oci.base.text import is_visible
-from wasm2oci.content.verify import SelfVerifying, VerifiedContent, read_all, verified
+from wasm2oci.content.verify import VerifiedContent, read_all, verified
 from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.digest import Digest, Hasher
+from wasm2oci.oci.digest import Hasher
 from wasm2oci.oci.wire import CONFIG_MAX, load_object
 from wasm2oci.packager.choice import MAGIC, ChoiceNeededError, NoModuleError
 from wasm2oci.packager.tarball import (
@@ -30,7 +31,10 @@ from wasm2oci.packager.tarball import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from wasm2oci.base.budget import Budget
     from wasm2oci.content.target import ReadTarget
+    from wasm2oci.content.verify import SelfVerifying
+    from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.manifest import Manifest
 
 __all__ = ["NAMES_MAX", "SEARCH_MAX", "search"]
@@ -126,9 +130,9 @@ class _Search:
 
 
 def search(
-    target: "ReadTarget",
-    manifest: "Manifest",
-    archives: "Sequence[Descriptor]",
+    target: ReadTarget,
+    manifest: Manifest,
+    archives: Sequence[Descriptor],
     wanted: str | None,
     budget: Budget | None = None,
 ) -> tuple[Descriptor, Descriptor, str | None, SelfVerifying]:
@@ -166,7 +170,7 @@ def search(
     return candidate.layer, candidate.module, candidate.path, content
 
 
-def _config(target: "ReadTarget", manifest: "Manifest") -> dict[str, Any]:
+def _config(target: ReadTarget, manifest: Manifest) -> dict[str, Any]:
     """The image config, which gives hints only: one that cannot be had or read gives none."""
     if manifest.config.size > CONFIG_MAX:
         return {}
@@ -194,7 +198,7 @@ def _platform(config: dict[str, Any]) -> str:
     return "" if shown == "?/?" else f" for {shown}"
 
 
-def _promises_wasm(manifest: "Manifest", config: dict[str, Any], entrypoint: str | None) -> bool:
+def _promises_wasm(manifest: Manifest, config: dict[str, Any], entrypoint: str | None) -> bool:
     return (
         str(config.get("architecture", "")).startswith("wasm")
         or (entrypoint or "").lower().endswith(".wasm")
@@ -203,7 +207,7 @@ def _promises_wasm(manifest: "Manifest", config: dict[str, Any], entrypoint: str
     )
 
 
-def _look_into(target: "ReadTarget", layer: Descriptor, seen: _Search) -> None:
+def _look_into(target: ReadTarget, layer: Descriptor, seen: _Search) -> None:
     """Add the modules of a layer that no layer above it hides."""
     hidden: set[str] = set()
     opaque: list[str] = []
@@ -233,7 +237,7 @@ def _look_into(target: "ReadTarget", layer: Descriptor, seen: _Search) -> None:
         seen.add_opaque(folder)
 
 
-def _add(seen: _Search, layer: Descriptor, path: str | None, position: int, body: "Iterable[bytes]") -> None:
+def _add(seen: _Search, layer: Descriptor, path: str | None, position: int, body: Iterable[bytes]) -> None:
     """Add this content if its first bytes are those of a module."""
     hasher, head = Hasher(), b""
     for piece in body:
@@ -251,7 +255,7 @@ _Entries = Iterator[tuple[str | None, EntryKind, Iterable[bytes]]]
 
 
 @contextmanager
-def _opened(target: "ReadTarget", layer: Descriptor, budget: Budget) -> Iterator[_Entries]:
+def _opened(target: ReadTarget, layer: Descriptor, budget: Budget) -> Iterator[_Entries]:
     """The entries of a layer; a single one without a path when the layer is a bare module.
 
     Whatever happens, the layer is then read to its end: so all of it is verified, and damage shows as damage rather
@@ -310,7 +314,7 @@ def _choose(seen: _Search, entrypoint: str | None, wanted: str | None, platform:
     return found[0]
 
 
-def _only(candidates: "Sequence[_Candidate]", listed: str) -> _Candidate:
+def _only(candidates: Sequence[_Candidate], listed: str) -> _Candidate:
     if len({one.module.digest for one in candidates}) > 1:
         raise ChoiceNeededError(
             f"there are {len(candidates)} modules in it: {listed}", hint="choose one by its path or digest"
@@ -321,12 +325,12 @@ def _only(candidates: "Sequence[_Candidate]", listed: str) -> _Candidate:
 class _Extract:
     """The bytes of one file of a layer, which is read to its end so that it is verified as a whole."""
 
-    def __init__(self, target: "ReadTarget", candidate: _Candidate, budget: Budget | None) -> None:
+    def __init__(self, target: ReadTarget, candidate: _Candidate, budget: Budget | None) -> None:
         self._target = target
         self._candidate = candidate
         self._budget = budget
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         wanted = self._candidate
         with _opened(self._target, wanted.layer, self._budget or archive_budget()) as entries:
             for position, (_, _, body) in enumerate(entries):

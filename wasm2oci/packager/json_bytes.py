@@ -5,6 +5,8 @@
 `compact_json`    keys as given, nothing escaped that need not be: their configs
 """
 
+from __future__ import annotations
+
 import json
 import re
 from typing import TYPE_CHECKING, Final
@@ -26,17 +28,17 @@ _GO_ESCAPES: Final = {
 _GO_SPECIAL: Final = re.compile(r"\\.|[&<>\u2028\u2029]")
 
 
-def compact_json(value: "Mapping[str, object]") -> bytes:
+def compact_json(value: Mapping[str, object]) -> bytes:
     """This object without spaces, its keys as given."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def canonical_json(value: "Mapping[str, object]") -> bytes:
+def canonical_json(value: Mapping[str, object]) -> bytes:
     """This object without spaces, its keys sorted at every level."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
-def go_json(value: "Mapping[str, object]") -> bytes:
+def go_json(value: Mapping[str, object]) -> bytes:
     """This object as Go's encoding/json wrote it in 2021: `&`, `<`, `>` and two line separators escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     # These characters occur in strings only, and an escape is matched as a pair: the text can be changed as a whole.

@@ -4,6 +4,8 @@ Small files are read once and kept, so what is hashed is what is pushed; large o
 verified on that way, so a file that changes meanwhile is an error and not a broken artifact.
 """
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -60,14 +62,14 @@ class ModuleSource(NamedTuple):
         exports: names that a component offers, sorted.
     """
 
-    content: "Content"
+    content: Content
     descriptor: Descriptor
     kind: Kind
     imports: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
 
     @classmethod
-    def of_bytes(cls, data: bytes, *, force: bool = False) -> "ModuleSource":
+    def of_bytes(cls, data: bytes, *, force: bool = False) -> ModuleSource:
         """Look at a module in memory; one in the text format is assembled first.
 
         Args:
@@ -86,14 +88,14 @@ class ModuleSource(NamedTuple):
         return cls._of(data, Descriptor.of(mt.OCTET_STREAM, data), _kind(data[:8], force=force))
 
     @classmethod
-    def _of(cls, data: bytes, descriptor: Descriptor, kind: Kind) -> "ModuleSource":
+    def _of(cls, data: bytes, descriptor: Descriptor, kind: Kind) -> ModuleSource:
         imports, exports = component_names(data) if kind is Kind.COMPONENT else ((), ())
         return cls(CheckedBytes.known(descriptor, data), descriptor, kind, imports, exports)
 
     @classmethod
     def of_file(
-        cls, path: "Path", *, force: bool = False, large: "Callable[[Content, int], None] | None" = None
-    ) -> "ModuleSource":
+        cls, path: Path, *, force: bool = False, large: Callable[[Content, int], None] | None = None
+    ) -> ModuleSource:
         """Look at a module in a file; one that is large and no component is never in memory as a whole.
 
         One in the text format is assembled first.
@@ -144,7 +146,7 @@ def _may_be_text(head: bytes) -> bool:
     return is_text(head)
 
 
-def _joined(content: "Content", path: "Path") -> bytes:
+def _joined(content: Content, path: Path) -> bytes:
     """A text, which is assembled in memory."""
     out = bytearray()
     for chunk in content:

@@ -6,6 +6,8 @@ row is all that a new profile takes. No single row suits every consumer: Krustle
 media type, wkg and oci-wasm refuse one that does not.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.errors import InvalidInputError
@@ -43,11 +45,11 @@ class Profile(NamedTuple):
     summary: str
     consumers: tuple[str, ...]
     config_type: str
-    config: "Callable[[ConfigFacts], bytes]"
+    config: Callable[[ConfigFacts], bytes]
     takes_author: bool
     layer_type: str
     has_media_type: bool
-    encode: "Callable[[Mapping[str, object]], bytes]"
+    encode: Callable[[Mapping[str, object]], bytes]
 
 
 _ROWS: Final = (
@@ -75,7 +77,7 @@ _ROWS: Final = (
     ),
 )
 
-PROFILES: Final["Mapping[str, Profile]"] = {row.name: row for row in _ROWS}
+PROFILES: Final[Mapping[str, Profile]] = {row.name: row for row in _ROWS}
 """Every profile by its name. No two have the same config type: it is what an artifact's profile is recognised by."""
 
 CNCF: Final = PROFILES["cncf"]

@@ -11,6 +11,8 @@ The rules, first match wins:
 Where several remain, the caller is asked to choose (`wanted`). Media types: see the reference table in docs/profiles.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.content.graph import read_manifest
@@ -91,11 +93,11 @@ class FoundModule(NamedTuple):
         content: its bytes, verified while they are read.
     """
 
-    root: "Descriptor"
+    root: Descriptor
     document: Manifest
     format: str
-    layer: "Descriptor"
-    module: "Descriptor"
+    layer: Descriptor
+    module: Descriptor
     entry: str | None
     content: SelfVerifying
 
@@ -130,13 +132,13 @@ def format_name(manifest: Manifest) -> str:
 
 
 def recognise(
-    target: "ReadTarget",
-    root: "Descriptor",
+    target: ReadTarget,
+    root: Descriptor,
     *,
     platform: str | None = None,
     wanted: str | None = None,
     force: bool = False,
-    budget: "Budget | None" = None,
+    budget: Budget | None = None,
 ) -> FoundModule:
     """Find the module of an artifact. Archives are read once here, to look what is in them.
 
@@ -171,7 +173,7 @@ def recognise(
     raise _nothing(manifest)
 
 
-def find_manifest(target: "ReadTarget", root: "Descriptor", platform: str | None) -> tuple["Descriptor", Manifest]:
+def find_manifest(target: ReadTarget, root: Descriptor, platform: str | None) -> tuple[Descriptor, Manifest]:
     """The manifest that is meant by a manifest, or by an index and a platform; indexes may hold indexes.
 
     Raises:
@@ -190,7 +192,7 @@ def find_manifest(target: "ReadTarget", root: "Descriptor", platform: str | None
     return root, document
 
 
-def _raw_layers(manifest: Manifest) -> list["Descriptor"]:
+def _raw_layers(manifest: Manifest) -> list[Descriptor]:
     raw_types = raw_layers()
     raw = [layer for layer in manifest.layers if layer.media_type in raw_types]
     if raw:
@@ -202,7 +204,7 @@ def _raw_layers(manifest: Manifest) -> list["Descriptor"]:
     ]
 
 
-def _choose(layers: "Sequence[Descriptor]", wanted: str | None) -> "Descriptor":
+def _choose(layers: Sequence[Descriptor], wanted: str | None) -> Descriptor:
     named = [_name(layer) for layer in layers]
     if wanted is not None:
         fitting = [layer for layer in layers if wanted in {layer.title, file_name(layer.title, ""), str(layer.digest)}]
@@ -216,7 +218,7 @@ def _choose(layers: "Sequence[Descriptor]", wanted: str | None) -> "Descriptor":
     return layers[0]
 
 
-def _name(layer: "Descriptor") -> str:
+def _name(layer: Descriptor) -> str:
     return file_name(layer.title, "") if layer.title else str(layer.digest)
 
 
@@ -241,7 +243,7 @@ class _Module(SelfVerifying):
         super().__init__(content.descriptor)
         self._content: Content = content
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         head = b""
         checked = False
         for chunk in self._content:

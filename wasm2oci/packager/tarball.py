@@ -11,6 +11,8 @@ The rules:
 The tar format itself: `base.tar`. Spec: image-spec, layer.md (whiteouts).
 """
 
+from __future__ import annotations
+
 import itertools
 import zlib
 from typing import TYPE_CHECKING, Any, Final
@@ -60,7 +62,7 @@ def archive_budget(*, size: int = SIZE_MAX, entries: int = ENTRIES_MAX, seconds:
     return Budget("layers are too large to look into", InvalidArchiveError, size=size, entries=entries, seconds=seconds)
 
 
-def decompressed(chunks: "Iterable[bytes]", budget: Budget) -> "Iterator[bytes]":
+def decompressed(chunks: Iterable[bytes], budget: Budget) -> Iterator[bytes]:
     """These bytes, decompressed if they begin as gzip or zstd does.
 
     Args:
@@ -85,18 +87,18 @@ def decompressed(chunks: "Iterable[bytes]", budget: Budget) -> "Iterator[bytes]"
     return _charged(whole, budget)
 
 
-def _charged(chunks: "Iterator[bytes]", budget: Budget) -> "Iterator[bytes]":
+def _charged(chunks: Iterator[bytes], budget: Budget) -> Iterator[bytes]:
     for chunk in chunks:
         budget.charge(size=len(chunk))
         yield chunk
 
 
 def _limited(
-    chunks: "Iterator[bytes]", expand: "Callable[[Iterator[bytes], Budget], Iterator[bytes]]", budget: Budget
-) -> "Iterator[bytes]":
+    chunks: Iterator[bytes], expand: Callable[[Iterator[bytes], Budget], Iterator[bytes]], budget: Budget
+) -> Iterator[bytes]:
     taken = given = 0
 
-    def counted() -> "Iterator[bytes]":
+    def counted() -> Iterator[bytes]:
         nonlocal taken
         for chunk in chunks:
             taken += len(chunk)
@@ -111,7 +113,7 @@ def _limited(
         yield piece
 
 
-def _gunzip(chunks: "Iterator[bytes]", budget: Budget) -> "Iterator[bytes]":
+def _gunzip(chunks: Iterator[bytes], budget: Budget) -> Iterator[bytes]:
     expander = zlib.decompressobj(wbits=31)
     fresh = True
     for chunk in chunks:
@@ -136,7 +138,7 @@ def _gunzip(chunks: "Iterator[bytes]", budget: Budget) -> "Iterator[bytes]":
         raise InvalidArchiveError("gzip data of the layer ends too early")
 
 
-def _unzstd(chunks: "Iterator[bytes]", budget: Budget) -> "Iterator[bytes]":
+def _unzstd(chunks: Iterator[bytes], budget: Budget) -> Iterator[bytes]:
     zstd = _zstd_module()
     expander = zstd.ZstdDecompressor()
     fresh = True
