@@ -1,6 +1,7 @@
 """Options of the test-suite itself."""
 
 import gc
+import os
 import signal
 import sys
 import warnings
@@ -12,6 +13,10 @@ from hypothesis import HealthCheck, settings
 # A shell starts what runs in its background with SIGINT ignored: commands that tests interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Servers of tests are on this machine: what downloads may go through a proxy, they are not asked through one.
+for _name in ("no_proxy", "NO_PROXY"):
+    os.environ[_name] = ",".join(filter(None, [os.environ.get(_name), "127.0.0.1,localhost,::1"]))
 
 # Without this Hypothesis fails a test on a busy machine, for the time that an example or its generation takes.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.certificates import Authority
     from tests.support.registry_server import Handle, RunningRegistry
     from wasm2oci.server.messages import Request
 
@@ -40,8 +41,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def registry(folder: Path) -> Iterator[RunningRegistry]:
-    certificate = make_authority(folder).issue("registry")
+def authority(folder: Path) -> Authority:
+    """The one authority of the folder: `tool` trusts its file."""
+    return make_authority(folder)
+
+
+@pytest.fixture(scope="module")
+def registry(authority: Authority) -> Iterator[RunningRegistry]:
+    certificate = authority.issue("registry")
     with registry_server(tls=tls_context(certificate.certificate_file, certificate.key_file)) as running:
         yield running
 
@@ -93,9 +100,9 @@ def write(layout: Path, data: bytes, media_type: str) -> dict[str, object]:
     return {"mediaType": media_type, "digest": str(digest), "size": len(data)}
 
 
-def test_a_pull_that_ctrl_c_ended_goes_on_in_the_next_process(folder: Path) -> None:
+def test_a_pull_that_ctrl_c_ended_goes_on_in_the_next_process(folder: Path, authority: Authority) -> None:
     """The blob breaks off half-way and stays so; SIGINT ends the process, and the next one asks for the rest."""
-    certificate = make_authority(folder).issue("interrupted")
+    certificate = authority.issue("interrupted")
     data = b"\0asm\1\0\0\0" + os.urandom(6 * MIB)
     half, hanging, over = len(data) // 2, threading.Event(), threading.Event()
     asked: list[str] = []
@@ -143,8 +150,8 @@ def test_a_pull_that_ctrl_c_ended_goes_on_in_the_next_process(folder: Path) -> N
         assert int(asked[1].removeprefix("bytes=").removesuffix("-")) >= MIB
 
 
-def test_what_is_cached_by_its_digest_is_pulled_without_a_connection(folder: Path) -> None:
-    certificate = make_authority(folder).issue("digest")
+def test_what_is_cached_by_its_digest_is_pulled_without_a_connection(folder: Path, authority: Authority) -> None:
+    certificate = authority.issue("digest")
     with registry_server(tls=tls_context(certificate.certificate_file, certificate.key_file)) as registry:
         path = folder / "d.wasm"
         path.write_bytes(b"\0asm\1\0\0\0")

@@ -144,7 +144,7 @@ class Internet:
         command = [sys.executable, "-m", "wasm2oci", *map(str, arguments)]
         environ = self.environ(**variables)
         return subprocess.run(
-            command, cwd=self.folder, env=environ, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=self.folder, env=environ, capture_output=True, text=True, timeout=300, check=False
         )
 
     def _accept(self, listener: socket.socket, context: ssl.SSLContext | None, at: Origin) -> None:
