@@ -137,7 +137,7 @@ def test_a_server_that_answers_before_the_body_is_whole_ends_the_body() -> None:
 
 
 def test_a_body_that_is_not_as_long_as_it_says_is_refused() -> None:
-    with ScriptedServer([OK]) as server:
+    with ScriptedServer([OK], whole=b"000") as server:
         assert "HttpRequestBodySize(Some(3))" in send("POST", f"http://{server.authority}/", "3", "content-length:4")[0]
         assert send("POST", f"http://{server.authority}/", "0", "content-length:4")[0] == (
             "failed: ErrorCode::HttpProtocolError\n"
