@@ -249,6 +249,10 @@ def _read_small(path: "Path", absent: str) -> bytes:
         if not path.parent.is_dir():
             raise ContentNotFoundError(f"no such folder: {path.parent}") from error
         raise InvalidLayoutError(absent) from error
+    except LocalIOError as error:
+        if isinstance(error.__cause__, NotADirectoryError):
+            raise InvalidLayoutError(f"{path.parent} is not a folder, and so no OCI image layout") from error
+        raise
     return bytes(raw)
 
 

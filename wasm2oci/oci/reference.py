@@ -35,6 +35,7 @@ __all__ = [
     "join_name",
     "parse_location",
     "parse_name",
+    "refuse_user",
 ]
 
 Tag = str
@@ -106,6 +107,7 @@ class Reference:
         """
         if "://" in text:
             scheme, _, rest = text.partition("://")
+            refuse_user(rest.partition("/")[0], text)
             raise InvalidReferenceError(
                 "a reference has no scheme", text, len(scheme), hint=f"write {rest}" if rest else None
             )
@@ -310,7 +312,29 @@ def _looks_like_host(host: str) -> bool:
     return "." in host or ":" in host or host == "localhost"
 
 
+def refuse_user(host: str, source: str) -> None:
+    """Refuse a host with a user's name and password before it, without repeating them.
+
+    Args:
+        host: what is in the place of a registry's host belongs.
+        source: the text it is in, for the message.
+
+    Raises:
+        InvalidReferenceError: they are there.
+    """
+    user, at, name = host.rpartition("@")
+    if at and ":" in user:
+        bare = source.replace(user + at, "", 1)
+        raise InvalidReferenceError(
+            "a registry host has no user name and no password",
+            source.replace(user, "***", 1),
+            source.index(user),
+            hint=f"log in to {name}, then write {bare.rpartition('://')[2]}",
+        )
+
+
 def _check_host(host: str, source: str) -> None:
+    refuse_user(host, source)
     name, port = host, ""
     if host.startswith("["):
         name, bracket, rest = host[1:].partition("]")

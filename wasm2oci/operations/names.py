@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_repository, check_tag
+from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_repository, check_tag, refuse_user
 from wasm2oci.operations.subject import parse_place
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def check_host(text: str) -> str:
         InvalidReferenceError: it is not; `detail` points at it.
     """
     scheme, address, rest = text.partition("://")
+    refuse_user((rest if address else text).partition("/")[0], text)
     if address:
         host, _, path = rest.partition("/")
         if scheme.lower() == "https" and path.strip("/") in {"", "v1", "v2"}:

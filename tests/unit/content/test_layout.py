@@ -456,3 +456,10 @@ def test_a_child_that_an_index_names_many_times_is_read_once(layout: OciLayout) 
         return lines_run(lambda: stash.index(*[child] * size))
 
     assert_linear(work, (20, 40, 80))
+
+
+def test_a_file_is_no_layout(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InvalidLayoutError, match="is not a folder"):
+            OciLayout(folder)

@@ -15,6 +15,7 @@ from wasm2oci.oci.reference import (
     check_tag,
     parse_location,
 )
+from wasm2oci.operations.names import check_host
 
 HEX = "a" * 64
 HOSTS = [
@@ -180,3 +181,25 @@ def test_the_scheme_of_helm_is_a_registry() -> None:
     with pytest.raises(InvalidReferenceError) as caught:
         parse_location("oci:folder:v1")
     assert caught.value.hint == "an image layout is written oci-layout:folder:v1"
+
+
+@pytest.mark.parametrize(
+    "text", ["user:hidden@ghcr.io/a/b", "https://user:hidden@ghcr.io/a/b", "user:hid@den@ghcr.io/a"]
+)
+def test_a_password_in_a_reference_is_not_repeated(text: str) -> None:
+    with pytest.raises(InvalidReferenceError) as caught:
+        parse_location(text)
+    error = caught.value
+    assert error.message == "a registry host has no user name and no password"
+    shown, pointer = error.detail.split("\n")
+    assert shown[pointer.index("^") :].startswith("***@ghcr.io/a")
+    shown = f"{error.message} {error.detail} {error.hint} {error.source}"
+    assert "hid" not in shown
+    assert error.hint == f"log in to ghcr.io, then write {text.rpartition('@')[2]}"
+
+
+@pytest.mark.parametrize("text", ["user:hidden@ghcr.io", "https://user:hidden@ghcr.io/v2/"])
+def test_a_password_in_a_host_is_not_repeated(text: str) -> None:
+    with pytest.raises(InvalidReferenceError) as caught:
+        check_host(text)
+    assert "hidden" not in f"{caught.value.message} {caught.value.detail} {caught.value.hint}"
