@@ -137,7 +137,8 @@ def _push_on(
 
 def _push(connection: http.client.HTTPConnection, chance: random.Random, kept: str | None) -> None:
     repository = chance.choice(("a", "b/c", f"new-{chance.randrange(1000)}"))
-    module = b"\0asm\1\0\0\0" + chance.randbytes(chance.choice((0, 100, 300_000)))
+    # What keeps its tag has a module of its own, so that nothing else that is pushed and deleted is the same manifest.
+    module = b"\0asm\1\0\0\0" + chance.randbytes(chance.choice((100, 300_000) if kept else (0, 100, 300_000)))
     for data in (b"{}", module):
         digest = Digest.of(data)
         way = chance.randrange(3)
