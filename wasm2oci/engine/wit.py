@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["wit_text"]
 
-_INTERFACE: Final = re.compile(r"([^/]+:[^/@]+(?::[^/@]+)*)/([^@]+)(@.+)?")
+_INTERFACE: Final = re.compile(r"([^/@:]+(?::[^/@:]+)+)/([^@]+)(@.+)?")
 _METHOD: Final = re.compile(r"\[(constructor|method|static)\]([^.]+)(?:\.(.+))?")
 _KEYWORDS: Final = re.compile(
     "as|async|bool|borrow|char|constructor|enum|error-context|export|f32|f64|flags|from|func|future|import|include|"

@@ -159,6 +159,8 @@ class _Printer:
         if kind is Immediate.MEMARG:
             self.used["m"].add(value[0])
             return f"$m{value[0]}" + (f" offset={value[1]}" if value[1] else "")
+        if kind is Immediate.FENCE:
+            return ""
         if kind is Immediate.V128:
             return "i64x2 " + " ".join(f"{part:#x}" for part in struct.unpack("<2Q", value.to_bytes(16, "little")))
         if kind is Immediate.LANES16:
@@ -215,7 +217,8 @@ class _Printer:
         lines = [self.table(index) for index in sorted(used["table"])]
         for index in sorted(used["m"]):
             names = self.names(ExternKind.MEMORY, index)
-            lines.append(f"  (memory $m{index}{names} {_limits(module.mems[index].limits)})")
+            memory = module.mems[index]
+            lines.append(f"  (memory $m{index}{names} {_limits(memory.limits)}{' shared' if memory.shared else ''})")
         lines += [f"  (tag $e{i} {self.signature(module.tags[i].type.func)})" for i in sorted(used["e"])]
         for index in sorted(used["g"]):
             item = module.globals[index]
