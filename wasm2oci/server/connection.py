@@ -6,6 +6,7 @@ When there are too many connections, `entitlement` says which of them is worth t
 
 import contextlib
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,6 +53,8 @@ class Connection:
         self._body: ReceivedBody | None = None
         self._head: RequestHead | None = None
         self._waiting = self._last = self._ended = False
+        self._order = threading.Lock()
+        self._answered = False
         # When this began to wait for a request, or for the rest of one; None while a request is answered.
         self._since: float | None = time.monotonic()
         self._moving: float | None = None
@@ -93,6 +96,7 @@ class Connection:
                 return None
             self._head = head = parse_head(raw)
             self._since = None
+            self._answered = False
         except HeadError as error:
             self._head = self._since = None
             response = problem_response(error.status, "UNSUPPORTED", str(error))
@@ -130,6 +134,8 @@ class Connection:
             extra = (*extra, ("Content-Length", str(response.body.length)))
         sent = 0
         self.begin_to_move()
+        with self._order:
+            self._answered = True
         try:
             sent = self._send_all(head_bytes(response, extra), response, silent=silent, chunked=chunked)
         finally:
@@ -230,9 +236,11 @@ class Connection:
         return line[:-2]
 
     def send_continue(self) -> None:
-        """Tell the client to go on with the body."""
-        self._sock.settimeout(self._limits.idle_seconds)
-        self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        """Tell the client to go on with the body, unless the response has begun, which it would become a part of."""
+        with self._order:
+            if not self._answered:
+                self._sock.settimeout(self._limits.idle_seconds)
+                self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _read_head(self) -> bytes | None:
         limits = self._limits

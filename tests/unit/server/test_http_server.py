@@ -14,7 +14,7 @@ from tests.support.work import HOSTILE, assert_linear, lines_run
 from wasm2oci.server.call import Rules
 from wasm2oci.server.http1 import ConnectionLimits, HeadError, parse_head
 from wasm2oci.server.http_server import CannotListenError, Server
-from wasm2oci.server.messages import BytesBody, Request, Response
+from wasm2oci.server.messages import BytesBody, Request, Response, StreamBody
 
 QUICK = ConnectionLimits(head_seconds=0.3, idle_seconds=0.5, body_rate=1e9, body_grace=0.3)
 """Limits for tests of a client that stays behind them; all others keep to the usual limits on any machine."""
@@ -127,6 +127,28 @@ def test_a_client_that_expects_100_gets_it_only_when_the_body_is_wanted(registry
     assert wanted.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400")
     assert refused.startswith(b"HTTP/1.1 400")
     assert b"Connection: close" in refused
+
+
+def test_no_100_comes_within_a_response_that_has_begun() -> None:
+    def handle(request: Request) -> Response:
+        def pieces() -> Iterator[bytes]:
+            yield b"begun"
+            for piece in request.body:
+                yield bytes(piece)
+
+        return Response(200, (), StreamBody(pieces(), None, list, lambda: None), close=True)
+
+    with Server(handle) as server:
+        host, _, port = server.address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=60) as sock:
+            sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+            came = b""
+            while b"begun" not in came:
+                came += sock.recv(65536)
+            sock.sendall(b"abc")
+            while data := sock.recv(65536):
+                came += data
+    assert came.partition(b"\r\n\r\n")[2] == b"5\r\nbegun\r\n3\r\nabc\r\n0\r\n\r\n"
 
 
 def test_a_tls_handshake_is_answered_at_once(registry: RunningRegistry) -> None:
