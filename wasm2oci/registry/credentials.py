@@ -241,8 +241,10 @@ def _secret(environ: "Mapping[str, str]", name: str) -> str:
 
 
 def _host(text: str) -> str:
-    # The host of a registry as it is written in a CI: also as an address, or with the path of a project.
-    return text.strip().lower().removeprefix("https://").removeprefix("http://").partition("/")[0]
+    # The host of a registry as it is written in a CI: also as an address, or with the path of a project. A user's name
+    # and password before it are left out, since the host is shown in messages.
+    host = text.strip().lower().removeprefix("https://").removeprefix("http://").partition("/")[0]
+    return host.rpartition("@")[2]
 
 
 def _credential(username: str, password: str, identity: str, registry: str, source: str) -> Credential | None:

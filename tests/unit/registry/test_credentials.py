@@ -132,6 +132,12 @@ def test_an_error_can_say_which_registry_a_password_is_for(home: Path) -> None:
     assert f"WASM2OCI_REGISTRY_PASSWORD (for {HOST})" in chain.tried
 
 
+def test_a_password_in_the_address_of_the_registry_is_not_shown(home: Path) -> None:
+    chain = CredentialChain({**OWN, "WASM2OCI_REGISTRY": f"https://me:hush@{HOST}/team"}, home)
+    assert chain.lookup("other.example") == Anonymous()
+    assert "hush" not in "".join(chain.tried)
+
+
 def test_a_password_without_a_registry_is_not_used_and_reported(home: Path, warned: list[str]) -> None:
     environ = {name: value for name, value in OWN.items() if name != "WASM2OCI_REGISTRY"}
     assert find(home, environ, warn=warned.append) == Anonymous()
