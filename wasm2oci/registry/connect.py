@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wasm2oci.oci.endpoints import PING
 from wasm2oci.oci.host import is_loopback
-from wasm2oci.registry.flavours import find_flavour
+from wasm2oci.registry.flavours import find_flavour, same_registry
 from wasm2oci.registry.messages import request_for
 from wasm2oci.registry.options import ConnectOptions
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, TlsError
@@ -140,6 +140,8 @@ class Connector:
             from wasm2oci.registry.registries_conf import BlockedRegistryError
 
             raise BlockedRegistryError(f"{what} is blocked", hint=f"by {rule.prefix!r} in {rule.file}")
+        if rule.location and not same_registry(host, rule.location.partition("/")[0]):
+            return _Host(host)  # what the rule says of TLS is about the place where it is read instead
         return _Host(host, insecure=rule.insecure, files=rule.files)
 
     def origin(self, host: str, *, insecure: bool = False) -> Origin:

@@ -86,7 +86,7 @@ class RegistryRule(NamedTuple):
         file: that it is in.
         prefix: of the references that it is for.
         location: what takes the place of the prefix.
-        insecure: whether plain http, and TLS with any certificate, will do.
+        insecure: whether plain http, and TLS with any certificate, will do at the location.
         blocked: whether nothing may be read or written there.
         mirrors: tried before the location, in order.
         files: for TLS with the location.

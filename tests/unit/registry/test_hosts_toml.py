@@ -13,6 +13,7 @@ from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.credentials import Basic
 from wasm2oci.registry.hosts_toml import HostsFileError, host_rule
+from wasm2oci.registry.problems import ConnectionFailedError
 from wasm2oci.registry.registries_conf import HostFiles
 
 if TYPE_CHECKING:
@@ -134,3 +135,22 @@ def test_a_mirror_is_read_and_the_registry_is_written(tmp_path: Path) -> None:
     assert copy(network.connector(home=tmp_path).source(reference), "v1", MemoryTarget()).root == root
     assert {sent.origin for sent in network.sent} == {"https://mirror.example"}
     assert all("authorization" not in sent.headers for sent in network.sent)
+
+
+@pytest.mark.parametrize("file", ["hosts.toml", "registries.conf"])
+def test_what_is_said_of_another_server_is_not_said_of_the_registry(tmp_path: Path, file: str) -> None:
+    """A password goes over no plain http because the place that is read instead speaks that."""
+    if file == "hosts.toml":
+        write(tmp_path, "registry.example", 'server = "http://else.example:5000"\n')
+    else:
+        path = tmp_path / ".config/containers/registries.conf"
+        path.parent.mkdir(parents=True)
+        rows = ('prefix = "registry.example"', 'location = "else.example:5000"', "insecure = true")
+        path.write_text("\n".join(["[[registry]]", *rows]))
+    network = Network({"http://registry.example": fresh_core()})
+    connector = network.connector(home=tmp_path, credential=Basic("alice", "secret"))
+    stash = Stash()
+    root = stash.manifest(stash.put("application/wasm", b"some wasm"))
+    with pytest.raises(ConnectionFailedError):
+        copy(stash.target, root, connector.repository(Reference.parse("registry.example/a:v1"), writes=True), "v1")
+    assert {sent.origin for sent in network.sent} <= {"https://registry.example"}
