@@ -15,7 +15,7 @@ from wasm2oci.errors import Remedy, RemedyKind
 from wasm2oci.runtime.choose import EngineUnsuitedError
 from wasm2oci.runtime.embedded import engine_for, held_calls
 from wasm2oci.runtime.http_exchange import Answering
-from wasm2oci.runtime.http_guest import HttpGuest, described
+from wasm2oci.runtime.http_guest import HttpGuest, NoAnswerError, described
 from wasm2oci.runtime.request import Ending, EngineChoice, EntryError, GuestSetupError
 
 if TYPE_CHECKING:
@@ -124,6 +124,10 @@ class HttpComponent:
         Raises:
             NoAnswerError: the guest gave none, or one that cannot be sent.
         """
-        exchange = Answering(self, asked, ended)
+        try:
+            exchange = Answering(self, asked, ended)
+        except OSError as error:
+            ended()
+            raise NoAnswerError(f"no descriptor is to be had: {error.strerror}") from error
         exchange.start()
         return exchange.response()

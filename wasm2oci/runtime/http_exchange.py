@@ -11,6 +11,7 @@ Between them go a response (`Later`) and two pipes; who waits is woken by a bell
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.runtime.http_guest import Answered, NoAnswerError, described
@@ -75,22 +76,24 @@ class Answering:
 
     def _supervise(self) -> None:
         owner = self._owner
-        worker = owner.take()
+        worker: HttpGuest | None = None
         try:
+            worker = owner.take()
             self._bell.hold()
-            outcome = worker.supervised(lambda: self._guest(worker))
+            outcome = worker.supervised(partial(self._guest, worker))
             self._late = outcome.ending is Ending.TIMED_OUT
             if outcome.ending is not Ending.EXITED or outcome.exit_code:
                 owner.log(f"request {worker.number}: {described(outcome)}")
         except Exception as error:  # noqa: BLE001 - one request must not end the server
-            owner.log(f"request {worker.number}: {error}")
+            owner.log(f"request {'-' if worker is None else worker.number}: {error}")
         finally:
             self._over = True
             if self._request_pipe is not None:
                 self._request_pipe.abandon()
             self._later.give(("ended", None))
             self._bell.ring()
-            owner.give_back(worker)
+            if worker is not None:
+                owner.give_back(worker)
             self._bell.close()
             self._ended()
             owner.save()
