@@ -13,10 +13,16 @@ from tests.support.guests import Captured
 from tests.support.programs import FIXTURES, fixture
 from tests.support.scripted_server import ScriptedServer
 from wasm2oci.runtime import EngineChoice, GuestSetupError, RunOutcome, RunRequest, run
+from wasm2oci.runtime.streams import open_wasi
 from wasm2oci.server.exposure import tls_context
 from wasm2oci.server.http_server import Server
 from wasm2oci.server.messages import BytesBody, Request, Response
+from wasm2oci.wasi import Interrupt
 from wasm2oci.wasi.network import NetworkRule, allows
+from wasm2oci.wasi.preview2.bell import Bell
+from wasm2oci.wasi.preview2.http.fields import HttpFields
+from wasm2oci.wasi.preview2.http.outgoing import RequestOptions
+from wasm2oci.wasi.preview2.http.state import HttpState
 
 GUEST = "http.component.wasm"
 CODE: list[Path] = []
@@ -258,3 +264,21 @@ def test_the_time_limit_ends_a_wait_for_a_response() -> None:
     with ScriptedServer([], whole=b"this never comes") as server:
         url = f"http://{server.authority.replace('127.0.0.1', 'localhost')}/"
         assert program(url, "--timeout", "2s", "--allow-net", "localhost").returncode == 124
+
+
+@pytest.mark.parametrize("name", ["connect-timeout", "first-byte-timeout", "between-bytes-timeout"])
+def test_the_longest_time_that_a_guest_can_set_is_no_mistake(name: str) -> None:
+    bell, options = Bell(), RequestOptions()
+    options.set(name, ("some", (1 << 64) - 1))
+    with Interrupt() as interrupt, ScriptedServer([OK]) as server:
+        asked = RunRequest(network=(NetworkRule("127.0.0.1"),))
+        state = HttpState(open_wasi(asked, interrupt).context, bell)
+        request = state.request(HttpFields())
+        request.set_scheme(("some", ("HTTP", None)))
+        request.set_authority(("some", server.authority))
+        kind, response = state.handle(request, ("some", options))
+        assert kind == "ok"
+        assert bell.wait_here(lambda: response.subscribe().is_ready(0), 60)
+        kind, (_, (came, _)) = response.get()
+        assert (kind, came) == ("some", "ok")
+        state.close()

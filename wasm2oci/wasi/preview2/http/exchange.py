@@ -32,6 +32,8 @@ _PIECE: Final = 64 * 1024
 _CONNECT_S: Final = 30.0
 _ANSWER_S: Final = 600.0
 """Seconds without a byte, where the guest sets no time (wasmtime)."""
+_LONGEST_S: Final = 24 * 3600.0
+"""Seconds that are waited at most, whatever the guest sets: the system cannot wait for as long as `u64` counts."""
 _ADDRESSES: Final = 8
 _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _STANDARD_PORTS: Final = {False: 80, True: 443}
@@ -121,7 +123,7 @@ class HttpExchange:
 
     def _seconds(self, name: str, otherwise: float) -> float:
         given = self._times.get(name)
-        return otherwise if given is None else given / 1e9
+        return otherwise if given is None else min(given / 1e9, _LONGEST_S)
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
