@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from wasm2oci.base.text import printable
 from wasm2oci.engine.binary import decode_module
 from wasm2oci.engine.binary.definitions import decode_definitions
 from wasm2oci.engine.syntax.values import ValueType
@@ -84,7 +85,8 @@ class _Document:
             if package != self.main:
                 inside = [line for text in interfaces.values() for line in [*text, ""]][:-1]
                 parts += ["", f"package {package} {{", *_indented(inside), "}"]
-        return "\n".join(parts) + "\n"
+        # The URL of a dependency is a name as well, and may hold any character.
+        return "\n".join(map(printable, parts)) + "\n"
 
     def _whole_package(self, exports: Mapping[str, Entity]) -> list[str]:
         worlds = list[str]()

@@ -133,3 +133,9 @@ def test_names_that_a_program_took_from_other_interfaces_are_used_from_there() -
 def test_what_is_no_component_is_refused(text: str) -> None:
     with pytest.raises(ModuleError):
         wit_text(assemble(text))
+
+
+def test_a_name_neither_drives_a_terminal_nor_begins_a_line() -> None:
+    text = wit_text(assemble('(component (import "url=<\\1b[31m\\0a}>" (func)))'))
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert text.splitlines()[2:] == ["world root {", r"  import url=<\x1b[31m\n}>: func();", "}"]
