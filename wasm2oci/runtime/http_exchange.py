@@ -145,7 +145,7 @@ class Answering:
         kind, value = self._later.value or ("ended", None)
         why = self._why_none(kind, value)
         if why is not None:
-            self._close()
+            self._close(value.pipe if kind == "ok" and value is not None else None)
             raise NoAnswerError(why, late=kind == "ended" and self._late)
         return self._answered(value)
 

@@ -10,8 +10,12 @@ from tests.support.programs import fixture
 from wasm2oci.runtime import http_exchange
 from wasm2oci.runtime.http_component import HttpComponent
 from wasm2oci.runtime.http_guest import Asked, NoAnswerError
-from wasm2oci.runtime.request import EngineChoice, RunRequest
+from wasm2oci.runtime.request import Ending, EngineChoice, RunOutcome, RunRequest
+from wasm2oci.runtime.streams import open_wasi
+from wasm2oci.wasi import Interrupt
+from wasm2oci.wasi.preview2.http.fields import HttpFields
 from wasm2oci.wasi.preview2.http.incoming import RequestLine
+from wasm2oci.wasi.preview2.state import Preview2
 
 ASKED = Asked(RequestLine("GET", "/"), [], (), empty=True)
 
@@ -46,3 +50,30 @@ def test_a_request_without_descriptors_gives_its_turn_back(
     with pytest.raises(NoAnswerError, match="Too many open files"):
         component.answer(ASKED, ended.set)
     assert ended.is_set()
+
+
+def test_the_body_of_a_response_that_cannot_be_sent_is_given_up(
+    component: HttpComponent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its guest would wait for a reader until its time is over."""
+    with Interrupt() as interrupt, open_wasi(RunRequest(), interrupt) as wasi, Preview2(wasi) as state:
+        response = state.http.response(HttpFields([("content-length", b"many")]))
+        response.body()
+
+        class Guest:
+            number = 1
+
+            def supervised(self, _: object) -> RunOutcome:
+                exchange._later.give(("ok", response))
+                return RunOutcome(ending=Ending.EXITED, exit_code=0, engine=EngineChoice.EMBEDDED, why="")
+
+        monkeypatch.setattr(component, "take", Guest)
+        monkeypatch.setattr(component, "give_back", lambda _: None)
+        ended = threading.Event()
+        exchange = http_exchange.Answering(component, ASKED, ended.set)
+        exchange.start()
+        with pytest.raises(NoAnswerError, match="malformed content-length"):
+            exchange.response()
+        assert response.pipe is not None
+        assert response.pipe.abandoned
+        assert ended.wait(60)
