@@ -9,7 +9,7 @@ behind: the thread is a daemon's, and the call returns regardless.
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 from wasm2oci.wasi import Interrupt, Interrupted
@@ -44,6 +44,41 @@ class _Box(Generic[T]):
         """Nothing is kicked from now on, so that what arrived before arrives in here."""
         with self.kicking:
             self.done.set()
+
+
+class _Quiet:
+    """Lets Python not print an exception that a kick raised in a finalizer, where it is lost.
+
+    A context manager, for all guests that are broken off at the same time: the first one changes the hook of the
+    process, and the last one changes it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._guests = 0
+        self._before = self._hook = sys.unraisablehook
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._guests += 1
+            if self._guests > 1:
+                return
+            self._before = before = sys.unraisablehook
+
+            def hook(lost: "sys.UnraisableHookArgs") -> None:
+                if not issubclass(lost.exc_type, Interrupted):
+                    before(lost)
+
+            sys.unraisablehook = self._hook = hook
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        with self._lock:
+            self._guests -= 1
+            if not self._guests and sys.unraisablehook is self._hook:
+                sys.unraisablehook = self._before
+
+
+_quiet: Final = _Quiet()
 
 
 def supervise(
@@ -105,27 +140,10 @@ def _break_off(box: _Box[T], interrupt: Interrupt, kick: Callable[[int], None], 
     if box.done.is_set():
         return
     interrupt.fire()
-    with _quiet_finalizers():
+    with _quiet:
         for _ in range(_KICKS):
             with box.kicking:
                 if thread.ident is not None and not box.done.is_set():
                     kick(thread.ident)
             if box.done.wait(_GRACE_S):
                 return
-
-
-@contextlib.contextmanager
-def _quiet_finalizers() -> Iterator[None]:
-    """Let Python not print an exception that a kick raised in a finalizer, where it is lost."""
-    before = sys.unraisablehook
-
-    def hook(lost: "sys.UnraisableHookArgs") -> None:
-        if not issubclass(lost.exc_type, Interrupted):
-            before(lost)
-
-    sys.unraisablehook = hook
-    try:
-        yield
-    finally:
-        if sys.unraisablehook is hook:
-            sys.unraisablehook = before

@@ -1,5 +1,6 @@
 """A guest in a thread of its own is broken off, also when the first attempt is lost."""
 
+import sys
 import threading
 
 import pytest
@@ -66,6 +67,34 @@ def test_a_kick_that_is_lost_in_a_finalizer_is_not_printed(
     with pytest.raises(TimedOut):
         supervise(work, Interrupt(), kick, 0.01)
     assert printed == [ValueError] * shown
+
+
+def test_guests_that_are_broken_off_together_leave_the_hook_of_finalizers_as_it_was() -> None:
+    before = sys.unraisablehook
+    began, both, first_over, over = (threading.Event() for _ in range(4))
+
+    def first_kick(_: int) -> None:
+        began.set()
+        assert both.wait(60)
+        first_over.set()
+
+    def second_kick(_: int) -> None:
+        both.set()
+        assert over.wait(60)
+
+    def second() -> None:
+        assert began.wait(60)
+        with pytest.raises(TimedOut):
+            supervise(lambda: over.wait(60), Interrupt(), second_kick, 0.01)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with pytest.raises(TimedOut):
+        supervise(lambda: first_over.wait(60), Interrupt(), first_kick, 0.01)
+    assert sys.unraisablehook is not before
+    over.set()
+    thread.join()
+    assert sys.unraisablehook is before
 
 
 def test_a_guest_that_nothing_ends_is_left_behind() -> None:
