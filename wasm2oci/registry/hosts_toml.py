@@ -90,7 +90,8 @@ def _location(path: Path, url: str) -> Mirror:
     try:
         origin = Origin.of(url if "://" in url else f"https://{url}")
     except UntrustedUrlError as error:
-        raise _malformed(path, f"{url!r} is not an address") from error
+        # Without a user's name and password, which no address has here.
+        raise _malformed(path, f"{url.rpartition('@')[2]!r} is not an address") from error
     place = url.partition("://")[2] or url
     bare = place.partition("/")[2].strip("/") in {"", "v2"}
     return Mirror(origin.authority if bare else "", origin.scheme == "http", "all")

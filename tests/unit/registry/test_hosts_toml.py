@@ -115,6 +115,14 @@ def test_what_is_malformed_is_named(tmp_path: Path, text: str) -> None:
         rule("registry.example", tmp_path)
 
 
+@pytest.mark.parametrize("text", ['server = "{}"', '[host."{}"]'])
+def test_a_password_in_an_address_is_not_shown(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "registry.example", text.format("https://me:hush@mirror.example"))
+    with pytest.raises(HostsFileError, match=r"mirror\.example") as caught:
+        rule("registry.example", tmp_path)
+    assert "hush" not in str(caught.value)
+
+
 def test_a_mirror_is_read_and_the_registry_is_written(tmp_path: Path) -> None:
     """The mirror gets no credentials that are for the registry."""
     write(tmp_path, "registry.example", MIRRORED)
