@@ -47,12 +47,14 @@ class _Host(NamedTuple):
         own: whether credentials, headers and the client certificate of the options are for it; they are not for other
             hosts of a `registries.conf`.
         files: see `registries_conf.RegistryRule`.
+        https: see `registries_conf.RegistryRule`.
     """
 
     name: str
     insecure: bool = False
     own: bool = True
     files: "HostFiles | None" = None
+    https: bool = False
 
 
 class Connector:
@@ -105,7 +107,7 @@ class Connector:
         places = []
         for one in found:
             mine = one.reference.host == reference.host
-            host = _Host(one.reference.host, insecure=one.insecure, own=mine, files=one.files)
+            host = _Host(one.reference.host, insecure=one.insecure, own=mine, files=one.files, https=one.https)
             repository = self._repository(host, one.reference.repository, writes=False, apart=apart)
             places.append(MirroredSource(repository, one.tags, one.digests))
         return Mirrored(places, own, self._warn)
@@ -142,7 +144,7 @@ class Connector:
             raise BlockedRegistryError(f"{what} is blocked", hint=f"by {rule.prefix!r} in {rule.file}")
         if rule.location and not same_registry(host, rule.location.partition("/")[0]):
             return _Host(host)  # what the rule says of TLS is about the place where it is read instead
-        return _Host(host, insecure=rule.insecure, files=rule.files)
+        return _Host(host, insecure=rule.insecure, files=rule.files, https=rule.https)
 
     def origin(self, host: str, *, insecure: bool = False) -> Origin:
         """Where a registry is; found out once.
@@ -156,7 +158,8 @@ class Connector:
         with self._finding:
             if host not in self._origins:
                 sender = self._sender_of(host)
-                self._origins[host] = find_origin(host.name, self.options, sender, insecure=host.insecure)
+                plain = host.insecure and not host.https
+                self._origins[host] = find_origin(host.name, self.options, sender, insecure=plain)
             return self._origins[host]
 
     def ping(self, host: str) -> None:

@@ -7,7 +7,7 @@
     capabilities = ["pull", "resolve", "push"]      pull: by digest, resolve: by tag; all three if this is absent
     ca = FILE or [FILE, ...]                        authorities to trust there, besides all others
     client = FILE or [FILE, ...] or [[FILE, KEY], ...]
-    skip_verify = true or false
+    skip_verify = true or false                     any certificate will do; plain http only where an address says so
 
 Names of files are relative to the folder. An entry for the host itself has the settings of its TLS; it is where this
 tool writes, whatever `capabilities` says. Of several client certificates the first is shown. Entries with a path or
@@ -70,7 +70,8 @@ def host_rule(host: str, environ: Mapping[str, str], home: Path) -> RegistryRule
     mirrors = tuple(entry for entry in entries if entry.location not in {server.location, ""} and entry.pulls)
     insecure = own.insecure or server.insecure
     location = host if same_registry(host, server.location) else server.location or host
-    return RegistryRule(path, host, location, insecure, blocked=False, mirrors=mirrors, files=own.files)
+    https = own.https and server.https
+    return RegistryRule(path, host, location, insecure, blocked=False, mirrors=mirrors, files=own.files, https=https)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -94,7 +95,8 @@ def _location(path: Path, url: str) -> Mirror:
         raise _malformed(path, f"{url.rpartition('@')[2]!r} is not an address") from error
     place = url.partition("://")[2] or url
     bare = place.partition("/")[2].strip("/") in {"", "v2"}
-    return Mirror(origin.authority if bare else "", origin.scheme == "http", "all")
+    https = origin.scheme == "https"
+    return Mirror(origin.authority if bare else "", not https, "all", https=https)
 
 
 def _entry(path: Path, url: str, table: dict[str, Any]) -> Mirror:
@@ -112,7 +114,7 @@ def _entry(path: Path, url: str, table: dict[str, Any]) -> Mirror:
     pair = len(shown) == 2 and first is not client
     files = HostFiles(authorities, shown[0] if shown else None, shown[1] if pair else None)
     pulls = _PULLS["resolve" in capabilities, "pull" in capabilities]
-    return Mirror(location.location, location.insecure or skip, pulls, files)
+    return Mirror(location.location, location.insecure or skip, pulls, files, https=location.https)
 
 
 def _names(path: Path, url: str, value: object) -> list[str]:

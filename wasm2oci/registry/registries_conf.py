@@ -71,12 +71,13 @@ class HostFiles(NamedTuple):
 
 
 class Mirror(NamedTuple):
-    """A mirror of a `RegistryRule`; `pulls` is `all`, `digest-only` or `tag-only`."""
+    """A mirror of a `RegistryRule`; `pulls` is `all`, `digest-only` or `tag-only`, `https` as there."""
 
     location: str
     insecure: bool
     pulls: str
     files: HostFiles = HostFiles()
+    https: bool = False
 
 
 class RegistryRule(NamedTuple):
@@ -90,6 +91,7 @@ class RegistryRule(NamedTuple):
         blocked: whether nothing may be read or written there.
         mirrors: tried before the location, in order.
         files: for TLS with the location.
+        https: whether `insecure` is about certificates alone, and plain http will not do.
     """
 
     file: Path
@@ -99,6 +101,7 @@ class RegistryRule(NamedTuple):
     blocked: bool
     mirrors: tuple[Mirror, ...]
     files: HostFiles = HostFiles()
+    https: bool = False
 
 
 class PullSource(NamedTuple):
@@ -110,6 +113,7 @@ class PullSource(NamedTuple):
         tags: whether it is asked for what a tag names.
         digests: whether it is asked for what a digest names.
         files: for TLS with it.
+        https: see `RegistryRule`.
     """
 
     reference: Reference
@@ -117,6 +121,7 @@ class PullSource(NamedTuple):
     tags: bool = True
     digests: bool = True
     files: HostFiles = HostFiles()
+    https: bool = False
 
 
 def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ...]:
@@ -161,10 +166,12 @@ def sources(rule: RegistryRule, reference: Reference) -> tuple[PullSource, ...]:
             tags=mirror.pulls != "digest-only",
             digests=mirror.pulls != "tag-only",
             files=mirror.files,
+            https=mirror.https,
         )
         for mirror in rule.mirrors
     ]
-    return (*found, PullSource(_moved(rule, rule.location, reference), rule.insecure, files=rule.files))
+    own = _moved(rule, rule.location, reference)
+    return (*found, PullSource(own, rule.insecure, files=rule.files, https=rule.https))
 
 
 def _full(reference: Reference) -> str:

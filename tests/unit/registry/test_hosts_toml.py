@@ -162,3 +162,20 @@ def test_what_is_said_of_another_server_is_not_said_of_the_registry(tmp_path: Pa
     with pytest.raises(ConnectionFailedError):
         copy(stash.target, root, connector.repository(Reference.parse("registry.example/a:v1"), writes=True), "v1")
     assert {sent.origin for sent in network.sent} <= {"https://registry.example"}
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_plain_http_is_spoken_only_where_an_address_says_so(tmp_path: Path, scheme: str) -> None:
+    """`skip_verify` is about certificates; a password goes over no plain http because of it."""
+    write(tmp_path, "registry.example", f'[host."{scheme}://registry.example"]\nskip_verify = true\n')
+    network = Network({"http://registry.example": fresh_core()})
+    connector = network.connector(home=tmp_path, credential=Basic("alice", "secret"))
+    stash = Stash()
+    root = stash.manifest(stash.put("application/wasm", b"some wasm"))
+    repository = connector.repository(Reference.parse("registry.example/a:v1"), writes=True)
+    if scheme == "http":
+        copy(stash.target, root, repository, "v1")
+    else:
+        with pytest.raises(ConnectionFailedError):
+            copy(stash.target, root, repository, "v1")
+        assert {sent.origin for sent in network.sent} <= {"https://registry.example"}
