@@ -2,11 +2,18 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 from wasm2oci.base.text import printable
 from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.guest_options import (
+    FETCHING,
+    GUEST_GETS,
+    DirectoriesOption,
+    EnvFileOption,
+    EnvOption,
+    PullOption,
+)
 from wasm2oci.cli.guest_streams import STDERR, sink_of, source_of, trace_lines
 from wasm2oci.cli.options import ConnectGroup, ModuleOption, PlatformOption, TrustGroup
 from wasm2oci.cli.output import Output
@@ -19,9 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_WORLD: Final = "What the guest gets"
 _LIMITS: Final = "Limits"
-_FETCHING: Final = "Fetching"
 _ENGINE: Final = "Engine options"
 _SHOWN_ROWS: Final = 25
 _SHOWN_CHARACTERS: Final = 500
@@ -34,34 +39,30 @@ def command(
     *,
     subject: Annotated[str, Argument("REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, or a file.")],
     arguments: Annotated[list[str] | None, Argument("[ARGS...]", "The guest's own.", rest=True)] = None,
-    env: Annotated[
-        list[str] | None,
-        Option("--env", "-e", metavar="K[=V]", help="A variable; without a value, yours is passed on.", title=_WORLD),
-    ] = None,
-    env_file: Annotated[
-        list[Path] | None, Option("--env-file", metavar="FILE", help="Variables, one K=V a line.", title=_WORLD)
-    ] = None,
-    directories: Annotated[
-        list[str] | None,
-        Option("--dir", metavar="HOST[::GUEST][:ro]", help="A directory, under its own or another name.", title=_WORLD),
-    ] = None,
+    env: EnvOption = None,
+    env_file: EnvFileOption = None,
+    directories: DirectoriesOption = None,
     allow_net: Annotated[
         list[str] | None,
         Option(
             "--allow-net",
             metavar="HOST[:PORT]",
             help="A host that a component may send HTTP requests to.",
-            title=_WORLD,
+            title=GUEST_GETS,
         ),
     ] = None,
     invoke: Annotated[
         str | None,
         Option(
-            "--invoke", metavar="NAME", empty=True, help="Call this function; ARGS are its typed values.", title=_WORLD
+            "--invoke",
+            metavar="NAME",
+            empty=True,
+            help="Call this function; ARGS are its typed values.",
+            title=GUEST_GETS,
         ),
     ] = None,
     trap_missing: Annotated[
-        bool, Option("--trap-missing", help="Start although imports are missing; calling one traps.", title=_WORLD)
+        bool, Option("--trap-missing", help="Start although imports are missing; calling one traps.", title=GUEST_GETS)
     ] = False,
     timeout: Annotated[
         str | None,
@@ -90,12 +91,10 @@ def command(
     max_stack: Annotated[
         str, Option("--max-stack", metavar="SIZE", help="How large its call stack may grow.", title=_LIMITS)
     ] = "2MiB",
-    pull: Annotated[
-        Pull, Option("--pull", help="When to ask the registry.", setting="run.pull", title=_FETCHING)
-    ] = Pull.AUTO,
+    pull: PullOption = Pull.AUTO,
     digest: Annotated[
         str | None,
-        Option("--digest", metavar="DIGEST", help="Run only this module, or this manifest's.", title=_FETCHING),
+        Option("--digest", metavar="DIGEST", help="Run only this module, or this manifest's.", title=FETCHING),
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,

@@ -1,9 +1,16 @@
 """`wasm2oci serve-http`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.guest_options import (
+    FETCHING,
+    GUEST_GETS,
+    DirectoriesOption,
+    EnvFileOption,
+    EnvOption,
+    PullOption,
+)
 from wasm2oci.cli.guest_streams import STDERR, sink_of, trace_lines
 from wasm2oci.cli.options import ModuleOption, PlatformOption, TrustGroup
 from wasm2oci.cli.output import Output
@@ -17,9 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SERVER: Final = "Server options"
-_WORLD: Final = "What the component gets"
 _LIMITS: Final = "Limits"
-_FETCHING: Final = "Fetching"
 _ENGINE: Final = "Engine options"
 
 
@@ -46,20 +51,14 @@ def command(
         bool,
         Option("--reuse", help="Let an instance answer one request after the other, not only one.", title=_SERVER),
     ] = False,
-    env: Annotated[
-        list[str] | None,
-        Option("--env", "-e", metavar="K[=V]", help="A variable; without a value, yours is passed on.", title=_WORLD),
-    ] = None,
-    env_file: Annotated[
-        list[Path] | None, Option("--env-file", metavar="FILE", help="Variables, one K=V a line.", title=_WORLD)
-    ] = None,
-    directories: Annotated[
-        list[str] | None,
-        Option("--dir", metavar="HOST[::GUEST][:ro]", help="A directory, under its own or another name.", title=_WORLD),
-    ] = None,
+    env: EnvOption = None,
+    env_file: EnvFileOption = None,
+    directories: DirectoriesOption = None,
     allow_net: Annotated[
         list[str] | None,
-        Option("--allow-net", metavar="HOST[:PORT]", help="A host that it may send HTTP requests to.", title=_WORLD),
+        Option(
+            "--allow-net", metavar="HOST[:PORT]", help="A host that it may send HTTP requests to.", title=GUEST_GETS
+        ),
     ] = None,
     timeout: Annotated[
         str, Option("--timeout", metavar="TIME", help="Stop it after so long with one request.", title=_LIMITS)
@@ -71,12 +70,10 @@ def command(
         int,
         Option("--concurrency", metavar="N", help="Requests answered at once.", minimum=1, title=_LIMITS),
     ] = 8,
-    pull: Annotated[
-        Pull, Option("--pull", help="When to ask the registry.", setting="run.pull", title=_FETCHING)
-    ] = Pull.AUTO,
+    pull: PullOption = Pull.AUTO,
     digest: Annotated[
         str | None,
-        Option("--digest", metavar="DIGEST", help="Take only this component, or this manifest's.", title=_FETCHING),
+        Option("--digest", metavar="DIGEST", help="Take only this component, or this manifest's.", title=FETCHING),
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
