@@ -10,8 +10,8 @@ empty home; rounds alternate between the tools and the median counts. Peers that
     go install github.com/regclient/regclient/cmd/regctl@latest
     go install github.com/google/go-containerregistry/cmd/crane@latest
 
-Every tool is told that the registry speaks plain http: without that, this one asks a registry on loopback first whether
-it does, which takes one more exchange there. `push` sends a new module each time; `again` sends the same module once
+Each tool gets its option for plain http. Without `--plain-http`, wasm2oci first asks a registry on loopback whether it
+speaks plain http, which is one exchange more. `push` sends a new module each time; `again` sends the same module once
 more; `pull` is by tag into a new file.
 crane has no command for artifacts: it appends the module as the layer of an image, and pulls an OCI layout.
 """

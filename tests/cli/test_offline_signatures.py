@@ -83,7 +83,7 @@ def test_the_policy_of_now_decides_about_the_signatures_of_then(offline: Offline
 def test_signatures_that_were_never_fetched_are_missing(offline: Offline) -> None:
     tool = offline.tool
     tool.policy("")
-    tool(*RUN, tool.ref)  # without a policy nothing is fetched but the module
+    tool(*RUN, tool.ref)  # without a policy it fetches only the module
     offline.end()
     tool(*NEVER, tool.ref)
     tool.policy(tool.rule(OURS))

@@ -1,4 +1,4 @@
-"""Policy files that somebody would rather have passed over: each command is refused, and nothing is written."""
+"""Policy files that cannot be used: each command is refused, and writes nothing."""
 
 from __future__ import annotations
 

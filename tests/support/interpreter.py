@@ -308,7 +308,7 @@ class _Activation:
             self.stack.append(got)
 
     def atomic(self, mnemonic: str, immediates: tuple[Any, ...]) -> None:
-        """An atomic access: with one thread, nothing is ever woken, and waiting ends when its time is over."""
+        """An atomic access. There is one thread: a notify wakes no other one, and a wait ends with its time-out."""
         row = _row(mnemonic)
         index, offset = immediates[0]
         address, *operands = self.pop(len(row.params or ()))

@@ -50,7 +50,7 @@ class ScriptedServer:
                 connection.sendall(piece)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(65536):
-                pass  # until the client has gone: bytes that nobody reads would reset the connection
+                pass  # read until the client closes: closing with unread bytes would reset the connection
         except OSError:
             return
 

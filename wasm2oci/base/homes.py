@@ -15,7 +15,7 @@ __all__ = ["cache_folder", "config_folder", "config_home", "home_folder", "names
 
 
 def home_folder(environ: Mapping[str, str]) -> Path:
-    """The user's home folder; where there is none, the root folder, in which nothing is kept.
+    """The user's home folder, or the root folder if the user has none; the tool writes nothing there.
 
     HOME may be unset (a service), and the user unknown (a container with a number for a user).
     """

@@ -33,7 +33,7 @@ __all__ = ["invoke", "main", "main_wasm_to_oci"]
 _BROKEN_PIPE: Final = 141
 _TERMINATED: Final = 143
 _NO_THREAD: Final = "can't start new thread"
-"""What Python says when there is no memory for a thread's stack, or there are too many threads."""
+"""The message of Python's error when the system starts no further thread, for want of memory or by a limit."""
 _PASSWORD_MAX: Final = 1 << 20
 """Bytes of standard input that are read as a password."""
 _OUTPUT_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF, errno.EFBIG})

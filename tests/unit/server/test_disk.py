@@ -479,7 +479,7 @@ def test_a_repository_of_very_many_tags_takes_no_more(
 
 
 def test_listing_repositories_makes_no_path_for_each(storage: DiskStorage, root: Path) -> None:
-    """The catalog of 100,000 repositories took five seconds of each request. What is no repository is left out."""
+    """With 100,000 repositories each request for the catalog took five seconds. Other folders are left out."""
 
     def work(size: int) -> int:
         for number in range(size):
