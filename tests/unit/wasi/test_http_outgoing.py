@@ -254,6 +254,18 @@ def test_https_is_spoken_with_servers_whose_certificate_is_good(tmp_path: Path) 
     assert plain.stdout.startswith("failed: ") or plain.stdout.startswith("400\n")
 
 
+@pytest.mark.parametrize(("closes", "whole"), [(True, True), (False, False)])
+def test_a_body_that_lasts_until_the_end_is_whole_when_tls_ended(tmp_path: Path, *, closes: bool, whole: bool) -> None:
+    """Anybody on the way can cut a connection."""
+    authority = make_authority(tmp_path)
+    issued = authority.issue("server")
+    context = tls_context(issued.certificate_file, issued.key_file)
+    with ScriptedServer([b"HTTP/1.1 200 OK\r\n\r\npart"], tls=context, closes=closes) as server:
+        url = f"https://localhost:{server.authority.rpartition(':')[2]}/"
+        shown = program(url, certificates=authority.ca_file).stdout
+    assert ("part" in shown and "failed" not in shown) == whole, shown
+
+
 def test_a_word_that_is_no_host_is_a_mistake_of_the_command_line() -> None:
     wrong = program("http://localhost/", "--allow-net", "http://localhost")
     assert wrong.returncode == 2

@@ -142,7 +142,9 @@ class HttpExchange:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._secure:
                     self._set_timeout(sock, until)
-                    sock = _tls().wrap_socket(sock, server_hostname=self._address[0])
+                    # An end without TLS's own is an error: anybody on the way can cut a connection, and with it a body
+                    # that lasts until the end.
+                    sock = _tls().wrap_socket(sock, server_hostname=self._address[0], suppress_ragged_eofs=False)
             except ssl.SSLError:
                 sock.close()
                 raise
@@ -236,8 +238,6 @@ def _received(sock: socket.socket) -> bytes | None:
         return sock.recv(_PIECE)
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
         return None
-    except ssl.SSLEOFError:
-        return b""  # a server that does not say goodbye: the framing says whether the response is whole
 
 
 class _Sender:
