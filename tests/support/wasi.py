@@ -20,7 +20,7 @@ from wasm2oci.wasi import (
 from wasm2oci.wasi.abi import ALL_RIGHTS, DIRENT, Errno, Rights
 from wasm2oci.wasi.binding import Tracer
 from wasm2oci.wasi.context import Clock
-from wasm2oci.wasi.functions import FUNCTIONS
+from wasm2oci.wasi.functions import FUNCTIONS, WasiFunction
 from wasm2oci.wasi.streams import Sink, Source
 from wasm2oci.wasi.waiting import Waiter
 
@@ -70,6 +70,7 @@ class Guest:
         waiter: Waiter | None = None,
         listeners: tuple[int, ...] = (),
         tracer: Tracer | None = None,
+        functions: tuple[WasiFunction, ...] = FUNCTIONS,
     ) -> None:
         self.stdout = bytearray()
         self.stderr = bytearray()
@@ -89,8 +90,8 @@ class Guest:
                 random=lambda size: b"\x5a" * size,
             )
         )
-        self.calls = bind(self.wasi, tracer)
-        self.results = {function.name: len(function.results) for function in FUNCTIONS}
+        self.calls = bind(self.wasi, tracer, functions)
+        self.results = {function.name: len(function.results) for function in functions}
 
     def __enter__(self) -> Self:
         return self

@@ -283,7 +283,9 @@ class Linker:
         stderr: int | Callable[[bytes], object] = 2,
         trace: Callable[[str], object] | None = None,
     ) -> WasiHost:
-        """Offers all functions of WASI preview 1. Use what it returns as a context manager: it holds descriptors.
+        """Offers all functions of WASI preview 1 and of preview 0 (`wasi_unstable`).
+
+        Use what it returns as a context manager: it holds descriptors.
 
             with linker.define_wasi(args=["hello"], stdout=output.append) as wasi:
                 exit_code = wasi.start(linker.instantiate(module))
@@ -312,8 +314,8 @@ class Linker:
             stderr=stderr,
             trace=trace,
         )
-        for name, function in host.functions.items():
-            self.define(host.module, name, function)
+        for module_name, name, function in host.functions():
+            self.define(module_name, name, function)
         self._wasi = host
         return host
 

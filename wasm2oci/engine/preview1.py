@@ -1,4 +1,4 @@
-"""WASI preview 1 for the instances of a linker: the one module of the engine that knows `wasi`.
+"""WASI preview 1, and 0, for the instances of a linker: the one module of the engine that knows `wasi`.
 
 `host_functions` makes items for a linker from bound calls; `WasiHost` is all of it for one guest, as
 `Linker.define_wasi` offers it.
@@ -14,6 +14,7 @@ from wasm2oci.errors import LocalIOError, UsageError
 from wasm2oci.wasi import (
     FUNCTIONS,
     MODULE,
+    PREVIEW0_MODULE,
     Interrupt,
     Interrupted,
     LineTracer,
@@ -27,17 +28,19 @@ from wasm2oci.wasi import (
     WasiContext,
     bind,
     core_type,
+    functions_of,
 )
 from wasm2oci.wasi.streams import sink_of, source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from wasm2oci.engine.embed import Instance
     from wasm2oci.engine.host import Caller
     from wasm2oci.engine.runtime.memory import Memory
     from wasm2oci.wasi.binding import Call
+    from wasm2oci.wasi.functions import WasiFunction
 
 __all__ = ["GuestDirectoryError", "Preopen", "ProcExit", "WasiHost", "host_functions"]
 
@@ -60,10 +63,6 @@ class WasiHost:
         stdout: what takes its bytes, or a descriptor of this process.
         stderr: the same.
         trace: takes a line for each call, or None.
-
-    Attributes:
-        module: the name that guests import them from.
-        functions: every one by name.
 
     Raises:
         UsageError: a text has a NUL in it.
@@ -99,11 +98,14 @@ class WasiHost:
             if isinstance(error, PreopenError):
                 raise GuestDirectoryError(str(error)) from error
             raise
-        self.module = MODULE
-        calls = bind(self._wasi, None if trace is None else LineTracer(trace))
-        self.functions: Mapping[str, HostFunction] = {
-            name: _ended_by_traps(function) for name, function in host_functions(calls).items()
-        }
+        self._tracer = None if trace is None else LineTracer(trace)
+
+    def functions(self) -> Iterator[tuple[str, str, HostFunction]]:
+        """Every function of both previews: the module that guests import it from, its name, and the function."""
+        for module in (MODULE, PREVIEW0_MODULE):
+            rows = functions_of(module)
+            for name, function in host_functions(bind(self._wasi, self._tracer, rows), rows).items():
+                yield module, name, _ended_by_traps(function)
 
     def start(self, instance: Instance) -> int:
         """Run a command: call its `_start`.
@@ -149,11 +151,11 @@ class WasiHost:
         self.close()
 
 
-def host_functions(calls: Mapping[str, Call]) -> dict[str, HostFunction]:
-    """Items for a linker that make these calls with the memory of the instance that imports them."""
+def host_functions(calls: Mapping[str, Call], functions: Iterable[WasiFunction] = FUNCTIONS) -> dict[str, HostFunction]:
+    """Items for a linker, one for each row, that make these calls with the memory of the instance that imports them."""
     return {
         function.name: HostFunction(*core_type(function), _host(calls[function.name]), raw=True, caller=True)
-        for function in FUNCTIONS
+        for function in functions
     }
 
 

@@ -31,7 +31,7 @@ from wasm2oci.runtime.streams import bound_calls, open_wasi
 from wasm2oci.runtime.supervise import TimedOut, supervise
 from wasm2oci.runtime.timings import timed
 from wasm2oci.runtime.values import format_value, parse_values
-from wasm2oci.wasi import MODULE, Interrupt, Interrupted, ProcExit
+from wasm2oci.wasi import Interrupt, Interrupted, ProcExit, functions_of
 
 __all__ = ["ceilings", "engine_for", "guarded", "held_calls", "run_module"]
 
@@ -134,8 +134,10 @@ def _call(
         module = Module(engine, request.module, digest=request.sha256)
         held.callback(module.code.save)  # in a child process nothing comes after this
         linker = Linker(engine)
-        for name, function in host_functions(bound_calls(wasi, request)).items():
-            linker.define(MODULE, name, function)
+        for offered in {item.module for item in module.syntax.imports}:
+            functions = functions_of(offered)
+            for name, function in host_functions(bound_calls(wasi, request, functions), functions).items():
+                linker.define(offered, name, function)
         for item in preflight.missing:
             _define_missing(linker, item)
         with timed(rows, decode_names(module.syntax).functions if request.timings else None):

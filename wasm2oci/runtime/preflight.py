@@ -16,7 +16,7 @@ from wasm2oci.engine.syntax.module import Import, Module
 from wasm2oci.engine.syntax.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, ExternKind, FuncType, type_text
 from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 from wasm2oci.runtime.request import EntryError, GuestSetupError, RunRequest, StackFrame, TrapReport
-from wasm2oci.wasi import FUNCTIONS, MODULE
+from wasm2oci.wasi import MODULE, functions_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +43,6 @@ DEFAULT: Final = ""
 _GIB: Final = 1 << 30
 TABLE_ELEMENT: Final = 8
 """Bytes an element of a table counts for."""
-_NAMES: Final = frozenset(function.name for function in FUNCTIONS)
 _CALLABLE: Final = frozenset({I32, I64, F32, F64})
 _SHOWN: Final = 80
 _LISTED: Final = 8
@@ -237,18 +236,15 @@ _TRAP_MISSING: Final = Remedy(RemedyKind.TRAP_MISSING, MODULE)
 
 
 def _check_imports(module: Module, *, allowed: bool) -> tuple[Import, ...]:
+    offered = {name: {row.name for row in functions_of(name)} for name in {item.module for item in module.imports}}
     unknown = [
-        item
-        for item in module.imports
-        if not (item.module == MODULE and item.name in _NAMES and item.kind is ExternKind.FUNC)
+        item for item in module.imports if item.kind is not ExternKind.FUNC or item.name not in offered[item.module]
     ]
     if not unknown or (allowed and all(item.kind is ExternKind.FUNC for item in unknown)):
         return tuple(unknown)
     first = f"{_short(unknown[0].module)}.{_short(unknown[0].name)}"
     more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-    if first.startswith("wasi_unstable."):
-        hint = "it was built for preview 0 of WASI: rebuild it with a compiler from 2020 or later"
-    elif first.startswith(("env.", "gojs.", "wbg.", "./", "go.")):
+    if first.startswith(("env.", "gojs.", "wbg.", "./", "go.")):
         hint = "it was built for a host of its own, such as a browser: build it for WASI (wasm32-wasip1)"
     else:
         hint = None

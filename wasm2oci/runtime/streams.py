@@ -1,5 +1,7 @@
 """From a request's descriptors, bytes and functions to the streams of a WASI context."""
 
+from collections.abc import Iterable
+
 from wasm2oci.runtime.request import DirectoryError, RunRequest
 from wasm2oci.wasi import (
     Interrupt,
@@ -9,6 +11,7 @@ from wasm2oci.wasi import (
     SystemWaiter,
     Wasi,
     WasiContext,
+    WasiFunction,
     bind,
 )
 from wasm2oci.wasi.binding import Call
@@ -42,6 +45,6 @@ def open_wasi(request: RunRequest, interrupt: Interrupt) -> Wasi:
         raise DirectoryError(error.preopen.host, error.reason) from error
 
 
-def bound_calls(wasi: Wasi, request: RunRequest) -> dict[str, Call]:
-    """The functions, traced where a trace is wanted."""
-    return dict(bind(wasi, None if request.trace is None else LineTracer(request.trace)))
+def bound_calls(wasi: Wasi, request: RunRequest, functions: Iterable[WasiFunction]) -> dict[str, Call]:
+    """The functions of a table, traced where a trace is wanted."""
+    return bind(wasi, None if request.trace is None else LineTracer(request.trace), functions)

@@ -7,7 +7,7 @@ in a supervised thread; the guest's own code is stopped through wasmtime's epoch
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["WasmtimeRefusedError", "WasmtimeRoomError", "WasmtimeSession", "guarded", "run_known", "run_module"]
 
 _MODULE: Final = "wasi_snapshot_preview1"
+_PREVIEW0_MODULE: Final = "wasi_unstable"
 _START: Final = "_start"
 _INITIALIZE: Final = "_initialize"
 _DEFAULT: Final = ""
@@ -276,8 +277,9 @@ def _call(
     store = session.store()
     linker = wasmtime.Linker(session.engine)
     with contextlib.ExitStack() as held:
-        if request.listeners:
-            _define_our_wasi(session, linker, held)
+        imported = {item.module for item in module.imports}
+        if request.listeners or _PREVIEW0_MODULE in imported:
+            _define_our_wasi(session, linker, held, imported)
         else:
             session.set_wasi(store, held)
             _define_wasi(session, linker)
@@ -316,13 +318,18 @@ def _exit(code: int) -> None:
     raise ProcExit(code & 0xFFFF_FFFF)
 
 
-def _define_our_wasi(session: WasmtimeSession, linker: wasmtime.Linker, held: contextlib.ExitStack) -> None:
-    """Put our own WASI into the linker: wasmtime's takes no sockets."""
-    from wasm2oci.runtime.streams import bound_calls, open_wasi  # noqa: PLC0415 - only for sockets
+def _define_our_wasi(
+    session: WasmtimeSession, linker: wasmtime.Linker, held: contextlib.ExitStack, imported: Iterable[str]
+) -> None:
+    """Put our own WASI into the linker: wasmtime's takes no sockets, and its binding has no preview 0."""
+    from wasm2oci.runtime.streams import bound_calls, open_wasi  # noqa: PLC0415 - only for the above
     from wasm2oci.runtime.wasmtime_wasi import offer_wasi  # noqa: PLC0415 - the same
+    from wasm2oci.wasi import functions_of  # noqa: PLC0415 - the same
 
     wasi = held.enter_context(open_wasi(session.request, session.interrupt))
-    offer_wasi(linker, bound_calls(wasi, session.request))
+    for module in imported:
+        functions = functions_of(module)
+        offer_wasi(linker, bound_calls(wasi, session.request, functions), module, functions)
 
 
 def _define_wasi(session: WasmtimeSession, linker: wasmtime.Linker) -> None:

@@ -21,7 +21,7 @@ from wasm2oci.wasi.functions import FUNCTIONS, MODULE, core_type
 from wasm2oci.wasi.memory import MemoryFaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from wasm2oci.wasi.binding import Call, Tracer
     from wasm2oci.wasi.functions import WasiFunction
@@ -74,10 +74,15 @@ class _SharedMemory(wasmtime.SharedMemory):
         return _ffi.wasmtime_extern_t(_ffi.WASMTIME_EXTERN_SHAREDMEMORY, union)
 
 
-def offer_wasi(linker: wasmtime.Linker, calls: Mapping[str, Call]) -> None:
-    """Offer the functions of our WASI to what a linker links."""
-    for function in FUNCTIONS:
-        linker.define_func(MODULE, function.name, _type(function), _host(calls[function.name]), access_caller=True)
+def offer_wasi(
+    linker: wasmtime.Linker,
+    calls: Mapping[str, Call],
+    module: str = MODULE,
+    functions: Iterable[WasiFunction] = FUNCTIONS,
+) -> None:
+    """Offer the functions of our WASI to what a linker links, under a module's name."""
+    for function in functions:
+        linker.define_func(module, function.name, _type(function), _host(calls[function.name]), access_caller=True)
 
 
 def _type(function: WasiFunction) -> wasmtime.FuncType:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["ModuleLimits"]
+
+_PREVIEW0: Final = "wasi_unstable."
+_PREVIEW1: Final = "wasi_snapshot_preview1."
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,8 @@ class ModuleLimits:
     """What a module may do. Patterns are of the shell: `wasi_snapshot_preview1.sock_*`.
 
     Attributes:
-        deny_imports: imports (`module.name`, or a component's `wasi:http/types@0.2.0`) that it may not have.
+        deny_imports: imports (`module.name`, or a component's `wasi:http/types@0.2.0`) that it may not have. What is
+            denied of preview 1 of WASI is denied of preview 0 (`wasi_unstable`) as well: they are the same functions.
         allow_imports: the only imports it may have; None for any.
         deny_features: features that it may not use.
         allow_features: the only features that it may use; None for any.
@@ -54,7 +58,8 @@ class ModuleLimits:
             ("uses the feature", features, self.deny_features, self.allow_features),
         ):
             for name in dict.fromkeys(names):
-                pattern = next((one for one in denied if fnmatchcase(name, one)), None)
+                spellings = (name, name.replace(_PREVIEW0, _PREVIEW1, 1)) if name.startswith(_PREVIEW0) else (name,)
+                pattern = next((one for one in denied if any(fnmatchcase(each, one) for each in spellings)), None)
                 if pattern is not None:
                     found.append(f"the module {what} {name}, and the policy denies {pattern!r}")
                 elif allowed is not None and not any(fnmatchcase(name, one) for one in allowed):

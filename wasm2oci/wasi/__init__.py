@@ -6,6 +6,7 @@ paths        resolving a path below a directory without leaving it
 descriptors  the kinds of descriptors and their rights; descriptor_table: their numbers
 calls        what each function does
 functions    THE TABLE: every function's parameters, results and worker; kinds: of parameters and results
+preview0     the rows that preview 0 (`wasi_unstable`) has otherwise
 binding      callables from the table
 trace        a line per call
 """
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from wasm2oci.wasi.binding import bind
     from wasm2oci.wasi.context import Clock, Preopen, SystemClock, WasiContext
     from wasm2oci.wasi.endings import Interrupted, ProcExit
-    from wasm2oci.wasi.functions import FUNCTIONS, MODULE, WasiFunction, core_type
+    from wasm2oci.wasi.functions import FUNCTIONS, MODULE, PREVIEW0_MODULE, WasiFunction, core_type, functions_of
     from wasm2oci.wasi.memory import GuestMemory, MemoryFaultError
     from wasm2oci.wasi.state import PreopenError, Wasi
     from wasm2oci.wasi.streams import BytesSource, FunctionSink, HostStream
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FUNCTIONS",
     "MODULE",
+    "PREVIEW0_MODULE",
     "BytesSource",
     "Clock",
     "FunctionSink",
@@ -47,6 +49,7 @@ __all__ = [
     "WasiFunction",
     "bind",
     "core_type",
+    "functions_of",
 ]
 
 if not TYPE_CHECKING:  # a type checker would take any name for one of the package
@@ -56,7 +59,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of the packa
             "binding": ("bind",),
             "context": ("Clock", "Preopen", "SystemClock", "WasiContext"),
             "endings": ("Interrupted", "ProcExit"),
-            "functions": ("FUNCTIONS", "MODULE", "WasiFunction", "core_type"),
+            "functions": ("FUNCTIONS", "MODULE", "PREVIEW0_MODULE", "WasiFunction", "core_type", "functions_of"),
             "memory": ("GuestMemory", "MemoryFaultError"),
             "state": ("PreopenError", "Wasi"),
             "streams": ("BytesSource", "FunctionSink", "HostStream"),

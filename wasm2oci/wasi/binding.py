@@ -12,7 +12,7 @@ from wasm2oci.wasi.functions import FUNCTIONS
 from wasm2oci.wasi.memory import MemoryFaultError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from wasm2oci.wasi.functions import WasiFunction
     from wasm2oci.wasi.memory import GuestMemory
@@ -48,13 +48,13 @@ class Tracer(Protocol):
         """Take note."""
 
 
-def bind(wasi: Wasi, tracer: Tracer | None = None) -> Mapping[str, Call]:
-    """Every function by name, working on one run's state.
+def bind(wasi: Wasi, tracer: Tracer | None = None, functions: Iterable[WasiFunction] = FUNCTIONS) -> dict[str, Call]:
+    """Every function of a table by name, working on one run's state.
 
     Each takes the memory and the core values, and returns the error code (None for `proc_exit`, which raises).
     `ProcExit`, `Interrupted` and `KeyboardInterrupt` pass through.
     """
-    return {function.name: _bound(function, wasi, tracer) for function in FUNCTIONS}
+    return {function.name: _bound(function, wasi, tracer) for function in functions}
 
 
 def _bound(function: WasiFunction, wasi: Wasi, tracer: Tracer | None) -> Call:

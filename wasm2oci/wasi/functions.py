@@ -54,9 +54,10 @@ if TYPE_CHECKING:
     from wasm2oci.wasi.kinds import ParameterKind, Result
     from wasm2oci.wasi.memory import GuestMemory
 
-__all__ = ["FUNCTIONS", "MODULE", "WasiFunction", "core_type"]
+__all__ = ["FUNCTIONS", "MODULE", "PREVIEW0_MODULE", "WasiFunction", "core_type", "functions_of"]
 
 MODULE: Final = "wasi_snapshot_preview1"
+PREVIEW0_MODULE: Final = "wasi_unstable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,3 +240,12 @@ def core_type(function: WasiFunction) -> tuple[tuple[str, ...], tuple[str, ...]]
     """The core WebAssembly type: parameters and results by name (`i32`, `i64`)."""
     params = tuple(core for _, kind in function.params for core in kind.core) + ("i32",) * len(function.results)
     return params, ("i32",) if function.returns else ()
+
+
+def functions_of(module: str) -> tuple[WasiFunction, ...]:
+    """The functions that are offered to core modules under a module's name; none for a name that is not WASI's."""
+    if module == PREVIEW0_MODULE:
+        from wasm2oci.wasi import preview0  # noqa: PLC0415 - it makes its rows from these; hardly a module has it
+
+        return preview0.FUNCTIONS
+    return FUNCTIONS if module == MODULE else ()

@@ -16,7 +16,7 @@ from wasm2oci.wasi.abi import CIOVEC, Errno, WasiError
 from wasm2oci.wasi.calls.descriptors import MAX_TRANSFER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from enum import IntEnum, IntFlag
 
     from wasm2oci.wasi.memory import GuestMemory
@@ -51,6 +51,7 @@ __all__ = [
     "WHENCE",
     "ParameterKind",
     "Result",
+    "enumeration",
     "show_bytes",
     "show_flags",
 ]
@@ -123,13 +124,14 @@ def _gathered(memory: GuestMemory, address: int, count: int) -> bytes:
     return b"".join(parts)
 
 
-def _enumeration(kind: type[IntEnum], width: int) -> ParameterKind:
+def enumeration(known: Iterable[IntEnum], width: int) -> ParameterKind:
+    """A kind whose values, counted from 0, are these members."""
     mask = (1 << width) - 1
-    known = {member.value: member for member in kind}
+    numbered = dict(enumerate(known))
 
     def decode(_memory: GuestMemory, raw: int) -> IntEnum:
         try:
-            return known[raw & mask]
+            return numbered[raw & mask]
         except KeyError:
             raise WasiError(Errno.INVAL) from None
 
@@ -181,10 +183,10 @@ BUFFER = ParameterKind(("i32", "i32"), _pair, lambda value: f"{value[0]:#x}, {va
 PATH = ParameterKind(("i32", "i32"), _string, _show_path)
 IOVECS = ParameterKind(("i32", "i32"), _iovecs, lambda value: "[" + ", ".join(str(size) for _, size in value) + "]")
 CIOVECS = ParameterKind(("i32", "i32"), _gathered, lambda value: f"[{len(value)}]{show_bytes(value)}")
-CLOCK = _enumeration(abi.ClockId, 32)
-WHENCE = _enumeration(abi.Whence, 8)
-ADVICE = _enumeration(abi.Advice, 8)
-SIGNAL = _enumeration(abi.Signal, 8)
+CLOCK = enumeration(abi.ClockId, 32)
+WHENCE = enumeration(abi.Whence, 8)
+ADVICE = enumeration(abi.Advice, 8)
+SIGNAL = enumeration(abi.Signal, 8)
 FDFLAGS = _flags(abi.FdFlags, 16)
 OFLAGS = _flags(abi.OFlags, 16)
 LOOKUP = _flags(abi.LookupFlags, 32)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.support.guests import ENGINES, Captured, call
 from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode
 from wasm2oci.runtime import Ending, EngineChoice, EntryError, GuestSetupError, RunRequest, run
+from wasm2oci.wasi import Preopen
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 each_engine = pytest.mark.parametrize("engine", ENGINES)
 
@@ -85,3 +91,42 @@ def test_reactor_runs_from_the_code_that_wasmtime_kept(tmp_path: object) -> None
         )
         assert run(request).exit_code == 0
         assert captured.out == b"bc"
+
+
+# Writes a word by preview 0, seeks two back from the end (whence 1 there), and overwrites by preview 1.
+BOTH_PREVIEWS = """(module
+  (import "wasi_unstable" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_unstable" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_unstable" "fd_seek" (func $seek (param i32 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $again (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\\10\\00\\00\\00\\04\\00\\00\\00")
+  (data (i32.const 16) "word")
+  (func (export "_start") (local $fd i32)
+    (drop (call $open (i32.const 3) (i32.const 0) (i32.const 16) (i32.const 4) (i32.const 1)
+      (i64.const 0x44) (i64.const 0) (i32.const 0) (i32.const 32)))
+    (local.set $fd (i32.load (i32.const 32)))
+    (drop (call $write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 40)))
+    (drop (call $seek (local.get $fd) (i64.const -2) (i32.const 1) (i32.const 48)))
+    (drop (call $again (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 40)))))"""
+
+
+@each_engine
+@pytest.mark.parametrize("traced", [False, True])
+def test_module_of_preview_0_runs_and_shares_its_files_with_preview_1(
+    engine: EngineChoice, tmp_path: Path, *, traced: bool
+) -> None:
+    lines: list[str] = []
+    outcome = call(BOTH_PREVIEWS, engine, preopens=(Preopen(tmp_path, "/"),), trace=lines.append if traced else None)
+    assert (outcome.ending, outcome.exit_code) == (Ending.EXITED, 0)
+    assert (tmp_path / "word").read_bytes() == b"woword"
+    names = [line.partition("(")[0] for line in lines]
+    assert names == (["path_open", "fd_write", "fd_seek", "fd_write"] if traced else [])
+
+
+@each_engine
+def test_function_that_preview_0_does_not_have_is_not_offered(engine: EngineChoice) -> None:
+    accept = '(import "wasi_unstable" "sock_accept" (func (param i32 i32 i32) (result i32)))'
+    with pytest.raises(GuestSetupError, match=r"wasi_unstable\.sock_accept, which is not offered"):
+        call(f'(module {accept} (func (export "_start")))', engine)

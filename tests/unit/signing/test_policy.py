@@ -248,6 +248,12 @@ def test_what_a_module_may_do() -> None:
     faults = limits.faults(101, ["wasi_snapshot_preview1.sock_send"], ["simd"])
     assert len(faults) == 3
     assert "sock_send" in faults[1]
+    older = limits.faults(0, ["wasi_unstable.sock_send"], [])
+    assert older == [
+        "the module imports wasi_unstable.sock_send, and the policy denies 'wasi_snapshot_preview1.sock_*'"
+    ]
+    assert limits.faults(0, ["wasi_unstable.fd_write", "my_wasi_unstable.sock_send"], []) == []
+    assert ModuleLimits(allow_imports=("wasi_snapshot_preview1.*",)).faults(0, ["wasi_unstable.fd_write"], [])
     assert ModuleLimits(allow_imports=()).faults(0, ["a.b"], [])
     assert not ModuleLimits().any
 

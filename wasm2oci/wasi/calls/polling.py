@@ -6,6 +6,7 @@ Spec: WASI preview 1, poll_oneoff.
 # ruff: noqa: PLR0917 - preview 1's parameters are positional
 
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +24,10 @@ from wasm2oci.wasi.descriptors import FileDescriptor
 from wasm2oci.wasi.memory import GuestMemory
 from wasm2oci.wasi.state import Wasi
 
-__all__ = ["poll_oneoff"]
+__all__ = ["poll", "poll_oneoff"]
+
+Fields = Callable[[bytes], Iterable[tuple[int, ...]]]
+"""Takes records of subscriptions; gives the fields of each in the order of `abi.SUBSCRIPTION`."""
 
 _MAX_SUBSCRIPTIONS: Final = 4096
 _CLOCKS: Final = (ClockId.REALTIME, ClockId.MONOTONIC)
@@ -54,12 +58,19 @@ class _Subscription:
 
 def poll_oneoff(wasi: Wasi, memory: GuestMemory, subscriptions: int, events: int, count: int) -> int:
     """Wait until at least one subscription has an event; how many events were written."""
+    return poll(wasi, memory, subscriptions, events, count, SUBSCRIPTION.size, SUBSCRIPTION.iter_unpack)
+
+
+def poll(
+    wasi: Wasi, memory: GuestMemory, subscriptions: int, events: int, count: int, size: int, fields: Fields
+) -> int:
+    """`poll_oneoff` over records of `size` bytes, whose fields `fields` gives in the order of preview 1."""
     if count == 0 or count > _MAX_SUBSCRIPTIONS:
         raise WasiError(Errno.INVAL)
     now = wasi.context.clock.now(ClockId.MONOTONIC)
-    data = memory.read(subscriptions, count * SUBSCRIPTION.size)
+    data = memory.read(subscriptions, count * size)
     memory.read(events, count * EVENT.size)  # the answer must fit before anything is waited for
-    waiting = [_parse(wasi, fields, now) for fields in SUBSCRIPTION.iter_unpack(data)]
+    waiting = [_parse(wasi, fields, now) for fields in fields(data)]
     _wait(wasi, waiting)
     out = [EVENT.pack(s.userdata, s.errno, s.type, s.size, 0) for s in waiting if s.ready]
     memory.write(events, b"".join(out))
