@@ -10,16 +10,13 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.text import printable
-from wasm2oci.engine.binary import decode_module
-from wasm2oci.engine.binary.definitions import decode_definitions
 from wasm2oci.engine.syntax.values import ValueType
-from wasm2oci.engine.validate.component.definitions import validate_component
+from wasm2oci.engine.validate.component.outside import component_type
 from wasm2oci.engine.validate.component.types import Component, Function, Instance, NamedResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wasm2oci.engine.syntax.features import Feature
     from wasm2oci.engine.validate.component.types import Entity, Resource
 
 __all__ = ["wit_text"]
@@ -39,10 +36,7 @@ def wit_text(data: bytes) -> str:
     Raises:
         ModuleError: it is malformed, or its types are invalid.
     """
-    features: dict[Feature, int] = {}
-    definitions = decode_definitions(data, features)
-    modules = {(start, end): decode_module(data[start:end]) for start, end in definitions.all_modules()}
-    return _Document().text(validate_component(definitions, modules, features))
+    return _Document().text(component_type(data))
 
 
 def _name(label: str) -> str:

@@ -1,7 +1,7 @@
 """Choosing an engine and running a guest on it.
 
 what                            auto takes
-a component                     wasmtime; embedded without it, for a trace, to invoke a function, with hosts named
+a component                     wasmtime; embedded without it, for a trace, with hosts named or imports missing
 timings are wanted             embedded
 wasmtime is not installed       embedded
 more code than it is quick for  embedded, unless wasmtime has it compiled already
@@ -20,6 +20,8 @@ from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 from wasm2oci.runtime.request import EngineChoice, GuestSetupError, RunOutcome, RunRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wasm2oci.runtime.preflight import Preflight
 
 __all__ = ["EngineMissingError", "EngineUnsuitedError", "run", "wasmtime_installed"]
@@ -109,27 +111,36 @@ def _run_module(request: RunRequest, preflight: "Preflight") -> RunOutcome:
     engine, why = _choose(request, preflight)
     if engine is EngineChoice.EMBEDDED:
         return _run_embedded(request, preflight, why)
-    from wasm2oci.engine.errors import ModuleError  # noqa: PLC0415 - as above
-    from wasm2oci.runtime.wasmtime import (  # noqa: PLC0415 - slow to import
-        WasmtimeRefusedError,
-        WasmtimeRoomError,
-        run_module,
+    from wasm2oci.runtime.wasmtime import run_module  # noqa: PLC0415 - slow to import
+
+    return _or_embedded(
+        request,
+        lambda: run_module(request, preflight, why),
+        lambda reason: _run_embedded(request, preflight, reason),
     )
 
+
+def _or_embedded(
+    request: RunRequest, on_wasmtime: "Callable[[], RunOutcome]", on_embedded: "Callable[[str], RunOutcome]"
+) -> RunOutcome:
+    """What wasmtime makes of a guest; the embedded engine, given the reason, where wasmtime cannot begin with it."""
+    from wasm2oci.engine.errors import ModuleError  # noqa: PLC0415 - as above
+    from wasm2oci.runtime.wasmtime import WasmtimeRefusedError, WasmtimeRoomError  # noqa: PLC0415 - slow to import
+
     try:
-        return run_module(request, preflight, why)
+        return on_wasmtime()
     except WasmtimeRoomError:
         if request.engine is EngineChoice.WASMTIME:
             raise
-        return _run_embedded(request, preflight, "wasmtime finds no room")
+        return on_embedded("wasmtime finds no room")
     except WasmtimeRefusedError as refusal:
         if request.engine is EngineChoice.WASMTIME:
             raise
         try:
-            return _run_embedded(request, preflight, "wasmtime does not take the module")
+            return on_embedded("wasmtime does not take the module")
         except ModuleError:
             raise refusal from None
-        except EngineUnsuitedError as unsuited:
+        except UnsupportedError as unsuited:
             raise EngineUnsuitedError(f"{unsuited}, and neither does wasmtime", hint=unsuited.hint) from refusal
 
 
@@ -183,16 +194,32 @@ def _run_embedded(request: RunRequest, preflight: "Preflight", why: str) -> RunO
 
 
 def _run_component(request: RunRequest) -> RunOutcome:
+    if request.timings:
+        raise GuestSetupError("--timings is for core modules, and this is a component")
+    if request.listeners:
+        raise GuestSetupError("a component is given no listening sockets")
     reason = _why_embedded(request)
     if reason is not None:
-        from wasm2oci.runtime.embedded_components import run_component as run_embedded  # noqa: PLC0415 - slow to import
-
-        return run_embedded(request, reason)
+        return _embedded_component(request, reason)
     if not wasmtime_installed():
         raise EngineMissingError("wasmtime is not installed", remedy=Remedy(RemedyKind.INSTALL, "wasmtime"))
-    from wasm2oci.runtime.components import run_component  # noqa: PLC0415 - slow to import
+    from wasm2oci.runtime.wasmtime_components import run_component  # noqa: PLC0415 - slow to import
+    from wasm2oci.runtime.wasmtime_values import WasmtimeValueError  # noqa: PLC0415 - the same
 
-    return run_component(request, _CAN)
+    try:
+        return _or_embedded(
+            request, lambda: run_component(request, _CAN), lambda why: _embedded_component(request, why)
+        )
+    except WasmtimeValueError as error:
+        if request.engine is EngineChoice.WASMTIME:
+            raise
+        return _embedded_component(request, str(error))
+
+
+def _embedded_component(request: RunRequest, why: str) -> RunOutcome:
+    from wasm2oci.runtime.embedded_components import run_component  # noqa: PLC0415 - slow to import
+
+    return run_component(request, why)
 
 
 def _why_embedded(request: RunRequest) -> str | None:
@@ -204,8 +231,8 @@ def _why_embedded(request: RunRequest) -> str | None:
             return "wasmtime is not installed"
         if request.trace is not None:
             return "a trace is wanted"
-        if request.invoke is not None:
-            return "a function of a component is invoked"
+        if request.missing_as_traps:
+            return "imports may be missing"
         if request.network:
             return "hosts of the network are named"
     return None

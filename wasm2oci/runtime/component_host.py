@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wasm2oci.runtime.request import RunRequest
     from wasm2oci.wasi import Interrupt
 
-__all__ = ["ComponentRun", "Preview2Host", "call", "instantiated"]
+__all__ = ["ComponentRun", "Preview2Host", "call", "exported", "instantiated"]
 
 _OFFERED: Final = "WASI 0.2"
 _VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.[0-9]+")
@@ -74,6 +74,15 @@ def instantiated(component: LoadedComponent, request: RunRequest, interrupt: Int
             yield ComponentRun(instance, host, state)
         finally:
             store.close()
+
+
+def exported(instance: ComponentInstance, path: tuple[str, ...]) -> ComponentFunction:
+    """The function that an instance exports, by the names of what holds it and its own; its type has it there."""
+    items = instance.exports
+    for name in path[:-1]:
+        items = items[name][1]
+    function: ComponentFunction = items[path[-1]][1]
+    return function
 
 
 def call(function: ComponentFunction, *values: Any) -> Any:

@@ -133,6 +133,19 @@ def test_an_import_that_is_not_offered_is_refused_or_traps() -> None:
     assert caught.value.remedy is not None
     assert caught.value.remedy.kind is RemedyKind.TRAP_MISSING
     assert go(module, missing_as_traps=True)[0].exit_code == 0
+    with pytest.raises(GuestSetupError, match="was not found") as caught:
+        go(module, engine=EngineChoice.WASMTIME)
+    assert caught.value.remedy is not None
+    assert caught.value.remedy.kind is RemedyKind.TRAP_MISSING
+    with pytest.raises(GuestSetupError, match="cannot tell which imports"):
+        go(module, engine=EngineChoice.WASMTIME, missing_as_traps=True)
+    assert go(module, engine=EngineChoice.AUTO, missing_as_traps=True)[0].engine is EngineChoice.EMBEDDED
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_components_do_not_take_is_refused_on_both_engines(engine: EngineChoice) -> None:
+    with pytest.raises(GuestSetupError, match="--timings is for core modules"):
+        go(CALLS, engine=engine, timings=True)
 
 
 def test_a_function_of_wasi_has_the_type_that_wasi_gives_it() -> None:

@@ -1,16 +1,13 @@
-"""Values of components as text, and functions of components called with them."""
+"""Values of components as text."""
 
 import math
 from typing import Any
 
 import pytest
 
-from tests.support.guests import ENGINES, Captured
 from wasm2oci.engine.syntax.values import Val, ValueType
-from wasm2oci.engine.text import assemble
 from wasm2oci.engine.validate.component.types import Function
 from wasm2oci.errors import UsageError
-from wasm2oci.runtime import EngineChoice, EntryError, GuestSetupError, RunOutcome, RunRequest, run
 from wasm2oci.runtime.wave import format_wave, parse_arguments
 
 BYTES = ValueType("list", (), ("u8",))
@@ -91,49 +88,3 @@ def test_a_value_may_be_written_in_other_ways(text: str, type_: Val, value: Any)
 def test_what_is_no_value_of_the_type_is_a_usage_error(text: str, type_: Val) -> None:
     with pytest.raises(UsageError):
         parse(text, type_)
-
-
-LIBRARY = assemble("""(component
-  (core module $m (memory (export "memory") 1)
-    (global $top (mut i32) (i32.const 4096))
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
-      (global.get $top) (global.set $top (i32.add (global.get $top) (i32.and (i32.add (local.get 3) (i32.const 15))
-        (i32.const -16)))))
-    (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
-    (func (export "echo") (param i32 i32 i32) (result i32)
-      (i32.store (i32.const 64) (local.get 0)) (i32.store (i32.const 68) (local.get 1))
-      (i32.store (i32.const 72) (local.get 2)) (i32.const 64)))
-  (core instance $i (instantiate $m))
-  (func $add (param "a" u32) (param "b" u32) (result u32) (canon lift (core func $i "add")))
-  (func $echo (param "text" string) (param "number" s32) (result (tuple string s32))
-    (canon lift (core func $i "echo") (memory (core memory $i "memory")) (realloc (core func $i "realloc"))))
-  (instance $math (export "add" (func $add)))
-  (export "local:lib/math@0.1.0" (instance $math))
-  (export "echo" (func $echo)))""")
-
-
-def invoke(name: str, *values: str, engine: EngineChoice = EngineChoice.AUTO) -> RunOutcome:
-    captured = Captured()
-    request = RunRequest(module=LIBRARY, args=(b"lib",), invoke=name, values=values, engine=engine, **captured.streams)
-    return run(request)
-
-
-def test_functions_of_a_component_are_called_with_values() -> None:
-    assert invoke("add", "2", "3").results == ("5",)
-    assert invoke("add(2, 0x10)").results == ("18",)
-    assert invoke("local:lib/math@0.1.0#add", "1", "1").results == ("2",)
-    assert invoke("echo", '"grüße"', "-7").results == ('("grüße", -7)',)
-    assert invoke('echo("(", -1)').results == ('("(", -1)',)
-
-
-def test_what_cannot_be_called_says_why() -> None:
-    with pytest.raises(EntryError, match="no function 'sub'") as caught:
-        invoke("sub", "1")
-    assert caught.value.hint is not None
-    assert "local:lib/math@0.1.0#add" in caught.value.hint
-    with pytest.raises(UsageError, match="takes 2 values, 1 given"):
-        invoke("add", "1")
-    with pytest.raises(UsageError, match="and after it"):
-        invoke("add(1, 2)", "3")
-    with pytest.raises(GuestSetupError, match="on wasmtime"):
-        invoke("add", "1", "2", engine=ENGINES[0])

@@ -42,6 +42,7 @@ class LoadedComponent:
     Attributes:
         syntax: its definitions.
         modules: its core modules, by where they stand.
+        type: what it imports and exports.
 
     Raises:
         ModuleError: it is malformed or invalid.
@@ -59,7 +60,9 @@ class LoadedComponent:
                 self.modules[start, end] = Module(engine, data[start:end])
             except ModuleError as error:
                 raise error.moved(start) from error
-        validate_component(self.syntax, {span: module.syntax for span, module in self.modules.items()}, features)
+        self.type = validate_component(
+            self.syntax, {span: module.syntax for span, module in self.modules.items()}, features
+        )
 
     def save(self) -> None:
         """Keeps generated code in the engine's cache."""
