@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from wasm2oci.operations.validate import Validated
     from wasm2oci.operations.verify import RefusedSignature, Verified
     from wasm2oci.operations.wit import Wit
-    from wasm2oci.packager.annotations import parse_annotation
+    from wasm2oci.packager.annotations import parse_annotation, parse_annotations
     from wasm2oci.packager.profiles import PROFILES
     from wasm2oci.registry.options import ConnectOptions, RetryPolicy, parse_header
     from wasm2oci.runtime.request import Ending, EngineChoice, FunctionTime
@@ -160,6 +160,7 @@ __all__ = [
     "failure",
     "find_subject",
     "parse_annotation",
+    "parse_annotations",
     "parse_header",
 ]
 
@@ -207,7 +208,7 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.validate": ("Validated",),
     "operations.verify": ("RefusedSignature", "Verified"),
     "operations.wit": ("Wit",),
-    "packager.annotations": ("parse_annotation",),
+    "packager.annotations": ("parse_annotation", "parse_annotations"),
     "packager.profiles": ("PROFILES",),
     "registry.options": ("ConnectOptions", "RetryPolicy", "parse_header"),
     "runtime.request": ("Ending", "EngineChoice", "FunctionTime"),

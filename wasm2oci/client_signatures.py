@@ -256,12 +256,27 @@ class SignatureMethods:
         return generate_key(prefix, self.environment, ask_password or _no_password, force=force)
 
     def import_key(
-        self, key: str, prefix: Path, *, ask_password: Callable[[str], str] | None = None, force: bool = False
+        self,
+        key: str,
+        prefix: Path,
+        *,
+        ask_password: Callable[[str], str] | None = None,
+        ask_new_password: Callable[[str], str] | None = None,
+        force: bool = False,
     ) -> KeyFiles:
-        """Encrypt the key of another tool as `generate_key` does. Raises as that, and InvalidKeyError."""
+        """Encrypt the key of another tool as `generate_key` does. Raises as that, and InvalidKeyError.
+
+        Args:
+            key: a file, or `env://NAME`.
+            prefix: of the files that are written.
+            ask_password: asks for the password that an encrypted key has.
+            ask_new_password: asks for the one that it gets; `ask_password` if None.
+            force: write over files that are there.
+        """
         from wasm2oci.operations.keys import import_key
 
-        return import_key(key, prefix, self.environment, ask_password or _no_password, force=force)
+        ask = ask_password or _no_password
+        return import_key(key, prefix, self.environment, ask, ask_new_password or ask, force=force)
 
     def public_key(self, key: str, *, ask_password: Callable[[str], str] | None = None) -> KeyInfo:
         """The public key of a key.

@@ -59,7 +59,8 @@ def _name(text: str) -> x509.Name:
 
 def _utf8(text: str) -> bytes:
     raw = text.encode()
-    size = bytes([len(raw)]) if len(raw) < 0x80 else b"\x82" + len(raw).to_bytes(2, "big")
+    digits = len(raw).to_bytes((len(raw).bit_length() + 7) // 8 or 1, "big")
+    size = digits if len(raw) < 0x80 else bytes([0x80 | len(digits)]) + digits
     return b"\x0c" + size + raw
 
 

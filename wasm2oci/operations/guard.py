@@ -17,7 +17,7 @@ from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.find_signatures import FoundSignatures, find_signatures
 from wasm2oci.operations.keys import load_public_key, read_key_bytes
 from wasm2oci.operations.pending import Pending
-from wasm2oci.packager.annotations import parse_annotation
+from wasm2oci.packager.annotations import parse_annotations
 from wasm2oci.signing.decision import decide, decide_default
 from wasm2oci.signing.keyless import Keyless
 from wasm2oci.signing.policy import (
@@ -302,7 +302,7 @@ def requirement_of(options: TrustOptions, environment: Environment) -> Requireme
         UsageError: a pattern is no regular expression.
         Wasm2OciError: the key cannot be read.
     """
-    annotations = dict(parse_annotation(text) for text in options.annotations or ())
+    annotations = parse_annotations(options.annotations or ())
     types = SIGNATURE_TYPES if options.type is None else (predicate_type(options.type),)
     if options.key is not None:
         key = load_public_key(options.key, environment)

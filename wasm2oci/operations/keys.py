@@ -7,18 +7,19 @@ encrypted key is in the variable `COSIGN_PASSWORD` (also when it is empty), else
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wasm2oci.base.files import local_errors, write_file
 from wasm2oci.base.reading import read_named
 from wasm2oci.content.verify import BytesContent
-from wasm2oci.errors import LocalIOError, NotFoundError, UsageError
-from wasm2oci.signing.cosign_key import KEY_FILE_MAX, is_encrypted, read_private_key, seal
+from wasm2oci.errors import LocalIOError, NotFoundError, UsageError, Wasm2OciError
+from wasm2oci.signing.cosign_key import KEY_FILE_MAX, read_private_key, seal
 from wasm2oci.signing.keys import InvalidKeyError, PrivateKey, PublicKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wasm2oci.operations.environment import Environment
 
@@ -108,8 +109,9 @@ def load_public_key(name: str, environment: Environment, password: Callable[[str
     """
     raw = read_key_bytes(name, environment)
     if b"PRIVATE KEY-----" in raw and password is not None:
-        return _opened(raw, environment, password).public
-    return PublicKey.from_pem(raw)
+        return _opened(name, raw, environment, password).public
+    with _named(name):
+        return PublicKey.from_pem(raw)
 
 
 def load_private_key(name: str, environment: Environment, password: Callable[[str], str]) -> PrivateKey:
@@ -125,11 +127,22 @@ def load_private_key(name: str, environment: Environment, password: Callable[[st
         WrongPasswordError: the password does not open it.
         Wasm2OciError: it cannot be read.
     """
-    return _opened(read_key_bytes(name, environment), environment, password)
+    return _opened(name, read_key_bytes(name, environment), environment, password)
 
 
-def _opened(raw: bytes, environment: Environment, password: Callable[[str], str]) -> PrivateKey:
-    return read_private_key(raw, lambda: _password(environment, lambda: password("Password of the private key: ")))
+def _opened(name: str, raw: bytes, environment: Environment, password: Callable[[str], str]) -> PrivateKey:
+    with _named(name):
+        return read_private_key(raw, lambda: _password(environment, lambda: password(f"Password of {name}: ")))
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Puts the name of a key before the message of an error about it."""
+    try:
+        yield
+    except Wasm2OciError as error:
+        error.message = f"{name}: {error.message}"
+        raise
 
 
 def _password(environment: Environment, ask: Callable[[], str]) -> bytes:
@@ -150,9 +163,23 @@ def generate_key(prefix: Path, environment: Environment, password: Callable[[str
 
 
 def import_key(
-    name: str, prefix: Path, environment: Environment, password: Callable[[str], str], *, force: bool
+    name: str,
+    prefix: Path,
+    environment: Environment,
+    password: Callable[[str], str],
+    new_password: Callable[[str], str],
+    *,
+    force: bool,
 ) -> KeyFiles:
     """Encrypts a private key of another tool (PKCS#8, SEC1 or PKCS#1) in cosign's way.
+
+    Args:
+        name: a file, or `env://NAME`.
+        prefix: of the files that are written.
+        environment: the world.
+        password: asks for the password that the key has, when it is encrypted.
+        new_password: asks for the one that it gets, when no variable holds it.
+        force: write over files that are there.
 
     Raises:
         InvalidKeyError: it is not a private key.
@@ -161,11 +188,9 @@ def import_key(
     """
     raw = read_key_bytes(name, environment)
     _check_free(prefix, force=force)
-    if is_encrypted(raw):
-        key = read_private_key(raw, lambda: password("Password of the key to import: ").encode())
-    else:
-        key = PrivateKey.from_plain_pem(raw)
-    return _write(key, prefix, _new_password(environment, password))
+    with _named(name):
+        key = read_private_key(raw, lambda: password(f"Password of {name}: ").encode())
+    return _write(key, prefix, _new_password(environment, new_password))
 
 
 def _new_password(environment: Environment, password: Callable[[str], str]) -> bytes:

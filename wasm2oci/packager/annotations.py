@@ -14,7 +14,7 @@ from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.wire import load_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from wasm2oci.errors import Remedy
 
@@ -24,6 +24,7 @@ __all__ = [
     "check_annotations",
     "check_text",
     "parse_annotation",
+    "parse_annotations",
     "read_annotation_file",
 ]
 
@@ -87,6 +88,20 @@ def parse_annotation(text: str) -> tuple[str, str]:
         raise InvalidAnnotationError(f"not an annotation: {text!r}", hint="write it as KEY=VALUE")
     check_annotations({key.strip(): value})
     return key.strip(), value
+
+
+def parse_annotations(texts: Iterable[str]) -> dict[str, str]:
+    """Read several `key=value`.
+
+    Raises:
+        InvalidAnnotationError: one is malformed, or a key has two values.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        key, value = parse_annotation(text)
+        if found.setdefault(key, value) != value:
+            raise InvalidAnnotationError(f"annotation {key!r} has two values: {found[key]!r} and {value!r}")
+    return found
 
 
 def read_annotation_file(raw: bytes, module_name: str) -> Annotations:

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from wasm2oci.signing.claim import Identity
+from wasm2oci.signing.der import UTF8, InvalidDerError, elements
 from wasm2oci.signing.strict import MalformedSignatureError, SignatureRefusedError
 
 if TYPE_CHECKING:
@@ -247,14 +248,9 @@ def _unrecognized(certificate: x509.Certificate, last: str) -> bytes | None:
 def _utf8_string(der: bytes) -> str:
     """The text of a DER UTF8String."""
     try:
-        if der[0] != 0x0C:
+        (text,) = elements(der)
+        if text.tag != UTF8:
             raise MalformedSignatureError("an extension of the certificate is not text")
-        size, start = der[1], 2
-        if size >= 0x80:
-            start = 2 + (size & 0x7F)
-            size = int.from_bytes(der[2:start], "big")
-        if start + size != len(der):
-            raise MalformedSignatureError("an extension of the certificate has the wrong length")
-        return der[start:].decode()
-    except (IndexError, UnicodeDecodeError) as error:
+        return text.content.decode()
+    except (InvalidDerError, ValueError) as error:
         raise MalformedSignatureError("an extension of the certificate is damaged") from error

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.wire import load_object
 from wasm2oci.signing import sodium
-from wasm2oci.signing.keys import InvalidKeyError, PrivateKey
+from wasm2oci.signing.keys import OPENSSL_ENCRYPTED, InvalidKeyError, PrivateKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ class WrongPasswordError(InvalidInputError):
 
 def is_encrypted(pem: bytes) -> bool:
     """Whether this is a private key file that needs a password."""
-    return b"BEGIN ENCRYPTED " in pem[:KEY_FILE_MAX]
+    return b"BEGIN ENCRYPTED " in pem[:KEY_FILE_MAX] or OPENSSL_ENCRYPTED in pem[:KEY_FILE_MAX]
 
 
 def read_private_key(pem: bytes, password: Callable[[], bytes]) -> PrivateKey:
@@ -78,14 +78,15 @@ def open_private_key(pem: bytes, password: bytes) -> PrivateKey:
     params = _object(kdf, "params")
     if kdf.get("name") != "scrypt" or cipher.get("name") != "nacl/secretbox":
         raise InvalidKeyError("key file is encrypted in a way that cosign does not use")
-    if params.get("N") not in _COSTS or params.get("r") != 8 or params.get("p") != 1:
+    cost = params.get("N")
+    if type(cost) is not int or cost not in _COSTS or params.get("r") != 8 or params.get("p") != 1:
         raise InvalidKeyError(f"key file asks for scrypt with {params!r}"[:160] + ", which cosign does not use")
     salt, nonce = _decode(kdf.get("salt"), "salt"), _decode(cipher.get("nonce"), "nonce")
     sealed = _decode(document.get("ciphertext"), "ciphertext")
     if len(salt) != 32 or len(nonce) != 24:
         raise InvalidKeyError("salt or nonce of the key file has the wrong length")
     try:
-        plain = sodium.secretbox_open(_derive(password, salt, params["N"]), nonce, sealed)
+        plain = sodium.secretbox_open(_derive(password, salt, cost), nonce, sealed)
     except sodium.BoxError as error:
         raise WrongPasswordError(
             "the password does not open this private key", hint="set COSIGN_PASSWORD, or enter it when asked"

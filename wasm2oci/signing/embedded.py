@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, preamble
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
-from wasm2oci.signing.keys import InvalidKeyError
+from wasm2oci.signing.keys import InvalidKeyError, PublicKey
 from wasm2oci.signing.strict import MalformedSignatureError, SignatureRefusedError
 
 __all__ = ["EmbeddedSignatures", "SignedHashes", "find_signatures", "read_embedded_key", "verify_embedded"]
@@ -67,11 +67,13 @@ def read_embedded_key(data: bytes) -> Ed25519PublicKey:
 
     Raises:
         InvalidKeyError: it is something else.
+        UnsupportedKeyError: the key is weak.
     """
+    key: object
     try:
         if len(data) == 33 and data[0] == 1:
-            return Ed25519PublicKey.from_public_bytes(data[1:])
-        if data.startswith(b"-----"):
+            key = Ed25519PublicKey.from_public_bytes(data[1:])
+        elif data.startswith(b"-----"):
             key = serialization.load_pem_public_key(data)
         elif data.startswith(b"ssh-"):
             key = serialization.load_ssh_public_key(data)
@@ -81,6 +83,7 @@ def read_embedded_key(data: bytes) -> Ed25519PublicKey:
         raise InvalidKeyError("not an Ed25519 public key") from error
     if not isinstance(key, Ed25519PublicKey):
         raise InvalidKeyError("the signature inside a module is by an Ed25519 key, and this is another kind")
+    PublicKey(key)  # which refuses weak ones
     return key
 
 

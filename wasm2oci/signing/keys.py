@@ -4,7 +4,7 @@
 |---|---|---|
 | ECDSA P-256 | SHA-256 | SHA-256 |
 | ECDSA P-384, P-521 | SHA-256, which `cosign verify --key` expects | SHA-256, and SHA-384 or SHA-512 |
-| RSA 2048, 3072, 4096 | PKCS#1 v1.5, SHA-256 | the same |
+| RSA 2048, 3072, 4096, exponent from 65537 on | PKCS#1 v1.5, SHA-256 | the same |
 | Ed25519 | Ed25519 | Ed25519 and Ed25519ph: cosign 2 and 3 sign with the second and verify only the first |
 
 A public key is known by the SHA-256 of its SubjectPublicKeyInfo. A bundle holds that as `hint`: an unauthenticated
@@ -18,22 +18,28 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self, assert_never
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 from wasm2oci.signing import sodium
+from wasm2oci.signing.der import INTEGER, SEQUENCE, InvalidDerError, elements
+from wasm2oci.signing.pkcs8 import COST_MAX, KeyTooCostlyError, check_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["InvalidKeyError", "PrivateKey", "PublicKey", "UnsupportedKeyError"]
+__all__ = ["OPENSSL_ENCRYPTED", "InvalidKeyError", "PrivateKey", "PublicKey", "UnsupportedKeyError"]
 
+OPENSSL_ENCRYPTED: Final = b"Proc-Type: 4,ENCRYPTED"
+"""A header of OpenSSL's older encrypted PEM files (RFC 1421)."""
 _CURVES: Final = {"secp256r1": "ECDSA P-256", "secp384r1": "ECDSA P-384", "secp521r1": "ECDSA P-521"}
 _OWN_HASH: Final[dict[str, hashes.HashAlgorithm]] = {"secp384r1": hashes.SHA384(), "secp521r1": hashes.SHA512()}
 _RSA_BITS: Final = frozenset({2048, 3072, 4096})
+_RSA_EXPONENTS: Final = range(65537, 1 << 31, 2)
+"""FIPS 186-5 wants more than 2^16; Go reads no more than 31 bits."""
 _PublicKind = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
 _PrivateKind = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -190,12 +196,17 @@ class PrivateKey:
             InvalidKeyError: it is something else, or the password does not open it.
             UnsupportedKeyError: see the class.
         """
-        encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in pem
+        encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in pem or OPENSSL_ENCRYPTED in pem
         try:
+            check_cost(pem)
             return cls._known(serialization.load_pem_private_key(pem, password if encrypted else None))
         except UnsupportedAlgorithm as error:
             raise UnsupportedKeyError(f"private key of a kind that is not used here: {error}") from error
-        except (ValueError, TypeError) as error:
+        except KeyTooCostlyError as error:
+            raise UnsupportedKeyError(
+                f"opening the private key asks for more than {COST_MAX:,} rounds of work"
+            ) from error
+        except (ValueError, TypeError, MemoryError, InternalError) as error:
             reason = "the password does not open it" if encrypted else "not a private key in PEM"
             raise InvalidKeyError(f"private key cannot be read: {reason}") from error
 
@@ -256,19 +267,26 @@ def _kind(key: _PublicKind) -> str:
         case rsa.RSAPublicKey():
             if key.key_size not in _RSA_BITS:
                 raise UnsupportedKeyError(f"RSA keys of {key.key_size} bits are not used; 2048, 3072 and 4096 are")
+            numbers = key.public_numbers()
+            if numbers.e not in _RSA_EXPONENTS or not numbers.n & 1:
+                raise UnsupportedKeyError("RSA keys with a weak exponent or an even modulus are not used")
             return f"RSA {key.key_size}"
         case ed25519.Ed25519PublicKey():
+            if not sodium.is_ed25519_point(key.public_bytes_raw()):
+                raise UnsupportedKeyError("this Ed25519 key is weak: signatures can be made without its private key")
             return "Ed25519"
         case other:
             assert_never(other)
 
 
 def _is_pkcs8(der: bytes) -> bool:
-    """Whether this is SEQUENCE { INTEGER version, SEQUENCE algorithm, ... }; SEC1 and PKCS#1 differ in the third."""
-    if len(der) < 2 or der[0] != 0x30:
+    """Whether this is SEQUENCE { INTEGER version, SEQUENCE algorithm, ... }; SEC1 and PKCS#1 differ in the second."""
+    try:
+        (whole,) = elements(der)
+        version, algorithm, *_ = elements(whole.content)
+    except (InvalidDerError, ValueError):
         return False
-    start = 2 if der[1] < 0x80 else 2 + (der[1] & 0x7F)
-    return der[start : start + 2] == b"\x02\x01" and der[start + 3 : start + 4] == b"\x30"
+    return (whole.tag, version.tag, algorithm.tag) == (SEQUENCE, INTEGER, SEQUENCE)
 
 
 def _holds(verify: Callable[..., None], *arguments: object) -> bool:

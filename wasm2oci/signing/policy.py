@@ -45,7 +45,7 @@ from wasm2oci.base.toml import load_toml
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.host import HUB_HOSTS, HUB_NAMESPACE, same_form
 from wasm2oci.oci.reference import LAYOUT_PREFIX, LayoutReference, parse_location
-from wasm2oci.signing.keys import PublicKey
+from wasm2oci.signing.keys import InvalidKeyError, PublicKey, UnsupportedKeyError
 from wasm2oci.signing.module_limits import ModuleLimits
 from wasm2oci.signing.requirement import GITHUB_ISSUER, SIGNATURE_TYPES, IdentityRequirement, KeyRequirement
 from wasm2oci.signing.statement import predicate_type
@@ -172,8 +172,7 @@ def read_policy(
         real_path: gives the absolute path without links of a layout that is named relative to the policy file.
 
     Raises:
-        InvalidPolicyError: it is malformed.
-        InvalidKeyError: a key in it is not a public key.
+        InvalidPolicyError: it is malformed, or a key in it is not a public key that is used here.
         Wasm2OciError: a key file cannot be read.
     """
     if len(raw) > POLICY_MAX:
@@ -281,8 +280,12 @@ class _Reader:
     ) -> KeyRequirement:
         if ("path" in one) == ("key" in one):
             raise self._error(f"{place}: a key has either a path or the key itself")
-        pem = self._text(one, "key", place).encode() if "key" in one else self._read_key(self._text(one, "path", place))
-        return KeyRequirement(PublicKey.from_pem(pem), annotations, types)
+        path = self._text(one, "path", place) if "path" in one else None
+        pem = self._text(one, "key", place).encode() if path is None else self._read_key(path)
+        try:
+            return KeyRequirement(PublicKey.from_pem(pem), annotations, types)
+        except (InvalidKeyError, UnsupportedKeyError) as error:
+            raise self._error(f"{place}: {path or 'key'}: {error.message}", error.hint) from error
 
     def _github(
         self, one: dict[str, Any], place: str, annotations: Mapping[str, str], types: tuple[str, ...]

@@ -1,11 +1,11 @@
-"""The two primitives that `cryptography` lacks, from PyNaCl: the only module that imports it, and only when asked.
+"""The primitives that `cryptography` lacks, from PyNaCl: the only module that imports it, and only when asked.
 
-Spec: NaCl secretbox (XSalsa20-Poly1305); RFC 8032, section 5.1 (Ed25519ph).
+Spec: NaCl secretbox (XSalsa20-Poly1305); RFC 8032, section 5.1 (Ed25519ph and points).
 """
 
 from __future__ import annotations
 
-__all__ = ["BoxError", "ed25519ph_verifies", "secretbox_open", "secretbox_seal"]
+__all__ = ["BoxError", "ed25519ph_verifies", "is_ed25519_point", "secretbox_open", "secretbox_seal"]
 
 
 class BoxError(Exception):
@@ -47,3 +47,10 @@ def ed25519ph_verifies(public: bytes, signature: bytes, message: bytes) -> bool:
         return bool(bindings.crypto_sign_ed25519ph_final_verify(state, signature, public))
     except CryptoError:
         return False
+
+
+def is_ed25519_point(public: bytes) -> bool:
+    """Whether these 32 bytes are a point of the main subgroup, in its one form; for others anybody can sign."""
+    from nacl.bindings import crypto_core_ed25519_is_valid_point  # noqa: PLC0415
+
+    return bool(crypto_core_ed25519_is_valid_point(public))

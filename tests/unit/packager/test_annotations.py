@@ -4,7 +4,13 @@ from typing import Any
 import pytest
 
 from wasm2oci.errors import InvalidInputError
-from wasm2oci.packager.annotations import Annotations, InvalidAnnotationError, parse_annotation, read_annotation_file
+from wasm2oci.packager.annotations import (
+    Annotations,
+    InvalidAnnotationError,
+    parse_annotation,
+    parse_annotations,
+    read_annotation_file,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +25,12 @@ def test_an_annotation_is_split_at_the_first_equals_sign(text: str, pair: tuple[
 def test_what_is_no_annotation_is_refused(text: str) -> None:
     with pytest.raises(InvalidAnnotationError):
         parse_annotation(text)
+
+
+def test_an_annotation_with_two_values_is_refused() -> None:
+    assert parse_annotations(["a=1", "b=2", "a=1"]) == {"a": "1", "b": "2"}
+    with pytest.raises(InvalidAnnotationError, match="'a' has two values: '1' and '2'"):
+        parse_annotations(["a=1", " a=2"])
 
 
 @pytest.mark.parametrize("key", ["", " a", "a ", "a\tb", "a\u202eb"])

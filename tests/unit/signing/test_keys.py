@@ -66,6 +66,8 @@ def rewritten(pem: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
     [
         (lambda value: value["kdf"]["params"].update(N=1 << 30), "which cosign does not use"),
         (lambda value: value["kdf"]["params"].update(N=16384), "which cosign does not use"),
+        (lambda value: value["kdf"]["params"].update(N=65536.0), "which cosign does not use"),
+        (lambda value: value["kdf"]["params"].update(N=True), "which cosign does not use"),
         (lambda value: value["kdf"]["params"].update(r=1024), "which cosign does not use"),
         (lambda value: value["kdf"]["params"].update(p=64), "which cosign does not use"),
         (lambda value: value["kdf"].update(name="argon2"), "encrypted in a way"),

@@ -7,7 +7,7 @@ from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import ReferenceArgument
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.progress import transfer
-from wasm2oci.client import Client, parse_annotation
+from wasm2oci.client import Client, parse_annotations
 
 __all__ = ["command"]
 
@@ -41,7 +41,7 @@ def command(
             ref,
             artifact_type,
             [_typed(file) for file in files or ()],
-            annotations=dict(map(parse_annotation, annotation or ())),
+            annotations=parse_annotations(annotation or ()),
             progress=progress,
         )
     lines = fields(

@@ -2,12 +2,16 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client
+from wasm2oci.errors import UsageError
+
+if TYPE_CHECKING:
+    from wasm2oci.client import KeyFiles
 
 __all__ = ["command"]
 
@@ -51,7 +55,7 @@ def command(
     if action is KeyAction.GENERATE:
         files = client.generate_key(prefix, ask_password=terminal.ask_new_password, force=force)
     else:
-        files = client.import_key(key or "", prefix, ask_password=ask, force=force)
+        files = _imported(client, key or "", prefix, terminal, force=force)
     lines = fields(
         ("Private key", files.private_file),
         ("Public key", files.public_file),
@@ -59,3 +63,21 @@ def command(
         ("Id", files.key.key_id),
     )
     output.result(files, lines, quiet=str(files.public_file))
+
+
+def _imported(client: Client, key: str, prefix: Path, terminal: Terminal, *, force: bool) -> "KeyFiles":
+    """Import a key; what comes through a pipe is the password that it has, not the one that it gets."""
+    asked: list[str] = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return terminal.ask_password(question)
+
+    def ask_new(question: str) -> str:
+        if asked and not terminal.interactive:
+            raise UsageError(
+                "standard input held the password that the key has", hint="set COSIGN_PASSWORD to the new one"
+            )
+        return terminal.ask_new_password(question)
+
+    return client.import_key(key, prefix, ask_password=ask, ask_new_password=ask_new, force=force)

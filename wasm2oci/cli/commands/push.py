@@ -10,7 +10,7 @@ from wasm2oci.cli.options import KeylessOption, SignatureFormatOption, SignKeyOp
 from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import PROFILES, Client, SignatureFormat, parse_annotation
+from wasm2oci.client import PROFILES, Client, SignatureFormat, parse_annotations
 from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
@@ -92,7 +92,7 @@ def command(
             ref,
             profile=profile,
             title=title,
-            annotations=dict(map(parse_annotation, annotation or ())),
+            annotations=parse_annotations(annotation or ()),
             annotation_file=annotation_file,
             annotate_from=annotate_from or (),
             created=created,
@@ -101,7 +101,7 @@ def command(
             overwrite=not no_overwrite,
             key=key,
             signature_format=signature_format,
-            signature_annotations=dict(map(parse_annotation, signature_annotation or ())),
+            signature_annotations=parse_annotations(signature_annotation or ()),
             ask_password=terminal.ask_password,
             keyless=keyless,
             trust_config=trust_config,

@@ -13,7 +13,7 @@ from wasm2oci.cli.options import (
 )
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import COSIGN_SIGNATURE, Client, SignatureFormat, parse_annotation
+from wasm2oci.client import COSIGN_SIGNATURE, Client, SignatureFormat, parse_annotations
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def command(
     or the token in SIGSTORE_ID_TOKEN) signs, as a bundle. The identity and the
     digest are in Sigstore's public log then.
     """
-    annotations = dict(map(parse_annotation, annotation or ()))
+    annotations = parse_annotations(annotation or ())
     private = check_signer(key, signature_format, trust_config, keyless=keyless)
     if private is None:
         signed = client.sign_keyless(ref, annotations=annotations, trust_config=trust_config)
