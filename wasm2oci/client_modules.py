@@ -226,8 +226,9 @@ class ModuleMethods(TextMethods):
             LocalIOError: it cannot be read.
         """
         from wasm2oci.operations.inspect import inspect_bytes, inspect_file
+        from wasm2oci.operations.subject import subject_name
 
-        return inspect_bytes(module, "the module") if isinstance(module, bytes) else inspect_file(module)
+        return inspect_bytes(module, subject_name(module)) if isinstance(module, bytes) else inspect_file(module)
 
     def manifest(self, reference: str) -> bytes:
         """The bytes of a manifest or index, exactly as they are.
@@ -262,14 +263,15 @@ class ModuleMethods(TextMethods):
             Wasm2OciError: it cannot be read or fetched.
         """
         from wasm2oci.engine.syntax.features import DEFAULT, parse_features
+        from wasm2oci.operations.subject import parse_subject
         from wasm2oci.operations.validate import ValidateRequest, validate
 
         allowed = DEFAULT if features is None else parse_features(features)
-        return validate(ValidateRequest(_subject(subject), allowed, module, platform), self.environment)
+        return validate(ValidateRequest(parse_subject(subject), allowed, module, platform), self.environment)
 
     def run(
         self,
-        subject: str | Path,
+        subject: str | Path | bytes,
         args: Sequence[str] = (),
         *,
         environment: Mapping[str, str] = _NOTHING,
@@ -298,7 +300,7 @@ class ModuleMethods(TextMethods):
         """Fetch a module, verify it and run it to its end, with nothing but what it is given here.
 
         Args:
-            subject: a reference or a file.
+            subject: a reference, a file, or the bytes.
             args: its arguments; with `invoke` the typed values of the function, as text.
             environment: its variables.
             directories: what it may use of the file system.
@@ -332,6 +334,7 @@ class ModuleMethods(TextMethods):
         from wasm2oci.oci.digest import Digest
         from wasm2oci.operations.fetch_module import FetchPolicy, Pull
         from wasm2oci.operations.run import FetchAndRun, run
+        from wasm2oci.operations.subject import parse_subject
         from wasm2oci.operations.trust import TrustOptions
         from wasm2oci.runtime.request import DEFAULT_MAX_MEMORY, DEFAULT_MAX_STACK, EngineChoice, RunLimits, RunRequest
 
@@ -363,8 +366,7 @@ class ModuleMethods(TextMethods):
             platform,
             trust or TrustOptions(),
         )
-        source = subject if isinstance(subject, Path) else location_of(subject)
-        return run(FetchAndRun(source, request, policy, cached), self.environment)
+        return run(FetchAndRun(parse_subject(subject), request, policy, cached), self.environment)
 
 
 def location_of(reference: str) -> Location:
@@ -376,10 +378,6 @@ def location_of(reference: str) -> Location:
     from wasm2oci.operations.subject import parse_place
 
     return parse_place(reference)
-
-
-def _subject(subject: str | Path | bytes) -> Location | Path | bytes:
-    return location_of(subject) if isinstance(subject, str) else subject
 
 
 def _title(source: Path, *, force: bool) -> str:

@@ -181,7 +181,7 @@ class PartMethods(RepositoryMethods):
     @contextmanager
     def serve_http(
         self,
-        subject: str | Path,
+        subject: str | Path | bytes,
         listen: str = "127.0.0.1:0",
         *,
         hosts: Sequence[str] = (),
@@ -206,7 +206,7 @@ class PartMethods(RepositoryMethods):
         """A server on this machine whose requests a component answers, for as long as the block runs.
 
         Args:
-            subject: a reference or a file.
+            subject: a reference, a file, or the bytes.
             listen: `HOST:PORT`; port 0 takes a free one.
             hosts: names, beside addresses and `localhost`, that the server may be called by.
             environment: the component's variables.
@@ -235,6 +235,7 @@ class PartMethods(RepositoryMethods):
         from wasm2oci.oci.digest import Digest
         from wasm2oci.operations.fetch_module import FetchPolicy, Pull
         from wasm2oci.operations.serve_http import ServeHttpRequest, serving_http
+        from wasm2oci.operations.subject import parse_subject
         from wasm2oci.operations.trust import TrustOptions
         from wasm2oci.runtime.request import DEFAULT_MAX_MEMORY, EngineChoice, RunLimits, RunRequest
 
@@ -249,7 +250,7 @@ class PartMethods(RepositoryMethods):
             trace=trace,
         )
         request = ServeHttpRequest(
-            subject if isinstance(subject, Path) else location_of(subject),
+            parse_subject(subject),
             guest,
             listen,
             tuple(hosts),

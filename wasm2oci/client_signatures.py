@@ -195,7 +195,7 @@ class SignatureMethods:
 
         return attestations(parse_place(reference), trust or TrustOptions(), self.environment)
 
-    def sbom(self, subject: str | Path, sbom_format: str = "cyclonedx") -> Document:
+    def sbom(self, subject: str | Path | bytes, sbom_format: str = "cyclonedx") -> Document:
         """The bill of materials of a module, made from what the module records: `cyclonedx` or `spdx`.
 
         Raises:
@@ -203,10 +203,9 @@ class SignatureMethods:
             Wasm2OciError: the module cannot be read or fetched, or is malformed.
         """
         from wasm2oci.operations.sbom import make_sbom
-        from wasm2oci.operations.subject import parse_place
+        from wasm2oci.operations.subject import parse_subject
 
-        source = subject if isinstance(subject, Path) else parse_place(subject)
-        return make_sbom(source, sbom_format, self.environment)
+        return make_sbom(parse_subject(subject), sbom_format, self.environment)
 
     def provenance(self) -> Document:
         """The provenance (SLSA v1) of the CI job that runs this.

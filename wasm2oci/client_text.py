@@ -46,11 +46,10 @@ class TextMethods(SignatureMethods):
             Wasm2OciError: it cannot be read, fetched or written.
         """
         from wasm2oci.operations.print_module import PrintRequest, print_module
-        from wasm2oci.operations.subject import parse_place
+        from wasm2oci.operations.subject import parse_subject
 
-        found = parse_place(subject) if isinstance(subject, str) else subject
         path = None if output is None else Path(output)
-        request = PrintRequest(found, path, folded, offsets, function, module, platform)
+        request = PrintRequest(parse_subject(subject), path, folded, offsets, function, module, platform)
         return print_module(request, self.environment)
 
     def assemble(self, source: Path | bytes) -> bytes:
@@ -86,8 +85,7 @@ class TextMethods(SignatureMethods):
             NotFoundError: there is no such file or artifact.
             Wasm2OciError: it cannot be read or fetched.
         """
-        from wasm2oci.operations.subject import parse_place
+        from wasm2oci.operations.subject import parse_subject
         from wasm2oci.operations.wit import WitRequest, wit
 
-        found = parse_place(subject) if isinstance(subject, str) else subject
-        return wit(WitRequest(found, module, platform), self.environment)
+        return wit(WitRequest(parse_subject(subject), module, platform), self.environment)

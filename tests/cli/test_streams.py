@@ -1,6 +1,7 @@
 """Standard streams that are closed, full or shared: no traceback, the right exit code, nothing lost."""
 
 import contextlib
+import json
 import os
 import pty
 import select
@@ -195,6 +196,48 @@ def test_standard_input_can_be_validated() -> None:
     broken = invoke("validate", "-", stdin=HELLO[:-1])
     assert broken.code == 3
     assert broken.stderr.startswith("error: standard input is not valid: ")
+
+
+ECHO = b"""(module
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\\20\\00\\00\\00\\40\\00\\00\\00") (data (i32.const 32) "nothing")
+  (func (export "_start")
+    (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 16)))
+    (if (i32.eqz (i32.load (i32.const 16))) (then (i32.store (i32.const 4) (i32.const 7))))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))))"""
+
+
+@pytest.mark.parametrize("engine", ["embedded", "wasmtime"])
+def test_a_module_on_standard_input_runs_and_has_nothing_to_read(engine: str) -> None:
+    command = [sys.executable, "-m", "wasm2oci", "run", "--engine", engine, "-"]
+    ran = subprocess.run(command, input=ECHO, capture_output=True, check=False, timeout=120)
+    assert (ran.returncode, ran.stdout) == (0, b"nothing")
+
+
+def test_a_module_on_standard_input_can_be_inspected_and_listed() -> None:
+    inspected = invoke("inspect", "-", "--format", "json", stdin=HELLO)
+    assert (inspected.code, json.loads(inspected.stdout)["file"]) == (0, "standard input")
+    listed = invoke("sbom", "-", stdin=HELLO)
+    assert (listed.code, json.loads(listed.stdout)["bomFormat"]) == (0, "CycloneDX")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("run", "-"), 3, "error: unexpected end"),
+        (("run", "--verify-key", "k", "-"), 2, "standard input is no artifact"),
+        (("run", "--digest", f"sha256:{'0' * 64}", "-"), 6, "the module's digest is sha256:"),
+        (("sbom", "-", "--attach", "--key", "k"), 2, "only an artifact takes an SBOM"),
+    ],
+)
+def test_what_is_no_module_of_its_own_is_refused_on_standard_input(
+    words: tuple[str, ...], code: int, sentence: str
+) -> None:
+    refused = invoke(*words, stdin=b"\0asm")
+    assert refused.code == code
+    assert sentence in refused.stderr
 
 
 HELD = """

@@ -9,6 +9,8 @@ from wasm2oci.cli.output import Output
 from wasm2oci.errors import InvalidInputError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wasm2oci.cli.options import Reporting
     from wasm2oci.client import Client, ConnectOptions
 
@@ -97,6 +99,18 @@ class Terminal(NamedTuple):
         except EOFError as error:
             self.stderr.write("\n")
             raise UsageError(f"no answer to {question.strip()!r}") from error
+
+    def read_subject(self, text: str) -> "Path | str | bytes":
+        """What a command is asked about: `-` stands for standard input, else see `find_subject`.
+
+        Raises:
+            InputTooLargeError: as `read_content`.
+            NotFoundError: there is no such file.
+            InvalidReferenceError: it is meant as a reference, and breaks the grammar.
+        """
+        from wasm2oci.client import find_subject
+
+        return self.read_content() if text == "-" else find_subject(text)
 
     def read_content(self) -> bytes:
         """All of standard input: a module, or another blob.

@@ -1,4 +1,4 @@
-"""Getting a module's bytes for a run: from a file, or by reference through the cache, with or without the network.
+"""Getting a module's bytes: those given, a file's, or by reference through the cache, with or without the network.
 
     auto      the registry says with one request what a tag means now; when it cannot be reached, what the tag meant the
               last time, with a warning; a digest means the same for ever, so the cache answers for it
@@ -27,6 +27,7 @@ from wasm2oci.errors import (
 )
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import LayoutReference, Location, Reference
+from wasm2oci.operations.subject import subject_name
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ __all__ = [
     "UnexpectedDigestError",
     "fetch",
 ]
+
+_UNNAMED = "module.wasm"
+"""What a program is called whose bytes are given."""
 
 
 class Pull(StrEnum):
@@ -113,18 +117,19 @@ class FetchedModule(NamedTuple):
         return self.digest.encoded if self.digest.algorithm == "sha256" and not self.assembled else None
 
 
-def fetch(subject: Path | Location, policy: FetchPolicy, environment: "Environment") -> FetchedModule:
-    """Get a module's bytes.
+def fetch(subject: Path | Location | bytes, policy: FetchPolicy, environment: "Environment") -> FetchedModule:
+    """Get a module's bytes; text is assembled.
 
     Raises:
         NotFoundError: there is no such file or artifact, or not in the cache where only that may be asked.
         UnexpectedDigestError: it is another module than the one asked for.
         Wasm2OciError: as pulling raises.
     """
-    if isinstance(subject, Path):
+    if isinstance(subject, Path | bytes):
         if policy.trust is not None and policy.trust.asks:
-            raise UsageError(f"{subject} is a file: only an artifact in a registry or layout has signatures")
-        return _from_file(subject, policy)
+            name = subject_name(subject)
+            raise UsageError(f"{name} is no artifact: only one in a registry or layout has signatures")
+        return _from_bytes(subject, _UNNAMED, policy) if isinstance(subject, bytes) else _from_file(subject, policy)
     guard = None if policy.trust is None else guard_for(policy.trust, environment)
     if isinstance(subject, LayoutReference):
         with environment.places() as places:
@@ -148,12 +153,16 @@ def _from_file(path: Path, policy: FetchPolicy) -> FetchedModule:
         raise
     if data is None:
         raise ContentTooLargeError(f"{path} has more than {MODULE_MAX:,} bytes, which is the limit here")
-    digest = Digest.of(data)
-    _check(policy, digest)
+    return _from_bytes(data, path.name, policy)
+
+
+def _from_bytes(data: bytes, name: str, policy: FetchPolicy) -> FetchedModule:
     from wasm2oci.engine.text import binary
 
+    digest = Digest.of(data)
+    _check(policy, digest)
     module = binary(data)
-    return FetchedModule(module, path.name, digest, module is not data)
+    return FetchedModule(module, name, digest, module is not data)
 
 
 class _Source(NamedTuple):

@@ -61,18 +61,15 @@ def print_module(request: PrintRequest, environment: Environment) -> Printed:
         Wasm2OciError: it cannot be read, fetched or written.
     """
     from wasm2oci.base.files import write_file
-    from wasm2oci.engine.text import binary, print_text
-    from wasm2oci.oci.digest import Digest
+    from wasm2oci.engine.text import print_text
     from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
+    from wasm2oci.operations.subject import subject_name
 
-    if isinstance(request.subject, bytes):
-        name, data, digest = "standard input", binary(request.subject), Digest.of(request.subject)
-    else:
-        policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
-        fetched = fetch(request.subject, policy, environment)
-        name, data, digest = str(request.subject), fetched.data, fetched.digest
-    text = print_text(data, folded=request.folded, offsets=request.offsets, function=request.function)
+    policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
+    fetched = fetch(request.subject, policy, environment)
+    name = subject_name(request.subject)
+    text = print_text(fetched.data, folded=request.folded, offsets=request.offsets, function=request.function)
     if request.output is None:
-        return Printed(name, digest, None, "".join(text))
+        return Printed(name, fetched.digest, None, "".join(text))
     write_file(request.output, (piece.encode() for piece in text))
-    return Printed(name, digest, request.output, None)
+    return Printed(name, fetched.digest, request.output, None)

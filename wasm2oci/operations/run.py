@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.operations.fetch_module import FetchPolicy, fetch
 from wasm2oci.operations.module_info import ModuleInfo
+from wasm2oci.operations.subject import subject_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,14 +23,14 @@ class FetchAndRun(NamedTuple):
     """A module to fetch and run.
 
     Attributes:
-        subject: a file, or where an artifact is.
+        subject: a file, its bytes, or where an artifact is.
         request: how it is run. Its `module` and `cache` are filled in here; its `args` are without the program's name,
             and are the typed values when a function is invoked.
         policy: how the module is fetched.
         cached: keep generated code for the next run.
     """
 
-    subject: Path | Location
+    subject: Path | Location | bytes
     request: RunRequest
     policy: FetchPolicy = FetchPolicy()
     cached: bool = True
@@ -96,7 +97,7 @@ def run(request: FetchAndRun, environment: Environment) -> Ran:
     )
     environment.note(f"ran {module.digest} on the {outcome.engine} engine ({outcome.why})")
     return Ran(
-        subject=str(request.subject),
+        subject=subject_name(request.subject),
         module=ModuleInfo(module.digest, len(module.data)),
         ending=outcome.ending,
         exit_code=outcome.exit_code,

@@ -34,8 +34,8 @@ class Document(NamedTuple):
     listed: int = 0
 
 
-def make_sbom(subject: Path | Location, format_name: str, environment: Environment) -> Document:
-    """The SBOM of a file, or of the module of an artifact.
+def make_sbom(subject: Path | Location | bytes, format_name: str, environment: Environment) -> Document:
+    """The SBOM of a file, of its bytes, or of the module of an artifact.
 
     Raises:
         UsageError: there is no such format.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.operations.fetch_module import FetchPolicy, fetch
 from wasm2oci.operations.module_info import ModuleInfo
+from wasm2oci.operations.subject import subject_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ class ServeHttpRequest(NamedTuple):
     """What is to answer, where, and with which limits.
 
     Attributes:
-        subject: a file, or where an artifact is.
+        subject: a file, its bytes, or where an artifact is.
         request: what each instance is given. Its `module` and `cache` are filled in here; its limit on time is for each
             HTTP request.
         listen: `HOST:PORT`; port 0 takes a free one.
@@ -42,7 +43,7 @@ class ServeHttpRequest(NamedTuple):
         cached: keep generated code for the next time.
     """
 
-    subject: Path | Location
+    subject: Path | Location | bytes
     request: RunRequest
     listen: str = "127.0.0.1:8080"
     hosts: tuple[str, ...] = ()
@@ -113,7 +114,7 @@ def serving_http(
         handler = _Handler(component, turns, frozenset(name.lower() for name in request.hosts), log)
         with Server(handler.handle, host, port, log=log, fields=()) as server:
             yield ServedHttp(
-                subject=str(request.subject),
+                subject=subject_name(request.subject),
                 module=ModuleInfo(module.digest, len(module.data)),
                 url=f"{server.url}/",
                 address=server.address,

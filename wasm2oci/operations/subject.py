@@ -1,4 +1,4 @@
-"""What `inspect`, `validate` and `run` are asked about: a file here, or an artifact elsewhere."""
+"""What `inspect`, `validate` and `run` are asked about: a file or bytes here, or an artifact elsewhere."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wasm2oci.oci.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, InvalidReferen
 if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
 
-__all__ = ["NoSuchSubjectError", "find_subject", "is_layout", "parse_place"]
+__all__ = ["NoSuchSubjectError", "find_subject", "is_layout", "parse_place", "parse_subject", "subject_name"]
 
 
 class NoSuchSubjectError(NotFoundError):
@@ -45,6 +45,11 @@ def find_subject(text: str) -> Path | str:
     return text
 
 
+def subject_name(subject: Path | Location | bytes) -> str:
+    """What results and errors call a subject."""
+    return "standard input" if isinstance(subject, bytes) else str(subject)
+
+
 def parse_place(text: str) -> Location:
     """The registry or layout that a reference names.
 
@@ -63,6 +68,11 @@ def parse_place(text: str) -> Location:
             hint = hint or f"{name} is a {kind}; an artifact in a registry is written HOST/NAME:TAG"
             raise InvalidReferenceError(error.message, error.source, error.position, hint=hint) from error
         raise
+
+
+def parse_subject(subject: str | Path | bytes) -> Location | Path | bytes:
+    """A subject of which text is a reference, never a file. Raises as `parse_place`."""
+    return parse_place(subject) if isinstance(subject, str) else subject
 
 
 def is_layout(folder: Path) -> bool:

@@ -64,16 +64,13 @@ def validate(request: ValidateRequest, environment: Environment) -> Validated:
         Wasm2OciError: it cannot be read or fetched.
     """
     from wasm2oci.engine.facts import validated
-    from wasm2oci.engine.text import binary
     from wasm2oci.oci.digest import Digest
     from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
+    from wasm2oci.operations.subject import subject_name
 
-    if isinstance(request.subject, bytes):
-        name, data = "standard input", binary(request.subject)
-    else:
-        policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
-        fetched = fetch(request.subject, policy, environment)
-        name, data = str(request.subject), fetched.data
+    name = subject_name(request.subject)
+    policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
+    data = fetch(request.subject, policy, environment).data
     try:
         result = validated(data, request.features)
     except ModuleError as error:

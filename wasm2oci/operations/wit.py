@@ -49,15 +49,10 @@ def wit(request: WitRequest, environment: Environment) -> Wit:
         ModuleError: it is no component, or its types are invalid.
         Wasm2OciError: it cannot be read or fetched.
     """
-    from wasm2oci.engine.text import binary
     from wasm2oci.engine.wit import wit_text
-    from wasm2oci.oci.digest import Digest
     from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
+    from wasm2oci.operations.subject import subject_name
 
-    if isinstance(request.subject, bytes):
-        name, data, digest = "standard input", binary(request.subject), Digest.of(request.subject)
-    else:
-        policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
-        fetched = fetch(request.subject, policy, environment)
-        name, data, digest = str(request.subject), fetched.data, fetched.digest
-    return Wit(name, digest, wit_text(data))
+    policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
+    fetched = fetch(request.subject, policy, environment)
+    return Wit(subject_name(request.subject), fetched.digest, wit_text(fetched.data))

@@ -1,24 +1,27 @@
 """`wasm2oci inspect`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Field, Output, fields, size_text
+from wasm2oci.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from wasm2oci.client import Extern, Inspected, ModuleInfo, SignatureSummary
-from wasm2oci.client import Client, find_subject
+from wasm2oci.client import Client
 
 __all__ = ["command"]
 
 
 def command(
     output: Output,
+    terminal: Terminal,
     *,
     subject: Annotated[
         str,
-        Argument("REF|FILE", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, or a file."),
+        Argument(
+            "REF|FILE", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, a file, or - (standard input).", dash=True
+        ),
     ],
     manifest_only: Annotated[
         bool, Option("--manifest-only", help="Do not download the module to look into it.")
@@ -31,15 +34,15 @@ def command(
     Of an artifact: its layout, parts and annotations, and what refers to it. Of the
     module: imports, exports, features and the tools that made it.
     """
-    subject_found = find_subject(subject)
-    if isinstance(subject_found, Path):
-        result = client.inspect_file(subject_found)
-        lines = _module_lines(result.module, result.embedded_keys, ("File", subject))
+    found = terminal.read_subject(subject)
+    if not isinstance(found, str):
+        result = client.inspect_file(found)
+        lines = _module_lines(result.module, result.embedded_keys, ("File", result.file))
         output.result(result, lines, quiet=str(result.module.digest))
     elif raw:
-        output.raw(client.manifest(subject_found))
+        output.raw(client.manifest(found))
     else:
-        _show(output, subject, client.inspect(subject_found, look_inside=not manifest_only))
+        _show(output, subject, client.inspect(found, look_inside=not manifest_only))
 
 
 def _show(output: Output, name: str, result: "Inspected") -> None:

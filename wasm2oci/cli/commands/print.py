@@ -6,7 +6,7 @@ from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import ModuleOption, PlatformOption
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import Client, find_subject
+from wasm2oci.client import Client
 
 __all__ = ["command"]
 
@@ -47,7 +47,7 @@ def command(
       wasm2oci print hello.wasm -o hello.wat
     """
     result = client.print(
-        terminal.read_content() if subject == "-" else find_subject(subject),
+        terminal.read_subject(subject),
         None if out in {None, "-", "/dev/stdout"} else out,
         folded=folded,
         offsets=offsets,

@@ -18,7 +18,7 @@ from wasm2oci.cli.guest_streams import STDERR, sink_of, source_of, trace_lines
 from wasm2oci.cli.options import ConnectGroup, ModuleOption, PlatformOption, TrustGroup
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import Client, Ending, EngineChoice, Pull, find_subject
+from wasm2oci.client import Client, Ending, EngineChoice, Pull
 from wasm2oci.errors import AccessError, RegistryError
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ def command(
     terminal: Terminal,
     client: Client,
     *,
-    subject: Annotated[str, Argument("REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, or a file.")],
+    subject: Annotated[
+        str,
+        Argument(
+            "REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, a file, or - (standard input).", dash=True
+        ),
+    ],
     arguments: Annotated[list[str] | None, Argument("[ARGS...]", "The guest's own.", rest=True)] = None,
     env: EnvOption = None,
     env_file: EnvFileOption = None,
@@ -149,7 +154,7 @@ def command(
     with trace_lines(trace, output) as write_trace, _late_explained(words, subject, output):
         output.flush()
         ran = client.run(
-            find_subject(subject),
+            terminal.read_subject(subject),
             words,
             environment=parse_environment(env or (), env_file or (), terminal.variables),
             directories=[parse_directory(text) for text in directories or ()],

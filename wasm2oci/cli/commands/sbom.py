@@ -1,14 +1,13 @@
 """`wasm2oci sbom`."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import KeylessOption, SignKeyOption, TrustConfigOption
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import Client, SignatureFormat, find_subject
+from wasm2oci.client import Client, SignatureFormat
 from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
@@ -25,7 +24,12 @@ def command(
     output: Output,
     terminal: Terminal,
     *,
-    subject: Annotated[str, Argument("REF|FILE", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, or a file.")],
+    subject: Annotated[
+        str,
+        Argument(
+            "REF|FILE", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, a file, or - (standard input).", dash=True
+        ),
+    ],
     sbom_format: Annotated[SbomFormatName, Option("--sbom-format", help="The format of the document.")] = (
         SbomFormatName.CYCLONEDX
     ),
@@ -48,15 +52,15 @@ def command(
         key = check_signer(key, SignatureFormat.BUNDLE, trust_config, keyless=keyless)
     elif key is not None or keyless or trust_config is not None:
         raise UsageError("--key, --keyless and --trust-config go with --attach")
-    found = find_subject(subject)
+    found = terminal.read_subject(subject)
     if attach:
-        if isinstance(found, Path):
+        if not isinstance(found, str):
             raise UsageError("only an artifact takes an SBOM: push the file, and name where it is")
         found = client.resolve(found).pinned  # the module and the manifest of the SBOM have to be one artifact
     document = client.sbom(found, sbom_format.value)
     if document.listed == 0:
         output.note("the module lists no crates: build it with cargo auditable to have them")
-    if not attach or isinstance(found, Path):
+    if not attach or not isinstance(found, str):
         output.raw(document.raw)
         return
     show_signed(output, attest(client, found, document, key, trust_config=trust_config, terminal=terminal))

@@ -16,7 +16,7 @@ from wasm2oci.cli.options import ModuleOption, PlatformOption, TrustGroup
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.signals import wait_for_signal
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import Client, EngineChoice, Pull, find_subject
+from wasm2oci.client import Client, EngineChoice, Pull
 
 if TYPE_CHECKING:
     from wasm2oci.client import ServedHttp
@@ -33,7 +33,12 @@ def command(
     terminal: Terminal,
     client: Client,
     *,
-    subject: Annotated[str, Argument("REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, or a file.")],
+    subject: Annotated[
+        str,
+        Argument(
+            "REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, a file, or - (standard input).", dash=True
+        ),
+    ],
     listen: Annotated[
         str,
         Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.", title=_SERVER),
@@ -118,7 +123,7 @@ def command(
 
     with trace_lines(trace, output) as write_trace:
         serving = client.serve_http(
-            find_subject(subject),
+            terminal.read_subject(subject),
             listen,
             hosts=tuple(allow_host or ()),
             environment=parse_environment(env or (), env_file or (), terminal.variables),

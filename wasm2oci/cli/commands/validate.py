@@ -9,7 +9,7 @@ from wasm2oci.cli.output import Field, Output, fields, size_text
 if TYPE_CHECKING:
     from wasm2oci.client import Validated
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import Client, find_subject
+from wasm2oci.client import Client
 
 __all__ = ["command"]
 
@@ -43,7 +43,7 @@ def command(
       wasm2oci validate hello.wat
     """
     result = client.validate(
-        terminal.read_content() if subject == "-" else find_subject(subject),
+        terminal.read_subject(subject),
         features=features,
         module=module,
         platform=platform,

@@ -6,7 +6,7 @@ from wasm2oci.cli.declare import Argument
 from wasm2oci.cli.options import ModuleOption, PlatformOption
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import Client, find_subject
+from wasm2oci.client import Client
 
 __all__ = ["command"]
 
@@ -33,9 +33,7 @@ def command(
       wasm2oci wit hello.component.wasm
       wasm2oci wit ghcr.io/webassembly/wasi/http:0.2.0
     """
-    result = client.wit(
-        terminal.read_content() if subject == "-" else find_subject(subject), module=module, platform=platform
-    )
+    result = client.wit(terminal.read_subject(subject), module=module, platform=platform)
     if output.as_json:
         output.result(result, ())
     else:
