@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.delayed_line import line_process
 from tests.support.docker_registry import docker_registry
-from wasm2oci.base.files import write_file
+from wasm2oci.base.outputs import write_file
 from wasm2oci.content.verify import BytesContent, VerifiedContent
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest

@@ -95,12 +95,12 @@ def test_help_to_a_full_disk_is_no_bug(tmp_path: Path) -> None:
 
 
 def test_a_module_for_a_pipe_that_has_no_room_to_wait_is_exit_9(registry: RunningRegistry, tmp_path: Path) -> None:
-    import wasm2oci.base.files as module
+    import wasm2oci.base.outputs as module
 
     # The smallest spool goes to a file at once, and the file may have no byte.
     code = (
-        "import sys, resource, signal, wasm2oci.base.files as files\n"
-        "files._SPOOL = 1\n"
+        "import sys, resource, signal, wasm2oci.base.outputs as outputs\n"
+        "outputs._SPOOL = 1\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
         f"sys.argv = ['wasm2oci', 'pull', '{registry.address}/hello:v1', '--no-cache', '-q', '-o', '-']\n"

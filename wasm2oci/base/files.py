@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
 __all__ = [
+    "FLAGS",
     "TEMPORARY",
     "FileNotThereError",
     "NewFile",
     "ReadableFile",
-    "SpoolError",
     "claim_file",
     "is_linked",
     "local_errors",
@@ -42,19 +42,16 @@ __all__ = [
     "open_file",
     "open_folder",
     "replace_file",
-    "spooled",
     "sync_folder",
     "write_all",
-    "write_file",
 ]
 
 TEMPORARY: Final = ".wasm2oci-"
 """How names of temporary files begin; one that is a day old was left by a process that was killed."""
 
-_SPOOL: Final = 64 << 20
-"""Bytes of spooled content that wait in memory."""
 _PIECE: Final = 1 << 20
-_FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_BINARY", "O_NOINHERIT"))
+FLAGS: Final = sum(getattr(os, name, 0) for name in ("O_CLOEXEC", "O_BINARY", "O_NOINHERIT"))
+"""What every descriptor is opened with: not inherited, bytes as they are."""
 _NOFOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 _NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
 _FOLDER: Final[int] = getattr(os, "O_DIRECTORY", 0)
@@ -104,7 +101,7 @@ _HINTS: Final = {
 
 def open_file(path: Path, flags: int, mode: int = 0o666) -> int:
     """A descriptor as `os.open` gives it: not inherited, bytes as they are, no link followed, no waiting at a pipe."""
-    return os.open(path, flags | _FLAGS | _NOFOLLOW | _NONBLOCK, mode)
+    return os.open(path, flags | FLAGS | _NOFOLLOW | _NONBLOCK, mode)
 
 
 def is_linked(folder: Path, path: Path) -> bool:
@@ -123,7 +120,7 @@ def open_folder(path: Path) -> int:
     Raises:
         OSError: there is no such folder, or the platform does not open folders (`PermissionError`).
     """
-    return os.open(path, os.O_RDONLY | _FOLDER | _FLAGS)
+    return os.open(path, os.O_RDONLY | _FOLDER | FLAGS)
 
 
 class ReadableFile:
@@ -146,7 +143,7 @@ class ReadableFile:
         self._descriptor = -1
         self._seeking = Lock()
         # Without O_NONBLOCK the opening of a pipe planted in a hostile folder would wait for ever.
-        self._descriptor = os.open(path, os.O_RDONLY | _NONBLOCK | _FLAGS | (0 if follow else _NOFOLLOW))
+        self._descriptor = os.open(path, os.O_RDONLY | _NONBLOCK | FLAGS | (0 if follow else _NOFOLLOW))
         self.status = os.fstat(self._descriptor)
         if not stat.S_ISREG(self.status.st_mode):
             self.close()
@@ -304,32 +301,6 @@ class NewFile:
             os.close(descriptor)
 
 
-def write_file(path: Path, content: Iterable[bytes], mode: int = 0o666, *, sync: bool = True) -> int:
-    """Write a file whole or not at all; an existing one is replaced only when the last byte is on the disk.
-
-    The content's own errors (a digest mismatch at its end) pass through and leave nothing behind. A path that is
-    there and is not a regular file (`/dev/stdout`, a named pipe) is written to, when all of the content was read
-    without an error: there is nothing to rename, and nothing to take back.
-
-    Args:
-        path: where to.
-        content: its bytes.
-        mode: permission bits, before the umask.
-        sync: wait until the bytes are on the disk.
-
-    Returns:
-        How many bytes were written.
-
-    Raises:
-        LocalIOError: the disk is full, the folder is not there or not writable, or the path is a folder.
-    """
-    with local_errors(path):
-        special = _is_special(path)
-    if special:
-        return _write_special(path, content)
-    return replace_file(path, content, mode, sync=sync)
-
-
 def replace_file(
     path: Path, content: Iterable[bytes], mode: int = 0o666, *, sync: bool = True, aside: Path | None = None
 ) -> int:
@@ -363,70 +334,11 @@ def claim_file(path: Path, data: bytes, mode: int = 0o600) -> None:
     file.commit_first()
 
 
-def _write_special(path: Path, content: Iterable[bytes]) -> int:
-    written = 0
-    with local_errors(path):
-        # Opened first: who reads from a pipe sees its end, whatever comes of the content.
-        descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | _FLAGS)
-    try:
-        with spooled(content) as chunks:
-            for chunk in chunks:
-                with local_errors(path):
-                    write_all(descriptor, chunk)
-                written += len(chunk)
-    finally:
-        os.close(descriptor)
-    return written
-
-
-class SpoolError(LocalIOError):
-    """There is no room to keep content until it is verified."""
-
-
-@contextmanager
-def spooled(content: Iterable[bytes]) -> Iterator[Iterator[bytes]]:
-    """All of this content, read to its end before the first byte is given out: what it raises, it raises before that.
-
-    For places that cannot take bytes back: pipes, terminals, devices. Up to 64 MiB wait in memory, more in a file.
-
-    Raises:
-        SpoolError: there is no room for that file.
-    """
-    from tempfile import SpooledTemporaryFile  # noqa: PLC0415 - needed rarely, and slow to import
-
-    with SpooledTemporaryFile(max_size=_SPOOL) as spool:
-        try:
-            for chunk in content:
-                spool.write(chunk)
-            spool.seek(0)
-        except OSError as error:
-            raise SpoolError(
-                f"cannot keep the content in a temporary file until it is verified: {error.strerror}",
-                hint="make room there, or set TMPDIR",
-            ) from error
-        yield iter(lambda: spool.read(_PIECE), b"")
-
-
 def write_all(descriptor: int, chunk: Buffer) -> None:
     """Write all bytes to a descriptor, however few each call takes. Raises `OSError`."""
     view = memoryview(chunk)
     while view:
         view = view[os.write(descriptor, view) :]
-
-
-def _is_special(path: Path) -> bool:
-    # What has a name in /dev or among a process's descriptors is written to, never replaced, even if it is a file:
-    # /dev/stdout is one when the output is redirected.
-    parent = path.parent.resolve().parts
-    if parent == ("/", "dev") or parent[:2] == ("/", "proc"):
-        return True
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return False
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    return not stat.S_ISREG(mode)
 
 
 def sync_folder(path: Path) -> None:

@@ -40,7 +40,7 @@ def assemble_file(source: Path | bytes, output: Path) -> Assembled:
         NotFoundError: there is no such file.
         LocalIOError: a file cannot be read or written.
     """
-    from wasm2oci.base.files import write_file
+    from wasm2oci.base.outputs import write_file
     from wasm2oci.oci.digest import Digest
 
     data = assemble_text(source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-from wasm2oci.base.files import write_file
+from wasm2oci.base.outputs import write_file
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.content.target import BlobFinder, Deleter
 from wasm2oci.errors import UnsupportedError, UsageError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, BinaryIO
 
-from wasm2oci.base.files import spooled
+from wasm2oci.base.outputs import spooled
 from wasm2oci.errors import LocalIOError
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from wasm2oci.base.files import local_errors, write_file
+from wasm2oci.base.files import local_errors
+from wasm2oci.base.outputs import write_file
 from wasm2oci.base.reading import read_named
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import LocalIOError, NotFoundError, UsageError, Wasm2OciError

@@ -60,7 +60,7 @@ def print_module(request: PrintRequest, environment: Environment) -> Printed:
         NoSuchFunctionError: there is no function of that name.
         Wasm2OciError: it cannot be read, fetched or written.
     """
-    from wasm2oci.base.files import write_file
+    from wasm2oci.base.outputs import write_file
     from wasm2oci.engine.text import print_text
     from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
     from wasm2oci.operations.subject import subject_name

@@ -4,7 +4,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
-from wasm2oci.base.files import local_errors, write_file
+from wasm2oci.base.files import local_errors
+from wasm2oci.base.outputs import write_file
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import InvalidInputError, LocalIOError, Remedy, RemedyKind
 from wasm2oci.oci.reference import LayoutReference, Reference

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from wasm2oci.base.files import write_file
+from wasm2oci.base.outputs import write_file
 from wasm2oci.base.reading import read_limited, read_named
 from wasm2oci.content.verify import BytesContent, ContentTooLargeError
 from wasm2oci.errors import UsageError

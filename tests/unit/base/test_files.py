@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from wasm2oci.base.files import NewFile, SpoolError, local_errors, make_folder, spooled, sync_folder, write_file
+from wasm2oci.base.files import NewFile, local_errors, make_folder, sync_folder
+from wasm2oci.base.outputs import SpoolError, spooled, write_file
 from wasm2oci.errors import IntegrityError, LocalIOError, NotFoundError
 
 
@@ -157,7 +158,7 @@ def test_a_device_is_written_to_and_not_replaced() -> None:
 
 
 def test_no_room_for_what_waits_is_an_error_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wasm2oci.base.files._SPOOL", 10)
+    monkeypatch.setattr("wasm2oci.base.outputs._SPOOL", 10)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
     with pytest.raises(SpoolError, match="temporary file"), spooled([b"x" * 100]):
         pass

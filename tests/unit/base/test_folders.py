@@ -180,10 +180,10 @@ def test_a_temporary_file_may_lie_aside(tmp_path: Path) -> None:
 PORTABLE = """
 import os, sys
 from pathlib import Path
-from wasm2oci.base import files, folders
+from wasm2oci.base import files, folders, outputs
 folder = Path(sys.argv[1])
 assert files._pread is None and folders._user is None
-files.write_file(folder / "x", [b"0123456789"])
+outputs.write_file(folder / "x", [b"0123456789"])
 file = files.ReadableFile(folder / "x")
 assert b"".join(file.chunks(3)) == b"0123456789" and file.read_at(8, 5) == b"89"
 view = memoryview(bytearray(4))
