@@ -22,34 +22,27 @@ So a stop at any instruction leaves nothing but files below `_uploads` and unuse
 Spec: image-spec, image-layout.md. Why so: docs/decisions, "Hard links share blobs".
 """
 
-import errno
+from __future__ import annotations
+
 import os
 import secrets
 import shutil
 import stat
 import threading
-from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.base.files import (
-    TEMPORARY,
-    ReadableFile,
-    is_linked,
-    local_errors,
-    open_file,
-    replace_file,
-    sync_folder,
-    write_all,
-)
+from wasm2oci.base.files import TEMPORARY, is_linked, local_errors, replace_file, sync_folder
 from wasm2oci.base.folders import FolderLock
 from wasm2oci.errors import InvalidInputError, LocalIOError
-from wasm2oci.oci.digest import ALGORITHMS, Digest
+from wasm2oci.oci.digest import ALGORITHMS
 from wasm2oci.oci.layout_index import LAYOUT_MARKER, LayoutIndex, layout_marker
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import InvalidReferenceError, check_repository
 from wasm2oci.oci.wire import MANIFEST_MAX
+from wasm2oci.server.blob_files import POOL, BlobFiles, folder_name
+from wasm2oci.server.blob_writer import FileWriter
 from wasm2oci.server.layout_repository import LayoutRepository
 from wasm2oci.server.messages import FileBody
 from wasm2oci.server.storage import OpenManifest, StoredManifest
@@ -57,19 +50,16 @@ from wasm2oci.server.storage import OpenManifest, StoredManifest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
-    from wasm2oci.server.messages import Buffer, ResponseBody
+    from wasm2oci.server.messages import ResponseBody
 
-__all__ = ["DiskStorage", "NotARegistryError", "RegistryInUseError", "folder_name"]
+__all__ = ["DiskStorage", "NotARegistryError", "RegistryInUseError"]
 
 MARKER: Final = "wasm2oci-registry.json"
-_POOL: Final = "_blobs"
 _UPLOADS: Final = "_uploads"
-_DAMAGED: Final = "_damaged"
-_STRIPES: Final = 64
-_CHECKED: Final = 65_536
-"""Files that are remembered to be whole."""
-_PIECE: Final = 1 << 20
+_NAMES: Final = 65_536
+"""Names of folders that are remembered to be those of repositories."""
 
 
 class NotARegistryError(InvalidInputError):
@@ -78,11 +68,6 @@ class NotARegistryError(InvalidInputError):
 
 class RegistryInUseError(LocalIOError):
     """Another process serves this folder."""
-
-
-def folder_name(repository: str) -> str:
-    """The folder of a repository below the root: one level, `/` is written `+`."""
-    return repository.replace("/", "+")
 
 
 class DiskStorage:
@@ -99,14 +84,11 @@ class DiskStorage:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._pool, self._uploads = root / _POOL, root / _UPLOADS
+        self._uploads = root / _UPLOADS
+        self._blobs = BlobFiles(root, self.repositories)
         self._repositories: dict[str, LayoutRepository] = {}
         self._closed = False
         self._lock = threading.Lock()
-        self._checked: set[tuple[Digest, int, int, int]] = set()
-        self._hashing = [threading.Lock() for _ in range(_STRIPES)]
-        # Taken for the moments in which links come and go, so that a count that was read still is true.
-        self._linking = threading.Lock()
         with local_errors(root):
             root.mkdir(parents=True, exist_ok=True)
             try:
@@ -141,35 +123,28 @@ class DiskStorage:
 
     def blob_size(self, repository: str, digest: Digest) -> int | None:
         """Bytes of a blob, or None when the repository does not have it whole."""
-        status = self._whole(repository, digest)
+        status = self._blobs.whole(repository, digest)
         return None if status is None else status.st_size
 
-    def open_blob(self, repository: str, digest: Digest, start: int, length: int) -> "ResponseBody | None":
+    def open_blob(self, repository: str, digest: Digest, start: int, length: int) -> ResponseBody | None:
         """A part of a blob to be sent, or None when it is not there whole."""
-        if self._whole(repository, digest) is None:
-            return None
-        try:
-            return FileBody(ReadableFile(self._path(repository, digest), follow=False), start, length)
-        except FileNotFoundError:
-            return None
+        file = self._blobs.open(repository, digest)
+        return None if file is None else FileBody(file, start, length)
 
-    def new_blob(self) -> "_Writer":
+    def new_blob(self) -> FileWriter:
         """A place to write bytes to."""
-        return _Writer(self)
+        return FileWriter(self._temporary(), self._keep)
 
     def mount_blob(self, repository: str, digest: Digest, source: str) -> bool:
         """Link the blob of one repository into another; False when the source lacks it."""
-        here = self._path(source, digest)
-        if self._whole(source, digest) is None:
+        if self._blobs.whole(source, digest) is None:
             return False
         with local_errors(self.root):
             self._make(repository)
             try:
-                with self._linking:
-                    self._link(here, self._path(repository, digest))
+                self._blobs.mount(repository, digest, source)
             except OSError:
-                # Deleted meanwhile, or links cannot be made: the client sends the bytes then.
-                return False
+                return False  # the client sends the bytes then
         return True
 
     def delete_blob(self, repository: str, digest: Digest) -> bool:
@@ -177,9 +152,9 @@ class DiskStorage:
         found = self._open(repository)
         if found is None or found.media_type(digest) is not None:
             return False
-        return self._unlink(repository, digest)
+        return self._blobs.remove(repository, digest)
 
-    def manifest(self, repository: str, reference: "Name") -> StoredManifest | None:
+    def manifest(self, repository: str, reference: Name) -> StoredManifest | None:
         """The manifest that a digest or a tag names, or None."""
         found = self._open(repository)
         named = None if found is None else found.named(reference)
@@ -188,7 +163,7 @@ class DiskStorage:
         raw = found.read(named[0])
         return None if raw is None else StoredManifest(*named, raw)
 
-    def open_manifest(self, repository: str, reference: "Name") -> OpenManifest | None:
+    def open_manifest(self, repository: str, reference: Name) -> OpenManifest | None:
         """The manifest that a digest or a tag names, to be sent from its file; or None."""
         found = self._open(repository)
         named = None if found is None else found.named(reference)
@@ -201,9 +176,10 @@ class DiskStorage:
     def has_manifest(self, repository: str, digest: Digest) -> bool:
         """Whether the repository has it, whole."""
         found = self._open(repository)
-        return found is not None and found.named(digest) is not None and self._whole(repository, digest) is not None
+        named = found is not None and found.named(digest) is not None
+        return named and self._blobs.whole(repository, digest) is not None
 
-    def put_manifest(self, repository: str, manifest: StoredManifest, tags: "Sequence[str]") -> None:
+    def put_manifest(self, repository: str, manifest: StoredManifest, tags: Sequence[str]) -> None:
         """Keep a manifest and let these tags name it; seen by everybody with the rename of `index.json`."""
         with local_errors(self.root):
             self._make(repository)
@@ -230,7 +206,7 @@ class DiskStorage:
             if found.media_type(digest) is None:
                 return False
             done = found.remove(digest)
-            return self._unlink(repository, digest) or done
+            return self._blobs.remove(repository, digest) or done
 
     def delete_tag(self, repository: str, tag: str) -> bool:
         """Forget one tag, keep its manifest; False when there is no such tag."""
@@ -247,7 +223,7 @@ class DiskStorage:
         found = self._open(repository)
         return [] if found is None else found.manifests()
 
-    def referrers(self, repository: str, subject: Digest, after: str = "") -> "Iterator[StoredManifest]":
+    def referrers(self, repository: str, subject: Digest, after: str = "") -> Iterator[StoredManifest]:
         """The manifests whose `subject` has this digest, sorted by digest, each read when it is asked for."""
         found = self._open(repository)
         for digest in [] if found is None else found.referring(subject):
@@ -263,106 +239,30 @@ class DiskStorage:
                 self._clean()
             self._served.close()
 
-    def temporary(self) -> Path:
-        """A new path below `_uploads`."""
+    def _temporary(self) -> Path:
         return self._uploads / secrets.token_hex(16)
 
-    def write(self, path: Path, data: bytes) -> None:
-        """Write a small file whole or not at all; until then it is below `_uploads`."""
+    def _write(self, path: Path, data: bytes) -> None:
         replace_file(path, [data], aside=self._uploads)
 
-    def keep(self, temporary: Path, repository: str, digest: Digest) -> None:
-        """Make a synced file a blob of the repository; the temporary name goes.
-
-        Raises:
-            OSError: it cannot be.
-        """
+    def _keep(self, temporary: Path, repository: str, digest: Digest) -> None:
         self._make(repository)
-        pooled, final = self._pool / digest.algorithm / digest.encoded, self._path(repository, digest)
-        for path in (pooled, final):
-            if is_linked(self.root, path.parent):
-                raise OSError(errno.ELOOP, "a symbolic link is in the way")
-        self._heal(temporary, digest, pooled, final)
-        with self._linking:
-            try:
-                self._link(temporary, pooled)
-                self._link(pooled, final)
-            except OSError:
-                # A place without hard links, or a file that has as many as there may be: one of its own.
-                temporary.replace(final)
-                self._remember(digest, final.lstat())
-                return
-        self._remember(digest, final.lstat())
-        temporary.unlink()
-
-    def _whole(self, repository: str, digest: Digest) -> os.stat_result | None:
-        """The status of a blob's file, whose bytes were checked; None when it is not there, or not so any more."""
-        path = self._path(repository, digest)
-        if is_linked(self.root, path):
-            return None
-        try:
-            status = path.lstat()
-            if not stat.S_ISREG(status.st_mode):
-                return None
-            if (digest, *_stamp(status)) in self._checked:
-                return status
-            with self._hashing[hash(digest) % _STRIPES]:  # many may ask for it at once, and one has to hash it
-                status = path.lstat()
-                if (digest, *_stamp(status)) in self._checked:
-                    return status
-                with closing(ReadableFile(path, follow=False)) as file:
-                    found = digest.hasher().consume(file.chunks(_PIECE)).digest()
-                    status = file.status
-                if found == digest:
-                    self._remember(digest, status)
-                    return status
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise LocalIOError(f"{path}: {error.strerror}") from error
-        self._set_aside(path)
-        return None
-
-    def _remember(self, digest: Digest, status: os.stat_result) -> None:
-        with self._lock:
-            if len(self._checked) >= _CHECKED:
-                self._checked.clear()
-            self._checked.add((digest, *_stamp(status)))
-
-    def _set_aside(self, path: Path) -> None:
-        folder = self.root / _DAMAGED
-        with suppress(OSError):
-            folder.mkdir(exist_ok=True)
-            path.rename(folder / f"{path.name}-{secrets.token_hex(4)}")
-
-    def _heal(self, good: Path, digest: Digest, pooled: Path, final: Path) -> None:
-        """Set aside what has this digest's name and other bytes; who shared the pool's file gets the good one."""
-        if os.path.lexists(pooled) and not _same(good, pooled):
-            damaged = pooled.lstat().st_ino
-            self._set_aside(pooled)
-            for name in self.repositories():
-                path = self._path(name, digest)
-                with suppress(OSError):
-                    if not is_linked(self.root, path) and path.lstat().st_ino == damaged:
-                        path.unlink()
-                        os.link(good, path)
-        if os.path.lexists(final) and not _same(good, final):
-            self._set_aside(final)
+        self._blobs.keep(temporary, repository, digest)
 
     def _claim(self) -> None:
         if not (self.root / MARKER).exists():
             names = sorted(path.name for path in self.root.iterdir() if not path.name.startswith(TEMPORARY))
-            if set(names) - {_POOL, _UPLOADS}:
+            if set(names) - {POOL, _UPLOADS}:
                 raise NotARegistryError(
                     f"{self.root} is neither empty nor a registry: it holds {names[0]!r}",
                     hint="choose a new folder",
                 )
-        for folder in (self._uploads, *(self._pool / algorithm for algorithm in ALGORITHMS)):
+        for folder in (self._uploads, *(self.root / POOL / algorithm for algorithm in ALGORITHMS)):
             if is_linked(self.root, folder):
                 raise NotARegistryError(f"{folder} is a symbolic link", hint="choose a new folder")
             folder.mkdir(parents=True, exist_ok=True)
         if not (self.root / MARKER).exists():
-            self.write(self.root / MARKER, b'{"version":1}\n')
+            self._write(self.root / MARKER, b'{"version":1}\n')
 
     def _clean(self) -> None:
         for entry in os.scandir(self._uploads):
@@ -370,15 +270,9 @@ class DiskStorage:
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 Path(entry.path).unlink()
-        for algorithm in ALGORITHMS:
-            for entry in os.scandir(self._pool / algorithm):
-                if os.lstat(entry.path).st_nlink == 1:  # an entry's own status has no count on every platform
-                    Path(entry.path).unlink()
+        self._blobs.remove_unused()
 
-    def _path(self, repository: str, digest: Digest) -> Path:
-        return self.root / folder_name(repository) / "blobs" / digest.algorithm / digest.encoded
-
-    def _open(self, repository: str) -> "LayoutRepository | None":
+    def _open(self, repository: str) -> LayoutRepository | None:
         with self._lock:
             found = self._repositories.get(repository)
             if found is None and self.has_repository(repository):
@@ -391,11 +285,11 @@ class DiskStorage:
         if self.has_repository(repository):
             return
         # Made aside and moved into place whole, so that no reader sees half a layout. The first writer wins.
-        aside = self.temporary()
+        aside = self._temporary()
         for algorithm in ALGORITHMS:
             (aside / "blobs" / algorithm).mkdir(parents=True)
-        self.write(aside / "index.json", LayoutIndex.empty().encode())
-        self.write(aside / LAYOUT_MARKER, layout_marker())
+        self._write(aside / "index.json", LayoutIndex.empty().encode())
+        self._write(aside / LAYOUT_MARKER, layout_marker())
         sync_folder(aside / "blobs")  # the folder itself is on the disk with its last file
         try:
             aside.rename(self.root / folder_name(repository))
@@ -404,111 +298,6 @@ class DiskStorage:
             shutil.rmtree(aside, ignore_errors=True)
             if not self.has_repository(repository):
                 raise
-
-    def _unlink(self, repository: str, digest: Digest) -> bool:
-        pooled, path = self._pool / digest.algorithm / digest.encoded, self._path(repository, digest)
-        if is_linked(self.root, path.parent):
-            return False
-        with local_errors(self.root), self._linking:
-            try:
-                path.unlink()
-            except FileNotFoundError:
-                return False
-            with suppress(FileNotFoundError):
-                if pooled.stat().st_nlink == 1:
-                    pooled.unlink()
-        return True
-
-    def _link(self, source: Path, target: Path) -> None:
-        try:
-            os.link(source, target)
-        except FileExistsError:
-            return
-        except FileNotFoundError:
-            # An algorithm's folder is not there in a layout that another tool made.
-            if target.parent.is_dir():
-                raise
-            target.parent.mkdir(parents=True)
-            os.link(source, target)
-
-
-class _Writer:
-    """A file below `_uploads`, made with its first byte."""
-
-    def __init__(self, storage: DiskStorage) -> None:
-        self._storage, self._path = storage, storage.temporary()
-        self._descriptor, self._size = -1, 0
-        self._made = False
-
-    @property
-    def size(self) -> int:
-        return self._size
-
-    def rest(self) -> None:
-        if self._descriptor >= 0:
-            self._close()
-
-    def write(self, data: "Buffer") -> None:
-        with local_errors(self._path):
-            descriptor = self._open()
-            try:
-                write_all(descriptor, data)
-            except OSError:
-                os.ftruncate(descriptor, self._size)  # the client may go on from the last whole piece
-                raise
-            self._size += len(data)
-
-    def read_back(self) -> "Iterator[bytes]":
-        if self._made:
-            with local_errors(self._path), closing(ReadableFile(self._path)) as file:
-                yield from file.chunks(_PIECE)
-
-    def hand_out(self) -> "ResponseBody":
-        self.rest()
-        with local_errors(self._path):
-            body = FileBody(ReadableFile(self._path), 0, self._size)
-        self.discard()  # what is open stays readable; where it does not, the file goes with the next start
-        return body
-
-    def commit(self, repository: str, digest: Digest) -> None:
-        with local_errors(self._path):
-            descriptor = self._open()
-            if os.fstat(descriptor).st_size != self._size:
-                raise OSError(errno.EIO, "file is not as long as what was written to it")
-            os.fsync(descriptor)
-            self._close()
-            self._storage.keep(self._path, repository, digest)
-
-    def discard(self) -> None:
-        self.rest()
-        with suppress(OSError):
-            self._path.unlink()
-
-    def _open(self) -> int:
-        if self._descriptor < 0:
-            flags = os.O_RDWR | os.O_APPEND | (0 if self._made else os.O_CREAT | os.O_EXCL)
-            self._descriptor = open_file(self._path, flags, 0o644)
-            self._made = True
-        return self._descriptor
-
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        os.close(descriptor)
-
-
-def _stamp(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_ino, status.st_mtime_ns, status.st_size
-
-
-def _same(one: Path, other: Path) -> bool:
-    """Whether two files have the same bytes; something that is not a regular file has none."""
-    try:
-        with closing(ReadableFile(one)) as left, closing(ReadableFile(other, follow=False)) as right:
-            if left.status.st_size != right.status.st_size:
-                return False
-            return all(a == b for a, b in zip(left.chunks(_PIECE), right.chunks(_PIECE), strict=False))
-    except (OSError, LocalIOError):
-        return False
 
 
 def _is_regular(path: str) -> bool:
@@ -519,7 +308,7 @@ def _is_regular(path: str) -> bool:
         return False
 
 
-@lru_cache(maxsize=_CHECKED)
+@lru_cache(maxsize=_NAMES)
 def _repository_name(folder: str) -> str | None:
     try:
         return check_repository(folder.replace("+", "/"))

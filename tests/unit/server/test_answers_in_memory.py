@@ -90,7 +90,7 @@ def test_a_large_answer_that_the_disk_refuses_leaves_no_file_and_no_descriptor(
 
     large = Response(200, body=BytesBody(b"x" * LARGE))
     monkeypatch.setattr(core, "_answer", lambda _: large)
-    monkeypatch.setattr("wasm2oci.server.disk.write_all", refuse)
+    monkeypatch.setattr("wasm2oci.server.blob_writer.write_all", refuse)
     storage = core.storage
     assert isinstance(storage, DiskStorage)
     before = open_below(storage.root)

@@ -23,7 +23,8 @@ from wasm2oci.oci.http import Headers
 from wasm2oci.oci.media_type import EMPTY_JSON, OCI_INDEX, OCI_MANIFEST
 from wasm2oci.server import layout_repository
 from wasm2oci.server.access import Everyone
-from wasm2oci.server.disk import DiskStorage, NotARegistryError, RegistryInUseError, folder_name
+from wasm2oci.server.blob_files import folder_name
+from wasm2oci.server.disk import DiskStorage, NotARegistryError, RegistryInUseError
 from wasm2oci.server.messages import Request, Response
 from wasm2oci.server.registry import Registry
 from wasm2oci.server.site import Site
