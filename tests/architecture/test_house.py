@@ -94,9 +94,6 @@ _LONG_FILES = {
     "engine/translate/lowering/integers.py": "an instruction each",
     "engine/validate/fast.py": "one loop",
     "engine/validate/references.py": "an instruction each",
-    "registry/repository.py": "to be split",
-    "registry/session.py": "to be split",
-    "server/disk.py": "to be split",
     "signing/policy.py": "to be split",
     "wasi/abi.py": "a table",
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wasm2oci.errors import Wasm2OciError
+    from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.endpoints import Endpoint
     from wasm2oci.registry.messages import Request, Response
     from wasm2oci.registry.session import Session
@@ -82,3 +83,15 @@ class Exchange:
     ) -> Wasm2OciError:
         """The error that an answer means; see `problems.error_for`."""
         return self.session.refusal(response, body, what, name=self.name, kind=kind, pushing=pushing)
+
+    def says_present(self, response: Response, body: bytes, descriptor: Descriptor, what: str) -> bool:
+        """Whether the content of this descriptor is here, whole, as the answer to a HEAD of it says.
+
+        Raises:
+            AccessError: the registry does not let us look.
+        """
+        if response.status == 200:
+            return response.length is None or response.length == descriptor.size
+        if response.status in {400, 404, 405, 410} or response.status >= 500:
+            return False  # where asking fails, sending shows what is wrong, if anything is
+        raise self.refusal(response, body, what, kind="manifest" if descriptor.is_manifest else "blob")

@@ -52,6 +52,7 @@ __all__ = [
     "UnauthorizedError",
     "error_for",
     "is_markup",
+    "misled",
     "parse_problems",
     "refuse_page",
 ]
@@ -302,3 +303,23 @@ def error_for(
                 hint = f"`wasm2oci tags {host}/{name}` lists the tags there are"
         return cls(f"{what}: {words}", hint=hint)
     return ResponseError(f"{what}: the registry answered {status}{told}", hint=hint)
+
+
+def misled(host: str, there: object, error: ExchangeError) -> ExchangeError:
+    """The error for an address that the registry named and that cannot be reached: the user did not write it.
+
+    Args:
+        host: of the registry.
+        there: the origin of that address.
+        error: that it ended in.
+    """
+    message = f"{host} sends its clients to {there}, which cannot be reached: {error.message}"
+    hint = (
+        "that address comes from the registry (its external URL, its token server or its storage); ask who"
+        " runs it, or whether this network reaches it"
+    )
+    if isinstance(error, TlsError):
+        untrusted = error.spoken and error.hint is None  # which the user can mend
+        remedy = error.remedy if untrusted else None
+        return TlsError(message, hint=None if untrusted else hint, remedy=remedy, spoken=error.spoken)
+    return NamedAddressError(message, hint=hint)

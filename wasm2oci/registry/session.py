@@ -5,30 +5,28 @@ depends on where that goes: the registry's own origin sees the token and the cus
 it named by a `Location` or by a redirect, sees neither.
 """
 
-import re
 from contextlib import suppress
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.base.text import one_line
 from wasm2oci.oci.endpoints import PING
 from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.messages import request_for
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
     ExchangeError,
-    NamedAddressError,
     RedirectRefusedError,
     TimedOutError,
     TlsError,
     error_for,
+    misled,
     parse_problems,
     refuse_page,
 )
 from wasm2oci.registry.redirects import REDIRECTS, REDIRECTS_MAX, redirected
 from wasm2oci.registry.retry import SILENCE, RetryPolicy, is_retried, retry_after
-from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, redact
+from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,39 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Session", "World"]
 
-_WARNING: Final = re.compile(r'\s*299\s+\S+\s+"((?:[^"\\]|\\.)*)"')
-_ESCAPE: Final = re.compile(r"\\(.)")
 _WITHIN: Final = 300.0
 """Seconds for an answer that is read as a whole."""
-_WARNING_MAX: Final = 4096
-_SHOWN: Final = frozenset(
-    {
-        "accept",
-        "accept-encoding",
-        "content-length",
-        "content-range",
-        "content-type",
-        "date",
-        "docker-content-digest",
-        "docker-distribution-api-version",
-        "etag",
-        "if-match",
-        "oci-chunk-min-length",
-        "oci-filters-applied",
-        "oci-subject",
-        "oci-tag",
-        "range",
-        "ratelimit-limit",
-        "ratelimit-remaining",
-        "retry-after",
-        "server",
-        "transfer-encoding",
-        "user-agent",
-        "warning",
-    }
-)
-"""Headers whose values stand in the debug log. Of every other, the name only: it may be a secret."""
-_URLS: Final = frozenset({"location", "link", "referer"})
+_WARNINGS_MAX: Final = 100
 
 
 def _nowhere(_: str) -> None:
@@ -352,13 +320,13 @@ class Session:
                 there = Origin.of(request.url)
                 if isinstance(error, TlsError) or not self._may_repeat(request, error, there):
                     if there != self.origin and isinstance(error, ConnectionFailedError | TimedOutError | TlsError):
-                        raise self._misled(error, there) from error
+                        raise misled(self.host, there, error) from error
                     raise
                 self.wait(tried, error)
                 continue
             self._reached.add(Origin.of(request.url))
             self._log_response(response)
-            self._collect_warnings(response)
+            self._pass_warnings_on(response)
             if not is_retried(response.status) or not request.repeatable:
                 return response
             asked = retry_after(response.headers.get("retry-after"), self.world.now())
@@ -385,27 +353,15 @@ class Session:
             return there in self._reached
         return request.repeatable and (there in self._reached or there == self.origin)
 
-    def _misled(self, error: ExchangeError, there: Origin) -> ExchangeError:
-        """The error for an address that the registry named: it is not the user who wrote it."""
-        message = f"{self.host} sends its clients to {there}, which cannot be reached: {error.message}"
-        hint = (
-            "that address comes from the registry (its external URL, its token server or its storage); ask who"
-            " runs it, or whether this network reaches it"
-        )
-        if isinstance(error, TlsError):
-            untrusted = error.spoken and error.hint is None  # which the user can mend
-            remedy = error.remedy if untrusted else None
-            return TlsError(message, hint=None if untrusted else hint, remedy=remedy, spoken=error.spoken)
-        return NamedAddressError(message, hint=hint)
-
-    def _collect_warnings(self, response: "Response") -> None:
-        if Origin.of(response.url) != self.origin:
+    def _pass_warnings_on(self, response: "Response") -> None:
+        values = response.headers.all("warning")
+        if not values or Origin.of(response.url) != self.origin:
             return
-        for value in response.headers.all("warning"):
-            match = _WARNING.match(value[:_WARNING_MAX])
-            text = one_line(_ESCAPE.sub(r"\1", match.group(1))) if match is not None else ""
+        from wasm2oci.registry.warnings import warning_text
+
+        for text in map(warning_text, values):
             with self._guard:
-                fresh = bool(text) and text not in self._warned and len(self._warned) < 100
+                fresh = bool(text) and text not in self._warned and len(self._warned) < _WARNINGS_MAX
                 if fresh:
                     self._warned.add(text)
             if fresh:
@@ -418,22 +374,15 @@ class Session:
 
     def _log_request(self, request: "Request") -> None:
         if self.world.log is not None:
-            headers = "".join(f"; {name}: {_shown(name, value)}" for name, value in request.headers.items())
-            self.world.log(f"> {request.method} {redact(request.url)}{headers}")
+            from wasm2oci.registry.debug_log import request_line
+
+            self.world.log(request_line(request))
 
     def _log_response(self, response: "Response") -> None:
         if self.world.log is not None:
-            headers = "".join(f"; {name.lower()}: {_shown(name, value)}" for name, value in response.headers)
-            self.world.log(f"< {response.status} {redact(response.url)}{headers}")
+            from wasm2oci.registry.debug_log import response_line
 
-
-def _shown(name: str, value: str) -> str:
-    lower = name.lower()
-    if lower in _SHOWN:
-        return one_line(value)
-    if lower in _URLS:
-        return one_line(redact(value))
-    return "..."
+            self.world.log(response_line(response))
 
 
 def _canonical(name: str) -> str:
