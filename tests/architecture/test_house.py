@@ -90,10 +90,7 @@ _LONG_FILES = {
     "engine/binary/module.py": "a section each",
     "engine/runtime/numeric.py": "a function for each instruction",
     "engine/syntax/opcodes.py": "a table",
-    "engine/syntax/types.py": "the specification's types",
-    "engine/translate/lowering/integers.py": "an instruction each",
     "engine/validate/fast.py": "one loop",
-    "engine/validate/references.py": "an instruction each",
     "signing/policy.py": "to be split",
     "wasi/abi.py": "a table",
 }

@@ -12,7 +12,8 @@ from wasm2oci.engine.binary.types import TypeReader
 from wasm2oci.engine.errors import InvalidModuleError, MalformedError
 from wasm2oci.engine.syntax import limits
 from wasm2oci.engine.syntax.component import ModuleType
-from wasm2oci.engine.syntax.types import DefType, FuncType, matches_composite
+from wasm2oci.engine.syntax.matching import matches_composite
+from wasm2oci.engine.syntax.types import DefType, FuncType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,18 +18,9 @@ from wasm2oci.engine.runtime.limits import ResourceLimits
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
 from wasm2oci.engine.runtime.trap import Trap
+from wasm2oci.engine.syntax.matching import matches_global, matches_memory, matches_table
 from wasm2oci.engine.syntax.module import Import, Module, SegmentMode
-from wasm2oci.engine.syntax.types import (
-    DefType,
-    ExternKind,
-    GlobalType,
-    MemoryType,
-    TableType,
-    extern_text,
-    matches_global,
-    matches_memory,
-    matches_table,
-)
+from wasm2oci.engine.syntax.types import DefType, ExternKind, GlobalType, MemoryType, TableType, extern_text
 
 __all__ = ["Prepare", "allocate", "initialise", "match_imports"]
 

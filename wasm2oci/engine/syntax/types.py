@@ -1,4 +1,4 @@
-"""Types, as integers where they are compared often. Spec: core, types (2.3, 5.3) and their matching (3.3).
+"""Types, as integers where they are compared often. Spec: core, types (2.3, 5.3).
 
 A *value type* is one int:
 
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 __all__ = [
+    "ABOVE",
     "ANY",
     "ANYREF",
     "ARRAY",
@@ -54,6 +55,7 @@ __all__ = [
     "ArrayType",
     "CompositeType",
     "DefType",
+    "DefTypes",
     "ExternKind",
     "ExternType",
     "FieldType",
@@ -70,16 +72,7 @@ __all__ = [
     "is_defaultable",
     "is_nullable",
     "is_ref",
-    "matches_composite",
-    "matches_func",
-    "matches_global",
-    "matches_heap",
-    "matches_limits",
-    "matches_memory",
-    "matches_table",
-    "matches_value",
     "ref",
-    "top_of",
     "type_text",
     "unpacked",
 ]
@@ -140,7 +133,7 @@ _NUMBER_NAMES = {I32: "i32", I64: "i64", F32: "f32", F64: "f64", V128: "v128", I
 _NULL_SHORTHANDS = {NONE: "nullref", NOFUNC: "nullfuncref", NOEXTERN: "nullexternref", NOEXN: "nullexnref"}
 
 # The abstract heap types at or above each abstract one. Concrete ones add those of their composite type's kind.
-_ABOVE: dict[int, frozenset[int]] = {
+ABOVE: dict[int, frozenset[int]] = {
     NOEXN: frozenset({NOEXN, EXN}),
     NOFUNC: frozenset({NOFUNC, FUNC}),
     NOEXTERN: frozenset({NOEXTERN, EXTERN}),
@@ -280,13 +273,13 @@ class DefType:
     def above(self) -> frozenset[int]:
         """Every heap type, abstract or concrete, that this one matches."""
         if self._above is None:
-            self._above = _ABOVE[self.kind].union(self.supers)
+            self._above = ABOVE[self.kind].union(self.supers)
         return self._above
 
     def matches(self, heap: int) -> bool:
         """Whether this type is a subtype of a heap type; what `heap in above` says, without making that set."""
         if heap <= NOEXN:
-            return heap in _ABOVE[self.kind]
+            return heap in ABOVE[self.kind]
         type_: DefType | None = self
         while type_ is not None:
             if type_.id == heap:
@@ -354,97 +347,6 @@ class TagType:
 
 ExternType = DefType | TableType | MemoryType | GlobalType | TagType
 """What an import asks for or an export offers; a function's is its `DefType`."""
-
-
-# --- matching (3.3): `a` matches `b` when a value of type `a` may stand where `b` is asked for -----------------
-
-
-def matches_heap(a: int, b: int, defs: DefTypes) -> bool:
-    """Whether heap type `a` is a subtype of `b`; `defs` knows every concrete type that occurs. Spec: core, 3.3.3."""
-    if a in (b, HEAP_BOT):
-        return True
-    above = _ABOVE.get(a)
-    if above is None:
-        return defs[a].matches(b)
-    if b in above:
-        return True
-    if a in {NONE, NOFUNC} and b > NOEXN:
-        return (a == NOFUNC) == (defs[b].kind == FUNC)
-    return False
-
-
-def matches_value(a: int, b: int, defs: DefTypes) -> bool:
-    """Whether value type `a` is a subtype of `b`. Spec: core, 3.3.4."""
-    if a in (b, BOT):
-        return True
-    if a <= 0xFF or b <= 0xFF:
-        return False
-    if a & 0xFF == REF_NULL and b & 0xFF == REF:
-        return False
-    return matches_heap(a >> 8, b >> 8, defs)
-
-
-def matches_func(a: FuncType, b: FuncType, defs: DefTypes) -> bool:
-    """Whether function type `a` is a structural subtype of `b`: parameters the other way round. Spec: core, 3.3.6."""
-    return (
-        len(a.params) == len(b.params)
-        and len(a.results) == len(b.results)
-        and all(matches_value(y, x, defs) for x, y in zip(a.params, b.params, strict=True))
-        and all(matches_value(x, y, defs) for x, y in zip(a.results, b.results, strict=True))
-    )
-
-
-def _matches_field(a: FieldType, b: FieldType, defs: DefTypes) -> bool:
-    if a.mutable != b.mutable:
-        return False
-    if a.mutable:  # both read and written: the same type, or each a subtype of the other
-        return a.storage == b.storage
-    return matches_value(a.storage, b.storage, defs)
-
-
-def matches_composite(a: CompositeType, b: CompositeType, defs: DefTypes) -> bool:
-    """Whether composite type `a` may be declared a subtype of `b`. Spec: core, 3.3.7."""
-    if isinstance(a, FuncType) and isinstance(b, FuncType):
-        return matches_func(a, b, defs)
-    if isinstance(a, StructType) and isinstance(b, StructType):
-        return len(a.fields) >= len(b.fields) and all(
-            _matches_field(x, y, defs) for x, y in zip(a.fields, b.fields, strict=False)
-        )
-    if isinstance(a, ArrayType) and isinstance(b, ArrayType):
-        return _matches_field(a.element, b.element, defs)
-    return False
-
-
-def matches_limits(a: Limits, b: Limits) -> bool:
-    """Whether what has limits `a` may be imported as `b`. Spec: core, 3.3.10."""
-    return (
-        a.is64 == b.is64
-        and a.minimum >= b.minimum
-        and (b.maximum is None or (a.maximum is not None and a.maximum <= b.maximum))
-    )
-
-
-def matches_table(a: TableType, b: TableType) -> bool:
-    """Whether a table of type `a` may be imported as `b`; elements are invariant. Spec: core, 3.3.12."""
-    return a.element == b.element and matches_limits(a.limits, b.limits)
-
-
-def matches_memory(a: MemoryType, b: MemoryType) -> bool:
-    """Whether a memory of type `a` may be imported as `b`. Spec: core, 3.3.11."""
-    return a.shared == b.shared and a.page_bits == b.page_bits and matches_limits(a.limits, b.limits)
-
-
-def matches_global(a: GlobalType, b: GlobalType, defs: DefTypes) -> bool:
-    """Whether a global of type `a` may be imported as `b`: invariant when mutable. Spec: core, 3.3.13."""
-    if a.mutable != b.mutable:
-        return False
-    return a.value == b.value if a.mutable else matches_value(a.value, b.value, defs)
-
-
-def top_of(heap: int, defs: DefTypes) -> int:
-    """The top of the hierarchy a heap type is in: ANY, FUNC, EXTERN or EXN."""
-    above = _ABOVE.get(heap) or _ABOVE[defs[heap].kind]
-    return next(top for top in (ANY, FUNC, EXTERN, EXN) if top in above)
 
 
 # --- text -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The state of typing one function body, and the procedures that change it.
 
 They have the names of the specification's algorithm: `push_val`, `pop_val`, `push_ctrl`, `pop_ctrl`, `unreachable`.
-The instructions are in `body`, `control`, `variables` and `references`.
+The instructions are in `body`, `control`, `variables`, `references` and `aggregates`.
 
 Spec: core, appendix, validation algorithm (A.3).
 """
@@ -11,18 +11,9 @@ from dataclasses import dataclass
 from wasm2oci.engine.errors import InvalidModuleError, MalformedError
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.limits import MAX_BLOCK_NESTING, MAX_LOCALS, MAX_OPERAND_STACK, MAX_SUBTYPE_CHECKS
+from wasm2oci.engine.syntax.matching import matches_value
 from wasm2oci.engine.syntax.opcodes import Opcode
-from wasm2oci.engine.syntax.types import (
-    BOT,
-    EXN,
-    I64,
-    NOEXN,
-    REF,
-    REF_BOT,
-    REF_NULL,
-    FuncType,
-    matches_value,
-)
+from wasm2oci.engine.syntax.types import BOT, EXN, I64, NOEXN, REF, REF_BOT, REF_NULL, FuncType
 from wasm2oci.engine.validate.context import Context
 
 __all__ = ["ControlFrame", "FunctionValidator"]

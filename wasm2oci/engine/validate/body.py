@@ -1,7 +1,7 @@
 """Typing of a function body, one instruction after another. Spec: core, validation, instructions (3.4).
 
 A row of the opcode table with a signature needs no more than that; the others are typed by hand, by a rule in
-`control`, `variables` or `references`. A test fails where a row has neither, or both.
+`control`, `variables`, `references` or `aggregates`. A test fails where a row has neither, or both.
 
 This is the one that decides: `fast` accepts most bodies of real modules in a tenth of the time, and hands on to here
 whatever it is not sure about. So what is wrong, and where, is always found here.
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax.opcodes import ADDRESS, BY_MNEMONIC, OPCODES, Immediate, Opcode
 from wasm2oci.engine.syntax.types import FuncType
-from wasm2oci.engine.validate import control, references, variables
+from wasm2oci.engine.validate import aggregates, control, references, variables
 from wasm2oci.engine.validate.algorithm import FunctionValidator
 from wasm2oci.engine.validate.context import Context
 
@@ -122,7 +122,7 @@ _IMMEDIATES: dict[Immediate, Callable[[FunctionValidator, Opcode], int]] = {
 
 RULES: dict[int, Callable[[FunctionValidator], None]] = {
     BY_MNEMONIC[mnemonic].code: rule
-    for part in (control.RULES, variables.RULES, references.RULES)
+    for part in (control.RULES, variables.RULES, references.RULES, aggregates.RULES)
     for mnemonic, rule in part.items()
 }
 """The instructions typed by hand: the opcode has been read, the immediates have not."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.limits import MAX_BR_TABLE_SIZE
-from wasm2oci.engine.syntax.types import EXN, EXNREF, FUNCREF, I32, REF, FuncType, matches_value, ref
+from wasm2oci.engine.syntax.matching import matches_value
+from wasm2oci.engine.syntax.types import EXN, EXNREF, FUNCREF, I32, REF, FuncType, ref
 from wasm2oci.engine.validate.algorithm import FunctionValidator
 
 __all__ = ["RULES"]

@@ -9,16 +9,9 @@ from dataclasses import dataclass
 from wasm2oci.engine.errors import FeatureError, InvalidModuleError
 from wasm2oci.engine.syntax.features import DEFAULT, Feature, feature_names
 from wasm2oci.engine.syntax.limits import MAX_MEMORIES, MAX_TABLES
+from wasm2oci.engine.syntax.matching import matches_composite, matches_value
 from wasm2oci.engine.syntax.module import ConstExpr, Module, SectionId, SegmentMode
-from wasm2oci.engine.syntax.types import (
-    I32,
-    I64,
-    ExternKind,
-    MemoryType,
-    is_defaultable,
-    matches_composite,
-    matches_value,
-)
+from wasm2oci.engine.syntax.types import I32, I64, ExternKind, MemoryType, is_defaultable
 from wasm2oci.engine.validate.body import validate_body, validate_expression
 from wasm2oci.engine.validate.context import Context
 from wasm2oci.engine.validate.fast import FastPath

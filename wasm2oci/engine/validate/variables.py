@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 from wasm2oci.engine.syntax.limits import MAX_RESULTS
-from wasm2oci.engine.syntax.types import BOT, I32, is_defaultable, matches_value
+from wasm2oci.engine.syntax.matching import matches_value
+from wasm2oci.engine.syntax.types import BOT, I32, is_defaultable
 from wasm2oci.engine.validate.algorithm import FunctionValidator
 
 __all__ = ["RULES"]

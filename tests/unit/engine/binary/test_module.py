@@ -13,6 +13,7 @@ from wasm2oci.engine.binary import (
     preamble,
 )
 from wasm2oci.engine.errors import FeatureError, InvalidModuleError, MalformedError
+from wasm2oci.engine.syntax.matching import matches_heap
 from wasm2oci.engine.syntax.module import SectionId
 from wasm2oci.engine.syntax.types import (
     F64,
@@ -26,7 +27,6 @@ from wasm2oci.engine.syntax.types import (
     MemoryType,
     StructType,
     TableType,
-    matches_heap,
 )
 
 HEADER = b"\0asm\x01\0\0\0"

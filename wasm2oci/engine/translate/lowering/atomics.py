@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.opcodes import OPCODES
 from wasm2oci.engine.syntax.types import I32
-from wasm2oci.engine.translate.lowering.integers import call
 from wasm2oci.engine.translate.lowering.memory import effective_address, statement_call
+from wasm2oci.engine.translate.lowering.operands import call
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, V, mask
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wasm2oci.engine.translate.emitter import Emitter
-from wasm2oci.engine.translate.lowering.integers import call, signed
+from wasm2oci.engine.translate.lowering.operands import call, signed
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, V, binary, boolean, mask, paren
 
 __all__ = ["FLOATS"]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from wasm2oci.engine.translate.emitter import Emitter
-from wasm2oci.engine.translate.lowering.integers import call
+from wasm2oci.engine.translate.lowering.operands import call
 from wasm2oci.engine.translate.ranges import LOW2, LOW4, LOW8
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, mask, paren
 

@@ -24,8 +24,8 @@ from wasm2oci.engine.syntax.types import (
     unpacked,
 )
 from wasm2oci.engine.translate.emitter import Emitter
-from wasm2oci.engine.translate.lowering.integers import call
 from wasm2oci.engine.translate.lowering.memory import statement_call
+from wasm2oci.engine.translate.lowering.operands import call
 from wasm2oci.engine.translate.ranges import type_mask
 from wasm2oci.engine.translate.value import EFFECT, M32, PURE, READ, V, boolean, mask, paren
 

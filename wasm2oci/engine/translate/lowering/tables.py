@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from wasm2oci.engine.syntax.types import I32
 from wasm2oci.engine.translate.emitter import Emitter
-from wasm2oci.engine.translate.lowering.integers import call
 from wasm2oci.engine.translate.lowering.memory import canonical, statement_call
+from wasm2oci.engine.translate.lowering.operands import call
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, READ, V, mask
 
 __all__ = ["TABLES"]

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from wasm2oci.engine.syntax.opcodes import ADDRESS, OPCODES, Immediate, Opcode
 from wasm2oci.engine.translate.emitter import Emitter
-from wasm2oci.engine.translate.lowering.integers import call
+from wasm2oci.engine.translate.lowering.operands import call
 from wasm2oci.engine.translate.ranges import type_mask
 from wasm2oci.engine.translate.value import M32, M64, PURE, READ, V, binary, constant, mask, paren
 

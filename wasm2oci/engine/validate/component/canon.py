@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from wasm2oci.engine.binary.types import host_function
 from wasm2oci.engine.errors import InvalidModuleError
 from wasm2oci.engine.syntax.canon import BUILTINS
+from wasm2oci.engine.syntax.matching import matches_limits
 from wasm2oci.engine.syntax.types import (
     FUNCREF,
     I32,
@@ -17,7 +18,6 @@ from wasm2oci.engine.syntax.types import (
     Limits,
     MemoryType,
     TableType,
-    matches_limits,
     type_text,
 )
 from wasm2oci.engine.syntax.values import MAX_FLAT_PARAMS, ValueType, contains_pointer, flatten

@@ -10,17 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine.errors import InvalidModuleError
 from wasm2oci.engine.syntax.component import ModuleType
-from wasm2oci.engine.syntax.types import (
-    DefType,
-    GlobalType,
-    MemoryType,
-    TableType,
-    TagType,
-    extern_text,
-    matches_global,
-    matches_memory,
-    matches_table,
-)
+from wasm2oci.engine.syntax.matching import matches_global, matches_memory, matches_table
+from wasm2oci.engine.syntax.types import DefType, GlobalType, MemoryType, TableType, TagType, extern_text
 from wasm2oci.engine.syntax.values import ValueType, kind_of
 from wasm2oci.engine.validate.component.substitute import Substitution
 from wasm2oci.engine.validate.component.types import (
