@@ -38,7 +38,7 @@ class Program:
             order and are counted.
         sample: run by `.ci/run`.
         budget: seconds of processor time it may take on an engine.
-        succeeds: whether it must end with 0; else both engines' exit codes must only be the same.
+        ends: the exit code it must end with; None: both engines' must only be the same.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Program:
     reads: str = "all"
     sample: bool = False
     budget: int = 300
-    succeeds: bool = True
+    ends: int | None = 0
 
     @property
     def group(self) -> str:
