@@ -205,7 +205,7 @@ def verify_message(bundle: Bundle, key: PublicKey, message: bytes, root: Trusted
 
 def _check_entries(bundle: Bundle, key: PublicKey, messages: tuple[bytes, ...], root: TrustedRoot | None) -> None:
     digests = frozenset(hashlib.sha256(message).digest() for message in messages)
-    signed = rekor.EntrySubject(bundle.signature, digests, key.der)
+    signed = rekor.EntrySubject(bundle.signature, digests, frozenset([key.der]))
     for entry in bundle.entries:
         entry.check_about(signed)
         if root is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from wasm2oci.signing.claim import Identity
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
-__all__ = ["CHAIN_MAX", "build_chain", "identity", "load_certificate", "load_pem_chain", "signer_key"]
+__all__ = [
+    "CHAIN_MAX",
+    "build_chain",
+    "check_code_signing",
+    "check_leaf",
+    "identity",
+    "load_certificate",
+    "load_pem_chain",
+    "signer_key",
+]
 
 _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 CHAIN_MAX: Final = 8
@@ -37,8 +46,20 @@ _READ: Final = frozenset(
     }
 )
 """Extensions that are obeyed here, and so may be critical."""
+_CODE: Final = frozenset({ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
+_OTHER_PURPOSES: Final = frozenset(
+    {
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        ExtendedKeyUsageOID.CLIENT_AUTH,
+        ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        ExtendedKeyUsageOID.TIME_STAMPING,
+        ExtendedKeyUsageOID.OCSP_SIGNING,
+    }
+)
+"""What a signer's certificate may not be for besides."""
 _DAMAGED: Final = (
     ValueError,
+    InternalError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
     x509.InvalidVersion,
@@ -95,33 +116,43 @@ def build_chain(
     roots: Sequence[x509.Certificate],
     at: datetime,
 ) -> tuple[x509.Certificate, ...]:
-    """The chain from a signer's certificate to a trusted root.
+    """The shortest chain from a signer's certificate to a trusted root.
+
+    An authority may have several certificates of one key, such as an old one and its successor: each is tried. None is
+    taken into a chain twice, so the search is bounded by their number.
 
     Args:
         leaf: the signer's.
-        intermediates: what was sent along: untrusted.
+        intermediates: what was sent along: untrusted, and read up to `CHAIN_MAX`.
         roots: trusted by the user. A leaf that is itself a trusted root is a chain of one.
         at: when all of it has to be valid.
 
     Raises:
         SignatureRefusedError: there is no such chain, or the leaf is not for signing.
     """
-    _check_leaf(leaf, at)
+    check_leaf(leaf, at)
     if leaf in roots:
         return (leaf,)
-    chain, left = [leaf], list(intermediates)[:CHAIN_MAX]
-    while len(chain) <= CHAIN_MAX:
-        current = chain[-1]
-        root = next((one for one in roots if _issued(current, one)), None)
-        issuer = root or next((one for one in left if one not in chain and _issued(current, one)), None)
-        if issuer is None:
-            name = current.issuer.rfc4514_string()[:120]
-            raise SignatureRefusedError(f"the certificate does not lead to a trusted root: {name!r} is not trusted")
-        _check_authority(issuer, below=len(chain) - 1, at=at)
-        chain.append(issuer)
-        if root is not None:
-            return tuple(chain)
-    raise SignatureRefusedError(f"the certificate chain is longer than {CHAIN_MAX}")
+    left = list(dict.fromkeys(intermediates))[:CHAIN_MAX]
+    paths: list[tuple[x509.Certificate, ...]] = [(leaf,)]
+    reasons: list[SignatureRefusedError] = []
+    for path in paths:
+        for issuer in (*roots, *left):
+            if not _issued(path[-1], issuer):
+                continue
+            try:
+                _check_authority(issuer, below=len(path) - 1, at=at)
+            except SignatureRefusedError as error:
+                reasons.append(error)
+                continue
+            if issuer in roots:
+                return (*path, issuer)
+            left.remove(issuer)
+            paths.append((*path, issuer))
+    if reasons:
+        raise reasons[0]
+    name = paths[-1][-1].issuer.rfc4514_string()[:120]
+    raise SignatureRefusedError(f"the certificate does not lead to a trusted root: {name!r} is not trusted")
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -132,18 +163,39 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     return True
 
 
-def _check_leaf(leaf: x509.Certificate, at: datetime) -> None:
+def check_leaf(leaf: x509.Certificate, at: datetime) -> None:
+    """Checks that a certificate was one for signing code at this time.
+
+    Raises:
+        SignatureRefusedError: it was not valid then, or is for something else.
+        MalformedSignatureError: an extension is damaged.
+
+    Spec: RFC 5280, section 4.2.1; notaryproject/specifications, signature-specification.md, Certificate Requirements.
+    """
     _check_time(leaf, at)
     _check_critical(leaf)
     usage = _extension(leaf, x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
         raise SignatureRefusedError("the signer's certificate is not for signatures")
-    extended = _extension(leaf, x509.ExtendedKeyUsage)
-    if extended is not None and ExtendedKeyUsageOID.CODE_SIGNING not in extended:
-        raise SignatureRefusedError("the signer's certificate is not for signing code")
     constraints = _extension(leaf, x509.BasicConstraints)
-    if constraints is not None and constraints.ca:
+    if (usage is not None and usage.key_cert_sign) or (constraints is not None and constraints.ca):
         raise SignatureRefusedError("the signer's certificate is one of an authority, not of a signer")
+    extended = _extension(leaf, x509.ExtendedKeyUsage)
+    if extended is not None and (ExtendedKeyUsageOID.CODE_SIGNING not in extended or _OTHER_PURPOSES & {*extended}):
+        raise SignatureRefusedError("the signer's certificate is not for signing code, or not only for that")
+
+
+def check_code_signing(leaf: x509.Certificate) -> None:
+    """Checks that a certificate says what it is for, as those of Fulcio have to; see `check_leaf` for what it says.
+
+    Raises:
+        SignatureRefusedError: it does not.
+        MalformedSignatureError: an extension is damaged.
+
+    Spec: sigstore/fulcio, docs/certificate-specification.md, Issued Certificate.
+    """
+    if _extension(leaf, x509.KeyUsage) is None or _extension(leaf, x509.ExtendedKeyUsage) is None:
+        raise SignatureRefusedError("the signer's certificate does not say that it is for signing code")
 
 
 def _check_authority(issuer: x509.Certificate, *, below: int, at: datetime) -> None:
@@ -156,16 +208,20 @@ def _check_authority(issuer: x509.Certificate, *, below: int, at: datetime) -> N
     if constraints.path_length is not None and below > constraints.path_length:
         raise SignatureRefusedError(f"{name!r} may not have so many authorities below it")
     usage = _extension(issuer, x509.KeyUsage)
+    extended = _extension(issuer, x509.ExtendedKeyUsage)
     if usage is not None and not usage.key_cert_sign:
         raise SignatureRefusedError(f"{name!r} issued a certificate and may not")
+    if extended is not None and not _CODE & {*extended}:
+        raise SignatureRefusedError(f"{name!r} may issue certificates for other purposes than signing code")
 
 
 def _check_time(certificate: x509.Certificate, at: datetime) -> None:
     name = certificate.subject.rfc4514_string()[:120]
+    what = f"the certificate {name!r}" if name else "the signer's certificate"  # Fulcio's have no subject
     if at < certificate.not_valid_before_utc:
-        raise SignatureRefusedError(f"the certificate {name!r} was not yet valid at {at:%Y-%m-%d %H:%M:%S} UTC")
+        raise SignatureRefusedError(f"{what} was not yet valid at {at:%Y-%m-%d %H:%M:%S} UTC")
     if at > certificate.not_valid_after_utc:
-        raise SignatureRefusedError(f"the certificate {name!r} had expired at {at:%Y-%m-%d %H:%M:%S} UTC")
+        raise SignatureRefusedError(f"{what} had expired at {at:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _check_critical(certificate: x509.Certificate) -> None:

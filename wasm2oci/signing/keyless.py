@@ -11,10 +11,11 @@ the network, unless the user names a file.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,14 +23,25 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from wasm2oci.base.text import error_line
 from wasm2oci.errors import UnsupportedError
+from wasm2oci.oci.wire import load_object
 from wasm2oci.signing import rekor, simple_signing
-from wasm2oci.signing.certificates import build_chain, identity, load_certificate, load_pem_chain, signer_key
+from wasm2oci.signing.certificates import (
+    build_chain,
+    check_code_signing,
+    check_leaf,
+    identity,
+    load_certificate,
+    load_pem_chain,
+    signer_key,
+)
 from wasm2oci.signing.claim import Signer
 from wasm2oci.signing.statement import PAYLOAD_TYPE, read_statement
 from wasm2oci.signing.strict import SignatureRefusedError
-from wasm2oci.signing.trusted_root import read_trusted_root
+from wasm2oci.signing.trusted_root import InvalidTrustedRootError, read_trusted_root
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryptography.x509 import Certificate
 
     from wasm2oci.oci.descriptor import Descriptor
@@ -37,6 +49,8 @@ if TYPE_CHECKING:
     from wasm2oci.signing.bundle import Bundle
     from wasm2oci.signing.claim import Identity
     from wasm2oci.signing.trusted_root import TrustedRoot
+
+_LISTS: Final = ("tlogs", "certificateAuthorities", "ctlogs", "timestampAuthorities")
 
 __all__ = ["Keyless", "SigstoreMissingError", "verify_simple_signature"]
 
@@ -72,18 +86,10 @@ class Keyless:
         Raises:
             SignatureRefusedError: it does not hold, or is about something else.
         """
-        from sigstore.errors import Error  # noqa: PLC0415 - an extra
-        from sigstore.models import Bundle as SigstoreBundle  # noqa: PLC0415
-
         if bundle.certificate is None or bundle.envelope is None:
             raise SignatureRefusedError("the bundle was signed with a key, not with a certificate")
-        leaf = load_certificate(bundle.certificate, "the certificate of the bundle")
-        try:
-            read = SigstoreBundle.from_json(bundle.raw)
-            kind, payload = self._verifier.verify_dsse(read, _AnyIdentity())
-        except (Error, ValueError, TypeError, KeyError) as error:
-            # The library raises ValueError of several kinds for damaged material.
-            raise SignatureRefusedError(f"the bundle does not verify: {error_line(error)}") from error
+        leaf, read = _read(bundle, bundle.certificate)
+        kind, payload = _verified(lambda: self._verifier.verify_dsse(read, _AnyIdentity()))
         if kind != PAYLOAD_TYPE or payload != bundle.envelope.payload:
             raise SignatureRefusedError("what was signed is not a statement")
         self._check_reading(bundle, leaf, read.signing_certificate)
@@ -98,17 +104,10 @@ class Keyless:
         Raises:
             SignatureRefusedError: it does not hold, or is about something else.
         """
-        from sigstore.errors import Error  # noqa: PLC0415 - an extra
-        from sigstore.models import Bundle as SigstoreBundle  # noqa: PLC0415
-
         if bundle.certificate is None or bundle.envelope is not None:
             raise SignatureRefusedError("the bundle does not hold the signature of a file with a certificate")
-        leaf = load_certificate(bundle.certificate, "the certificate of the bundle")
-        try:
-            read = SigstoreBundle.from_json(bundle.raw)
-            self._verifier.verify_artifact(message, read, _AnyIdentity())
-        except (Error, ValueError, TypeError, KeyError) as error:
-            raise SignatureRefusedError(f"the bundle does not verify: {error_line(error)}") from error
+        leaf, read = _read(bundle, bundle.certificate)
+        _verified(lambda: self._verifier.verify_artifact(message, read, _AnyIdentity()))
         self._check_reading(bundle, leaf, read.signing_certificate)
         return identity(leaf)
 
@@ -125,11 +124,15 @@ class Keyless:
         Raises:
             SignatureRefusedError: it does not hold, or is about something else.
         """
+        if not self._root.certificate_logs:  # as the library does for bundles
+            raise SignatureRefusedError("the trusted root names no certificate log, which has to know the certificate")
         return verify_simple_signature(payload, layer, subject, self._root)
 
 
 def verify_simple_signature(payload: bytes, layer: Descriptor, subject: Digest, root: TrustedRoot) -> Signer:
     """Checks a legacy signature with a certificate against a trusted root.
+
+    Where the root names certificate logs, one of them has to have signed the certificate.
 
     Raises:
         SignatureRefusedError: it does not hold, or is about something else.
@@ -146,7 +149,8 @@ def verify_simple_signature(payload: bytes, layer: Descriptor, subject: Digest, 
     entry = rekor.from_annotation(annotations[simple_signing.BUNDLE].encode())
     entry.check_logged(root.logs)
     der = leaf.public_bytes(serialization.Encoding.DER)
-    entry.check_about(rekor.EntrySubject(signature, frozenset([hashlib.sha256(payload).digest()]), der))
+    entry.check_about(rekor.EntrySubject(signature, frozenset([hashlib.sha256(payload).digest()]), frozenset([der])))
+    check_code_signing(leaf)
     authorities = [one for one in root.authorities if one.trusted_at(entry.time)]
     trusted = [one.chain[-1] for one in authorities]
     known = [certificate for one in authorities for certificate in one.chain[:-1]]
@@ -161,6 +165,30 @@ def verify_simple_signature(payload: bytes, layer: Descriptor, subject: Digest, 
     except InvalidSignature as error:
         raise SignatureRefusedError("the signature was not made by the key of its certificate") from error
     return Signer(simple_signing.read_payload(payload, subject), identity=identity(leaf))
+
+
+def _read(bundle: Bundle, certificate: bytes) -> tuple[Certificate, Any]:
+    """The certificate of a bundle, and the bundle as the library reads it; what it would say vaguely is said here."""
+    from sigstore.models import Bundle as SigstoreBundle  # noqa: PLC0415 - an extra
+
+    leaf = load_certificate(certificate, "the certificate of the bundle")
+    check_code_signing(leaf)
+    for entry in bundle.entries:
+        if entry.integrated:
+            check_leaf(leaf, entry.time)
+    return leaf, _verified(lambda: SigstoreBundle.from_json(bundle.raw))
+
+
+def _verified(read: Callable[[], Any]) -> Any:
+    """What the library gives.
+
+    Raises:
+        SignatureRefusedError: it raised: errors of its own, and those of the libraries below it about damaged material.
+    """
+    try:
+        return read()
+    except Exception as error:
+        raise SignatureRefusedError(f"the bundle does not verify: {error_line(error)}") from error
 
 
 class _AnyIdentity:
@@ -184,5 +212,9 @@ def _load(trusted_root: bytes | None) -> tuple[Any, bytes]:
     read_trusted_root(trusted_root)  # with our own words, before the library sees it
     with tempfile.TemporaryDirectory() as folder:  # the library reads files only
         path = Path(folder) / "trusted_root.json"
-        path.write_bytes(trusted_root)
-        return Verifier(trusted_root=TrustedRoot.from_file(str(path))), trusted_root
+        # The library wants every list, and protobuf leaves empty ones out.
+        path.write_text(json.dumps({**{name: [] for name in _LISTS}, **load_object(trusted_root, "trusted root")}))
+        try:
+            return Verifier(trusted_root=TrustedRoot.from_file(str(path))), trusted_root
+        except Exception as error:
+            raise InvalidTrustedRootError(f"trusted root that cannot be used: {error_line(error)}") from error

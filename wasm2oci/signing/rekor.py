@@ -52,12 +52,12 @@ class EntrySubject(NamedTuple):
     Args:
         signature: the bytes of the signature.
         digests: SHA-256 of what was signed, in every form that entries use (message, encoding, payload).
-        verifier: DER of the public key or certificate that verifies it.
+        verifiers: DER of the public key, and of the certificate, that verify it.
     """
 
     signature: bytes
     digests: frozenset[bytes]
-    verifier: bytes
+    verifiers: frozenset[bytes]
 
 
 class LogEntry(NamedTuple):
@@ -96,7 +96,7 @@ class LogEntry(NamedTuple):
             raise SignatureRefusedError(f"{_WHAT} is about another signature")
         if digest not in signed.digests:
             raise SignatureRefusedError(f"{_WHAT} is about another artifact")
-        if verifier != signed.verifier:
+        if verifier not in signed.verifiers:
             raise SignatureRefusedError(f"{_WHAT} is about another key or certificate")
 
     def check_logged(self, logs: Iterable[Log]) -> None:
@@ -349,10 +349,10 @@ def check_certificate_timestamp(leaf: x509.Certificate, issuer: x509.Certificate
     precertificate = leaf.tbs_precertificate_bytes
     known = {one.id: one for one in logs}
     for stamp in stamps:
-        log = known.get(stamp.log_id)
-        if log is None:
+        log, at = known.get(stamp.log_id), stamp.timestamp.replace(tzinfo=UTC)
+        if log is None or not log.trusted_at(at):
             continue
-        milliseconds = int(stamp.timestamp.replace(tzinfo=UTC).timestamp() * 1000 + 0.5)
+        milliseconds = int(at.timestamp() * 1000 + 0.5)
         message = (
             b"\0\0"
             + struct.pack(">QH", milliseconds, 1)

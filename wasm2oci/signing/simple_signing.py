@@ -175,12 +175,24 @@ def verify(payload: bytes, layer: Descriptor, key: PublicKey, subject: Digest) -
     signature = signature_of(layer)
     if not key.verifies(signature, payload):
         raise SignatureRefusedError(f"the signature was not made by the key {key.id[:12]}")
-    if BUNDLE in layer.annotations and CERTIFICATE not in layer.annotations:
+    if BUNDLE in layer.annotations:
         from wasm2oci.signing import rekor  # noqa: PLC0415 - loads cryptography, which listing signatures does not need
 
-        signed = rekor.EntrySubject(signature, frozenset([hashlib.sha256(payload).digest()]), key.der)
+        signed = rekor.EntrySubject(signature, frozenset([hashlib.sha256(payload).digest()]), _verifiers(layer, key))
         rekor.from_annotation(layer.annotations[BUNDLE].encode()).check_about(signed)
     return read_payload(payload, subject)
+
+
+def _verifiers(layer: Descriptor, key: PublicKey) -> frozenset[bytes]:
+    """What a log entry about the layer may hold: the key, or a certificate that came with the signature."""
+    if CERTIFICATE not in layer.annotations:
+        return frozenset([key.der])
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - see `verify`
+
+    from wasm2oci.signing.certificates import load_pem_chain  # noqa: PLC0415
+
+    leaf = load_pem_chain(layer.annotations[CERTIFICATE], "the certificate of the signature")[0]
+    return frozenset([key.der, leaf.public_bytes(Encoding.DER)])
 
 
 def read_payload(payload: bytes, subject: Digest) -> Claim:

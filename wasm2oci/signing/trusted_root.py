@@ -6,7 +6,7 @@ Spec: sigstore/protobuf-specs, sigstore_trustroot.proto (TrustedRoot).
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -19,6 +19,9 @@ from wasm2oci.signing.strict import SignatureRefusedError, base64_bytes
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
     from cryptography.x509 import Certificate
+
+_MEDIA_TYPE: Final = "application/vnd.dev.sigstore.trustedroot"
+"""What the media types of all versions begin with."""
 
 __all__ = ["Authority", "InvalidTrustedRootError", "Log", "TrustedRoot", "read_trusted_root"]
 
@@ -83,6 +86,8 @@ def read_trusted_root(raw: bytes) -> TrustedRoot:
     """
     try:
         value = load_object(raw, "trusted root")
+        if not str(value.get("mediaType")).startswith(_MEDIA_TYPE):
+            raise InvalidTrustedRootError("not a Sigstore trusted root", hint="its mediaType names one")
         return TrustedRoot(
             raw,
             tuple(_authority(entry) for entry in value.get("certificateAuthorities") or ()),
@@ -90,7 +95,7 @@ def read_trusted_root(raw: bytes) -> TrustedRoot:
             tuple(_log(entry) for entry in value.get("ctlogs") or ()),
         )
     except InvalidInputError as error:
-        raise InvalidTrustedRootError(error.message) from error
+        raise InvalidTrustedRootError(error.message, hint=error.hint) from error
     except (SignatureRefusedError, KeyError, TypeError, ValueError, AttributeError, UnsupportedAlgorithm) as error:
         raise InvalidTrustedRootError("not a Sigstore trusted root, or a damaged one") from error
 

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -20,9 +21,10 @@ from wasm2oci.signing import bundle as bundles
 from wasm2oci.signing import simple_signing
 from wasm2oci.signing.candidate import Candidate
 from wasm2oci.signing.claim import Identity
-from wasm2oci.signing.keyless import Keyless
+from wasm2oci.signing.keyless import Keyless, verify_simple_signature
 from wasm2oci.signing.requirement import IdentityRequirement, Verifier
 from wasm2oci.signing.strict import SignatureRefusedError
+from wasm2oci.signing.trusted_root import InvalidTrustedRootError, read_trusted_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,6 +269,76 @@ def test_an_authority_that_a_signer_sends_along_is_not_trusted(keyless: Keyless,
         check(keyless, as_simple(*theirs.simple(HOW)))
     with pytest.raises(SignatureRefusedError, match="does not verify"):
         check(keyless, as_bundle(theirs.bundle(HOW)))
+
+
+def _without_extension(monkeypatch: pytest.MonkeyPatch, kind: type[x509.ExtensionType]) -> None:
+    """Certificates that are made from now on lack this extension."""
+    add = x509.CertificateBuilder.add_extension
+
+    def kept(builder: x509.CertificateBuilder, value: x509.ExtensionType, critical: bool) -> x509.CertificateBuilder:  # noqa: FBT001
+        return builder if isinstance(value, kind) else add(builder, value, critical)
+
+    monkeypatch.setattr(x509.CertificateBuilder, "add_extension", kept)
+
+
+@pytest.mark.parametrize("kind", [x509.KeyUsage, x509.ExtendedKeyUsage])
+def test_a_certificate_that_does_not_say_what_it_is_for_is_refused(
+    keyless: Keyless, instance: Instance, monkeypatch: pytest.MonkeyPatch, kind: type[x509.ExtensionType]
+) -> None:
+    _ = instance.root, instance.issuing
+    _without_extension(monkeypatch, kind)
+    for candidate in (as_bundle(instance.bundle(HOW)), as_simple(*instance.simple(HOW))):
+        with pytest.raises(SignatureRefusedError, match="does not say that it is for signing code"):
+            check(keyless, candidate)
+
+
+def test_a_certificate_log_is_not_trusted_for_what_it_signed_at_another_time(instance: Instance) -> None:
+    root = json.loads(instance.trusted_root)
+    root["ctlogs"][0]["publicKey"]["validFor"]["end"] = (NOW - dt.timedelta(days=1)).isoformat()
+    ended = read_trusted_root(json.dumps(root).encode())
+    payload, layer = instance.simple(HOW)
+    with pytest.raises(SignatureRefusedError, match="not logged by a certificate log that is trusted"):
+        verify_simple_signature(payload, layer, SUBJECT, ended)
+
+
+def test_where_no_certificate_log_is_trusted_no_certificate_is(instance: Instance) -> None:
+    root = json.loads(instance.trusted_root)
+    del root["ctlogs"]
+    without = Keyless(json.dumps(root).encode())
+    for candidate in (as_bundle(instance.bundle(HOW)), as_simple(*instance.simple(HOW))):
+        with pytest.raises(SignatureRefusedError):
+            check(without, candidate)
+
+
+def test_a_trusted_root_without_timestamp_authorities_is_one(instance: Instance) -> None:
+    root = json.loads(instance.trusted_root)
+    del root["timestampAuthorities"]
+    check(Keyless(json.dumps(root).encode()), as_bundle(instance.bundle(HOW)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: root.update(mediaType="application/vnd.dev.sigstore.trustedroot+json;version=0.9"),
+        lambda root: root.pop("mediaType"),
+        lambda root: root.clear(),
+        lambda root: root.pop("certificateAuthorities"),
+        lambda root: root.pop("tlogs"),
+        lambda root: root.update(timestampAuthorities=None),
+        lambda root: root.update(more=1),
+        lambda root: root["tlogs"][0].update(hashAlgorithm="CRC32"),
+        lambda root: root["tlogs"][0]["publicKey"].pop("keyDetails"),
+        lambda root: root["certificateAuthorities"][0]["certChain"].update(certificates=[]),
+        lambda root: root["certificateAuthorities"][0].pop("validFor"),
+    ],
+)
+def test_a_trusted_root_that_cannot_be_used_is_refused(
+    instance: Instance, change: Callable[[dict[str, Any]], object]
+) -> None:
+    root = json.loads(instance.trusted_root)
+    change(root)
+    with pytest.raises(InvalidTrustedRootError, match="trusted root"):
+        Keyless(json.dumps(root).encode())
 
 
 @pytest.mark.parametrize("place", ["chain", "certificate", "envelope", "material"])

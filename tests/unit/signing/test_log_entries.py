@@ -8,8 +8,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.support.sigstore_instance import NOW, Instance
+from tests.support.sigstore_instance import NOW, Instance, Signing
 from tests.unit.signing.test_key_variants import (
     KEY,
     OTHER,
@@ -62,36 +64,45 @@ def test_the_log_entry_of_another_artifact_or_key_is_refused_beside_a_key(
         bundles.verify(read, KEY.public, SUBJECT, read_trusted_root(instance.trusted_root))
 
 
+@pytest.mark.parametrize("holds", ["key", "certificate"])
 @pytest.mark.parametrize("kind", ["hashedrekord", "rekord"])
 @pytest.mark.parametrize(
     ("logged", "sentence"),
     [("this", None), ("another artifact", "another signature"), ("another key", "another key"), ("nothing", "no spec")],
 )
 def test_the_log_entry_of_another_artifact_is_refused_beside_a_legacy_signature(
-    kind: str, logged: str, sentence: str | None
+    holds: str, kind: str, logged: str, sentence: str | None
 ) -> None:
-    # CVE-2022-36056, with a key: the entry proves nothing, and is compared all the same.
+    # CVE-2022-36056, with a key: the entry proves nothing, and is compared all the same, also beside a certificate.
+    instance = Instance()
+
+    def shown(key: PrivateKey) -> bytes:
+        if holds == "key":
+            return key.public.pem
+        assert isinstance(key.key, ec.EllipticCurvePrivateKey)
+        return instance.certificate(Signing(SUBJECT), key.key).public_bytes(Encoding.PEM)
+
     message, key = payload(), OTHER_KEY if logged == "another key" else KEY
-    signature = signature_of(message)
+    signature, ours = signature_of(message), shown(KEY)
+    entered_by = ours if key is KEY else shown(key)
     entered = payload(x=1) if logged == "another artifact" else message
     spec = {
         "data": {"hash": {"algorithm": "sha256", "value": hashlib.sha256(entered).hexdigest()}},
         "signature": {
             "content": signature if entered == message else signature_of(entered),
-            "publicKey": {"content": base64.b64encode(key.public.pem).decode()},
+            "publicKey": {"content": base64.b64encode(entered_by).decode()},
         },
     }
     body = {"apiVersion": "0.0.1", "kind": kind, **({} if logged == "nothing" else {"spec": spec})}
-    entry = Instance().entry(json.dumps(body).encode(), NOW, kind)
+    entry = instance.entry(json.dumps(body).encode(), NOW, kind)
     stamp = {
         "SignedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
         "Payload": {"body": entry["canonicalizedBody"], "integratedTime": 1, "logIndex": 0, "logID": "00"},
     }
-    layer = Descriptor.of(
-        simple_signing.LAYER_TYPE,
-        message,
-        {simple_signing.SIGNATURE: signature, simple_signing.BUNDLE: json.dumps(stamp)},
-    )
+    annotations = {simple_signing.SIGNATURE: signature, simple_signing.BUNDLE: json.dumps(stamp)}
+    if holds == "certificate":
+        annotations[simple_signing.CERTIFICATE] = ours.decode()
+    layer = Descriptor.of(simple_signing.LAYER_TYPE, message, annotations)
     candidate = Candidate("simple signing", "x", message, layer)
     if sentence is None:
         check(candidate)

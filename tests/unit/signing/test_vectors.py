@@ -110,10 +110,12 @@ def test_a_legacy_signature_by_a_key_has_a_log_entry_that_is_about_it() -> None:
     entry = rekor.from_annotation(layer.annotations[simple_signing.BUNDLE].encode())
     entry.check_logged([rekor_log()])
     digest = bytes.fromhex(Digest.of(payload).encoded)
-    entry.check_about(rekor.EntrySubject(simple_signing.signature_of(layer), frozenset([digest]), key.der))
+    entry.check_about(rekor.EntrySubject(simple_signing.signature_of(layer), frozenset([digest]), frozenset([key.der])))
     other = public(LEGACY / "cosign.pub")
     with pytest.raises(SignatureRefusedError, match="another key"):
-        entry.check_about(rekor.EntrySubject(simple_signing.signature_of(layer), frozenset([digest]), other.der))
+        entry.check_about(
+            rekor.EntrySubject(simple_signing.signature_of(layer), frozenset([digest]), frozenset([other.der]))
+        )
     with pytest.raises(SignatureRefusedError, match="not trusted"):
         entry.check_logged([])
 
