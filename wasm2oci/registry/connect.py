@@ -288,7 +288,7 @@ class Connector:
             lambda: self._origin(host),
             make_auth,
             sender,
-            World(options.sleep, options.random, options.now, options.log, self._warn),
+            World(options.sleep, options.random, options.now, options.log, self._warn, options.clock),
             policy=options.retry,
             user_agent=options.user_agent,
             headers=options.headers if host.own else None,

@@ -1,9 +1,12 @@
-"""Reading a large blob over several connections at once.
+"""Reading a large blob over one connection, and over several where the line is what limits.
 
-Lines to registries are often limited for each connection; and receiving, hashing and writing one after the other
-leaves each of them idle most of the time. So a large blob is asked for in parts: the reader's own thread takes the
-first while other threads read the next ones, a few parts ahead at most, so that memory stays bounded. From a registry
-that does not answer with the parts, all of the blob is read over one connection.
+Registries and the lines to them often limit each connection. So the reader of a large blob looks at what it does with
+its time: where it waits for bytes nearly all of it, helpers ask for the parts that come next, each over a connection of
+its own, a few parts ahead at most, so that memory stays bounded. Where the processor limits, more connections would
+only cost more of it, and the blob stays one answer.
+
+The first answer is read on until a helper has been answered with the part that comes next in it. So a registry that
+does not send parts costs one request in vain, and an error of a helper before that costs nothing.
 
 Each part is checked to be the one that was asked for, and is read on where it broke (`download.BlobPart`). The parts
 come out in order, and the reader verifies the whole.
@@ -14,28 +17,39 @@ Spec: distribution-spec, Pulling blobs, end-2; RFC 9110 section 14.
 from __future__ import annotations
 
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.content.verify import CHUNK
 from wasm2oci.registry.download import BlobPart, RangesRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from threading import BoundedSemaphore
 
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.registry.exchange import Exchange
 
-__all__ = ["HELPERS", "PARALLEL_MIN", "ParallelBlob"]
+__all__ = ["HELPERS", "PARALLEL_MIN", "PART", "ParallelBlob"]
 
 PARALLEL_MIN: Final = 16 << 20
-"""Bytes from which on a blob is read in parts."""
+"""Bytes that have to be left of a blob for parts of it to be worth while."""
 HELPERS: Final = 5
 """Threads that read ahead for one repository, each on a connection of its own, for all of its blobs together."""
-_PART: Final = 4 << 20
+PART: Final = 3 << 20
+"""Bytes of a part. All parts that are held at once take `HELPERS + 1` times as many."""
+_LOOK: Final = 4 << 20
+"""Bytes, and ..."""
+_LOOK_SECONDS: Final = 0.5
+"""... seconds, after the first of which the reader's time is looked at."""
+_WAITING: Final = 0.75
+"""The part of its time that a reader waits for bytes where the line limits."""
+_FAST: Final = 128 << 20
+"""Bytes a second of one connection, beyond which others are not worth what they cost the processor."""
 
 
 class ParallelBlob:
-    """The bytes of a blob, in order, read in parts.
+    """The bytes of a blob, in order.
 
     Args:
         exchange: with the repository.
@@ -52,101 +66,186 @@ class ParallelBlob:
 
     def __iter__(self) -> Iterator[bytes]:
         """The bytes; see `download.BlobPart` for the errors."""
+        offset, size = self._start, self._descriptor.size
+        line = _Line(self._exchange.session.world.clock)
+        ahead: _ReadAhead | None = None
         threads = 0
-        while threads < HELPERS and self._helpers.acquire(blocking=False):
-            threads += 1
         try:
-            yield from self._in_parts(threads) if threads else self._whole(self._start)
+            with closing(self._whole(offset)) as pieces:
+                for piece in line.measured(pieces):
+                    switch = None if ahead is None else ahead.begins(offset, offset + len(piece))
+                    if ahead is not None and switch is not None:
+                        yield piece[: switch - offset]
+                        break
+                    offset += len(piece)
+                    yield piece
+                    if ahead is None and line.limits and size - offset >= PARALLEL_MIN:
+                        threads = self._find_threads()
+                        ahead = _ReadAhead(self._exchange, self._descriptor, threads, offset + PART)
+                else:
+                    return
+            yield from self._in_parts(ahead)
         finally:
+            if ahead is not None:
+                ahead.stop()
             for _ in range(threads):
                 self._helpers.release()
 
-    def _in_parts(self, threads: int) -> Iterator[bytes]:
-        first = BlobPart(self._exchange, self._descriptor, self._start, self._start + _PART)
-        try:
-            response = first.open()
-        except RangesRefusedError:
-            yield from self._whole(self._start)
-            return
-        ahead = _ReadAhead(self._exchange, self._descriptor, threads, self._start)
-        try:
-            yield from first.read(response)
-            for number in range(1, ahead.count):
-                try:
-                    part = ahead.take(number)
-                except RangesRefusedError:  # another server behind the same address
-                    ahead.stop()
-                    yield from self._whole(self._start + number * _PART)
-                    return
-                yield from part
-        finally:
-            ahead.stop()
+    def _find_threads(self) -> int:
+        threads = 0
+        while threads < HELPERS and self._helpers.acquire(blocking=False):
+            threads += 1
+        return threads
 
-    def _whole(self, start: int) -> BlobPart:
-        return BlobPart(self._exchange, self._descriptor, start, self._descriptor.size)
+    def _in_parts(self, ahead: _ReadAhead) -> Iterator[bytes]:
+        while ahead.offset < self._descriptor.size:
+            try:
+                yield from ahead.take()
+            except RangesRefusedError:  # another server behind the same address
+                ahead.stop()
+                yield from self._whole(ahead.offset)
+                return
+
+    def _whole(self, start: int) -> Iterator[bytes]:
+        return BlobPart(self._exchange, self._descriptor, start, self._descriptor.size).read(None)
+
+
+class _Line:
+    """Looks at what the reader of a blob does with its time.
+
+    Attributes:
+        limits: whether it waits for bytes most of it, and would get them faster over more connections.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.limits = False
+        self._clock = clock
+
+    def measured(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The pieces; what passes until the first of them is not measured."""
+        begun, waited, size = 0.0, 0.0, 0
+        asked = self._clock()
+        for number, piece in enumerate(pieces):
+            came = self._clock()
+            if number == 0:
+                begun = came
+            else:
+                waited += came - asked
+                size += len(piece)
+            yield piece
+            asked = self._clock()
+            passed = asked - begun
+            if size >= _LOOK or passed >= _LOOK_SECONDS:
+                self.limits = waited >= _WAITING * passed and size <= _FAST * passed and passed > 0
+                begun, waited, size = asked, 0.0, 0
 
 
 class _ReadAhead:
-    """The parts after the first, read by threads, as many parts ahead of the one that is waited for."""
+    """Parts of a blob, read by threads into buffers that are used again and again.
+
+    Args:
+        exchange: with the repository.
+        descriptor: of the blob.
+        threads: how many.
+        start: the first byte of the first part.
+
+    Attributes:
+        offset: the first byte of the part that is taken next.
+    """
 
     def __init__(self, exchange: Exchange, descriptor: Descriptor, threads: int, start: int) -> None:
-        self.count = -(-(descriptor.size - start) // _PART)
-        self._start = start
+        self.offset = start
         self._exchange = exchange
         self._descriptor = descriptor
-        self._ahead = threads
         self._changed = threading.Condition()
-        self._next = 1
-        self._taken = 0
-        self._parts: dict[int, list[bytes] | BaseException] = {}
-        self._stopped = False
-        for _ in range(min(threads, self.count - 1)):
+        self._next = start
+        self._buffers = [bytearray(PART) for _ in range(threads + 1)] if threads else []
+        self._answered: set[int] = set()
+        self._parts: dict[int, bytearray | BaseException] = {}
+        self._stopped = threads == 0
+        for _ in range(threads):
             threading.Thread(target=self._run, daemon=True).start()
 
-    def take(self, number: int) -> list[bytes]:
-        """The chunks of this part, waited for; the parts before it are let go."""
+    def begins(self, start: int, stop: int) -> int | None:
+        """Where from `start` to `stop` the parts take over from the first answer; None: not there.
+
+        The parts before `stop` that are not answered yet are given up: they come faster by the first answer.
+        """
         with self._changed:
-            self._taken = number
-            self._changed.notify_all()
-            while number not in self._parts:
+            while start <= self.offset <= stop and not self._stopped:
+                part = self._parts.get(self.offset)
+                if isinstance(part, BaseException):
+                    self._stop()  # whatever it is, the first answer is a good one
+                elif part is not None or self.offset in self._answered:
+                    return self.offset
+                else:
+                    self.offset += PART
+                    self._next = max(self._next, self.offset)
+                    self._changed.notify_all()
+            return None
+
+    def take(self) -> Iterator[bytes]:
+        """The bytes of the next part, waited for. Raises what went wrong when it was read."""
+        with self._changed:
+            while self.offset not in self._parts:
                 self._changed.wait()
-            part = self._parts.pop(number)
+            part = self._parts.pop(self.offset)
         if isinstance(part, BaseException):
             raise part
-        return part
+        with memoryview(part) as view:
+            size = self._stop_of(self.offset) - self.offset
+            for start in range(0, size, CHUNK):
+                yield bytes(view[start : min(start + CHUNK, size)])
+        with self._changed:
+            self.offset += PART
+            self._buffers.append(part)
+            self._changed.notify_all()
 
     def stop(self) -> None:
-        """Let the threads end after their next chunk."""
+        """Let the threads end after their next piece."""
         with self._changed:
-            self._stopped = True
-            self._parts.clear()
-            self._changed.notify_all()
+            self._stop()
+
+    def _stop(self) -> None:
+        self._stopped = True
+        self._parts.clear()
+        self._buffers.clear()
+        self._changed.notify_all()
+
+    def _stop_of(self, start: int) -> int:
+        return min(start + PART, self._descriptor.size)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while self._next > self._taken + self._ahead and not self._stopped:
+                while not self._buffers and not self._stopped:
                     self._changed.wait()
-                if self._stopped or self._next >= self.count:
+                if self._stopped or self._next >= self._descriptor.size:
                     return
-                number = self._next
-                self._next += 1
-            part = self._read(number)
+                start = self._next
+                self._next += PART
+                buffer = self._buffers.pop()
+            result: bytearray | BaseException = buffer
+            try:
+                self._read(start, buffer)
+            except BaseException as error:  # noqa: BLE001 - raised by the thread that waits for the part
+                result = error
             with self._changed:
-                if part is None or self._stopped:
-                    return
-                self._parts[number] = part
+                if start >= self.offset and not self._stopped:
+                    self._parts[start] = result
+                elif not self._stopped:
+                    self._buffers.append(buffer)
                 self._changed.notify_all()
 
-    def _read(self, number: int) -> list[bytes] | BaseException | None:
-        start = self._start + number * _PART
-        stop = min(start + _PART, self._descriptor.size)
-        chunks: list[bytes] = []
-        try:
-            for chunk in BlobPart(self._exchange, self._descriptor, start, stop):
-                if self._stopped:
-                    return None
-                chunks.append(chunk)
-        except BaseException as error:  # noqa: BLE001 - raised by the thread that waits for the part
-            return error
-        return chunks
+    def _read(self, start: int, buffer: bytearray) -> None:
+        part = BlobPart(self._exchange, self._descriptor, start, self._stop_of(start))
+        response = part.open()
+        with self._changed:
+            self._answered.add(start)
+        at = 0
+        with closing(part.read(response)) as pieces:
+            for piece in pieces:
+                if self._stopped or start < self.offset:
+                    return
+                buffer[at : at + len(piece)] = piece
+                at += len(piece)

@@ -5,6 +5,7 @@ depends on where that goes: the registry's own origin sees the token and the cus
 it named by a `Location` or by a redirect, sees neither.
 """
 
+import time
 from contextlib import suppress
 from functools import partial
 from threading import Lock
@@ -57,6 +58,7 @@ class World(NamedTuple):
         now: seconds since 1970.
         log: takes one line of the debug log, without secrets; None when no log is wanted.
         warn: takes one sentence for the user.
+        clock: seconds that only grow.
     """
 
     sleep: "Callable[[float], None]"
@@ -64,6 +66,7 @@ class World(NamedTuple):
     now: "Callable[[], float]"
     log: "Callable[[str], None] | None" = None
     warn: "Callable[[str], None]" = _nowhere
+    clock: "Callable[[], float]" = time.monotonic
 
 
 class Session:

@@ -1,10 +1,11 @@
-"""Large blobs are read in parts, over several connections, and come out whole and in order."""
+"""A large blob is read over one connection, in parts over several where the line limits, and comes out in order."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import threading
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,15 +14,16 @@ from tests.support.network import Answer, Network, broken
 from wasm2oci.errors import IntegrityError, RegistryError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
-from wasm2oci.registry.ranges import HELPERS, PARALLEL_MIN
+from wasm2oci.registry.ranges import HELPERS, PARALLEL_MIN, PART
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.support.network import Sent
 
 MIB = 1 << 20
-DATA = os.urandom(MIB) * 19 + b"and an odd end"
+PIECE = 256 * 1024
+DATA = os.urandom(MIB) * 31 + b"and an odd end"
 BLOB = Descriptor("application/wasm", Digest.of(DATA), len(DATA))
 REGISTRY = "https://registry.example"
 
@@ -40,116 +42,192 @@ def partial(sent: Sent) -> Answer:
     return Answer(206, headers, DATA[first : last + 1])
 
 
-def pull(handler: Callable[[Sent], Answer]) -> tuple[Network, bytes]:
-    network = Network({REGISTRY: handler})
-    repository = network.repository("registry.example/me/app")
-    return network, b"".join(repository.fetch(BLOB))
+@dataclass
+class Line:
+    """A registry on a line that limits each connection, in the time of the network.
+
+    The first answer stops after 6 MiB until `parts` of the helpers are under way, so that no test is a race.
+
+    Attributes:
+        part: answers what asks for a part.
+        parts: how many bodies of parts have to be read, or refused, first.
+        seconds: of the network, for a piece of the first answer.
+    """
+
+    part: Callable[[Sent], Answer] = partial
+    parts: int = HELPERS
+    seconds: float = 0.02
+    data: bytes = DATA
+    network: Network = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.network = Network({REGISTRY: self.answer})
+        self._under_way = threading.Semaphore(0)
+
+    def answer(self, sent: Sent) -> Answer:
+        if "range" not in sent.headers:
+            return Answer(200, {"Content-Length": str(len(self.data))}, self._first())
+        found = self.part(sent)
+        if found.status != 206:
+            self._under_way.release()
+            return found
+        return Answer(found.status, found.headers, self._noted(found))
+
+    def _noted(self, answer: Answer) -> Iterator[bytes]:
+        self._under_way.release()  # the body is read once the answer was looked at
+        yield from [answer.body] if isinstance(answer.body, bytes) else answer.body  # type: ignore[misc]
+
+    def _first(self) -> Iterator[bytes]:
+        for start in range(0, len(self.data), PIECE):
+            self.network.time += self.seconds
+            if start == 6 * MIB:
+                assert all(self._under_way.acquire(timeout=60) for _ in range(self.parts))
+            yield self.data[start : start + PIECE]
+
+    def pull(self) -> bytes:
+        return b"".join(self.network.repository("registry.example/me/app").fetch(BLOB))
+
+    def asked(self) -> list[tuple[int, int]]:
+        return sorted(part_of(sent) for sent in list(self.network.sent) if "range" in sent.headers)
 
 
-def test_the_parts_of_a_large_blob_come_out_in_order() -> None:
-    network, data = pull(partial)
-    assert data == DATA
-    parts = sorted(part_of(sent) for sent in network.sent)
-    assert parts[0][0] == 0
+def test_a_line_that_limits_a_connection_is_read_over_several() -> None:
+    line = Line()
+    assert line.pull() == DATA
+    parts = line.asked()
+    assert 4 * MIB < parts[0][0] <= 8 * MIB + PART
     assert parts[-1][1] == len(DATA) - 1
     assert all(before[1] + 1 == after[0] for before, after in itertools.pairwise(parts))
-    assert len(parts) == 5
+    assert [sent.headers.get("range") for sent in line.network.sent].count(None) == 1
+
+
+def test_where_the_processor_limits_one_connection_is_used() -> None:
+    network = Network({REGISTRY: partial})  # whose time does not pass
+    assert b"".join(network.repository("registry.example/me/app").fetch(BLOB)) == DATA
+    assert [sent.headers.get("range") for sent in network.sent] == [None]
+
+
+def test_a_reader_that_takes_its_time_is_no_line_that_limits() -> None:
+    line = Line(parts=0, seconds=0.001)
+    received = []
+    for piece in line.network.repository("registry.example/me/app").fetch(BLOB):
+        line.network.time += 0.02
+        received.append(piece)
+    assert b"".join(received) == DATA
+    assert line.asked() == []
+
+
+def test_a_line_that_is_faster_than_a_gigabit_is_read_over_one_connection() -> None:
+    line = Line(parts=0, seconds=PIECE / (200 * MIB))
+    assert line.pull() == DATA
+    assert line.asked() == []
 
 
 def test_a_small_blob_is_one_request_without_a_range() -> None:
     data = DATA[: PARALLEL_MIN - 1]
-    network = Network({REGISTRY: lambda _: Answer(200, {}, data)})
-    repository = network.repository("registry.example/me/app")
+    line = Line(parts=0, data=data)
+    repository = line.network.repository("registry.example/me/app")
     assert b"".join(repository.fetch(Descriptor("application/wasm", Digest.of(data), len(data)))) == data
-    assert [sent.headers.get("range") for sent in network.sent] == [None]
+    assert [sent.headers.get("range") for sent in line.network.sent] == [None]
 
 
-def test_a_registry_that_takes_no_ranges_is_read_over_one_connection() -> None:
-    network, data = pull(lambda _: Answer(200, {"Content-Length": str(len(DATA))}, DATA))
-    assert data == DATA
-    assert [sent.headers.get("range") for sent in network.sent] == [f"bytes=0-{4 * MIB - 1}", None]
+@pytest.mark.parametrize("refusal", [Answer(200, {}, DATA), Answer(416), Answer(429), Answer(403), Answer(404)])
+def test_the_first_answer_is_read_on_where_parts_are_refused(refusal: Answer) -> None:
+    line = Line(lambda _: refusal, parts=0)
+    assert line.pull() == DATA
+    assert [sent.headers.get("range") for sent in line.network.sent].count(None) == 1
 
 
-def test_a_registry_that_stops_taking_ranges_is_read_on_over_one_connection() -> None:
-    def answer(sent: Sent) -> Answer:
-        return partial(sent) if part_of(sent)[0] < 8 * MIB else Answer(200, {}, DATA)
+def test_a_registry_that_stops_sending_parts_is_read_on_over_one_connection() -> None:
+    begin: list[int] = []
 
-    network, data = pull(answer)
-    assert data == DATA
-    assert f"bytes={8 * MIB}-" in [sent.headers["range"] for sent in network.sent]
+    def part(sent: Sent) -> Answer:
+        first, last = part_of(sent)
+        begin.append(first)
+        honest = first < min(begin) + HELPERS * PART or last == len(DATA) - 1
+        return partial(sent) if honest else Answer(200, {}, DATA)
+
+    line = Line(part)
+    assert line.pull() == DATA
+    assert any(sent.headers.get("range", "").endswith("-") for sent in line.network.sent)
 
 
 def test_a_part_that_breaks_is_read_on() -> None:
-    once = threading.Event()
+    broke: list[int] = []
 
-    def answer(sent: Sent) -> Answer:
+    def part(sent: Sent) -> Answer:
         first, _ = part_of(sent)
-        if first == 8 * MIB and not once.is_set():
-            once.set()
+        if not broke:
+            broke.append(first)
             whole = partial(sent)
             assert isinstance(whole.body, bytes)
             return Answer(206, whole.headers, [whole.body[:1000], broken()])
         return partial(sent)
 
-    network, data = pull(answer)
-    assert data == DATA
-    assert f"bytes={8 * MIB + 1000}-{12 * MIB - 1}" in [sent.headers["range"] for sent in network.sent]
+    line = Line(part)
+    assert line.pull() == DATA
+    assert (broke[0] + 1000, broke[0] + PART - 1) in line.asked()
 
 
-@pytest.mark.parametrize(
-    "wrong", ["bytes 0-4194303/{0}", "bytes 8388608-12582911/77", "bytes 8388608-{0}/{0}", "nonsense", ""]
-)
+@pytest.mark.parametrize("wrong", ["bytes 0-{last}/{size}", "bytes {first}-{last}/77", "bytes {first}-{size}/{size}", ""])
 def test_another_part_than_the_one_asked_for_is_refused(wrong: str) -> None:
-    def answer(sent: Sent) -> Answer:
-        if part_of(sent)[0] != 8 * MIB:
+    def part(sent: Sent) -> Answer:
+        first, last = part_of(sent)
+        if last != len(DATA) - 1:
             return partial(sent)
-        return partial(sent).changed("content-range", content_range=wrong.format(len(DATA)))
+        said = wrong.format(first=first, last=last, size=len(DATA))
+        return partial(sent).changed("content-range", content_range=said)
 
     with pytest.raises(RegistryError):
-        pull(answer)
+        Line(part).pull()
 
 
 def test_wrong_bytes_in_a_part_are_an_integrity_error() -> None:
-    def answer(sent: Sent) -> Answer:
+    def part(sent: Sent) -> Answer:
         found = partial(sent)
         assert isinstance(found.body, bytes)
-        body = bytes(len(found.body)) if part_of(sent)[0] == 12 * MIB else found.body
+        body = bytes(len(found.body)) if part_of(sent)[1] == len(DATA) - 1 else found.body
         return Answer(206, found.headers, body)
 
     with pytest.raises(IntegrityError):
-        pull(answer)
+        Line(part).pull()
 
 
 def test_no_more_is_read_ahead_than_the_helpers_hold() -> None:
-    size = 64 * MIB
-    network = Network({REGISTRY: lambda sent: Answer(206, headers(sent), bytes(4 * MIB))})
+    size = 96 * MIB
 
-    def headers(sent: Sent) -> dict[str, str]:
+    def part(sent: Sent) -> Answer:
         first, last = part_of(sent)
-        return {"Content-Range": f"bytes {first}-{last}/{size}"}
+        return Answer(206, {"Content-Range": f"bytes {first}-{last}/{size}"}, bytes(last - first + 1))
 
-    repository = network.repository("registry.example/me/app")
+    line = Line(part, data=bytes(size))
+    repository = line.network.repository("registry.example/me/app")
     content = iter(repository.fetch(Descriptor("application/wasm", Digest.of(b""), size)))
-    for _ in range(3):
-        next(content)
-    furthest = max(part_of(sent)[0] for sent in list(network.sent))
-    assert furthest <= (2 + HELPERS) * 4 * MIB
+    taken = 0
+    while taken < 24 * MIB:
+        taken += len(next(content))
+    furthest = max(first for first, _ in line.asked())
+    assert furthest <= taken + (1 + HELPERS) * PART
     content.close()  # type: ignore[attr-defined]
 
 
 def test_the_threads_of_a_repository_are_shared_by_its_blobs() -> None:
+    line = Line()
+    repository = line.network.repository("registry.example/me/app")
+    first = iter(repository.fetch(BLOB))
+    while not line.asked():
+        next(first)
+    asked = len([sent for sent in line.network.sent if "range" not in sent.headers])
+    line.parts = 0
+    assert b"".join(repository.fetch(BLOB)) == DATA  # without a helper
+    assert len([sent for sent in line.network.sent if "range" not in sent.headers]) == asked + 1
+    first.close()  # type: ignore[attr-defined]
+
+
+def test_the_rest_of_a_blob_is_read_from_where_it_broke_off() -> None:
     network = Network({REGISTRY: partial})
     repository = network.repository("registry.example/me/app")
-    first, second = iter(repository.fetch(BLOB)), iter(repository.fetch(BLOB))
-    next(first)
-    next(second)
-    assert [sent for sent in network.sent if "range" not in sent.headers]  # the second has to do without
-    first.close()  # type: ignore[attr-defined]
-    second.close()  # type: ignore[attr-defined]
-    assert b"".join(repository.fetch(BLOB)) == DATA
-
-
-def test_a_storage_that_answers_416_to_every_range_is_read_as_a_whole() -> None:
-    network, data = pull(lambda sent: Answer(416) if "range" in sent.headers else partial(sent))
-    assert data == DATA
-    assert b"".join(network.repository("registry.example/me/app").fetch_rest(BLOB, MIB)) == DATA[MIB:]
+    assert b"".join(repository.fetch_rest(BLOB, MIB)) == DATA[MIB:]
+    assert [sent.headers.get("range") for sent in network.sent] == [f"bytes={MIB}-"]
+    refusing = Network({REGISTRY: lambda sent: Answer(416) if "range" in sent.headers else partial(sent)})
+    assert b"".join(refusing.repository("registry.example/me/app").fetch_rest(BLOB, MIB)) == DATA[MIB:]
