@@ -38,10 +38,8 @@ HELPERS: Final = 5
 """Threads that read ahead for one repository, each on a connection of its own, for all of its blobs together."""
 PART: Final = 3 << 20
 """Bytes of a part. All parts that are held at once take `HELPERS + 1` times as many."""
-_LOOK: Final = 4 << 20
-"""Bytes, and ..."""
-_LOOK_SECONDS: Final = 0.5
-"""... seconds, after the first of which the reader's time is looked at."""
+_LOOK: Final = 0.25
+"""Seconds of reading, before which nothing is known about the line; a preempted process is no slow line."""
 _WAITING: Final = 0.75
 """The part of its time that a reader waits for bytes where the line limits."""
 _FAST: Final = 128 << 20
@@ -135,9 +133,7 @@ class _Line:
             yield piece
             asked = self._clock()
             passed = asked - begun
-            if size >= _LOOK or passed >= _LOOK_SECONDS:
-                self.limits = waited >= _WAITING * passed and size <= _FAST * passed and passed > 0
-                begun, waited, size = asked, 0.0, 0
+            self.limits = passed >= _LOOK and waited >= _WAITING * passed and size <= _FAST * passed
 
 
 class _ReadAhead:

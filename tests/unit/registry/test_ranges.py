@@ -95,7 +95,7 @@ def test_a_line_that_limits_a_connection_is_read_over_several() -> None:
     line = Line()
     assert line.pull() == DATA
     parts = line.asked()
-    assert 4 * MIB < parts[0][0] <= 8 * MIB + PART
+    assert 3 * MIB + PART < parts[0][0] <= 6 * MIB + PART
     assert parts[-1][1] == len(DATA) - 1
     assert all(before[1] + 1 == after[0] for before, after in itertools.pairwise(parts))
     assert [sent.headers.get("range") for sent in line.network.sent].count(None) == 1
