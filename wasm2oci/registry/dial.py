@@ -37,10 +37,12 @@ class Dialed(NamedTuple):
     Args:
         connection: to the other side; an `ssl.SSLSocket` when TLS was agreed on.
         tls_error: why it was not, or None.
+        used: whether it has served a request, and may have been ended by the other side since.
     """
 
     connection: socket.socket
     tls_error: OSError | None = None
+    used: bool = False
 
 
 def connect(host: str, port: int, timeout: float | None) -> socket.socket:
@@ -71,6 +73,7 @@ class Dialer:
         self.waiting = waiting
         self._guard = Lock()
         self._dials: dict[tuple[str, int], deque[_Dial]] = {}
+        self._used: dict[tuple[str, int], deque[tuple[float, socket.socket]]] = {}
         self._closed = False
 
     def expect(self, origin: Origin, count: int, context: Callable[[], ssl.SSLContext] | None) -> None:
@@ -93,13 +96,22 @@ class Dialer:
                 dial.start()
 
     def take(self, host: str, port: int) -> Dialed | None:
-        """A connection to this address that was opened early, waited for if it is not open yet; None: there is none.
+        """A connection to this address that was given back, or was opened early; None: there is none.
+
+        One that is not open yet is waited for.
 
         Raises:
             OSError: it could not be opened.
         """
         while True:
             with self._guard:
+                used = self._used.get((host, port))
+                if used:
+                    since, connection = used.pop()
+                    if time.monotonic() - since < _FRESH:
+                        return Dialed(connection, used=True)
+                    connection.close()
+                    continue
                 waiting = self._dials.get((host, port))
                 dial = waiting.popleft() if waiting else None
             if dial is None:
@@ -107,6 +119,14 @@ class Dialer:
             if dial.fresh:
                 return dial.result(self.waiting)
             dial.drop()
+
+    def give_back(self, host: str, port: int, connection: socket.socket) -> None:
+        """Keep a connection that was used, and on which nothing is under way, for a short time."""
+        with self._guard:
+            if not self._closed:
+                self._used.setdefault((host, port), deque()).append((time.monotonic(), connection))
+                return
+        connection.close()
 
     def open(self, host: str, port: int, timeout: float | None) -> socket.socket:
         """A connection that is opened now, without TLS.
@@ -123,9 +143,13 @@ class Dialer:
         with self._guard:
             self._closed = True
             dials = [dial for waiting in self._dials.values() for dial in waiting]
+            used = [connection for waiting in self._used.values() for _, connection in waiting]
             self._dials.clear()
+            self._used.clear()
         for dial in dials:
             dial.drop()
+        for connection in used:
+            connection.close()
 
 
 class _Dial:

@@ -21,7 +21,7 @@ from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, ResponseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from wasm2oci.errors import Wasm2OciError
     from wasm2oci.oci.descriptor import Descriptor
@@ -70,7 +70,7 @@ class BlobPart:
         """The answer with these bytes, its body not read yet, for `read`; see `__iter__` for the errors."""
         return self._open(self._start)
 
-    def read(self, response: Response | None) -> Iterator[bytes]:
+    def read(self, response: Response | None) -> Generator[bytes]:
         """The bytes, the first of them from this answer if there is one."""
         offset = mark = self._start
         tried = 0

@@ -24,7 +24,7 @@ from wasm2oci.content.verify import CHUNK
 from wasm2oci.registry.download import BlobPart, RangesRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from threading import BoundedSemaphore
 
     from wasm2oci.oci.descriptor import Descriptor
@@ -104,7 +104,7 @@ class ParallelBlob:
                 yield from self._whole(ahead.offset)
                 return
 
-    def _whole(self, start: int) -> Iterator[bytes]:
+    def _whole(self, start: int) -> Generator[bytes]:
         return BlobPart(self._exchange, self._descriptor, start, self._descriptor.size).read(None)
 
 

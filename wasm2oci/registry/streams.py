@@ -17,9 +17,10 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import httpcore
+import httpx
 
 from wasm2oci.registry.dial import Dialed
 from wasm2oci.registry.retry import RATE, SILENCE
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
     from wasm2oci.base.budget import Budget
     from wasm2oci.registry.dial import Dialer
 
-__all__ = ["Backend", "CountingBackend", "head_budget", "received_within"]
+__all__ = ["Backend", "CountingBackend", "head_budget", "long_body", "received_within"]
 
 T = TypeVar("T")
 _PIECE: Final = 256 * 1024
 """Bytes that are received at once; httpcore asks for 64 KiB, which makes four times as many steps of a large blob."""
+_LONG: Final = 4 << 20
+"""Bytes of a body from which on it is read past the HTTP library, which copies each byte four times."""
 
 
 class _Exchange(threading.local):
@@ -121,10 +124,13 @@ class Backend(httpcore.SyncBackend):
 
     Args:
         dialer: has those that were opened early.
+        reuse: whether a connection whose long body was read goes back there: not one to a proxy, which has become a
+            tunnel to somewhere.
     """
 
-    def __init__(self, dialer: Dialer) -> None:
+    def __init__(self, dialer: Dialer, *, reuse: bool) -> None:
         self._dialer = dialer
+        self._reuse = reuse
 
     def connect_tcp(
         self,
@@ -137,17 +143,54 @@ class Backend(httpcore.SyncBackend):
         """A connection; see `httpcore.NetworkBackend`."""
         del local_address, socket_options  # neither is ever set
         with _renamed(httpcore.ConnectTimeout, httpcore.ConnectError):
-            dialed = self._dialer.take(host, port) or Dialed(self._dialer.open(host, port, timeout))
-            return _Stream(dialed, lambda: self._dialer.waiting(host))
+            dialed = self._dialer.take(host, port)
+            if dialed is not None and dialed.used and _readable(dialed.connection):  # it ended meanwhile
+                dialed.connection.close()
+                dialed = None
+            peer = _Peer(self._dialer, host, port, reuse=self._reuse)
+            return _Stream(dialed or Dialed(peer.connect(timeout)), peer)
+
+
+class _Peer:
+    """The other side of a connection.
+
+    Args:
+        dialer: connects to it.
+        host: its name or address.
+        port: of TCP.
+        reuse: see `Backend`.
+    """
+
+    def __init__(self, dialer: Dialer, host: str, port: int, *, reuse: bool) -> None:
+        self._dialer = dialer
+        self._host = host
+        self._port = port
+        self._reuse = reuse
+
+    def connect(self, timeout: float | None) -> socket.socket:
+        """A connection that is opened now."""
+        return self._dialer.open(self._host, self._port, timeout)
+
+    def waiting(self) -> None:
+        """Report that it is waited for."""
+        self._dialer.waiting(self._host)
+
+    def leave(self, connection: socket.socket, *, clean: bool) -> None:
+        """Keep a connection on which nothing is under way for the next request, and close every other."""
+        if clean and self._reuse:
+            self._dialer.give_back(self._host, self._port, connection)
+        else:
+            connection.close()
 
 
 class _Stream(httpcore.NetworkStream):
     """A socket as httpcore wants one."""
 
-    def __init__(self, dialed: Dialed, waiting: Callable[[], None]) -> None:
+    def __init__(self, dialed: Dialed, peer: _Peer) -> None:
         self._socket: socket.socket = dialed.connection
         self._tls_error = dialed.tls_error
-        self._waiting = waiting
+        self._peer = peer
+        self._clean = self._closed = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         def receive(seconds: float | None) -> bytes:
@@ -162,10 +205,28 @@ class _Stream(httpcore.NetworkStream):
             self._socket.settimeout(SILENCE)
             with suppress(TimeoutError):
                 return receive()
-            self._waiting()
+            self._peer.waiting()
             timeout = None if timeout is None else timeout - SILENCE
         self._socket.settimeout(None if timeout is None else max(timeout, 0.001))
         return receive()
+
+    def rest(self, count: int, *, last: bool) -> Iterator[bytes]:
+        """The rest of a body, which the HTTP library is not asked for; fewer bytes when the connection ends before.
+
+        Args:
+            count: bytes of it.
+            last: whether this connection serves no other request.
+        """
+        left = count
+        while left:
+            with _renamed(httpx.ReadTimeout, httpx.ReadError):
+                receive = partial(self._socket.recv, min(left, _PIECE))
+                piece = _charged(lambda seconds: self._patiently(seconds, receive), None)  # noqa: B023 - called at once
+            if not piece:
+                return
+            left -= len(piece)
+            self._clean = not left and not last
+            yield piece
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         view = memoryview(buffer)
@@ -175,14 +236,16 @@ class _Stream(httpcore.NetworkStream):
                 view = view[_exchange.send(partial(self._socket.send, view), timeout) :]
 
     def close(self) -> None:
-        self._socket.close()
+        if not self._closed:  # it may be another's by now
+            self._closed = True
+            self._peer.leave(self._socket, clean=self._clean)
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         try:
             with _renamed(httpcore.ConnectTimeout, httpcore.ConnectError):
-                return _Stream(Dialed(self._secured(ssl_context, server_hostname, timeout)), self._waiting)
+                return _Stream(Dialed(self._secured(ssl_context, server_hostname, timeout)), self._peer)
         except BaseException:
             self.close()
             raise
@@ -190,10 +253,11 @@ class _Stream(httpcore.NetworkStream):
     def _secured(self, context: ssl.SSLContext, name: str | None, timeout: float | None) -> ssl.SSLSocket:
         if self._tls_error is not None:
             raise self._tls_error
-        if isinstance(self._socket, ssl.SSLSocket):  # opened early, for one name and by one context
+        if isinstance(self._socket, ssl.SSLSocket):  # opened early or used before, for one name and by one context
             if self._socket.context is context and self._socket.server_hostname == name:
                 return self._socket
-            raise OSError("the connection was opened for another name")
+            self._socket.close()
+            self._socket = self._peer.connect(timeout)
         self._socket = context.wrap_socket(self._socket, server_hostname=name, do_handshake_on_connect=False)
         self._patiently(timeout, self._socket.do_handshake)
         return self._socket
@@ -225,6 +289,35 @@ def _charged(receive: Callable[[float | None], bytes], timeout: float | None) ->
     if budget is not None:
         budget.charge(size=len(data))
     return data
+
+
+def long_body(answer: httpx.Response, length: int | None) -> Iterator[bytes]:
+    """The pieces of an answer's body; those of a long one are taken from its socket, once the HTTP library has none.
+
+    The library gives all that it received with the head, or a piece that it receives, as the first piece.
+
+    Args:
+        answer: its status and headers are known.
+        length: `Content-Length`, or None when there is none.
+    """
+    pieces = iter(cast("Iterable[bytes]", answer.stream))
+    stream = answer.extensions.get("network_stream")
+    if length is None or length < _LONG or "transfer-encoding" in answer.headers or not isinstance(stream, _Stream):
+        yield from pieces
+        return
+    left = length
+    for piece in pieces:
+        left -= len(piece)
+        yield piece
+        break
+    else:
+        return
+    last = "close" in answer.headers.get("connection", "").lower() or answer.http_version != "HTTP/1.1"
+    for piece in stream.rest(left, last=last):
+        left -= len(piece)
+        yield piece
+    if left:
+        raise httpx.RemoteProtocolError(f"the connection ended {left:,} bytes before the body")
 
 
 def _readable(connection: socket.socket) -> bool:

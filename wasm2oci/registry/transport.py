@@ -145,7 +145,14 @@ class HttpTransport:
         except (httpx.TransportError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
             raise translated(error, origin, proxied=proxy_for(origin, self._environ) is not None) from error
         said = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw)
-        incoming = _Incoming(answer.stream, origin, self._clock, self._read_timeout, request.within)
+        incoming = _Incoming(
+            answer,
+            said.content_length,
+            origin,
+            clock=self._clock,
+            grace=self._read_timeout,
+            within=request.within,
+        )
         return Response(answer.status_code, said, incoming, request=request)
 
     def _send_away(
@@ -244,7 +251,7 @@ class HttpTransport:
 
         plain = proxy is None or proxy.url.scheme == "http"
         # httpx has no way to say where its connections come from; its pool, which is httpcore's, has.
-        opened._pool._network_backend = Backend(self._dialer) if plain else CountingBackend()  # noqa: SLF001
+        opened._pool._network_backend = Backend(self._dialer, reuse=proxy is None) if plain else CountingBackend()  # noqa: SLF001
         return cast("HTTPTransport", opened)
 
     def _context(self, origin: Origin, *, certificate: bool) -> ssl.SSLContext:
@@ -265,24 +272,31 @@ class _Incoming:
     (sizes of chunks, their extensions, trailers) belongs to the piece that follows.
     """
 
-    __slots__ = ("_clock", "_closed", "_grace", "_origin", "_stream", "_within")
+    __slots__ = ("_answer", "_clock", "_closed", "_grace", "_length", "_origin", "_within")
 
     def __init__(
-        self, stream: Any, origin: Origin, clock: "Callable[[], float]", grace: float, within: float | None
+        self,
+        answer: "Answer",
+        length: int | None,
+        origin: Origin,
+        *,
+        clock: "Callable[[], float]",
+        grace: float,
+        within: float | None,
     ) -> None:
         self._closed = False
-        self._stream = stream
+        self._answer = answer
+        self._length = length
         self._origin = origin
         self._clock, self._grace, self._within = clock, grace, within
 
     def __iter__(self) -> "Iterator[bytes]":
         if self._closed:  # the library would look for an end that never comes
             return
-        from wasm2oci.registry.streams import received_within
+        from wasm2oci.registry.streams import long_body, received_within
 
         httpx = import_httpx()
-        # No size is asked for: cutting pieces again would copy every byte once more.
-        pieces = iter(self._stream)
+        pieces = long_body(self._answer, self._length)
         received, waited = 0, 0.0
         while True:
             begun = self._clock()
@@ -302,7 +316,7 @@ class _Incoming:
 
     def close(self) -> None:
         self._closed = True
-        self._stream.close()
+        cast("Any", self._answer.stream).close()
 
 
 def import_httpx() -> "ModuleType":

@@ -43,10 +43,11 @@ class Line:
                 sent = Sent(sent.origin, sent.method, sent.url, {}, b"")
         found = self.inner(sent)
         assert isinstance(found, Answer)
-        if sent.method == "GET" and "/blobs/" in sent.path and self.cut is not None:
+        if sent.method == "GET" and "/blobs/" in sent.path:
             assert isinstance(found.body, bytes)
-            pieces = [found.body[start : start + 65536] for start in range(0, min(self.cut, len(found.body)), 65536)]
-            return Answer(found.status, tuple(found.pairs()), [*pieces, broken()])
+            end = len(found.body) if self.cut is None else min(self.cut, len(found.body))
+            pieces = [found.body[start : start + 65536] for start in range(0, end, 65536)]
+            return Answer(found.status, tuple(found.pairs()), pieces if self.cut is None else [*pieces, broken()])
         return found
 
     def repository(self) -> Repository:
@@ -87,7 +88,7 @@ def test_what_breaks_off_twice_goes_on_from_the_second_place(tmp_path: Path) -> 
     assert line.read(cache) == line.data
 
 
-def test_a_large_blob_goes_on_in_parts(tmp_path: Path) -> None:
+def test_a_large_blob_goes_on_where_its_reader_left_it(tmp_path: Path) -> None:
     line, cache = Line(24 << 20), Cache(tmp_path)
     reading = iter(CachedTarget(line.repository(), cache).fetch(line.blob))
     got = 0
@@ -98,8 +99,7 @@ def test_a_large_blob_goes_on_in_parts(tmp_path: Path) -> None:
     start = kept.stat().st_size
     line.asked = []
     assert line.read(cache) == line.data
-    assert min(int(asked.partition("=")[2].partition("-")[0]) for asked in line.asked) == start
-    assert len(line.asked) > 1
+    assert line.asked == [f"bytes={start}-"]
 
 
 @pytest.mark.parametrize("damage", ["byte", "shorter", "link"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,10 +20,12 @@ from tests.support.registry_server import registry_server
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.dial import Dialer
 from wasm2oci.registry.messages import Request
-from wasm2oci.registry.problems import ConnectionFailedError, TimedOutError, TlsError
+from wasm2oci.registry.problems import ConnectionFailedError, ConnectionLostError, TimedOutError, TlsError
 from wasm2oci.registry.tls import TlsSettings
 from wasm2oci.registry.transport import HttpTransport
 from wasm2oci.registry.urls import Origin
+from wasm2oci.server.messages import BytesBody
+from wasm2oci.server.messages import Response as Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 
     from tests.support.registry_server import Handle
     from wasm2oci.server.messages import Request as ServedRequest
-    from wasm2oci.server.messages import Response as ServedResponse
 
 
 @contextmanager
@@ -128,13 +130,103 @@ class TestTls:
         issued = authority.issue("server", "storage.example")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(issued.certificate_file, issued.key_file)
+        names: list[str | None] = []
+        context.sni_callback = lambda _connection, name, _context: names.append(name)
         with registry_server(tls=context) as registry:
             home, port = Origin.at("https", registry.address), registry.address.rpartition(":")[2]
             transport = HttpTransport(TlsSettings(ca_file=authority.ca_file), {}, resolve=lambda *_: ["127.0.0.1"])
             transport.expect(home, 1)  # and then the same address is asked under a name
-            with pytest.raises(ConnectionFailedError):
-                transport.send(Request("GET", f"https://storage.example:{port}/v2/"), home=home)
             transport.send(Request("GET", f"https://storage.example:{port}/v2/"), home=home).drain()
+            transport.close()
+        assert names == [None, "storage.example"]
+
+
+LONG = os.urandom(1 << 20) * 9
+
+
+def long_answer(handle: Handle) -> Handle:
+    """A registry that answers `/long` with `LONG`, `/last` with the same and the end of the connection."""
+
+    def answer(request: ServedRequest) -> Reply:
+        if request.target in {"/long", "/last"}:
+            return Reply(200, (), BytesBody(LONG), close=request.target == "/last")
+        return handle(request)
+
+    return answer
+
+
+class TestLongBodies:
+    """They are read past the HTTP library, and their connection serves the next request all the same."""
+
+    @pytest.mark.parametrize("secure", [False, True])
+    def test_a_long_body_and_what_follows_come_over_one_connection(self, tmp_path: Path, *, secure: bool) -> None:
+        context, authority = None, make_authority(tmp_path)
+        if secure:
+            issued = authority.issue("server")
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(issued.certificate_file, issued.key_file)
+        with registry_server(tls=context, wrap=long_answer) as registry:
+            origin = Origin.at("https" if secure else "http", registry.address)
+            transport = HttpTransport(TlsSettings(ca_file=authority.ca_file if secure else None), {})
+            for _ in range(2):
+                with closing(transport.send(Request("GET", f"{origin}/long"), home=origin)) as answer:
+                    assert b"".join(answer.stream) == LONG
+                transport.send(Request("GET", f"{origin}/v2/"), home=origin).drain()
+            transport.close()
+            assert len(registry.peers) == 4
+            assert len(set(registry.peers)) == 1
+
+    def test_a_connection_that_the_registry_ends_is_not_used_again(self) -> None:
+        with registry_server(wrap=long_answer) as registry:
+            origin = Origin.at("http", registry.address)
+            transport = HttpTransport(TlsSettings(), {})
+            for _ in range(2):
+                with closing(transport.send(Request("GET", f"{origin}/last"), home=origin)) as answer:
+                    assert b"".join(answer.stream) == LONG
+            transport.close()
+            assert len(set(registry.peers)) == 2
+
+    def test_a_connection_that_ended_meanwhile_is_not_used_again(self) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(LONG)}\r\n\r\n".encode()
+        with counting() as (port, taken, arrived):
+            origin = Origin("http", "127.0.0.1", port)
+            transport = HttpTransport(TlsSettings(), {})
+
+            def serve(number: int) -> None:
+                assert arrived.acquire(timeout=60)
+                taken[number].recv(65536)
+                taken[number].sendall(head + LONG)
+                taken[number].close()
+
+            for number in range(2):
+                thread = threading.Thread(target=serve, args=(number,))
+                thread.start()
+                with closing(transport.send(Request("GET", f"{origin}/"), home=origin)) as answer:
+                    assert b"".join(answer.stream) == LONG
+                thread.join()
+            transport.close()
+
+    def test_a_long_body_that_ends_early_is_an_error(self) -> None:
+        with counting() as (port, taken, arrived):
+            origin = Origin("http", "127.0.0.1", port)
+            transport = HttpTransport(TlsSettings(), {})
+
+            def serve() -> None:
+                assert arrived.acquire(timeout=60)
+                taken[0].recv(65536)
+                taken[0].sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(LONG) + 1}\r\n\r\n".encode() + LONG)
+                taken[0].close()
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            received: list[bytes] = []
+            with (
+                pytest.raises(ConnectionLostError),
+                closing(transport.send(Request("GET", f"{origin}/"), home=origin)) as answer,
+            ):
+                received.extend(answer.stream)
+            assert b"".join(received) == LONG
+            thread.join()
             transport.close()
 
 
@@ -205,7 +297,7 @@ class TestWaiting:
         told = threading.Event()
 
         def late(handle: Handle) -> Handle:
-            def answer(request: ServedRequest) -> ServedResponse:
+            def answer(request: ServedRequest) -> Reply:
                 told.wait(60)
                 return handle(request)
 

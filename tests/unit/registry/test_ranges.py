@@ -169,7 +169,9 @@ def test_a_part_that_breaks_is_read_on() -> None:
     assert (broke[0] + 1000, broke[0] + PART - 1) in line.asked()
 
 
-@pytest.mark.parametrize("wrong", ["bytes 0-{last}/{size}", "bytes {first}-{last}/77", "bytes {first}-{size}/{size}", ""])
+@pytest.mark.parametrize(
+    "wrong", ["bytes 0-{last}/{size}", "bytes {first}-{last}/77", "bytes {first}-{size}/{size}", ""]
+)
 def test_another_part_than_the_one_asked_for_is_refused(wrong: str) -> None:
     def part(sent: Sent) -> Answer:
         first, last = part_of(sent)
