@@ -83,7 +83,7 @@ def test_no_arguments_is_a_usage_error_that_shows_the_overview() -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", overview())
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("versoin", "version"), ("ver", "verify")])
+@pytest.mark.parametrize(("typed", "meant"), [("versoin", "version"), ("ver", "verify"), ("rnu", "run")])
 def test_a_typo_gets_a_suggestion(typed: str, meant: str) -> None:
     assert meant in similar(typed)
     ran = invoke(typed)

@@ -159,4 +159,5 @@ def similar(name: str, program: str = "wasm2oci") -> list[str]:
         known = _OTHER_WORDS[name]
         return [known] if known in names else []
     starting = [other for other in names if len(name) > 1 and other.startswith(name)]
-    return list(dict.fromkeys((*starting, *get_close_matches(name, names, n=2, cutoff=0.7))))[:2]
+    swapped = [other for other in names if sorted(other) == sorted(name)]  # `rnu`: close, but not by that measure
+    return list(dict.fromkeys((*starting, *swapped, *get_close_matches(name, names, n=2, cutoff=0.7))))[:2]
