@@ -15,6 +15,7 @@ from tests.cli.support import invoke
 from tests.cli.transcripts import HELLO
 from tests.support.data import ROOT
 from tests.support.registry_server import registry_server
+from wasm2oci.packager.profiles import PROFILES
 
 
 def loaded_by(folder: Path, *arguments: str) -> set[str]:
@@ -127,7 +128,7 @@ def test_bash_completes(tool: dict[str, str], tmp_path: Path) -> None:
     script += "complete -p wasm-to-oci"
     ran = subprocess.run(["bash", "-c", script], env=tool, cwd=tmp_path, capture_output=True, text=True, check=True)
     *found, registered = ran.stdout.splitlines()
-    assert found == ["--force --format", "pull", "cncf wasm-to-oci", "cncf", "layout:", "v1", "v1"]
+    assert found == ["--force --format", "pull", " ".join(PROFILES), "cncf", "layout:", "v1", "v1"]
     assert registered.startswith("complete ")
 
 

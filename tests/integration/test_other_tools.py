@@ -147,7 +147,7 @@ def test_oras_pulls_what_we_push(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("HOME", str(tmp_path))
     with registry_server() as server, Connector(ConnectOptions(environ={}, home=tmp_path)) as connector:
         artifacts(Stash(repository(connector, server.address, "team/app")))
-        for name in PROFILES:
+        for name in (name for name, profile in PROFILES.items() if profile.is_raw):
             folder = tmp_path / name
             client = client_of(hostname=server.address, insecure=True)
             pulled = client.pull(target=f"{server.address}/team/app:{name}-module", outdir=str(folder))

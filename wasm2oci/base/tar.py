@@ -259,18 +259,19 @@ def _pax_size(text: str) -> int:
     return int(text)
 
 
-def tar_header(path: str, size: int) -> bytes:
+def tar_header(path: str, size: int, *, executable: bool = False) -> bytes:
     """The header of a regular file: readable by all, without date and owner; pax where ustar has no room for it."""
-    records = {}
-    if len(path) > 100:
+    name, records = path.encode(), {}
+    if len(name) > _NAME_MAX:
         records["path"] = path
     if size >= 8**11:
         records["size"] = str(size)
+    mode = 0o755 if executable else 0o644
     if not records:
-        return _ustar(path, size, b"0")
+        return _ustar(name, size, b"0", mode)
     data = b"".join(_pax_record(key, value) for key, value in records.items())
-    pax = _ustar("pax_header", len(data), b"x") + data + padding(len(data))
-    return pax + _ustar(path[-100:], 0 if "size" in records else size, b"0")
+    pax = _ustar(b"pax_header", len(data), b"x") + data + padding(len(data))
+    return pax + _ustar(name[-_NAME_MAX:], 0 if "size" in records else size, b"0", mode)
 
 
 def padding(size: int) -> bytes:
@@ -278,14 +279,16 @@ def padding(size: int) -> bytes:
     return bytes(-size % _BLOCK)
 
 
+_NAME_MAX: Final = 100
+"""Bytes of a name in a ustar header."""
 END: Final = bytes(2 * _BLOCK)
 """What ends an archive."""
 
 
-def _ustar(path: str, size: int, kind: bytes) -> bytes:
+def _ustar(name: bytes, size: int, kind: bytes, mode: int = 0o644) -> bytes:
     fields = (
-        (path.encode(), 100),
-        (b"0000644\0", 8),
+        (name, _NAME_MAX),
+        (b"%07o\0" % mode, 8),
         (b"0000000\0", 8),
         (b"0000000\0", 8),
         (b"%011o\0" % size, 12),

@@ -155,7 +155,7 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
     )
     with environment.places() as places:
         if isinstance(request.module, Path):
-            large = _ahead(places, destination)
+            large = _ahead(places, destination) if profile.is_raw else None
             source = ModuleSource.of_file(request.module, force=request.force, large=large)
         else:
             source = ModuleSource.of_bytes(request.module, force=request.force)

@@ -21,7 +21,7 @@ class Artifact(NamedTuple):
     Args:
         profile: the name of the profile that it follows.
         manifest: with its bytes.
-        module: the descriptor of the layer that is the module.
+        module: the descriptor of the layer that is the module, or of the file in it.
         blobs: config and layers with their content, in the manifest's order.
     """
 

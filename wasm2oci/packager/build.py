@@ -17,11 +17,13 @@ from wasm2oci.oci.manifest import Manifest, parse_manifest
 from wasm2oci.oci.wire import MANIFEST_MAX
 from wasm2oci.packager.annotations import Annotations, InvalidAnnotationError, check_text
 from wasm2oci.packager.artifact import Artifact
+from wasm2oci.packager.choice import file_name
 from wasm2oci.packager.config import EPOCH, ConfigFacts
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from wasm2oci.packager.layer import Layer
     from wasm2oci.packager.module_source import ModuleSource
     from wasm2oci.packager.profiles import Profile
 
@@ -66,33 +68,38 @@ def build(module: ModuleSource, profile: Profile, labels: ArtifactLabels | None 
         ManifestOversizeError: there is more in the annotations than a manifest may hold.
     """
     labels = labels or ArtifactLabels()
-    layer = replace(module.descriptor, media_type=profile.layer_type, annotations=_layer_annotations(labels))
-    config_bytes = profile.config(_facts(module, profile, labels))
+    packed = profile.pack(module, file_name(labels.title, ""))
+    annotations = _layer_annotations(labels, titled=profile.is_raw)
+    layer = replace(packed.descriptor, media_type=profile.layer_type, annotations=annotations)
+    config_bytes = profile.config(_facts(module, packed, profile, labels))
     config = Descriptor.of(profile.config_type, config_bytes, dict(sorted(labels.annotations.config.items())))
     value: dict[str, Any] = {"schemaVersion": 2}
     if profile.has_media_type:
         value["mediaType"] = mt.OCI_MANIFEST
     value |= {"config": config.to_json(), "layers": [layer.to_json()]}
-    if labels.annotations.manifest:
-        value["annotations"] = dict(sorted(labels.annotations.manifest.items()))
+    manifest_annotations = {**profile.annotations, **labels.annotations.manifest}
+    if manifest_annotations:
+        value["annotations"] = dict(sorted(manifest_annotations.items()))
     raw = profile.encode(value)
     if len(raw) > MANIFEST_MAX:
         raise ManifestOversizeError(f"the manifest would be {len(raw):,} bytes; registries take {MANIFEST_MAX:,}")
     manifest = parse_manifest(raw, mt.OCI_MANIFEST)
     assert isinstance(manifest, Manifest)  # noqa: S101 - what was just built has a config and layers
-    return Artifact(profile.name, manifest, layer, ((config, BytesContent(config_bytes)), (layer, module.content)))
+    blobs = ((config, BytesContent(config_bytes)), (layer, packed.content))
+    return Artifact(profile.name, manifest, layer if profile.is_raw else module.descriptor, blobs)
 
 
-def _layer_annotations(labels: ArtifactLabels) -> dict[str, str]:
+def _layer_annotations(labels: ArtifactLabels, *, titled: bool) -> dict[str, str]:
+    """The annotations of the layer; the title names the file in it where that is an archive, and not the layer."""
     annotations = dict(labels.annotations.layer)
-    if labels.title is not None:
+    if labels.title is not None and titled:
         if annotations.setdefault(TITLE, labels.title) != labels.title:
             raise InvalidAnnotationError(f"the module has two titles: {labels.title!r} and {annotations[TITLE]!r}")
         check_text(labels.title, "the title", remedy=Remedy(RemedyKind.GIVE_TITLE))
     return dict(sorted(annotations.items()))
 
 
-def _facts(module: ModuleSource, profile: Profile, labels: ArtifactLabels) -> ConfigFacts:
+def _facts(module: ModuleSource, layer: Layer, profile: Profile, labels: ArtifactLabels) -> ConfigFacts:
     if labels.author is not None:
         if not profile.takes_author:
             raise AuthorNotTakenError(
@@ -101,10 +108,12 @@ def _facts(module: ModuleSource, profile: Profile, labels: ArtifactLabels) -> Co
             )
         check_text(labels.author, "the author")
     return ConfigFacts(
-        layers=(module.descriptor.digest,),
+        layers=(layer.descriptor.digest,),
         kind=module.kind,
         imports=module.imports,
         exports=module.exports,
         created=labels.created or EPOCH,
         author=labels.author,
+        file=layer.file,
+        diff_ids=() if layer.diff_id is None else (layer.diff_id,),
     )

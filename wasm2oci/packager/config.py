@@ -5,6 +5,7 @@ Spec: Wasm OCI Artifact layout v0 (CNCF), config; reproducible-builds.org, SOURC
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,7 +19,17 @@ if TYPE_CHECKING:
 
     from wasm2oci.oci.digest import Digest
 
-__all__ = ["EPOCH", "ConfigFacts", "InvalidDateError", "cncf_config", "empty_config", "format_date", "source_date"]
+__all__ = [
+    "EPOCH",
+    "ConfigFacts",
+    "InvalidDateError",
+    "cncf_config",
+    "empty_config",
+    "format_date",
+    "image_config",
+    "runwasi_config",
+    "source_date",
+]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """The value of `created` without a date: the layout requires one, and the clock would change every digest."""
@@ -40,6 +51,8 @@ class ConfigFacts(NamedTuple):
         exports: names that a component offers, in the order to be written.
         created: when, with a time zone.
         author: who, or None.
+        file: the module's name in an archive, or what it may be called.
+        diff_ids: digests of the layers that are archives, before they became gzip streams.
     """
 
     layers: tuple[Digest, ...]
@@ -48,6 +61,8 @@ class ConfigFacts(NamedTuple):
     exports: tuple[str, ...] = ()
     created: datetime = EPOCH
     author: str | None = None
+    file: str = "module.wasm"
+    diff_ids: tuple[Digest, ...] = ()
 
 
 def empty_config(facts: ConfigFacts) -> bytes:
@@ -74,6 +89,33 @@ def cncf_config(facts: ConfigFacts) -> bytes:
             "component": component,
         }
     )
+
+
+def image_config(facts: ConfigFacts) -> bytes:
+    """The config of a container image whose entrypoint is the file in its layer.
+
+    The platform is `wasi/wasm`, by which podman, crun and Docker choose what runs it; for a component as well.
+    """
+    return _image(facts, "wasi", {"Entrypoint": [f"/{facts.file}"]})
+
+
+def runwasi_config(facts: ConfigFacts) -> bytes:
+    """The config of an image whose layers are modules, as runwasi's `oci-tar-builder` writes it.
+
+    Such layers have no place in `diff_ids`; the label is there so that two images have two configs.
+    """
+    layers = hashlib.sha256("".join(digest.encoded for digest in facts.layers).encode()).hexdigest()
+    return _image(facts, "wasip1", {"Entrypoint": [facts.file], "Labels": {"containerd.runwasi.layers": layers}})
+
+
+def _image(facts: ConfigFacts, system: str, run: Mapping[str, object]) -> bytes:
+    """Spec: image-spec, config.md."""
+    value: dict[str, object] = {"created": format_date(facts.created)}
+    if facts.author is not None:
+        value["author"] = facts.author
+    value |= {"architecture": "wasm", "os": system, "config": run}
+    value |= {"rootfs": {"type": "layers", "diff_ids": [str(digest) for digest in facts.diff_ids]}}
+    return compact_json(value)
 
 
 def format_date(moment: datetime) -> str:

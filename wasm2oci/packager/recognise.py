@@ -42,7 +42,6 @@ __all__ = [
 
 _OTHER_RAW_LAYERS: Final = (
     "application/vnd.module.wasm.content.layer.v1+wasm",
-    "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm",
     "application/vnd.gadget.wasm.program.v1+binary",
     "application/vnd.wasm.component.v1+wasm",
     "application/vnd.w3c.wasm.module.v1+wasm",
@@ -117,7 +116,8 @@ class FoundModule(NamedTuple):
 
 def raw_layers() -> tuple[str, ...]:
     """Layer types whose content is the module itself: those of the profiles, and those of other tools."""
-    return tuple(dict.fromkeys((*(profile.layer_type for profile in PROFILES.values()), *_OTHER_RAW_LAYERS)))
+    ours = (profile.layer_type for profile in PROFILES.values() if profile.is_raw)
+    return tuple(dict.fromkeys((*ours, *_OTHER_RAW_LAYERS)))
 
 
 def format_name(manifest: Manifest) -> str:

@@ -20,6 +20,7 @@ from wasm2oci.packager.config import InvalidDateError, format_date, source_date
 from wasm2oci.packager.json_bytes import canonical_json, compact_json, go_json
 from wasm2oci.packager.module_source import Kind, ModuleSource
 from wasm2oci.packager.profiles import CNCF, PROFILES, WASM_TO_OCI, Profile, UnknownProfileError, find_profile
+from wasm2oci.packager.recognise import recognise
 
 HTTP_EXPORTS = (
     "wasi:http/incoming-handler@0.2.0",
@@ -109,13 +110,17 @@ def test_any_artifact_is_whole_reads_back_and_is_the_same_again(
     artifact = build(module, profile, labels)
     assert build(ModuleSource.of_bytes(WASM), profile, labels).manifest.raw == artifact.manifest.raw
     target = artifact.target("v1")
-    content = check_artifact(target, target.resolve("v1"))
-    assert content[artifact.module.digest] == WASM
+    check_artifact(target, target.resolve("v1"))
+    found = recognise(target, artifact.root)
+    assert (found.read(), found.module.digest) == (WASM, artifact.module.digest)
     manifest = parse_manifest(artifact.manifest.raw)
     assert isinstance(manifest, Manifest)
-    assert manifest.annotations == notes
+    assert manifest.annotations == {**profile.annotations, **notes}
     assert manifest.config.annotations == notes
-    assert (manifest.layers[0].title, manifest.layers[0].media_type) == (title, profile.layer_type)
+    assert (manifest.layers[0].title, manifest.layers[0].media_type) == (
+        title if profile.is_raw else None,
+        profile.layer_type,
+    )
     assert manifest.config.media_type == profile.config_type
     assert ("mediaType" in json.loads(manifest.raw)) is profile.has_media_type
 
@@ -162,7 +167,7 @@ def test_a_profile_is_found_by_its_name() -> None:
     assert find_profile("cncf") is CNCF
     with pytest.raises(UnknownProfileError) as caught:
         find_profile("krustlet")
-    assert caught.value.hint == "profiles are cncf, wasm-to-oci"
+    assert caught.value.hint == "profiles are cncf, wasm-to-oci, image, istio, runwasi"
 
 
 def test_rows_are_complete() -> None:

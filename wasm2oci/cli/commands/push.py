@@ -78,6 +78,7 @@ def command(
 
       wasm2oci push hello.wasm ghcr.io/me/hello:v1
       wasm2oci push hello.wasm registry.example/hello:1.2.3,1.2,latest
+      wasm2oci push --profile istio filter.wasm registry.example/filter:v1
       cargo-output | wasm2oci push - localhost:5000/hello:dev
     """
     if file != "-" and not exists(file) and is_file(ref):
