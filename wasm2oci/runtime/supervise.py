@@ -3,7 +3,8 @@
 The calling thread only waits. When the limit passes, or the call is broken off (KeyboardInterrupt, or whatever else a
 signal handler raises), the interrupt is thrown, which ends every blocking WASI call, and `kick` makes the engine look
 up from the guest's own code. A guest that still does not end, because a foreign library sleeps on its behalf, is left
-behind: the thread is a daemon's, and the call returns regardless.
+behind: the thread is a daemon's, and the call returns regardless. Another thread goes on to kick it, so that it does
+not run for ever.
 """
 
 import contextlib
@@ -18,7 +19,9 @@ __all__ = ["HOST_STACK", "TimedOut", "supervise"]
 
 _GRACE_S: Final = 0.05
 _KICKS: Final = 2
-"""An exception that arrives while Python runs a finalizer is lost; the next one is not."""
+"""An exception that arrives while Python runs a finalizer is lost; the next one, mostly, is not."""
+_PAUSE_MAX_S: Final = 1.0
+"""Between kicks of a guest that was left behind; they begin at `_GRACE_S`, and each pause is twice the one before."""
 HOST_STACK: Final = 64 << 20
 """Bytes of the thread's stack for the host; only reserved, not used, until a guest calls that deep."""
 
@@ -140,10 +143,36 @@ def _break_off(box: _Box[T], interrupt: Interrupt, kick: Callable[[int], None], 
     if box.done.is_set():
         return
     interrupt.fire()
-    with _quiet:
+    with contextlib.ExitStack() as quiet:
+        quiet.enter_context(_quiet)
         for _ in range(_KICKS):
-            with box.kicking:
-                if thread.ident is not None and not box.done.is_set():
-                    kick(thread.ident)
-            if box.done.wait(_GRACE_S):
+            if _kicked(box, kick, thread, _GRACE_S):
                 return
+        left_behind = quiet.pop_all()
+    arguments = (box, kick, thread, left_behind)
+    try:
+        threading.Thread(target=_kick_until_over, args=arguments, name="wasm2oci-kick", daemon=True).start()
+    except RuntimeError:  # no thread is to be had
+        left_behind.close()
+
+
+def _kicked(box: _Box[T], kick: Callable[[int], None], thread: threading.Thread, seconds: float) -> bool:
+    """Kick once; whether the guest's thread ended within so many seconds."""
+    with box.kicking:
+        if thread.ident is not None and not box.done.is_set():
+            kick(thread.ident)
+    if not box.done.wait(seconds):
+        return False
+    if thread.ident is not None:
+        thread.join(seconds)  # a finalizer of its last frames may still be what a kick arrives in
+    return True
+
+
+def _kick_until_over(
+    box: _Box[T], kick: Callable[[int], None], thread: threading.Thread, quiet: contextlib.ExitStack
+) -> None:
+    pause = _GRACE_S
+    with quiet:
+        while not _kicked(box, kick, thread, pause):
+            pause = min(2 * pause, _PAUSE_MAX_S)
+        thread.join()

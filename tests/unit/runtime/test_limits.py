@@ -17,9 +17,6 @@ MIB = 1 << 20
 
 pytestmark = [
     pytest.mark.parametrize("engine", ENGINES),
-    # What breaks a guest off is lost in a finalizer, and kicked again. A thread that is slow gets it there so late that
-    # nothing keeps Python from printing it any more.
-    pytest.mark.filterwarnings(r"ignore:[\s\S]*Interrupted:pytest.PytestUnraisableExceptionWarning"),
 ]
 
 

@@ -63,7 +63,6 @@ def test_rust_that_panics(engine: EngineChoice, code: Path) -> None:
 
 
 @each_engine
-@pytest.mark.filterwarnings(r"ignore:[\s\S]*Interrupted:pytest.PytestUnraisableExceptionWarning")  # see test_limits
 def test_rust_loop_streams_until_the_time_is_over(engine: EngineChoice, code: Path) -> None:
     def loop(seconds: float) -> tuple[Ending, list[str]]:
         captured = Captured()

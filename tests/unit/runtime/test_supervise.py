@@ -37,6 +37,27 @@ def test_a_lost_kick_is_repeated() -> None:
     assert ended.is_set()
 
 
+def test_a_guest_that_was_left_behind_is_kicked_until_it_ends() -> None:
+    """It used to run for ever when it had survived two."""
+    before = sys.unraisablehook
+    kicked: list[int] = []
+    ended = threading.Event()
+
+    def kick(identity: int) -> None:
+        kicked.append(identity)
+        if len(kicked) == 5:
+            ended.set()
+
+    with pytest.raises(TimedOut):
+        supervise(lambda: ended.wait(60), Interrupt(), kick, 0.01)
+    assert ended.wait(60)
+    for thread in threading.enumerate():
+        if thread.name == "wasm2oci-kick":
+            thread.join()
+    assert len(kicked) == 5
+    assert sys.unraisablehook is before
+
+
 class Finalized:
     """Whose finalizer raises what arrives there."""
 
