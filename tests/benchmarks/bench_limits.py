@@ -1,10 +1,10 @@
 """How late hostile guests end, and how much memory they get: `python tests/benchmarks/bench_limits.py [WORD...]`.
 
 Each module of `tests.support.hostile_guests`, on both engines, is run by the command in a fresh process with
-`--timeout 1s --max-memory 64MiB`. A row has the wall-clock seconds after those of `--timeout` (the start of Python and the
-loading of the module included), the processor time of the command and its children, and the largest memory of one of its
-processes. Each run is done up to three times, until one is within the bars: other processes of the machine can only add.
-The exit code is the number of rows above a bar.
+`--timeout 1s --max-memory 64MiB`. A row has the wall-clock seconds after those of `--timeout` (the start of Python and
+the loading of the module included), the processor time of the command and its children, and the largest memory of one
+of its processes. Each run is done up to three times, until one is within the bars: other processes of the machine can
+only add. The exit code is the number of rows above a bar.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ TRIES = 3
 HUNG_S = 300
 
 
-_MAKE = "import sys; from tests.support.hostile_guests import HOSTILE; open(sys.argv[2], 'wb').write(HOSTILE[sys.argv[1]]())"
+_MAKE = """import sys
+from tests.support.hostile_guests import HOSTILE
+open(sys.argv[2], "wb").write(HOSTILE[sys.argv[1]]())"""
 """In a process of its own: the system counts what a process had as that of its children as well, until they begin."""
 
 

@@ -15,10 +15,17 @@ from typing import Any, Final
 __all__ = ["load_toml"]
 
 _INTEGER_MAX: Final = 1 << 63
-_DOTTED: Final = re.compile(
-    r"""(?<![\w\\-])(?:(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){32}"""
+_KEY: Final = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_DOT: Final = r"[ \t]*+\.[ \t]*+"
+_TOKEN: Final = re.compile(
+    r"""[^"'#A-Za-z0-9_-]++|#[^\n]*+"""
+    r"""|"{3}(?:[^"\\]|\\[\s\S]|"{1,2}(?!"))*+(?:"{3,5}|\\?\Z)|'{3}(?:[^']|'{1,2}(?!'))*+(?:'{3,5}|\Z)"""
+    rf"|{_KEY}(?:{_DOT}{_KEY}){{0,31}}+({_DOT}{_KEY})?+"
+    r"""|"(?:[^"\\\n]|\\.)*+|'[^'\n]*+"""
 )
-"""A key of more than 32 parts; those of known files have six at most."""
+"""What is between, comments, strings of several lines, keys and what looks like them. The group is the 33rd part of a
+key; those of known files have six at most. A string that does not end takes all that follows, since the parser goes no
+further either."""
 
 
 def load_toml(raw: bytes) -> dict[str, Any]:
@@ -29,7 +36,7 @@ def load_toml(raw: bytes) -> dict[str, Any]:
             than 64 bits.
     """
     text = raw.decode()
-    if _DOTTED.search(text):
+    if any(token[1] for token in _TOKEN.finditer(text)):
         raise ValueError("a key has more than 32 parts")
     try:
         tables = tomllib.loads(text)

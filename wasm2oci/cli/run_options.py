@@ -102,7 +102,10 @@ def parse_network(text: str) -> NetworkRule:
     """
     rule = NetworkRule.parse(text)
     if rule is None:
-        raise UsageError(f"--allow-net: {text!r} is no host", hint="it is written HOST or HOST:PORT, without https://")
+        raise UsageError(
+            f"--allow-net: {text.rpartition('@')[2]!r} is no host",
+            hint="it is written HOST or HOST:PORT, without https://",
+        )
     return rule
 
 

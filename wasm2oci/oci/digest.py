@@ -40,12 +40,12 @@ class Digest:
         length = ALGORITHMS.get(self.algorithm)
         if length is None:
             raise InvalidDigestError(
-                f"digest algorithm {self.algorithm!r} is not supported", hint="use sha256:<64 hex> or sha512:<128 hex>"
+                f"digest algorithm {self.algorithm.rpartition('@')[2][:80]!r} is not supported",
+                hint="use sha256:<64 hex> or sha512:<128 hex>",
             )
         if len(self.encoded) != length or _HEX.match(self.encoded) is None:
-            raise InvalidDigestError(
-                f"{self.algorithm} digest is not {length} lowercase hex digits: {self.encoded[:80]!r}"
-            )
+            shown = self.encoded.rpartition("@")[2][:80]
+            raise InvalidDigestError(f"{self.algorithm} digest is not {length} lowercase hex digits: {shown!r}")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -56,7 +56,9 @@ class Digest:
         """
         algorithm, colon, encoded = text.partition(":")
         if not colon:
-            raise InvalidDigestError(f"not a digest: {text[:80]!r}", hint="a digest looks like sha256:<64 hex digits>")
+            # Without what is before an `@`, which may be a password.
+            shown = text.rpartition("@")[2][:80]
+            raise InvalidDigestError(f"not a digest: {shown!r}", hint="a digest looks like sha256:<64 hex digits>")
         return cls(algorithm, encoded)
 
     @classmethod

@@ -11,13 +11,23 @@ import socket
 from contextlib import suppress
 from typing import Final, Literal
 
-__all__ = ["HUB_HOSTS", "HUB_NAMESPACE", "InnerAddress", "inner_address", "is_loopback", "is_port", "same_form"]
+__all__ = [
+    "HUB_HOSTS",
+    "HUB_NAMESPACE",
+    "InnerAddress",
+    "inner_address",
+    "is_loopback",
+    "is_port",
+    "same_form",
+    "without_user",
+]
 
 HUB_HOSTS: Final = ("docker.io", "index.docker.io", "registry-1.docker.io")
 """The names of Docker Hub: the one that users write, the one of its credentials, and the one that answers."""
 HUB_NAMESPACE: Final = "library"
 """Where a repository of Docker Hub is whose name has no slash."""
 _PORT: Final = re.compile(r"[1-9][0-9]{0,4}\Z")
+_AUTHORITY_END: Final = re.compile("[/?#]")
 _HTTPS: Final = ":443"
 _OTHER_HUB_HOSTS: Final = frozenset({"registry.hub.docker.com", "registry.docker.io"})
 """Names by which Docker Hub answers or did, and that no tool writes by itself."""
@@ -37,6 +47,26 @@ _CLOUD: Final[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]] = (
 def is_port(text: str) -> bool:
     """Whether this is the number of a port in its one spelling: without a sign, and without a zero at its start."""
     return _PORT.match(text) is not None and int(text) < 1 << 16
+
+
+def without_user(address: str) -> str:
+    """An address for a message, which repeats no user's name and no password before the host.
+
+    A password may have a slash or a question mark that should be escaped: where what is before that is no host with a
+    port, all up to the last `@` counts.
+
+    Args:
+        address: with a scheme or without one.
+    """
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        scheme, rest = "", address
+    authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
+    _, colon, port = authority.rpartition("]")[2].partition(":")
+    if "@" not in authority and (not colon or not port or is_port(port)):
+        return address
+    _, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{host}" if at else address
 
 
 def same_form(host: str) -> str:

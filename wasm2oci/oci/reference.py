@@ -58,17 +58,23 @@ _DOMAIN: Final = re.compile(
 _NAME_MAX: Final = 255
 _LOWER: Final = re.compile(r"[a-z0-9._-]*\Z")
 _HOST_CHAR: Final = re.compile(r"[A-Za-z0-9.-]")
+_HIDDEN: Final = "***@"
+_DIGEST_LIKE: Final = re.compile(r"sha[0-9]+:")
 _LAYOUT_DIGEST: Final = re.compile(r"@(sha[0-9]+:[^/@]*)\Z")
 """What follows a layout's folder; the folder itself may hold an `@`."""
 
 
 class InvalidReferenceError(InvalidInputError):
-    """A reference breaks the grammar; `detail` shows it with a caret under the first character that is wrong."""
+    """A reference breaks the grammar; `detail` shows it with a caret under the first character that is wrong.
+
+    `source` has `***` in place of a user's name and password.
+    """
 
     def __init__(self, message: str, source: str, position: int, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
-        self.source = source
-        self.position = position
+        start, end = _user(source)
+        self.source = f"{source[:start]}{_HIDDEN}{source[end:]}" if end else source
+        self.position = position if not end else max(start, position - end + start + len(_HIDDEN))
 
     @property
     def detail(self) -> str:
@@ -105,9 +111,9 @@ class Reference:
         Raises:
             InvalidReferenceError: with the position of the first wrong character.
         """
+        refuse_user(text)
         if "://" in text:
             scheme, _, rest = text.partition("://")
-            refuse_user(rest.partition("/")[0], text)
             raise InvalidReferenceError(
                 "a reference has no scheme", text, len(scheme), hint=f"write {rest}" if rest else None
             )
@@ -312,29 +318,52 @@ def _looks_like_host(host: str) -> bool:
     return "." in host or ":" in host or host == "localhost"
 
 
-def refuse_user(host: str, source: str) -> None:
-    """Refuse a host with a user's name and password before it, without repeating them.
+def refuse_user(text: str, *, host: bool = False) -> None:
+    """Refuse a registry's host with a user's name or password before it, without repeating them.
 
     Args:
-        host: what is in the place of a registry's host belongs.
-        source: the text it is in, for the message.
+        text: a reference, with or without a scheme.
+        host: whether it is a host and no reference, so that no digest follows an `@`.
 
     Raises:
         InvalidReferenceError: they are there.
     """
-    user, at, name = host.rpartition("@")
-    if at and ":" in user:
-        bare = source.replace(user + at, "", 1)
+    start, end = _user(text, host=host)
+    if end:
+        bare = text[end:]
         raise InvalidReferenceError(
             "a registry host has no user name and no password",
-            source.replace(user, "***", 1),
-            source.index(user),
-            hint=f"log in to {name}, then write {bare.rpartition('://')[2]}",
+            f"{text[:start]}{_HIDDEN}{bare}",
+            start,
+            hint=f"log in to {bare.partition('/')[0]}, then write {bare}",
         )
 
 
+def _user(text: str, *, host: bool = False) -> tuple[int, int]:
+    """Where a user's name and password, and the `@` behind them, begin and end; the end is 0 where there are none.
+
+    An `@` that a digest follows is none of theirs, nor one behind what begins as references do and before what has no
+    slash. A password may have any characters.
+    """
+    if text.startswith((LAYOUT_PREFIX, ARCHIVE_PREFIX)):
+        return 0, 0
+    scheme, separator, _ = text.partition("://")
+    start = len(scheme) + len(separator) if separator else 0
+    end = text.rfind("@", start)
+    if end >= 0 and not host and "/" not in text[end:]:
+        before = text[start:end]
+        if _DIGEST_LIKE.match(text, end + 1) is not None or _begins_with_host(before):
+            end = text.rfind("@", start, end)
+    return start, end + 1
+
+
+def _begins_with_host(text: str) -> bool:
+    host, slash, _ = text.partition("/")
+    _, colon, port = host.rpartition("]")[2].partition(":")
+    return bool(slash) and "@" not in host and _looks_like_host(host) and (not colon or is_port(port))
+
+
 def _check_host(host: str, source: str) -> None:
-    refuse_user(host, source)
     name, port = host, ""
     if host.startswith("["):
         name, bracket, rest = host[1:].partition("]")

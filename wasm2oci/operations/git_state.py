@@ -18,7 +18,7 @@ __all__ = ["GitError", "GitNotThereError", "git_metadata"]
 _SECONDS: Final = 20
 _SCP: Final = re.compile(r"(?:[^@/:]+@)?([A-Za-z0-9.-]+):(?!/)(.+)\Z")
 """`git@github.com:me/app.git`"""
-_URL: Final = re.compile(r"(?:https?|ssh|git)://(?:[^/@]*@)?([A-Za-z0-9.:-]+)/(.+)\Z")
+_URL: Final = re.compile(r"(?:https?|ssh|git)://(?:[^/@]*@)?([A-Za-z0-9.-]+(?::[0-9]+)?)/(.+)\Z")
 
 
 class GitNotThereError(NotFoundError):
@@ -82,6 +82,8 @@ def _browsable(address: str) -> str | None:
     if match is None:
         return None  # a path on this machine says nothing elsewhere
     host, path = match[1], match[2]
+    if "@" in path:
+        return None  # what is before it may be a password with a slash
     if address.startswith(("ssh:", "git:")):
         host = host.partition(":")[0]
     scheme = "http" if address.startswith("http:") else "https"

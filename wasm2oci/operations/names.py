@@ -61,7 +61,7 @@ def check_host(text: str) -> str:
         InvalidReferenceError: it is not; `detail` points at it.
     """
     scheme, address, rest = text.partition("://")
-    refuse_user((rest if address else text).partition("/")[0], text)
+    refuse_user(text, host=True)
     if address:
         host, _, path = rest.partition("/")
         if scheme.lower() == "https" and path.strip("/") in {"", "v1", "v2"}:
@@ -87,6 +87,7 @@ def split_host(text: str) -> tuple[str, str]:
     Raises:
         InvalidReferenceError: it is neither; `detail` points at what is wrong.
     """
+    refuse_user(text, host=True)
     if "://" in text:
         return check_host(text), ""
     host, slash, path = text.partition("/")

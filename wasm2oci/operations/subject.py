@@ -39,7 +39,7 @@ def find_subject(text: str) -> Path | str:
     except InvalidReferenceError as error:
         if path.suffix in {".wasm", ".wat", ".wast"} or ("/" not in text and ":" not in text):
             raise NoSuchSubjectError(
-                f"no such file: {text}", hint="an artifact in a registry is written HOST/NAME:TAG"
+                f"no such file: {error.source}", hint="an artifact in a registry is written HOST/NAME:TAG"
             ) from error
         raise
     return text

@@ -36,7 +36,7 @@ from wasm2oci.registry.flavours import IDENTITY_USERS
 from wasm2oci.registry.messages import BodyTooLargeError, Request, Response, request_for
 from wasm2oci.registry.problems import error_for, parse_problems
 from wasm2oci.registry.scope import Scope, covers, merge, parse_scopes
-from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, join_own, with_query
+from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, join_own, redact, with_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -320,7 +320,7 @@ class TokenAuth:
         """The address of the token server that a challenge names, checked."""
         realm = challenge.get("realm")
         if "://" not in realm:
-            message = f"{self._host} names a token server without its address: {one_line(realm, 60)!r}"
+            message = f"{self._host} names a token server without its address: {one_line(redact(realm), 60)!r}"
             hint = "the realm of its challenge has to be a whole URL; ask who runs the registry"
             raise UntrustedUrlError(message, hint=hint)
         realm = join_own(str(self.origin), realm)

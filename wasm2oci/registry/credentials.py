@@ -243,8 +243,8 @@ def _secret(environ: "Mapping[str, str]", name: str) -> str:
 def _host(text: str) -> str:
     # The host of a registry as it is written in a CI: also as an address, or with the path of a project. A user's name
     # and password before it are left out, since the host is shown in messages.
-    host = text.strip().lower().removeprefix("https://").removeprefix("http://").partition("/")[0]
-    return host.rpartition("@")[2]
+    host = text.strip().lower().rpartition("@")[2]
+    return host.removeprefix("https://").removeprefix("http://").partition("/")[0]
 
 
 def _credential(username: str, password: str, identity: str, registry: str, source: str) -> Credential | None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wasm2oci.base.probe import is_file
 from wasm2oci.base.reading import read_found
 from wasm2oci.errors import InvalidInputError
+from wasm2oci.oci.host import without_user
 from wasm2oci.registry.flavours import same_registry
 from wasm2oci.registry.host_certificates import host_folders
 from wasm2oci.registry.registries_conf import HostFiles, Mirror, RegistryRule
@@ -91,8 +92,7 @@ def _location(path: Path, url: str) -> Mirror:
     try:
         origin = Origin.of(url if "://" in url else f"https://{url}")
     except UntrustedUrlError as error:
-        # Without a user's name and password, which no address has here.
-        raise _malformed(path, f"{url.rpartition('@')[2]!r} is not an address") from error
+        raise _malformed(path, f"{without_user(url)!r} is not an address") from error
     place = url.partition("://")[2] or url
     bare = place.partition("/")[2].strip("/") in {"", "v2"}
     https = origin.scheme == "https"

@@ -22,6 +22,7 @@ from wasm2oci.base.homes import config_home, names_none
 from wasm2oci.base.probe import has_file
 from wasm2oci.base.reading import read_found, read_named
 from wasm2oci.errors import AccessError, InvalidInputError, LocalIOError, NotFoundError
+from wasm2oci.oci.host import without_user
 from wasm2oci.oci.reference import InvalidReferenceError, Reference
 from wasm2oci.registry.flavours import find_flavour
 
@@ -269,7 +270,7 @@ def _mirror(path: Path, table: dict[str, Any], *, digests_only: bool) -> Mirror:
 
 def _text(path: Path, table: dict[str, Any], key: str) -> str:
     value = table.get(key, "")
-    if not isinstance(value, str) or "://" in value:
+    if not isinstance(value, str) or "://" in value or without_user(value) != value:
         raise _malformed(path, f"{key} is not HOST or HOST/NAME")
     return value
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote, urljoin, urlsplit
 
 from wasm2oci.errors import RegistryError
-from wasm2oci.oci.host import inner_address
+from wasm2oci.oci.host import inner_address, without_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -217,10 +217,7 @@ def with_query(url: str, parameters: "Sequence[tuple[str, str]]") -> str:
 
 def redact(url: str) -> str:
     """The URL without user information and without the values of its query: safe in a message or a log."""
-    head, question, query = url.partition("#")[0].partition("?")
-    scheme, separator, rest = head.partition("://")
-    authority, slash, path = rest.partition("/")
-    head = f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+    head, question, query = without_user(url).partition("#")[0].partition("?")
     if not question:
         return head
     names = [part.partition("=")[0] for part in query.split("&")]

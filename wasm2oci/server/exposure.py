@@ -36,12 +36,13 @@ def parse_listen(text: str) -> tuple[str, int]:
         InvalidInputError: it is none of these.
     """
     host, colon, port = text.rpartition(":")
+    shown = text.rpartition("@")[2]  # what is before it may be a password
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise InvalidInputError(f"the address {text!r} is ambiguous", hint="write an IPv6 address as [::1]:5000")
+        raise InvalidInputError(f"the address {shown!r} is ambiguous", hint="write an IPv6 address as [::1]:5000")
     if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
-        raise InvalidInputError(f"the address {text!r} has no port from 0 to 65535", hint="for example 127.0.0.1:5000")
+        raise InvalidInputError(f"the address {shown!r} has no port from 0 to 65535", hint="for example 127.0.0.1:5000")
     del colon
     return host or "127.0.0.1", int(port)
 

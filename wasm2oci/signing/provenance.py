@@ -171,6 +171,7 @@ def _predicate(
 def _clean(url: str) -> str:
     """The address without user, password, query and fragment: some CIs put a token there."""
     parts = urlsplit(url)
-    if parts.scheme not in {"https", "http"} or not parts.hostname:
+    # An `@` in the path may be behind a password with a slash.
+    if parts.scheme not in {"https", "http"} or not parts.hostname or "@" in parts.path:
         raise NoContinuousIntegrationError("an address in the variables of the CI is not an http address")
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))

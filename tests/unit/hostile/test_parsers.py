@@ -129,6 +129,33 @@ def test_dots_in_text_and_keys_of_a_few_parts_are_no_dotted_key_of_thousands() -
     assert "a" in load_toml(f'{few}=1\nb="{"." * 99}"\nc="{"Two words. " * 99}"\nd=[{"1.5," * 99}]'.encode())
 
 
+@pytest.mark.parametrize("text", ["One. " * 40, "a.b" * 40, "1.2, " * 99, "'x'. " * 40, "a.\n" * 40])
+def test_sentences_in_strings_and_comments_are_no_dotted_key(text: str) -> None:
+    """33 sentences of one word in a description were refused."""
+    line = text.replace("\n", " ")
+    for toml in (
+        f'a = "{line}"',
+        f'a = """{text}"""',
+        f'a = """""{text}"""""\nb = "{line}"',
+        f'a = """\\"""{text}\\\\"""',
+        f"# {line}\na = 1 # {line}",
+        f"a = 1 # it's {line}\nb = 2 # it's",
+        f'a = [ """{text}""", "{line}" ]',
+    ):
+        assert "a" in load_toml(toml.encode())
+    if "'" not in text:
+        assert "a" in load_toml(f"a = '''{text}'''\nb = '{line}'".encode())
+
+
+@pytest.mark.parametrize(
+    "before", ['a = "#"', "a = '\\'", 'a = """x"""', 'a = """x"" """""', "a = '''\n'''", "# it's", '"#" = 1']
+)
+def test_a_dotted_key_of_thousands_of_parts_is_seen_behind_strings(before: str) -> None:
+    for text in (f"{before}\n{'a.' * 4000}a = 1", f'{before} # "\n[{"a." * 4000}a]'):
+        with pytest.raises(ValueError, match="more than 32 parts"):
+            load_toml(text.encode())
+
+
 @pytest.mark.parametrize(
     "digits", ["0x" + "f" * 5000, "0b" + "1" * 20_000, "0o" + "7" * 9000, "9" * 5000, f"{1 << 63}"]
 )

@@ -63,7 +63,6 @@ def test_a_reference_reads_what_it_writes(host: str, name: str, tag: str | None,
         (f"ghcr.io/team/app@sha256:{HEX}:1", 17, "bad digest"),
         ("gh_cr.io/team/app", 2, "registry host is malformed"),
         ("-ghcr.io/team/app", 0, "registry host is malformed"),
-        ("user@ghcr.io/team/app", 4, "registry host is malformed"),
         ("ghcr.io:/a", 8, "port is not a number"),
         ("ghcr.io:x/a", 8, "port is not a number"),
         ("ghcr.io:0/a", 8, "port is not a number"),
@@ -184,7 +183,8 @@ def test_the_scheme_of_helm_is_a_registry() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["user:hidden@ghcr.io/a/b", "https://user:hidden@ghcr.io/a/b", "user:hid@den@ghcr.io/a"]
+    "text",
+    ["user:hidden@ghcr.io/a/b", "https://user:hidden@ghcr.io/a/b", "user:hid@den@ghcr.io/a", "oci://hidden@ghcr.io/a"],
 )
 def test_a_password_in_a_reference_is_not_repeated(text: str) -> None:
     with pytest.raises(InvalidReferenceError) as caught:

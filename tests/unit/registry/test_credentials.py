@@ -132,10 +132,13 @@ def test_an_error_can_say_which_registry_a_password_is_for(home: Path) -> None:
     assert f"WASM2OCI_REGISTRY_PASSWORD (for {HOST})" in chain.tried
 
 
-def test_a_password_in_the_address_of_the_registry_is_not_shown(home: Path) -> None:
-    chain = CredentialChain({**OWN, "WASM2OCI_REGISTRY": f"https://me:hush@{HOST}/team"}, home)
+@pytest.mark.parametrize("user", ["me:hush@", "hush@", "me:hu/hush@", "me:hush/a@b@", "hush:x@", "me:hush?@"])
+@pytest.mark.parametrize("address", ["https://{}{}/team", "{}{}", "{}{}/team"])
+def test_a_password_in_the_address_of_the_registry_is_not_shown(user: str, address: str, home: Path) -> None:
+    chain = CredentialChain({**OWN, "WASM2OCI_REGISTRY": address.format(user, HOST)}, home)
     assert chain.lookup("other.example") == Anonymous()
     assert "hush" not in "".join(chain.tried)
+    assert f"(for {HOST})" in "".join(chain.tried)
 
 
 def test_a_password_without_a_registry_is_not_used_and_reported(home: Path, warned: list[str]) -> None:
