@@ -75,7 +75,7 @@ def main() -> int:
                 continue
             subprocess.run([sys.executable, "-c", _MAKE, name, module], cwd=ROOT, check=True)
             for engine in ("embedded", "wasmtime"):
-                ends = []
+                ends: list[Ended] = []
                 while len(ends) < TRIES and not any(end.within for end in ends):
                     ends.append(run(module, engine))
                 best = min(ends, key=lambda end: end.late)

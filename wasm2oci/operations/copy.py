@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wasm2oci.errors import Wasm2OciError
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location, Name
+    from wasm2oci.operations.copy_legacy import LegacyTags
     from wasm2oci.operations.environment import Environment, Places
     from wasm2oci.operations.guard import Guard
     from wasm2oci.registry.options import ConnectOptions
@@ -183,8 +184,12 @@ def copy_root(
     size_max: int,
     workers: int,
     progress: "Progress",
+    legacy: "LegacyTags | None" = None,
+    artifacts: int = 1,
 ) -> "CopyResult":
     """Copy one manifest with all that it names; `recursive`: and with all that refers to it, in whatever way.
+
+    `legacy` is shared by the copies from one source, of which `artifacts` are to come, this one included.
 
     Raises:
         DigestMismatchError: it is not the wanted one; nothing was written.
@@ -196,7 +201,7 @@ def copy_root(
 
         if not isinstance(root, Descriptor):
             root = open_manifest(source, root)
-        copy_legacy_signatures(source, root, destination, wanted, size_max)
+        copy_legacy_signatures(source, root, destination, wanted, size_max, tags=legacy, artifacts=artifacts)
     return copy_content(
         source,
         root,

@@ -6,12 +6,15 @@ At the destination there may be signatures of others under the same tag: theirs 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.graph import ArtifactTooLargeError, read_manifest
 from wasm2oci.content.pool import run_all
+from wasm2oci.content.target import TagLister
 from wasm2oci.content.verify import verified
+from wasm2oci.errors import Wasm2OciError
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
 from wasm2oci.oci.referrers import COSIGN_ENDINGS, cosign_tag
 from wasm2oci.operations.attach_signatures import add_layers
@@ -24,11 +27,71 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
 
-__all__ = ["copy_legacy_signatures"]
+__all__ = ["LegacyTags", "copy_legacy_signatures"]
+
+_ASKED: Final = 16
+"""Manifests whose legacy tags are asked for one by one."""
+_PER_PAGE: Final = 100
+"""Tags that one request of a listing gives, where the registry gives few."""
+
+
+class LegacyTags:
+    """Which legacy tags a place has, for one copy: one request for each tag of some manifests, one listing for many.
+
+    A registry may leave such tags out of its listing. So the listing counts where it has all that were found before.
+
+    Args:
+        source: the place.
+    """
+
+    def __init__(self, source: ReadTarget) -> None:
+        self._source = source
+        self._asked = 0
+        self._found: set[str] = set()
+        self._listed: set[str] | None = None
+
+    def of(self, subject: Digest, expected: int) -> dict[str, tuple[Descriptor, bytes]]:
+        """What is under the legacy tags of a manifest, by tag.
+
+        Args:
+            subject: the manifest.
+            expected: manifests, this one included, that are going to be asked for.
+
+        Raises:
+            Wasm2OciError: the place cannot be read.
+        """
+        tags = [cosign_tag(subject, suffix) for suffix in COSIGN_ENDINGS]
+        if self._asked == _ASKED:
+            self._listed = self._list(_PER_PAGE * len(tags) * expected)
+        self._asked += 1
+        if self._listed is not None:
+            tags = [tag for tag in tags if tag in self._listed]
+        found: dict[str, tuple[Descriptor, bytes]] = {}
+        if tags:
+            run_all(partial(_look, self._source, found), tags, len(tags))
+        self._found.update(found)
+        return {tag: found[tag] for tag in tags if tag in found}
+
+    def _list(self, most: int) -> set[str] | None:
+        """The tags of the place; None where there are more than so many, or it cannot list all."""
+        if not isinstance(self._source, TagLister):
+            return None
+        try:
+            tags = set(islice(self._source.tags(), most + 1))
+        except Wasm2OciError:
+            return None
+        return tags if len(tags) <= most and self._found <= tags else None
 
 
 def copy_legacy_signatures(
-    source: ReadTarget, root: Descriptor, destination: Target, pinned: Digest | None, size_max: int
+    source: ReadTarget,
+    root: Descriptor,
+    destination: Target,
+    pinned: Digest | None,
+    size_max: int,
+    *,
+    tags: LegacyTags | None = None,
+    artifacts: int = 1,
 ) -> None:
     """Copies what is under the legacy tags of a manifest, and of those that an index lists.
 
@@ -37,8 +100,9 @@ def copy_legacy_signatures(
         root: the manifest.
         destination: where they go.
         pinned: another digest than the root's copies nothing: the copy of the artifact is going to be refused.
-
         size_max: bytes of what is under one tag.
+        tags: of the source, shared by several copies.
+        artifacts: how many of those copies are still to come, this one included.
 
     Raises:
         ArtifactTooLargeError: it has more.
@@ -48,13 +112,11 @@ def copy_legacy_signatures(
         return
     document = read_manifest(source, root)
     listed = (entry.digest for entry in (document.manifests if isinstance(document, Index) else ()))
-    for subject in dict.fromkeys((root.digest, *listed)):
-        tags = [cosign_tag(subject, suffix) for suffix in COSIGN_ENDINGS]
-        found: dict[str, tuple[Descriptor, bytes]] = {}
-        run_all(partial(_look, source, found), tags, len(tags))
-        for tag in tags:
-            if tag in found:
-                _copy_tag(source, found[tag], destination, tag, size_max)
+    subjects = list(dict.fromkeys((root.digest, *listed)))
+    tags = tags or LegacyTags(source)
+    for number, subject in enumerate(subjects):
+        for tag, found in tags.of(subject, len(subjects) - number + artifacts - 1).items():
+            _copy_tag(source, found, destination, tag, size_max)
 
 
 def _look(source: ReadTarget, found: dict[str, tuple[Descriptor, bytes]], tag: str, check: Callable[[], None]) -> None:

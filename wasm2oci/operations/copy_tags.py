@@ -19,6 +19,7 @@ from wasm2oci.operations.copy import (
     open_sides,
     warn_of_unlisted,
 )
+from wasm2oci.operations.copy_legacy import LegacyTags
 from wasm2oci.operations.names import with_tag
 from wasm2oci.operations.resolve import entry_for
 from wasm2oci.operations.tag_state import manifest_of_tag
@@ -238,6 +239,7 @@ def _copied(
 ) -> list[CopyResult]:
     destination = places.write(request.destination)
     results: list[CopyResult] = []
+    legacy = LegacyTags(source) if request.recursive else None
     # What refers to shared children may be pushed by two copies at once, and then one line of a fallback tag's index
     # would be lost: with referrers, one artifact follows another.
     at_once = 1 if request.recursive else max(1, min(request.workers, len(groups)))
@@ -255,6 +257,8 @@ def _copied(
                 size_max=request.max_size,
                 workers=max(1, request.workers // at_once),
                 progress=progress,
+                legacy=legacy,
+                artifacts=len(groups) - len(results),
             )
         )
 

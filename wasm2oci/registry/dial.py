@@ -8,6 +8,7 @@ have been used, so that it is reported and retried as every other.
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 import time
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["Dialed", "Dialer", "connect"]
 
 
+_ADDRESSES: Final = 8
+"""Addresses of a name that are tried; registries have up to six."""
+_TRIES: Final = 2
+"""Time-outs that all of them may take together."""
 _FRESH: Final = 10.0
 """Seconds that an open connection is kept unused; a server may close it some time after that."""
 
@@ -49,11 +54,29 @@ def connect(host: str, port: int, timeout: float | None) -> socket.socket:
     """A TCP connection that sends at once what it is given.
 
     Raises:
-        OSError: there is none within `timeout` seconds for each address of the host.
+        OSError: there is none within `timeout` seconds for each of the first addresses of the host, nor within twice
+            that in all: a name may have hundreds of addresses.
     """
-    connection = socket.create_connection((host, port), timeout)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
+    end = None if timeout is None else time.monotonic() + _TRIES * timeout
+    failure = OSError(errno.EADDRNOTAVAIL, f"{host} has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[:_ADDRESSES]:
+        left = timeout if timeout is None or end is None else min(timeout, end - time.monotonic())
+        if left is not None and left <= 0:
+            break
+        connection = None
+        try:
+            connection = socket.socket(family, kind, protocol)
+            connection.settimeout(left)
+            connection.connect(address)
+            connection.settimeout(timeout)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError as error:
+            failure = error
+            if connection is not None:
+                connection.close()
+        else:
+            return connection
+    raise failure
 
 
 def _silently(_: str) -> None:

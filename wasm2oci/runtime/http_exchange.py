@@ -52,7 +52,7 @@ class Answering:
         self._owner, self._asked, self._ended = owner, asked, ended
         self._bell = Bell()
         self._later: Later[tuple[str, Any]] = Later(self._bell)
-        self._over = self._late = False
+        self._over = self._late = self._begun = False
         self._request_pipe: Pipe | None = None
         self._pump_bell: Bell | None = None
         self._guest_bell: Bell | None = None
@@ -85,6 +85,8 @@ class Answering:
             if outcome.ending is not Ending.EXITED or outcome.exit_code:
                 owner.log(f"request {worker.number}: {described(outcome)}")
         except Exception as error:  # noqa: BLE001 - one request must not end the server
+            if worker is not None and not self._begun:
+                self._bell.close()  # the guest's thread did not start
             owner.log(f"request {'-' if worker is None else worker.number}: {error}")
         finally:
             self._over = True
@@ -101,6 +103,7 @@ class Answering:
     # --- the guest's thread -------------------------------------------------------------------------------------------
 
     def _guest(self, worker: HttpGuest) -> None:
+        self._begun = True
         try:
             worker.handle(self._incoming, self._later)
         finally:
@@ -129,7 +132,10 @@ class Answering:
         pipe.watch(bell)
         self._request_pipe = pipe
         pump = _Pump(self._asked.body, pipe, bell.hold(), state.bell.hold())
-        threading.Thread(target=pump.work, name="wasm2oci-body", daemon=True).start()
+        try:
+            threading.Thread(target=pump.work, name="wasm2oci-body", daemon=True).start()
+        except RuntimeError:  # no thread is to be had
+            pump.give_up()
         return pipe
 
     # --- the connection's thread --------------------------------------------------------------------------------------
@@ -222,10 +228,21 @@ class _Pump:
                     return
             pipe.end()
         except Exception:  # noqa: BLE001 - whatever it is, the guest learns that the body is not whole
-            pipe.fail(HttpIoError(("connection-terminated", None)))
+            self._fail()
         finally:
-            self._bell.close()
-            self._guest_bell.close()
+            self._let_go()
+
+    def give_up(self) -> None:
+        """Move nothing, instead of `work`."""
+        self._fail()
+        self._let_go()
+
+    def _fail(self) -> None:
+        self._pipe.fail(HttpIoError(("connection-terminated", None)))
+
+    def _let_go(self) -> None:
+        self._bell.close()
+        self._guest_bell.close()
 
     def _put(self, data: bytes) -> None:
         pipe = self._pipe

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["append", "cancel", "delete", "finish", "get", "parse_range", "start", "status"]
 
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})\Z")
-_LOOK_COST: Final = 1000
-"""What looking into a repository counts as, in bytes that are worked through."""
+_LOOKED_INTO: Final = 1000
+"""Repositories that are looked into for a blob that is mounted from anywhere; the client sends it where none has it."""
 _WAIT: Final = 10.0
 """Seconds a request waits for another one that changes the same upload (a client that reconnected)."""
 
@@ -197,8 +197,11 @@ def _mount(call: "Call", digest: Digest) -> bool:
     # `from` may be left out: then any repository that has it will do (distribution-spec, Mounting a blob).
     source = call.parameter("from")
     # A blob that the user may not pull is answered like one that is not there: the answer must not reveal it.
-    sources = [check_repository(source)] if source else call.storage.repositories()
-    call.effort.spend(_LOOK_COST * len(sources))
+    if source:
+        sources = [check_repository(source)]
+    else:
+        call.effort.take_turn()  # there may be very many
+        sources = call.storage.repositories()[:_LOOKED_INTO]
     return any(
         call.access.allows(call.user, "pull", name) and call.storage.mount_blob(call.repository, digest, name)
         for name in sources

@@ -149,6 +149,11 @@ class Connection:
             self._linger()
         return sent, keep
 
+    @property
+    def moved(self) -> int:
+        """Bytes of the body that moves now, or moved last."""
+        return self._moved
+
     def begin_to_move(self) -> None:
         """A body begins, in or out."""
         self._moving, self._moved = time.monotonic(), 0

@@ -20,7 +20,7 @@ from collections import Counter
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, Self
 
-from wasm2oci.base.text import masked
+from wasm2oci.base.text import error_line, masked
 from wasm2oci.errors import LocalIOError, Remedy, RemedyKind
 from wasm2oci.server.connection import Connection
 from wasm2oci.server.http1 import ConnectionLimits
@@ -249,11 +249,18 @@ class Server:
             line = f"{request.method} {request.target.partition('?')[0]}"
             response = self._ask(request, connection)
         dated = (("Date", formatdate(usegmt=True)), *self._fields)
-        sent, kept = connection.send(response, dated, last=self._stopping.is_set())
-        if self._log is not None:
-            took = (time.monotonic() - started) * 1000
-            self._log(f"{connection.peer} {masked(line)} {response.status} {sent} {took:.1f}ms")
+        asked = f"{connection.peer} {masked(line)} {response.status}"
+        try:
+            sent, kept = connection.send(response, dated, last=self._stopping.is_set())
+        except OSError as error:
+            self._note(f"{asked} {connection.moved}", started, f" broken off: {error_line(error)}")
+            raise
+        self._note(f"{asked} {sent}", started)
         return kept
+
+    def _note(self, line: str, started: float, more: str = "") -> None:
+        if self._log is not None:
+            self._log(f"{line} {(time.monotonic() - started) * 1000:.1f}ms{more}")
 
     def _ask(self, request: "Request", connection: Connection) -> Response:
         try:

@@ -32,6 +32,7 @@ class ReceivedBody:
         self._continue = head.wants_continue
         self._length, self._read = head.length, 0
         self._started: float | None = None
+        self._elsewhere = 0.0
         self._done = head.length == 0
         self._broken = False
 
@@ -47,7 +48,10 @@ class ReceivedBody:
             if self._continue:
                 self._continue = False
                 self._connection.send_continue()
-            yield from self._chunks() if self._length is None else self._counted(self._length, self._buffer())
+            for piece in self._chunks() if self._length is None else self._counted(self._length, self._buffer()):
+                given = time.monotonic()
+                yield piece
+                self._elsewhere += time.monotonic() - given
         except HeadError as error:
             raise BrokenBodyError(str(error), error.status) from error
         except TimeoutError as error:
@@ -113,7 +117,8 @@ class ReceivedBody:
     def _timeout(self) -> float:
         limits = self._limits
         elapsed = time.monotonic() - (self._started or 0.0)
-        left = limits.body_grace + self._read / limits.body_rate - elapsed
+        # Time that the reader spends with what came does not count against the client's rate.
+        left = limits.body_grace + self._read / limits.body_rate - (elapsed - self._elsewhere)
         left = min(left, limits.request_seconds - elapsed, limits.idle_seconds)
         if left <= 0:
             raise TimeoutError

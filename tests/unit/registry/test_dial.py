@@ -18,7 +18,7 @@ from tests.support.delayed_line import delayed_line
 from tests.support.process_state import closed_port
 from tests.support.registry_server import registry_server
 from wasm2oci.registry.connect import ConnectOptions, Connector
-from wasm2oci.registry.dial import Dialer
+from wasm2oci.registry.dial import Dialer, connect
 from wasm2oci.registry.messages import Request
 from wasm2oci.registry.problems import ConnectionFailedError, ConnectionLostError, TimedOutError, TlsError
 from wasm2oci.registry.tls import TlsSettings
@@ -98,6 +98,46 @@ def test_a_connection_that_cannot_be_opened_fails_like_any_other() -> None:
         with pytest.raises(ConnectionFailedError, match="cannot connect: connection refused"):
             transport.send(Request("GET", f"{origin}/v2/"), home=origin)
         transport.close()
+
+
+def test_a_name_of_hundreds_of_addresses_costs_two_time_outs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them cost one."""
+    clock = [0.0]
+    tried: list[str] = []
+
+    class Silent:
+        def settimeout(self, seconds: float) -> None:
+            self.seconds = seconds
+
+        def connect(self, address: tuple[str, int]) -> None:
+            tried.append(address[0])
+            clock[0] += self.seconds
+            raise TimeoutError
+
+        def close(self) -> None:
+            pass
+
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (f"192.0.2.{n}", 80)) for n in range(200)]
+    monkeypatch.setattr("wasm2oci.registry.dial.socket.getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr("wasm2oci.registry.dial.socket.socket", lambda *_: Silent())
+    monkeypatch.setattr("wasm2oci.registry.dial.time.monotonic", lambda: clock[0])
+    with pytest.raises(TimeoutError):
+        connect("many.example", 80, 10.0)
+    assert clock == [20.0]
+    assert len(tried) == 2
+
+
+def test_addresses_that_refuse_are_tried_up_to_the_eighth(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closed_port() as closed, counting() as (port, _, arrived):
+        refusing = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", closed))]
+        good = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))]
+        found = refusing * 7 + good
+        monkeypatch.setattr("wasm2oci.registry.dial.socket.getaddrinfo", lambda *_, **__: found)
+        connect("many.example", 80, 60.0).close()
+        assert arrived.acquire(timeout=60)
+        found[:] = refusing * 8 + good
+        with pytest.raises(ConnectionRefusedError):
+            connect("many.example", 80, 60.0)
 
 
 class TestTls:

@@ -13,6 +13,8 @@ from wasm2oci.runtime.http_guest import Asked, NoAnswerError
 from wasm2oci.runtime.request import Ending, EngineChoice, RunOutcome, RunRequest
 from wasm2oci.runtime.streams import open_wasi
 from wasm2oci.wasi import Interrupt
+from wasm2oci.wasi.network import NetworkRule
+from wasm2oci.wasi.preview2.bell import Bell
 from wasm2oci.wasi.preview2.http.fields import HttpFields
 from wasm2oci.wasi.preview2.http.incoming import RequestLine
 from wasm2oci.wasi.preview2.state import Preview2
@@ -77,3 +79,81 @@ def test_the_body_of_a_response_that_cannot_be_sent_is_given_up(
         assert response.pipe is not None
         assert response.pipe.abandoned
         assert ended.wait(60)
+
+
+@pytest.fixture
+def bells(monkeypatch: pytest.MonkeyPatch) -> list[Bell]:
+    """Every bell that is made."""
+    made: list[Bell] = []
+
+    class Noted(Bell):
+        __slots__ = ()
+
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    for place in ("runtime.http_exchange", "wasi.preview2.http.exchange", "wasi.preview2.state"):
+        monkeypatch.setattr(f"wasm2oci.{place}.Bell", Noted)
+    return made
+
+
+def is_closed(bell: Bell) -> bool:
+    return bell._holders == 0
+
+
+def no_thread(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads of this name do not start any more."""
+    start = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name == name:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+
+
+@pytest.mark.parametrize("name", ["guest", "wasm2oci-request"])
+def test_a_thread_that_cannot_be_started_costs_no_descriptors(
+    component: HttpComponent, name: str, bells: list[Bell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_thread(name, monkeypatch)
+    ended = threading.Event()
+    with pytest.raises(NoAnswerError):
+        component.answer(ASKED, ended.set)
+    assert ended.wait(60)
+    assert bells
+    assert all(map(is_closed, bells))
+
+
+def test_a_body_whose_thread_cannot_be_started_has_failed(bells: list[Bell], monkeypatch: pytest.MonkeyPatch) -> None:
+    no_thread("wasm2oci-body", monkeypatch)
+    with Interrupt() as interrupt, open_wasi(RunRequest(), interrupt) as wasi, Preview2(wasi) as state:
+        asked = ASKED._replace(empty=False)
+        exchange = http_exchange.Answering(None, asked, lambda: None)  # type: ignore[arg-type]
+        pipe = exchange._open_body(state)
+        assert pipe.failure is not None
+        assert exchange._pump_bell is not None
+        exchange._pump_bell.close()  # as the guest's thread does at its end
+        assert is_closed(exchange._pump_bell)
+    assert is_closed(state.bell)
+
+
+@pytest.mark.parametrize("kind", ["thread", "descriptors"])
+def test_a_request_that_cannot_begin_does_not_count(
+    kind: str, bells: list[Bell], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It took one of the 64 places for ever."""
+    network = (NetworkRule.parse("r.example"),)
+    with Interrupt() as interrupt, open_wasi(RunRequest(network=network), interrupt) as wasi, Preview2(wasi) as state:
+        if kind == "thread":
+            no_thread("wasm2oci-request", monkeypatch)
+        else:
+            monkeypatch.setattr("wasm2oci.wasi.preview2.http.exchange.Bell", none_left)
+        for _ in range(100):
+            request = state.http.request(HttpFields([]))
+            request.authority = "r.example"
+            assert state.http.handle(request, ("none", None)) == ("error", ("connection-limit-reached", None))
+        assert len(state.http._exchanges) <= 1
+    assert all(map(is_closed, bells))

@@ -15,6 +15,7 @@ from wasm2oci.server.call import Rules
 from wasm2oci.server.http1 import ConnectionLimits, HeadError, parse_head
 from wasm2oci.server.http_server import CannotListenError, Server
 from wasm2oci.server.messages import BytesBody, Request, Response, StreamBody
+from wasm2oci.server.received_body import ReceivedBody
 
 QUICK = ConnectionLimits(head_seconds=0.3, idle_seconds=0.5, body_rate=1e9, body_grace=0.3)
 """Limits for tests of a client that stays behind them; all others keep to the usual limits on any machine."""
@@ -195,6 +196,42 @@ def test_a_bug_is_a_500_and_is_logged(registry: RunningRegistry) -> None:
     with registry_server(wrap=broken) as running:
         assert status(talk(running, b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")) == 500
         assert any("ZeroDivisionError" in line for line in running.log)
+
+
+def test_a_response_that_breaks_off_is_in_the_log() -> None:
+    def broken(_: Callable[[Request], Response]) -> Callable[[Request], Response]:
+        def pieces() -> Iterator[bytes]:
+            yield b"abc"
+            raise OSError("the guest did not finish it")
+
+        return lambda _: Response(200, (), StreamBody(pieces(), None, list, lambda: None))
+
+    with registry_server(wrap=broken) as running:
+        assert talk(running, b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n").endswith(b"3\r\nabc\r\n")
+    found = [line for line in running.log if " broken off: the guest did not finish it" in line]
+    assert len(found) == 1
+    assert " GET /v2/ 200 3 " in found[0]
+
+
+def test_a_reader_that_takes_its_time_is_not_the_clients_slowness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest of `serve-http` that computes between two pieces made its client's body "too slow"."""
+    times = iter(range(0, 10_000_000, 50))
+    monkeypatch.setattr("wasm2oci.server.received_body.time.monotonic", lambda: float(next(times)))
+
+    class Trickle:
+        def read_into(self, view: memoryview, timeout: float) -> int:
+            assert timeout > 0
+            return min(len(view), 1024)
+
+        def begin_to_move(self) -> None:
+            pass
+
+        stop_moving = begin_to_move
+
+    head = parse_head(b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 8192")
+    limits = ConnectionLimits(body_rate=10.0, body_grace=60.0, piece=1024)
+    body = ReceivedBody(Trickle(), head, limits)  # type: ignore[arg-type]
+    assert sum(map(len, body)) == 8192  # each piece took 50 s to come and 50 s to be used: 20 bytes a second came
 
 
 def test_a_response_may_lie_about_its_length(registry: RunningRegistry) -> None:

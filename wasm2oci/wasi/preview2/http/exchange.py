@@ -72,22 +72,34 @@ class HttpExchange:
         self._request, self._address, self._secure = request, address, secure
         self._state = state
         self._times = options.times
-        self._guest_bell = state.bell.hold()
         self._bell = Bell()
+        try:
+            self._response_pipe = state.pipe(self._bell)
+        except MemoryError:
+            self._bell.close()
+            raise
+        self._guest_bell = state.bell.hold()
         self._later: Later[tuple[str, Any]] = Later(self._guest_bell)
         self._cancelled = False
         self._chunked = False
         self.done = False
-        self._response_pipe = state.pipe(self._bell)
         self._body = request.pipe
         self._method = request.method[1] or request.method[0].upper()
         if self._body is not None:
             self._body.watch(self._bell)
 
     def start(self) -> FutureResponse:
-        """Begin, in a thread of its own."""
+        """Begin, in a thread of its own.
+
+        Raises:
+            HttpError: no thread is to be had.
+        """
         self._bell.hold()
-        threading.Thread(target=self._run, name="wasm2oci-request", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="wasm2oci-request", daemon=True).start()
+        except RuntimeError as error:
+            self._end()
+            raise HttpError("connection-limit-reached") from error
         return FutureResponse(self._later, self.cancel)
 
     def cancel(self) -> None:
@@ -115,11 +127,14 @@ class HttpExchange:
             self._response_pipe.fail(HttpIoError(error.code))
             self._later.give(("error", error.code))
         finally:
-            if self._request.pipe is not None:
-                self._request.pipe.abandon()
-            self.done = True
-            self._guest_bell.close()
-            self._bell.close()
+            self._end()
+
+    def _end(self) -> None:
+        if self._request.pipe is not None:
+            self._request.pipe.abandon()
+        self.done = True
+        self._guest_bell.close()
+        self._bell.close()
 
     def _seconds(self, name: str, otherwise: float) -> float:
         given = self._times.get(name)

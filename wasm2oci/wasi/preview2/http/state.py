@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.wasi.network import allows
-from wasm2oci.wasi.preview2.http.errors import HttpError
+from wasm2oci.wasi.preview2.http.errors import HttpError, code_of
 from wasm2oci.wasi.preview2.http.outgoing import (
     AUTHORITY,
     OutgoingRequest,
@@ -107,7 +107,10 @@ class HttpState:
             done.release()
         if len(self._exchanges) >= _MOST_EXCHANGES:
             raise HttpError("connection-limit-reached")
-        exchange = HttpExchange(request, (host, port), options, self, secure=scheme == "HTTPS")
+        try:
+            exchange = HttpExchange(request, (host, port), options, self, secure=scheme == "HTTPS")
+        except OSError as error:  # no descriptor is left
+            raise HttpError(*code_of(error)) from error
         self._exchanges.append(exchange)
         return exchange.start()
 
