@@ -145,7 +145,7 @@ def test_a_request_that_cannot_begin_does_not_count(
     kind: str, bells: list[Bell], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It took one of the 64 places for ever."""
-    network = (NetworkRule.parse("r.example"),)
+    network = (NetworkRule("r.example", None),)
     with Interrupt() as interrupt, open_wasi(RunRequest(network=network), interrupt) as wasi, Preview2(wasi) as state:
         if kind == "thread":
             no_thread("wasm2oci-request", monkeypatch)
