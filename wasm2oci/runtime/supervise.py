@@ -125,6 +125,9 @@ def supervise(
             before = threading.stack_size(HOST_STACK + stack)
             try:
                 thread.start()
+            except RuntimeError:  # no thread is to be had, and so there is none to break off
+                box.finish()
+                raise
             finally:
                 threading.stack_size(before)
         finished = box.done.wait(timeout_s)

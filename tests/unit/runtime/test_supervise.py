@@ -39,7 +39,7 @@ def test_a_lost_kick_is_repeated() -> None:
 
 def test_a_guest_that_was_left_behind_is_kicked_until_it_ends() -> None:
     """It used to run for ever when it had survived two."""
-    before = sys.unraisablehook
+    before, others = sys.unraisablehook, set(threading.enumerate())
     kicked: list[int] = []
     ended = threading.Event()
 
@@ -51,11 +51,24 @@ def test_a_guest_that_was_left_behind_is_kicked_until_it_ends() -> None:
     with pytest.raises(TimedOut):
         supervise(lambda: ended.wait(60), Interrupt(), kick, 0.01)
     assert ended.wait(60)
-    for thread in threading.enumerate():
-        if thread.name == "wasm2oci-kick":
-            thread.join()
+    for thread in set(threading.enumerate()) - others:
+        thread.join(60)
     assert len(kicked) == 5
     assert sys.unraisablehook is before
+
+
+def test_a_thread_that_cannot_be_started_is_not_kicked(monkeypatch: pytest.MonkeyPatch) -> None:
+    others, start = set(threading.enumerate()), threading.Thread.start
+
+    def refused_for_guests(thread: threading.Thread) -> None:
+        if thread.name == "guest":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused_for_guests)
+    with pytest.raises(RuntimeError, match="new thread"):
+        supervise(lambda: None, Interrupt(), lambda _: None, None)
+    assert not set(threading.enumerate()) - others
 
 
 class Finalized:
