@@ -7,9 +7,8 @@ from wasm2oci.content.copy import WORKERS
 from wasm2oci.content.copy import copy as copy_content
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.content.target import open_manifest
-from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UnsupportedError, UsageError
+from wasm2oci.errors import Remedy, RemedyKind, UsageError
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.manifest import Index
 from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.wire import ARTIFACT_MAX
 from wasm2oci.operations.names import pinned, tagged
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from wasm2oci.content.copy import CopyResult
     from wasm2oci.content.progress import Progress
     from wasm2oci.content.target import ReadTarget, Target
-    from wasm2oci.errors import Wasm2OciError
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location, Name
     from wasm2oci.operations.copy_legacy import LegacyTags
@@ -123,7 +121,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
         root = places.identifier(request.source)
         if guard is not None or request.platform is not None or not request.overwrite:
             root = source.resolve(root)
-            check_source(guard, places, request.source, root)
+            check_source(guard, places, request, request.source, root)
             root = entry_for(source, root, request.platform)
         destination = elsewhere.write(request.destination)
         if not request.overwrite and isinstance(root, Descriptor):
@@ -228,8 +226,17 @@ def warn_of_unlisted(results: "Sequence[CopyResult]", environment: "Environment"
         environment.warn(f"a referrer is copied and not listed: {problem.message}")
 
 
-def check_source(guard: "Guard | None", places: "Places", location: "Location", root: Descriptor) -> None:
-    """See that an artifact may be used: whose it is, and what each of its modules does, for each platform.
+def check_source(
+    guard: "Guard | None", places: "Places", request: CopyRequest, location: "Location", root: Descriptor
+) -> None:
+    """See that an artifact may be used: whose it is, and what each module does that would be copied.
+
+    Args:
+        guard: what has to be met.
+        places: opens the source.
+        request: how it is copied.
+        location: the artifact.
+        root: its manifest.
 
     Raises:
         IntegrityError: a signature that is asked for is missing, or a module is not allowed.
@@ -239,38 +246,29 @@ def check_source(guard: "Guard | None", places: "Places", location: "Location", 
         return
     guard.begin(places, location, root).wait()
     if guard.limits_modules(location):
-        _check_modules(guard, places.read(location), location, root)
+        source = places.read(location)
+        _check_modules(guard, source, location, root, recursive=request.recursive, size_max=request.max_size)
 
 
-def _check_modules(guard: "Guard", source: "ReadTarget", location: "Location", root: Descriptor) -> None:
-    from wasm2oci.content.graph import explore
-    from wasm2oci.packager.choice import NoModuleError
-    from wasm2oci.packager.recognise import recognise
-    from wasm2oci.packager.tarball import archive_budget
+def _check_modules(
+    guard: "Guard",
+    source: "ReadTarget",
+    location: "Location",
+    root: Descriptor,
+    *,
+    recursive: bool = False,
+    size_max: int = ARTIFACT_MAX,
+) -> None:
+    from wasm2oci.operations.modules_of import look_at_modules
 
-    without: Wasm2OciError | None = None
-    looked = False
-    # An index may name thousands of manifests of one layer: each module is read once, and one budget is for all.
-    checked: set[Digest] = set()
-    budget = archive_budget()
-    for node in explore(source, root).manifests:
-        if isinstance(node.document, Index):
-            continue
-        try:
-            found = recognise(source, node.descriptor, budget=budget)
-            module = None if found.module.digest in checked else found.read()
-        except NoModuleError as error:  # an attestation beside the modules of an index
-            without = error
-        except (InvalidInputError, UnsupportedError) as error:
-            guard.check_no_module(location, error)
-            looked = True
-        else:
-            if module is not None:
-                guard.check_module(location, module)
-                checked.add(found.module.digest)
-            looked = True
-    if not looked:
-        guard.check_no_module(location, without or NoModuleError("the index is empty"))
+    look_at_modules(
+        source,
+        root,
+        lambda data: guard.check_module(location, data),
+        lambda error: guard.check_no_module(location, error),
+        recursive=recursive,
+        size_max=size_max,
+    )
 
 
 def _check_credentials(request: CopyRequest, environment: "Environment") -> None:

@@ -11,6 +11,7 @@ from wasm2oci.content.pool import run_all
 from wasm2oci.content.progress import SILENT
 from wasm2oci.content.target import TagLister
 from wasm2oci.errors import NotFoundError, UnsupportedError, UsageError
+from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import names_a_subject
 from wasm2oci.operations.copy import (
     check_source,
@@ -166,7 +167,7 @@ class _Look:
         request = self.request
         location = request.source if tag is None else with_tag(request.source, tag)
         root = self.source.resolve(tag or self.places.identifier(location))
-        check_source(self.guard, self.places, location, root)
+        check_source(self.guard, self.places, request, location, root)
         root = entry_for(self.source, root, request.platform)
         for name in (tag,) if tag is not None else (request.tag, *request.further_tags):
             state = TagState.NEW
@@ -195,8 +196,8 @@ def _fits(tag: str, pattern: str) -> bool:
 
 
 def _destination(places: Places, location: Location, *, dry_run: bool) -> ReadTarget | None:
-    # A dry run makes no layout; where none is, nothing is there.
-    if not dry_run:
+    # A layout is made when all may be copied, and not by a dry run; where none is, nothing is there.
+    if not dry_run and isinstance(location, Reference):
         return places.write(location)
     try:
         return places.read(location)

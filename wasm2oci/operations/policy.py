@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.base.reading import read_limited
@@ -10,11 +9,13 @@ from wasm2oci.errors import InvalidInputError, UnsupportedError
 from wasm2oci.operations.guard import Guard, scope_name
 from wasm2oci.operations.trust import policy_files
 from wasm2oci.operations.verify import RefusedSignature
-from wasm2oci.signing.policy import POLICY_MAX, InvalidPolicyError
+from wasm2oci.signing.kubewarden import policy_text
+from wasm2oci.signing.policy import POLICY_MAX, InvalidPolicyError, read_policy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wasm2oci.errors import Wasm2OciError
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
@@ -25,7 +26,6 @@ __all__ = ["ExplainedDecision", "Explanation", "YamlMissingError", "explain", "i
 
 _NOT_FOR_ITS_TAG: Final = (ValueError, AttributeError, KeyError)
 """What PyYAML raises, besides its own errors, for a text that is not what its tag says: `2024-13-45`, `!!bool x`."""
-_KUBEWARDEN_KINDS: Final = ("pubKey", "genericIssuer", "githubAction")
 
 
 class YamlMissingError(UnsupportedError):
@@ -159,14 +159,23 @@ def _explained(source: str, decision: Decision) -> ExplainedDecision:
 def _with_module(
     guard: Guard, target: Any, location: Location, root: Descriptor, decisions: list[ExplainedDecision]
 ) -> list[ExplainedDecision]:
-    from wasm2oci.packager.recognise import recognise
+    from wasm2oci.operations.modules_of import look_at_modules
 
-    try:
-        data = recognise(target, root).read()
-    except (InvalidInputError, UnsupportedError) as error:
-        faults = {source: [error.message] for source, rule, _ in guard.rules(location) if rule and rule.module.any}
-    else:
-        faults = dict(guard.module_faults(location, data))
+    faults: dict[str, list[str]] = {}
+
+    def unknown(error: Wasm2OciError) -> None:
+        for source, rule, _ in guard.rules(location):
+            if rule is not None and rule.module.any:
+                faults.setdefault(source, []).append(error.message)
+
+    def look(data: bytes) -> None:
+        try:
+            for source, found in guard.module_faults(location, data):
+                faults.setdefault(source, []).extend(found)
+        except InvalidInputError as error:
+            unknown(error)
+
+    look_at_modules(target, root, look, unknown)
     shown = []
     for one in decisions:
         broken = tuple(faults.get(one.policy, ()))
@@ -187,71 +196,42 @@ def import_policy(path: Path) -> str:
         import yaml
     except ImportError as error:
         raise YamlMissingError("Kubewarden's file is YAML, and PyYAML is missing", hint="pip install PyYAML") from error
+
     raw = read_limited(path, POLICY_MAX)
     try:
         value = yaml.safe_load(raw)
+        if _repeats_a_key(yaml.compose(raw, Loader=yaml.SafeLoader)):
+            raise InvalidPolicyError(f"{path}: a key is repeated")
     except (yaml.YAMLError, RecursionError, *_NOT_FOR_ITS_TAG) as error:
-        raise InvalidPolicyError(f"{path} is not YAML") from error
+        problem = getattr(error, "problem", None)
+        raise InvalidPolicyError(f"{path} is not YAML" + (f": {problem}" if problem else "")) from error
     try:
-        return _kubewarden(value)
+        text = policy_text(value)
+        read_policy(text.encode(), "the policy made of it", _no_file)
     except InvalidInputError as error:
         raise InvalidPolicyError(f"{path}: {error.message}") from error
+    except UnicodeEncodeError as error:
+        raise InvalidPolicyError(f"{path}: it holds text that is not Unicode") from error
+    return text
 
 
-def _kubewarden(value: Any) -> str:
-    if not isinstance(value, dict) or value.get("apiVersion") != "v1":
-        raise InvalidPolicyError("apiVersion: v1 is missing")
-    unknown = set(value) - {"apiVersion", "allOf", "anyOf"}
-    if unknown:
-        raise InvalidPolicyError(f"{min(map(str, unknown))!r} means nothing")
-    all_of = value.get("allOf") or []
-    any_of = value.get("anyOf") or {}
-    if not isinstance(all_of, list) or not isinstance(any_of, dict):
-        raise InvalidPolicyError("allOf is a list, and anyOf has minimumMatches and signatures")
-    options = any_of.get("signatures") or []
-    if not isinstance(options, list) or not (all_of or options):
-        raise InvalidPolicyError("there are no signatures to ask for")
-    lines = ["version = 1", "", "[[rule]]", 'scope = "*"']
-    if options:
-        minimum = any_of.get("minimumMatches", 1)
-        if not isinstance(minimum, int) or isinstance(minimum, bool):
-            raise InvalidPolicyError("minimumMatches is not a number")
-        lines.append(f"minimum = {minimum}")
-    for entry in all_of:
-        lines += ["", "[[rule.all_of]]", *_signature(entry)]
-    for entry in options:
-        lines += ["", "[[rule.any_of]]", *_signature(entry)]
-    return "\n".join(lines) + "\n"
+def _repeats_a_key(root: Any) -> bool:
+    """Whether a mapping of a YAML document has a key twice, of which PyYAML takes the last; aliases may share nodes."""
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or id(node) in seen or isinstance(node.value, str):
+            continue
+        seen.add(id(node))
+        if node.id != "mapping":
+            waiting += node.value
+            continue
+        names = [key.value for key, _ in node.value if isinstance(key.value, str)]
+        if len(set(names)) != len(names):
+            return True
+        waiting += [one for pair in node.value for one in pair]
+    return False
 
 
-def _signature(entry: Any) -> list[str]:
-    kind = entry.get("kind") if isinstance(entry, dict) else None
-    if not isinstance(kind, str) or kind not in _KUBEWARDEN_KINDS:
-        raise InvalidPolicyError(f"a signature is of none of the kinds {', '.join(_KUBEWARDEN_KINDS)}")
-    annotations = entry.get("annotations") or {}
-    if not isinstance(annotations, dict):
-        raise InvalidPolicyError("annotations are not texts")
-    extra = []
-    if annotations:
-        texts = ", ".join(f"{json.dumps(str(name))} = {json.dumps(str(text))}" for name, text in annotations.items())
-        extra = [f"annotations = {{ {texts} }}"]
-    match kind:
-        case "pubKey":
-            return ['kind = "key"', _text(entry, "key", "key"), *extra]
-        case "githubAction":
-            repo = [_text(entry, "repo", "repo")] if entry.get("repo") else []
-            return ['kind = "github"', _text(entry, "owner", "owner"), *repo, *extra]
-        case _:
-            subject = entry.get("subject")
-            ways = {"equal": "subject", "urlPrefix": "subject_prefix"}
-            if not isinstance(subject, dict) or len(subject) != 1 or next(iter(subject)) not in ways:
-                raise InvalidPolicyError("a genericIssuer has a subject that is equal, or has a urlPrefix")
-            way = next(iter(subject))
-            return ['kind = "oidc"', _text(entry, "issuer", "issuer"), _text(subject, way, ways[way]), *extra]
-
-
-def _text(entry: dict[str, Any], name: str, key: str) -> str:
-    found = entry.get(name)
-    if not isinstance(found, str) or not found:
-        raise InvalidPolicyError(f"{name} is missing")
-    return f"{key} = {json.dumps(found, ensure_ascii=False)}"
+def _no_file(name: str) -> bytes:
+    raise AssertionError(f"Kubewarden's file has its keys in it, not in {name}")

@@ -17,7 +17,7 @@ from wasm2oci.content.verify import VerifiedContent, read_all, verified
 from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Hasher
-from wasm2oci.oci.wire import CONFIG_MAX, load_object
+from wasm2oci.oci.wire import CONFIG_MAX, MODULE_MAX, load_object
 from wasm2oci.packager.choice import MAGIC, ChoiceNeededError, NoModuleError
 from wasm2oci.packager.tarball import (
     EntryKind,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.manifest import Manifest
 
-__all__ = ["NAMES_MAX", "SEARCH_MAX", "search"]
+__all__ = ["NAMES_MAX", "SEARCH_MAX", "modules_in", "search"]
 
 SEARCH_MAX: Final = 64 << 20
 """Bytes of layers that are read in search of a module when nothing says that there is one (64 MiB)."""
@@ -161,13 +161,31 @@ def search(
             f"this is a container image{platform} of {total:,} bytes, and nothing in it speaks of WebAssembly",
             hint="if there is a module in it, say its path",
         )
-    seen = _Search(budget or archive_budget())
-    # A layer that comes again further down holds nothing that the upper one did not have or hide.
-    for layer in {(layer.digest, layer.size): layer for layer in reversed(archives)}.values():
-        _look_into(target, layer, seen)
+    seen = _searched(target, archives, budget or archive_budget())
     candidate = _choose(seen, entrypoint, wanted, platform)
     content = VerifiedContent(candidate.module, _Extract(target, candidate, budget))
     return candidate.layer, candidate.module, candidate.path, content
+
+
+def modules_in(target: ReadTarget, archives: Sequence[Descriptor], budget: Budget) -> Iterator[bytes]:
+    """The bytes of every module in the archives of an image, each once.
+
+    Raises:
+        InvalidArchiveError: a layer is not an archive, or looking into it costs more than `budget`.
+        ContentTooLargeError: a module has more than `MODULE_MAX` bytes.
+    """
+    found = {one.module.digest: one for one in _searched(target, archives, budget).found.values()}
+    for one in found.values():
+        yield read_all(VerifiedContent(one.module, _Extract(target, one, budget)), one.module, MODULE_MAX)
+
+
+def _searched(target: ReadTarget, archives: Sequence[Descriptor], budget: Budget) -> _Search:
+    """The modules that would be there if the image was unpacked."""
+    seen = _Search(budget)
+    # A layer that comes again further down holds nothing that the upper one did not have or hide.
+    for layer in {(layer.digest, layer.size): layer for layer in reversed(archives)}.values():
+        _look_into(target, layer, seen)
+    return seen
 
 
 def _config(target: ReadTarget, manifest: Manifest) -> dict[str, Any]:

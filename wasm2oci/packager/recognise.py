@@ -36,6 +36,7 @@ __all__ = [
     "FoundModule",
     "find_manifest",
     "format_name",
+    "no_module_in",
     "raw_layers",
     "recognise",
 ]
@@ -170,7 +171,7 @@ def recognise(
 
         layer, module, entry, inside = search(target, manifest, archives, wanted, budget)
         return FoundModule(root, manifest, format_name(manifest), layer, module, entry, inside)
-    raise _nothing(manifest)
+    raise no_module_in(manifest)
 
 
 def find_manifest(target: ReadTarget, root: Descriptor, platform: str | None) -> tuple[Descriptor, Manifest]:
@@ -222,7 +223,8 @@ def _name(layer: Descriptor) -> str:
     return file_name(layer.title, "") if layer.title else str(layer.digest)
 
 
-def _nothing(manifest: Manifest) -> NoModuleError:
+def no_module_in(manifest: Manifest) -> NoModuleError:
+    """The error for a manifest without a module, which says what is in it."""
     types = list(dict.fromkeys(layer.media_type for layer in manifest.layers))
     hint = next((_STRANGERS[kind] for kind in types if kind in _STRANGERS), None)
     if not types:

@@ -5,7 +5,7 @@
 
     [[rule]]
     scope = "registry.example.com/team/*"      # a repository, or everything below a path, or "*"
-    enforce = "require"                        # or "warn"; "require" if absent
+    enforce = "require"                        # or "warn", or "accept-unsigned" for a rule that asks for nothing
 
     [[rule.all_of]]                            # every one has to be fulfilled
     kind = "key"
@@ -46,7 +46,7 @@ from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.host import HUB_HOSTS, HUB_NAMESPACE, same_form
 from wasm2oci.oci.reference import LAYOUT_PREFIX, LayoutReference, parse_location
 from wasm2oci.signing.keys import InvalidKeyError, PublicKey, UnsupportedKeyError
-from wasm2oci.signing.module_limits import ModuleLimits
+from wasm2oci.signing.module_limits import InvalidLimitsError, ModuleLimits, read_limits
 from wasm2oci.signing.requirement import GITHUB_ISSUER, SIGNATURE_TYPES, IdentityRequirement, KeyRequirement
 from wasm2oci.signing.statement import predicate_type
 
@@ -226,7 +226,12 @@ class _Reader:
         if annotations and not all_of and not any_of:
             raise self._error(f"{where}: annotations alone prove nothing; add a key or an identity")
         module = self._module(entry.get("module", {}), where)
-        if not all_of and not any_of and not module.any and enforce != ACCEPT:
+        asks = bool(all_of or any_of or module.any)
+        if asks and enforce == ACCEPT:
+            raise self._error(
+                f"{where}: with enforce = {ACCEPT!r} it asks for nothing; take out the rest, or write {WARN!r}"
+            )
+        if not asks and enforce != ACCEPT:
             raise self._error(f"{where} asks for nothing; add all_of, any_of or module")
         return Rule(scope, enforce, all_of, any_of, minimum, tuple(annotations), module)
 
@@ -326,27 +331,10 @@ class _Reader:
         )
 
     def _module(self, value: object, where: str) -> ModuleLimits:
-        place = f"{where}, module"
-        if not isinstance(value, dict):
-            raise self._error(f"{place} is not a table")
-        names = {"deny_imports", "allow_imports", "deny_features", "allow_features", "max_size"}
-        self._known(value, names, place)
-        lists: dict[str, tuple[str, ...]] = {}
-        for name in names - {"max_size"}:
-            found = value.get(name, [])
-            if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-                raise self._error(f"{place}: {name} is not a list of texts")
-            lists[name] = tuple(found)
-        size = value.get("max_size")
-        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
-            raise self._error(f"{place}: max_size is not a number of bytes")
-        return ModuleLimits(
-            deny_imports=lists["deny_imports"],
-            allow_imports=lists["allow_imports"] if "allow_imports" in value else None,
-            deny_features=lists["deny_features"],
-            allow_features=lists["allow_features"] if "allow_features" in value else None,
-            max_size=size,
-        )
+        try:
+            return read_limits(value)
+        except InvalidLimitsError as error:
+            raise self._error(f"{where}, module: {error}") from error
 
     def _annotations(self, value: object, place: str) -> Mapping[str, str]:
         if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):

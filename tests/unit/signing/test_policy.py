@@ -262,6 +262,36 @@ RULE = f'[[rule]]\nscope = "{SCOPE}"\n'
 
 
 @pytest.mark.parametrize(
+    ("pattern", "name", "denied"),
+    [
+        ("env", "env.sleep", True),
+        ("env", "environment.sleep", False),
+        ("env", "my.env.sleep", False),
+        ("my.env", "my.env.sleep", True),
+        ("wasi_snapshot_preview1", "wasi_unstable.fd_write", True),
+        ("wasi:sockets/tcp", "wasi:sockets/tcp@0.2.0", True),
+        ("wasi:sockets/tcp", "wasi:sockets/tcp-create-socket@0.2.0", False),
+        ("wasi:sockets/*", "wasi:sockets/tcp@0.2.0", True),
+        ("wasi:sockets/tcp@0.2.0", "wasi:sockets/tcp@0.2.3", False),
+        ("*", "a.b", True),
+        ("e[no]v", "env.sleep", True),
+    ],
+)
+def test_what_a_pattern_of_imports_denies(pattern: str, name: str, *, denied: bool) -> None:
+    assert bool(ModuleLimits(deny_imports=(pattern,)).faults(0, [name], [])) is denied
+
+
+@pytest.mark.parametrize("pattern", ["simd", "simd128", "simd*", "wasm2", "*"])
+def test_a_feature_is_denied_by_each_of_its_names(pattern: str) -> None:
+    rule = policy(RULE + f'[rule.module]\ndeny_features = ["{pattern}"]\n').rules[0].module
+    assert rule.faults(0, [], ["simd128"]) == [
+        f"the module uses the feature simd128, and the policy denies {pattern!r}"
+    ]
+    rule = policy(RULE + f'[rule.module]\nallow_features = ["{pattern}"]\n').rules[0].module
+    assert rule.faults(0, [], ["simd128"]) == []
+
+
+@pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("versoin = 2", "means nothing"),
@@ -290,6 +320,11 @@ RULE = f'[[rule]]\nscope = "{SCOPE}"\n'
         (RULE + f"[[rule.all_of]]\n{A}annotations = {{ a = 1 }}\n", "annotations are not texts"),
         (RULE + '[rule.module]\ndeny_imports = "x"\n', "not a list of texts"),
         (RULE + "[rule.module]\nmax_size = -1\n", "not a number of bytes"),
+        (RULE + "[rule.module]\nmax_sise = 1\n", "means nothing"),
+        (RULE + '[rule.module]\ndeny_features = ["simmd"]\n', "'simmd', which is no feature"),
+        (RULE + '[rule.module]\nallow_features = ["SIMD128"]\n', "'SIMD128', which is no feature"),
+        (RULE + 'enforce = "accept-unsigned"\n[rule.module]\nmax_size = 1\n', "asks for nothing"),
+        (RULE + f'enforce = "accept-unsigned"\n[[rule.all_of]]\n{A}', "asks for nothing"),
         (RULE + f"[[rule.all_of]]\n{A}" + RULE + f"[[rule.all_of]]\n{B}", "two rules have the scope"),
         ('rule = "x"', "list of tables"),
         ("= x", "not TOML"),
@@ -300,6 +335,12 @@ RULE = f'[[rule]]\nscope = "{SCOPE}"\n'
 def test_a_policy_that_means_something_else_than_it_seems_is_refused(text: str, sentence: str) -> None:
     with pytest.raises(InvalidPolicyError, match=sentence):
         policy(text)
+
+
+def test_a_rule_may_accept_what_the_default_refuses() -> None:
+    found = policy(f'default = "require"\n{RULE}enforce = "accept-unsigned"\n')
+    assert found.rules[0].enforce == "accept-unsigned"
+    assert not found.rules[0].wants_signatures
 
 
 def test_a_policy_needs_its_version() -> None:
