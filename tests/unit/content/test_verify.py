@@ -1,4 +1,5 @@
 import os
+import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,37 @@ def test_a_byte_too_many_ends_the_reading_at_once() -> None:
     with pytest.raises(SizeMismatchError, match="more than the 25 bytes"):
         b"".join(VerifiedContent(Descriptor(mt.OCTET_STREAM, Digest.of(b""), 25), Endless()))
     assert len(taken) == 3
+
+
+class TestMuchContent:
+    """It is hashed on a thread of its own."""
+
+    PIECES = tuple(os.urandom(1 << 20) for _ in range(17))
+    DESCRIPTOR = Descriptor.of(mt.OCTET_STREAM, b"".join(PIECES))
+
+    def test_right_bytes_pass(self) -> None:
+        assert tuple(VerifiedContent(self.DESCRIPTOR, self.PIECES)) == self.PIECES
+
+    @pytest.mark.parametrize("place", [0, 8, 16])
+    def test_wrong_bytes_are_found_before_the_end(self, place: int) -> None:
+        wrong = [bytes(1 << 20) if number == place else piece for number, piece in enumerate(self.PIECES)]
+        received: list[bytes] = []
+        with pytest.raises(DigestMismatchError):
+            received.extend(VerifiedContent(self.DESCRIPTOR, wrong))
+        assert len(received) == len(wrong)
+
+    def test_pieces_in_another_order_are_wrong(self) -> None:
+        with pytest.raises(DigestMismatchError):
+            b"".join(VerifiedContent(self.DESCRIPTOR, self.PIECES[::-1]))
+
+    def test_its_thread_ends_when_the_reader_goes_away(self) -> None:
+        before = set(threading.enumerate())
+        reading = iter(VerifiedContent(self.DESCRIPTOR, self.PIECES))
+        next(reading)
+        reading.close()  # type: ignore[attr-defined]
+        for thread in set(threading.enumerate()) - before:
+            thread.join(60)
+            assert not thread.is_alive()
 
 
 def test_ghsa_f36w_nothing_is_allocated_by_a_declared_size() -> None:

@@ -1,0 +1,49 @@
+"""Hashing on a thread of its own: hashlib lets other threads run while it hashes, and so do sockets and files."""
+
+from __future__ import annotations
+
+from queue import SimpleQueue
+from threading import Semaphore, Thread
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from wasm2oci.oci.digest import Hasher
+
+__all__ = ["HashingThread"]
+
+_WAITING: Final = 3
+"""Chunks that wait at most: their memory serves again while it is in the processor's cache."""
+
+
+class HashingThread:
+    """Hashes what it is given, in order, on a thread of its own.
+
+    Args:
+        hasher: belongs to this until `finish` has returned.
+    """
+
+    def __init__(self, hasher: Hasher) -> None:
+        self._hasher = hasher
+        self._chunks: SimpleQueue[bytes | None] = SimpleQueue()
+        self._room = Semaphore(_WAITING)
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def update(self, chunk: bytes) -> None:
+        """Add bytes, which may be hashed later; waits while there are many of them."""
+        self._room.acquire()
+        self._chunks.put(chunk)
+
+    def finish(self) -> None:
+        """Wait until all is hashed, and end the thread."""
+        self.stop()
+        self._thread.join()
+
+    def stop(self) -> None:
+        """Let the thread end; nothing is waited for, as the interpreter may be ending, which stops other threads."""
+        self._chunks.put(None)
+
+    def _run(self) -> None:
+        while (chunk := self._chunks.get()) is not None:
+            self._hasher.update_raw(chunk)
+            self._room.release()
