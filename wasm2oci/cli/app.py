@@ -9,7 +9,6 @@ import atexit
 import errno
 import gc
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -62,10 +61,8 @@ def _run(program: str) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     code: int = ExitCode.BUG
     try:
-        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
-                signal.signal(number, _terminate)
+        if not {"--version", "-V"} & set(arguments[:1]):  # which leave nothing behind
+            _unwind_when_terminated()
         code = invoke(arguments, Terminal.of_process(program))
         sys.stdout.flush()
     except BrokenPipeError:
@@ -94,6 +91,8 @@ def _run(program: str) -> NoReturn:
     if held or interrupted:
         atexit._run_exitfuncs()  # noqa: SLF001 - what `sys.exit` would do first: translated code is kept
     if interrupted:
+        import signal
+
         # A shell ends its loop only when Ctrl-C killed the command. A guest that ends with 130 gives a plain number.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.raise_signal(signal.SIGINT)
@@ -269,6 +268,15 @@ def _settle(terminal: Terminal) -> None:
 def _silence(stream: "TextIO") -> None:
     # What is still buffered would be complained about at exit: let it go nowhere.
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _unwind_when_terminated() -> None:
+    import signal
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            signal.signal(number, _terminate)
 
 
 def _terminate(number: int, frame: "FrameType | None") -> None:

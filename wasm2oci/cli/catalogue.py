@@ -3,7 +3,9 @@
 A command's module is imported only when that command runs or is asked for help: start-up is a feature.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from wasm2oci.base.records import NamedTuple
 
 __all__ = ["COMMANDS", "DROP_IN", "SECTIONS", "Command", "commands_of", "find", "similar"]
 

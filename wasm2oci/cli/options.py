@@ -6,8 +6,9 @@ connection options: `cli.app` makes the values from them.
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.cli.declare import Argument, Group, Option
 from wasm2oci.client import ConnectOptions, RetryPolicy, SignatureFormat, TrustOptions, parse_header
 

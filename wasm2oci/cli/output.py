@@ -7,8 +7,9 @@ first: a title or a tag must not be able to drive the terminal.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple, TextIO
+from typing import Final, TextIO
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.base.text import printable
 from wasm2oci.errors import LocalIOError
 

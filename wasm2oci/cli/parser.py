@@ -8,8 +8,9 @@ options; the last of several values counts, unless the option is one that is rep
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.cli.declare import Argument, Option, listed
 from wasm2oci.cli.settings import InvalidSettingError, switch
 from wasm2oci.errors import UsageError

@@ -13,11 +13,12 @@ certificates are trusted. Passwords are not settings; they are kept where `login
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.homes import config_folder, home_folder
 from wasm2oci.base.probe import has_file
 from wasm2oci.base.reading import read_found, read_named
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import InvalidInputError
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Self, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Self, TextIO
 
-from wasm2oci.base.reading import read_stream
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.cli.output import Output
 from wasm2oci.errors import InvalidInputError, UsageError
 
@@ -118,6 +118,7 @@ class Terminal(NamedTuple):
         Raises:
             InputTooLargeError: it has more bytes than a module that is read into memory.
         """
+        from wasm2oci.base.reading import read_stream
         from wasm2oci.client import MODULE_MAX
 
         data = read_stream(self.stdin, MODULE_MAX)

@@ -18,8 +18,9 @@ The rules:
 
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.graph import explore
 from wasm2oci.content.pool import never_stops, run_all
 from wasm2oci.content.progress import SILENT, Outcome

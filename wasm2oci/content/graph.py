@@ -11,8 +11,9 @@ The rules of the walk:
 Spec: image-spec, manifest.md, image-index.md; distribution-spec, Listing Referrers.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.target import ReferrerLister
 from wasm2oci.content.verify import read_all
 from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind

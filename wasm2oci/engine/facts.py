@@ -8,8 +8,9 @@ Spec: core, modules (2.5); tool-conventions, ProducersSection.md and Linking.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.engine.binary import (
     ModuleKind,
     decode_component,

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 from urllib.parse import quote
+
+from wasm2oci.base.records import NamedTuple
 
 __all__ = [
     "ENDPOINTS",

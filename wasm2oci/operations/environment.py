@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 from wasm2oci.base.homes import cache_folder
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.reference import LayoutReference, Location, Name, Reference
 from wasm2oci.registry.options import ConnectOptions

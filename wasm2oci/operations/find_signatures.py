@@ -14,8 +14,9 @@ entries are an error.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.pool import run_jobs
 from wasm2oci.content.target import ReferrerLister
 from wasm2oci.content.verify import read_all

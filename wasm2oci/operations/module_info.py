@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
+
+from wasm2oci.base.records import NamedTuple
 
 if TYPE_CHECKING:
     from wasm2oci.engine.facts import ModuleFacts

@@ -2,10 +2,11 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from wasm2oci.base.files import local_errors
 from wasm2oci.base.outputs import write_file
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.progress import SILENT, Outcome
 from wasm2oci.errors import InvalidInputError, LocalIOError, Remedy, RemedyKind
 from wasm2oci.oci.reference import LayoutReference, Reference

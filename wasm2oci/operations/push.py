@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.progress import SILENT
 from wasm2oci.content.target import EarlyTaker
 from wasm2oci.content.verify import DigestMismatchError

@@ -1,8 +1,9 @@
 """Resolve: which manifest a tag names now."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.operations.names import pinned
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.trust import guard_for
 from wasm2oci.signing.statement import COSIGN_SIGNATURE, read_statement

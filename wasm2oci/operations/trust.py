@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.homes import config_folder
 from wasm2oci.base.probe import has_file
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:

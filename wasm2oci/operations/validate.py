@@ -5,8 +5,9 @@ A component is checked in outline, and each core module in it, however deep, in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.engine.errors import ModuleError
 from wasm2oci.engine.syntax.features import DEFAULT
 from wasm2oci.operations.module_info import ModuleInfo

@@ -7,8 +7,9 @@ Spec: image-spec, manifest.md; Wasm OCI Artifact layout v0 (CNCF).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UnsupportedError
 from wasm2oci.oci import media_type as mt

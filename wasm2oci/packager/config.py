@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.packager.json_bytes import compact_json
 from wasm2oci.packager.module_source import Kind

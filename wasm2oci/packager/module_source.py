@@ -7,9 +7,10 @@ verified on that way, so a file that changes meanwhile is an error and not a bro
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.files import local_errors
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.verify import CheckedBytes, FileContent
 from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind
 from wasm2oci.oci import media_type as mt

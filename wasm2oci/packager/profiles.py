@@ -9,8 +9,9 @@ media type, wkg and oci-wasm refuse one that does not.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.packager.config import cncf_config, empty_config, image_config, runwasi_config

@@ -13,8 +13,9 @@ Where several remain, the caller is asked to choose (`wanted`). Media types: see
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.verify import SelfVerifying, read_all, verified
 from wasm2oci.errors import Remedy, RemedyKind

@@ -9,8 +9,9 @@ certificates that are about TLS settle it at once. Docker Hub's `docker.io` is r
 import re
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, Self
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.oci.endpoints import PING
 from wasm2oci.oci.host import is_loopback
 from wasm2oci.registry.flavours import find_flavour, same_registry

@@ -15,8 +15,9 @@ import time
 from collections import deque
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.registry.retry import SILENCE
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ Sources: `docs/decisions`, and the documentation and issues of each product.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.oci.host import HUB_HOSTS, HUB_NAMESPACE
 
 __all__ = [

@@ -5,8 +5,9 @@ handing it responses.
 """
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import RegistryError
 from wasm2oci.registry.urls import with_query
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Mapping  # noqa: TC003 - the command line reads the types of the fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.base.text import one_line
 from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UsageError
 from wasm2oci.registry.retry import RetryPolicy

@@ -9,8 +9,9 @@ Spec: distribution-spec, Error Codes.
 
 import json
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.base.text import one_line
 from wasm2oci.content.target import ChildMissingError
 from wasm2oci.errors import (

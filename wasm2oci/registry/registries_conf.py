@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.files import local_errors
 from wasm2oci.base.homes import config_home, names_none
 from wasm2oci.base.probe import has_file
 from wasm2oci.base.reading import read_found, read_named
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import AccessError, InvalidInputError, LocalIOError, NotFoundError
 from wasm2oci.oci.host import without_user
 from wasm2oci.oci.reference import InvalidReferenceError, Reference

@@ -6,7 +6,9 @@ doubles each time, with full jitter, unless the registry says itself how long to
 `patience`, we give up and say so.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from wasm2oci.base.records import NamedTuple
 
 __all__ = ["RATE", "RETRIED_STATUSES", "SILENCE", "RetryPolicy", "is_retried", "retry_after"]
 

@@ -7,7 +7,9 @@ action.
 Spec: distribution-spec's token authentication, Token Scope.
 """
 
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
+
+from wasm2oci.base.records import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,8 +9,9 @@ import time
 from contextlib import suppress
 from functools import partial
 from threading import Lock
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.oci.endpoints import PING
 from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.messages import request_for

@@ -11,8 +11,9 @@ import re
 import ssl
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import InvalidInputError, LocalIOError
 
 if TYPE_CHECKING:

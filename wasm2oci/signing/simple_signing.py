@@ -16,8 +16,9 @@ import base64
 import hashlib
 import json
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor

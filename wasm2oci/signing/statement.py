@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.signing.claim import Claim
 from wasm2oci.signing.strict import (
     MalformedSignatureError,

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.base.probe import exists, is_file
-from wasm2oci.cli.commands.sign import check_signer, signer_name
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import KeylessOption, SignatureFormatOption, SignKeyOption, TrustConfigOption
 from wasm2oci.cli.output import Output, fields, size_text
@@ -84,6 +83,8 @@ def command(
     if file != "-" and not exists(file) and is_file(ref):
         raise UsageError(f"{file} is not a file, and {ref} is one", hint=f"the file comes first: push {ref} {file}")
     if sign:
+        from wasm2oci.cli.commands.sign import check_signer
+
         key = check_signer(key, signature_format, trust_config, keyless=keyless)
     elif key is not None or keyless or trust_config is not None:
         raise UsageError("--key, --keyless and --trust-config go with --sign")
@@ -109,13 +110,17 @@ def command(
             progress=progress,
         )
     place = result.reference.removesuffix(f":{result.tags[0]}") if result.tags else ""
-    signed = result.signature
+    signer = None
+    if result.signature is not None:
+        from wasm2oci.cli.commands.sign import signer_name
+
+        signer = signer_name(result.signature)
     lines = fields(
         ("Pushed", [result.reference, *(f"{place}:{tag}" for tag in result.tags[1:])]),
         ("Digest", result.manifest.digest),
         ("Module", result.module.digest),
         ("Size", size_text(result.module.size)),
         ("Profile", f"{result.profile} ({result.kind})"),
-        ("Signed", None if signed is None else signer_name(signed)),
+        ("Signed", signer),
     )
     output.result(result, lines, quiet=result.pinned)

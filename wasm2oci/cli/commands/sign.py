@@ -13,7 +13,7 @@ from wasm2oci.cli.options import (
 )
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
-from wasm2oci.client import COSIGN_SIGNATURE, Client, SignatureFormat, parse_annotations
+from wasm2oci.client import Client, SignatureFormat, parse_annotations
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ def signer_name(signed: "AttachedSignature") -> str:
 
 def show_signed(output: Output, signed: "Signed") -> None:
     """Print what was signed, and how another tool verifies it."""
+    from wasm2oci.client import COSIGN_SIGNATURE
+
     is_signature = signed.predicate_type == COSIGN_SIGNATURE
     lines = fields(
         ("Signed", signed.pinned),

@@ -8,8 +8,9 @@ pairs of offsets into `data`. Offsets count from the first byte of `data`.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final, NamedTuple, overload
+from typing import Final, overload
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.types import (
     DefType,
