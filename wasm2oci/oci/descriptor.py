@@ -3,11 +3,13 @@
 Spec: image-spec, descriptor.md.
 """
 
+from __future__ import annotations
+
 import base64
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from wasm2oci.base.values import Value
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.digest import Digest
@@ -19,15 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["EMPTY_JSON", "TITLE", "Descriptor", "InvalidDescriptorError", "annotations_from"]
 
 TITLE: Final = "org.opencontainers.image.title"
-_NONE: Final["Mapping[str, str]"] = MappingProxyType({})
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class InvalidDescriptorError(InvalidInputError):
     """A descriptor lacks a field, or a field is of the wrong type or out of range."""
 
 
-@dataclass(frozen=True, slots=True)
-class Descriptor:
+class Descriptor(Value):
     """What content is (media type), which bytes (digest) and how many (size, in bytes, 0 to `BLOB_MAX`).
 
     Raises:
@@ -35,22 +36,47 @@ class Descriptor:
         InvalidMediaTypeError: not a media type.
     """
 
+    __slots__ = ("annotations", "artifact_type", "data", "digest", "media_type", "platform", "size", "urls")
     media_type: str
     digest: Digest
     size: int
-    annotations: "Mapping[str, str]" = field(default_factory=lambda: _NONE, hash=False)
-    artifact_type: str | None = None
-    platform: "Mapping[str, Any] | None" = field(default=None, hash=False)
-    urls: tuple[str, ...] = ()
-    data: bytes | None = field(default=None, repr=False)
+    annotations: Mapping[str, str]
+    artifact_type: str | None
+    platform: Mapping[str, Any] | None
+    urls: tuple[str, ...]
+    data: bytes | None
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.size <= BLOB_MAX:
-            raise InvalidDescriptorError(f"size {self.size} of {self.digest} is out of range")
-        mt.check(self.media_type)
+    def __init__(
+        self,
+        media_type: str,
+        digest: Digest,
+        size: int,
+        annotations: Mapping[str, str] = _NONE,
+        *,
+        artifact_type: str | None = None,
+        platform: Mapping[str, Any] | None = None,
+        urls: tuple[str, ...] = (),
+        data: bytes | None = None,
+    ) -> None:
+        if not 0 <= size <= BLOB_MAX:
+            raise InvalidDescriptorError(f"size {size} of {digest} is out of range")
+        mt.check(media_type)
+        self._set(
+            media_type=media_type,
+            digest=digest,
+            size=size,
+            annotations=annotations,
+            artifact_type=artifact_type,
+            platform=platform,
+            urls=urls,
+            data=data,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.media_type, self.digest, self.size))
 
     @classmethod
-    def of(cls, media_type: str, data: bytes, annotations: "Mapping[str, str] | None" = None) -> Self:
+    def of(cls, media_type: str, data: bytes, annotations: Mapping[str, str] | None = None) -> Self:
         """The descriptor of these bytes, by sha256."""
         return cls(media_type, Digest.of(data), len(data), annotations or _NONE)
 
@@ -113,7 +139,7 @@ class Descriptor:
         return self.media_type in mt.MANIFESTS or self.media_type in mt.INDEXES
 
 
-def annotations_from(value: object, what: str) -> "Mapping[str, str]":
+def annotations_from(value: object, what: str) -> Mapping[str, str]:
     """Annotations from decoded JSON: absent, null, or an object of strings.
 
     Raises:

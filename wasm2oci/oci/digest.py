@@ -3,11 +3,13 @@
 Spec: image-spec, descriptor.md, Digests; the registered algorithms sha256 and sha512.
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
+from wasm2oci.base.values import Value
 from wasm2oci.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -25,27 +27,28 @@ class InvalidDigestError(InvalidInputError):
     """Text that should be a digest is not: `sha256:` and 64, or `sha512:` and 128, lowercase hex digits."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Digest:
+class Digest(Value):
     """An algorithm and an encoded hash; always valid once constructed, so safe in a URL and in a path.
 
     Raises:
         InvalidDigestError: the algorithm is not registered, or the encoding is not its lowercase hex.
     """
 
+    __slots__ = ("algorithm", "encoded")
     algorithm: str
     encoded: str
 
-    def __post_init__(self) -> None:
-        length = ALGORITHMS.get(self.algorithm)
+    def __init__(self, algorithm: str, encoded: str) -> None:
+        length = ALGORITHMS.get(algorithm)
         if length is None:
             raise InvalidDigestError(
-                f"digest algorithm {self.algorithm.rpartition('@')[2][:80]!r} is not supported",
+                f"digest algorithm {algorithm.rpartition('@')[2][:80]!r} is not supported",
                 hint="use sha256:<64 hex> or sha512:<128 hex>",
             )
-        if len(self.encoded) != length or _HEX.match(self.encoded) is None:
-            shown = self.encoded.rpartition("@")[2][:80]
-            raise InvalidDigestError(f"{self.algorithm} digest is not {length} lowercase hex digits: {shown!r}")
+        if len(encoded) != length or _HEX.match(encoded) is None:
+            shown = encoded.rpartition("@")[2][:80]
+            raise InvalidDigestError(f"{algorithm} digest is not {length} lowercase hex digits: {shown!r}")
+        self._set(algorithm=algorithm, encoded=encoded)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -71,12 +74,15 @@ class Digest:
         """The first 12 hex digits, for people."""
         return self.encoded[:12]
 
-    def hasher(self) -> "Hasher":
+    def hasher(self) -> Hasher:
         """A running hash in this digest's algorithm."""
         return Hasher(self.algorithm)
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.encoded}"
+
+    def __lt__(self, other: Digest) -> bool:
+        return (self.algorithm, self.encoded) < (other.algorithm, other.encoded)
 
 
 class Hasher:
@@ -97,7 +103,7 @@ class Hasher:
         self.size += len(data)
         self.update_raw(data)
 
-    def consume(self, chunks: "Iterable[bytes]") -> "Hasher":
+    def consume(self, chunks: Iterable[bytes]) -> Hasher:
         """Add every chunk; returns itself."""
         for chunk in chunks:
             self.update(chunk)

@@ -4,9 +4,11 @@ The raw bytes are the identity: nothing fetched is ever encoded again.
 Spec: image-spec, manifest.md and image-index.md.
 """
 
-from dataclasses import dataclass, field, replace
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
+from wasm2oci.base.values import Value
 from wasm2oci.errors import InvalidInputError, RegistryError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor, annotations_from
@@ -27,17 +29,41 @@ class ManifestTooLargeError(RegistryError):
     """A manifest is larger than `MANIFEST_MAX` bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Value):
     """An image manifest: a config and ordered layers (OCI, or Docker schema 2)."""
 
-    raw: bytes = field(repr=False)
+    __slots__ = ("annotations", "artifact_type", "config", "layers", "media_type", "raw", "subject")
+    raw: bytes
     media_type: str
     config: Descriptor
     layers: tuple[Descriptor, ...]
     artifact_type: str | None
     subject: Descriptor | None
-    annotations: "Mapping[str, str]" = field(hash=False)
+    annotations: Mapping[str, str]
+
+    def __init__(
+        self,
+        *,
+        raw: bytes,
+        media_type: str,
+        config: Descriptor,
+        layers: tuple[Descriptor, ...],
+        artifact_type: str | None,
+        subject: Descriptor | None,
+        annotations: Mapping[str, str],
+    ) -> None:
+        self._set(
+            raw=raw,
+            media_type=media_type,
+            config=config,
+            layers=layers,
+            artifact_type=artifact_type,
+            subject=subject,
+            annotations=annotations,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
 
     def descriptor(self, algorithm: str = "sha256") -> Descriptor:
         """The descriptor of this document's own bytes."""
@@ -53,7 +79,7 @@ class Manifest:
 
         Spec: distribution-spec, Listing Referrers.
         """
-        return replace(self.descriptor(algorithm), artifact_type=self.effective_type, annotations=self.annotations)
+        return self.descriptor(algorithm)._replace(artifact_type=self.effective_type, annotations=self.annotations)
 
     @property
     def children(self) -> tuple[Descriptor, ...]:
@@ -61,16 +87,38 @@ class Manifest:
         return (self.config, *self.layers)
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Value):
     """An index: a list of manifests (OCI, or a Docker manifest list)."""
 
-    raw: bytes = field(repr=False)
+    __slots__ = ("annotations", "artifact_type", "manifests", "media_type", "raw", "subject")
+    raw: bytes
     media_type: str
     manifests: tuple[Descriptor, ...]
     artifact_type: str | None
     subject: Descriptor | None
-    annotations: "Mapping[str, str]" = field(hash=False)
+    annotations: Mapping[str, str]
+
+    def __init__(
+        self,
+        *,
+        raw: bytes,
+        media_type: str,
+        manifests: tuple[Descriptor, ...],
+        artifact_type: str | None,
+        subject: Descriptor | None,
+        annotations: Mapping[str, str],
+    ) -> None:
+        self._set(
+            raw=raw,
+            media_type=media_type,
+            manifests=manifests,
+            artifact_type=artifact_type,
+            subject=subject,
+            annotations=annotations,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
 
     def descriptor(self, algorithm: str = "sha256") -> Descriptor:
         """The descriptor of this document's own bytes."""
@@ -86,7 +134,7 @@ class Index:
 
         Spec: distribution-spec, Listing Referrers.
         """
-        return replace(self.descriptor(algorithm), artifact_type=self.artifact_type, annotations=self.annotations)
+        return self.descriptor(algorithm)._replace(artifact_type=self.artifact_type, annotations=self.annotations)
 
     @property
     def children(self) -> tuple[Descriptor, ...]:

@@ -10,13 +10,15 @@ Grammar (the specification's names; a host is needed, nothing is guessed):
 Spec: distribution-spec, Pulling manifests (name and tag grammar).
 """
 
+from __future__ import annotations
+
 import ipaddress
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
 from wasm2oci.base.text import masked
+from wasm2oci.base.values import Value
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.digest import Digest, InvalidDigestError
 from wasm2oci.oci.host import is_port
@@ -82,8 +84,7 @@ class InvalidReferenceError(InvalidInputError):
         return f"{masked(self.source)}\n{' ' * self.position}^"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Value):
     """An artifact in a registry. Tag and digest may both be there: then the digest rules and the tag is kept.
 
     Use `parse` for text; the constructor checks nothing that the grammar does not.
@@ -92,17 +93,19 @@ class Reference:
         InvalidReferenceError: a part breaks the grammar.
     """
 
+    __slots__ = ("digest", "host", "repository", "tag")
     host: str
     repository: str
-    tag: str | None = None
-    digest: Digest | None = None
+    tag: str | None
+    digest: Digest | None
 
-    def __post_init__(self) -> None:
-        text = f"{self.host}/{self.repository}"
-        _check_host(self.host, text)
-        check_repository(self.repository, text, len(self.host) + 1)
-        if self.tag is not None:
-            check_tag(self.tag, f"{text}:{self.tag}", len(text) + 1)
+    def __init__(self, host: str, repository: str, tag: str | None = None, digest: Digest | None = None) -> None:
+        text = f"{host}/{repository}"
+        _check_host(host, text)
+        check_repository(repository, text, len(host) + 1)
+        if tag is not None:
+            check_tag(tag, f"{text}:{tag}", len(text) + 1)
+        self._set(host=host, repository=repository, tag=tag, digest=digest)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -159,7 +162,7 @@ class Reference:
 
     def with_digest(self, digest: Digest) -> Self:
         """The same repository at exactly this digest, tag kept."""
-        return replace(self, digest=digest)
+        return self._replace(digest=digest)
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag is not None else ""
@@ -167,16 +170,21 @@ class Reference:
         return f"{self.name}{tag}{digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class LayoutReference:
+class LayoutReference(Value):
     """An artifact in an OCI image layout: `oci-layout:DIR[:TAG][@DIGEST]`, or `oci-archive:FILE...` in one tar file."""
 
+    __slots__ = ("archive", "digest", "folder", "tag")
     folder: Path
     """The folder, or the archive."""
-    tag: str | None = None
-    digest: Digest | None = None
-    archive: bool = False
+    tag: str | None
+    digest: Digest | None
+    archive: bool
     """Whether it is in a tar file."""
+
+    def __init__(
+        self, folder: Path, tag: str | None = None, digest: Digest | None = None, *, archive: bool = False
+    ) -> None:
+        self._set(folder=folder, tag=tag, digest=digest, archive=archive)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -209,7 +217,7 @@ class LayoutReference:
             raise InvalidReferenceError(
                 f"layout reference lacks a {'file' if archive else 'folder'}", text, len(prefix)
             )
-        return cls(Path(folder), tag or None, digest, archive or folder.endswith(_ARCHIVE_ENDING))
+        return cls(Path(folder), tag or None, digest, archive=archive or folder.endswith(_ARCHIVE_ENDING))
 
     @property
     def name(self) -> str:

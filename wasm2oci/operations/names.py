@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_repository, check_tag, refuse_user
@@ -19,19 +18,19 @@ def pinned(location: Location, digest: Digest) -> str:
     """The name that will always mean these bytes: `HOST/NAME@DIGEST`."""
     if isinstance(location, Reference):
         return f"{location.name}@{digest}"
-    return str(replace(location, tag=None, digest=digest))
+    return str(location._replace(tag=None, digest=digest))
 
 
 def tagged(location: Location, tag: str) -> str:
     """The same place under this tag."""
     if isinstance(location, Reference):
         return f"{location.name}:{tag}"
-    return str(replace(location, tag=tag, digest=None))
+    return str(location._replace(tag=tag, digest=None))
 
 
 def with_tag(location: Location, tag: str) -> Location:
     """The location of this tag in the same place, without a digest."""
-    return replace(location, tag=tag, digest=None)
+    return location._replace(tag=tag, digest=None)
 
 
 def split_tags(text: str) -> tuple[Location, tuple[str, ...]]:

@@ -1,6 +1,5 @@
 """Resolve: which manifest a tag names now."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wasm2oci.base.records import NamedTuple
@@ -63,5 +62,5 @@ def pin(location: "Location", environment: "Environment") -> "Location":
     return (
         location
         if location.digest is not None
-        else replace(location, digest=resolve(location, environment).manifest.digest)
+        else location._replace(digest=resolve(location, environment).manifest.digest)
     )

@@ -6,7 +6,6 @@ Spec: image-spec, manifest.md; Wasm OCI Artifact layout v0 (CNCF).
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wasm2oci.base.records import NamedTuple
@@ -71,7 +70,7 @@ def build(module: ModuleSource, profile: Profile, labels: ArtifactLabels | None 
     labels = labels or ArtifactLabels()
     packed = profile.pack(module, file_name(labels.title, ""))
     annotations = _layer_annotations(labels, titled=profile.is_raw)
-    layer = replace(packed.descriptor, media_type=profile.layer_type, annotations=annotations)
+    layer = packed.descriptor._replace(media_type=profile.layer_type, annotations=annotations)
     config_bytes = profile.config(_facts(module, packed, profile, labels))
     config = Descriptor.of(profile.config_type, config_bytes, dict(sorted(labels.annotations.config.items())))
     value: dict[str, Any] = {"schemaVersion": 2}

@@ -6,7 +6,6 @@ Spec: image-spec, manifest.md, Guidelines for Artifact Usage.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wasm2oci.content.memory import MemoryTarget
@@ -71,7 +70,7 @@ def build_referrer(
     layers = []
     for file in files:
         titled = {} if file.title is None else {TITLE: check_text(file.title, "the title")}
-        layer = replace(file.descriptor, annotations=titled)
+        layer = file.descriptor._replace(annotations=titled)
         target.add(layer, file.content)
         layers.append(layer)
     plain = Descriptor(subject.media_type, subject.digest, subject.size)

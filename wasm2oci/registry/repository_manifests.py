@@ -144,7 +144,7 @@ class RepositoryManifests:
             except ChildMissingError:
                 raise
             except _TAG_REFUSALS as error:
-                if reference == tag and self._is_tagged(descriptor, tag):
+                if tag is not None and reference == tag and self._is_tagged(descriptor, tag):
                     return  # a tag that may not be moved, and that was not to be (buildkit#3776, kots#5940)
                 subject = document.subject if isinstance(error, ResponseError) else None
                 if subject is not None and self._lacks(subject):  # buildkit#7007, in whatever words

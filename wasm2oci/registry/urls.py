@@ -12,11 +12,13 @@ hostile until checked here. The rules:
 * An `Origin` is scheme, host and port together: secrets belong to one origin.
 """
 
+from __future__ import annotations
+
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote, urljoin, urlsplit
 
+from wasm2oci.base.values import Value
 from wasm2oci.errors import RegistryError
 from wasm2oci.oci.host import inner_address, without_user
 
@@ -52,13 +54,16 @@ class UntrustedUrlError(RegistryError):
     """The registry named an address that it has no business to send us to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Value):
     """Scheme, host (lower case, IPv6 in brackets) and port: what a secret is bound to."""
 
+    __slots__ = ("host", "port", "scheme")
     scheme: str
     host: str
     port: int
+
+    def __init__(self, scheme: str, host: str, port: int) -> None:
+        self._set(scheme=scheme, host=host, port=port)
 
     @classmethod
     def of(cls, url: str) -> Self:
@@ -107,7 +112,7 @@ def _none(_: Origin) -> tuple[()]:
     return ()
 
 
-def check_step(here: Origin, there: Origin, what: str, addresses: "Callable[[Origin], Sequence[str]]" = _none) -> None:
+def check_step(here: Origin, there: Origin, what: str, addresses: Callable[[Origin], Sequence[str]] = _none) -> None:
     """Refuse to be sent from `here` to `there`.
 
     Args:
@@ -144,7 +149,7 @@ def is_literal(host: str) -> bool:
     return inner_address(host) is not None or ":" in host or host.replace(".", "").isdigit()
 
 
-def reachable(there: Origin, addresses: "Sequence[str]", home: "Sequence[str]", *, careful: bool) -> list[str]:
+def reachable(there: Origin, addresses: Sequence[str], home: Sequence[str], *, careful: bool) -> list[str]:
     """Of the addresses that a name resolves to, those that a registry may send us to.
 
     A name is only a name: its owner can let it point anywhere. So what `check_step` does with addresses in
@@ -208,7 +213,7 @@ def at_origin(url: str, origin: Origin) -> str:
     return f"{origin}{parts.path}{f'?{parts.query}' if parts.query else ''}"
 
 
-def with_query(url: str, parameters: "Sequence[tuple[str, str]]") -> str:
+def with_query(url: str, parameters: Sequence[tuple[str, str]]) -> str:
     """The URL with parameters added behind those it has; nothing that is there is touched or reordered."""
     for name, value in parameters:
         url += f"{'&' if '?' in url else '?'}{quote(name, safe='')}={quote(value, safe='')}"

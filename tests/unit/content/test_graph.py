@@ -1,4 +1,3 @@
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,7 +58,7 @@ def test_a_digest_may_be_a_blob_and_a_manifest() -> None:
 def test_a_digest_with_two_sizes_is_refused() -> None:
     stash = Stash()
     layer = stash.put("application/wasm", b"abc")
-    root = stash.manifest(layer, replace(layer, size=4))
+    root = stash.manifest(layer, layer._replace(size=4))
     with pytest.raises(GraphError, match="named with two sizes, 3 and 4"):
         explore(stash.target, root)
 
@@ -174,12 +173,12 @@ def test_what_is_wrong_with_a_manifest_is_an_error() -> None:
     absent = Descriptor.of(mt.OCI_MANIFEST, b"absent")
     with pytest.raises(NotFoundError):
         explore(stash.target, absent)
-    lie = replace(stash.module(), media_type=mt.OCI_INDEX)
+    lie = stash.module()._replace(media_type=mt.OCI_INDEX)
     with pytest.raises(InvalidInputError, match="was sent as"):
         explore(stash.target, lie)
     short = stash.put(mt.OCI_MANIFEST, b"{}")
     with pytest.raises(IntegrityError):
-        explore(stash.target, replace(short, size=3))
+        explore(stash.target, short._replace(size=3))
 
 
 def test_without_a_lister_a_recursive_walk_is_a_plain_one() -> None:

@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -155,7 +154,7 @@ def test_what_holds_no_module_says_what_it_is(layers: list[str], message: str, h
 def entry(stash: Stash, os: str | None, architecture: str | None, title: str, **annotations: str) -> Descriptor:
     root = stash.module(WASM + title.encode(), title=title)
     platform: dict[str, Any] | None = None if os is None else {"os": os, "architecture": architecture}
-    return replace(root, platform=platform, annotations=annotations)
+    return root._replace(platform=platform, annotations=annotations)
 
 
 @pytest.mark.parametrize(
@@ -252,8 +251,8 @@ class TestNestedIndexes:
 
     def test_an_inner_index_has_the_platform_of_its_entry(self) -> None:
         stash = Stash()
-        wasi = replace(stash.index(entry(stash, None, None, "a")), platform={"os": "wasi", "architecture": "wasm"})
-        linux = replace(stash.index(entry(stash, None, None, "b")), platform={"os": "linux", "architecture": "amd64"})
+        wasi = stash.index(entry(stash, None, None, "a"))._replace(platform={"os": "wasi", "architecture": "wasm"})
+        linux = stash.index(entry(stash, None, None, "b"))._replace(platform={"os": "linux", "architecture": "amd64"})
         root = stash.index(linux, wasi)
         assert read(recognise(stash.target, root)) == WASM + b"a"
         assert read(recognise(stash.target, root, platform="linux/amd64")) == WASM + b"b"
