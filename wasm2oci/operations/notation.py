@@ -39,6 +39,11 @@ _POLICIES: Final = ("trustpolicy.oci.json", "trustpolicy.json")
 _FILE_MAX: Final = 1024 * 1024
 _CERTIFICATE_FILES: Final = frozenset({".pem", ".crt", ".cer"})
 
+_COSE: Final = (
+    "the envelope is COSE, and JWS is read here: verify it with `notation verify`, "
+    "or sign again with `notation sign --signature-format jws`"
+)
+
 
 class NoTrustPolicyError(NotFoundError):
     """Notation's trust policy is not there."""
@@ -72,7 +77,7 @@ def verify_notation(
             continue
         try:
             if candidate.layer.media_type == NOTATION_COSE:
-                raise SignatureRefusedError("a COSE envelope is not read here")  # noqa: TRY301 - a refusal as the others
+                raise SignatureRefusedError(_COSE)  # noqa: TRY301 - a refusal as the others
             return statement.evaluate(read_signature(candidate.raw), root, stores, now)
         except SignatureRefusedError as error:
             refusals.append(RejectedCandidate(candidate.origin, error.message))
