@@ -107,13 +107,16 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
         LocalIOError: the output cannot be written; nothing is left of it.
         RegistryError: the registry failed.
     """
-    from wasm2oci.content.cache import CachedTarget
-    from wasm2oci.content.target import open_manifest
-    from wasm2oci.packager.recognise import recognise
+    from wasm2oci.content.target import Distant, open_manifest
 
     guard = guard_for(request.trust, environment)
     with environment.places() as places:
         target: ReadTarget = places.read(request.source)
+        if isinstance(target, Distant) and places.identifier(request.source) == request.source.tag:
+            target.prepare(1)  # connected while the rest is imported; a digest may be in the cache
+        from wasm2oci.content.cache import CachedTarget
+        from wasm2oci.packager.recognise import recognise
+
         known_root = None
         if request.cached and isinstance(request.source, Reference) and request.source.digest is not None:
             known_root = environment.cache().recall(request.source)  # a digest means the same for ever
