@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wasm2oci.registry.credentials import Credential
     from wasm2oci.registry.messages import Sender
     from wasm2oci.registry.mirrors import Mirrored
-    from wasm2oci.registry.registries_conf import HostFiles, RegistryRule
+    from wasm2oci.registry.registries_conf import Fields, HostFiles, RegistryRule
     from wasm2oci.registry.tls import TlsSettings
 
 __all__ = ["ConnectOptions", "Connector", "find_origin", "open_repository"]
@@ -49,6 +49,7 @@ class _Host(NamedTuple):
             hosts of a `registries.conf`.
         files: see `registries_conf.RegistryRule`.
         https: see `registries_conf.RegistryRule`.
+        headers: see `registries_conf.RegistryRule`.
     """
 
     name: str
@@ -56,6 +57,7 @@ class _Host(NamedTuple):
     own: bool = True
     files: "HostFiles | None" = None
     https: bool = False
+    headers: "Fields" = ()
 
 
 class Connector:
@@ -107,8 +109,14 @@ class Connector:
             return own
         places = []
         for one in found:
-            mine = one.reference.host == reference.host
-            host = _Host(one.reference.host, insecure=one.insecure, own=mine, files=one.files, https=one.https)
+            host = _Host(
+                one.reference.host,
+                insecure=one.insecure,
+                own=one.reference.host == reference.host,
+                files=one.files,
+                https=one.https,
+                headers=one.headers,
+            )
             repository = self._repository(host, one.reference.repository, writes=False, apart=apart)
             places.append(MirroredSource(repository, one.tags, one.digests))
         return Mirrored(places, own, self._warn)
@@ -145,7 +153,7 @@ class Connector:
             raise BlockedRegistryError(f"{what} is blocked", hint=f"by {rule.prefix!r} in {rule.file}")
         if rule.location and not same_registry(host, rule.location.partition("/")[0]):
             return _Host(host)  # what the rule says of TLS is about the place where it is read instead
-        return _Host(host, insecure=rule.insecure, files=rule.files, https=rule.https)
+        return _Host(host, insecure=rule.insecure, files=rule.files, https=rule.https, headers=rule.headers)
 
     def origin(self, host: str, *, insecure: bool = False) -> Origin:
         """Where a registry is; found out once.
@@ -159,8 +167,9 @@ class Connector:
         with self._finding:
             if host not in self._origins:
                 sender = self._sender_of(host)
-                plain = host.insecure and not host.https
-                self._origins[host] = find_origin(host.name, self.options, sender, insecure=plain)
+                self._origins[host] = find_origin(
+                    host.name, self.options, sender, insecure=host.insecure, https=host.https
+                )
             return self._origins[host]
 
     def ping(self, host: str) -> None:
@@ -292,7 +301,7 @@ class Connector:
             World(options.sleep, options.random, options.now, options.log, self._warn, options.clock),
             policy=options.retry,
             user_agent=options.user_agent,
-            headers=options.headers if host.own else None,
+            headers={**dict(host.headers), **(options.headers if host.own else {})},
             found_out=found_out,
         )
 
@@ -309,14 +318,17 @@ def open_repository(reference: "Reference", options: ConnectOptions, *, writes: 
     return Connector(options).repository(reference, writes=writes)
 
 
-def find_origin(host: str, options: ConnectOptions, sender: "Sender", *, insecure: bool = False) -> Origin:
+def find_origin(
+    host: str, options: ConnectOptions, sender: "Sender", *, insecure: bool = False, https: bool = False
+) -> Origin:
     """Where a registry is: see the module.
 
     Args:
         host: as users write it.
         options: those that say how it is reached.
         sender: asks it, where that has to be found out.
-        insecure: whether plain http will do where https is not spoken.
+        insecure: whether any certificate will do, and plain http where https is not spoken.
+        https: whether an address says https: then `insecure` is about certificates alone.
 
     Raises:
         ExchangeError: it is this machine, and nothing answers.
@@ -327,6 +339,8 @@ def find_origin(host: str, options: ConnectOptions, sender: "Sender", *, insecur
     if options.plain_http:
         return Origin.at("http", host)
     plain, secure = Origin.at("http", host), Origin.at("https", host)
+    if https:
+        return secure
     if insecure:
         return secure if _speaks_tls(secure, sender) else plain
     if not is_loopback(host) or _means_tls(options, secure):

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from wasm2oci.registry.urls import Origin
 
-__all__ = ["Dialed", "Dialer", "connect"]
+__all__ = ["ADDRESSES", "TRIES", "Dialed", "Dialer", "connect"]
 
 
-_ADDRESSES: Final = 8
+ADDRESSES: Final = 8
 """Addresses of a name that are tried; registries have up to six."""
-_TRIES: Final = 2
+TRIES: Final = 2
 """Time-outs that all of them may take together."""
 _FRESH: Final = 10.0
 """Seconds that an open connection is kept unused; a server may close it some time after that."""
@@ -58,9 +58,9 @@ def connect(host: str, port: int, timeout: float | None) -> socket.socket:
         OSError: there is none within `timeout` seconds for each of the first addresses of the host, nor within twice
             that in all: a name may have hundreds of addresses.
     """
-    end = None if timeout is None else time.monotonic() + _TRIES * timeout
+    end = None if timeout is None else time.monotonic() + TRIES * timeout
     failure = OSError(errno.EADDRNOTAVAIL, f"{host} has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[:_ADDRESSES]:
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[:ADDRESSES]:
         left = timeout if timeout is None or end is None else min(timeout, end - time.monotonic())
         if left is not None and left <= 0:
             break
@@ -80,7 +80,7 @@ def connect(host: str, port: int, timeout: float | None) -> socket.socket:
     raise failure
 
 
-def _silently(_: str) -> None:
+def _silently(_: str, __: int) -> None:
     pass
 
 
@@ -89,10 +89,10 @@ class Dialer:
 
     Args:
         timeout: seconds for a connection, and again for its TLS handshake.
-        waiting: called with a host whose connection is waited for longer than `SILENCE`.
+        waiting: called with host and port of a connection that is waited for longer than `SILENCE`.
     """
 
-    def __init__(self, timeout: float, waiting: Callable[[str], None] = _silently) -> None:
+    def __init__(self, timeout: float, waiting: Callable[[str, int], None] = _silently) -> None:
         self._timeout = timeout
         self.waiting = waiting
         self._guard = Lock()
@@ -201,10 +201,10 @@ class _Dial:
     def start(self) -> None:
         self._thread.start()
 
-    def result(self, waiting: Callable[[str], None]) -> Dialed:
+    def result(self, waiting: Callable[[str, int], None]) -> Dialed:
         self._thread.join(SILENCE)
         if self._thread.is_alive():
-            waiting(self._name)
+            waiting(self._name, self._port)
             self._thread.join()
         if self._dialed is None:
             raise self._error or AssertionError("a dial ends with a connection or an error")

@@ -8,10 +8,13 @@
     ca = FILE or [FILE, ...]                        authorities to trust there, besides all others
     client = FILE or [FILE, ...] or [[FILE, KEY], ...]
     skip_verify = true or false                     any certificate will do; plain http only where an address says so
+    override_path = true or false                   the address is whole: no `/v2` follows its path
+    [host."https://MIRROR".header]                  header fields to send there: NAME = VALUE or [VALUE, ...]
 
 Names of files are relative to the folder. An entry for the host itself has the settings of its TLS; it is where this
-tool writes, whatever `capabilities` says. Of several client certificates the first is shown. Entries with a path or
-with `override_path` are left out, since requests are made for `/v2/` of a host here, and `header` is not read.
+tool writes, whatever `capabilities` says. Of several client certificates the first is shown. Repositories are below
+`/v2/` of a host here: `https://MIRROR/v2/PREFIX` with `override_path` puts PREFIX before their names, and entries with
+other paths are left out.
 
 The folders are those of `host_certificates`. A rule of `registries.conf` goes before this.
 
@@ -28,12 +31,15 @@ from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.host import without_user
 from wasm2oci.registry.flavours import same_registry
 from wasm2oci.registry.host_certificates import host_folders
+from wasm2oci.registry.options import InvalidHeaderError, parse_header
 from wasm2oci.registry.registries_conf import HostFiles, Mirror, RegistryRule
 from wasm2oci.registry.urls import Origin, UntrustedUrlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from wasm2oci.registry.registries_conf import Fields
 
 __all__ = ["HostsFileError", "host_rule"]
 
@@ -66,13 +72,23 @@ def host_rule(host: str, environ: Mapping[str, str], home: Path) -> RegistryRule
     tables = value.get("host", {})
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         raise _malformed(path, "`host` holds something that is not a table")
-    entries = [_entry(path, url, table) for url, table in tables.items() if not table.get("override_path")]
+    entries = [_entry(path, url, table) for url, table in tables.items()]
     own = next((entry for entry in entries if entry.location == server.location), server)
     mirrors = tuple(entry for entry in entries if entry.location not in {server.location, ""} and entry.pulls)
     insecure = own.insecure or server.insecure
     location = host if same_registry(host, server.location) else server.location or host
-    https = own.https and server.https
-    return RegistryRule(path, host, location, insecure, blocked=False, mirrors=mirrors, files=own.files, https=https)
+    https = own.https and server.https and (own is not server or "server" in value)
+    return RegistryRule(
+        path,
+        host,
+        location,
+        insecure,
+        blocked=False,
+        mirrors=mirrors,
+        files=own.files,
+        https=https,
+        headers=own.headers,
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -87,26 +103,39 @@ def _read(path: Path) -> dict[str, Any]:
         raise _malformed(path, str(error)) from error
 
 
-def _location(path: Path, url: str) -> Mirror:
-    """The host of an address, without one where the address has a path; plain http makes it insecure."""
+def _location(path: Path, url: str, *, whole: bool = False) -> Mirror:
+    """The host of an address, with what stands before the names of its repositories; plain http makes it insecure.
+
+    An address that repositories cannot be below gives the empty location.
+
+    Args:
+        path: of the file.
+        url: the address.
+        whole: see `override_path`.
+    """
     try:
         origin = Origin.of(url if "://" in url else f"https://{url}")
     except UntrustedUrlError as error:
         raise _malformed(path, f"{without_user(url)!r} is not an address") from error
     place = url.partition("://")[2] or url
-    bare = place.partition("/")[2].strip("/") in {"", "v2"}
+    below = place.partition("/")[2].strip("/")
     https = origin.scheme == "https"
-    return Mirror(origin.authority if bare else "", not https, "all", https=https)
+    location = ""
+    if below == "v2" or (not below and not whole):
+        location = origin.authority
+    elif whole and below.startswith("v2/"):
+        location = f"{origin.authority}/{below.removeprefix('v2/')}"
+    return Mirror(location, not https, "all", https=https)
 
 
 def _entry(path: Path, url: str, table: dict[str, Any]) -> Mirror:
-    location = _location(path, url)
+    whole, skip = (table.get(key, False) for key in ("override_path", "skip_verify"))
+    if not isinstance(whole, bool) or not isinstance(skip, bool):
+        raise _malformed(path, f"override_path or skip_verify of {url} is neither true nor false")
+    location = _location(path, url, whole=whole)
     capabilities = table.get("capabilities", ["pull", "resolve"])
     if not isinstance(capabilities, list):
         raise _malformed(path, f"capabilities of {url} is not a list")
-    skip = table.get("skip_verify", False)
-    if not isinstance(skip, bool):
-        raise _malformed(path, f"skip_verify of {url} is neither true nor false")
     authorities = tuple(path.parent / name for name in _names(path, url, table.get("ca", [])))
     client = table.get("client", [])
     first = client[0] if isinstance(client, list) and client and isinstance(client[0], list) else client
@@ -114,7 +143,23 @@ def _entry(path: Path, url: str, table: dict[str, Any]) -> Mirror:
     pair = len(shown) == 2 and first is not client
     files = HostFiles(authorities, shown[0] if shown else None, shown[1] if pair else None)
     pulls = _PULLS["resolve" in capabilities, "pull" in capabilities]
-    return Mirror(location.location, location.insecure or skip, pulls, files, https=location.https)
+    headers = _headers(path, url, table.get("header", {}))
+    return Mirror(location.location, location.insecure or skip, pulls, files, location.https, headers)
+
+
+def _headers(path: Path, url: str, table: object) -> Fields:
+    if not isinstance(table, dict):
+        raise _malformed(path, f"the header of {url} is not a table")
+    found = []
+    for name, value in table.items():
+        values = [value] if isinstance(value, str) else value
+        if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+            raise _malformed(path, f"a header field of {url} is not text")
+        try:
+            found.append(parse_header(f"{name}: {', '.join(values)}"))
+        except InvalidHeaderError as error:
+            raise _malformed(path, f"{error.message} for {url}") from error
+    return tuple(found)
 
 
 def _names(path: Path, url: str, value: object) -> list[str]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BlockedRegistryError",
+    "Fields",
     "HostFiles",
     "Mirror",
     "PullSource",
@@ -72,14 +73,19 @@ class HostFiles(NamedTuple):
     key_file: Path | None = None
 
 
+Fields = tuple[tuple[str, str], ...]
+"""Header fields, each with its value."""
+
+
 class Mirror(NamedTuple):
-    """A mirror of a `RegistryRule`; `pulls` is `all`, `digest-only` or `tag-only`, `https` as there."""
+    """A mirror of a `RegistryRule`; `pulls` is `all`, `digest-only` or `tag-only`, `https` and `headers` as there."""
 
     location: str
     insecure: bool
     pulls: str
     files: HostFiles = HostFiles()
     https: bool = False
+    headers: Fields = ()
 
 
 class RegistryRule(NamedTuple):
@@ -93,7 +99,8 @@ class RegistryRule(NamedTuple):
         blocked: whether nothing may be read or written there.
         mirrors: tried before the location, in order.
         files: for TLS with the location.
-        https: whether `insecure` is about certificates alone, and plain http will not do.
+        https: whether an address says https: then `insecure` is about certificates alone, and plain http will not do.
+        headers: header fields for the location.
     """
 
     file: Path
@@ -104,6 +111,7 @@ class RegistryRule(NamedTuple):
     mirrors: tuple[Mirror, ...]
     files: HostFiles = HostFiles()
     https: bool = False
+    headers: Fields = ()
 
 
 class PullSource(NamedTuple):
@@ -116,6 +124,7 @@ class PullSource(NamedTuple):
         digests: whether it is asked for what a digest names.
         files: for TLS with it.
         https: see `RegistryRule`.
+        headers: see `RegistryRule`.
     """
 
     reference: Reference
@@ -124,6 +133,7 @@ class PullSource(NamedTuple):
     digests: bool = True
     files: HostFiles = HostFiles()
     https: bool = False
+    headers: Fields = ()
 
 
 def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ...]:
@@ -169,11 +179,12 @@ def sources(rule: RegistryRule, reference: Reference) -> tuple[PullSource, ...]:
             digests=mirror.pulls != "tag-only",
             files=mirror.files,
             https=mirror.https,
+            headers=mirror.headers,
         )
         for mirror in rule.mirrors
     ]
     own = _moved(rule, rule.location, reference)
-    return (*found, PullSource(own, rule.insecure, files=rule.files, https=rule.https))
+    return (*found, PullSource(own, rule.insecure, files=rule.files, https=rule.https, headers=rule.headers))
 
 
 def _full(reference: Reference) -> str:

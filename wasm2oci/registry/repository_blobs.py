@@ -65,7 +65,9 @@ class RepositoryBlobs:
         """
         response, body = self._look_for(descriptor.digest)
         if response.status in {400, 401, 403, 405} and Origin.of(response.url) != self._session.origin:
-            return True  # sent on to a storage that answers GET only: so the registry has it
+            # Sent on to a storage that answers GET only: so the registry has it. A GET that the storage refuses gives
+            # nothing (S3 answers so for what is not there); then sending it is right.
+            return response.request.method == "HEAD"
         return self._exchange.says_present(response, body, descriptor, join_name(self._shown, descriptor.digest))
 
     def find(self, digest: Digest) -> Descriptor:
@@ -87,7 +89,7 @@ class RepositoryBlobs:
         return _Downloaded(self, descriptor)
 
     def download(self, descriptor: Descriptor, start: int = 0) -> BlobPart | ParallelBlob:
-        """The bytes of a blob from `start` on; a large one comes over several connections. Not verified."""
+        """The bytes of a blob from `start` on, not verified; see `ranges` for a large one."""
         from wasm2oci.registry.download import BlobPart
         from wasm2oci.registry.ranges import HELPERS, PARALLEL_MIN, ParallelBlob
 

@@ -173,7 +173,7 @@ class _Peer:
 
     def waiting(self) -> None:
         """Report that it is waited for."""
-        self._dialer.waiting(self._host)
+        self._dialer.waiting(self._host, self._port)
 
     def leave(self, connection: socket.socket, *, clean: bool) -> None:
         """Keep a connection on which nothing is under way for the next request, and close every other."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from wasm2oci.base.budget import Budget
 from wasm2oci.errors import Remedy, RemedyKind
 from wasm2oci.oci.http import Headers
-from wasm2oci.registry.dial import Dialer
+from wasm2oci.registry.dial import ADDRESSES, TRIES, Dialer
 from wasm2oci.registry.messages import Request, Response
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
@@ -60,7 +60,8 @@ class HttpTransport:
         read_timeout: seconds for a piece of an answer, and for a piece that is sent; five times that for a head.
         clock: seconds that only grow.
         resolve: the addresses of a host's name; the system's if None.
-        waiting: called with a host that is waited for longer than `retry.SILENCE`; perhaps more than once.
+        waiting: called with the host (and its port, if that is not TLS's own) or the proxy that is waited for longer
+            than `retry.SILENCE`; perhaps more than once.
         home_folder: of the user, for `host_certificates`; None: there are no certificates for single hosts.
     """
 
@@ -87,7 +88,8 @@ class HttpTransport:
         self._pools: dict[tuple[Origin, bool], HTTPTransport] = {}
         self._contexts: dict[tuple[TlsSettings, bool], ssl.SSLContext] = {}
         self._names: dict[str, str] = {}
-        self._dialer = Dialer(connect_timeout, lambda host: waiting(self._names.get(host, host)))
+        self._proxies: set[tuple[str, int]] = set()
+        self._dialer = Dialer(connect_timeout, lambda host, port: waiting(self._shown(host, port)))
         self._guard = Lock()
         self._context_guard = Lock()
 
@@ -176,17 +178,25 @@ class HttpTransport:
             self._names.update(dict.fromkeys(allowed, origin.name))
             headers["Host"] = origin.authority
             extensions["sni_hostname"] = origin.name
-        for target in targets:
+        failure: Exception = httpx.ConnectTimeout("no connection in time")
+        end = self._clock() + TRIES * self._connect_timeout
+        for target in targets[:ADDRESSES]:  # see `dial.connect`
+            left = end - self._clock()
+            if left <= 0:
+                break
+            extensions["timeout"]["connect"] = min(left, self._connect_timeout)
             outgoing = httpx.Request(
                 request.method, target, headers=headers, content=request.body, extensions=extensions
             )
             try:
                 return pool.handle_request(outgoing)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                if target is targets[-1]:
-                    raise
-                # Nothing was sent yet; a name may have addresses of a network that is not there (IPv6).
-        raise AssertionError("a name that was found has an address")
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error  # nothing was sent yet
+        raise failure
+
+    def _shown(self, host: str, port: int) -> str:
+        place = Origin("https", f"[{host}]" if ":" in host else self._names.get(host, host), port).authority
+        return f"the proxy {place}" if (host, port) in self._proxies else place
 
     def addresses(self, origin: Origin) -> list[str]:
         """The addresses that an origin's name resolves to; none behind a proxy, which looks names up itself."""
@@ -230,6 +240,7 @@ class HttpTransport:
                 secure = url.scheme == "https"
                 at = Origin("https", url.host, url.port or 443)
                 proxy = httpx.Proxy(url, ssl_context=self._context(at, certificate=False) if secure else None)
+                self._proxies.add((url.host, url.port or (443 if secure else 80)))
             except (ValueError, httpx.InvalidURL) as error:
                 raise ProxySettingError(
                     "the proxy in the environment is not an address",

@@ -314,13 +314,28 @@ class TestWaiting:
             with pytest.raises(TimedOutError):
                 transport.send(Request("GET", f"{origin}/v2/"), home=origin)
             transport.close()
-        assert set(waited) == {"127.0.0.1"}
+        assert set(waited) == {f"127.0.0.1:{port}"}
+
+    def test_a_proxy_is_named_as_one(self) -> None:
+        waited: list[str] = []
+        with counting() as (port, _, _):
+            transport = HttpTransport(
+                TlsSettings(),
+                {"HTTP_PROXY": f"http://127.0.0.1:{port}"},
+                connect_timeout=0.1,
+                read_timeout=0.1,
+                waiting=waited.append,
+            )
+            with pytest.raises(TimedOutError):
+                transport.send(Request("GET", "http://registry.example/v2/"), home=Origin.of("http://registry.example"))
+            transport.close()
+        assert set(waited) == {f"the proxy 127.0.0.1:{port}"}
 
     def test_a_handshake_that_began_early_is_waited_for_too(self) -> None:
         waited: list[str] = []
         with counting() as (port, taken, arrived):
 
-            def hang_up(host: str) -> None:
+            def hang_up(host: str, _: int) -> None:
                 waited.append(host)
                 assert arrived.acquire(timeout=60)
                 taken[0].shutdown(socket.SHUT_RDWR)

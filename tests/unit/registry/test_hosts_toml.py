@@ -10,6 +10,7 @@ from tests.support.artifacts import Stash
 from tests.support.network import Network, fresh_core
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
+from wasm2oci.errors import NotFoundError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.credentials import Basic
 from wasm2oci.registry.hosts_toml import HostsFileError, host_rule
@@ -63,6 +64,7 @@ def test_mirrors_in_order_with_what_they_are_for(tmp_path: Path) -> None:
         ("mirror.example", False, "all"),
         ("plain.example:5000", True, "digest-only"),
         ("skipped.example", True, "all"),
+        ("path.example/prefix", False, "all"),
     ]
     folder = path.parent
     expected = HostFiles((folder / "mirror.pem",), folder / "client.cert", folder / "client.key")
@@ -104,6 +106,11 @@ def test_docker_hub_is_still_itself(tmp_path: Path) -> None:
         '[host."https://m"]\nclient = [[1]]',
         '[host."https://m"]\nskip_verify = "yes"',
         '[host."https://m"]\ncapabilities = "pull"',
+        '[host."https://m"]\noverride_path = 1',
+        '[host."https://m"]\nheader = 1',
+        '[host."https://m".header]\nX-Name = 1',
+        '[host."https://m".header]\nX-Name = "a\\nb"',
+        '[host."https://m".header]\n"X Name" = "a"',
         '[host."ftp://m"]',
         '[host."https://u:p@m"]',
         "not toml",
@@ -143,6 +150,40 @@ def test_a_mirror_is_read_and_the_registry_is_written(tmp_path: Path) -> None:
     assert copy(network.connector(home=tmp_path).source(reference), "v1", MemoryTarget()).root == root
     assert {sent.origin for sent in network.sent} == {"https://mirror.example"}
     assert all("authorization" not in sent.headers for sent in network.sent)
+
+
+def test_a_mirror_below_a_path_gets_its_header_fields(tmp_path: Path) -> None:
+    """A pull-through project of Harbor, with a header that its gate asks for; the registry itself does not get it."""
+    text = """
+[host."https://mirror.example/v2/proxy"]
+override_path = true
+[host."https://mirror.example/v2/proxy".header]
+X-Gate = ["open", "wide"]
+Authorization = "Basic YTpi"
+"""
+    write(tmp_path, "registry.example", text)
+    mirror = fresh_core()
+    network = Network({"https://registry.example": fresh_core(), "https://mirror.example": mirror})
+    stash, reference = Stash(), Reference.parse("registry.example/a:v1")
+    root = stash.manifest(stash.put("application/wasm", b"some wasm"))
+    connector = network.connector(home=tmp_path)
+    with pytest.raises(NotFoundError):
+        connector.source(reference).resolve("v1")
+    assert [sent.headers.get("x-gate") for sent in network.at("https://mirror.example")] == ["open, wide"] * 2
+    assert all("x-gate" not in sent.headers for sent in network.at("https://registry.example"))
+    there = Network({"https://mirror.example": mirror}).repository("mirror.example/proxy/a", writes=True)
+    copy(stash.target, root, there, "v1")
+    assert copy(network.connector(home=tmp_path).source(reference), "v1", MemoryTarget()).root == root
+
+
+@pytest.mark.parametrize("insecure", [True, False])
+def test_plain_http_is_not_tried_on_this_machine_where_an_address_says_https(tmp_path: Path, *, insecure: bool) -> None:
+    skip = "skip_verify = true" if insecure else 'ca = "ca.pem"'
+    write(tmp_path, "localhost:5000", f'[host."https://localhost:5000"]\n{skip}\n')
+    network = Network({"https://localhost:5000": fresh_core(), "http://localhost:5000": fresh_core()})
+    with pytest.raises(NotFoundError):
+        network.connector(home=tmp_path).repository(Reference.parse("localhost:5000/a")).resolve("v1")
+    assert {sent.origin for sent in network.sent} == {"https://localhost:5000"}
 
 
 @pytest.mark.parametrize("file", ["hosts.toml", "registries.conf"])

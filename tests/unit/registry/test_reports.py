@@ -646,6 +646,17 @@ def test_a_storage_that_answers_no_head_has_what_the_registry_sends_on_to(status
     assert network.repository("registry.example/a").exists(BLOB)
 
 
+def test_a_storage_that_refuses_what_is_read_does_not_have_it() -> None:
+    """HEAD is refused by the registry, and GET by its storage: S3 says 403 of what is not there."""
+    storage = "https://storage.example"
+
+    def answer(sent: Sent) -> Answer:
+        return Answer(403) if sent.method == "HEAD" else Answer(307, {"Location": f"{storage}/x"})
+
+    network = Network({HOME: answer, storage: lambda _: Answer(403)})
+    assert not network.repository("registry.example/a").exists(BLOB)
+
+
 def test_a_delete_says_which_tags_go_with_the_artifact(tmp_path: Path) -> None:
     """`delete REF:v1 -y` also removed v2 and prod, and named v1 only."""
     network, stash = Network({HOME: fresh_core()}), Stash()

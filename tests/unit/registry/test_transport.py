@@ -21,6 +21,7 @@ from tests.support.registry_server import registry_server
 from wasm2oci.errors import InvalidInputError, LocalIOError, RegistryError, RemedyKind
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.connect import ConnectOptions, Connector
+from wasm2oci.registry.dial import Dialer
 from wasm2oci.registry.messages import Request
 from wasm2oci.registry.mirrors import Mirrored
 from wasm2oci.registry.problems import (
@@ -315,6 +316,28 @@ class TestNamesThatARegistryNames:
             port = host.rpartition(":")[2]
             names = {"registry.example": ["127.0.0.1"], "auth.example": ["127.0.0.2", "127.0.0.1"]}
             assert self.ask("http://registry.example", names, Request("GET", f"http://auth.example:{port}/"))[0] == 200
+
+    def test_all_addresses_of_a_name_together_have_two_time_outs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A registry could name a host with hundreds of addresses where nothing answers."""
+        time: list[float] = [0.0]
+        tried: list[str] = []
+
+        def connect(_: object, host: str, port: int, timeout: float) -> None:
+            del port
+            tried.append(host)
+            time[0] += timeout
+            raise TimeoutError("timed out")
+
+        monkeypatch.setattr(Dialer, "open", connect)
+        addresses = [f"198.51.100.{number}" for number in range(200)]
+        transport = HttpTransport(
+            TlsSettings(), {}, connect_timeout=7.0, clock=lambda: time[0], resolve=lambda *_: addresses
+        )
+        with pytest.raises(TimedOutError):
+            transport.send(Request("GET", "http://auth.example/"), home=Origin.of("http://registry.example"))
+        transport.close()
+        assert time == [14.0]
+        assert tried == addresses[:2]
 
     def test_a_name_is_looked_up_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Otherwise it could be unknown when it is looked at, and this machine when it is connected to."""
