@@ -20,7 +20,7 @@ class SettingRow(NamedTuple):
         variable: of the environment.
         option: of the command line; None where there is none.
         default: what counts without them; None for nothing.
-        help: what it is.
+        help: what it is, in one sentence.
         commands: the commands that have the option; empty for all that use it.
     """
 
@@ -44,7 +44,8 @@ def setting_rows() -> tuple[SettingRow, ...]:
     for key in KEYS:
         option, default, commands = found[key]
         shown = option.default or (None if option.make is not None else _text(default))
-        rows.append(SettingRow(key, variable_of(key), option.names[0], shown, option.help, tuple(commands)))
+        text = f"{option.help.partition('. ')[0].removesuffix('.')}."
+        rows.append(SettingRow(key, variable_of(key), option.names[0], shown, text, tuple(commands)))
     rows += [SettingRow(key, variable_of(key), None, None, text, ()) for key, text in TOOL_KEYS.items()]
     return tuple(rows)
 

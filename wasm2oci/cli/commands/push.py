@@ -14,6 +14,9 @@ from wasm2oci.errors import UsageError
 
 __all__ = ["command"]
 
+_PROFILE = "How the artifact is laid out. " + "; ".join(
+    f"{name} is for {', '.join(profile.consumers)}" for name, profile in PROFILES.items()
+)
 _AUTHOR = f"Who made it (profile {', '.join(name for name, profile in PROFILES.items() if profile.takes_author)})."
 
 
@@ -27,7 +30,7 @@ def command(
         Argument("REF", "HOST/NAME:TAG, several tags as HOST/NAME:TAG,TAG, or oci-layout:DIR:TAG."),
     ],
     profile: Annotated[
-        str, Option("--profile", help="How the artifact is laid out.", setting="push.profile", choices=tuple(PROFILES))
+        str, Option("--profile", help=f"{_PROFILE}.", setting="push.profile", choices=tuple(PROFILES))
     ] = "cncf",
     annotation: Annotated[
         list[str] | None,
@@ -78,7 +81,8 @@ def command(
       wasm2oci push hello.wasm ghcr.io/me/hello:v1
       wasm2oci push hello.wasm registry.example/hello:1.2.3,1.2,latest
       wasm2oci push --profile istio filter.wasm registry.example/filter:v1
-      cargo-output | wasm2oci push - localhost:5000/hello:dev
+      wasm2oci push --profile istio filter.wasm ghcr.io/me/filter:v1
+      wat2wasm --output=- hello.wat | wasm2oci push - localhost:5000/hello:dev
     """
     if file != "-" and not exists(file) and is_file(ref):
         raise UsageError(f"{file} is not a file, and {ref} is one", hint=f"the file comes first: push {ref} {file}")
