@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
     from wasm2oci.cli.declare import Declaration
 
-_PAGES: Final = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "fixtures" / "README.md"], key=lambda path: str(path)
-)
+_PAGES: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "fixtures" / "README.md"], key=str)
 _COMMANDS: Final = {
     "wasm2oci": {command.name: command for command in COMMANDS},
     "wasm-to-oci": {command.name: command for command in DROP_IN},
@@ -58,6 +56,8 @@ def _of_block(place: str, text: str) -> Iterator[Line]:
     for found in _TOOL.finditer(text):
         rest = text[found.start() :]
         before = text[: found.start()]
+        if before.endswith("--profile "):
+            continue
         if before.count('"') % 2 or before.count("'") % 2:
             # In a string of another command, such as `sh -c '...'`.
             rest = rest.partition('"' if before.count('"') % 2 else "'")[0]

@@ -136,7 +136,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(place: Place) -> Non
 def test_tags_that_are_taken_are_kept_when_they_are_not_to_be_overwritten(place: Place) -> None:
     place("copy R/a/app:v2 R/b/app:v1")
     refused = place("copy --no-overwrite R/a/app:v1 R/b/app:v1", fails=6)
-    assert "/b/app:v1 is there already, as sha256:" in refused.stderr
+    assert "/b/app:v1 already names sha256:" in refused.stderr
     place("copy --no-overwrite R/a/app:v2 R/b/app:v1")  # it means the same
     done = place.json("copy --no-overwrite --all R/a/app R/b/app")
     assert {one["tag"]: one["state"] for one in done["tags"]} == {

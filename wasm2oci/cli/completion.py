@@ -177,7 +177,7 @@ def _names(
 
 
 def _option_lines(options: "Mapping[str, Parameter]", word: str) -> "Iterator[str]":
-    texts = {name: parameter.declared.described for name, parameter in options.items()}
+    texts = {name: parameter.declared.summary for name, parameter in options.items()}
     for name, text in {**texts, "--help": "Show the help of this command."}.items():
         if name.startswith(word) and (name.startswith("--") or word == name):
             yield f"{name}\t{text}"

@@ -46,6 +46,11 @@ class Argument(NamedTuple):
         return _for_actions(self.only, self.help)
 
     @property
+    def summary(self) -> str:
+        """The first sentence of its help."""
+        return _first_sentence(self.described)
+
+    @property
     def empty(self) -> bool:
         """Whether a word of it may be empty: what is handed on may be anything."""
         return self.rest
@@ -56,7 +61,7 @@ class Option:
 
     Args:
         names: `--long` and `-s`.
-        help: one sentence about it.
+        help: a sentence about it, and what more its help says.
         metavar: a word for its value.
         minimum: the least number it takes.
         bare: the value of the option when none is given; a value is then only given as `--long=VALUE`.
@@ -134,6 +139,11 @@ class Option:
     def described(self) -> str:
         """Its help, which says for which actions it is."""
         return _for_actions(self.only, self.help)
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of its help."""
+        return _first_sentence(self.described)
 
     def only_for(self, *actions: str) -> Option:
         """The same option for some actions of a command."""
@@ -253,6 +263,10 @@ class Declaration(NamedTuple):
         return {
             name: each for each in self.parameters if isinstance(each.declared, Option) for name in each.declared.names
         }
+
+
+def _first_sentence(text: str) -> str:
+    return f"{text.partition('. ')[0].removesuffix('.')}."
 
 
 def _for_actions(actions: tuple[str, ...], text: str) -> str:

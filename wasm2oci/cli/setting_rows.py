@@ -44,8 +44,7 @@ def setting_rows() -> tuple[SettingRow, ...]:
     for key in KEYS:
         option, default, commands = found[key]
         shown = option.default or (None if option.make is not None else _text(default))
-        text = f"{option.help.partition('. ')[0].removesuffix('.')}."
-        rows.append(SettingRow(key, variable_of(key), option.names[0], shown, text, tuple(commands)))
+        rows.append(SettingRow(key, variable_of(key), option.names[0], shown, option.summary, tuple(commands)))
     rows += [SettingRow(key, variable_of(key), None, None, text, ()) for key, text in TOOL_KEYS.items()]
     return tuple(rows)
 

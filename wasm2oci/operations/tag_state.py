@@ -48,5 +48,5 @@ def check_tags_free(target: ReadTarget, location: Location, tags: Iterable[str],
         there = manifest_of_tag(target, tag)
         if there is not None and there.digest != digest:
             raise TagTakenError(
-                f"{tagged(location, tag)} is there already, as {there.digest}", hint="nothing was written"
+                f"{tagged(location, tag)} already names {there.digest}; nothing was written", hint="choose another tag"
             )
