@@ -151,7 +151,7 @@ def test_tags_that_are_taken_are_kept_when_they_are_not_to_be_overwritten(place:
 def test_push_does_not_overwrite_a_tag_unless_it_may(place: Place) -> None:
     place("push --no-overwrite one.wasm R/a/app:v1")  # the same bytes
     refused = place("push --no-overwrite two.wasm R/a/app:v3,v1", fails=6)
-    assert "/a/app:v1 is there already" in refused.stderr
+    assert "/a/app:v1 already names" in refused.stderr
     assert "v3" not in place.tags("R/a/app")
     place("push --no-overwrite two.wasm R/a/app:v3")
     place("push --no-overwrite two.wasm oci-layout:out:v1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,7 @@ def test_help_is_asked_for_wherever_options_may_be(line: str) -> None:
         ("serve --root  -- true", "--root is empty"),
         ("serve --", "nothing follows --"),
         ("tag r", "missing argument TAG"),
+        ("attest r", "missing option --predicate"),
         ("push a r --anotation x=y", "no such option: --anotation (did you mean --annotation"),
         ("push a r -z", "no such option: -z"),
         ("push a r -qz", "no such option: -z"),
@@ -139,6 +141,23 @@ def test_what_does_not_fit_is_refused_and_named(line: str, message: str) -> None
     with pytest.raises(UsageError) as caught:
         read(line)
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *DROP_IN], ids=lambda command: command.home or command.name)
+def test_arguments_are_refused_or_enough_to_call_the_command(command: Any) -> None:
+    declaration = declaration_of(command)
+    needed = [parameter for parameter in declaration.options.values() if parameter.required]
+    enough = 0
+    for count in range(len(declaration.arguments) + 1):
+        words = [(parameter.choices or ("x",))[0] for parameter in declaration.arguments[:count]]
+        try:
+            values = parse(declaration, words, bytes)
+        except UsageError:
+            continue
+        assert values is not None
+        inspect.signature(declaration.function).bind(**{**values, **dict.fromkeys(declaration.given)})
+        enough += 1
+    assert enough or needed
 
 
 def test_a_password_that_is_not_text_is_refused() -> None:

@@ -89,6 +89,7 @@ def _param(parameter: Parameter) -> TyperArgument | TyperOption:
         show_default=shown,
         metavar=None if parameter.flag else f"[={metavar}]" if declared.bare is not None else metavar,
         help=_whole_words(declared.described),
+        required=parameter.required,
         rich_help_panel=declared.title,
     )
 

@@ -56,6 +56,7 @@ def parse(
     reader.check_action()
     if settings is not None:
         reader.settings(settings)
+    reader.check_required()
     return reader.result(read)
 
 
@@ -183,6 +184,17 @@ class _Reader:
                 raise UsageError(f"{name} is for {listed(declared.only)}, not for {self._action}")
             if given is None and isinstance(declared, Argument) and self._takes(declared):
                 raise UsageError(f"{self._action} needs {name}")
+
+    def check_required(self) -> None:
+        """Miss an option that has no default."""
+        for parameter in self.declaration.parameters:
+            option = parameter.declared
+            if (
+                isinstance(option, Option)
+                and parameter.required
+                and (parameter.target, parameter.field) not in self.given
+            ):
+                raise UsageError(f"missing option {option.names[0]}")
 
     def _takes(self, declared: Argument | Option) -> bool:
         return not declared.only or self._action in declared.only
