@@ -139,7 +139,7 @@ def test_fish_completes(tool: dict[str, str], tmp_path: Path) -> None:
         "wasm2oci push -q hello.wasm oci-layout:layout:v1 >/dev/null; complete -C 'wasm2oci pull oci-layout:layout:'"
     )
     ran = subprocess.run(["fish", "-c", script], env=tool, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert ran.stdout == "pull\tGet a module back, verified\nhello.wasm\noci-layout:layout:v1\n"
+    assert ran.stdout == "pull\tGet a module from a registry, verified\nhello.wasm\noci-layout:layout:v1\n"
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed: apt-get install zsh")

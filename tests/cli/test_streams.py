@@ -294,3 +294,36 @@ def test_a_thread_that_a_silent_peer_holds_ends_with_the_process(tmp_path: Path)
     environment = {**os.environ, "HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
     ran = subprocess.run([sys.executable, "-c", HELD], env=environment, capture_output=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (4, b"", b"error: not there\n")
+
+
+_ASCII_NAMES = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+"""File names are ASCII: a locale without the characters of a title, as ISO-8859-1 is for Japanese."""
+
+
+def in_ascii(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "wasm2oci", *arguments]
+    env = {**_ASCII_NAMES, "HOME": str(folder), **env}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(("title", "name"), [("hé 日本 llo.wasm", "h  llo.wasm"), ("日本.wasm", "wasm")])
+def test_a_title_is_no_bug_where_file_names_cannot_have_its_characters(tmp_path: Path, title: str, name: str) -> None:
+    pushed = invoke("push", "-", "oci-layout:out:v1", "--title", title, stdin=HELLO, cwd=tmp_path)
+    assert pushed.code == 0, pushed.stderr
+    pulled = in_ascii(tmp_path, "pull", "oci-layout:out:v1")
+    assert pulled.returncode == 0, pulled.stderr.decode()
+    assert f"File:   {name}\n".encode() in pulled.stdout
+    assert (tmp_path / name).read_bytes() == HELLO
+
+
+@pytest.mark.parametrize(
+    ("setting", "command"),
+    [("policy", ("policy", "check", "localhost:1/a:b")), ("ca-file", ("tags", "registry.invalid/a"))],
+)
+def test_a_file_that_cannot_be_named_is_an_error_of_this_machine(
+    tmp_path: Path, setting: str, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "config.toml").write_text(f'{setting} = "日本"\n', encoding="utf-8")
+    ran = in_ascii(tmp_path, *command, WASM2OCI_CONFIG=str(tmp_path / "config.toml"))
+    assert ran.returncode == 9, ran.stderr.decode()
+    assert b"set a locale with UTF-8" in ran.stderr

@@ -42,6 +42,7 @@ __all__ = [
     "open_file",
     "open_folder",
     "replace_file",
+    "storable",
     "sync_folder",
     "write_all",
 ]
@@ -80,6 +81,20 @@ def local_errors(path: Path) -> Iterator[None]:
         raise FileNotThereError(f"no such file or folder: {path}") from error
     except OSError as error:
         raise _local_error(path, error) from error
+    except UnicodeEncodeError as error:
+        raise LocalIOError(
+            f"{path}: names of files are written in {error.encoding} here, which has not all of these characters",
+            hint="set a locale with UTF-8, such as LC_ALL=C.UTF-8",
+        ) from error
+
+
+def storable(name: str) -> str:
+    """A file's name without the characters that names have no bytes for here: where the locale is not UTF-8."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError as error:
+        return name.encode(error.encoding, "ignore").decode(error.encoding)
+    return name
 
 
 def _local_error(path: Path, error: OSError) -> LocalIOError:

@@ -13,13 +13,27 @@ FETCHING: Final = "Fetching"
 
 EnvOption = Annotated[
     list[str] | None,
-    Option("--env", "-e", metavar="K[=V]", help="A variable; without a value, yours is passed on.", title=GUEST_GETS),
+    Option(
+        "--env",
+        "-e",
+        metavar="K[=V]",
+        help="Variable for the program; without a value, this shell's own.",
+        title=GUEST_GETS,
+    ),
 ]
 EnvFileOption = Annotated[
-    list[Path] | None, Option("--env-file", metavar="FILE", help="Variables, one K=V a line.", title=GUEST_GETS)
+    list[Path] | None,
+    Option("--env-file", metavar="FILE", help="File of variables, one KEY=VALUE on a line.", title=GUEST_GETS),
 ]
 DirectoriesOption = Annotated[
     list[str] | None,
-    Option("--dir", metavar="HOST[::GUEST][:ro]", help="A directory, under its own or another name.", title=GUEST_GETS),
+    Option(
+        "--dir",
+        metavar="HOST[::GUEST][:ro]",
+        help="Directory for the program, under its own or another name.",
+        title=GUEST_GETS,
+    ),
 ]
-PullOption = Annotated[Pull, Option("--pull", help="When to ask the registry.", setting="run.pull", title=FETCHING)]
+PullOption = Annotated[
+    Pull, Option("--pull", help="When to ask the registry what a tag names.", setting="run.pull", title=FETCHING)
+]

@@ -56,9 +56,9 @@ ReferenceArgument = Annotated[
 HostArgument = Annotated[str, Argument("HOST", "The registry: ghcr.io, HOST:PORT; or HOST/PATH in it.")]
 
 ModuleOption = Annotated[
-    str | None, Option("--module", metavar="NAME", help="Which one, if there are several: title, path, digest.")
+    str | None, Option("--module", metavar="NAME", help="Which module, if there are several: title, path or digest.")
 ]
-PLATFORM = Option("--platform", metavar="OS/ARCH", help="Which entry of an index.", setting="platform")
+PLATFORM = Option("--platform", metavar="OS/ARCH", help="Entry of an index to use.", setting="platform")
 PlatformOption = Annotated[str | None, PLATFORM]
 
 REGISTRY_CONFIG = Option(
@@ -70,8 +70,8 @@ ReportingGroup = Annotated[
     Group(
         "Output options",
         format=Option("--format", help="How to print the result.", setting="format"),
-        quiet=Option("--quiet", "-q", help="Only print what a script needs; no progress.", setting="quiet"),
-        verbose=Option("--verbose", "-v", help="Say more about what is done, and why.", setting="verbose"),
+        quiet=Option("--quiet", "-q", help="Print one line for scripts, and no progress.", setting="quiet"),
+        verbose=Option("--verbose", "-v", help="Print more about what is done.", setting="verbose"),
         no_progress=Option("--no-progress", help="No progress bars on a terminal.", setting="no-progress"),
     ),
 ]
@@ -119,7 +119,7 @@ _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
     "key_file": Option(
         "--key-file", metavar="FILE", help="Key of the client certificate.", setting="key-file", unless=("cert_file",)
     ),
-    "username": Option("--username", "-u", metavar="NAME", help="User name; overrides kept credentials."),
+    "username": Option("--username", "-u", metavar="NAME", help="User name; overrides stored credentials."),
     "password": (
         Option("--password", "-p", metavar="TEXT", help="Password (others can see it: use --password-stdin)."),
         Option("--password-stdin", help="Read the password from standard input.", from_stdin=True),
@@ -127,7 +127,7 @@ _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
     "identity_token": Option("--identity-token", help="The password is an identity (refresh) token."),
     "anonymous": Option(
         "--anonymous",
-        help="Use no credentials, not even those that are kept.",
+        help="Use no credentials, not even stored ones.",
         setting="anonymous",
         unless=("username", "password"),
     ),
@@ -136,19 +136,19 @@ _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
         "--header",
         "-H",
         metavar="NAME:VALUE",
-        help="Header field for the registry (not for others); repeatable.",
+        help="Header field to send to the registry only; repeatable.",
         setting="header",
         kind=list[str],
         make=_headers,
     ),
-    "read_timeout": _seconds("timeout", "How long a registry may be silent.", _DEFAULTS.read_timeout),
-    "connect_timeout": _seconds(
-        "connect-timeout", "How long a connection may take to be made.", _DEFAULTS.connect_timeout
+    "read_timeout": _seconds(
+        "timeout", "Give up after so long without data from the registry.", _DEFAULTS.read_timeout
     ),
+    "connect_timeout": _seconds("connect-timeout", "Give up connecting after so long.", _DEFAULTS.connect_timeout),
     "retry": Option(
         "--retries",
         metavar="N",
-        help="How often what failed for a moment is tried again.",
+        help="Retries of a request after a temporary failure.",
         minimum=0,
         setting="retries",
         kind=int,
@@ -158,12 +158,20 @@ _CONNECT: Final[dict[str, Option | tuple[Option, ...]]] = {
 }
 
 _IDENTITY: Final[dict[str, Any]] = {
-    "identity": Option("--certificate-identity", metavar="NAME", help="Who signed (keyless): the whole subject."),
-    "identity_regexp": Option(
-        "--certificate-identity-regexp", metavar="REGEXP", help="The same as a pattern for all of the subject."
+    "identity": Option(
+        "--certificate-identity", metavar="NAME", help="Require this identity (keyless): the whole subject."
     ),
-    "issuer": Option("--certificate-oidc-issuer", metavar="URL", help="Who vouched for that identity."),
-    "issuer_regexp": Option("--certificate-oidc-issuer-regexp", metavar="REGEXP", help="The same as a pattern."),
+    "identity_regexp": Option(
+        "--certificate-identity-regexp",
+        metavar="REGEXP",
+        help="Require an identity that matches this pattern as a whole.",
+    ),
+    "issuer": Option("--certificate-oidc-issuer", metavar="URL", help="Require this issuer of the identity."),
+    "issuer_regexp": Option(
+        "--certificate-oidc-issuer-regexp",
+        metavar="REGEXP",
+        help="Require an issuer that matches this pattern as a whole.",
+    ),
 }
 _POLICY: Final[dict[str, Any]] = {
     "policy": Option("--policy", metavar="FILE", help="Policy file, instead of the user's and the project's."),
@@ -176,26 +184,28 @@ TrustGroup = Annotated[
     TrustOptions,
     Group(
         "Signature options",
-        key=Option("--verify-key", metavar="KEY", help="Only with a signature by this public key."),
+        key=Option("--verify-key", metavar="KEY", help="Require a signature by this public key."),
         **_IDENTITY,
-        annotations=Option("--verify-annotation", metavar="KEY=VALUE", help="That the signer must have added."),
+        annotations=Option(
+            "--verify-annotation", metavar="KEY=VALUE", help="Require this annotation in the signature."
+        ),
         **_POLICY,
     ),
 ]
 VERIFY_GROUP = Group(
     "Signature options",
-    key=Option("--key", "-k", metavar="KEY", help="With a signature by this public key: FILE or env://NAME."),
+    key=Option("--key", "-k", metavar="KEY", help="Require a signature by this public key: FILE or env://NAME."),
     **_IDENTITY,
-    annotations=Option("--annotation", "-a", metavar="KEY=VALUE", help="That the signer must have added."),
-    type=Option("--type", metavar="TYPE", help="An attestation of this type, instead of a signature."),
+    annotations=Option("--annotation", "-a", metavar="KEY=VALUE", help="Require this annotation in the signature."),
+    type=Option("--type", metavar="TYPE", help="Require an attestation of this type instead of a signature."),
     **_POLICY,
 )
 """The same options where signatures are what the command is about."""
 FILE_GROUP = Group(
     "Signature options",
-    key=Option("--key", "-k", metavar="KEY", help="Signed by this public key: FILE or env://NAME."),
+    key=Option("--key", "-k", metavar="KEY", help="Require a signature by this public key: FILE or env://NAME."),
     **_IDENTITY,
-    type=Option("--type", metavar="TYPE", help="A statement of this type about the file, instead of a signature."),
+    type=Option("--type", metavar="TYPE", help="Require a statement of this type instead of a signature."),
     trusted_root=_POLICY["trusted_root"],
 )
 """The same for a file, to which no policy applies."""
@@ -203,15 +213,18 @@ FILE_GROUP = Group(
 SignKeyOption = Annotated[
     str | None, Option("--key", "-k", metavar="KEY", help="Private key that signs: FILE or env://NAME.")
 ]
-KeylessOption = Annotated[bool, Option("--keyless", help="Sign as this CI job; that is in a public log then.")]
+KeylessOption = Annotated[
+    bool, Option("--keyless", help="Sign with the identity of this CI job, which is published in a log.")
+]
 TrustConfigOption = Annotated[
-    Path | None, Option("--trust-config", metavar="FILE", help="Sigstore instance for --keyless: ClientTrustConfig.")
+    Path | None,
+    Option("--trust-config", metavar="FILE", help="Sigstore instance for --keyless (a ClientTrustConfig file)."),
 ]
 SignatureFormatOption = Annotated[
     SignatureFormat,
     Option(
         "--signature-format",
-        help="How it is kept: for new tools, for old ones, for both.",
+        help="bundle is for current tools, legacy for cosign 1 and 2, kwctl.",
         setting="signature-format",
     ),
 ]

@@ -27,7 +27,7 @@ _WORDS: Final = {
     RemedyKind.GIVE_TITLE: "give it another one: --title NAME",
     RemedyKind.GIVE_USERNAME: "add -u NAME",
     RemedyKind.INSPECT: "`wasm2oci inspect` shows what it holds",
-    RemedyKind.INSTALL: "install the extra `{0}` of wasm2oci, for example: pip install 'wasm2oci[{0}]'",
+    RemedyKind.INSTALL: "install wasm2oci with the extra `{0}`: pip or pipx install 'wasm2oci[{0}]'",
     RemedyKind.INVOKE: "call one of its functions with --invoke: {}",
     RemedyKind.LISTEN_ELSEWHERE: "--listen {}:0 picks a free port",
     RemedyKind.LOG_IN: "wasm2oci login {}",

@@ -195,7 +195,9 @@ def import_policy(path: Path) -> str:
     try:
         import yaml
     except ImportError as error:
-        raise YamlMissingError("Kubewarden's file is YAML, and PyYAML is missing", hint="pip install PyYAML") from error
+        raise YamlMissingError(
+            "Kubewarden's file is YAML, and PyYAML is missing", hint="install PyYAML into the environment of wasm2oci"
+        ) from error
 
     raw = read_limited(path, POLICY_MAX)
     try:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from wasm2oci.base.files import storable
 from wasm2oci.base.text import is_visible
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 
@@ -27,12 +28,13 @@ def file_name(title: str | None, repository: str) -> str:
     """A safe name for a file in the current folder.
 
     Args:
-        title: from the artifact, or None; only the printable characters of its last part are used.
+        title: from the artifact, or None; only the printable characters of its last part are used, as far as file
+            names may have them.
         repository: the repository's name, for when nothing of the title is left.
     """
     for text, ending in ((title or "", ""), (repository, ".wasm")):
         base = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        base = "".join(char for char in base if is_visible(char)).strip().lstrip(".-~").strip()
+        base = storable("".join(char for char in base if is_visible(char))).strip().lstrip(".-~").strip()
         if base:
             return base.encode()[:200].decode(errors="ignore") + ending
     return "module.wasm"

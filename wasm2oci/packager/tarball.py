@@ -171,5 +171,5 @@ def _zstd_module() -> Any:
             continue
     raise UnsupportedCompressionError(
         "layer is compressed with zstd, which this Python cannot unpack",
-        hint="use Python 3.14 or later, or install backports.zstd",
+        hint="install backports.zstd into the environment of wasm2oci, or use Python 3.14",
     )

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.files import local_errors
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import InvalidInputError, LocalIOError
 
@@ -118,10 +119,11 @@ def _system_has_authorities() -> bool:
 
 
 def _readable(path: Path) -> None:
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise UnreadableCertificateError(f"cannot read {path}: {error.strerror}") from error
+    with local_errors(path):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise UnreadableCertificateError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _load(path: Path, what: str, load: "Callable[[Path], object]") -> None:

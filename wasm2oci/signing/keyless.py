@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from wasm2oci.base.text import error_line
-from wasm2oci.errors import UnsupportedError
+from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 from wasm2oci.oci.wire import load_object
 from wasm2oci.signing import rekor, simple_signing
 from wasm2oci.signing.certificates import (
@@ -61,7 +61,7 @@ class SigstoreMissingError(UnsupportedError):
     def __init__(self) -> None:
         super().__init__(
             "signatures with certificates (keyless) need the extra 'sigstore'",
-            hint="pip install 'wasm2oci[sigstore]'",
+            remedy=Remedy(RemedyKind.INSTALL, "sigstore"),
         )
 
 

@@ -22,12 +22,12 @@ def command(
     ] = None,
     client: Client,
 ) -> None:
-    """Make a binary module of one in the text format.
+    """Assemble a module or component in the text format into a binary.
 
     Without -o the file is named like the text, with .wasm at its end, in the current
-    folder; what came from standard input goes to standard output. A fault in the text
-    is shown with its line, its column and a caret, and ends in exit code 3. The other
-    commands take text as it is: there is no need to assemble it for them.
+    folder; text from standard input goes to standard output. An error is shown with its line,
+    its column and a caret, and ends with exit code 3. The other commands take the text
+    format as well.
 
       wasm2oci assemble hello.wat
       wasm2oci assemble hello.wat -o build/hello.wasm

@@ -28,11 +28,11 @@ def command(
     ] = None,
     client: Client,
 ) -> None:
-    """Attach files to an artifact: they become one of their own that refers to it.
+    """Attach files to an artifact, as an artifact of their own that refers to it.
 
-    It is found by discover, tree and inspect, and travels with copy -r. The same
-    files and annotations make the same digest. Nothing is signed: for signed
-    statements use attest and sbom --attach.
+    discover, tree and inspect show it, and copy -r copies it. The same files and
+    annotations make the same digest. Nothing is signed: attest and sbom --attach make
+    signed statements.
 
       wasm2oci attach REF --artifact-type text/x-report report.txt:text/plain
     """

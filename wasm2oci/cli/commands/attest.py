@@ -30,7 +30,7 @@ def command(
     key: SignKeyOption = None,
     keyless: KeylessOption = False,
     trust_config: TrustConfigOption = None,
-    predicate: Annotated[Path, Option("--predicate", metavar="FILE", help="What is stated: JSON.")],
+    predicate: Annotated[Path, Option("--predicate", metavar="FILE", help="The statement's predicate, a JSON file.")],
     type_: Annotated[
         str,
         Option("--type", metavar="TYPE", help="cyclonedx, spdx, slsaprovenance1, openvex, vuln, custom, or a URI."),

@@ -18,9 +18,9 @@ def command(
 ) -> None:
     """Show the statements about an artifact: SBOMs, provenance, and others.
 
-    With a key or an identity only what it signed, and exit code 6 if that is
-    nothing; without, all of them, unchecked. The statements themselves are in the
-    JSON form.
+    With a key or an identity, only verified statements are shown; exit code 6 if there
+    are none. Without, all are shown and none is verified. --format json has the
+    statements themselves.
     """
     result = client.attestations(ref, trust)
     for refused in result.refused:

@@ -38,7 +38,7 @@ def command(
     yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.", only=("delete",))] = False,
     client: Client,
 ) -> None:
-    """Get, look for, put or delete one blob by its digest.
+    """Get, put or delete one blob by its digest, or show its size.
 
       wasm2oci blob get ghcr.io/me/app@sha256:... -o layer
       wasm2oci blob put localhost:5000/app layer

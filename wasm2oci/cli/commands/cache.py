@@ -42,8 +42,8 @@ def command(
       wasm2oci cache prune --limit 200MiB  keep what was used last
       wasm2oci cache clear                 remove all of it
 
-    It never takes more than its limit, and is never trusted: what is read from it
-    is verified. Removing it costs nothing but downloads.
+    The cache stays below its limit. What is read from it is verified. Clearing it only
+    means that modules are downloaded again.
     """
     if action is CacheAction.PRUNE and limit is None:
         raise UsageError("prune needs --limit")

@@ -36,7 +36,7 @@ def command(output: Output, shell: Annotated[Shell, Argument("SHELL", f"One of {
       wasm2oci completion powershell >> $PROFILE
 
     (zsh: with ~/.zfunc in fpath before compinit runs.) It completes commands,
-    options, registries with kept credentials, image layouts, and tags, for which
+    options, registries with stored credentials, image layouts, and tags, for which
     it asks the registry.
     """
     from wasm2oci.cli.completion import SCRIPTS

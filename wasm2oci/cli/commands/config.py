@@ -58,7 +58,7 @@ def command(output: Output, terminal: Terminal) -> None:
       [push]
       profile = "cncf"
 
-    (the config of an artifact: wasm2oci inspect REF)
+    The config of an artifact is another thing: wasm2oci manifest config REF.
     """
     from wasm2oci.cli.setting_rows import setting_rows
 

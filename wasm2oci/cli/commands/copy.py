@@ -28,7 +28,7 @@ def command(
         Argument("DESTINATION", "The same, or HOST/NAME:TAG,TAG; without a tag, SOURCE's is kept."),
     ],
     recursive: Annotated[
-        bool, Option("--recursive", "-r", help="Take along signatures and all else that refers to it.")
+        bool, Option("--recursive", "-r", help="Also copy signatures and everything else that refers to it.")
     ] = False,
     everything: Annotated[bool, Option("--all", "-a", help="Every tag of the repository.")] = False,
     tags: Annotated[
@@ -37,7 +37,7 @@ def command(
     ] = None,
     platform: PlatformOption = None,
     no_overwrite: Annotated[
-        bool, Option("--no-overwrite", help="Leave a tag as it is that means something else there.")
+        bool, Option("--no-overwrite", help="Skip tags that already name another artifact.")
     ] = False,
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Write nothing; show what would be copied.")] = False,
     concurrency: Annotated[
@@ -53,7 +53,7 @@ def command(
     ] = None,
     max_size: Annotated[
         str | None,
-        Option("--max-size", metavar="SIZE", help="Refuse an artifact with more content.", default="64GiB"),
+        Option("--max-size", metavar="SIZE", help="Fail if the artifact has more content.", default="64GiB"),
     ] = None,
     trust: TrustGroup,
     client: Client,
@@ -65,12 +65,12 @@ def command(
       wasm2oci copy --tags 'v2.*' ghcr.io/me/app registry.example/app
       wasm2oci copy --all -r ghcr.io/me/app oci-archive:backup.tar
 
-    A tag that means the same there already costs one question. With several
-    tags, --no-overwrite passes over those that are taken; with one it is an error.
+    A tag that already names the same artifact costs one request. --no-overwrite skips
+    tags that name another one; with a single tag that is an error.
 
-    Connection options go for both sides; those that start with --to- go for the
-    destination, and then none of the others do. A password is never sent to two
-    registries: say --to-username and --to-password-stdin for the second.
+    Connection options apply to both sides. If an option that starts with --to- is given,
+    only such options apply to the destination. A password is never sent to two
+    registries: give --to-username and --to-password-stdin for the second.
     """
     from wasm2oci.cli.run_options import parse_size
 

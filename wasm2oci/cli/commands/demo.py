@@ -12,7 +12,7 @@ __all__ = ["command"]
 
 
 def command(output: Output, terminal: Terminal) -> int:
-    """Show what this tool does, on this machine, with a registry of its own.
+    """Show the main commands on this machine, with a temporary registry.
 
     Starts a registry on a free port of the loopback, then runs the commands a user would type: publish a module, look
     into it, get it back by digest, verify it, run it. Nothing is downloaded, and nothing stays.

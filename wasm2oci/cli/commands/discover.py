@@ -15,16 +15,16 @@ def command(
     *,
     ref: ReferenceArgument,
     artifact_type: Annotated[
-        str | None, Option("--artifact-type", metavar="TYPE", help="Only what has this type.")
+        str | None, Option("--artifact-type", metavar="TYPE", help="Only referrers of this type.")
     ] = None,
     depth: Annotated[
-        int | None, Option("--depth", metavar="N", help="How far to go: 1 for what refers to REF itself.", minimum=1)
+        int | None, Option("--depth", metavar="N", help="Levels to show; 1 is what refers to REF itself.", minimum=1)
     ] = None,
     client: Client,
 ) -> None:
     """List what refers to an artifact, and what refers to that.
 
-    Without verifying anything; `tree` shows parts and signatures too.
+    Nothing is verified. `tree` shows parts and signatures as well.
     """
     result = client.discover(ref, artifact_type=artifact_type, depth=depth)
     lines = [f"{ref}  {result.manifest.digest}"]

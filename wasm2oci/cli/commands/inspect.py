@@ -31,8 +31,8 @@ def command(
 ) -> None:
     """Show what an artifact or a module file holds.
 
-    Of an artifact: its layout, parts and annotations, and what refers to it. Of the
-    module: imports, exports, features and the tools that made it.
+    For an artifact: layout, parts, annotations, signatures and what refers to it. For
+    the module: imports, exports and the tools that made it.
     """
     found = terminal.read_subject(subject)
     if not isinstance(found, str):

@@ -35,7 +35,7 @@ def command(
     prefix: Annotated[
         Path, Option("--output-prefix", "-o", metavar="PREFIX", help="Write PREFIX.key and PREFIX.pub.", only=_MAKES)
     ] = Path("cosign"),
-    force: Annotated[bool, Option("--force", help="Write over files that are there.", only=_MAKES)] = False,
+    force: Annotated[bool, Option("--force", help="Replace existing files.", only=_MAKES)] = False,
     client: Client,
 ) -> None:
     """Make, import or show the keys that sign.

@@ -14,14 +14,14 @@ def command(
     host: HostArgument,
     options: ConnectGroup,
 ) -> None:
-    """Check credentials with a registry, and keep them where docker keeps its own.
+    """Check credentials with a registry, and store them where docker does.
 
     Asks for what is not given, on a terminal. In scripts:
 
       printenv TOKEN | wasm2oci login ghcr.io -u NAME --password-stdin
 
-    With HOST/PATH they are for the repositories below that path, and are kept
-    where podman and skopeo keep such: docker does not know them.
+    With HOST/PATH the credentials are for the repositories below that path, and are
+    stored in podman's file: docker knows no such credentials.
     """
     if terminal.interactive and options.password is None:
         if options.username is None and not options.identity_token:

@@ -18,7 +18,7 @@ def command(
     host: HostArgument,
     registry_config: Annotated[Path | None, REGISTRY_CONFIG] = None,
 ) -> None:
-    """Forget the credentials of a registry, or of a path in it."""
+    """Remove the stored credentials of a registry, or of a path in it."""
     with terminal.client(output, ConnectOptions(registry_config=registry_config)) as client:
         result = client.logout(host)
     output.result(result, fields(("Logged out of", result.registry), ("Removed from", result.removed)))

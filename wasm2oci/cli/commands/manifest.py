@@ -42,7 +42,7 @@ def command(
     yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.", only=("delete",))] = False,
     client: Client,
 ) -> None:
-    """Get, look for, put or delete a manifest as it is, or get its config.
+    """Get, put or delete a manifest byte for byte, or get its config.
 
       wasm2oci manifest get ghcr.io/me/app:v1          the bytes, exactly
       wasm2oci manifest get REF --platform wasi/wasm   of one entry of an index
@@ -50,8 +50,8 @@ def command(
       wasm2oci manifest head ghcr.io/me/app:v1         its descriptor
       wasm2oci manifest put localhost:5000/app:v2 manifest.json
 
-    What a manifest names has to be there before it is put. delete removes the
-    manifest with all its tags, as the command delete does.
+    Push what a manifest names before the manifest. delete removes the manifest with all
+    its tags, as the command delete does.
     """
     if action is ManifestAction.GET:
         exact = ref if platform is None else client.resolve(ref, platform=platform).pinned

@@ -39,8 +39,8 @@ def command(
 ) -> None:
     """Print a module or component in the text format.
 
-    What is printed is the same module when it is assembled. A module that does not
-    type-check is printed as well; one that does not decode ends in exit code 3.
+    Assembling the output makes the same module again. A module that is not valid is
+    printed as well; one that cannot be decoded ends with exit code 3.
 
       wasm2oci print hello.wasm
       wasm2oci print ghcr.io/me/hello:v1 --function main --folded

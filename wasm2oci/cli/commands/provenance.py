@@ -24,8 +24,8 @@ def command(
 ) -> None:
     """Print the provenance of this CI job (SLSA v1), or sign it and attach it to REF.
 
-    Made from the variables of GitHub Actions, GitLab CI or Azure Pipelines. Where
-    one that is needed is missing, that is an error: nothing is guessed.
+    It is made from the variables of GitHub Actions, GitLab CI or Azure Pipelines; a
+    missing variable is an error.
     """
     from wasm2oci.cli.commands.attest import attest
     from wasm2oci.cli.commands.sign import check_signer, show_signed

@@ -25,19 +25,19 @@ def command(
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
-    force: Annotated[bool, Option("--force", help="Take what is not a WebAssembly module, too.")] = False,
+    force: Annotated[bool, Option("--force", help="Take it even if it is not WebAssembly; replace any file.")] = False,
     keep_old: Annotated[
-        bool, Option("--keep-old", "--keep-old-files", help="Replace no file, unless by the same module.")
+        bool, Option("--keep-old", "--keep-old-files", help="Keep an existing file; fail unless it is the same module.")
     ] = False,
-    no_cache: Annotated[bool, Option("--no-cache", help="Download even what was downloaded before.")] = False,
+    no_cache: Annotated[bool, Option("--no-cache", help="Download again what is in the cache.")] = False,
     trust: TrustGroup,
     client: Client,
 ) -> None:
-    """Get a module back, every byte verified.
+    """Get a module from a registry and verify every byte.
 
-    Reads every layout of WebAssembly in registries. Without -o the file is named
-    by the artifact's title, else by the repository; a file of that name that is
-    not a module is not replaced. The file appears whole or not at all, and only with the
+    Every layout of WebAssembly in registries is read. Without -o the file is named
+    by the artifact's title, else by the repository, and replaces no file but the
+    same module. The file appears whole or not at all, and only with the
     signatures that the options and the policy files ask for.
     """
     to_stream = out in {"-", "/dev/stdout"}

@@ -17,7 +17,7 @@ __all__ = ["command"]
 _PROFILE = "How the artifact is laid out. " + "; ".join(
     f"{name} is for {', '.join(profile.consumers)}" for name, profile in PROFILES.items()
 )
-_AUTHOR = f"Who made it (profile {', '.join(name for name, profile in PROFILES.items() if profile.takes_author)})."
+_AUTHOR = f"Author to record (profile {', '.join(name for name, profile in PROFILES.items() if profile.takes_author)})."
 
 
 def command(
@@ -54,23 +54,25 @@ def command(
     ] = None,
     created: Annotated[
         str | None,
-        Option("--created", metavar="DATE", help="When it was made; by default SOURCE_DATE_EPOCH, or no date."),
+        Option("--created", metavar="DATE", help="Date to record; by default SOURCE_DATE_EPOCH, else no date."),
     ] = None,
     author: Annotated[
         str | None, Option("--author", metavar="NAME", empty=True, help=_AUTHOR, setting="push.author")
     ] = None,
-    force: Annotated[bool, Option("--force", help="Push it even if it is not WebAssembly.")] = False,
+    force: Annotated[bool, Option("--force", help="Push the file even if it is not WebAssembly.")] = False,
     no_overwrite: Annotated[
-        bool, Option("--no-overwrite", help="Refuse to push when a tag means something else there.")
+        bool, Option("--no-overwrite", help="Fail if a tag already names another artifact.")
     ] = False,
-    sign: Annotated[bool, Option("--sign", help="Sign it with --key or --keyless, before it gets its tags.")] = False,
+    sign: Annotated[
+        bool, Option("--sign", help="Sign the artifact with --key or --keyless before it gets its tags.")
+    ] = False,
     key: SignKeyOption = None,
     keyless: KeylessOption = False,
     trust_config: TrustConfigOption = None,
     signature_format: SignatureFormatOption = SignatureFormat.BOTH,
     signature_annotation: Annotated[
         list[str] | None,
-        Option("--signature-annotation", metavar="KEY=VALUE", help="Annotation that is signed as well; repeatable."),
+        Option("--signature-annotation", metavar="KEY=VALUE", help="Annotation to add to the signature; repeatable."),
     ] = None,
     client: Client,
 ) -> None:

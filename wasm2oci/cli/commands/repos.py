@@ -14,12 +14,12 @@ def command(
     client: Client,
     *,
     registry: Annotated[str, Argument("HOST", "The registry, or HOST/PREFIX for what is below that.")],
-    limit: Annotated[int | None, Option("--limit", metavar="N", help="Not more than so many.", minimum=1)] = None,
+    limit: Annotated[int | None, Option("--limit", metavar="N", help="Print at most N tags.", minimum=1)] = None,
 ) -> None:
     """List the repositories of a registry, one a line.
 
-    The specification has no such list. Most registries that one runs oneself
-    give one; the large hosted ones mostly do not.
+    Not every registry has this list: most that you run yourself do, most large hosted
+    ones do not.
     """
     result = client.repositories(registry, limit=limit)
     if result.more:

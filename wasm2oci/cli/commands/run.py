@@ -52,7 +52,7 @@ def command(
         Option(
             "--allow-net",
             metavar="HOST[:PORT]",
-            help="A host that a component may send HTTP requests to.",
+            help="Host that a component may send HTTP requests to.",
             title=GUEST_GETS,
         ),
     ] = None,
@@ -67,7 +67,7 @@ def command(
         ),
     ] = None,
     trap_missing: Annotated[
-        bool, Option("--trap-missing", help="Start although imports are missing; calling one traps.", title=GUEST_GETS)
+        bool, Option("--trap-missing", help="Start even if imports are missing; a call of one traps.", title=GUEST_GETS)
     ] = False,
     timeout: Annotated[
         str | None,
@@ -88,24 +88,31 @@ def command(
         Option(
             "--max-memory",
             metavar="SIZE",
-            help="What it may have, for memories and all else.",
+            help="Limit of all memory that the program takes.",
             setting="run.max-memory",
             title=_LIMITS,
         ),
     ] = "1GiB",
     max_stack: Annotated[
-        str, Option("--max-stack", metavar="SIZE", help="How large its call stack may grow.", title=_LIMITS)
+        str, Option("--max-stack", metavar="SIZE", help="Limit of the program's call stack.", title=_LIMITS)
     ] = "2MiB",
     pull: PullOption = Pull.AUTO,
     digest: Annotated[
         str | None,
-        Option("--digest", metavar="DIGEST", help="Run only this module, or this manifest's.", title=FETCHING),
+        Option(
+            "--digest",
+            metavar="DIGEST",
+            help="Run only if the module, or its manifest, has this digest.",
+            title=FETCHING,
+        ),
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
     engine: Annotated[
         EngineChoice,
-        Option("--engine", help="What runs it; auto takes wasmtime if it can.", setting="run.engine", title=_ENGINE),
+        Option(
+            "--engine", help="Engine to use; auto takes wasmtime where it can.", setting="run.engine", title=_ENGINE
+        ),
     ] = EngineChoice.AUTO,
     trace: Annotated[
         str | None,
@@ -121,13 +128,13 @@ def command(
         bool, Option("--timings", help="Show at the end how long each function took (embedded).", title=_ENGINE)
     ] = False,
     no_code_cache: Annotated[
-        bool, Option("--no-code-cache", help="Neither keep nor use code made from modules.", title=_ENGINE)
+        bool, Option("--no-code-cache", help="Neither store nor use compiled code.", title=_ENGINE)
     ] = False,
     trust: TrustGroup,
 ) -> int:
     """Fetch a module, verify it and run it.
 
-    It sees no files, no variables and no network but what you give it. Everything
+    The program sees only the files, variables and hosts that you name. Everything
     after REF is the guest's, options too. The exit code is the guest's own; 124
     when its time was over, 125 when it could not be started, 134 when it trapped,
     137 when it ran out of memory. With --format json standard output gets how the

@@ -39,10 +39,10 @@ def command(
     trust_config: TrustConfigOption = None,
     client: Client,
 ) -> None:
-    """Print the bill of materials of a module, made from what the module says.
+    """Print the software bill of materials (SBOM) of a module.
 
-    The crates that cargo-auditable wrote down, the modules and components inside,
-    and the tools that made it. What a module does not say is not in it. The same
+    It lists the crates that cargo-auditable recorded, the modules and components inside,
+    and the tools that made the module, as far as the module names them. The same
     module always gives the same document.
     """
     from wasm2oci.cli.commands.attest import attest

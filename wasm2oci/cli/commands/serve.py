@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from wasm2oci.base.probe import is_folder
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.signals import wait_for_signal
@@ -26,14 +27,15 @@ def command(
     terminal: Terminal,
     *,
     run: Annotated[
-        list[str] | None, Argument("[-- COMMAND...]", "Serve while this runs, then stop.", rest=True)
+        list[str] | None,
+        Argument("[-- COMMAND...]", "Command to run with the registry, which stops when it ends.", rest=True),
     ] = None,
     root: Annotated[
         Path | None,
         Option(
             "--root",
             metavar="DIR",
-            help="Keep everything here (default: a temporary folder).",
+            help="Folder to store everything in (default: a temporary one).",
             setting="serve.root",
             title=_REGISTRY,
         ),
@@ -43,7 +45,7 @@ def command(
         Option(
             "--listen",
             metavar="HOST:PORT",
-            help="Where to listen; port 0 takes a free one.",
+            help="Address to listen at; port 0 picks a free one.",
             setting="serve.listen",
             title=_REGISTRY,
         ),
@@ -64,7 +66,7 @@ def command(
     ] = None,
     user: Annotated[
         str | None,
-        Option("--user", metavar="NAME", help="The only user; a password is made up and shown.", title=_ACCESS),
+        Option("--user", metavar="NAME", help="The only user; a random password is printed.", title=_ACCESS),
     ] = None,
     password: Annotated[
         str | None,
@@ -80,11 +82,10 @@ def command(
         Path | None, Option("--tls-key", metavar="FILE", help="PEM key of --tls-cert.", title=_ACCESS)
     ] = None,
 ) -> int:
-    """Serve a registry from this machine: for development, tests and CI.
+    """Run a registry on this machine, for development, tests and CI.
 
     It speaks the whole OCI Distribution Specification 1.1, keeps every repository as an OCI image layout, and shows
-    what it holds on a page for browsers. It listens on the loopback interface unless --listen names another one. For
-    more than that, the same wasm2oci commands work with any registry.
+    what it holds on a page for browsers. It listens on the loopback interface unless --listen names another one.
 
     Example: wasm2oci serve --listen 127.0.0.1:0 -- sh -c 'wasm2oci push a.wasm $WASM2OCI_REGISTRY/a:v1'
     """
@@ -147,7 +148,9 @@ def _run(arguments: "Sequence[str]", variables: "Mapping[str, str]", served: "Se
     try:
         process = subprocess.Popen(list(arguments), env={**variables, **extra})
     except OSError as error:
-        hint = f"to serve that folder: wasm2oci serve --root {arguments[0]}" if Path(arguments[0]).is_dir() else None
+        hint = "after -- comes the command to run with the registry; --root DIR serves a folder"
+        if is_folder(arguments[0]):
+            hint = f"to serve that folder: wasm2oci serve --root {arguments[0]}"
         if isinstance(error, FileNotFoundError):
             raise NotFoundError(f"no such command: {arguments[0]}", hint=hint) from error
         raise LocalIOError(f"cannot run {arguments[0]}: {error.strerror}", hint=hint) from error

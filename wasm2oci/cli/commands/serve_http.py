@@ -41,7 +41,7 @@ def command(
     ],
     listen: Annotated[
         str,
-        Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.", title=_SERVER),
+        Option("--listen", metavar="HOST:PORT", help="Address to listen at; port 0 picks a free one.", title=_SERVER),
     ] = "127.0.0.1:8080",
     allow_host: Annotated[
         list[str] | None,
@@ -54,7 +54,7 @@ def command(
     ] = None,
     reuse: Annotated[
         bool,
-        Option("--reuse", help="Let an instance answer one request after the other, not only one.", title=_SERVER),
+        Option("--reuse", help="Use an instance for further requests.", title=_SERVER),
     ] = False,
     env: EnvOption = None,
     env_file: EnvFileOption = None,
@@ -62,14 +62,17 @@ def command(
     allow_net: Annotated[
         list[str] | None,
         Option(
-            "--allow-net", metavar="HOST[:PORT]", help="A host that it may send HTTP requests to.", title=GUEST_GETS
+            "--allow-net",
+            metavar="HOST[:PORT]",
+            help="Host that the component may send HTTP requests to.",
+            title=GUEST_GETS,
         ),
     ] = None,
     timeout: Annotated[
-        str, Option("--timeout", metavar="TIME", help="Stop it after so long with one request.", title=_LIMITS)
+        str, Option("--timeout", metavar="TIME", help="Limit of the time for one request.", title=_LIMITS)
     ] = "60s",
     max_memory: Annotated[
-        str, Option("--max-memory", metavar="SIZE", help="What each instance may have.", title=_LIMITS)
+        str, Option("--max-memory", metavar="SIZE", help="Limit of the memory of each instance.", title=_LIMITS)
     ] = "1GiB",
     concurrency: Annotated[
         int,
@@ -78,12 +81,17 @@ def command(
     pull: PullOption = Pull.AUTO,
     digest: Annotated[
         str | None,
-        Option("--digest", metavar="DIGEST", help="Take only this component, or this manifest's.", title=FETCHING),
+        Option(
+            "--digest",
+            metavar="DIGEST",
+            help="Start only if the component, or its manifest, has this digest.",
+            title=FETCHING,
+        ),
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
     engine: Annotated[
-        EngineChoice, Option("--engine", help="auto takes the embedded one, which alone can do this.", title=_ENGINE)
+        EngineChoice, Option("--engine", help="Engine to use; only the embedded one can serve.", title=_ENGINE)
     ] = EngineChoice.AUTO,
     trace: Annotated[
         str | None,
@@ -96,14 +104,14 @@ def command(
         ),
     ] = None,
     no_code_cache: Annotated[
-        bool, Option("--no-code-cache", help="Neither keep nor use code made from components.", title=_ENGINE)
+        bool, Option("--no-code-cache", help="Neither store nor use compiled code.", title=_ENGINE)
     ] = False,
     trust: TrustGroup,
 ) -> int:
-    """Have a component answer the HTTP requests of a server on this machine, for development.
+    """Run a component as an HTTP server on this machine, for development.
 
-    The component exports wasi:http/incoming-handler. Each request gets an instance of its own unless --reuse is given;
-    bodies are streamed both ways. It sees no files, no variables and no network but what you give it, and what it
+    The component exports wasi:http/incoming-handler. Each request gets an instance of its own, unless --reuse is given;
+    bodies are streamed both ways. The component sees only the files, variables and hosts that you name. What it
     prints goes to standard error, as does a line for each request.
 
     Example: wasm2oci serve-http ghcr.io/me/hello-http:v1 --listen 127.0.0.1:8080

@@ -32,7 +32,7 @@ def command(
     trust_config: TrustConfigOption = None,
     annotation: Annotated[
         list[str] | None,
-        Option("--annotation", "-a", metavar="KEY=VALUE", help="What the signer says besides; repeatable."),
+        Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotation to add to the signature; repeatable."),
     ] = None,
     signature_format: SignatureFormatOption = SignatureFormat.BOTH,
     client: Client,
@@ -71,7 +71,7 @@ def check_signer(
         UsageError: it is not clear which, or an option does not go with it.
     """
     if (key is None) != keyless:
-        raise UsageError("one of --key KEY and --keyless says who signs", hint="wasm2oci key generate makes a key")
+        raise UsageError("give either --key KEY or --keyless", hint="wasm2oci key generate makes a key")
     if not keyless and trust_config is not None:
         raise UsageError("--trust-config goes with --keyless")
     if keyless and signature_format is SignatureFormat.LEGACY:

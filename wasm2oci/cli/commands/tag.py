@@ -16,7 +16,7 @@ def command(
     ref: ReferenceArgument,
     tags: Annotated[list[str], Argument("TAG...", "The further tags.")],
 ) -> None:
-    """Give an artifact further tags, in the place where it is."""
+    """Give an artifact further tags in its repository."""
     result = client.tag(ref, *tags)
     lines = fields(("Tagged", result.tags), ("Digest", result.manifest.digest))
     output.result(result, lines, quiet=str(result.manifest.digest))

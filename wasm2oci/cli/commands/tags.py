@@ -17,11 +17,11 @@ def command(
     everything: Annotated[
         bool, Option("--all", "-a", help="Also the sha256-... tags of signatures and referrers.")
     ] = False,
-    order: Annotated[TagOrder, Option("--sort", help="By name, or as versions: 1.9 before 1.10.")] = TagOrder.NAME,
-    reverse: Annotated[bool, Option("--reverse", help="The last ones first.")] = False,
-    limit: Annotated[int | None, Option("--limit", metavar="N", help="Not more than so many.", minimum=1)] = None,
+    order: Annotated[TagOrder, Option("--sort", help="Sort by name, or by version: 1.9 before 1.10.")] = TagOrder.NAME,
+    reverse: Annotated[bool, Option("--reverse", help="Reverse the order.")] = False,
+    limit: Annotated[int | None, Option("--limit", metavar="N", help="Print at most N tags.", minimum=1)] = None,
     of: Annotated[
-        str | None, Option("--of", metavar="DIGEST|TAG", help="Only those that mean the same artifact.")
+        str | None, Option("--of", metavar="DIGEST|TAG", help="Only tags of the same artifact as this one.")
     ] = None,
 ) -> None:
     """List the tags of a repository, one a line.

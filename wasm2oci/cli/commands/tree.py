@@ -14,10 +14,10 @@ def command(
     trust: TrustGroup,
     client: Client,
 ) -> None:
-    """Show an artifact with all that belongs to it: parts, attestations, signatures.
+    """Show an artifact, its parts, and the signatures and attestations about it.
 
-    Found in every way that registries have: as referrers, and under the tags of
-    cosign. What the options or a policy file ask for is verified.
+    Referrers are shown, and what has cosign's tags. Signatures are verified where the
+    options or a policy file ask for some.
     """
     result = client.tree(ref, trust=trust)
     signatures = result.signatures

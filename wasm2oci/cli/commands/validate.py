@@ -26,16 +26,16 @@ def command(
     ],
     features: Annotated[
         str | None,
-        Option("--features", metavar="LIST", help="What it may use: wasm1, wasm2, wasm3, +gc,-simd128, ..."),
+        Option("--features", metavar="LIST", help="Features to allow: wasm1, wasm2, wasm3, +gc,-simd128, ..."),
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
     client: Client,
 ) -> None:
-    """Check that a module is valid WebAssembly, every function of it.
+    """Check that a module is valid WebAssembly.
 
-    Exit code 0 if it is, 3 if it is not (with the offset of the first thing that is
-    wrong). A component is checked whole: its types, instances and functions, the
+    Exit code 0 if it is, 3 if it is not; the error names the first offset that is
+    wrong. Every function is checked. A component is checked whole: its types, instances and functions, the
     components in it, and each core module.
 
       wasm2oci validate hello.wasm

@@ -16,27 +16,27 @@ def command(
     output: Output,
     *,
     ref: ReferenceArgument,
-    file: Annotated[Path | None, Argument("[FILE]", "A file that should be its module.")] = None,
+    file: Annotated[Path | None, Argument("[FILE]", "File that has to be the module of the artifact.")] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
     module_key: Annotated[
         Path | None,
-        Option("--module-key", metavar="FILE", help="With a signature inside the module by this Ed25519 key."),
+        Option("--module-key", metavar="FILE", help="Require a signature inside the module by this Ed25519 key."),
     ] = None,
     notation: Annotated[
-        bool, Option("--notation", help="With a Notation signature that meets notation's own trust policy.")
+        bool, Option("--notation", help="Require a Notation signature that meets notation's trust policy.")
     ] = False,
     max_size: Annotated[
-        str, Option("--max-size", metavar="SIZE", help="Refuse an artifact with more content.")
+        str, Option("--max-size", metavar="SIZE", help="Fail if the artifact has more content.")
     ] = "64GiB",
     trust: Annotated[TrustOptions, VERIFY_GROUP],
     client: Client,
 ) -> None:
-    """Check that an artifact is whole where it is, whose it is, and that a file is its module.
+    """Check that an artifact is complete, who signed it, and that it holds a file.
 
     Reads every manifest and blob from the registry (never from the cache) and
     compares sizes and digests. With a key, an identity or a policy file, one
-    signature has to fulfil it. Exit code 6 if anything differs or is missing.
+    signature has to meet it. Exit code 6 if anything differs or is missing.
 
       wasm2oci verify ghcr.io/me/app:v1
       wasm2oci verify ghcr.io/me/app:v1 --key cosign.pub

@@ -21,10 +21,10 @@ def command(
     trust: Annotated[TrustOptions, FILE_GROUP],
     client: Client,
 ) -> None:
-    """Check whose a file is that is in no registry, by the bundle beside it.
+    """Verify the signature of a file that is in no registry, in the bundle beside it.
 
-    Takes what sign-file and cosign sign-blob --bundle write, and statements about a
-    file, such as the provenance that GitHub makes. Exit code 6 if it does not hold.
+    Bundles of sign-file and of cosign sign-blob --bundle are read, and statements about
+    a file, such as GitHub's provenance. Exit code 6 if the signature does not count.
 
       wasm2oci verify-file app.wasm --key cosign.pub
       wasm2oci verify-file app.wasm --bundle made.json --type slsaprovenance1 ...

@@ -21,13 +21,13 @@ def command(
     client: Client,
     *,
     registry: Annotated[
-        str | None, Argument("[HOST]", "The registry, or HOST/PATH; without it, all that credentials are kept for.")
+        str | None, Argument("[HOST]", "The registry, or HOST/PATH; without it, all with stored credentials.")
     ] = None,
 ) -> int:
-    """Show which credentials are used at a registry, and whether it takes them.
+    """Show which credentials are used at a registry, and whether it accepts them.
 
-    Exit code 5 if it does not. Without HOST: every registry that credentials are
-    kept for, with the user name and the file or credential helper.
+    Exit code 5 if it does not. Without HOST, every registry with stored credentials is
+    listed, with the user name and the file or credential helper.
     """
     if registry is None:
         known = client.known_credentials()

@@ -27,8 +27,7 @@ def command(
 ) -> None:
     """Print what a component imports and exports, or the interfaces of a WIT package.
 
-    The text is WIT, with all types that the interfaces have. The types are checked; functions of core modules are not,
-    which `wasm2oci validate` does.
+    The text is WIT, with all types of the interfaces. Types are checked; `wasm2oci validate` checks functions as well.
 
       wasm2oci wit hello.component.wasm
       wasm2oci wit ghcr.io/webassembly/wasi/http:0.2.0
