@@ -421,3 +421,19 @@ def test_a_file_that_is_no_module_is_named_by_inspect(tmp_path: Path) -> None:
     ran = invoke("inspect", "notes.wasm", cwd=tmp_path)
     assert ran.code == 3
     assert "notes.wasm cannot be looked into: magic header not detected" in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "print", "wit", "sbom", "serve-http"])
+def test_a_file_that_is_not_webassembly_is_named(tmp_path: Path, command: str) -> None:
+    (tmp_path / "notes.txt").write_text("<html>")
+    ran = invoke(command, str(tmp_path / "notes.txt"))
+    assert ran.code == 3
+    assert "error: notes.txt is not WebAssembly: magic header not detected (at offset 0x0)\n" in ran.stderr
+    assert "hint: this looks like HTML or XML" in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["wit", "serve-http"])
+def test_a_core_module_where_a_component_is_needed_is_named(tmp_path: Path, command: str) -> None:
+    (tmp_path / "core.wasm").write_bytes(HELLO)
+    ran = invoke(command, str(tmp_path / "core.wasm"))
+    assert (ran.code, ran.stderr) == (3, "error: core.wasm is a core module, not a component\n")

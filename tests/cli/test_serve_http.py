@@ -364,7 +364,7 @@ IMPORTS = """(component
     ("text", "options", "code", "said"),
     [
         (COMMAND, [], 4, "exports no wasi:http/incoming-handler@0.2"),
-        ("(module)", [], 3, "this is a core module, not a component"),
+        ("(module)", [], 3, "guest.wasm is a core module, not a component"),
         (OTHER_TYPE, [], 125, "has no function 'handle' of the type it should"),
         (OWN_RESOURCES, [], 125, "has no function 'handle' of the type it should"),
         (IMPORTS, [], 125, "imports the resource wasi:keyvalue/store@0.2.0 'bucket', which is not offered"),

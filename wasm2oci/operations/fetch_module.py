@@ -15,11 +15,12 @@ from contextlib import suppress
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import (
     IntegrityError,
+    InvalidInputError,
     LocalIOError,
     NotFoundError,
     Remedy,
@@ -42,6 +43,7 @@ __all__ = [
     "FetchPolicy",
     "FetchedModule",
     "ModuleFileError",
+    "NotAComponentError",
     "NotCachedError",
     "Pull",
     "SignaturesNotAskedForError",
@@ -72,6 +74,10 @@ class SignaturesNotAskedForError(IntegrityError):
 
 class ModuleFileError(NotFoundError):
     """There is no such file."""
+
+
+class NotAComponentError(InvalidInputError):
+    """A core module, where only a component will do."""
 
 
 class UnexpectedDigestError(IntegrityError):
@@ -111,6 +117,28 @@ class FetchedModule(NamedTuple):
     name: str
     digest: Digest
     assembled: bool = False
+
+    def checked(self, *, component: bool = False) -> Self:
+        """Itself, if its bytes begin as those of WebAssembly.
+
+        Args:
+            component: whether it has to be a component.
+
+        Raises:
+            NotWasmError: they do not; the message names the file or repository.
+            NotAComponentError: it is a core module.
+        """
+        from wasm2oci.engine.binary import ModuleKind, preamble
+        from wasm2oci.engine.errors import MalformedError
+        from wasm2oci.packager.module_source import NotWasmError
+
+        try:
+            kind = preamble(self.data[:64])
+        except MalformedError as error:
+            raise NotWasmError(f"{self.name} is not WebAssembly: {error.message}", hint=error.hint) from error
+        if component and kind is not ModuleKind.COMPONENT:
+            raise NotAComponentError(f"{self.name} is a core module, not a component")
+        return self
 
     @property
     def sha256(self) -> str | None:

@@ -103,6 +103,7 @@ def login(registry: str, environment: "Environment") -> LoggedIn:
         environment.home,
         registry_config=environment.options.registry_config,
         path=path,
+        warn=environment.warn,
     )
     return LoggedIn(_joined(host, path), *stored)
 
@@ -119,7 +120,12 @@ def logout(registry: str, environment: "Environment") -> LoggedOut:
 
     host, path = split_host(registry)
     where = erase_credential(
-        host, environment.variables, environment.home, registry_config=environment.options.registry_config, path=path
+        host,
+        environment.variables,
+        environment.home,
+        registry_config=environment.options.registry_config,
+        path=path,
+        warn=environment.warn,
     )
     if not where:
         raise NotLoggedInError(f"no credentials for {_joined(host, path)} are kept")

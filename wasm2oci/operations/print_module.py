@@ -66,7 +66,7 @@ def print_module(request: PrintRequest, environment: Environment) -> Printed:
     from wasm2oci.operations.subject import subject_name
 
     policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
-    fetched = fetch(request.subject, policy, environment)
+    fetched = fetch(request.subject, policy, environment).checked()
     name = subject_name(request.subject)
     text = print_text(fetched.data, folded=request.folded, offsets=request.offsets, function=request.function)
     if request.output is None:

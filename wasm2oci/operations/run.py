@@ -81,7 +81,7 @@ def run(request: FetchAndRun, environment: Environment) -> Ran:
     from wasm2oci.content.cache_listing import CODE
     from wasm2oci.runtime import run as run_module
 
-    module = fetch(request.subject, request.policy, environment)
+    module = fetch(request.subject, request.policy, environment).checked()
     guest = request.request
     name = module.name.encode("utf-8", "surrogateescape")
     invoked = guest.invoke is not None

@@ -46,7 +46,7 @@ def make_sbom(subject: Path | Location | bytes, format_name: str, environment: E
     form = next((one for one in SBOM_FORMATS if one.name == format_name), None)
     if form is None:
         raise UsageError(f"no such format: {format_name}; there are {', '.join(one.name for one in SBOM_FORMATS)}")
-    fetched = fetch(subject, FetchPolicy(pull=Pull.ALWAYS), environment)
+    fetched = fetch(subject, FetchPolicy(pull=Pull.ALWAYS), environment).checked()
     parts = read_parts(fetched.data)
     name = subject.name if isinstance(subject, Path) else fetched.name
     name = name.encode("utf-8", "replace").decode()  # a file's name may be no Unicode text

@@ -99,7 +99,7 @@ def serving_http(
     from wasm2oci.server.http_server import Server
 
     host, port = parse_listen(request.listen)
-    module = fetch(request.subject, request.policy, environment)
+    module = fetch(request.subject, request.policy, environment).checked(component=True)
     guest = replace(
         request.request,
         module=module.data,

@@ -54,5 +54,5 @@ def wit(request: WitRequest, environment: Environment) -> Wit:
     from wasm2oci.operations.subject import subject_name
 
     policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
-    fetched = fetch(request.subject, policy, environment)
+    fetched = fetch(request.subject, policy, environment).checked(component=True)
     return Wit(subject_name(request.subject), fetched.digest, wit_text(fetched.data))

@@ -218,7 +218,7 @@ class CredentialChain:
 
             self.tried.append(f"docker-credential-{helper[0]}")
             try:
-                found = get_from_helper(*helper, self._environ)
+                found = get_from_helper(*helper, self._environ, self._warn)
             except Wasm2OciError as error:
                 self._warn(error.message)
             else:

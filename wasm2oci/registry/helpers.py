@@ -25,9 +25,10 @@ from typing import IO, TYPE_CHECKING, Final, cast
 from wasm2oci.base.descriptors import wait_ready
 from wasm2oci.base.text import one_line
 from wasm2oci.errors import LocalIOError
+from wasm2oci.registry.retry import SILENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["HelperError", "HelperMissingError", "erase_with_helper", "get_from_helper", "store_with_helper"]
 
@@ -47,19 +48,22 @@ class HelperMissingError(HelperError):
     """A credential helper is configured and not installed."""
 
 
-def get_from_helper(helper: str, server: str, environ: "Mapping[str, str]") -> tuple[str, str] | None:
+def get_from_helper(
+    helper: str, server: str, environ: "Mapping[str, str]", warn: "Callable[[str], None] | None" = None
+) -> tuple[str, str] | None:
     """User name and secret that a helper keeps for a server, or None when it keeps none.
 
     Args:
         helper: its name without `docker-credential-`.
         server: the key to ask for.
         environ: the environment it runs in; its `PATH` is where it is looked for.
+        warn: called when it is waited for longer than `retry.SILENCE`.
 
     Raises:
         HelperMissingError: it is not installed.
         HelperError: it failed, or answered nonsense.
     """
-    code, output, complaint = _run(helper, "get", server, environ)
+    code, output, complaint = _run(helper, "get", server, environ, warn)
     if code != 0:
         if _UNKNOWN.search(output) is not None or _UNKNOWN.search(complaint) is not None:
             return None
@@ -75,33 +79,45 @@ def get_from_helper(helper: str, server: str, environ: "Mapping[str, str]") -> t
     return (username, secret) if username or secret else None
 
 
-def store_with_helper(helper: str, server: str, username: str, secret: str, environ: "Mapping[str, str]") -> None:
+def store_with_helper(
+    helper: str,
+    server: str,
+    username: str,
+    secret: str,
+    environ: "Mapping[str, str]",
+    *,
+    warn: "Callable[[str], None] | None" = None,
+) -> None:
     """Have a helper keep a credential.
 
     Raises:
         HelperError: it is not installed, or failed.
     """
     request = json.dumps({"ServerURL": server, "Username": username, "Secret": secret})
-    code, output, complaint = _run(helper, "store", request, environ)
+    code, output, complaint = _run(helper, "store", request, environ, warn)
     if code != 0:
         raise HelperError(f"docker-credential-{helper} failed: {one_line(output or complaint) or f'exit code {code}'}")
 
 
-def erase_with_helper(helper: str, server: str, environ: "Mapping[str, str]") -> bool:
+def erase_with_helper(
+    helper: str, server: str, environ: "Mapping[str, str]", warn: "Callable[[str], None] | None" = None
+) -> bool:
     """Have a helper forget a server; whether it had anything.
 
     Raises:
         HelperError: it is not installed, or failed.
     """
-    if get_from_helper(helper, server, environ) is None:
+    if get_from_helper(helper, server, environ, warn) is None:
         return False
-    code, output, complaint = _run(helper, "erase", server, environ)
+    code, output, complaint = _run(helper, "erase", server, environ, warn)
     if code != 0:
         raise HelperError(f"docker-credential-{helper} failed: {one_line(output or complaint) or f'exit code {code}'}")
     return True
 
 
-def _run(helper: str, verb: str, text: str, environ: "Mapping[str, str]") -> tuple[int, str, str]:
+def _run(
+    helper: str, verb: str, text: str, environ: "Mapping[str, str]", warn: "Callable[[str], None] | None"
+) -> tuple[int, str, str]:
     program = f"docker-credential-{helper}"
     if _NAME.match(helper) is None:
         raise HelperError(f"not the name of a credential helper: {one_line(helper, 60)!r}")
@@ -127,7 +143,7 @@ def _run(helper: str, verb: str, text: str, environ: "Mapping[str, str]") -> tup
     for thread in (writer, output.thread, complaint.thread):
         thread.start()
     try:
-        code = process.wait(_PATIENCE)
+        code = _wait(process, program, warn)
     except subprocess.TimeoutExpired as error:
         _end(process)
         raise HelperError(f"{program} did not answer within {_PATIENCE:.0f} s") from error
@@ -141,6 +157,15 @@ def _run(helper: str, verb: str, text: str, environ: "Mapping[str, str]") -> tup
     if output.too_much or complaint.too_much:
         raise HelperError(f"{program} prints more than {_OUTPUT_MAX:,} bytes")
     return code, output.text(), complaint.text()
+
+
+def _wait(process: "subprocess.Popen[bytes]", program: str, warn: "Callable[[str], None] | None") -> int:
+    # It may be a window that asks for a password, behind the others.
+    with suppress(subprocess.TimeoutExpired):
+        return process.wait(min(SILENCE, _PATIENCE))
+    if warn is not None:
+        warn(f"still waiting for {program}")
+    return process.wait(max(_PATIENCE - SILENCE, 0))
 
 
 class _Pipe:

@@ -63,6 +63,7 @@ def store_credential(
     registry_config: "Path | None" = None,
     *,
     path: str = "",
+    warn: "Callable[[str], None] | None" = None,
 ) -> Stored:
     """Keep a registry's credential: with the configured helper, else in the credential file.
 
@@ -70,7 +71,7 @@ def store_credential(
     so that the old credential is replaced; else `REGISTRY_AUTH_FILE`, else docker's own.
 
     With a path the credential is for the repositories below it. It goes into podman's file: helpers know hosts only,
-    and docker's own client would take it for the whole registry.
+    and docker's own client would take it for the whole registry. `warn` is called when a helper takes long.
 
     Raises:
         Wasm2OciError: the helper failed, or the file could not be read or written.
@@ -80,12 +81,18 @@ def store_credential(
         own = registry_config or environ.get("REGISTRY_AUTH_FILE")
         stored = _write(files[0][0] if own else podman_config_path(environ, home), auth_keys(host, path)[0], credential)
     else:
-        stored = _store(_writable(host, environ, home, registry_config), host, credential, environ)
+        stored = _store(_writable(host, environ, home, registry_config), host, credential, environ, warn)
     found = CredentialChain(environ, home, registry_config=registry_config).lookup(host, path)
     return stored if found == credential else stored._replace(hidden_by=found.source)
 
 
-def _store(path: "Path", host: str, credential: Basic | IdentityToken, environ: "Mapping[str, str]") -> Stored:
+def _store(
+    path: "Path",
+    host: str,
+    credential: Basic | IdentityToken,
+    environ: "Mapping[str, str]",
+    warn: "Callable[[str], None] | None",
+) -> Stored:
     file = read_auth_file(path)
     key = find_flavour(host).key or host
     helper = file.helper_for(host) if file is not None else None
@@ -95,7 +102,7 @@ def _store(path: "Path", host: str, credential: Basic | IdentityToken, environ: 
         name, server = helper
         username = credential.username if isinstance(credential, Basic) else TOKEN_USER
         secret = credential.password if isinstance(credential, Basic) else credential.token
-        store_with_helper(name, server, username, secret, environ)
+        store_with_helper(name, server, username, secret, environ, warn=warn)
         update_auth_file(path, {key: {}})  # as docker does: the key stays visible, the secret is elsewhere
         return Stored(f"docker-credential-{name}", plaintext=False)
     return _write(path, key, credential)
@@ -118,10 +125,11 @@ def erase_credential(
     registry_config: "Path | None" = None,
     *,
     path: str = "",
+    warn: "Callable[[str], None] | None" = None,
 ) -> list[str]:
     """Remove a registry's credentials from every file and helper where `CredentialChain` looks for them.
 
-    With a path, only those that are for exactly this path.
+    With a path, only those that are for exactly this path. `warn` is called when a helper takes long.
 
     Returns:
         The files and helpers that had any; empty if none had.
@@ -144,7 +152,7 @@ def erase_credential(
             from wasm2oci.registry.helpers import erase_with_helper
 
             try:
-                if erase_with_helper(*helper, environ):
+                if erase_with_helper(*helper, environ, warn):
                     erased.append(f"docker-credential-{helper[0]}")
             except Wasm2OciError as error:
                 failures.append(error)
@@ -173,7 +181,7 @@ def find_credential(
     home: "Path",
     *,
     registry_config: "Path | None",
-    warn: "Callable[[str], None]",
+    warn: "Callable[[str], None] | None",
 ) -> Credential:
     """The credential that is used for the repositories below a path of a registry; `warn`: see `CredentialChain`."""
     return CredentialChain(environ, home, registry_config=registry_config, warn=warn).lookup(host, path)

@@ -439,6 +439,22 @@ class TestHelpers:
         finally:
             os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
+    def test_a_helper_that_is_waited_for_is_named(
+        self, bin_: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It answers after it was named, and not before."""
+        monkeypatch.setattr("wasm2oci.registry.helpers.SILENCE", 0.01)
+        monkeypatch.setitem(environ, "PATH", f"{environ['PATH']}:/usr/bin:/bin")
+        named = tmp_path / "named"
+        os.mkfifo(named)
+        helper(bin_, "slow", f'read line < {named}; echo "{{\\"Username\\": \\"$line\\", \\"Secret\\": \\"x\\"}}"')
+
+        def warn(text: str) -> None:
+            named.write_text(f"{text}\n")
+
+        found = get_from_helper("slow", HOST, environ, warn)
+        assert found == ("still waiting for docker-credential-slow", "x")
+
     def test_a_helper_that_does_not_answer_is_ended_with_its_children(
         self, bin_: Path, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
