@@ -146,18 +146,22 @@ def _registries_page() -> str:
         _HEAD,
         "# Registries\n",
         (
-            "What containers' `registries.conf` says counts here too, for every command: mirrors (tried in order, for"
-            " reading only, with credentials that are\nkept for them and never those of `-u`), other locations, blocked"
-            " and insecure registries; see containers-registries.conf(5). So do\ncertificates for single hosts:"
-            " `HOST:PORT/ca.crt`, `client.cert` and `client.key` in the folder `certs.d` of `containers`, `docker` or"
-            " `containerd`\nin `~/.config` or `/etc`, and what containerd's `HOST/hosts.toml` there says where no rule"
-            " of `registries.conf` does: mirrors\n(`capabilities`), `server`, `ca`, `client` and `skip_verify`; not"
-            " `header`, and no mirror below a path. [Settings](settings.md)\nnames the variables that choose other"
-            " files or none.\n"
+            "Every registry that implements the OCI Distribution Specification works. The sections below say what is"
+            " special about some of\nthem; they are made from the table that the client itself reads"
+            " (`registry/flavours.py`). [In a CI](ci.md) has whole jobs.\n"
         ),
+        "## Mirrors, insecure registries, certificates\n",
         (
-            "Every registry that speaks the OCI Distribution Specification works. What is special about some of them,"
-            " from the table that the client itself reads (`registry/flavours.py`):\n"
+            "The settings of containers' tools apply to every command:\n\n"
+            "* `registries.conf` (containers-registries.conf(5)): mirrors, other locations, blocked and insecure"
+            " registries. Mirrors are tried in\n  order, for reading only, with the credentials that are stored for"
+            " them and never with those of `-u`.\n"
+            "* `HOST:PORT/ca.crt`, `client.cert` and `client.key` in the folder `certs.d` of `containers`, `docker` or"
+            " `containerd` in `~/.config` or\n  `/etc`: certificates for one host.\n"
+            "* `HOST/hosts.toml` of containerd in the same folders, where no rule of `registries.conf` applies: mirrors"
+            " (`capabilities`), `server`,\n  `ca`, `client` and `skip_verify`; not `header`, and no mirror below a"
+            " path.\n\n"
+            "[Settings](settings.md) names the variables that choose other files or none.\n"
         ),
     ]
     for flavour in FLAVOURS:
@@ -168,13 +172,13 @@ def _registries_page() -> str:
         lines += [f"* Log in: `{command}`" for command in flavour.login]
         if flavour.token_variable is not None:
             password, user = flavour.token_variable
-            lines.append(f"* In a CI: the variable `{password}` is used as the password, `{user}` as the user name.")
+            lines.append(f"* In a CI: `{password}` is used as the password, and `{user}` as the user name.")
         if flavour.ci is not None:
             lines.append(f"* Log in from its CI or cloud: `{flavour.ci}`")
         if flavour.profile is not None:
-            lines.append(f"* It takes the profile `{flavour.profile}`: push with `--profile {flavour.profile}`.")
+            lines.append(f"* Push with `--profile {flavour.profile}`: it takes no other.")
         lines.append(f"* Referrers (signatures, attestations): {flavour.referrers}.")
-        lines.append(f"* An upload that has to go in chunks goes in chunks of {flavour.chunk / (1 << 20):g} MiB.")
+        lines.append(f"* Size of a chunk, where an upload goes in chunks: {flavour.chunk / (1 << 20):g} MiB.")
         lines += [f"* {note}" for note in flavour.notes]
         if flavour.deleting is not None:
             lines.append(f"* {flavour.deleting}.")
@@ -185,27 +189,24 @@ def _registries_page() -> str:
                 when = "pushing" if refusal.pushing else "always"
                 lines.append(f"| {says} | {when} | {refusal.hint.format(host='HOST', name='NAME')} |")
         lines.append("")
-    lines.append(
-        "## In any CI\n\n`WASM2OCI_REGISTRY` (the host), `WASM2OCI_REGISTRY_USER` and `WASM2OCI_REGISTRY_PASSWORD` are"
-        " enough; nothing is kept on the runner."
-    )
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _settings_page() -> str:
     page = io.StringIO()
     page.write(
-        f"{_HEAD}\n# Settings\n\nWhat sets an option, the first that does: the command line; the variable of the"
-        " environment, unless it is empty; the\nconfiguration file; the default. `wasm2oci config` shows each value and"
-        " where it comes from.\n\n"
-        "The file is the one that `WASM2OCI_CONFIG` names, else `wasm2oci/config.toml` in `$XDG_CONFIG_HOME`"
-        ' (`~/.config`). It is TOML:\n\n```toml\ntimeout = 20\nca-file = "company.pem"   # beside this file\n'
+        f"{_HEAD}\n# Settings\n\nAn option may be set in four places. The first of them that sets it counts:\n\n"
+        "1. the command line;\n2. the variable of the environment, unless it is empty;\n3. the configuration file;\n"
+        "4. the default.\n\n`wasm2oci config` shows each value and where it comes from.\n\n"
+        "The configuration file is the one that `WASM2OCI_CONFIG` names, else `wasm2oci/config.toml` in"
+        " `$XDG_CONFIG_HOME` (`~/.config`). No\nconfiguration file in the folder of a project is read. It is TOML:\n\n"
+        '```toml\ntimeout = 20\nca-file = "company.pem"   # a path beside this file\n'
         'header = ["X-Team: web"]\n\n[push]\nprofile = "cncf"\n```\n\n'
-        "A folder of a project is never searched for one. Passwords are no settings: `wasm2oci login` keeps them, and"
-        " for CI there\nare the variables `WASM2OCI_REGISTRY...` below. In a variable, an option that is on or off is"
-        " `1`, `true`, `yes` or `on`, or `0`,\n`false`, `no` or `off`, and an option that is repeated has one value a"
-        " line. On the command line `--plain-http=false` takes back\nwhat a variable or the file sets. For the other"
-        " side of a copy, settings count once one of its `--to-...` options is given.\n\n"
+        "Passwords are not settings: `wasm2oci login` stores them, and for CI there are the variables"
+        " `WASM2OCI_REGISTRY...` below.\n\n"
+        "In a variable, a switch is `1`, `true`, `yes` or `on`, or `0`, `false`, `no` or `off`; a repeatable option has"
+        " one value on each line.\nOn the command line `--plain-http=false` overrides a variable or the file. For the"
+        " destination of a copy, settings apply only if one\nof its `--to-...` options is given.\n\n"
         "| option | key | variable | default | what it is | commands |\n|---|---|---|---|---|---|\n"
     )
     for row in setting_rows():
@@ -221,10 +222,11 @@ def _settings_page() -> str:
             place = f"{flavour.hosts[0] if flavour.hosts else flavour.product}, when nothing else has one"
             page.write(f"| `{password}`, `{user}` | Password and user name for {place}. |\n")
     page.write(
-        "\nWhich credentials are used, the first source that knows the registry: `-u` with `--password-stdin`;\n"
-        "`--registry-config`, which then is the only one; `WASM2OCI_REGISTRY_USER` and `_PASSWORD`;"
-        " `DOCKER_AUTH_CONFIG`;\n`REGISTRY_AUTH_FILE`, or podman's files; docker's; the CI's token (last row above);"
-        " else none. In each file a credential helper\ngoes before an entry.\n"
+        "\n## Credentials\n\nThe first of these that has credentials for the registry counts:\n\n"
+        "1. `-u` with `--password-stdin`;\n2. `--registry-config`, and then nothing below;\n"
+        "3. `WASM2OCI_REGISTRY_USER` and `WASM2OCI_REGISTRY_PASSWORD`, for the registry in `WASM2OCI_REGISTRY`;\n"
+        "4. `DOCKER_AUTH_CONFIG`;\n5. `REGISTRY_AUTH_FILE`, or podman's files;\n6. docker's files;\n"
+        "7. the token of the CI (last row above).\n\nIn each file a credential helper comes before an entry.\n"
     )
     return page.getvalue()
 
