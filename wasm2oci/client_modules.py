@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wasm2oci.wasi.context import Preopen
     from wasm2oci.wasi.network import NetworkRule
 
-__all__ = ["ModuleMethods", "encoded", "location_of", "no_progress"]
+__all__ = ["ModuleMethods", "location_of", "no_progress"]
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -330,7 +330,10 @@ class ModuleMethods(TextMethods):
             NotFoundError: there is no such file or artifact, or no such function in it.
             IntegrityError: it is not the module asked for; nothing of it was run.
             Wasm2OciError: it could not be fetched, or not be started. What the guest does is not an error: see `Ran`.
+            TypeError: an argument or a variable is no `str`.
+            ValueError: a limit is not more than 0, or there is no such engine.
         """
+        from wasm2oci.base.text import encoded, encoded_args
         from wasm2oci.oci.digest import Digest
         from wasm2oci.operations.fetch_module import FetchPolicy, Pull
         from wasm2oci.operations.run import FetchAndRun, run
@@ -339,7 +342,7 @@ class ModuleMethods(TextMethods):
         from wasm2oci.runtime.request import DEFAULT_MAX_MEMORY, DEFAULT_MAX_STACK, EngineChoice, RunLimits, RunRequest
 
         request = RunRequest(
-            args=tuple(map(encoded, args)),
+            args=encoded_args(args),
             environment=tuple((encoded(name), encoded(value)) for name, value in environment.items()),
             preopens=tuple(directories),
             network=tuple(network),
@@ -391,8 +394,3 @@ def no_progress() -> Progress:
     from wasm2oci.content.progress import SILENT
 
     return SILENT
-
-
-def encoded(text: str) -> bytes:
-    """Text of the command line as the bytes that it was."""
-    return text.encode("utf-8", "surrogateescape")

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.client_modules import encoded, location_of, no_progress
+from wasm2oci.client_modules import location_of, no_progress
 from wasm2oci.client_repositories import RepositoryMethods
 
 if TYPE_CHECKING:
@@ -232,6 +232,7 @@ class PartMethods(RepositoryMethods):
             UnsupportedError: the engine that is asked for cannot do this.
             Wasm2OciError: it could not be fetched or started, or the address is taken.
         """
+        from wasm2oci.base.text import encoded
         from wasm2oci.oci.digest import Digest
         from wasm2oci.operations.fetch_module import FetchPolicy, Pull
         from wasm2oci.operations.serve_http import ServeHttpRequest, serving_http

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +19,7 @@ from wasm2oci import Client, ConnectOptions, Descriptor, Digest, client
 from wasm2oci.errors import AccessError, NotFoundError, RemedyKind, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PUBLIC = {
@@ -218,3 +218,36 @@ def test_what_is_pushed_as_text_is_pulled_as_a_binary(here: Client, tmp_path: Pa
     pulled = here.pull(f"oci-layout:{tmp_path / 'layout'}:v1", tmp_path)
     assert pulled.file == tmp_path / "f.wasm"
     assert (tmp_path / "f.wasm").read_bytes() == here.assemble(tmp_path / "f.wat")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda here: here.push(HELLO, 5), "a reference is a str, not int: 5"),
+        (lambda here: here.resolve(None), "a reference is a str, not NoneType: None"),
+        (lambda here: here.run(HELLO, "abc"), "args is a sequence of str, not a str: 'abc'"),
+        (lambda here: here.run(HELLO, [b"x"]), "an argument or a variable is a str, not bytes: b'x'"),
+        (lambda here: here.run(HELLO, environment={"A": 1}), "an argument or a variable is a str, not int: 1"),
+        (lambda here: here.run(HELLO, timeout="3s"), "'>' not supported"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_where_it_comes_in(
+    here: Client, call: Callable[[Any], object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
+        call(here)
+
+
+@pytest.mark.parametrize("limit", ["timeout", "fuel", "max_memory", "max_stack"])
+def test_a_limit_that_is_none_is_refused(here: Client, limit: str) -> None:
+    options: dict[str, Any] = {limit: 0}
+    with pytest.raises(ValueError, match="is more than 0, not 0"):
+        here.run(HELLO, **options)
+
+
+def test_a_client_that_was_closed_connects_again(here: Client) -> None:
+    here.close()
+    with here.serve() as served:
+        here.push(HELLO, f"{served.address}/a:v1")
+        here.close()
+        assert here.tags(f"{served.address}/a").tags == ("v1",)

@@ -1,10 +1,22 @@
-"""Text from outside made fit to be shown: printable, on one line, bounded."""
+"""Text from outside: made fit to be shown (printable, on one line, bounded), and taken from callers as bytes."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["error_line", "is_visible", "masked", "one_line", "printable"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "encoded",
+    "encoded_args",
+    "error_line",
+    "is_visible",
+    "masked",
+    "must_be_text",
+    "one_line",
+    "printable",
+]
 
 _LINE_MAX: Final = 300
 _INVISIBLE: Final = frozenset(
@@ -52,3 +64,30 @@ def one_line(text: str, limit: int = _LINE_MAX) -> str:
 def error_line(error: BaseException, limit: int = _LINE_MAX) -> str:
     """What the error of a foreign library says, as `one_line`; its kind when it says nothing."""
     return one_line(str(error), limit) or type(error).__name__
+
+
+def must_be_text(value: object, what: str) -> None:
+    """Refuse what a caller of the library gives in the place of text, where it comes in.
+
+    Raises:
+        TypeError: it is no `str`.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{what} is a str, not {type(value).__name__}: {value!r:.80}")
+
+
+def encoded(text: str) -> bytes:
+    """Text of a command line or a variable as the bytes that it was. Raises as `must_be_text`."""
+    must_be_text(text, "an argument or a variable")
+    return text.encode("utf-8", "surrogateescape")
+
+
+def encoded_args(args: Iterable[str]) -> tuple[bytes, ...]:
+    """Each of several arguments as the bytes that it was.
+
+    Raises:
+        TypeError: one is no `str`, or all of them are one, which would be an argument for each character.
+    """
+    if isinstance(args, str):
+        raise TypeError(f"args is a sequence of str, not a str: {args!r:.80}")
+    return tuple(map(encoded, args))

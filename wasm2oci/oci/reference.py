@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 from typing import Final, Self
 
-from wasm2oci.base.text import masked
+from wasm2oci.base.text import masked, must_be_text
 from wasm2oci.base.values import Value
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.digest import Digest, InvalidDigestError
@@ -243,7 +243,9 @@ def parse_location(text: str) -> Location:
 
     Raises:
         InvalidReferenceError: it is neither.
+        TypeError: it is no text.
     """
+    must_be_text(text, "a reference")
     if text.startswith((LAYOUT_PREFIX, ARCHIVE_PREFIX)):
         return LayoutReference.parse(text)
     try:

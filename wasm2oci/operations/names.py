@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from wasm2oci.base.text import must_be_text
 from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_repository, check_tag, refuse_user
 from wasm2oci.operations.subject import parse_place
 
@@ -38,7 +39,9 @@ def split_tags(text: str) -> tuple[Location, tuple[str, ...]]:
 
     Raises:
         InvalidReferenceError: the location or a tag is malformed.
+        TypeError: it is no text.
     """
+    must_be_text(text, "a reference")
     before, colon, tags = text.rpartition(":")
     if not colon or "," not in tags or "/" in tags or "@" in text:
         return parse_place(text), ()

@@ -86,6 +86,17 @@ class RunLimits:
     max_memory: int = DEFAULT_MAX_MEMORY
     max_stack: int = DEFAULT_MAX_STACK
 
+    def __post_init__(self) -> None:
+        """Refuse what is no limit, before anything is fetched.
+
+        Raises:
+            ValueError: a limit is not more than 0.
+        """
+        for name in ("timeout_s", "fuel", "max_memory", "max_stack"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is more than 0, not {value}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
