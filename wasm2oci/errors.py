@@ -15,8 +15,7 @@ Categories live here; concrete errors live beside the code that raises them, as 
 Only `cli.app.main` turns an error into an exit. Anything that is not a `Wasm2OciError` is a bug of ours (exit 1).
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: `NamedTuple` would compile each annotation, at every start (`base.records`).
 from enum import IntEnum, StrEnum
 from typing import ClassVar, NamedTuple
 
