@@ -16,16 +16,17 @@ The rules:
     FOLDER/hosts/, FOLDER/seen/           what was found out about registries; see `registry.found_out`
 """
 
+from __future__ import annotations
+
 import time
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.files import FileNotThereError, NewFile, ReadableFile, is_linked, make_folder
 from wasm2oci.base.folders import FolderLock, LocksUnavailableError, evict, list_files, used
 from wasm2oci.base.homes import cache_folder
 from wasm2oci.content.notes import BLOCK, KINDS, Notes
-from wasm2oci.content.partial import Beginning, drop_beginnings, find_beginning, keep_beginning
+from wasm2oci.content.partial import drop_beginnings, find_beginning, keep_beginning
 from wasm2oci.content.target import Resumer
 from wasm2oci.content.verify import CHUNK, CheckedBytes, SelfVerifying, VerifiedContent, verified
 from wasm2oci.errors import IntegrityError, LocalIOError, Wasm2OciError
@@ -33,7 +34,9 @@ from wasm2oci.oci.descriptor import Descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
+    from wasm2oci.content.partial import Beginning
     from wasm2oci.content.target import Content, ReadTarget
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name, Reference
@@ -62,12 +65,12 @@ class Cache:
         now: seconds since 1970.
     """
 
-    def __init__(self, folder: Path, limit: int = LIMIT, *, now: "Callable[[], float]" = time.time) -> None:
+    def __init__(self, folder: Path, limit: int = LIMIT, *, now: Callable[[], float] = time.time) -> None:
         self.folder = folder
         self.limit = limit
         self._references = Notes(folder, "references", now=now)
 
-    def find(self, descriptor: "Descriptor") -> "SelfVerifying | None":
+    def find(self, descriptor: Descriptor) -> SelfVerifying | None:
         """This blob, its bytes checked already, or None; a file with wrong bytes is removed."""
         path = self._path(descriptor)
         if is_linked(self.folder, path):
@@ -95,14 +98,14 @@ class Cache:
         used(path)
         return found
 
-    def holds(self, descriptor: "Descriptor") -> bool:
+    def holds(self, descriptor: Descriptor) -> bool:
         """Whether there is a file for this blob, of its size; its bytes are not checked here."""
         try:
             return self._path(descriptor).stat().st_size == descriptor.size
         except OSError:
             return False
 
-    def keep(self, descriptor: "Descriptor", content: "Content") -> None:
+    def keep(self, descriptor: Descriptor, content: Content) -> None:
         """Keep this content, then make room if there is too much.
 
         Raises:
@@ -120,7 +123,7 @@ class Cache:
             raise
         self.commit(file)
 
-    def open(self, descriptor: "Descriptor") -> NewFile | None:
+    def open(self, descriptor: Descriptor) -> NewFile | None:
         """A file for bytes that the caller checks before `commit`; None when the blob is too large.
 
         Raises:
@@ -147,28 +150,28 @@ class Cache:
             file.commit()
         self.prune(self.limit)
 
-    def drop(self, descriptor: "Descriptor") -> None:
+    def drop(self, descriptor: Descriptor) -> None:
         """Remove this blob, if it is there."""
         with suppress(OSError):
             self._path(descriptor).unlink()
 
-    def recall(self, reference: "Reference") -> "Descriptor | None":
+    def recall(self, reference: Reference) -> Descriptor | None:
         """The descriptor of the manifest that a reference meant when it was last fetched, if that is remembered."""
         known = self._recall(_key(reference))
         return known if known is not None and reference.digest in {None, known.digest} else None
 
-    def recall_about(self, subject: "Digest") -> "Descriptor | None":
+    def recall_about(self, subject: Digest) -> Descriptor | None:
         """The blob that `remember_about` named for this manifest."""
         return self._recall(_key_about(subject))
 
-    def _recall(self, name: str) -> "Descriptor | None":
+    def _recall(self, name: str) -> Descriptor | None:
         value = self._references.get(name)
         try:
             return None if value is None else Descriptor.from_json(value.get("descriptor"), "reference")
         except Wasm2OciError:
             return None
 
-    def remember(self, reference: "Reference", root: "Descriptor") -> None:
+    def remember(self, reference: Reference, root: Descriptor) -> None:
         """Keep what a reference means now, under the reference and under its digest.
 
         Raises:
@@ -176,7 +179,7 @@ class Cache:
         """
         self._remember({_key(reference), _key(reference.with_digest(root.digest))}, root)
 
-    def remember_about(self, subject: "Digest", blob: "Descriptor") -> None:
+    def remember_about(self, subject: Digest, blob: Descriptor) -> None:
         """Keep which blob has what belongs to a manifest, such as its signatures.
 
         Raises:
@@ -184,7 +187,7 @@ class Cache:
         """
         self._remember({_key_about(subject)}, blob)
 
-    def _remember(self, names: "Iterable[str]", meant: "Descriptor") -> None:
+    def _remember(self, names: Iterable[str], meant: Descriptor) -> None:
         descriptor = Descriptor(meant.media_type, meant.digest, meant.size).to_json()
         with _unwritable():
             for name in names:
@@ -224,7 +227,7 @@ class Cache:
                 total += path.stat().st_size
         return total
 
-    def _path(self, descriptor: "Descriptor") -> Path:
+    def _path(self, descriptor: Descriptor) -> Path:
         return self.folder / "blobs" / descriptor.digest.algorithm / descriptor.digest.encoded
 
     def _evict(self, limit: int) -> int:
@@ -232,17 +235,17 @@ class Cache:
         return removed + sum(notes.evict(min(limit, _NOTES)) for notes in (Notes(self.folder, kind) for kind in KINDS))
 
 
-def _key(reference: "Reference") -> str:
+def _key(reference: Reference) -> str:
     # With a digest, the digest alone says what is meant, whichever tag or repository it was fetched by.
     return str(reference.digest) if reference.digest is not None else str(reference)
 
 
-def _key_about(subject: "Digest") -> str:
+def _key_about(subject: Digest) -> str:
     return f"about {subject}"
 
 
 @contextmanager
-def _unwritable() -> "Iterator[None]":
+def _unwritable() -> Iterator[None]:
     # "No such folder" too means here that the cache cannot be written, not that something asked for is missing.
     try:
         yield
@@ -258,7 +261,7 @@ class _Opened:
     def __init__(self, file: ReadableFile) -> None:
         self._file = file
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         return self._file.chunks(CHUNK)
 
 
@@ -270,22 +273,22 @@ class CachedTarget:
         cache: what is asked first.
     """
 
-    def __init__(self, source: "ReadTarget", cache: Cache) -> None:
+    def __init__(self, source: ReadTarget, cache: Cache) -> None:
         self._source = source
         self._cache = cache
 
     def __str__(self) -> str:
         return str(self._source)
 
-    def resolve(self, name: "Name") -> "Descriptor":
+    def resolve(self, name: Name) -> Descriptor:
         """Ask the source; see `ReadTarget.resolve`."""
         return self._source.resolve(name)
 
-    def exists(self, descriptor: "Descriptor") -> bool:
+    def exists(self, descriptor: Descriptor) -> bool:
         """Ask the source; see `ReadTarget.exists`."""
         return self._source.exists(descriptor)
 
-    def fetch(self, descriptor: "Descriptor") -> "Content":
+    def fetch(self, descriptor: Descriptor) -> Content:
         """Verified content from the cache or the source; see `ReadTarget.fetch`."""
         return _Cached(descriptor, self._source, self._cache)
 
@@ -295,12 +298,12 @@ class _Cached(SelfVerifying):
 
     __slots__ = ("_cache", "_source")
 
-    def __init__(self, descriptor: "Descriptor", source: "ReadTarget", cache: Cache) -> None:
+    def __init__(self, descriptor: Descriptor, source: ReadTarget, cache: Cache) -> None:
         super().__init__(descriptor)
         self._source = source
         self._cache = cache
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         descriptor = self.descriptor
         found = self._cache.find(descriptor)
         if found is not None:
@@ -344,11 +347,11 @@ class _Joined:
 
     __slots__ = ("_beginning", "_rest")
 
-    def __init__(self, beginning: Beginning, rest: "Content") -> None:
+    def __init__(self, beginning: Beginning, rest: Content) -> None:
         self._beginning = beginning
         self._rest = rest
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         return self._beginning.followed_by(self._rest)
 
 

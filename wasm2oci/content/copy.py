@@ -16,6 +16,8 @@ The rules:
 7. Every error says which side it came from.
 """
 
+from __future__ import annotations
+
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -68,8 +70,8 @@ class CopyResult(NamedTuple):
         unlisted: for each referrer that the destination has and does not list, why it does not.
     """
 
-    root: "Descriptor"
-    nodes: tuple[tuple["Descriptor", Outcome], ...]
+    root: Descriptor
+    nodes: tuple[tuple[Descriptor, Outcome], ...]
     unlisted: tuple[UnlistedReferrerError, ...] = ()
 
     @property
@@ -79,16 +81,16 @@ class CopyResult(NamedTuple):
 
 
 def copy(
-    source: "ReadTarget",
-    reference: "Name | Descriptor",
-    destination: "Target",
-    tag: "str | Iterable[str] | None" = None,
+    source: ReadTarget,
+    reference: Name | Descriptor,
+    destination: Target,
+    tag: str | Iterable[str] | None = None,
     *,
-    pinned: "Digest | None" = None,
+    pinned: Digest | None = None,
     recursive: bool = False,
     size_max: int | None = None,
     workers: int = WORKERS,
-    progress: "Progress" = SILENT,
+    progress: Progress = SILENT,
 ) -> CopyResult:
     """Copy an artifact from one place to another, byte for byte, verified on the way.
 
@@ -144,11 +146,11 @@ class _Copy:
 
     def __init__(
         self,
-        source: "ReadTarget",
-        destination: "Target",
-        graph: "Graph",
+        source: ReadTarget,
+        destination: Target,
+        graph: Graph,
         tags: tuple[str, ...],
-        progress: "Progress",
+        progress: Progress,
         *,
         recursive: bool,
     ) -> None:
@@ -185,7 +187,7 @@ class _Copy:
         nodes = tuple((one, self.outcomes[one.digest, one.is_manifest]) for one in everything)
         return CopyResult(self.graph.root.descriptor, nodes, tuple(self.unlisted))
 
-    def _look(self, blobs: "Sequence[Descriptor]", workers: int) -> None:
+    def _look(self, blobs: Sequence[Descriptor], workers: int) -> None:
         """Ask whether the root is there, and read small blobs meanwhile; see the second rule."""
         if not isinstance(self.destination, Distant):
             return
@@ -205,11 +207,11 @@ class _Copy:
         with _blame("destination", self.destination):
             self.complete = self.destination.exists(self.graph.root.descriptor)
 
-    def _read_small(self, blob: "Descriptor") -> None:
+    def _read_small(self, blob: Descriptor) -> None:
         with _blame("source", self.source):
             self.read[blob.digest] = read_all(self.source.fetch(blob), blob, blob.size)
 
-    def _blob(self, descriptor: "Descriptor", check: "Callable[[], None]") -> None:
+    def _blob(self, descriptor: Descriptor, check: Callable[[], None]) -> None:
         check()
         with _blame("destination", self.destination):
             unasked = descriptor.digest in self.unasked
@@ -222,17 +224,17 @@ class _Copy:
                 outcome = Outcome.COPIED
         self._finish(descriptor, outcome)
 
-    def _finish(self, descriptor: "Descriptor", outcome: Outcome) -> None:
+    def _finish(self, descriptor: Descriptor, outcome: Outcome) -> None:
         self.outcomes[descriptor.digest, descriptor.is_manifest] = outcome
         self.progress.finished(descriptor, outcome)
 
-    def _transfer(self, descriptor: "Descriptor", check: "Callable[[], None]") -> None:
+    def _transfer(self, descriptor: Descriptor, check: Callable[[], None]) -> None:
         read = self.read.get(descriptor.digest)
         with _blame("source", self.source):
             content = verified(self.source.fetch(descriptor) if read is None else BytesContent(read), descriptor)
         self.destination.push(descriptor, _Watched(content, self.source, self.progress, check))
 
-    def _manifest(self, node: "GraphNode") -> None:
+    def _manifest(self, node: GraphNode) -> None:
         tags = self.tags if node is self.graph.root else ()
         key = (node.descriptor.digest, True)
         with _blame("destination", self.destination):
@@ -247,7 +249,7 @@ class _Copy:
                 outcome = Outcome.COPIED
         self._finish(node.descriptor, outcome)
 
-    def _push_manifest(self, node: "GraphNode", tag: str | None, above: "frozenset[Digest]" = frozenset()) -> None:
+    def _push_manifest(self, node: GraphNode, tag: str | None, above: frozenset[Digest] = frozenset()) -> None:
         """Push a manifest; see the fifth rule. `above` are those that wait for it."""
         above |= {node.descriptor.digest}
         try:
@@ -262,7 +264,7 @@ class _Copy:
             self._push_children(node, above)
             self._send_manifest(node, tag)
 
-    def _send_manifest(self, node: "GraphNode", tag: str | None) -> None:
+    def _send_manifest(self, node: GraphNode, tag: str | None) -> None:
         content = VerifiedContent(node.descriptor, BytesContent(node.document.raw))
         try:
             self.destination.push(node.descriptor, content, tag=tag)
@@ -271,7 +273,7 @@ class _Copy:
                 raise
             self.unlisted.append(error)
 
-    def _push_subject(self, node: "GraphNode", above: "frozenset[Digest]") -> bool:
+    def _push_subject(self, node: GraphNode, above: frozenset[Digest]) -> bool:
         """Push what a manifest refers to, if that is part of the copy and was not pushed yet."""
         subject = node.document.subject
         first = self.manifests.get(subject.digest) if subject is not None else None
@@ -281,7 +283,7 @@ class _Copy:
         self.outcomes[first.descriptor.digest, True] = Outcome.COPIED
         return True
 
-    def _push_children(self, node: "GraphNode", above: "frozenset[Digest]") -> None:
+    def _push_children(self, node: GraphNode, above: frozenset[Digest]) -> None:
         for child in node.document.children:
             key = child.digest, child.is_manifest
             if child.digest in above or key in self.sent_again:
@@ -300,7 +302,7 @@ class _Watched(SelfVerifying):
     __slots__ = ("_check", "_content", "_passes", "_progress", "_source")
 
     def __init__(
-        self, content: SelfVerifying, source: "ReadTarget", progress: "Progress", check: "Callable[[], None]"
+        self, content: SelfVerifying, source: ReadTarget, progress: Progress, check: Callable[[], None]
     ) -> None:
         super().__init__(content.descriptor)
         self._content = content
@@ -309,7 +311,7 @@ class _Watched(SelfVerifying):
         self._check = check
         self._passes = 0
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         self._passes += 1
         if self._passes > 1:
             self._progress.restarted(self.descriptor)
@@ -327,7 +329,7 @@ class _Watched(SelfVerifying):
 
 
 @contextmanager
-def _blame(side: str, target: object) -> "Iterator[None]":
+def _blame(side: str, target: object) -> Iterator[None]:
     # The inner side wins: a destination's push fails with the source's error when the source breaks under it.
     try:
         yield

@@ -11,19 +11,22 @@ The rules of the walk:
 Spec: image-spec, manifest.md, image-index.md; distribution-spec, Listing Referrers.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.target import ReferrerLister
 from wasm2oci.content.verify import read_all
 from wasm2oci.errors import InvalidInputError, NotFoundError, Remedy, RemedyKind
-from wasm2oci.oci.manifest import Index, Manifest, ManifestTooLargeError, parse_manifest
+from wasm2oci.oci.manifest import ManifestTooLargeError, parse_manifest
 from wasm2oci.oci.wire import GRAPH_BYTES_MAX, GRAPH_NODES_MAX, MANIFEST_MAX, NESTING_MAX
 
 if TYPE_CHECKING:
     from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.manifest import Index, Manifest
 
 __all__ = ["ArtifactTooLargeError", "Graph", "GraphError", "GraphNode", "explore", "read_manifest"]
 
@@ -39,7 +42,7 @@ class ArtifactTooLargeError(InvalidInputError):
 class GraphNode(NamedTuple):
     """A manifest or index of a graph, as its descriptor and as what it says."""
 
-    descriptor: "Descriptor"
+    descriptor: Descriptor
     document: Manifest | Index
 
 
@@ -47,7 +50,7 @@ class Graph(NamedTuple):
     """All of an artifact. Both are in the order of the walk: children first, the root last."""
 
     manifests: tuple[GraphNode, ...]
-    blobs: tuple["Descriptor", ...]
+    blobs: tuple[Descriptor, ...]
 
     @property
     def root(self) -> GraphNode:
@@ -73,7 +76,7 @@ class Graph(NamedTuple):
             )
 
 
-def read_manifest(target: "ReadTarget", descriptor: "Descriptor") -> Manifest | Index:
+def read_manifest(target: ReadTarget, descriptor: Descriptor) -> Manifest | Index:
     """Fetch a manifest or index, verified, and read it as the type that its descriptor says.
 
     Raises:
@@ -87,7 +90,7 @@ def read_manifest(target: "ReadTarget", descriptor: "Descriptor") -> Manifest | 
     return parse_manifest(read_all(target.fetch(descriptor), descriptor, MANIFEST_MAX), descriptor.media_type)
 
 
-def explore(target: "ReadTarget", root: "Descriptor", *, recursive: bool = False) -> Graph:
+def explore(target: ReadTarget, root: Descriptor, *, recursive: bool = False) -> Graph:
     """Walk an artifact from its root.
 
     Args:
@@ -105,7 +108,7 @@ def explore(target: "ReadTarget", root: "Descriptor", *, recursive: bool = False
 
 
 class _Walk:
-    def __init__(self, target: "ReadTarget", *, recursive: bool) -> None:
+    def __init__(self, target: ReadTarget, *, recursive: bool) -> None:
         self.target = target
         self.recursive = recursive
         self.manifests: list[GraphNode] = []
@@ -113,7 +116,7 @@ class _Walk:
         self.sizes: dict[tuple[Digest, bool], int] = {}
         self.bytes_left = GRAPH_BYTES_MAX
 
-    def manifest(self, descriptor: "Descriptor", depth: int, above: frozenset["Digest"]) -> None:
+    def manifest(self, descriptor: Descriptor, depth: int, above: frozenset[Digest]) -> None:
         """Visit a manifest; `above` are the manifests that contain it."""
         if descriptor.digest in above:
             raise GraphError(f"manifest {descriptor.digest} contains itself")
@@ -136,7 +139,7 @@ class _Walk:
                     self._referrer(referrer, descriptor, depth)
         self.manifests.append(GraphNode(descriptor, document))
 
-    def _referrer(self, referrer: "Descriptor", subject: "Descriptor", depth: int) -> None:
+    def _referrer(self, referrer: Descriptor, subject: Descriptor, depth: int) -> None:
         try:
             self.manifest(referrer, depth + 1, frozenset())
         except NotFoundError as error:
@@ -145,7 +148,7 @@ class _Walk:
                 hint="without what refers to the artifact it can be copied still",
             ) from error
 
-    def _seen(self, descriptor: "Descriptor", *, is_manifest: bool) -> bool:
+    def _seen(self, descriptor: Descriptor, *, is_manifest: bool) -> bool:
         key = (descriptor.digest, is_manifest)
         known = self.sizes.get(key)
         if known is None:

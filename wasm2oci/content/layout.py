@@ -13,6 +13,8 @@ The rules:
 Spec: image-spec, image-layout.md; annotations.md (`org.opencontainers.image.ref.name`).
 """
 
+from __future__ import annotations
+
 import os
 import stat
 from contextlib import contextmanager
@@ -33,8 +35,6 @@ from wasm2oci.content.verify import (
     verified,
 )
 from wasm2oci.errors import IntegrityError, LocalIOError, NotFoundError
-from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.layout_index import LAYOUT_MARKER, LayoutIndex, layout_marker
 from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import LAYOUT_PREFIX, check_tag
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wasm2oci.content.target import Content
+    from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.digest import Digest
 
 __all__ = ["InvalidLayoutError", "OciLayout"]
 
@@ -60,7 +62,7 @@ class OciLayout(LayoutReader):
         InvalidLayoutError: it is not an image layout, or one of a version that is not 1.0.0.
     """
 
-    def __init__(self, folder: "Path") -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
         self._whole: set[tuple[Digest, int, int]] = set()
@@ -70,7 +72,7 @@ class OciLayout(LayoutReader):
         check_marker(_read_small(folder / LAYOUT_MARKER, f"{folder} is not an OCI image layout"), folder)
 
     @classmethod
-    def create(cls, folder: "Path") -> Self:
+    def create(cls, folder: Path) -> Self:
         """Open a layout for writing; a folder that is absent or empty becomes one.
 
         Raises:
@@ -116,11 +118,11 @@ class OciLayout(LayoutReader):
         self._whole.add(stamp)
         return True
 
-    def fetch(self, descriptor: Descriptor) -> "Content":
+    def fetch(self, descriptor: Descriptor) -> Content:
         """Verified content; see `ReadTarget.fetch`."""
         return VerifiedContent(descriptor, _BlobFile(self, self._path(descriptor.digest), descriptor))
 
-    def push(self, descriptor: Descriptor, content: "Content", *, tag: str | None = None) -> None:
+    def push(self, descriptor: Descriptor, content: Content, *, tag: str | None = None) -> None:
         """Store a blob or a manifest; see `Target.push`."""
         if tag is not None:
             check_tag(tag)
@@ -165,7 +167,7 @@ class OciLayout(LayoutReader):
             if not index.untag(tag):
                 raise ContentNotFoundError(f"{self} has no tag {tag}")
 
-    def _path(self, digest: Digest) -> "Path":
+    def _path(self, digest: Digest) -> Path:
         # A Digest is an algorithm we know and its hex: no other path can come of it.
         path = self.folder / "blobs" / digest.algorithm / digest.encoded
         with local_errors(path):
@@ -190,14 +192,14 @@ class OciLayout(LayoutReader):
             self._refers[child.digest] = read_manifest(self, child).subject is not None
         return self._refers[child.digest]
 
-    def _write(self, descriptor: Descriptor, content: "Content") -> None:
+    def _write(self, descriptor: Descriptor, content: Content) -> None:
         path = self._path(descriptor.digest)
         make_folder(path.parent)
         replace_file(path, verified(content, descriptor))
         self._referring.clear()  # a manifest that was damaged is here now
 
     @contextmanager
-    def _editing(self) -> "Iterator[LayoutIndex]":
+    def _editing(self) -> Iterator[LayoutIndex]:
         """The index of the layout, to be changed; written back if it was."""
         with _locked(self.folder):
             before = self._read_index()
@@ -215,12 +217,12 @@ class _BlobFile(FileContent):
 
     __slots__ = ("_descriptor", "_layout")
 
-    def __init__(self, layout: OciLayout, path: "Path", descriptor: Descriptor) -> None:
+    def __init__(self, layout: OciLayout, path: Path, descriptor: Descriptor) -> None:
         super().__init__(path)
         self._layout = layout
         self._descriptor = descriptor
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         digest = self._descriptor.digest
         try:
             status = self._path.lstat()
@@ -236,7 +238,7 @@ class _BlobFile(FileContent):
         yield from super().__iter__()
 
 
-def _read_small(path: "Path", absent: str) -> bytes:
+def _read_small(path: Path, absent: str) -> bytes:
     raw = bytearray()
     if path.is_symlink():
         raise InvalidLayoutError(f"{path} is a symbolic link")
@@ -257,7 +259,7 @@ def _read_small(path: "Path", absent: str) -> bytes:
 
 
 @contextmanager
-def _locked(folder: "Path") -> "Iterator[None]":
+def _locked(folder: Path) -> Iterator[None]:
     """Keep other threads and processes from changing `index.json` meanwhile."""
     with local_errors(folder):
         lock = FolderLock(folder)

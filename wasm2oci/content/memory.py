@@ -1,5 +1,7 @@
 """A target in memory: what is built here before a push, what was read before a decision, and a double in tests."""
 
+from __future__ import annotations
+
 import threading
 from typing import TYPE_CHECKING
 
@@ -30,7 +32,7 @@ class MemoryTarget:
     def __str__(self) -> str:
         return "memory"
 
-    def add(self, descriptor: "Descriptor", content: "Content", *, tag: str | None = None) -> None:
+    def add(self, descriptor: Descriptor, content: Content, *, tag: str | None = None) -> None:
         """Keep content that is somewhere else (a file); it is verified whenever it is fetched.
 
         Raises:
@@ -43,7 +45,7 @@ class MemoryTarget:
             if tag is not None:
                 self._tags[tag] = descriptor
 
-    def resolve(self, name: "Name") -> "Descriptor":
+    def resolve(self, name: Name) -> Descriptor:
         """The manifest that a tag or a digest names; see `ReadTarget.resolve`."""
         name = parse_name(name)
         with self._lock:
@@ -56,17 +58,17 @@ class MemoryTarget:
             raise ContentNotFoundError(f"nothing here is named {name}")
         return found
 
-    def exists(self, descriptor: "Descriptor") -> bool:
+    def exists(self, descriptor: Descriptor) -> bool:
         """Whether it was pushed or added; see `ReadTarget.exists`."""
         with self._lock:
             kept = self._contents.get(_key(descriptor))
         return kept is not None and kept[0].size == descriptor.size
 
-    def fetch(self, descriptor: "Descriptor") -> "Content":
+    def fetch(self, descriptor: Descriptor) -> Content:
         """Verified content; see `ReadTarget.fetch`."""
         return _Kept(self, descriptor)
 
-    def push(self, descriptor: "Descriptor", content: "Content", *, tag: str | None = None) -> None:
+    def push(self, descriptor: Descriptor, content: Content, *, tag: str | None = None) -> None:
         """Keep these bytes; see `Target.push`."""
         if tag is not None:
             check_tag(tag)
@@ -74,7 +76,7 @@ class MemoryTarget:
             content = CheckedBytes(descriptor, content)
         self.add(descriptor, content, tag=tag)
 
-    def tag(self, descriptor: "Descriptor", tag: str) -> None:
+    def tag(self, descriptor: Descriptor, tag: str) -> None:
         """Name a manifest; see `Target.tag`."""
         check_tag(tag)
         with self._lock:
@@ -87,7 +89,7 @@ class MemoryTarget:
         with self._lock:
             return sorted(self._tags)
 
-    def referrers(self, subject: "Descriptor", artifact_type: str | None = None) -> list["Descriptor"]:
+    def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> list[Descriptor]:
         """Manifests here whose subject this is; see `ReferrerLister`."""
         with self._lock:
             kept = [descriptor for (_, is_manifest), (descriptor, _) in self._contents.items() if is_manifest]
@@ -96,7 +98,7 @@ class MemoryTarget:
         )
         return of_type((one for one in found if one is not None), artifact_type)
 
-    def delete(self, descriptor: "Descriptor") -> None:
+    def delete(self, descriptor: Descriptor) -> None:
         """Forget a manifest with its tags, or a blob; see `Deleter`."""
         with self._lock:
             if self._contents.pop(_key(descriptor), None) is None:
@@ -110,7 +112,7 @@ class MemoryTarget:
             if self._tags.pop(tag, None) is None:
                 raise ContentNotFoundError(f"there is no tag {tag}")
 
-    def _kept(self, descriptor: "Descriptor") -> SelfVerifying:
+    def _kept(self, descriptor: Descriptor) -> SelfVerifying:
         with self._lock:
             kept = self._contents.get(_key(descriptor))
         if kept is None:
@@ -123,13 +125,13 @@ class _Kept(SelfVerifying):
 
     __slots__ = ("_target",)
 
-    def __init__(self, target: MemoryTarget, descriptor: "Descriptor") -> None:
+    def __init__(self, target: MemoryTarget, descriptor: Descriptor) -> None:
         super().__init__(descriptor)
         self._target = target
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         return iter(self._target._kept(self.descriptor))  # noqa: SLF001 - the two classes are one
 
 
-def _key(descriptor: "Descriptor") -> tuple[Digest, bool]:
+def _key(descriptor: Descriptor) -> tuple[Digest, bool]:
     return descriptor.digest, descriptor.is_manifest

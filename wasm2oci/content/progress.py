@@ -1,5 +1,7 @@
 """What a copy tells about itself while it works."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,19 +22,19 @@ class Outcome(StrEnum):
 class Progress(Protocol):
     """Watches a copy. Called from several threads at once; what it raises ends the copy."""
 
-    def planned(self, descriptor: "Descriptor") -> None:
+    def planned(self, descriptor: Descriptor) -> None:
         """This content belongs to the copy: called once for each, before anything moves."""
         ...
 
-    def advanced(self, descriptor: "Descriptor", size: int) -> None:
+    def advanced(self, descriptor: Descriptor, size: int) -> None:
         """`size` more bytes of it went over."""
         ...
 
-    def restarted(self, descriptor: "Descriptor") -> None:
+    def restarted(self, descriptor: Descriptor) -> None:
         """Its transfer starts again from the first byte."""
         ...
 
-    def finished(self, descriptor: "Descriptor", outcome: Outcome) -> None:
+    def finished(self, descriptor: Descriptor, outcome: Outcome) -> None:
         """It is in the destination."""
         ...
 
@@ -40,16 +42,16 @@ class Progress(Protocol):
 class Silent:
     """A progress that shows nothing."""
 
-    def planned(self, descriptor: "Descriptor") -> None:
+    def planned(self, descriptor: Descriptor) -> None:
         """Nothing."""
 
-    def advanced(self, descriptor: "Descriptor", size: int) -> None:
+    def advanced(self, descriptor: Descriptor, size: int) -> None:
         """Nothing."""
 
-    def restarted(self, descriptor: "Descriptor") -> None:
+    def restarted(self, descriptor: Descriptor) -> None:
         """Nothing."""
 
-    def finished(self, descriptor: "Descriptor", outcome: Outcome) -> None:
+    def finished(self, descriptor: Descriptor, outcome: Outcome) -> None:
         """Nothing."""
 
 

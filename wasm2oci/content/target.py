@@ -10,6 +10,8 @@ Rules that every implementation keeps, and the contract suite proves:
 * Everything may be called from several threads at once.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from wasm2oci.errors import NotFoundError, RegistryError
@@ -63,7 +65,7 @@ class Content(Protocol):
     Iterating may raise `IntegrityError` (bytes are not what the descriptor says) and whatever the place raises.
     """
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         """A fresh pass from the first byte."""
         ...
 
@@ -71,7 +73,7 @@ class Content(Protocol):
 class ReadTarget(Protocol):
     """A place that content can be read from."""
 
-    def resolve(self, name: "Name") -> "Descriptor":
+    def resolve(self, name: Name) -> Descriptor:
         """The descriptor of the manifest that a tag or a digest names here; a digest may be given as text.
 
         Raises:
@@ -79,11 +81,11 @@ class ReadTarget(Protocol):
         """
         ...
 
-    def exists(self, descriptor: "Descriptor") -> bool:
+    def exists(self, descriptor: Descriptor) -> bool:
         """Whether the content of this descriptor is here, whole."""
         ...
 
-    def fetch(self, descriptor: "Descriptor") -> Content:
+    def fetch(self, descriptor: Descriptor) -> Content:
         """The content of this descriptor; nothing is opened before it is iterated.
 
         Raises (when iterated):
@@ -96,7 +98,7 @@ class ReadTarget(Protocol):
 class Target(ReadTarget, Protocol):
     """A place that content can be read from and written to."""
 
-    def push(self, descriptor: "Descriptor", content: Content, *, tag: str | None = None) -> None:
+    def push(self, descriptor: Descriptor, content: Content, *, tag: str | None = None) -> None:
         """Store the content of this descriptor.
 
         Args:
@@ -109,7 +111,7 @@ class Target(ReadTarget, Protocol):
         """
         ...
 
-    def tag(self, descriptor: "Descriptor", tag: str) -> None:
+    def tag(self, descriptor: Descriptor, tag: str) -> None:
         """Name a manifest that is here already.
 
         Raises:
@@ -122,7 +124,7 @@ class Target(ReadTarget, Protocol):
 class ManifestOpener(Protocol):
     """A place that can resolve a name and read the manifest in one exchange."""
 
-    def open_manifest(self, name: "Name") -> "Descriptor":
+    def open_manifest(self, name: Name) -> Descriptor:
         """What `resolve` gives; the next `fetch` of that manifest asks for nothing.
 
         Raises:
@@ -132,7 +134,7 @@ class ManifestOpener(Protocol):
         ...
 
 
-def open_manifest(place: ReadTarget, name: "Name") -> "Descriptor":
+def open_manifest(place: ReadTarget, name: Name) -> Descriptor:
     """The descriptor of a manifest that is about to be read, in the fewest exchanges. See `ReadTarget.resolve`."""
     return place.open_manifest(name) if isinstance(place, ManifestOpener) else place.resolve(name)
 
@@ -154,7 +156,7 @@ class Distant(Protocol):
         """
         ...
 
-    def takes_unasked(self, descriptor: "Descriptor") -> bool:
+    def takes_unasked(self, descriptor: Descriptor) -> bool:
         """Whether sending this content costs no more than asking whether it is there."""
         ...
 
@@ -163,7 +165,7 @@ class Distant(Protocol):
 class Mounter(Protocol):
     """A target that can take a blob from a neighbour on the same registry without a transfer."""
 
-    def mount(self, descriptor: "Descriptor", source: object) -> bool:
+    def mount(self, descriptor: Descriptor, source: object) -> bool:
         """Take the blob from `source` (another target); False when that cannot be done and bytes must flow."""
         ...
 
@@ -195,7 +197,7 @@ class EarlyTaker(Protocol):
 class Resumer(Protocol):
     """A place that can give out the rest of a blob whose beginning is known."""
 
-    def fetch_rest(self, descriptor: "Descriptor", start: int) -> Content:
+    def fetch_rest(self, descriptor: Descriptor, start: int) -> Content:
         """The bytes of a blob from `start` on, not verified: the caller, who has the beginning, verifies the whole.
 
         Raises (when iterated):
@@ -209,7 +211,7 @@ class Resumer(Protocol):
 class ReferrerLister(Protocol):
     """A target that knows which manifests have a given subject."""
 
-    def referrers(self, subject: "Descriptor", artifact_type: str | None = None) -> "Iterable[Descriptor]":
+    def referrers(self, subject: Descriptor, artifact_type: str | None = None) -> Iterable[Descriptor]:
         """Descriptors of the manifests whose subject this is, with artifact type and annotations."""
         ...
 
@@ -218,7 +220,7 @@ class ReferrerLister(Protocol):
 class ReferrerReader(Protocol):
     """A target that lists a referrer sooner when it may look beforehand."""
 
-    def read_ahead(self, subject: "Descriptor") -> None:
+    def read_ahead(self, subject: Descriptor) -> None:
         """Look up what listing a referrer of this manifest takes; it is about to be pushed."""
         ...
 
@@ -227,7 +229,7 @@ class ReferrerReader(Protocol):
 class BlobFinder(Protocol):
     """A place that says how large a blob is whose digest alone is known."""
 
-    def find_blob(self, digest: "Digest") -> "Descriptor":
+    def find_blob(self, digest: Digest) -> Descriptor:
         """The blob of this digest, of no media type in particular.
 
         Raises:
@@ -240,7 +242,7 @@ class BlobFinder(Protocol):
 class TagLister(Protocol):
     """A target that can list its tags."""
 
-    def tags(self) -> "Iterable[str]":
+    def tags(self) -> Iterable[str]:
         """Every tag, in the order of the place."""
         ...
 
@@ -249,7 +251,7 @@ class TagLister(Protocol):
 class Deleter(Protocol):
     """A target that content can be removed from."""
 
-    def delete(self, descriptor: "Descriptor") -> None:
+    def delete(self, descriptor: Descriptor) -> None:
         """Remove a manifest (with all its tags) or a blob.
 
         Raises:

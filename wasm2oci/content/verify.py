@@ -10,6 +10,8 @@ The rules:
 * Bytes are hashed once: content that verifies itself is recognised by its type, and is not wrapped again.
 """
 
+from __future__ import annotations
+
 import io
 from typing import TYPE_CHECKING, Final, Self
 
@@ -65,7 +67,7 @@ class BytesContent:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         """Slices of `CHUNK` bytes."""
         data = self._data
         if len(data) <= CHUNK:
@@ -85,10 +87,10 @@ class FileContent:
 
     __slots__ = ("_path",)
 
-    def __init__(self, path: "Path") -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         """Chunks of `CHUNK` bytes."""
         with local_errors(self._path):
             file = ReadableFile(self._path)
@@ -113,17 +115,17 @@ class SelfVerifying:
 
     __slots__ = ("descriptor",)
 
-    def __init__(self, descriptor: "Descriptor") -> None:
+    def __init__(self, descriptor: Descriptor) -> None:
         self.descriptor = descriptor
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         """A fresh pass from the first byte."""
         raise AssertionError("a subclass says where the bytes come from")
 
     def moved(self, count: int) -> None:
         """Called when so many of its bytes reached the destination without being read from here."""
 
-    def vouches_for(self, descriptor: "Descriptor") -> bool:
+    def vouches_for(self, descriptor: Descriptor) -> bool:
         """Whether these are the bytes of that descriptor, once they were read to the end."""
         return self.descriptor.digest == descriptor.digest and self.descriptor.size == descriptor.size
 
@@ -142,11 +144,11 @@ class VerifiedContent(SelfVerifying):
 
     __slots__ = ("_content",)
 
-    def __init__(self, descriptor: "Descriptor", content: "Content") -> None:
+    def __init__(self, descriptor: Descriptor, content: Content) -> None:
         super().__init__(descriptor)
         self._content = content
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         """The chunks of the content, hashed on their way."""
         expected = self.descriptor
         hasher, left = expected.digest.hasher(), expected.size
@@ -188,31 +190,31 @@ class CheckedBytes(SelfVerifying):
 
     __slots__ = ("data",)
 
-    def __init__(self, descriptor: "Descriptor", content: "Content") -> None:
+    def __init__(self, descriptor: Descriptor, content: Content) -> None:
         super().__init__(descriptor)
         self.data = b"".join(verified(content, descriptor))
 
     @classmethod
-    def known(cls, descriptor: "Descriptor", data: bytes) -> Self:
+    def known(cls, descriptor: Descriptor, data: bytes) -> Self:
         """These bytes, whose descriptor was just computed from them."""
         content = cls.__new__(cls)
         SelfVerifying.__init__(content, descriptor)
         content.data = data
         return content
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         """Slices of `CHUNK` bytes."""
         return iter(BytesContent(self.data))
 
 
-def verified(content: "Content", descriptor: "Descriptor") -> SelfVerifying:
+def verified(content: Content, descriptor: Descriptor) -> SelfVerifying:
     """This content, checked while it is read; not wrapped again when it does that by itself."""
     if isinstance(content, SelfVerifying) and content.vouches_for(descriptor):
         return content
     return VerifiedContent(descriptor, content)
 
 
-def read_all(content: "Content", descriptor: "Descriptor", limit: int) -> bytes:
+def read_all(content: Content, descriptor: Descriptor, limit: int) -> bytes:
     """The bytes of content that fits into memory, verified.
 
     Args:

@@ -3,6 +3,8 @@
 Spec: image-spec, media-types.md; RFC 6838 section 4.2 for the grammar of a name.
 """
 
+from __future__ import annotations
+
 import re
 from typing import Final
 

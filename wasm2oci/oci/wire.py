@@ -3,6 +3,8 @@
 Everything a registry says is hostile until checked, so every read names its bound.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from typing import Any

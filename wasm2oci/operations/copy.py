@@ -1,5 +1,7 @@
 """Copy: an artifact from one registry or layout to another, byte for byte."""
 
+from __future__ import annotations
+
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,10 +59,10 @@ class CopyRequest(NamedTuple):
         max_size: bytes of all content of an artifact together.
     """
 
-    source: "Location"
-    destination: "Location"
+    source: Location
+    destination: Location
     recursive: bool = False
-    destination_options: "ConnectOptions | None" = None
+    destination_options: ConnectOptions | None = None
     trust: TrustOptions = TrustOptions()
     further_tags: tuple[str, ...] = ()
     platform: str | None = None
@@ -93,7 +95,7 @@ class Copied(NamedTuple):
     source: str
     reference: str
     pinned: str
-    manifest: "Descriptor"
+    manifest: Descriptor
     copied: int
     existed: int
     mounted: int
@@ -101,7 +103,7 @@ class Copied(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
-def copy(request: CopyRequest, environment: "Environment", progress: "Progress" = SILENT) -> Copied:
+def copy(request: CopyRequest, environment: Environment, progress: Progress = SILENT) -> Copied:
     """Copy an artifact.
 
     Raises:
@@ -153,7 +155,7 @@ def copy(request: CopyRequest, environment: "Environment", progress: "Progress" 
 
 
 @contextmanager
-def open_sides(request: CopyRequest, environment: "Environment") -> "Iterator[tuple[Places, Places]]":
+def open_sides(request: CopyRequest, environment: Environment) -> Iterator[tuple[Places, Places]]:
     """Where the source and the destination of a copy are opened; the same for both, if they are reached alike.
 
     Only with one client for both sides can blobs be mounted.
@@ -172,19 +174,19 @@ def open_sides(request: CopyRequest, environment: "Environment") -> "Iterator[tu
 
 
 def copy_root(
-    source: "ReadTarget",
-    root: "Name | Descriptor",
-    destination: "Target",
+    source: ReadTarget,
+    root: Name | Descriptor,
+    destination: Target,
     tags: tuple[str, ...],
     *,
-    wanted: "Digest | None" = None,
+    wanted: Digest | None = None,
     recursive: bool,
     size_max: int,
     workers: int,
-    progress: "Progress",
-    legacy: "LegacyTags | None" = None,
+    progress: Progress,
+    legacy: LegacyTags | None = None,
     artifacts: int = 1,
-) -> "CopyResult":
+) -> CopyResult:
     """Copy one manifest with all that it names; `recursive`: and with all that refers to it, in whatever way.
 
     `legacy` is shared by the copies from one source, of which `artifacts` are to come, this one included.
@@ -213,21 +215,21 @@ def copy_root(
     )
 
 
-def count_parts(results: "Sequence[CopyResult]") -> tuple[int, int, int, int]:
+def count_parts(results: Sequence[CopyResult]) -> tuple[int, int, int, int]:
     """How many manifests and blobs were moved, were there already, and were mounted; and how many bytes moved."""
     outcomes = [outcome for result in results for _, outcome in result.nodes]
     copied, existed, mounted = map(outcomes.count, (Outcome.COPIED, Outcome.EXISTED, Outcome.MOUNTED))
     return copied, existed, mounted, sum(result.transferred for result in results)
 
 
-def warn_of_unlisted(results: "Sequence[CopyResult]", environment: "Environment") -> None:
+def warn_of_unlisted(results: Sequence[CopyResult], environment: Environment) -> None:
     """Say which referrers the destination keeps and does not list."""
     for problem in (problem for result in results for problem in result.unlisted):
         environment.warn(f"a referrer is copied and not listed: {problem.message}")
 
 
 def check_source(
-    guard: "Guard | None", places: "Places", request: CopyRequest, location: "Location", root: Descriptor
+    guard: Guard | None, places: Places, request: CopyRequest, location: Location, root: Descriptor
 ) -> None:
     """See that an artifact may be used: whose it is, and what each module does that would be copied.
 
@@ -251,9 +253,9 @@ def check_source(
 
 
 def _check_modules(
-    guard: "Guard",
-    source: "ReadTarget",
-    location: "Location",
+    guard: Guard,
+    source: ReadTarget,
+    location: Location,
     root: Descriptor,
     *,
     recursive: bool = False,
@@ -271,7 +273,7 @@ def _check_modules(
     )
 
 
-def _check_credentials(request: CopyRequest, environment: "Environment") -> None:
+def _check_credentials(request: CopyRequest, environment: Environment) -> None:
     hosts = [place.host for place in (request.source, request.destination) if isinstance(place, Reference)]
     options = environment.options
     secret = options.password is not None or options.headers

@@ -1,5 +1,7 @@
 """Delete: remove an artifact, or one of its tags."""
 
+from __future__ import annotations
+
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +20,7 @@ __all__ = ["DeleteRequest", "Deleted", "delete"]
 class DeleteRequest(NamedTuple):
     """What is removed: the manifest that a location names, or only its tag."""
 
-    location: "Location"
+    location: Location
     tag_only: bool = False
 
 
@@ -34,11 +36,11 @@ class Deleted(NamedTuple):
 
     reference: str
     tag: str | None
-    manifest: "Descriptor"
+    manifest: Descriptor
     tags: tuple[str, ...] | None = None
 
 
-def delete(request: DeleteRequest, environment: "Environment") -> Deleted:
+def delete(request: DeleteRequest, environment: Environment) -> Deleted:
     """Delete the manifest that a location names, or only its tag; blobs are left to the place's own cleaning.
 
     Raises:

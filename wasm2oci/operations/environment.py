@@ -4,25 +4,29 @@ Only here do the cores meet their concrete parts: variables and home folder, clo
 that a location opens. Tests hand in another `Environment`. Everything heavy is imported when it is first used.
 """
 
+from __future__ import annotations
+
 import threading
 import time
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
 from wasm2oci.base.homes import cache_folder
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import UsageError
-from wasm2oci.oci.reference import LayoutReference, Location, Name, Reference
+from wasm2oci.oci.reference import LayoutReference, Reference
 from wasm2oci.registry.options import ConnectOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
     from wasm2oci.content.archive import ArchiveWriter
     from wasm2oci.content.cache import Cache
     from wasm2oci.content.layout_reader import LayoutReader
     from wasm2oci.content.target import ReadTarget, Target
+    from wasm2oci.oci.reference import Location, Name
     from wasm2oci.registry.connect import Connector
 
 __all__ = ["Connections", "Environment", "Places", "missing_tag"]
@@ -53,7 +57,7 @@ class Environment(NamedTuple):
     note: Callable[[str], None] = _ignore
     log: Callable[[str], None] | None = None
     clock: Callable[[], float] = time.time
-    connections: "Connections | None" = None
+    connections: Connections | None = None
 
     def connect_options(self) -> ConnectOptions:
         """The options for the registry client, with this world filled in."""
@@ -66,13 +70,13 @@ class Environment(NamedTuple):
             warn=self.warn,
         )
 
-    def cache(self) -> "Cache":
+    def cache(self) -> Cache:
         """Blobs that were downloaded before."""
         from wasm2oci.content.cache import Cache, cache_folder
 
         return Cache(cache_folder(self.variables, self.home), now=self.clock)
 
-    def places(self) -> "Places":
+    def places(self) -> Places:
         """Where locations are opened; a context manager that closes every connection at its end."""
         return Places(self)
 
@@ -84,7 +88,7 @@ class Connections:
         self._lock = threading.Lock()
         self._connector: Connector | None = None
 
-    def connector(self, environment: Environment) -> "Connector":
+    def connector(self, environment: Environment) -> Connector:
         """The registry client."""
         with self._lock:
             if self._connector is None:
@@ -130,11 +134,11 @@ class Places:
         self._ending.append(end)
 
     @property
-    def connector(self) -> "Connector":
+    def connector(self) -> Connector:
         """The registry client."""
         return self._connections.connector(self.environment)
 
-    def read(self, location: Location) -> "ReadTarget":
+    def read(self, location: Location) -> ReadTarget:
         """The place to read this from.
 
         Raises:
@@ -145,7 +149,7 @@ class Places:
             return self.connector.source(location)
         return self._open_layout(location, writes=False)
 
-    def write(self, location: Location) -> "Target":
+    def write(self, location: Location) -> Target:
         """The place to write this to; a layout that is not there is made.
 
         Raises:
@@ -156,7 +160,7 @@ class Places:
             return self.connector.repository(location, writes=True)
         return self._open_layout(location, writes=True)
 
-    def change(self, location: Location) -> "Target":
+    def change(self, location: Location) -> Target:
         """The place to add to what is there: as `write`, but no layout is made.
 
         Raises:
@@ -167,7 +171,7 @@ class Places:
             self.read(location)
         return self.write(location)
 
-    def delete_from(self, location: Location) -> "ReadTarget":
+    def delete_from(self, location: Location) -> ReadTarget:
         """The place to take something out of: what `read` gives, or an archive that is going to be written again.
 
         Raises:
@@ -176,7 +180,7 @@ class Places:
         archive = isinstance(location, LayoutReference) and location.archive
         return self.change(location) if archive else self.read(location)
 
-    def apart(self, location: Location) -> "ReadTarget":
+    def apart(self, location: Location) -> ReadTarget:
         """The same place as `read` gives, for another thread: what one reads does not disturb the other.
 
         Raises:
@@ -187,7 +191,7 @@ class Places:
             return self.connector.source(location, apart=True)
         return self.read(location)
 
-    def apart_to_write(self, location: Location) -> "Target":
+    def apart_to_write(self, location: Location) -> Target:
         """The same place as `write` gives, for another thread.
 
         Raises:
@@ -197,14 +201,14 @@ class Places:
             return self.connector.repository(location, writes=True, apart=True)
         return self.write(location)
 
-    def _open_layout(self, location: LayoutReference, *, writes: bool) -> "Target":
+    def _open_layout(self, location: LayoutReference, *, writes: bool) -> Target:
         if location.archive:
             return self._open_archive(location.folder, writes=writes)
         from wasm2oci.content.layout import OciLayout
 
         return OciLayout.create(location.folder) if writes else OciLayout(location.folder)
 
-    def _open_archive(self, path: Path, *, writes: bool) -> "Target":
+    def _open_archive(self, path: Path, *, writes: bool) -> Target:
         # What is written is seen by who reads after that; the file itself changes in the end.
         from wasm2oci.content.archive import ArchiveWriter, OciArchive
 

@@ -11,6 +11,8 @@ digest. Where a signature is asked for, the registry is asked for it; where that
 reached, the signatures of the last time are verified again.
 """
 
+from __future__ import annotations
+
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
@@ -28,16 +30,18 @@ from wasm2oci.errors import (
     UsageError,
 )
 from wasm2oci.oci.digest import Digest
-from wasm2oci.oci.reference import LayoutReference, Location, Reference
+from wasm2oci.oci.reference import LayoutReference
 from wasm2oci.operations.subject import subject_name
-from wasm2oci.operations.trust import TrustOptions, guard_for
+from wasm2oci.operations.trust import guard_for
 
 if TYPE_CHECKING:
     from wasm2oci.content.cache import Cache
     from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.reference import Location, Reference
     from wasm2oci.operations.environment import Environment, Places
     from wasm2oci.operations.guard import Guard
+    from wasm2oci.operations.trust import TrustOptions
 
 __all__ = [
     "FetchPolicy",
@@ -146,7 +150,7 @@ class FetchedModule(NamedTuple):
         return self.digest.encoded if self.digest.algorithm == "sha256" and not self.assembled else None
 
 
-def fetch(subject: Path | Location | bytes, policy: FetchPolicy, environment: "Environment") -> FetchedModule:
+def fetch(subject: Path | Location | bytes, policy: FetchPolicy, environment: Environment) -> FetchedModule:
     """Get a module's bytes; text is assembled.
 
     Raises:
@@ -198,13 +202,13 @@ class _Source(NamedTuple):
     """An artifact that is about to be read: where it is, and which manifest."""
 
     location: Location
-    target: "ReadTarget"
-    root: "Descriptor"
+    target: ReadTarget
+    root: Descriptor
     name: str
 
 
 def _guarded(
-    source: _Source, policy: FetchPolicy, guard: "Guard | None", places: "Places", cache: "Cache | None" = None
+    source: _Source, policy: FetchPolicy, guard: Guard | None, places: Places, cache: Cache | None = None
 ) -> FetchedModule:
     """The module, after what is asked of the artifact was met; the cache, if there is one, keeps its signatures."""
     if guard is None:
@@ -222,7 +226,7 @@ def _guarded(
 
 
 def _from_registry(
-    reference: Reference, policy: FetchPolicy, guard: "Guard | None", environment: "Environment"
+    reference: Reference, policy: FetchPolicy, guard: Guard | None, environment: Environment
 ) -> FetchedModule:
     from wasm2oci.content.cache import CachedTarget
     from wasm2oci.content.target import open_manifest
@@ -245,7 +249,7 @@ def _from_registry(
         root = known if settled else None
         fetched = None
 
-        def get(root: "Descriptor") -> FetchedModule:
+        def get(root: Descriptor) -> FetchedModule:
             source = _Source(reference, CachedTarget(target, cache), root, name)
             return _guarded(source, policy, guard, places, cache)
 
@@ -268,9 +272,7 @@ def _from_registry(
     return fetched
 
 
-def _remembered(
-    cache: "Cache", reference: Reference, policy: FetchPolicy, guard: "Guard | None"
-) -> FetchedModule | None:
+def _remembered(cache: Cache, reference: Reference, policy: FetchPolicy, guard: Guard | None) -> FetchedModule | None:
     """What the reference meant when it was last fetched, if all of it, with signatures where they count, is cached."""
     from wasm2oci.content.cache import CachedTarget
     from wasm2oci.content.memory import MemoryTarget
@@ -307,7 +309,7 @@ def _not_fetched(reference: Reference, *, known: bool) -> NotCachedError | Signa
     return SignaturesNotAskedForError(message, remedy=remedy)
 
 
-def _read(target: "ReadTarget", root: "Descriptor", name: str, policy: FetchPolicy) -> FetchedModule:
+def _read(target: ReadTarget, root: Descriptor, name: str, policy: FetchPolicy) -> FetchedModule:
     from wasm2oci.packager.recognise import recognise
 
     found = recognise(target, root, platform=policy.platform, wanted=policy.wanted)

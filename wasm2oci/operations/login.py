@@ -1,5 +1,7 @@
 """Login and logout: check credentials with the registry, keep them where other tools find them, forget them."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.errors import AccessError, NotFoundError, Remedy, RemedyKind, UsageError
@@ -74,7 +76,7 @@ class UsedCredential(NamedTuple):
     accepted: bool
 
 
-def login(registry: str, environment: "Environment") -> LoggedIn:
+def login(registry: str, environment: Environment) -> LoggedIn:
     """Check the credentials in `environment.options` with the registry, then keep them.
 
     For `HOST/PATH` they are kept for the repositories below that path alone, as podman and skopeo do.
@@ -108,7 +110,7 @@ def login(registry: str, environment: "Environment") -> LoggedIn:
     return LoggedIn(_joined(host, path), *stored)
 
 
-def logout(registry: str, environment: "Environment") -> LoggedOut:
+def logout(registry: str, environment: Environment) -> LoggedOut:
     """Forget the credentials of a registry, or (`HOST/PATH`) those for a path alone.
 
     Raises:
@@ -132,7 +134,7 @@ def logout(registry: str, environment: "Environment") -> LoggedOut:
     return LoggedOut(_joined(host, path), tuple(where))
 
 
-def whoami(registry: str, environment: "Environment") -> UsedCredential:
+def whoami(registry: str, environment: Environment) -> UsedCredential:
     """Which credential is used at a registry (for the repositories below `HOST/PATH`), and whether it is taken there.
 
     Raises:
@@ -172,7 +174,7 @@ def whoami(registry: str, environment: "Environment") -> UsedCredential:
     return UsedCredential(_joined(host, path), kind, user, credential.source, accepted)
 
 
-def known_credentials(environment: "Environment") -> tuple[KnownCredential, ...]:
+def known_credentials(environment: Environment) -> tuple[KnownCredential, ...]:
     """The registries that credential files have an entry or a helper for; no helper is asked, and nothing is sent."""
     from wasm2oci.registry.login import list_credentials
 

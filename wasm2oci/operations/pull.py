@@ -1,5 +1,7 @@
 """Pull: an artifact comes back as the module it holds, every byte verified before the file has its name."""
 
+from __future__ import annotations
+
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -57,7 +59,7 @@ class PullRequest(NamedTuple):
         overwrite: whether a file that is there is replaced.
     """
 
-    source: "Location"
+    source: Location
     output: Path | BinaryIO | None = None
     folder: Path = Path()
     wanted: str | None = None
@@ -84,14 +86,14 @@ class Pulled(NamedTuple):
 
     reference: str
     pinned: str
-    manifest: "Descriptor"
+    manifest: Descriptor
     format: str
     module: ModuleInfo
     file: Path | None
     signers: tuple[str, ...] = ()
 
 
-def pull(request: PullRequest, environment: "Environment", progress: "Progress" = SILENT) -> Pulled:
+def pull(request: PullRequest, environment: Environment, progress: Progress = SILENT) -> Pulled:
     """Fetch the module of an artifact.
 
     What was pulled by its digest before, and is in the cache still, is not asked for again.
@@ -159,11 +161,11 @@ def pull(request: PullRequest, environment: "Environment", progress: "Progress" 
     )
 
 
-def _repository(source: "Location") -> str:
+def _repository(source: Location) -> str:
     return source.name if isinstance(source, LayoutReference) else source.repository
 
 
-def _check_free(path: Path, module: "Descriptor") -> None:
+def _check_free(path: Path, module: Descriptor) -> None:
     """See that a file replaces nothing but the same module.
 
     Raises:
@@ -185,9 +187,9 @@ def _check_free(path: Path, module: "Descriptor") -> None:
 class _Gate(NamedTuple):
     """What all bytes of a module have to pass before the last one is given out."""
 
-    guard: "Guard"
-    pending: "Pending[Checked]"
-    source: "Location"
+    guard: Guard
+    pending: Pending[Checked]
+    source: Location
 
     def keeps(self) -> bool:
         """Whether the bytes themselves are looked at."""
@@ -207,12 +209,12 @@ class _Gate(NamedTuple):
 class _Watched:
     """The module while it is read: progress is reported, and the last bytes come only when the module may be used."""
 
-    def __init__(self, found: "FoundModule", progress: "Progress", gate: "_Gate | None") -> None:
+    def __init__(self, found: FoundModule, progress: Progress, gate: _Gate | None) -> None:
         self._found = found
         self._progress = progress
         self._gate = gate
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         module = self._found.module
         self._progress.planned(module)
         kept: list[bytes] | None = [] if self._gate is not None and self._gate.keeps() else None

@@ -1,5 +1,7 @@
 """Push: a module becomes an artifact and goes to a registry or a layout."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["AttachedSignature", "JobIdentity", "PushRequest", "Pushed", "push"]
 
 
-_NO_ANNOTATIONS: "Final[Mapping[str, str]]" = MappingProxyType({})
+_NO_ANNOTATIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class JobIdentity(NamedTuple):
@@ -64,18 +66,18 @@ class PushRequest(NamedTuple):
     """
 
     module: Path | bytes
-    destination: "Location"
+    destination: Location
     further_tags: tuple[str, ...] = ()
     profile: str = "cncf"
     title: str | None = None
-    annotations: "Mapping[str, str]" = _NO_ANNOTATIONS
+    annotations: Mapping[str, str] = _NO_ANNOTATIONS
     annotation_file: Path | None = None
     created: str | None = None
     author: str | None = None
     force: bool = False
-    signer: "PrivateKey | JobIdentity | None" = None
+    signer: PrivateKey | JobIdentity | None = None
     signature_format: SignatureFormat = SignatureFormat.BOTH
-    signature_annotations: "Mapping[str, str]" = _NO_ANNOTATIONS
+    signature_annotations: Mapping[str, str] = _NO_ANNOTATIONS
     overwrite: bool = True
     annotate_from: tuple[str, ...] = ()
 
@@ -92,7 +94,7 @@ class AttachedSignature(NamedTuple):
     """
 
     key_id: str | None
-    referrer: "Descriptor | None"
+    referrer: Descriptor | None
     tag: str | None
     identity: str | None = None
     issuer: str | None = None
@@ -118,13 +120,13 @@ class Pushed(NamedTuple):
     tags: tuple[str, ...]
     profile: str
     kind: str
-    manifest: "Descriptor"
+    manifest: Descriptor
     module: ModuleInfo
     transferred_bytes: int
     signature: AttachedSignature | None = None
 
 
-def push(request: PushRequest, environment: "Environment", progress: "Progress" = SILENT) -> Pushed:
+def push(request: PushRequest, environment: Environment, progress: Progress = SILENT) -> Pushed:
     """Build the artifact of a module and push it, its tags last.
 
     Raises:
@@ -202,11 +204,11 @@ def push(request: PushRequest, environment: "Environment", progress: "Progress" 
 
 def _begin_to_sign(
     request: PushRequest,
-    signer: "PrivateKey | JobIdentity",
-    root: "Descriptor",
-    target: "Target",
-    environment: "Environment",
-) -> "Pending[AttachedSignature]":
+    signer: PrivateKey | JobIdentity,
+    root: Descriptor,
+    target: Target,
+    environment: Environment,
+) -> Pending[AttachedSignature]:
     from wasm2oci.operations.pending import Pending
 
     if isinstance(signer, JobIdentity):
@@ -227,12 +229,12 @@ def _begin_to_sign(
     return Pending(lambda: AttachedSignature(signer.public.id, *prepared.attach(target, root)))
 
 
-def _ahead(places: "Places", destination: "Location") -> "Callable[[Content, int], None] | None":
+def _ahead(places: Places, destination: Location) -> Callable[[Content, int], None] | None:
     # A registry begins to take a large module while it is hashed. A layout does not: it may have to be made first.
     if not isinstance(destination, Reference) or destination.digest is not None:
         return None
 
-    def large(content: "Content", size: int) -> None:
+    def large(content: Content, size: int) -> None:
         target = places.write(destination)
         if isinstance(target, EarlyTaker):
             target.send_ahead(content, size)
@@ -240,7 +242,7 @@ def _ahead(places: "Places", destination: "Location") -> "Callable[[Content, int
     return large
 
 
-def _annotations(request: PushRequest) -> "Annotations":
+def _annotations(request: PushRequest) -> Annotations:
     from wasm2oci.base.reading import read_named
     from wasm2oci.oci.wire import CONFIG_MAX
     from wasm2oci.packager.annotations import (

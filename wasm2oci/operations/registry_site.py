@@ -1,20 +1,23 @@
 """The page of a registry, with what this tool knows about modules."""
 
+from __future__ import annotations
+
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.target import ContentNotFoundError
 from wasm2oci.content.verify import verified
 from wasm2oci.errors import LocalIOError, Wasm2OciError
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.digest import Digest
 from wasm2oci.server.access import Everyone
 from wasm2oci.server.site import ArtifactFacts, Site
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wasm2oci.content.verify import SelfVerifying
+    from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
     from wasm2oci.server.access import Access
     from wasm2oci.server.fairness import Effort
@@ -36,7 +39,7 @@ _REMEMBERED: Final = 16 << 20
 """Characters of all descriptions that are remembered."""
 
 
-def make_site(storage: "Storage", access: "Access | None") -> Site:
+def make_site(storage: Storage, access: Access | None) -> Site:
     """The pages of a registry over this storage.
 
     What a module is made of never changes, so it is remembered by digest. One module is looked into at a time, by
@@ -44,7 +47,7 @@ def make_site(storage: "Storage", access: "Access | None") -> Site:
     """
     known = _Descriptions()
 
-    def remembered(repository: str, stored: "StoredManifest", effort: "Effort") -> ArtifactFacts:
+    def remembered(repository: str, stored: StoredManifest, effort: Effort) -> ArtifactFacts:
         key = (repository, stored.digest)
         facts = known.get(key)
         if facts is None:
@@ -95,7 +98,7 @@ def _size(facts: ArtifactFacts) -> int:
     return size
 
 
-def describe(storage: "Storage", repository: str, stored: "StoredManifest") -> ArtifactFacts:
+def describe(storage: Storage, repository: str, stored: StoredManifest) -> ArtifactFacts:
     """What the module of this manifest is made of, or why that is not known; in bounded time and memory.
 
     Raises:
@@ -130,10 +133,10 @@ def describe(storage: "Storage", repository: str, stored: "StoredManifest") -> A
 class _Repository:
     """One repository of the storage as a place to read from."""
 
-    def __init__(self, storage: "Storage", name: str) -> None:
+    def __init__(self, storage: Storage, name: str) -> None:
         self._storage, self._name = storage, name
 
-    def resolve(self, name: "Name") -> Descriptor:
+    def resolve(self, name: Name) -> Descriptor:
         stored = self._storage.manifest(self._name, name)
         if stored is None:
             raise ContentNotFoundError(f"{self._name} has no {name}")
@@ -142,12 +145,12 @@ class _Repository:
     def exists(self, descriptor: Descriptor) -> bool:
         return self._storage.blob_size(self._name, descriptor.digest) == descriptor.size
 
-    def fetch(self, descriptor: Descriptor) -> "SelfVerifying":
+    def fetch(self, descriptor: Descriptor) -> SelfVerifying:
         return verified(_Content(self._storage, self._name, descriptor), descriptor)
 
 
 class _Content:
-    def __init__(self, storage: "Storage", name: str, descriptor: Descriptor) -> None:
+    def __init__(self, storage: Storage, name: str, descriptor: Descriptor) -> None:
         self._storage, self._name, self._descriptor = storage, name, descriptor
 
     def __iter__(self) -> Iterator[bytes]:

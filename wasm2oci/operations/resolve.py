@@ -1,5 +1,7 @@
 """Resolve: which manifest a tag names now."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from wasm2oci.base.records import NamedTuple
@@ -19,10 +21,10 @@ class Resolved(NamedTuple):
 
     reference: str
     pinned: str
-    manifest: "Descriptor"
+    manifest: Descriptor
 
 
-def resolve(location: "Location", environment: "Environment", platform: str | None = None) -> Resolved:
+def resolve(location: Location, environment: Environment, platform: str | None = None) -> Resolved:
     """The manifest that a location names, asked for without downloading it where the place allows that.
 
     With a platform (`os/architecture`) an index is read, and the manifest is its entry for that.
@@ -37,7 +39,7 @@ def resolve(location: "Location", environment: "Environment", platform: str | No
     return Resolved(str(location), pinned(location, manifest.digest), manifest)
 
 
-def entry_for(source: "ReadTarget", root: "Descriptor", platform: str | None) -> "Descriptor":
+def entry_for(source: ReadTarget, root: Descriptor, platform: str | None) -> Descriptor:
     """The manifest of an index that is for this platform; the root itself where none is asked for.
 
     Raises:
@@ -52,7 +54,7 @@ def entry_for(source: "ReadTarget", root: "Descriptor", platform: str | None) ->
     return find_manifest(source, root, platform)[0]
 
 
-def pin(location: "Location", environment: "Environment") -> "Location":
+def pin(location: Location, environment: Environment) -> Location:
     """The same location with the digest that its tag names now: what comes after means one artifact.
 
     Raises:

@@ -1,10 +1,11 @@
 """Serve a registry: from a folder, or from a temporary one that goes with it."""
 
+from __future__ import annotations
+
 import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from wasm2oci.server.access import Access
 
 __all__ = ["ServeRequest", "Served", "serving"]
@@ -156,7 +159,7 @@ def _short_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _access(request: ServeRequest) -> "tuple[Access | None, str | None]":
+def _access(request: ServeRequest) -> tuple[Access | None, str | None]:
     from wasm2oci.server.access import BasicAccess
     from wasm2oci.server.passwords import HtpasswdFile, OneUser
 

@@ -1,5 +1,7 @@
 """Tag: give an artifact further names where it is."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.target import open_manifest
@@ -17,7 +19,7 @@ __all__ = ["TagRequest", "Tagged", "tag"]
 class TagRequest(NamedTuple):
     """What gets further tags, and which."""
 
-    location: "Location"
+    location: Location
     tags: tuple[str, ...]
 
 
@@ -27,10 +29,10 @@ class Tagged(NamedTuple):
     reference: str
     pinned: str
     tags: tuple[str, ...]
-    manifest: "Descriptor"
+    manifest: Descriptor
 
 
-def tag(request: TagRequest, environment: "Environment") -> Tagged:
+def tag(request: TagRequest, environment: Environment) -> Tagged:
     """Tag what a location names, without moving any blob.
 
     Raises:

@@ -1,5 +1,7 @@
 """Tags: what a repository or layout calls its artifacts."""
 
+from __future__ import annotations
+
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,7 +38,7 @@ class TagsRequest(NamedTuple):
         of: only tags that mean the manifest of this tag or digest.
     """
 
-    location: "Location"
+    location: Location
     everything: bool = False
     order: TagOrder = TagOrder.NAME
     reverse: bool = False
@@ -60,7 +62,7 @@ class Tags(NamedTuple):
     more: int = 0
 
 
-def tags(request: TagsRequest, environment: "Environment") -> Tags:
+def tags(request: TagsRequest, environment: Environment) -> Tags:
     """List tags.
 
     Raises:
@@ -86,7 +88,7 @@ def tags(request: TagsRequest, environment: "Environment") -> Tags:
     return Tags(str(request.location), tuple(kept), hidden, len(shown) - len(kept))
 
 
-def _order(order: TagOrder) -> "Callable[[str], tuple[object, ...]] | None":
+def _order(order: TagOrder) -> Callable[[str], tuple[object, ...]] | None:
     if order is TagOrder.NAME:
         return None
     from wasm2oci.oci.tag_order import version_key

@@ -1,6 +1,7 @@
 """Verify: is this artifact whole, and is this local file its module?"""
 
-from pathlib import Path
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.progress import SILENT, Outcome
@@ -11,6 +12,8 @@ from wasm2oci.operations.names import pinned
 from wasm2oci.operations.trust import TrustOptions, guard_for
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wasm2oci.content.progress import Progress
     from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
@@ -26,7 +29,7 @@ __all__ = ["FileMismatchError", "RefusedSignature", "Verified", "VerifyRequest",
 class FileMismatchError(IntegrityError):
     """The local file is not the module of the artifact."""
 
-    def __init__(self, path: Path, local: "Digest", remote: "Digest") -> None:
+    def __init__(self, path: Path, local: Digest, remote: Digest) -> None:
         super().__init__(f"{path} is not the module of this artifact", hint="pull it again, or push this file")
         self.local = local
         self.remote = remote
@@ -51,7 +54,7 @@ class VerifyRequest(NamedTuple):
         max_size: bytes of all content of the artifact together.
     """
 
-    source: "Location"
+    source: Location
     path: Path | None = None
     wanted: str | None = None
     platform: str | None = None
@@ -88,15 +91,15 @@ class Verified(NamedTuple):
     pinned: str
     verified: bool
     format: str | None
-    manifest: "Descriptor"
-    parts: tuple["Descriptor", ...]
+    manifest: Descriptor
+    parts: tuple[Descriptor, ...]
     module: ModuleInfo | None
     file: Path | None
     signers: tuple[str, ...] = ()
     refused: tuple[RefusedSignature, ...] = ()
 
 
-def verify(request: VerifyRequest, environment: "Environment", progress: "Progress" = SILENT) -> Verified:
+def verify(request: VerifyRequest, environment: Environment, progress: Progress = SILENT) -> Verified:
     """Read all of an artifact and check it.
 
     Raises:
@@ -165,9 +168,7 @@ def verify(request: VerifyRequest, environment: "Environment", progress: "Progre
     )
 
 
-def _notation(
-    target: "ReadTarget", source: "Location", root: "Descriptor", environment: "Environment"
-) -> tuple[str, ...]:
+def _notation(target: ReadTarget, source: Location, root: Descriptor, environment: Environment) -> tuple[str, ...]:
     """Who made the Notation signature that counts; what was not checked is a warning."""
     from wasm2oci.operations.notation import verify_notation
 
@@ -182,7 +183,7 @@ def _notation(
     return (f"{outcome.signer} (notation)",)
 
 
-def _check_module(request: VerifyRequest, guard: "Guard | None", found: "FoundModule") -> None:
+def _check_module(request: VerifyRequest, guard: Guard | None, found: FoundModule) -> None:
     """What policies say about the module, and the signature that it holds itself."""
     limited = guard is not None and guard.limits_modules(request.source)
     if not limited and request.module_key is None:
@@ -196,7 +197,7 @@ def _check_module(request: VerifyRequest, guard: "Guard | None", found: "FoundMo
         check_embedded(data, request.module_key)
 
 
-def _shown(checked: "Checked | None") -> tuple[tuple[str, ...], tuple[RefusedSignature, ...]]:
+def _shown(checked: Checked | None) -> tuple[tuple[str, ...], tuple[RefusedSignature, ...]]:
     if checked is None:
         return (), ()
     refusals = {one for _, decision in checked.decisions for verdict in decision.verdicts for one in verdict.refusals}
