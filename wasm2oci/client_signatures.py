@@ -59,12 +59,12 @@ class SignatureMethods:
             Wasm2OciError: the place failed.
         """
         from wasm2oci.operations.sign import SignRequest, sign
-        from wasm2oci.operations.subject import parse_place
+        from wasm2oci.operations.subject import parse_artifact
         from wasm2oci.operations.trust import SignatureFormat
 
+        source, form = parse_artifact(reference), SignatureFormat(signature_format)  # before a password is asked for
         private = self._private_key(key, ask_password)
-        form = SignatureFormat(signature_format)
-        return sign(SignRequest(parse_place(reference), private, annotations, form), self.environment)
+        return sign(SignRequest(source, private, annotations, form), self.environment)
 
     def attest(
         self,
@@ -90,12 +90,14 @@ class SignatureMethods:
             UsageError: the predicate is not JSON, or too large.
             Wasm2OciError: as `sign`.
         """
-        from wasm2oci.operations.sign import AttestRequest, attest, read_document
-        from wasm2oci.operations.subject import parse_place
+        from wasm2oci.operations.sign import AttestRequest, attest, parse_predicate, read_document
+        from wasm2oci.operations.subject import parse_artifact
         from wasm2oci.operations.trust import SignatureFormat
+        from wasm2oci.signing.statement import predicate_type as type_uri
 
-        source = parse_place(reference)
+        source = parse_artifact(reference)
         raw = read_document(predicate) if isinstance(predicate, Path) else predicate
+        parse_predicate(type_uri(predicate_type), raw, self.environment)  # before a password is asked for
         private = self._private_key(key, ask_password)
         request = AttestRequest(source, private, predicate_type, raw, SignatureFormat(signature_format))
         return attest(request, self.environment)
@@ -128,11 +130,12 @@ class SignatureMethods:
         """
         from wasm2oci.operations.sign import read_document
         from wasm2oci.operations.sign_keyless import KeylessRequest, sign_keyless
-        from wasm2oci.operations.subject import parse_place
+        from wasm2oci.operations.subject import parse_artifact
 
+        source = parse_artifact(reference)
         raw = read_document(predicate) if isinstance(predicate, Path) else predicate
         config = None if trust_config is None else read_document(trust_config)
-        request = KeylessRequest(parse_place(reference), annotations, raw, predicate_type, config)
+        request = KeylessRequest(source, annotations, raw, predicate_type, config)
         return sign_keyless(request, self.environment)
 
     def sign_file(

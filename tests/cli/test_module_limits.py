@@ -106,6 +106,16 @@ def test_what_refers_to_an_artifact_is_looked_into_where_it_is_copied_along(tool
     refused(tool, "-r")
 
 
+@pytest.mark.parametrize("ending", ["sig", "att", "sbom"])
+def test_what_lies_under_a_legacy_tag_is_looked_into_where_it_is_copied_along(tool: Tool, ending: str) -> None:
+    with tool.repository() as target:
+        stash = Stash(target)
+        subject = stash.module(HELLO, tag="v1")
+        stash.module(SLEEPS, tag=f"{subject.digest}.{ending}".replace(":", "-"))
+    tool("copy", tool.ref, "oci-layout:plain")
+    refused(tool, "-r")
+
+
 def test_an_index_of_modules_for_several_platforms_is_explained(tool: Tool) -> None:
     with tool.repository() as target:
         stash = Stash(target)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.cli.support import invoke
 from tests.cli.transcripts import HELLO
@@ -16,7 +19,6 @@ from tests.support.signing_tool import make_keys, make_tool
 from tests.support.wasm_sections import custom, dependencies, module
 from wasm2oci.errors import ExitCode
 from wasm2oci.oci import media_type as mt
-from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.server.messages import BytesBody, Response
 
@@ -145,22 +147,30 @@ def test_a_tag_that_moves_after_any_request_never_brings_other_bytes(tmp_path: P
         digest = tool.push(EVIL, f"{registry.address}/team/app:evil")
         raw = tool("inspect", "--raw", f"{registry.address}/team/app@{digest}").stdout_bytes
         evil["raw"] = raw
-        commands = (("pull", "-o", "out.wasm", "--no-cache"), ("run", "--pull", "always", "--invoke", "run"))
-        for number, command in product(range(1, 13), commands):
+        commands = (
+            ("pull", "-o", "out.wasm", "--no-cache"),
+            ("run", "--pull", "always", "--invoke", "run"),
+            ("copy", "-r"),
+            ("copy", "--tags", "v1"),
+        )
+        for number, (name, *options) in product(range(1, 13), commands):
             count[0], at[0] = 0, number
+            source = tool.ref.removesuffix(":v1") if "--tags" in options else tool.ref
+            place = f"oci-layout:to{number}"
+            to = (place,) if name == "copy" else ()
             ran = invoke(
-                *command,
-                "--verify-key",
-                "ours.pub",
-                tool.ref,
+                *(name, *options, "--verify-key", "ours.pub", source, *to),
                 env={"HOME": str(tmp_path / "home")},
                 cwd=tmp_path,
             )
             assert ran.code in {0, ExitCode.INTEGRITY, ExitCode.REGISTRY, ExitCode.NOT_FOUND}, ran.stderr
+            if name == "copy" and ran.code == 0:
+                tool("pull", f"{place}:v1", "-o", "out.wasm")
             out = tmp_path / "out.wasm"
             if out.exists():
                 assert out.read_bytes() == HELLO
                 out.unlink()
+            shutil.rmtree(tmp_path / f"to{number}", ignore_errors=True)
         # The tag moves before it is asked for: then the other artifact is refused, because it is not signed.
         count[0] = 100
         assert tool("pull", tool.ref, "--verify-key", "ours.pub", code=ExitCode.INTEGRITY).stderr
@@ -393,97 +403,54 @@ def test_an_option_that_goes_to_the_guest_by_mistake_is_noticed(tool: Tool) -> N
     assert "goes to the guest" in ran.stderr
 
 
-# --- registries that do not do what the specification says ---------------------------------------
+def test_what_is_wrong_with_the_words_is_said_before_a_password_is_asked_for(tool: Tool) -> None:
+    """No password is given here: with an empty one the error would be about the key."""
+    empty = {"COSIGN_PASSWORD": ""}
+    tool.push()
+    untagged = tool.ref.removesuffix(":v1")
+    for words, code, sentence in (
+        (("sign", "x/y"), ExitCode.INVALID, "is not a registry host"),
+        (("sign", untagged), ExitCode.USAGE, "names neither a tag nor a digest"),
+        (("attest", untagged, "--predicate", "ours.pub"), ExitCode.USAGE, "names neither a tag nor a digest"),
+        (("attest", tool.ref, "--type", "spdx", "--predicate", "ours.pub"), ExitCode.USAGE, "is not JSON"),
+        (("attest", tool.ref, "--predicate", "none.json"), ExitCode.NOT_FOUND, "none.json"),
+    ):
+        assert sentence in tool(*words, "--key", "ours.key", code=code, env=empty).stderr
+    assert (
+        "ours.key: the password does not open" in tool("sign", tool.ref, "--key", "ours.key", code=3, env=empty).stderr
+    )
 
 
-def referrers_answer(body: bytes) -> Callable[[Handle], Handle]:
-    def wrap(handle: Handle) -> Handle:
-        def answered(request: Request) -> Response:
-            if "/referrers/" not in request.target:
-                return handle(request)
-            return Response(200, (("Content-Type", mt.OCI_INDEX),), BytesBody(body))
-
-        return answered
-
-    return wrap
-
-
-def without_api(handle: Handle) -> Handle:
-    def answered(request: Request) -> Response:
-        return Response(404, (), BytesBody(b"")) if "/referrers/" in request.target else handle(request)
-
-    return answered
+def test_a_key_that_cannot_sign_says_what_can(tool: Tool) -> None:
+    tool.push()
+    for key, code, sentence in (
+        ("ours.pub", ExitCode.INVALID, "ours.pub: this is a public key; a private key signs"),
+        ("none.key", ExitCode.NOT_FOUND, "wasm2oci key generate makes cosign.key"),
+        ("env://NONE", ExitCode.NOT_FOUND, "it has to hold the text of a key file"),
+        ("module.wasm", ExitCode.INVALID, "module.wasm: private key cannot be read"),
+    ):
+        assert sentence in tool("sign", tool.ref, "--key", key, code=code).stderr
+    verified = tool("verify", tool.ref, "--key", "ours.key", code=ExitCode.INVALID)
+    assert "ours.key: this is a private key; a public key is needed" in verified.stderr
 
 
-def test_a_listing_that_is_empty_although_the_fallback_tag_is_not(tmp_path: Path, keys: Path) -> None:
-    empty = json.dumps({"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": []}).encode()
-    switch: list[Callable[[Handle], Handle]] = [without_api]
-
-    def wrap(handle: Handle) -> Handle:
-        def answered(request: Request) -> Response:
-            return switch[0](handle)(request)
-
-        return answered
-
-    with registry_server(wrap=wrap) as registry:
-        tool = make_tool(tmp_path, keys, registry)
-        tool.push(HELLO, "", *SIGNED, "--signature-format", "bundle")
-        switch[0] = referrers_answer(empty)
-        tool("verify", tool.ref, "--key", "ours.pub")
+def test_a_key_that_is_imported_gets_a_password_of_its_own(tool: Tool) -> None:
+    plain = ec.generate_private_key(ec.SECP256R1())
+    how = serialization.BestAvailableEncryption(b"old")
+    pem = plain.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, how)
+    (tool.folder / "theirs.pem").write_bytes(pem)
+    words = ("key", "import", "theirs.pem", "-o", "mine")
+    ran = invoke(*words, stdin=b"old\n", cwd=tool.folder)
+    assert ran.code == ExitCode.USAGE
+    assert "set COSIGN_PASSWORD to the new one" in ran.stderr
+    ran = invoke(*words, stdin=b"old\n", env={"COSIGN_PASSWORD": "new"}, cwd=tool.folder)
+    assert ran.code == 0, ran.stderr
+    shown = tool("key", "public", "mine.key", env={"COSIGN_PASSWORD": "new"}).stdout_bytes
+    assert shown == (tool.folder / "mine.pub").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "kind", [None, "application/vnd.oci.empty.v1+json", "application/vnd.oci.image.config.v1+json"]
-)
-def test_a_listing_with_the_wrong_artifact_type(tmp_path: Path, keys: Path, kind: str | None) -> None:
-    def wrap(handle: Handle) -> Handle:
-        def answered(request: Request) -> Response:
-            response = handle(request)
-            if "/referrers/" not in request.target:
-                return response
-            value = json.loads(response.read())
-            for entry in value["manifests"]:
-                entry.pop("artifactType")
-                entry.pop("annotations", None)
-                if kind is not None:
-                    entry["artifactType"] = kind
-            return Response(200, (("Content-Type", mt.OCI_INDEX),), BytesBody(json.dumps(value).encode()))
-
-        return answered
-
-    with registry_server(wrap=wrap) as registry:
-        tool = make_tool(tmp_path, keys, registry)
-        tool.push(HELLO, "", *SIGNED, "--signature-format", "bundle")
-        tool("verify", tool.ref, "--key", "ours.pub")
-
-
-def test_a_listing_without_end_is_refused(tmp_path: Path, keys: Path) -> None:
-    entry = {"mediaType": mt.OCI_MANIFEST, "size": 2, "artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json"}
-    many = [{**entry, "digest": str(Digest.of(str(number).encode()))} for number in range(1000)]
-    body = json.dumps({"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": many}).encode()
-    with registry_server(wrap=referrers_answer(body)) as registry:
-        tool = make_tool(tmp_path, keys, registry)
-        tool.push(HELLO, "", *SIGNED)
-        refused = tool("verify", tool.ref, "--key", "ours.pub", code=ExitCode.INTEGRITY)
-        assert "1,000 referrers" in refused.stderr
-        other = [{**one, "artifactType": "application/vnd.example.scan"} for one in many]
-    body = json.dumps({"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": other}).encode()
-    with registry_server(wrap=referrers_answer(body)) as registry:
-        tool = make_tool(tmp_path, keys, registry)
-        tool.push(HELLO, "", *SIGNED, "--signature-format", "legacy")
-        tool("verify", tool.ref, "--key", "ours.pub")  # what says that it is something else is not read
-
-
-def test_a_referrer_of_another_artifact_is_refused(tool: Tool) -> None:
-    tool.push(HELLO, "", *SIGNED, "--signature-format", "bundle")
-    other = f"{tool.registry.address}/team/app:other"
-    tool.push(EVIL, other)
-    listing = tool("inspect", tool.ref, "--format", "json")
-    (entry,) = json.loads(listing.stdout)["referrers"]
-    digest = tool("resolve", other).stdout.strip().rpartition("@")[2] or tool("resolve", other).stdout.strip()
-    index = json.dumps({"schemaVersion": 2, "mediaType": mt.OCI_INDEX, "manifests": [entry]}).encode()
-    descriptor = Descriptor.of(mt.OCI_INDEX, index)
-    with tool.repository(other) as place:
-        place.push(descriptor, [index], tag=digest.replace(":", "-"))
-    refused = tool("verify", other, "--key", "ours.pub", code=ExitCode.INTEGRITY)
-    assert "the referrer is about another artifact" in refused.stderr
+def test_a_check_without_a_policy_says_so(tool: Tool) -> None:
+    tool.push()
+    checked = tool("policy", "check", tool.ref)
+    assert checked.stdout == "allowed\n"
+    assert "no policy file applies" in checked.stderr

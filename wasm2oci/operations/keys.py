@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from wasm2oci.base.files import local_errors
+from wasm2oci.base.files import FileNotThereError, local_errors
 from wasm2oci.base.outputs import write_file
 from wasm2oci.base.reading import read_named
 from wasm2oci.content.verify import BytesContent
@@ -92,10 +92,14 @@ def read_key_bytes(name: str, environment: Environment) -> bytes:
     if name.startswith(_ENV):
         text = environment.variables.get(name.removeprefix(_ENV))
         if text is None:
-            raise KeyNotFoundError(f"{name}: there is no such variable")
+            raise KeyNotFoundError(f"{name}: there is no such variable", hint="it has to hold the text of a key file")
         return text.encode()
     path = Path(name)
-    raw = read_named(path, KEY_FILE_MAX)
+    try:
+        raw = read_named(path, KEY_FILE_MAX)
+    except FileNotThereError as error:
+        error.hint = error.hint or "wasm2oci key generate makes cosign.key, which signs, and cosign.pub, which verifies"
+        raise
     if raw is None:
         raise InvalidKeyError(f"{path} is larger than {KEY_FILE_MAX:,} bytes, and so no key")
     return raw

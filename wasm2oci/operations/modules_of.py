@@ -8,6 +8,7 @@ from wasm2oci.content.graph import explore
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 from wasm2oci.oci.manifest import Manifest
 from wasm2oci.oci.wire import ARTIFACT_MAX
+from wasm2oci.operations.copy_legacy import LegacyTags
 from wasm2oci.packager.choice import NoModuleError
 from wasm2oci.packager.every_module import every_module
 from wasm2oci.packager.recognise import no_module_in
@@ -41,7 +42,7 @@ def look_at_modules(
         look: is called with the bytes of each module.
         unknown: is called with the reason. A manifest without a module, such as an attestation beside the modules of an
             index, is none where another one has a module.
-        recursive: also those of what refers to it.
+        recursive: also those of what refers to it, by a subject or by a legacy tag.
         size_max: bytes of all content together.
 
     Raises:
@@ -53,9 +54,15 @@ def look_at_modules(
     budget = archive_budget()
     without: NoModuleError | None = None
     looked = False
-    graph = explore(source, root, recursive=recursive)
-    graph.check_size(size_max, "no module in it was looked into")
-    for node in graph.manifests:
+    graphs = [explore(source, root, recursive=recursive)]
+    if recursive:
+        legacy, manifests = LegacyTags(source), graphs[0].manifests
+        for node in manifests:
+            tagged = legacy.of(node.descriptor.digest, len(manifests)).values()
+            graphs += [explore(source, descriptor) for descriptor, _ in tagged]
+    for graph in graphs:
+        graph.check_size(size_max, "no module in it was looked into")
+    for node in (node for graph in graphs for node in graph.manifests):
         if not isinstance(node.document, Manifest):
             continue
         modules = every_module(source, node.document, seen, budget)

@@ -6,13 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasm2oci.base.probe import exists, is_file, is_folder
-from wasm2oci.errors import NotFoundError
-from wasm2oci.oci.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, InvalidReferenceError, parse_location
+from wasm2oci.errors import NotFoundError, UsageError
+from wasm2oci.oci.reference import ARCHIVE_PREFIX, LAYOUT_PREFIX, InvalidReferenceError, Reference, parse_location
 
 if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
 
-__all__ = ["NoSuchSubjectError", "find_subject", "is_layout", "parse_place", "parse_subject", "subject_name"]
+__all__ = [
+    "NoSuchSubjectError",
+    "find_subject",
+    "is_layout",
+    "parse_artifact",
+    "parse_place",
+    "parse_subject",
+    "subject_name",
+]
 
 
 class NoSuchSubjectError(NotFoundError):
@@ -68,6 +76,19 @@ def parse_place(text: str) -> Location:
             hint = hint or f"{name} is a {kind}; an artifact in a registry is written HOST/NAME:TAG"
             raise InvalidReferenceError(error.message, error.source, error.position, hint=hint) from error
         raise
+
+
+def parse_artifact(text: str) -> Location:
+    """The artifact that a reference names: in a registry by a tag or a digest.
+
+    Raises:
+        InvalidReferenceError: as `parse_place`.
+        UsageError: it names a repository of a registry.
+    """
+    place = parse_place(text)
+    if isinstance(place, Reference) and place.identifier is None:
+        raise UsageError(f"{place} names neither a tag nor a digest", hint=f"for example {place}:latest")
+    return place
 
 
 def parse_subject(subject: str | Path | bytes) -> Location | Path | bytes:

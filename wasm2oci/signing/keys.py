@@ -196,6 +196,8 @@ class PrivateKey:
             InvalidKeyError: it is something else, or the password does not open it.
             UnsupportedKeyError: see the class.
         """
+        if b"PUBLIC KEY-----" in pem and b"PRIVATE KEY-----" not in pem:
+            raise InvalidKeyError("this is a public key; a private key signs", hint="name the .key file beside it")
         encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in pem or OPENSSL_ENCRYPTED in pem
         try:
             check_cost(pem)

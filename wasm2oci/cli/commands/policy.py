@@ -56,6 +56,8 @@ def command(
         output.result(ImportedPolicy(text), text.splitlines(), quiet=text.splitlines())
         return ExitCode.OK
     explained = client.explain_policy(ref, TrustOptions(policy=policy, trusted_root=trusted_root))
+    if action is PolicyAction.CHECK and not explained.decisions:
+        output.warn("no policy file applies here: unsigned artifacts are accepted")
     verdict = "allowed" if explained.allowed else "refused"
     missing = [text for one in explained.decisions if one.refused for text in one.missing]
     output.result(explained, explained.lines if action is PolicyAction.EXPLAIN else [verdict, *missing], quiet=verdict)
