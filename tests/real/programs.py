@@ -15,6 +15,7 @@ __all__ = ["programs"]
 
 INPUTS: Final = Path(__file__).parent / "inputs"
 
+_GO_COPIES: Final = "^(TestCopyFileToFile|TestLargeCopyViaNetwork)$"
 _QUICKJS_SAMPLE: Final = ("bug648", "bug858", "test_closure", "test_loop", "test_base64")
 _QUICKJS_LEFT_OUT: Final = frozenset({"microbench"})  # prints how long it took
 _RUST_ABORTS: Final = frozenset({"num-bigint-bigint_scalar", "num-bigint-biguint_scalar", "smallvec-smallvec"})
@@ -46,16 +47,24 @@ def _go() -> Iterator[Program]:
     root = sources.go_root()
     for package in sources.GO_PACKAGES:
         here = f"{root}/src/{package}"
-        yield Program(
-            f"go {package}",
-            sources.go_test(package),
-            ("-test.short", "-test.v", f"-test.skip={sources.GO_LEFT_OUT}"),
-            (f"{root}::{root}", "{tmp}::/tmp"),
-            (f"PWD={here}", "PATH=/usr/bin", "TMPDIR=/tmp"),
-            reads="go",
-            sample=package in sources.GO_SAMPLE,
-            budget=900,
-        )
+        # The tests of `os` want a root and its devices; those that copy megabytes, byte after byte, are run apart.
+        whole = package == "os"
+        dirs = ("{tmp}::/", "/dev::/dev") if whole else ()
+        args = ("-test.v",) if whole else ("-test.v", "-test.short")
+        for name, choice in (
+            ("", f"-test.skip={sources.GO_LEFT_OUT}" + (f"|{_GO_COPIES}" if whole else "")),
+            *([(" copies", f"-test.run={_GO_COPIES}")] if whole else []),
+        ):
+            yield Program(
+                f"go {package}{name}",
+                sources.go_test(package),
+                (*args, choice),
+                (f"{root}::{root}", "{tmp}::/tmp", *dirs),
+                (f"PWD={here}", "PATH=/usr/bin", "TMPDIR=/tmp"),
+                reads="go",
+                sample=package in sources.GO_SAMPLE,
+                budget=3600 if whole else 900,
+            )
 
 
 def _python() -> Iterator[Program]:

@@ -194,6 +194,11 @@ EDGES: Final = [
     *_rows("l>c", "table.get $wide", "i64.const 3 i64.and table.get $wide"),
     *_rows("i>c", "i32.const 1 i32.and table.get $table"),
     *_rows(">l", "memory.size $far", "table.size $wide"),
+    # What is known of a local: that it is a byte, or that an address in it lay inside the memory.
+    *_rows("i>i", "i32.const 1023 i32.and i32.load8_u $memory local.tee $c i32.extend8_s"),
+    *_rows("i>ii", "i32.const 508 i32.and local.tee $d i32.load local.get $d i32.const 8 i32.add i32.load offset=4"),
+    # Two conditions, the second of which reads memory.
+    *_rows("i>i", "i32.eqz local.get $a i32.const 1023 i32.and i32.load8_u $memory i32.eqz i32.and"),
 ]
 """Left out of `PLAIN`, for most of them trap."""
 
