@@ -128,7 +128,8 @@ class ModuleMethods(TextMethods):
         Args:
             reference: where it is.
             output: the file or binary stream it goes to. A folder gets a file named by the artifact's title, else by
-                the repository; None means the current folder.
+                the repository; text that ends in `/` names a folder, which is made if it is not there. None means the
+                current folder.
             module: which one, if there are several: a title, a path in an archive, or a digest.
             platform: which entry of an index: `OS/ARCHITECTURE`.
             force: take what is not a WebAssembly module, too.
@@ -150,7 +151,8 @@ class ModuleMethods(TextMethods):
         from wasm2oci.operations.trust import TrustOptions
 
         path = Path(output) if isinstance(output, str) else output
-        into = isinstance(path, Path) and is_folder(path)
+        made = isinstance(output, str) and output.endswith("/")
+        into = isinstance(path, Path) and (made or is_folder(path))
         request = PullRequest(
             source=location_of(reference),
             output=None if into else path,

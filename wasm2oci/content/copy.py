@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.records import NamedTuple
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
 
-__all__ = ["WORKERS", "CopyResult", "NotAManifestError", "copy"]
+__all__ = ["WORKERS", "CopyResult", "Moved", "NotAManifestError", "copy"]
 
 WORKERS: Final = 4
 """Transfers at once, each on a thread and a connection of its own."""
@@ -91,6 +92,7 @@ def copy(
     size_max: int | None = None,
     workers: int = WORKERS,
     progress: Progress = SILENT,
+    moved: Moved | None = None,
 ) -> CopyResult:
     """Copy an artifact from one place to another, byte for byte, verified on the way.
 
@@ -104,6 +106,7 @@ def copy(
         size_max: bytes of all content together; None for any number.
         workers: transfers at once.
         progress: called with what moves.
+        moved: shared by several copies from one place to another, so that none moves what another one has moved.
 
     Raises:
         ArtifactTooLargeError: it is larger; nothing was written.
@@ -138,7 +141,40 @@ def copy(
 
     both = isinstance(source, Distant) and isinstance(destination, Distant)
     run_all(lambda job, _: job(), [read, authorize], 2 if both else 1)
-    return _Copy(source, destination, graphs[0], tags, progress, recursive=recursive).run(workers)
+    shared = moved or Moved()
+    copying = _Copy(source, destination, graphs[0], tags, progress=progress, moved=shared, recursive=recursive)
+    return copying.run(workers)
+
+
+class Moved:
+    """The blobs that copies from one place to another have moved or found there, each by one of them."""
+
+    def __init__(self) -> None:
+        self._guard = Lock()
+        self._turns: dict[Digest, Lock] = {}
+        self._there: set[Digest] = set()
+        self._read: dict[Digest, bytes] = {}
+
+    @contextmanager
+    def turn(self, digest: Digest) -> Iterator[bool]:
+        """Be the only copy to move this blob while the block runs, after which it is there; whether it is already."""
+        with self._guard:
+            turn = self._turns.setdefault(digest, Lock())
+        with turn:
+            yield digest in self._there
+            self._there.add(digest)
+
+    def read(self, digest: Digest, read: Callable[[], bytes]) -> None:
+        """Read a small blob ahead, unless another copy did or it is there."""
+        with self._guard:
+            turn = self._turns.setdefault(digest, Lock())
+        with turn:
+            if digest not in self._there and digest not in self._read:
+                self._read[digest] = read()
+
+    def take(self, digest: Digest) -> bytes | None:
+        """What was read ahead, once."""
+        return self._read.pop(digest, None)
 
 
 class _Copy:
@@ -150,10 +186,12 @@ class _Copy:
         destination: Target,
         graph: Graph,
         tags: tuple[str, ...],
-        progress: Progress,
         *,
+        progress: Progress,
+        moved: Moved,
         recursive: bool,
     ) -> None:
+        self.moved = moved
         self.source = source
         self.destination = destination
         self.graph = graph
@@ -166,7 +204,6 @@ class _Copy:
         self.sent_again: set[tuple[Digest, bool]] = set()
         self.complete = False
         self.unasked: frozenset[Digest] = frozenset()
-        self.read: dict[Digest, bytes] = {}
         self.mounter = destination if isinstance(destination, Mounter) else None
 
     def run(self, workers: int) -> CopyResult:
@@ -178,6 +215,7 @@ class _Copy:
         self._look(blobs, workers)
         if self.complete:
             for descriptor in blobs:
+                self.moved.take(descriptor.digest)
                 self._finish(descriptor, Outcome.EXISTED)
         else:
             run_all(self._blob, blobs, workers)
@@ -209,13 +247,13 @@ class _Copy:
 
     def _read_small(self, blob: Descriptor) -> None:
         with _blame("source", self.source):
-            self.read[blob.digest] = read_all(self.source.fetch(blob), blob, blob.size)
+            self.moved.read(blob.digest, lambda: read_all(self.source.fetch(blob), blob, blob.size))
 
     def _blob(self, descriptor: Descriptor, check: Callable[[], None]) -> None:
         check()
-        with _blame("destination", self.destination):
+        with _blame("destination", self.destination), self.moved.turn(descriptor.digest) as there:
             unasked = descriptor.digest in self.unasked
-            if not unasked and self.destination.exists(descriptor):
+            if there or (not unasked and self.destination.exists(descriptor)):
                 outcome = Outcome.EXISTED
             elif self.mounter is not None and self.mounter.mount(descriptor, self.source):
                 outcome = Outcome.MOUNTED
@@ -229,7 +267,7 @@ class _Copy:
         self.progress.finished(descriptor, outcome)
 
     def _transfer(self, descriptor: Descriptor, check: Callable[[], None]) -> None:
-        read = self.read.get(descriptor.digest)
+        read = self.moved.take(descriptor.digest)
         with _blame("source", self.source):
             content = verified(self.source.fetch(descriptor) if read is None else BytesContent(read), descriptor)
         self.destination.push(descriptor, _Watched(content, self.source, self.progress, check))

@@ -21,7 +21,7 @@ from wasm2oci.operations.trust import TrustOptions, guard_for
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from wasm2oci.content.copy import CopyResult
+    from wasm2oci.content.copy import CopyResult, Moved
     from wasm2oci.content.progress import Progress
     from wasm2oci.content.target import ReadTarget, Target
     from wasm2oci.oci.digest import Digest
@@ -185,11 +185,13 @@ def copy_root(
     workers: int,
     progress: Progress,
     legacy: LegacyTags | None = None,
+    moved: Moved | None = None,
     artifacts: int = 1,
 ) -> CopyResult:
     """Copy one manifest with all that it names; `recursive`: and with all that refers to it, in whatever way.
 
-    `legacy` is shared by the copies from one source, of which `artifacts` are to come, this one included.
+    `legacy` and `moved` are shared by the copies from one source to one destination, of which `artifacts` are to come,
+    this one included.
 
     Raises:
         DigestMismatchError: it is not the wanted one; nothing was written.
@@ -212,6 +214,7 @@ def copy_root(
         size_max=size_max,
         workers=workers,
         progress=progress,
+        moved=moved,
     )
 
 

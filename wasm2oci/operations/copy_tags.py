@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+from wasm2oci.content.copy import Moved
 from wasm2oci.content.pool import run_all
 from wasm2oci.content.progress import SILENT
 from wasm2oci.content.target import TagLister
@@ -241,6 +242,7 @@ def _copied(
     destination = places.write(request.destination)
     results: list[CopyResult] = []
     legacy = LegacyTags(source) if request.recursive else None
+    moved = Moved()
     # What refers to shared children may be pushed by two copies at once, and then one line of a fallback tag's index
     # would be lost: with referrers, one artifact follows another.
     at_once = 1 if request.recursive else max(1, min(request.workers, len(groups)))
@@ -259,6 +261,7 @@ def _copied(
                 workers=max(1, request.workers // at_once),
                 progress=progress,
                 legacy=legacy,
+                moved=moved,
                 artifacts=len(groups) - len(results),
             )
         )

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from wasm2oci.base.files import local_errors
+from wasm2oci.base.files import local_errors, make_folder
 from wasm2oci.base.outputs import write_file
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.progress import SILENT, Outcome
@@ -49,7 +49,7 @@ class PullRequest(NamedTuple):
     Args:
         source: where it is.
         output: the file, or a stream, or None for a name made from the title or the repository.
-        folder: where a made name is put.
+        folder: where a made name is put; it is made if it is not there.
         wanted: which module, when the artifact holds several: a title, a path in an archive, or a digest.
         platform: which entry of an index (`os/architecture`).
         cached: read blobs through the cache.
@@ -139,7 +139,10 @@ def pull(request: PullRequest, environment: Environment, progress: Progress = SI
         content = _Watched(found, progress, gate)
         path: Path | None = None
         if request.output is None or isinstance(request.output, Path):
-            path = request.output or request.folder / found.file_name(_repository(request.source))
+            path = request.output
+            if path is None:
+                make_folder(request.folder)
+                path = request.folder / found.file_name(_repository(request.source))
             if not request.overwrite or (request.output is None and not request.force):
                 _check_free(path, found.module)
             write_file(path, content, request.mode)

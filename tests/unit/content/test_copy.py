@@ -6,8 +6,9 @@ from hypothesis import given, settings
 
 from tests.support.artifacts import WASM, Stash, Watching
 from tests.support.invariants import check_artifact
+from tests.support.network import Network, fresh_core
 from tests.support.strategies import graphs
-from wasm2oci.content.copy import NotAManifestError, copy
+from wasm2oci.content.copy import Moved, NotAManifestError, copy
 from wasm2oci.content.graph import ArtifactTooLargeError
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.pool import StoppedError, run_all
@@ -500,3 +501,31 @@ def test_an_interrupted_caller_waits_until_the_others_have_tidied_up() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_all(work, [0, 1], 2)
     assert tidied.is_set()
+
+
+@pytest.mark.parametrize("size", [10, 200_000], ids=["small", "large"])
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_copies_that_share_blobs_move_each_once(size: int, at_once: int) -> None:
+    """Ten tags of one module, each with its own layer: what they share is read once, and sent once."""
+    network = Network({"https://from.example": fresh_core(), "https://to.example": fresh_core()})
+    stash = Stash()
+    shared = stash.put("application/wasm", bytes(size))
+    roots = [stash.manifest(shared, stash.put("application/wasm", bytes([number]))) for number in range(10)]
+    source = network.repository("from.example/a", writes=True)
+    for root in roots:
+        copy(stash.target, root, source)
+    network.sent.clear()
+    moved, destination = Moved(), network.repository("to.example/a", writes=True)
+
+    def one(root: Descriptor, check: "Callable[[], None]") -> None:
+        check()
+        copy(source, root, destination, moved=moved)
+
+    run_all(one, roots, at_once)
+    reads = [sent.path for sent in network.at("https://from.example") if "/blobs/" in sent.path]
+    assert len(reads) == len(set(reads))
+    assert len(set(reads)) == 11 + 1  # a layer of each, what they share, and the empty config
+    ends = [sent for sent in network.at("https://to.example") if "digest" in sent.query]
+    assert len(ends) == len({sent.query["digest"][0] for sent in ends})
+    for root in roots:
+        check_artifact(destination, root)

@@ -2,14 +2,12 @@
 
 from typing import Annotated
 
-from wasm2oci.base.probe import is_folder
 from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import ModuleOption, PlatformOption, ReferenceArgument, TrustGroup
 from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client
-from wasm2oci.errors import NotFoundError
 
 __all__ = ["command"]
 
@@ -21,7 +19,12 @@ def command(
     ref: ReferenceArgument,
     out: Annotated[
         str | None,
-        Option("--output", "-o", metavar="FILE", help="The file to write, or a folder; - writes to standard output."),
+        Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="The file to write, or a folder; DIR/ is made if it is not there; - writes to standard output.",
+        ),
     ] = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
@@ -41,8 +44,6 @@ def command(
     signatures that the options and the policy files ask for.
     """
     to_stream = out in {"-", "/dev/stdout"}
-    if out is not None and out.endswith("/") and not is_folder(out):
-        raise NotFoundError(f"no such folder: {out}")
     with transfer(output, "Downloaded", "Downloading", existed="Cached") as progress:
         result = client.pull(
             ref,
