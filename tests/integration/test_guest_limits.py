@@ -21,7 +21,14 @@ MAX_MEMORY = 64
 ALLOWANCE = 250
 HUNG_S = 300
 """The slowest takes longer, or ends the machine, where the limits do not hold."""
-ENDINGS = {0: "it did all", 124: "its time was over", 125: "it asks for too much", 134: "it trapped", 137: "no memory"}
+ENDINGS = {
+    0: "it did all",
+    3: "wasmtime does not take it",
+    124: "its time was over",
+    125: "it asks for too much",
+    134: "it trapped",
+    137: "no memory",
+}
 
 
 class Ended(NamedTuple):

@@ -161,3 +161,16 @@ def test_a_hosts_toml_of_containerd(home: Path, authority: Authority) -> None:
         assert pulled.returncode == 0, pulled.stderr
         assert (home.parent / "back.wasm").read_bytes() == MODULE
         assert tool(home, "resolve", f"{registry.address}/a:v1", WASM2OCI_CERTS_D="off").returncode == 7
+
+
+def test_a_certificate_of_a_host_that_is_a_pipe_is_refused_without_waiting(home: Path) -> None:
+    """It was waited for without end."""
+    folder = home / ".config" / "containers" / "certs.d" / "127.0.0.1:1"
+    folder.mkdir(parents=True)
+    for name in ("ca.crt", "client.cert"):
+        os.mkfifo(folder / name)
+        (folder / "client.key").write_bytes(b"")
+        asked = tool(home, "resolve", "127.0.0.1:1/a:v1")
+        assert asked.returncode == 9
+        assert f"{name} is not a regular file" in asked.stderr
+        (folder / name).unlink()

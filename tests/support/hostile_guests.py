@@ -41,6 +41,17 @@ def _binary(code: bytes, *, locals_: bytes = b"\0", extra: bytes = b"", exports:
     ))  # fmt: skip
 
 
+def _sized(content: bytes) -> bytes:
+    return _leb(len(content)) + content
+
+
+def _wasi(name: str, count: int) -> str:
+    """The import of a function of WASI that takes so many `i32`, and a memory."""
+    params = "i32 " * count
+    function = f'(import "wasi_snapshot_preview1" "{name}" (func ${name} (param {params}) (result i32)))'
+    return f'{function}(memory (export "memory") 1000)'
+
+
 def _text(fields: str, body: str) -> Callable[[], bytes]:
     return lambda: assemble(f'(module {fields} (func $start (export "_start") {body}))')
 
@@ -150,7 +161,54 @@ HOSTILE: Final[dict[str, Callable[[], bytes]]] = {
         "(table 8000000 funcref) (func $g) (elem declare func $g)",
         "(loop $n (table.fill (i32.const 0) (ref.func $g) (i32.const 8000000)) (br $n))",
     ),
+    "a wait for an atomic": _text(
+        "(memory 1 1 shared)",
+        "(loop $n (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1))) (br $n))",
+    ),
+    "an array filled again and again": _text(
+        _GC,
+        """(local $x (ref null $a))
+      (local.set $x (array.new_default $a (i32.const 8000000)))
+      (loop $n (array.fill $a (local.get $x) (i32.const 0) (i64.const 7) (i32.const 8000000)) (br $n))""",
+    ),
+    # one long call of the host
+    "a wait for a far clock": _text(
+        _wasi("poll_oneoff", 4),
+        """(i32.store (i32.const 16) (i32.const 1)) (i64.store (i32.const 24) (i64.const -1))
+      (drop (call $poll_oneoff (i32.const 0) (i32.const 1024) (i32.const 1) (i32.const 512)))""",
+    ),
+    "a wait for a million clocks": _text(
+        _wasi("poll_oneoff", 4),
+        """(loop $n (drop (call $poll_oneoff (i32.const 0) (i32.const 0) (i32.const 1000000) (i32.const 60000000)))
+      (br $n))""",
+    ),
+    "a write of buffers that overlap": _text(
+        _wasi("fd_write", 4),
+        """(local $i i32) (loop $f (i32.store (local.get $i) (i32.const 100000))
+        (i32.store offset=4 (local.get $i) (i32.const 60000000)) (local.set $i (i32.add (local.get $i) (i32.const 8)))
+        (br_if $f (i32.lt_u (local.get $i) (i32.const 8000))))
+      (loop $n (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1000) (i32.const 64000016))) (br $n))""",
+    ),
+    "random bytes": _text(
+        _wasi("random_get", 2), "(loop $n (drop (call $random_get (i32.const 0) (i32.const 65000000))) (br $n))"
+    ),
     # much to decode
+    "a million branches of one table": lambda: _binary(b"\x41\0\x0e" + _leb(_MANY) + b"\0" * _MANY + b"\0"),
+    "a million types of one group": lambda: b"".join(
+        (
+            b"\0asm\1\0\0\0",
+            _section(1, b"\x01\x4e" + _leb(_MANY - 100_000) + b"\x60\0\0" * (_MANY - 100_000)),
+            _section(3, b"\x01\0"),
+            _section(7, b"\x01\x06_start\0\0"),
+            _section(10, b"\x01\x02\0\x0b"),
+        )
+    ),
+    "a million names": lambda: (
+        _binary(b"\0")
+        + _section(
+            0, b"\x04name\x01" + _sized(_leb(_MANY) + b"".join(_leb(index) + b"\x03abc" for index in range(_MANY)))
+        )
+    ),
     "a million globals": _globals,
     "millions of elements": _text("(table 1 funcref) (elem func " + "$start " * 3_000_000 + ")", ""),
 }

@@ -29,7 +29,8 @@ def read_named(path: Path, most: int) -> bytes | None:
         LocalIOError: it cannot be read.
     """
     with local_errors(path), path.open("rb") as file:
-        return read_stream(file, most, expected=os.fstat(file.fileno()).st_size)
+        size = os.fstat(file.fileno()).st_size
+        return read_stream(file, most, expected=size) if size <= most else None
 
 
 def read_stream(file: BinaryIO, most: int, expected: int = 0) -> bytes | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.folders import list_files
 from wasm2oci.base.homes import config_home, names_none
-from wasm2oci.base.probe import is_folder
+from wasm2oci.base.probe import has_file, is_folder
 from wasm2oci.registry.tls import CertificateFileError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ __all__ = ["host_folders", "with_host_certificates"]
 _OWN: Final = "WASM2OCI_CERTS_D"
 _SYSTEM: Final = Path("/etc")
 _TOOLS: Final = ("containers", "docker", "containerd")
+_KINDS: Final = {".crt", ".cert", ".key"}
 
 
 def with_host_certificates(
@@ -41,11 +42,12 @@ def with_host_certificates(
 
     Raises:
         CertificateFileError: a certificate to show has no key, or a key no certificate.
+        LocalIOError: one of them is no regular file.
     """
     folder = _folder(origin, environ, home)
     if folder is None:
         return settings
-    files = sorted(list_files(folder, "*"))
+    files = sorted(path for path in list_files(folder, "*") if path.suffix in _KINDS and has_file(path))
     settings = settings._replace(host_files=(*settings.host_files, *(path for path in files if path.suffix == ".crt")))
     shown = [path for path in files if path.suffix == ".cert"]
     for path in files:

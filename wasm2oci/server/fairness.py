@@ -71,10 +71,12 @@ class Turns:
         waiting: how many of one address may wait. Beyond that the caller who waits most often, and late ones before
             others, loses one of its places.
         patience: seconds that one of them waits at most.
+        spare: slots beside these for those that are not late, which then need not wait until a late one is done.
     """
 
-    def __init__(self, slots: int, *, waiting: int = 64, patience: float = 20.0) -> None:
-        self._free, self._most, self._patience = slots, waiting, patience
+    def __init__(self, slots: int, *, waiting: int = 64, patience: float = 20.0, spare: int = 0) -> None:
+        self._slots, self._spare, self._most, self._patience = slots, spare, waiting, patience
+        self._running = 0
         self._lock = threading.Lock()
         self._queues: OrderedDict[str, OrderedDict[_Key, deque[_Waiter]]] = OrderedDict()
 
@@ -105,8 +107,8 @@ class Turns:
 
     def _enter(self, client: Peer, key: _Key) -> None:
         with self._lock:
-            if self._free and not self._queues:
-                self._free -= 1
+            if self._has_slot(late=key.late):  # so none waits that could have it
+                self._running += 1
                 return
             waiter = _Waiter()
             callers = self._queues.setdefault(client.address, OrderedDict())
@@ -125,11 +127,15 @@ class Turns:
 
     def _leave(self) -> None:
         with self._lock:
-            if not self._queues:
-                self._free += 1
+            self._running -= 1
+            for address, callers in self._queues.items():  # noqa: B007 - used behind the loop
+                key = min(callers, key=lambda other: (other.late, len(callers[other])))
+                if self._has_slot(late=key.late):
+                    break
+            else:
                 return
-            address, callers = self._queues.popitem(last=False)
-            key = min(callers, key=lambda other: (other.late, len(callers[other])))
+            self._running += 1
+            del self._queues[address]
             queue = callers.pop(key)
             waiter = queue.popleft()
             waiter.granted = True
@@ -139,6 +145,9 @@ class Turns:
                 callers[key] = queue
             if callers:
                 self._queues[address] = callers
+
+    def _has_slot(self, *, late: bool) -> bool:
+        return self._running < self._slots + (0 if late else self._spare)
 
     def _remove(self, address: str, key: _Key, waiter: _Waiter) -> None:
         callers = self._queues[address]

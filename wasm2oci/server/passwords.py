@@ -54,8 +54,8 @@ class HtpasswdFile:
 
     What was right is remembered (as a keyed hash, in memory) since bcrypt is slow on purpose and a push is dozens of
     requests. What was wrong is computed each time, in turn (`Turns`): by address, by user, and connections that gave a
-    wrong password before come last. A check takes the same time for every name, known or not: that of
-    the highest cost in the file.
+    wrong password before come last; one more is checked at a time where it is none of theirs. A check takes the same
+    time for every name, known or not: that of the highest cost in the file.
 
     Args:
         path: lines of `user:hash`; empty lines and those beginning with `#` say nothing.
@@ -82,7 +82,7 @@ class HtpasswdFile:
         self._failed: dict[str, None] = {}
         self._lock = threading.Lock()
         # A processor is left for those who are known.
-        self.turns = Turns(max(1, (os.cpu_count() or 2) - 1), waiting=128)
+        self.turns = Turns(max(1, (os.cpu_count() or 2) - 1), waiting=128, spare=1)
 
     def check(self, user: str, password: str, peer: str = "") -> bool:
         """Whether this is the user's password.

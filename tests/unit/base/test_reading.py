@@ -141,3 +141,12 @@ def test_a_short_stream_costs_no_memory_for_the_most_that_it_may_have() -> None:
     stream = _Pieces(b"short")
     assert read_stream(stream, 1 << 40) == b"short"
     assert stream.most <= 1 << 20
+
+
+def test_a_regular_file_that_is_too_large_is_not_read_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """512 MiB of a sparse file were read before it was refused."""
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(1 << 40)
+    monkeypatch.setattr("wasm2oci.base.reading.read_stream", lambda *_, **__: pytest.fail("it was read"))
+    assert read_named(large, 1 << 29) is None
