@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import stat
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -497,3 +498,28 @@ def test_listing_repositories_makes_no_path_for_each(storage: DiskStorage, root:
     (root / "r3" / "index.json").unlink()
     assert not {"linked", "r2", "r3"} & set(storage.repositories())
     assert not any(map(storage.has_repository, ("linked", "r2", "r3")))
+
+
+def test_a_new_repository_is_on_the_disk_before_it_has_its_name(
+    storage: DiskStorage, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power failure could leave a repository without the folders and files that were written into it."""
+    done: list[str] = []
+    rename, sync = Path.rename, os.fsync
+
+    def renamed(path: Path, target: Path) -> Path:
+        done.extend(["name"] * (target == root / "a"))
+        return rename(path, target)
+
+    def synced(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            done.append("folder of names" if os.path.samestat(status, root.stat()) else "folder")
+        sync(descriptor)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(os, "fsync", synced)
+    push(storage, "a")
+    at = done.index("name")
+    assert done[:at].count("folder") >= 2
+    assert "folder of names" in done[at:]
