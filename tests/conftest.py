@@ -40,11 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name long text by its place.
+    """Name long text, and numbers as long as a key's, by their place.
 
     Where a key or a time is in it, the processes of a run do not find the same tests, and xdist ends the whole run.
     """
-    return argname if isinstance(val, (str, bytes)) and len(val) > _LONGEST_ID else None
+    text = str(val) if isinstance(val, int) else val if isinstance(val, (str, bytes)) else ""
+    return argname if len(text) > _LONGEST_ID else None
 
 
 @pytest.hookimpl(wrapper=True)

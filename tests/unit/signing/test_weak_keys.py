@@ -50,6 +50,7 @@ MODULUS = rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
         (MODULUS + 1, 65537),
         (1 << 2047, 65537),
     ],
+    ids=["exponent-1", "exponent-2", "exponent-3", "even-exponent", "large-exponent", "even-modulus", "power-of-two"],
 )
 def test_an_rsa_key_that_is_weak_is_refused(modulus: int, exponent: int) -> None:
     assert PublicKey.from_pem(_public_rsa(MODULUS, 65537)).kind == "RSA 2048"
