@@ -63,12 +63,13 @@ if TYPE_CHECKING:
     from wasm2oci.operations.tree import Tree, TreePart
     from wasm2oci.operations.trust import SignatureFormat, TrustOptions
     from wasm2oci.operations.validate import Validated
-    from wasm2oci.operations.verify import RefusedSignature, Verified
+    from wasm2oci.operations.verify import Verified
     from wasm2oci.operations.wit import Wit
     from wasm2oci.packager.annotations import parse_annotation, parse_annotations
     from wasm2oci.packager.profiles import PROFILES
     from wasm2oci.registry.options import ConnectOptions, RetryPolicy, parse_header
     from wasm2oci.runtime.request import Ending, EngineChoice, FunctionTime
+    from wasm2oci.signing.candidate import RefusedSignature
     from wasm2oci.signing.statement import COSIGN_SIGNATURE
     from wasm2oci.wasi.context import Preopen
     from wasm2oci.wasi.network import NetworkRule
@@ -206,12 +207,13 @@ _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "operations.tree": ("Tree", "TreePart"),
     "operations.trust": ("SignatureFormat", "TrustOptions"),
     "operations.validate": ("Validated",),
-    "operations.verify": ("RefusedSignature", "Verified"),
+    "operations.verify": ("Verified",),
     "operations.wit": ("Wit",),
     "packager.annotations": ("parse_annotation", "parse_annotations"),
     "packager.profiles": ("PROFILES",),
     "registry.options": ("ConnectOptions", "RetryPolicy", "parse_header"),
     "runtime.request": ("Ending", "EngineChoice", "FunctionTime"),
+    "signing.candidate": ("RefusedSignature",),
     "signing.statement": ("COSIGN_SIGNATURE",),
     "wasi.context": ("Preopen",),
     "wasi.network": ("NetworkRule",),

@@ -9,9 +9,8 @@ from wasm2oci.errors import IntegrityError
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.guard import Guard
 from wasm2oci.operations.names import pinned
-from wasm2oci.operations.verify import RefusedSignature
 from wasm2oci.signing import bundle, dsse
-from wasm2oci.signing.candidate import RejectedCandidate
+from wasm2oci.signing.candidate import RefusedSignature
 from wasm2oci.signing.keyless import Keyless
 from wasm2oci.signing.requirement import Verifier
 from wasm2oci.signing.statement import COSIGN_SIGNATURE, PAYLOAD_TYPE, matches_type, predicate_type, read_statement
@@ -95,14 +94,13 @@ def attestations(source: Location, trust: TrustOptions, environment: Environment
                 requirement = _of_type(guard.asked.all_of[0], kind)
                 one = one._replace(signer=verifier.check(candidate, requirement).name)
         except SignatureRefusedError as error:
-            refusals.append(RejectedCandidate(candidate.origin, error.message))
+            refusals.append(RefusedSignature(candidate.origin, error.message))
         else:
             found.append(one)
     if guard.asked is not None and not found:
         why = f" ({refusals[0].reason})" if refusals else ""
         raise NoAttestationError(f"{source} has no attestation {guard.asked.all_of[0].text}{why}")
-    refused = tuple(RefusedSignature(one.origin, one.reason) for one in refusals)
-    return Attestations(str(source), pinned(source, root.digest), root, tuple(found), refused)
+    return Attestations(str(source), pinned(source, root.digest), root, tuple(found), tuple(refusals))
 
 
 def _read(candidate: Candidate, root: Descriptor) -> Attestation:

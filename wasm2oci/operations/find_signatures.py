@@ -32,7 +32,7 @@ from wasm2oci.signing.candidate import (
     NOTATION_JWS,
     NOTATION_SIGNATURE,
     Candidate,
-    RejectedCandidate,
+    RefusedSignature,
 )
 from wasm2oci.signing.strict import DOCUMENT_MAX, MalformedSignatureError
 
@@ -87,7 +87,7 @@ class FoundSignatures(NamedTuple):
     """
 
     candidates: tuple[Candidate, ...]
-    refusals: tuple[RejectedCandidate, ...]
+    refusals: tuple[RefusedSignature, ...]
 
 
 @runtime_checkable
@@ -138,7 +138,7 @@ class _Search:
     def __init__(self, target: ReadTarget, subject: Digest) -> None:
         self._target = target
         self._subject = subject
-        self._refusals: list[RejectedCandidate] = []
+        self._refusals: list[RefusedSignature] = []
         self._layers: list[_Layer] = []
 
     def run(self, subject: Descriptor, *, attestations: bool) -> FoundSignatures:
@@ -175,7 +175,7 @@ class _Search:
         try:
             document = parse_manifest(found[1], found[0].media_type)
         except InvalidInputError as error:
-            self._refusals.append(RejectedCandidate(tag, error.message))
+            self._refusals.append(RefusedSignature(tag, error.message))
             return ()
         return document.manifests if isinstance(document, Index) else ()
 
@@ -184,7 +184,7 @@ class _Search:
         try:
             return read_tagged(self._target, tag)
         except (InvalidInputError, IntegrityError) as error:
-            self._refusals.append(RejectedCandidate(tag, error.message))
+            self._refusals.append(RefusedSignature(tag, error.message))
             return None
 
     def _read_tag(self, tag: str) -> None:
@@ -194,7 +194,7 @@ class _Search:
         try:
             manifest = simple_signing.read_manifest(found[1], found[0].media_type)
         except MalformedSignatureError as error:
-            self._refusals.append(RejectedCandidate(tag, error.message))
+            self._refusals.append(RefusedSignature(tag, error.message))
             return
         if len(manifest.layers) > REFERRERS_MAX:
             raise TooManySignaturesError(f"{tag} has {len(manifest.layers):,} layers; {REFERRERS_MAX} are read")
@@ -205,12 +205,12 @@ class _Search:
             raw = read_all(self._target.fetch(entry), entry, MANIFEST_MAX)
             document = parse_manifest(raw, entry.media_type)
         except (InvalidInputError, IntegrityError, NotFoundError) as error:
-            self._refusals.append(RejectedCandidate(str(entry.digest), error.message))
+            self._refusals.append(RefusedSignature(str(entry.digest), error.message))
             return
         if not isinstance(document, Manifest):
             return
         if document.subject is None or document.subject.digest != self._subject:
-            self._refusals.append(RejectedCandidate(str(entry.digest), "the referrer is about another artifact"))
+            self._refusals.append(RefusedSignature(str(entry.digest), "the referrer is about another artifact"))
             return
         layer = _bundle_layer(document)
         if layer is not None:
@@ -229,7 +229,7 @@ class _Search:
         for layer in self._layers:
             if layer.descriptor.size > DOCUMENT_MAX:
                 reason = f"the signature is {layer.descriptor.size:,} bytes; the limit is {DOCUMENT_MAX:,}"
-                self._refusals.append(RejectedCandidate(layer.origin, reason))
+                self._refusals.append(RefusedSignature(layer.origin, reason))
             else:
                 wanted.setdefault(layer.descriptor.digest, layer.descriptor)
         total = sum(descriptor.size for descriptor in wanted.values())
@@ -250,7 +250,7 @@ class _Search:
             if isinstance(document, bytes):
                 candidates.append(Candidate(layer.form, layer.origin, document, layer.descriptor))
             elif document is not None:
-                self._refusals.append(RejectedCandidate(layer.origin, document))
+                self._refusals.append(RefusedSignature(layer.origin, document))
         return FoundSignatures(tuple(candidates), tuple(sorted(self._refusals)))
 
 

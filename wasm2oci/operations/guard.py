@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment, Places
     from wasm2oci.operations.trust import TrustOptions
-    from wasm2oci.signing.candidate import RejectedCandidate
+    from wasm2oci.signing.candidate import RefusedSignature
     from wasm2oci.signing.claim import Signer
     from wasm2oci.signing.decision import Decision
     from wasm2oci.signing.policy import Policy
@@ -74,7 +74,7 @@ class SignaturesRefusedError(IntegrityError):
         refusals: every signature that was found, and why it does not count.
     """
 
-    def __init__(self, message: str, refusals: tuple[RejectedCandidate, ...]) -> None:
+    def __init__(self, message: str, refusals: tuple[RefusedSignature, ...]) -> None:
         super().__init__(message)
         self.refusals = refusals
 

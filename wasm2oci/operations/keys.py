@@ -95,11 +95,7 @@ def read_key_bytes(name: str, environment: Environment) -> bytes:
             raise KeyNotFoundError(f"{name}: there is no such variable", hint="it has to hold the text of a key file")
         return text.encode()
     path = Path(name)
-    try:
-        raw = read_named(path, KEY_FILE_MAX)
-    except FileNotThereError as error:
-        error.hint = error.hint or "wasm2oci key generate makes cosign.key, which signs, and cosign.pub, which verifies"
-        raise
+    raw = read_named(path, KEY_FILE_MAX)
     if raw is None:
         raise InvalidKeyError(f"{path} is larger than {KEY_FILE_MAX:,} bytes, and so no key")
     return raw
@@ -132,7 +128,12 @@ def load_private_key(name: str, environment: Environment, password: Callable[[st
         WrongPasswordError: the password does not open it.
         Wasm2OciError: it cannot be read.
     """
-    return _opened(name, read_key_bytes(name, environment), environment, password)
+    try:
+        raw = read_key_bytes(name, environment)
+    except FileNotThereError as error:
+        error.hint = error.hint or "wasm2oci key generate makes cosign.key, which signs, and cosign.pub, which verifies"
+        raise
+    return _opened(name, raw, environment, password)
 
 
 def _opened(name: str, raw: bytes, environment: Environment, password: Callable[[str], str]) -> PrivateKey:

@@ -15,7 +15,7 @@ from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.wire import load_object
 from wasm2oci.operations.find_signatures import REFERRERS_MAX, FoundSignatures
-from wasm2oci.signing.candidate import Candidate, RejectedCandidate
+from wasm2oci.signing.candidate import Candidate, RefusedSignature
 from wasm2oci.signing.strict import DOCUMENT_MAX
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def known_signatures(cache: Cache, subject: Digest) -> FoundSignatures | None:
     for form, origin, layer in read[:_KEPT_MAX]:
         document = _document(cache, layer)
         if document is None:
-            refusals.append(RejectedCandidate(origin, "it is not in the cache any more"))
+            refusals.append(RefusedSignature(origin, "it is not in the cache any more"))
         else:
             candidates.append(Candidate(form, origin, document, layer))
     return FoundSignatures(tuple(candidates), tuple(refusals))

@@ -16,7 +16,7 @@ from wasm2oci.base.reading import read_found
 from wasm2oci.errors import NotFoundError
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.guard import NotSignedError, SignaturesRefusedError, scope_name
-from wasm2oci.signing.candidate import NOTATION_COSE, RejectedCandidate
+from wasm2oci.signing.candidate import NOTATION_COSE, RefusedSignature
 from wasm2oci.signing.certificates import load_certificate, load_pem_chain
 from wasm2oci.signing.notation import read_signature
 from wasm2oci.signing.notation_trust import InvalidTrustPolicyError, read_trust_policy
@@ -80,7 +80,7 @@ def verify_notation(
                 raise SignatureRefusedError(_COSE)  # noqa: TRY301 - a refusal as the others
             return statement.evaluate(read_signature(candidate.raw), root, stores, now)
         except SignatureRefusedError as error:
-            refusals.append(RejectedCandidate(candidate.origin, error.message))
+            refusals.append(RefusedSignature(candidate.origin, error.message))
     if not refusals:
         raise NotSignedError(f"{location} has no Notation signature")
     raise SignaturesRefusedError(_unmet(location, statement), tuple(refusals))

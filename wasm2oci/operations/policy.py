@@ -8,7 +8,6 @@ from wasm2oci.base.reading import read_limited
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 from wasm2oci.operations.guard import Guard, scope_name
 from wasm2oci.operations.trust import policy_files
-from wasm2oci.operations.verify import RefusedSignature
 from wasm2oci.signing.kubewarden import policy_text
 from wasm2oci.signing.policy import POLICY_MAX, InvalidPolicyError, read_policy
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.trust import TrustOptions
+    from wasm2oci.signing.candidate import RefusedSignature
     from wasm2oci.signing.decision import Decision
 
 __all__ = ["ExplainedDecision", "Explanation", "YamlMissingError", "explain", "import_policy"]
@@ -123,10 +123,8 @@ def explain(location: Location, options: TrustOptions, environment: Environment)
         decisions = [_explained(source, decision) for source, decision in checked.decisions]
         if guard.limits_modules(location):
             decisions = _with_module(guard, places.read(location), location, root, decisions)
-    refusals = {
-        (one.origin, one.reason) for _, decision in checked.decisions for v in decision.verdicts for one in v.refusals
-    }
-    refusals |= {(one.origin, one.reason) for one in checked.found.refusals}
+    refusals = {one for _, decision in checked.decisions for verdict in decision.verdicts for one in verdict.refusals}
+    refusals.update(checked.found.refusals)
     return Explanation(
         reference=str(location),
         manifest=root,
@@ -134,7 +132,7 @@ def explain(location: Location, options: TrustOptions, environment: Environment)
         allowed=not any(one.refused for one in decisions),
         decisions=tuple(decisions),
         found=tuple(FoundSignature(one.form, one.origin) for one in checked.found.candidates),
-        refused=tuple(RefusedSignature(*one) for one in sorted(refusals)),
+        refused=tuple(sorted(refusals)),
     )
 
 

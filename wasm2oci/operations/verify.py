@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.guard import Checked, Guard
     from wasm2oci.packager.recognise import FoundModule
+    from wasm2oci.signing.candidate import RefusedSignature
 
-__all__ = ["FileMismatchError", "RefusedSignature", "Verified", "VerifyRequest", "verify"]
+__all__ = ["FileMismatchError", "Verified", "VerifyRequest", "verify"]
 
 
 class FileMismatchError(IntegrityError):
@@ -62,13 +63,6 @@ class VerifyRequest(NamedTuple):
     module_key: Path | None = None
     notation: bool = False
     max_size: int = ARTIFACT_MAX
-
-
-class RefusedSignature(NamedTuple):
-    """A signature that does not count: where it was found, and why."""
-
-    origin: str
-    reason: str
 
 
 class Verified(NamedTuple):
@@ -202,6 +196,4 @@ def _shown(checked: Checked | None) -> tuple[tuple[str, ...], tuple[RefusedSigna
         return (), ()
     refusals = {one for _, decision in checked.decisions for verdict in decision.verdicts for one in verdict.refusals}
     refusals.update(checked.found.refusals)
-    return tuple(signer.name for signer in checked.signers), tuple(
-        sorted(RefusedSignature(one.origin, one.reason) for one in refusals)
-    )
+    return tuple(signer.name for signer in checked.signers), tuple(sorted(refusals))

@@ -9,7 +9,7 @@ from wasm2oci.base.records import NamedTuple
 if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
 
-__all__ = ["BUNDLES", "NOTATION_COSE", "NOTATION_JWS", "NOTATION_SIGNATURE", "Candidate", "RejectedCandidate"]
+__all__ = ["BUNDLES", "NOTATION_COSE", "NOTATION_JWS", "NOTATION_SIGNATURE", "Candidate", "RefusedSignature"]
 
 BUNDLES: Final = "application/vnd.dev.sigstore.bundle"
 """What the media types of all versions of a Sigstore bundle begin with."""
@@ -35,8 +35,8 @@ class Candidate(NamedTuple):
     layer: Descriptor
 
 
-class RejectedCandidate(NamedTuple):
-    """A candidate that does not fulfil a requirement, and why."""
+class RefusedSignature(NamedTuple):
+    """A signature that does not count: where it was found, and why."""
 
     origin: str
     reason: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from wasm2oci.signing.candidate import RejectedCandidate
+from wasm2oci.signing.candidate import RefusedSignature
 from wasm2oci.signing.policy import REQUIRE
 from wasm2oci.signing.strict import SignatureRefusedError
 
@@ -30,7 +30,7 @@ class Verdict(NamedTuple):
 
     requirement: Requirement
     signers: tuple[tuple[str, Signer], ...]
-    refusals: tuple[RejectedCandidate, ...]
+    refusals: tuple[RefusedSignature, ...]
 
     @property
     def fulfilled(self) -> bool:
@@ -71,7 +71,7 @@ def fulfilling(verifier: Verifier, candidates: Sequence[Candidate], requirement:
         try:
             signers.append((candidate.origin, verifier.check(candidate, requirement)))
         except SignatureRefusedError as error:
-            refusals.append(RejectedCandidate(candidate.origin, error.message))
+            refusals.append(RefusedSignature(candidate.origin, error.message))
     return Verdict(requirement, tuple(signers), tuple(refusals))
 
 
