@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from wasm2oci.content.progress import SILENT, Outcome, Progress
-    from wasm2oci.engine.facts import CoreModule, Extern, ModuleFacts
+    from wasm2oci.engine.facts import CoreModule, Extern, Member, ModuleFacts
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import LayoutReference, Reference
@@ -117,6 +117,7 @@ __all__ = [
     "LayoutReference",
     "LoggedIn",
     "LoggedOut",
+    "Member",
     "ModuleFacts",
     "ModuleInfo",
     "NetworkRule",
@@ -167,7 +168,7 @@ __all__ = [
 
 _HOMES: Final[Mapping[str, tuple[str, ...]]] = {
     "content.progress": ("SILENT", "Outcome", "Progress"),
-    "engine.facts": ("CoreModule", "Extern", "ModuleFacts"),
+    "engine.facts": ("CoreModule", "Extern", "Member", "ModuleFacts"),
     "oci.descriptor": ("Descriptor",),
     "oci.digest": ("Digest",),
     "oci.reference": ("LayoutReference", "Reference"),

@@ -7,7 +7,7 @@ from wasm2oci.engine.binary import decode_module
 from wasm2oci.engine.binary.definitions import decode_definitions
 from wasm2oci.engine.errors import ModuleError
 from wasm2oci.engine.validate.component.definitions import validate_component
-from wasm2oci.engine.wit import wit_text
+from wasm2oci.engine.wit.document import wit_text
 
 pytestmark = [pytest.mark.spec, pytest.mark.skipif(missing() is not None, reason=missing() or "")]
 

@@ -31,7 +31,7 @@ PUBLIC = {
         *("Printed", "Assembled", "Wit"),
         *("Tree", "TreePart", "SignatureState", "SignatureSummary", "SignedItem"),
         *("Tagged", "Deleted", "LoggedIn", "LoggedOut", "Ran", "TrapInfo", "FunctionTime", "Served", "ServedHttp"),
-        *("ModuleInfo", "ModuleFacts", "Extern", "CoreModule", "document", "failure", "find_subject"),
+        *("ModuleInfo", "ModuleFacts", "Extern", "Member", "CoreModule", "document", "failure", "find_subject"),
         *("AttachedSignature", "RefusedSignature", "SignatureFormat", "TrustOptions"),
         *("parse_annotation", "parse_annotations"),
         *("Attestation", "Attestations", "COSIGN_SIGNATURE", "Document", "ExplainedDecision", "ExplainedRequirement"),

@@ -1,14 +1,15 @@
 """What a WebAssembly binary declares: the one model of a module, for `inspect`, `validate`, the page of `serve`, JSON.
 
-`outline` decodes declarations only; `validated` type-checks every function as well. Types are written as the text
-format writes them. A module of a few hundred kilobytes may declare gigabytes of such text (many exports of one long
-type), so each text is cut at `TYPE_MAX` characters, and after `TYPES_MAX` characters in all no more are made.
+`outline` decodes declarations only, `described` what is in a component's interfaces as well; `validated` type-checks
+every function. Types are written as the text format, or WIT, writes them. A module of a few hundred kilobytes may
+declare gigabytes of such text (many exports of one long type), so each text is cut at `TYPE_MAX` characters, and after
+`TYPES_MAX` characters in all no more are made.
 Spec: core, modules (2.5); tool-conventions, ProducersSection.md and Linking.md.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, overload
 
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.engine.binary import (
@@ -25,6 +26,7 @@ from wasm2oci.engine.errors import FeatureError, MalformedError, ModuleError
 from wasm2oci.engine.syntax.features import DEFAULT, feature_names
 from wasm2oci.engine.syntax.limits import MAX_STRING_SIZE
 from wasm2oci.engine.syntax.types import extern_text
+from wasm2oci.engine.wit import Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,15 +34,18 @@ if TYPE_CHECKING:
     from wasm2oci.engine.syntax.features import Feature
     from wasm2oci.engine.syntax.module import Module, Span
     from wasm2oci.engine.syntax.types import ExternKind, ExternType
+    from wasm2oci.engine.wit.items import Item
 
 __all__ = [
     "TYPES_MAX",
     "TYPE_MAX",
     "CoreModule",
     "Extern",
+    "Member",
     "ModuleFacts",
     "ValidModule",
     "declared_size",
+    "described",
     "outline",
     "validated",
 ]
@@ -52,9 +57,9 @@ TYPES_MAX: Final = 4 << 20
 
 
 _SECTION_COST: Final = 8
-_CUSTOM, _NESTED_COMPONENT = 0, 4
+_CUSTOM, _NESTED_MODULE, _NESTED_COMPONENT = 0, 1, 4
 _DECODED_CUSTOMS: Final = {"producers", "target_features"}
-_PASSED_OVER: Final = {ModuleKind.MODULE: {9, 10, 11}, ModuleKind.COMPONENT: {1}}
+_PASSED_OVER: Final = {ModuleKind.MODULE: {9, 10, 11}, ModuleKind.COMPONENT: {_NESTED_MODULE}}
 """Sections by number: element, code and data of a module; the core modules of a component."""
 
 
@@ -65,15 +70,17 @@ class Extern(NamedTuple):
         name: as it is written.
         kind: `func`, `table`, `memory`, `global` or `tag`; of a component also `instance`, `component`, `type`, ...
         type: its type in the text format without the kind, such as `(param i32) (result i64)`, which is empty for a
-            function that takes and returns nothing; None for components, for types that are not valid, and past
-            `TYPES_MAX`.
+            function that takes and returns nothing; of a component as WIT writes it, `(a: u32) -> string`. None for
+            interfaces, for types that are not valid, and past `TYPES_MAX`.
         module: of an import of a core module, the module's name; else None.
+        members: what is in an interface or a world; empty where that is not known.
     """
 
     name: str
     kind: str
     type: str | None = None
     module: str | None = None
+    members: tuple[Member, ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -154,11 +161,43 @@ def outline(data: bytes) -> ModuleFacts:
     return _facts(module, tuple(dict.fromkeys((*seen, *named))))
 
 
-def declared_size(data: bytes) -> int:
+def described(data: bytes) -> ModuleFacts:
+    """The outline; of a component also the functions of its interfaces, where its types are valid and not too large.
+
+    Raises:
+        MalformedError: see `outline`.
+    """
+    facts = outline(data)
+    if facts.kind != ModuleKind.COMPONENT:
+        return facts
+    from wasm2oci.engine.wit.items import items  # noqa: PLC0415 - only for components
+
+    try:
+        imports, exports = items(data, TYPES_MAX)
+    except ModuleError:
+        return facts
+    return facts._replace(
+        imports=tuple(_with_members(extern, imports) for extern in facts.imports),
+        exports=tuple(_with_members(extern, exports) for extern in facts.exports),
+    )
+
+
+def _with_members(extern: Extern, found: Mapping[str, Item]) -> Extern:
+    item = found.get(extern.name)
+    if item is None:
+        return extern
+    members = tuple(Member(one.name, one.kind, _cut(one.type)) for one in item.members)
+    return extern._replace(type=_cut(item.type), members=members)
+
+
+def declared_size(data: bytes, *, modules: bool = False) -> int:
     """About how many bytes `outline` decodes one by one: what bounds its time and memory, found in a moment.
 
-    Code, data, elements, most custom sections and core modules within a component are passed over; each section counts
-    some bytes of its own.
+    Code, data, elements and most custom sections are passed over; each section counts some bytes of its own.
+
+    Args:
+        data: the module or component.
+        modules: count the core modules within a component as well, which `described` decodes.
 
     Raises:
         MalformedError: the sections are not as long as they say.
@@ -179,6 +218,8 @@ def declared_size(data: bytes) -> int:
                 size += length if name in _DECODED_CUSTOMS else reader.pos - start
             elif kind is ModuleKind.COMPONENT and section == _NESTED_COMPONENT:
                 spans.append((min(start + PREAMBLE_SIZE, pos), pos, kind))
+            elif modules and kind is ModuleKind.COMPONENT and section == _NESTED_MODULE:
+                spans.append((min(start + PREAMBLE_SIZE, pos), pos, ModuleKind.MODULE))
             elif section not in _PASSED_OVER[kind]:
                 size += length
     return size
@@ -306,5 +347,14 @@ class _TypeTexts:
         return text
 
     def _text(self, type_: ExternType) -> str:
-        text = extern_text(type_, self._indices).partition(" ")[2]
-        return text if len(text) <= TYPE_MAX else f"{text[: TYPE_MAX - 3]}..."
+        return _cut(extern_text(type_, self._indices).partition(" ")[2])
+
+
+@overload
+def _cut(text: str) -> str: ...
+@overload
+def _cut(text: None) -> None: ...
+@overload
+def _cut(text: str | None) -> str | None: ...
+def _cut(text: str | None) -> str | None:
+    return text if text is None or len(text) <= TYPE_MAX else f"{text[: TYPE_MAX - 3]}..."

@@ -116,12 +116,12 @@ def inspect_bytes(data: bytes, name: str) -> InspectedFile:
         InvalidInputError: it is not WebAssembly, or its declarations are malformed.
     """
     from wasm2oci.engine.errors import ModuleError
-    from wasm2oci.engine.facts import outline
+    from wasm2oci.engine.facts import described
     from wasm2oci.engine.text import binary
 
     try:
         data = binary(data)
-        module = ModuleInfo(Digest.of(data), len(data), outline(data))
+        module = ModuleInfo(Digest.of(data), len(data), described(data))
         return InspectedFile(name, module, _embedded_keys(data))
     except ModuleError as error:
         raise error.about(f"{name} cannot be looked into") from error
@@ -157,10 +157,10 @@ def inspect(request: InspectRequest, environment: Environment) -> Inspected:
             found = recognise(target, root)
             found_format = found.format
             if request.look_inside:
-                from wasm2oci.engine.facts import outline
+                from wasm2oci.engine.facts import described
 
                 data = _joined(found.content, "the module")
-                module = ModuleInfo.of(found.module, outline(data))
+                module = ModuleInfo.of(found.module, described(data))
                 embedded_keys = _embedded_keys(data)
         except (InvalidInputError, UnsupportedError) as error:
             problem = error.message

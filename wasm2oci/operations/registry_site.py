@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wasm2oci.content.verify import SelfVerifying
+    from wasm2oci.engine.facts import Extern
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Name
     from wasm2oci.server.access import Access
@@ -30,7 +31,7 @@ _MODULE_MAX: Final = 64 << 20
 _DECLARED_MAX: Final = 512 << 10
 """Bytes of declarations that a page decodes: up to about a second."""
 _SHOWN: Final = 500
-"""Imports, and exports, that are kept of a module: as many as a page shows."""
+"""Imports, and exports, and members of each, that are kept of a module: as many as a page shows."""
 _LAYERS_MAX: Final = 128 << 20
 _ENTRIES_MAX: Final = 20_000
 _SECONDS: Final = 10.0
@@ -89,11 +90,22 @@ class _Descriptions:
                 self._size -= self._known.popitem(last=False)[1][1]
 
 
+def _shown(externs: tuple[Extern, ...]) -> tuple[Extern, ...]:
+    """The first of them, with the members that there is room for."""
+    left = _SHOWN
+    shown = []
+    for extern in externs[:_SHOWN]:
+        shown.append(extern._replace(members=extern.members[:left]))
+        left -= len(shown[-1].members)
+    return tuple(shown)
+
+
 def _size(facts: ArtifactFacts) -> int:
     size = 1000 + len(facts.problem or "")
     if facts.module is not None:
         for extern in (*facts.module.imports, *facts.module.exports):
             size += 200 + len(extern.full_name) + len(extern.type or "")
+            size += sum(150 + len(member.name) + len(member.type or "") for member in extern.members)
         size += sum(map(len, facts.module.features)) + sum(100 + len(text) for text in facts.module.made_by)
     return size
 
@@ -104,7 +116,7 @@ def describe(storage: Storage, repository: str, stored: StoredManifest) -> Artif
     Raises:
         LocalIOError: the storage cannot be read.
     """
-    from wasm2oci.engine.facts import declared_size, outline
+    from wasm2oci.engine.facts import declared_size, described, outline
     from wasm2oci.packager.recognise import recognise
     from wasm2oci.packager.tarball import archive_budget
 
@@ -120,9 +132,9 @@ def describe(storage: Storage, repository: str, stored: StoredManifest) -> Artif
         if declared_size(data) > _DECLARED_MAX:
             problem = f"The module declares more than {_DECLARED_MAX >> 10} KiB; `wasm2oci inspect` shows it."
             return ArtifactFacts(profile, found.module.digest, problem=problem)
-        module = outline(data)
+        module = (described if declared_size(data, modules=True) <= _DECLARED_MAX else outline)(data)
         counts = (len(module.imports), len(module.exports))
-        module = module._replace(imports=module.imports[:_SHOWN], exports=module.exports[:_SHOWN])
+        module = module._replace(imports=_shown(module.imports), exports=_shown(module.exports))
         return ArtifactFacts(profile, found.module.digest, module, counts=counts)
     except LocalIOError:
         raise

@@ -49,7 +49,7 @@ def wit(request: WitRequest, environment: Environment) -> Wit:
         ModuleError: it is no component, or its types are invalid.
         Wasm2OciError: it cannot be read or fetched.
     """
-    from wasm2oci.engine.wit import wit_text
+    from wasm2oci.engine.wit.document import wit_text
     from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
     from wasm2oci.operations.subject import subject_name
 

@@ -188,7 +188,8 @@ class Site:
         manifest = parse_manifest(stored.raw, stored.media_type)
         facts = self._describe(repository, stored, effort)
         if facts.module is not None:
-            effort.spend(_ROW_COST * (len(facts.module.imports) + len(facts.module.exports)))
+            externs = (*facts.module.imports, *facts.module.exports)
+            effort.spend(_ROW_COST * (len(externs) + sum(len(extern.members) for extern in externs)))
         yield element(
             "div",
             element("a", "Repositories", href="/"),
@@ -338,10 +339,13 @@ def _module(facts: ArtifactFacts) -> "Iterator[Markup]":
 
 def _externs(title: str, externs: "tuple[Extern, ...]", count: int) -> "Iterator[Markup]":
     if externs:
-        rows: list[list[str]] = [
-            [element("code", item.full_name), _pill(item.kind), element("code", item.type or "")]
-            for item in externs[:_ROWS_MAX]
-        ]
+        rows: list[list[str]] = []
+        for item in externs[:_ROWS_MAX]:
+            rows.append([element("code", item.full_name), _pill(item.kind), element("code", item.type or "")])
+            rows += [
+                [element("code", one.name, class_="inner"), _pill(one.kind), element("code", one.type or "")]
+                for one in item.members
+            ]
         table = _table(("Name", "Kind", "Type"), rows)
         yield element("section", element("h2", f"{title} ({count:,})"), table, _more(count))
 

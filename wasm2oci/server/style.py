@@ -38,6 +38,7 @@ td.n,th.n{text-align:right;white-space:nowrap;padding-right:0;font-variant-numer
 .facts th{width:1%;padding:8px 20px 8px 0;border-top:1px solid var(--line);vertical-align:top}
 .facts tr:first-child>*{border-top:0}
 code,.mono{font:13px/1.5 ui-monospace,"SF Mono","DejaVu Sans Mono",Menlo,monospace;overflow-wrap:anywhere}
+.inner{padding-left:1.5em}
 .pill{display:inline-block;background:var(--tint);color:var(--accent);border-radius:99px;padding:1px 10px;
 margin:0 6px 4px 0;font-size:12.5px;
 font-weight:550;max-width:100%;overflow-wrap:anywhere}

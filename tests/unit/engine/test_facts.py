@@ -5,8 +5,19 @@ from typing import Any
 
 import pytest
 
+from tests.support.programs import fixture
+from wasm2oci.engine import facts as facts_module
 from wasm2oci.engine.errors import FeatureError, InvalidModuleError, MalformedError
-from wasm2oci.engine.facts import TYPE_MAX, TYPES_MAX, Extern, ModuleFacts, outline, validated
+from wasm2oci.engine.facts import (
+    TYPE_MAX,
+    TYPES_MAX,
+    Extern,
+    Member,
+    ModuleFacts,
+    described,
+    outline,
+    validated,
+)
 from wasm2oci.engine.syntax.features import WASM_1
 from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import extern_text
@@ -148,3 +159,52 @@ def test_a_function_section_that_names_a_structure_is_refused_before_its_type_is
     data = b"\0asm\1\0\0\0" + section(1, b"\x5f\x01\x7f\0") + section(3, b"\0") + section(7, b"\x01f\0\0")
     with pytest.raises(InvalidModuleError, match="not a function type"):
         outline(data)
+
+
+INTERFACES = """(component
+  (import "a:b/store@1.0.0" (instance $store
+    (export "bucket" (type $bucket (sub resource)))
+    (type $error' (enum "gone"))
+    (export "error" (type $error (eq $error')))
+    (export "[method]bucket.get" (func (param "self" (borrow $bucket)) (result (result string (error $error)))))))
+  (alias export $store "bucket" (type $bucket))
+  (import "log" (func $log (param "text" string)))
+  (import "late" (func (param "b" (own $bucket))))
+  (type $point' (record (field "x" u8)))
+  (export $point "point" (type $point'))
+  (core module $m (func (export "f") (param i32) (result i32) unreachable))
+  (core instance $i (instantiate $m))
+  (func $f (param "p" $point) (result $point) (canon lift (core func $i "f")))
+  (export "move" (func $f)))"""
+
+
+def test_a_component_shows_the_functions_of_its_interfaces() -> None:
+    facts = described(wat(INTERFACES))
+    method = Member("[method]bucket.get", "func", "(self: borrow<bucket>) -> result<string, error>")
+    assert facts.imports[0] == Extern("a:b/store@1.0.0", "instance", None, None, (method,))
+    assert Extern("log", "func", "(text: string)") in facts.imports
+    assert facts.exports == (Extern("point", "type", "record"), Extern("move", "func", "(p: point) -> point"))
+
+
+def test_a_wit_package_shows_its_interfaces_and_worlds() -> None:
+    assert described(fixture("wit-package.wasm")).exports == (
+        Extern("types", "type", "interface a:b/types@1.0.0"),
+        Extern("api", "type", "interface a:b/api@1.0.0", None, (Member("run", "func", "(a: p) -> list<u8>"),)),
+        Extern(
+            "w",
+            "type",
+            "world a:b/w@1.0.0",
+            None,
+            (Member("a:b/types@1.0.0", "import", None), Member("go", "export", "()")),
+        ),
+    )
+
+
+def test_a_component_whose_types_are_invalid_or_too_large_shows_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = wat(INTERFACES)
+    invalid = data.replace(b"a:b/store", b"a:B/store")
+    assert next(extern.name for extern in described(invalid).imports) == "a:B/store@1.0.0"
+    assert described(invalid) == outline(invalid)
+    monkeypatch.setattr(facts_module, "TYPES_MAX", 50)
+    assert described(data) == outline(data)
+    assert [extern.name for extern in outline(data).imports] == ["a:b/store@1.0.0", "log", "late"]

@@ -5,7 +5,7 @@ import pytest
 from tests.support.programs import fixture
 from wasm2oci.engine.errors import ModuleError
 from wasm2oci.engine.text import assemble
-from wasm2oci.engine.wit import wit_text
+from wasm2oci.engine.wit.document import wit_text
 
 PACKAGE = """\
 package a:b@1.0.0;
@@ -139,3 +139,14 @@ def test_a_name_neither_drives_a_terminal_nor_begins_a_line() -> None:
     text = wit_text(assemble('(component (import "url=<\\1b[31m\\0a}>" (func)))'))
     assert all(line.isprintable() for line in text.split("\n"))
     assert text.splitlines()[2:] == ["world root {", r"  import url=<\x1b[31m\n}>: func();", "}"]
+
+
+def test_the_text_is_bounded_however_often_a_long_name_is_used() -> None:
+    name = "a" * 90_000
+    params = " ".join([f'(param "p{number}" $long)' for number in range(900)])
+    data = assemble(f"""(component
+      (import "{name}" (type $long (sub resource)))
+      (type $f (func {params.replace("$long", "(own $long)")}))
+      {" ".join([f'(import "f{number}" (func (type $f)))' for number in range(100)])})""")
+    with pytest.raises(ModuleError, match="their text has more than 67,108,864 characters"):
+        wit_text(data)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.artifacts import WASM, tar
+from tests.support.programs import fixture
 from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.facts import declared_size
+from wasm2oci.engine.text import assemble
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.digest import Digest
@@ -85,6 +87,33 @@ def test_a_description_keeps_what_a_page_shows() -> None:
     text = page.read().decode()
     assert "Exports (30,000)" in text
     assert "The first 500 of 30,000." in text
+
+
+def test_a_component_is_shown_with_the_functions_of_its_interfaces() -> None:
+    storage = MemoryStorage()
+    store(storage, fixture("calls.component.wasm"))
+    page = make_site(storage, None).answer(Request("GET", "/r/a:v1"), "")
+    assert page is not None
+    text = page.read().decode()
+    assert "wasi:cli/environment@0.2.2" in text
+    assert "get-arguments" in text
+    assert "() -&gt; list&lt;string&gt;" in text
+
+
+def test_functions_of_interfaces_are_shown_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    functions = " ".join([f'(export "f{number}" (func))' for number in range(400)])
+    imports = " ".join([f'(import "a:b/c{number}" (instance {functions}))' for number in range(3)])
+    component = assemble(f"(component {imports} (core module {' '.join(['(func nop)'] * 2000)}))")
+    storage = MemoryStorage()
+    stored = store(storage, component)
+    facts = describe(storage, "a", stored)
+    assert facts.module is not None
+    assert [len(extern.members) for extern in facts.module.imports] == [400, 100, 0]
+    # Core modules count, because they are decoded for that: without, the names of the interfaces are shown.
+    monkeypatch.setattr(registry_site, "_DECLARED_MAX", declared_size(component))
+    facts = describe(storage, "a", stored)
+    assert facts.module is not None
+    assert [len(extern.members) for extern in facts.module.imports] == [0, 0, 0]
 
 
 def test_a_module_that_declares_too_much_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,6 +157,17 @@ def test_a_function_of_wasi_has_the_type_that_wasi_gives_it() -> None:
         go(command("(i32.const 0)", imports=other))
 
 
+def test_a_type_of_gigabytes_of_text_is_another_type_than_that_of_wasi() -> None:
+    label = "a" * 50_000
+    doubled = "".join([f"(type $t{depth} (tuple $t{depth - 1} $t{depth - 1}))" for depth in range(1, 18)])
+    imports = f"""(type $t0' (flags "{label}")) (import "t" (type $t0 (eq $t0'))) {doubled}
+      (import "wasi:random/random@0.2.0" (instance (alias outer 1 $t17 (type $t17))
+        (export "get-random-u64" (func (result $t17)))))"""
+    with pytest.raises(GuestSetupError, match="what is offered is") as caught:
+        go(command("(i32.const 0)", imports=imports))
+    assert len(str(caught.value)) < 2000
+
+
 def test_what_is_not_built_is_refused_before_anything_runs() -> None:
     with pytest.raises(ComponentUnsupportedError, match="asynchronous functions"):
         go(command("unreachable", imports='(import "f" (func async))'))

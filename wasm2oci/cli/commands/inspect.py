@@ -7,7 +7,7 @@ from wasm2oci.cli.output import Field, Output, fields, size_text
 from wasm2oci.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from wasm2oci.client import Extern, Inspected, ModuleInfo, SignatureSummary
+    from wasm2oci.client import Extern, Inspected, Member, ModuleInfo, SignatureSummary
 from wasm2oci.client import Client
 
 __all__ = ["command"]
@@ -32,7 +32,7 @@ def command(
     """Show what an artifact or a module file holds.
 
     For an artifact: layout, parts, annotations, signatures and what refers to it. For
-    the module: imports, exports and the tools that made it.
+    the module: imports, exports, functions of interfaces and the tools that made it.
     """
     found = terminal.read_subject(subject)
     if not isinstance(found, str):
@@ -81,11 +81,21 @@ def _module_lines(module: "ModuleInfo", keys: tuple[str, ...], *first: tuple[str
             ("Kind", "component" if facts.kind == "component" else f"core module, functions: {facts.functions:,}"),
             ("Features", ", ".join(facts.features) or None),
             ("Made by", ", ".join(facts.made_by) or None),
-            ("Imports", [_extern_line(extern) for extern in facts.imports] or "none"),
-            ("Exports", [_extern_line(extern) for extern in facts.exports] or "none"),
+            ("Imports", _extern_lines(facts.imports) or "none"),
+            ("Exports", _extern_lines(facts.exports) or "none"),
         ]
     return fields(*lines)
 
 
-def _extern_line(extern: "Extern") -> str:
-    return f"{extern.kind} {extern.full_name} {extern.type or ''}".rstrip()
+def _extern_lines(externs: "tuple[Extern, ...]") -> list[str]:
+    lines = []
+    for extern in externs:
+        lines.append(f"{extern.kind} {extern.full_name} {extern.type or ''}".rstrip())
+        lines += [f"  {_member_line(one)}" for one in extern.members]
+    return lines
+
+
+def _member_line(member: "Member") -> str:
+    if member.type is None:
+        return f"{member.kind} {member.name}"
+    return f"{'' if member.kind == 'func' else f'{member.kind} '}func {member.name} {member.type}"

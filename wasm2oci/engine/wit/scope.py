@@ -1,25 +1,20 @@
-"""The world of a component, or the interfaces and worlds of a package, as WIT. Spec: component model, WIT.md.
-
-The types are those that validation found. A type with a name is an object of its own, and knows which one it was made
-from: so a name that an interface took from another one is written as a `use` of it.
-"""
+"""The names that types have in an interface or a world, and the text of its definitions."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.base.text import printable
+from wasm2oci.engine.errors import InvalidModuleError
 from wasm2oci.engine.syntax.values import ValueType
-from wasm2oci.engine.validate.component.outside import component_type
-from wasm2oci.engine.validate.component.types import Component, Function, Instance, NamedResource
+from wasm2oci.engine.validate.component.types import Function, NamedResource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wasm2oci.engine.validate.component.types import Entity, Resource
 
-__all__ = ["wit_text"]
+__all__ = ["Names", "Scope", "indented", "package_of", "short_name", "written"]
 
 _INTERFACE: Final = re.compile(r"([^/@:]+(?::[^/@:]+)+)/([^@]+)(@.+)?")
 _METHOD: Final = re.compile(r"\[(constructor|method|static)\]([^.]+)(?:\.(.+))?")
@@ -30,118 +25,62 @@ _KEYWORDS: Final = re.compile(
 )
 
 
-def wit_text(data: bytes) -> str:
-    """The WIT of a component or of a package.
-
-    Raises:
-        ModuleError: it is malformed, or its types are invalid.
-    """
-    return _Document().text(component_type(data))
-
-
-def _name(label: str) -> str:
+def written(label: str) -> str:
+    """A name in a WIT: with a percent sign where it is a keyword."""
     return label if _KEYWORDS.fullmatch(label) is None else f"%{label}"
 
 
-def _package(interface: str) -> str | None:
+def package_of(interface: str) -> str | None:
     """The package of an interface with its version, or None for what is none of a package."""
     found = _INTERFACE.fullmatch(interface)
     return None if found is None else f"{found[1]}{found[3] or ''}"
 
 
-def _short(interface: str) -> str:
+def short_name(interface: str) -> str:
+    """The name of an interface in its package."""
     found = _INTERFACE.fullmatch(interface)
-    return interface if found is None else _name(found[2])
+    return interface if found is None else written(found[2])
 
 
-def _indented(lines: list[str]) -> list[str]:
+def indented(lines: list[str]) -> list[str]:
+    """Lines inside of brackets."""
     return [f"  {line}" if line else line for line in lines]
 
 
-class _Document:
-    """What was found so far: where types have their names, and the text of interfaces by package."""
+class Names:
+    """Where types have their names: interface and name; and how much text there may be.
 
-    def __init__(self) -> None:
+    Args:
+        most: characters that lines and mentions of types may have in all.
+    """
+
+    def __init__(self, most: int) -> None:
         self.types: dict[ValueType, tuple[str, str]] = {}
         self.resources: dict[Resource, tuple[str, str]] = {}
-        self._packages: dict[str, dict[str, list[str]]] = {}
-        self.main = "root:component"
+        self._most = self._left = most
 
-    def text(self, component: Component) -> str:
-        """All of it."""
-        exports = component.exports
-        if exports and not component.imports and all(isinstance(each.type, Component) for each in exports.values()):
-            lines = self._whole_package(exports)
-        else:
-            lines = self._world("root", component)
-        parts = [f"package {self.main};", "", *lines]
-        for package, interfaces in self._packages.items():
-            if package != self.main:
-                inside = [line for text in interfaces.values() for line in [*text, ""]][:-1]
-                parts += ["", f"package {package} {{", *_indented(inside), "}"]
-        # The URL of a dependency is a name as well, and may hold any character.
-        return "\n".join(map(printable, parts)) + "\n"
+    def counted(self, text: str) -> str:
+        """A part of the text.
 
-    def _whole_package(self, exports: Mapping[str, Entity]) -> list[str]:
-        worlds = list[str]()
-        for entity in exports.values():
-            outer = entity.type
-            if not isinstance(outer, Component):
-                continue
-            for name, entity_inside in outer.exports.items():
-                self.main = _package(name) or self.main
-                if isinstance(entity_inside.type, Component):
-                    worlds += ["", *self._world(_short(name), entity_inside.type)]
-                elif isinstance(entity_inside.type, Instance):
-                    self._dependencies(outer)
-                    self._interface(name, entity_inside.type)
-        inside = [line for text in self._packages.get(self.main, {}).values() for line in ["", *text]]
-        return [*inside, *worlds][1:]
-
-    def _dependencies(self, component: Component) -> None:
-        for name, entity in component.imports.items():
-            if isinstance(entity.type, Instance) and _package(name) is not None:
-                self._interface(name, entity.type)
-
-    # --- worlds -------------------------------------------------------------------------------------------------------
-
-    def _world(self, name: str, component: Component) -> list[str]:
-        scope = _Scope(self, "")
-        lines: list[str] = []
-        for word, entities in (("import", component.imports), ("export", component.exports)):
-            plain = {label: entity for label, entity in entities.items() if not isinstance(entity.type, Instance)}
-            found: list[str] = []
-            for label, entity in entities.items():
-                if not isinstance(entity.type, Instance):
-                    continue
-                if _package(label) is None:
-                    inside = _Scope(self, label).lines(entity.type.exports)
-                    found += [f"{word} {_name(label)}: interface {{", *_indented(inside), "}"]
-                else:
-                    self._interface(label, entity.type)
-                    found.append(f"{word} {_short(label) if _package(label) == self.main else label};")
-            found += scope.lines(plain, word)
-            lines += ["", *found] if lines and found else found
-        return [f"world {name} {{", *_indented(lines), "}"]
-
-    def _interface(self, name: str, instance: Instance) -> None:
-        """Writes an interface, unless it is written; names its types in any case."""
-        texts = self._packages.setdefault(_package(name) or "", {})
-        lines = _Scope(self, name).lines(instance.exports)
-        if name not in texts:
-            texts[name] = [f"interface {_short(name)} {{", *_indented(lines), "}"]
+        Raises:
+            InvalidModuleError: there is too much of it.
+        """
+        self._left -= len(text)
+        if self._left < 0:
+            raise InvalidModuleError(f"the types are too large: their text has more than {self._most:,} characters", 0)
+        return text
 
 
-class _Scope:
+class Scope:
     """The names inside of an interface or a world.
 
     Args:
-        document: where other interfaces have theirs.
+        names: where other interfaces have theirs.
         interface: its full name; empty for a world.
     """
 
-    def __init__(self, document: _Document, interface: str) -> None:
-        self._document = document
+    def __init__(self, names: Names, interface: str) -> None:
+        self._names = names
         self._interface = interface
         self._types: dict[ValueType, str] = {}
         self._resources: dict[Resource, str] = {}
@@ -156,7 +95,7 @@ class _Scope:
             word: `import` or `export`, in a world.
         """
         uses: dict[str, list[str]] = {}
-        defined = [name for name, entity in entities.items() if self._names(name, entity, uses)]
+        defined = [name for name, entity in entities.items() if self._defines(name, entity, uses)]
         methods: dict[str, list[tuple[str, str, Function]]] = {}
         functions: list[str] = []
         for name, entity in entities.items():
@@ -164,7 +103,7 @@ class _Scope:
             if isinstance(type_, Function) and found is not None:
                 methods.setdefault(found[2], []).append((found[1], found[3] or "", type_))
             elif isinstance(type_, Function):
-                functions.append(f"{word} {_name(name)}: {self._function(type_)};".lstrip())
+                functions.append(f"{word} {written(name)}: {self._function(type_)};".lstrip())
             elif entity.sort != "type":
                 functions.append(f"// {word or 'export'} {name}: {entity.sort}")
         types: list[str] = []
@@ -172,38 +111,49 @@ class _Scope:
             types += self._definition(name, entities[name].type, methods.get(name, []))
         used = [f"use {self._path(home)}.{{{', '.join(names)}}};" for home, names in uses.items()]
         blocks = [block for block in (used, types, functions) if block]
-        return [line for block in blocks for line in ["", *block]][1:]
+        return [self._names.counted(line) for block in blocks for line in ["", *block]][1:]
+
+    def named(self, entities: Mapping[str, Entity]) -> None:
+        """Gives the types among these their names."""
+        for name, entity in entities.items():
+            self._defines(name, entity, {})
+
+    def signature(self, function: Function) -> str:
+        """The type of a function, as it is after the word `func`."""
+        return self._function(function).removeprefix("func")
 
     def _path(self, interface: str) -> str:
-        if self._interface and _package(interface) == _package(self._interface):
-            return _short(interface)
+        if self._interface and package_of(interface) == package_of(self._interface):
+            return short_name(interface)
         return interface
 
     def _take(self, name: str, home: tuple[str, str], uses: dict[str, list[str]]) -> None:
         """Uses a name of another interface."""
         interface, other = home
-        uses.setdefault(interface, []).append(_name(other) if other == name else f"{_name(other)} as {_name(name)}")
+        uses.setdefault(interface, []).append(
+            written(other) if other == name else f"{written(other)} as {written(name)}"
+        )
 
     def _elsewhere(self, home: tuple[str, str] | None) -> bool:
-        return home is not None and home[0] != self._interface and _package(home[0]) is not None
+        return home is not None and home[0] != self._interface and package_of(home[0]) is not None
 
     # --- types --------------------------------------------------------------------------------------------------------
 
-    def _names(self, name: str, entity: Entity, uses: dict[str, list[str]]) -> bool:
+    def _defines(self, name: str, entity: Entity, uses: dict[str, list[str]]) -> bool:
         """Gives a type its name here; whether it has to be defined here, and is not used from another interface."""
         type_ = entity.type
         if isinstance(type_, NamedResource):
-            home = self._document.resources.setdefault(type_.resource, (self._interface, name))
+            home = self._names.resources.setdefault(type_.resource, (self._interface, name))
             known = type_.resource in self._resources
-            self._resources.setdefault(type_.resource, _name(name))
-            self._handles[type_] = _name(name)
+            self._resources.setdefault(type_.resource, written(name))
+            self._handles[type_] = written(name)
         elif isinstance(type_, ValueType) and entity.sort == "type":
             origin = self._origin(type_)
-            home = self._document.types.setdefault(type_, self._document.types.get(origin, (self._interface, name)))
+            home = self._names.types.setdefault(type_, self._names.types.get(origin, (self._interface, name)))
             known = origin in self._types
             if known:
                 self._aliases[name] = self._types[origin]
-            self._types[type_] = _name(name)
+            self._types[type_] = written(name)
         else:
             return entity.sort == "type"
         if not known and home != (self._interface, name) and self._elsewhere(home):
@@ -215,7 +165,7 @@ class _Scope:
         """The nearest type that this one is another name for and that has a name, here or elsewhere; else itself."""
         origin: ValueType | None = type_
         while origin is not None:
-            if origin in self._types or origin in self._document.types:
+            if origin in self._types or origin in self._names.types:
                 return origin
             origin = origin.origin
         return type_
@@ -226,33 +176,36 @@ class _Scope:
             own = isinstance(result, ValueType) and result.kind == "own"
             return f"constructor({self._params(function, 0)}){'' if own else self._result(result)};"
         static = "static " if kind == "static" else ""
-        return f"{_name(label)}: {static}{self._function(function, 0 if static else 1)};"
+        return f"{written(label)}: {static}{self._function(function, 0 if static else 1)};"
 
     def _definition(self, label: str, type_: Any, methods: list[tuple[str, str, Function]]) -> list[str]:
         """A definition of a type."""
-        name = _name(label)
+        name = written(label)
         if isinstance(type_, NamedResource):
             own = self._resources[type_.resource]
             if own != name:
                 return [f"type {name} = {own};"]
             inside = [self._method(kind, each, function) for kind, each, function in methods]
-            return [f"resource {name} {{", *_indented(inside), "}"] if inside else [f"resource {name};"]
+            return [f"resource {name} {{", *indented(inside), "}"] if inside else [f"resource {name};"]
         if isinstance(type_, str) or label in self._aliases:
             return [f"type {name} = {self._aliases.get(label, type_)};"]
         if type_.kind == "record":
             pairs = zip(type_.labels, type_.types, strict=True)
-            inside = [f"{_name(each)}: {self._type(field)}," for each, field in pairs]
+            inside = [f"{written(each)}: {self._type(field)}," for each, field in pairs]
         elif type_.kind == "variant":
             cases = zip(type_.labels, type_.types, strict=True)
-            inside = [f"{_name(each)}{'' if case is None else f'({self._type(case)})'}," for each, case in cases]
+            inside = [f"{written(each)}{'' if case is None else f'({self._type(case)})'}," for each, case in cases]
         elif type_.kind in {"enum", "flags"}:
-            inside = [f"{_name(each)}," for each in type_.labels]
+            inside = [f"{written(each)}," for each in type_.labels]
         else:
             return [f"type {name} = {self._structure(type_)};"]
-        return [f"{type_.kind} {name} {{", *_indented(inside), "}"]
+        return [f"{type_.kind} {name} {{", *indented(inside), "}"]
 
     def _type(self, type_: Any) -> str:
         """A mention of a type."""
+        return self._names.counted(self._mention(type_))
+
+    def _mention(self, type_: Any) -> str:
         if isinstance(type_, str):
             return type_
         if type_ is None:
@@ -263,8 +216,8 @@ class _Scope:
 
     def _foreign(self, resource: Resource) -> str:
         """A resource that has no name here, which WIT cannot say."""
-        interface, name = self._document.resources.get(resource, ("another interface", "resource"))
-        return f"{_name(name)} /* of {interface or 'the world'} */"
+        interface, name = self._names.resources.get(resource, ("another interface", "resource"))
+        return f"{written(name)} /* of {interface or 'the world'} */"
 
     def _structure(self, type_: ValueType) -> str:
         """A type without a name."""
@@ -283,7 +236,8 @@ class _Scope:
 
     def _params(self, function: Function, skipped: int) -> str:
         pairs = list(zip(function.labels, function.params, strict=True))[skipped:]
-        return ", ".join([f"{_name(label)}: {self._type(type_)}" for label, type_ in pairs])
+        counted = self._names.counted
+        return ", ".join([f"{counted(written(label))}: {self._type(type_)}" for label, type_ in pairs])
 
     def _result(self, result: Any) -> str:
         return "" if result is None else f" -> {self._type(result)}"
