@@ -14,7 +14,7 @@ __all__ = ["ComponentUnsupportedError", "check_supported"]
 
 _RUN = frozenset({"lift", "lower", "resource.new", "resource.drop", "resource.rep"})
 _ASYNC_KINDS = frozenset({"stream", "future", "error-context"})
-_HINT = "wasmtime runs more of the component model"
+_WASI_3 = "(WASI 0.3)"
 
 
 class ComponentUnsupportedError(UnsupportedError):
@@ -45,17 +45,17 @@ def _check_type(definition: syntax.TypeDefinition) -> None:
         check_supported(type_.declarations)
     elif isinstance(type_, syntax.FunctionType):
         if type_.is_async or "error-context" in {*type_.params, type_.result}:
-            raise _refusal("asynchronous functions (WASI 0.3)", definition.offset)
+            raise _refusal(f"asynchronous functions {_WASI_3}", definition.offset)
     elif isinstance(type_, syntax.DefinedType) and (type_.kind in _ASYNC_KINDS or "error-context" in type_.types):
-        raise _refusal("streams, futures and error contexts (WASI 0.3)", definition.offset)
+        raise _refusal(f"streams, futures and error contexts {_WASI_3}", definition.offset)
 
 
 def _check_function(definition: syntax.CanonFunction) -> None:
     if definition.keyword not in _RUN:
-        raise _refusal(f"{definition.keyword} (WASI 0.3)", definition.offset)
+        raise _refusal(f"{definition.keyword} {_WASI_3}", definition.offset)
     given = dict(definition.options.given)
     if "async" in given:
-        raise _refusal("asynchronous functions (WASI 0.3)", definition.offset)
+        raise _refusal(f"asynchronous functions {_WASI_3}", definition.offset)
     if "gc" in given:
         raise _refusal("values of garbage-collected types", definition.offset)
 
@@ -68,5 +68,6 @@ def _of_value(definition: syntax.Definition) -> bool:
 
 def _refusal(what: str, offset: int) -> ComponentUnsupportedError:
     return ComponentUnsupportedError(
-        f"the component uses {what} (at offset {offset:#x}), which the embedded engine does not run", hint=_HINT
+        f"the component uses {what} (at offset {offset:#x}), which the embedded engine does not run",
+        hint="build it for WASI 0.2 (target wasm32-wasip2)" if what.endswith(_WASI_3) else None,
     )
