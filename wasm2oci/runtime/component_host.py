@@ -10,6 +10,7 @@ from wasm2oci.engine import UnlinkableError
 from wasm2oci.engine.component.handles import ResourceType
 from wasm2oci.engine.component.host import HostCall
 from wasm2oci.engine.component.store import Store
+from wasm2oci.engine.runtime.limits import ResourceLimitError
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.errors import Remedy, RemedyKind
 from wasm2oci.runtime.embedded import ceilings
@@ -17,7 +18,7 @@ from wasm2oci.runtime.request import GuestSetupError
 from wasm2oci.runtime.streams import open_wasi
 from wasm2oci.wasi.preview2.functions import FUNCTIONS, RESOURCES
 from wasm2oci.wasi.preview2.state import Preview2
-from wasm2oci.wasi.preview2.streams import NothingToWaitForError
+from wasm2oci.wasi.preview2.streams import MisuseError
 from wasm2oci.wasi.preview2.trace import traced
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def instantiated(component: LoadedComponent, request: RunRequest, interrupt: Int
         interrupt: ends every wait of the guest.
 
     Raises:
-        GuestSetupError: it imports what is not offered, or a directory cannot be opened.
+        GuestSetupError: it imports what is not offered, asks for too much, or a directory cannot be opened.
         Trap: a start function trapped.
     """
     with open_wasi(request, interrupt) as wasi, Preview2(wasi) as state:
@@ -71,6 +72,8 @@ def instantiated(component: LoadedComponent, request: RunRequest, interrupt: Int
                 instance = store.instantiate()
             except UnlinkableError as error:
                 raise GuestSetupError(str(error), remedy=Remedy(RemedyKind.TRAP_MISSING, _OFFERED)) from error
+            except ResourceLimitError as error:
+                raise GuestSetupError(str(error)) from error
             yield ComponentRun(instance, host, state)
         finally:
             store.close()
@@ -93,8 +96,8 @@ def call(function: ComponentFunction, *values: Any) -> Any:
     """
     try:
         return function.call(*values)
-    except NothingToWaitForError as error:
-        raise Trap(TrapKind.UNREACHABLE, "wasi:io/poll: there is nothing to wait for") from error
+    except MisuseError as error:
+        raise Trap(TrapKind.UNREACHABLE, str(error)) from error
 
 
 def _watch(write: Callable[[str], object]) -> Callable[[tuple[str, str], HostCall], Callable[..., Any]]:

@@ -59,15 +59,14 @@ class ValueType:
         cost: how many types it consists of, each counted as often as it occurs.
         borrows: whether it contains a `borrow`.
         points: whether some of a value lies elsewhere in memory.
-        codecs: what running components made of it, by name.
         origin: the type that it is another name for, or was before other types were put into it.
     """
 
     __slots__ = (
+        "_codecs",
         "_flat",
         "_layouts",
         "borrows",
-        "codecs",
         "cost",
         "depth",
         "kind",
@@ -95,10 +94,18 @@ class ValueType:
             or "string" in types
             or any(type_.points for type_ in inner)
         )
-        self._layouts: dict[int, tuple[int, int]] = {}
-        self._flat: dict[int, tuple[int, ...] | None] = {}
-        self.codecs: dict[str, Any] = {}
+        # A component may have a million types, so what few of them need is made when it is needed.
+        self._layouts: dict[int, tuple[int, int]] | None = None
+        self._flat: dict[int, tuple[int, ...] | None] | None = None
+        self._codecs: dict[str, Any] | None = None
         self.origin: ValueType | None = None
+
+    @property
+    def codecs(self) -> dict[str, Any]:
+        """What running components made of it, by name."""
+        if self._codecs is None:
+            self._codecs = {}
+        return self._codecs
 
     def again(self, types: tuple[Any, ...] | None = None) -> ValueType:
         """Another of the same kind: under a name of its own, or made of other types."""
@@ -156,7 +163,9 @@ def layout(type_: Val, pointer: int = 4) -> tuple[int, int]:
     if kind == "string":
         return pointer, 2 * pointer
     assert isinstance(type_, ValueType)  # noqa: S101 - primitive types are all above
-    known = type_._layouts.get(pointer)  # noqa: SLF001 - its cache
+    if type_._layouts is None:  # noqa: SLF001 - its cache
+        type_._layouts = {}  # noqa: SLF001
+    known = type_._layouts.get(pointer)  # noqa: SLF001
     if known is None:
         known = type_._layouts[pointer] = _layout(type_, pointer)  # noqa: SLF001
     return known
@@ -203,7 +212,9 @@ def flatten(type_: Val, pointer: int = 4) -> tuple[int, ...] | None:
     if kind == "string":
         return (address, address)
     assert isinstance(type_, ValueType)  # noqa: S101 - primitive types are all above
-    if pointer not in type_._flat:  # noqa: SLF001 - its cache
+    if type_._flat is None:  # noqa: SLF001 - its cache
+        type_._flat = {}  # noqa: SLF001
+    if pointer not in type_._flat:  # noqa: SLF001
         type_._flat[pointer] = _flatten(type_, pointer, address)  # noqa: SLF001
     return type_._flat[pointer]  # noqa: SLF001
 

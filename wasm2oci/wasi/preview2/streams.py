@@ -22,7 +22,7 @@ __all__ = [
     "FileOutput",
     "InputStream",
     "IoError",
-    "NothingToWaitForError",
+    "MisuseError",
     "OutputStream",
     "Pollable",
     "StreamFailedError",
@@ -37,8 +37,8 @@ CHUNK: Final = 64 * 1024
 """Bytes that `check-write` permits."""
 
 
-class NothingToWaitForError(Exception):
-    """A guest waits for nothing, which the specification calls a trap."""
+class MisuseError(Exception):
+    """What WASI answers with a trap: the guest called a function as it may not."""
 
 
 class IoError:
@@ -117,10 +117,10 @@ def poll(
         block: whether to wait at all.
 
     Raises:
-        NothingToWaitForError: there are none.
+        MisuseError: there are none.
     """
     if not pollables:
-        raise NothingToWaitForError
+        raise MisuseError("wasi:io/poll: there is nothing to wait for")
     rings = any(each.ready is not None for each in pollables)
     while True:
         if rings:
@@ -340,6 +340,7 @@ def check_write(stream: OutputStream) -> int:
 
 def write(stream: OutputStream, data: bytes) -> None:
     """`write` and `blocking-write-and-flush`: nothing is kept back."""
+    _check_size(len(data))
     stream.write(data)
 
 
@@ -349,10 +350,13 @@ def flush(_stream: OutputStream) -> None:
 
 def write_zeroes(stream: OutputStream, size: int) -> None:
     """`write-zeroes` and `blocking-write-zeroes-and-flush`."""
-    while size:
-        part = min(size, CHUNK)
-        stream.write(bytes(part))
-        size -= part
+    _check_size(size)
+    stream.write(bytes(size))
+
+
+def _check_size(size: int) -> None:
+    if size > CHUNK:
+        raise MisuseError(f"wasi:io/streams: {size:,} bytes are written, and no more than {CHUNK:,} are ever permitted")
 
 
 def splice(stream: OutputStream, source: InputStream, size: int) -> int:
