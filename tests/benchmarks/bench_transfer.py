@@ -1,11 +1,13 @@
-"""Push and pull beside skopeo on the same docker-registry, in the same run; and what a small one costs as a process.
+"""Push and pull beside skopeo and oras on the same docker-registry, in the same run; and what a small one costs.
 
     python tests/benchmarks/bench_transfer.py [--mib 1024] [--rounds 3] [--python PYTHON] [--folder DIR]
 
 Large: a module of random bytes. `push` is compared with `skopeo copy oci:... docker://...`, `pull` with the way back;
 each push goes to a registry that was just started on an empty folder, and skopeo starts without its record of where
-blobs were seen, so that nobody mounts what the other one pushed. Rounds alternate, the best of each counts. Memory is
-the peak of the process. Small: 3 MiB, the whole process against `python -c "import httpx"` by the same interpreter.
+blobs were seen, so that nobody mounts what the other one pushed. oras (`go install oras.land/oras/cmd/oras@latest`)
+pushes the same file to a repository of its own in the same registry, and pulls it. Rounds alternate, the best of each
+counts. Memory is the peak of the process. Small: 3 MiB, the whole process against `python -c "import httpx"` by the
+same interpreter.
 
 `--python` names an interpreter that has wasm2oci installed; by default this one, with this checkout. A virtual
 environment with nothing but the wheel in it is the fair one: development tools make `import httpx` slower.
@@ -106,7 +108,7 @@ def forget(bench: Bench) -> None:
 def large(bench: Bench, mib: int, rounds: int) -> None:
     module, out, layout = bench.folder / "big.wasm", bench.folder / "out.wasm", bench.folder / "layout"
     make(module, mib * MIB)
-    with_skopeo = shutil.which("skopeo") is not None
+    with_skopeo, with_oras = shutil.which("skopeo") is not None, shutil.which("oras") is not None
     for round_number in range(rounds):
         with docker_registry(bench.folder / f"a{round_number}") as registry:
             reference = f"{registry.host}/bench/big:1"
@@ -117,6 +119,11 @@ def large(bench: Bench, mib: int, rounds: int) -> None:
             out.unlink()
             if not same:
                 raise SystemExit("what came back is not what was pushed")
+            if with_oras:
+                place = ["--plain-http", f"{registry.host}/bench/oras:1"]
+                bench.run("oras push", ["oras", "push", "--artifact-type", "a/b", *place, "big.wasm:application/wasm"])
+                bench.run("oras pull", ["oras", "pull", *place, "-o", str(bench.folder / "oras")])
+                shutil.rmtree(bench.folder / "oras")
             if with_skopeo:
                 shutil.rmtree(layout, ignore_errors=True)
                 source = ["--src-tls-verify=false", f"docker://{reference}"]
@@ -129,12 +136,16 @@ def large(bench: Bench, mib: int, rounds: int) -> None:
                 bench.run("skopeo push", ["skopeo", "copy", "-q", *there])
             shutil.rmtree(bench.folder / f"b{round_number}")
     for name in ("push", "pull"):
-        ours, theirs = bench.series[name], bench.series.get(f"skopeo {name}")
-        line = f"{mib} MiB {name}: {ours.best:6.2f} s  {mib / ours.best:5.0f} MiB/s  peak {ours.peak:4.0f} MiB"
-        if theirs is not None:
-            line += f"  skopeo {theirs.best:6.2f} s  peak {theirs.peak:4.0f} MiB"
-            line += f"  ratio {ours.best / theirs.best:.2f} (processor {min(ours.busy) / min(theirs.busy):.2f})"
-        print(line)
+        ours = bench.series[name]
+        print(f"{mib} MiB {name}: {ours.best:6.2f} s  {mib / ours.best:5.0f} MiB/s  peak {ours.peak:4.0f} MiB")
+        for tool in ("skopeo", "oras"):
+            theirs = bench.series.get(f"{tool} {name}")
+            if theirs is not None:
+                busy = min(ours.busy) / min(theirs.busy)
+                print(
+                    f"  {tool:6} {theirs.best:6.2f} s  peak {theirs.peak:4.0f} MiB"
+                    f"  ratio {ours.best / theirs.best:.2f} (processor {busy:.2f})"
+                )
 
 
 def small(bench: Bench, rounds: int) -> None:
