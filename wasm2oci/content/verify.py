@@ -13,6 +13,7 @@ The rules:
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 from wasm2oci.base.files import ReadableFile, local_errors
@@ -156,7 +157,8 @@ class VerifiedContent(SelfVerifying):
         if left >= _MUCH:
             from wasm2oci.content.hashing import HashingThread  # noqa: PLC0415 - for large content only
 
-            aside = HashingThread(hasher)
+            with suppress(RuntimeError):  # there is no other thread to be had
+                aside = HashingThread(hasher)
         update = hasher.update_raw if aside is None else aside.update
         try:
             for chunk in self._content:

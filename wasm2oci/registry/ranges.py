@@ -17,7 +17,7 @@ Spec: distribution-spec, Pulling blobs, end-2; RFC 9110 section 14.
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.verify import CHUNK
@@ -158,9 +158,10 @@ class _ReadAhead:
         self._buffers = [bytearray(PART) for _ in range(threads + 1)] if threads else []
         self._answered: set[int] = set()
         self._parts: dict[int, bytearray | BaseException] = {}
-        self._stopped = threads == 0
-        for _ in range(threads):
-            threading.Thread(target=self._run, daemon=True).start()
+        self._stopped = False
+        with suppress(RuntimeError):  # there is no other thread to be had; without any, no part is ever answered
+            for _ in range(threads):
+                threading.Thread(target=self._run, daemon=True).start()
 
     def begins(self, start: int, stop: int) -> int | None:
         """Where from `start` to `stop` the parts take over from the first answer; None: not there.

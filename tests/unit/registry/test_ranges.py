@@ -226,6 +226,16 @@ def test_the_threads_of_a_repository_are_shared_by_its_blobs() -> None:
     first.close()  # type: ignore[attr-defined]
 
 
+def test_without_another_thread_the_first_answer_is_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    line = Line(parts=0)
+    assert line.pull() == DATA  # hashed without a thread, too
+    assert line.asked() == []
+
+
 def test_the_rest_of_a_blob_is_read_from_where_it_broke_off() -> None:
     network = Network({REGISTRY: partial})
     repository = network.repository("registry.example/me/app")
