@@ -254,6 +254,51 @@ def test_an_instance_is_used_again_until_it_traps(folder: Path) -> None:
             assert ask(served, "/count").text == "1\n"
 
 
+SILENT = """(component
+  (import "wasi:http/types@0.2.0" (instance $types
+    (export "fields" (type (sub resource))) (export "incoming-request" (type (sub resource)))
+    (export "outgoing-response" (type (sub resource))) (export "response-outparam" (type (sub resource)))))
+  (alias export $types "incoming-request" (type $request)) (alias export $types "response-outparam" (type $out))
+  (core func $drop-request (canon resource.drop $request)) (core func $drop-out (canon resource.drop $out))
+  (core module $m (import "" "request" (func $request (param i32))) (import "" "out" (func $out (param i32)))
+    (global $used (mut i32) (i32.const 0))
+    (func (export "handle") (param i32 i32)
+      (if (global.get $used) (then unreachable)) (global.set $used (i32.const 1))
+      (call $request (local.get 0)) (call $out (local.get 1))))
+  (core instance $i (instantiate $m (with "" (instance
+    (export "request" (func $drop-request)) (export "out" (func $drop-out))))))
+  (func $handle (param "request" (own $request)) (param "response-out" (own $out))
+    (canon lift (core func $i "handle")))
+  (instance $handler (export "handle" (func $handle)))
+  (export "wasi:http/incoming-handler@0.2.0" (instance $handler)))"""
+
+
+def test_an_instance_that_gave_no_response_is_not_used_again(folder: Path, tmp_path: Path) -> None:
+    guest = tmp_path / "silent.wasm"
+    guest.write_bytes(assemble(SILENT))
+    with serve_process(guest, "--reuse", "--concurrency", "1", folder=folder, command="serve-http") as served:
+        assert [ask(served, "/").status for _ in range(3)] == [500] * 3
+        _, log = served.stop()
+    # An instance that is used again traps.
+    assert (log.count("the component gave no response"), log.count("trapped")) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "item",
+    ["(component $x)", "(type $x u8)", '(core module $m (func (export "f")))'],
+    ids=["component", "type", "none"],
+)
+def test_what_is_no_interface_is_refused(item: str, tmp_path: Path) -> None:
+    kind = item[1:].partition(" ")[0]
+    export = "" if kind == "core" else f'(export "wasi:http/incoming-handler@0.2.0" ({kind} $x))'
+    guest = tmp_path / "guest.wasm"
+    guest.write_bytes(assemble(f"(component {item} {export})"))
+    refused = invoke("serve-http", "--listen", "127.0.0.1:0", str(guest))
+    assert refused.code in {4, 125}
+    assert "handle" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_requests_are_answered_at_once(fresh: ServeProcess) -> None:
     head = ("Host: localhost", "Transfer-Encoding: chunked")
     with ExitStack() as open_ones:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wasm2oci.engine.component.host import signature
-from wasm2oci.runtime.component_host import call, instantiated
+from wasm2oci.engine.validate.component.types import Function, Instance
+from wasm2oci.runtime.component_host import call, exported, instantiated
 from wasm2oci.runtime.embedded import guarded
 from wasm2oci.runtime.request import Ending, GuestSetupError
 from wasm2oci.wasi import Interrupt
@@ -129,10 +130,11 @@ class HttpGuest:
 
     def _handler(self, run: ComponentRun) -> ComponentFunction:
         """The exported function, which has to mean by its types what the host means."""
-        exported = run.instance.exports[self._interface][1].get("handle")
+        instance = self._component.type.exports[self._interface].type
+        found = instance.exports.get("handle") if isinstance(instance, Instance) else None
         types = run.host.interface(_TYPES) or {}
-        if exported is not None and exported[0] == "func":
-            function: ComponentFunction = exported[1]
+        if found is not None and isinstance(found.type, Function):
+            function = exported(run.instance, (self._interface, "handle"))
             given = [getattr(param, "types", (None,))[0] for param in function.type.params]
             if signature(function.type) == _SIGNATURE and given == [
                 types["incoming-request"],
@@ -146,7 +148,7 @@ class HttpGuest:
         run = self.start()
         self.clean = False
         call(self._handler(run), make_request(run.state), ResponseOutparam(later))
-        self.clean = True
+        self.clean = later.value is not None  # one made from JavaScript answers one request only
 
     def close(self) -> None:
         """Ends the instance."""
