@@ -9,6 +9,13 @@ gc.set_threshold(50_000, 20, 20)
 try:
     from wasm2oci.cli.app import main, main_wasm_to_oci
 except KeyboardInterrupt:  # so early that nothing has to be put in order
+    import os
+    import signal
+
+    if hasattr(os, "WIFSIGNALED"):
+        # A shell ends its loop only when Ctrl-C killed the command.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
     raise SystemExit(130) from None
 
 __all__ = ["main", "main_wasm_to_oci"]

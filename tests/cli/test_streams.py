@@ -327,3 +327,16 @@ def test_a_file_that_cannot_be_named_is_an_error_of_this_machine(
     ran = in_ascii(tmp_path, *command, WASM2OCI_CONFIG=str(tmp_path / "config.toml"))
     assert ran.returncode == 9, ran.stderr.decode()
     assert b"set a locale with UTF-8" in ran.stderr
+
+
+def test_ctrl_c_while_the_tool_is_imported_ends_it_by_the_signal() -> None:
+    program = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'wasm2oci.cli.app': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "import wasm2oci.__main__\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr) == (-signal.SIGINT, b"")
