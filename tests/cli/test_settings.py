@@ -204,7 +204,7 @@ def test_config_shows_each_value_and_where_it_comes_from(tmp_path: Path) -> None
     config.write_text('header = ["X-Key: secret"]\ntimeout = 9\n')
     env = {"HOME": str(tmp_path), "WASM2OCI_CONFIG": str(config), "WASM2OCI_RETRIES": "1"}
     ran = invoke("config", "--format", "json", env={**env, "WASM2OCI_PLAIN_HTPP": "1", "WASM2OCI_REGISTRY": "x"})
-    assert ran.stderr == "warning: the variable WASM2OCI_PLAIN_HTPP sets nothing\n"
+    assert ran.stderr == "warning: the variable WASM2OCI_PLAIN_HTPP is not known and has no effect\n"
     document = json.loads(ran.stdout)
     values = {one["key"]: (one["value"], one["origin"]) for one in document["settings"]}
     assert values["timeout"] == ("9", str(config))

@@ -51,7 +51,7 @@ def delete(request: DeleteRequest, environment: Environment) -> Deleted:
     location = request.location
     tag = location.tag if request.tag_only else None
     if request.tag_only and tag is None:
-        raise UsageError(f"{location} names no tag to remove")
+        raise UsageError(f"{location} does not name a tag")
     with environment.places() as places:
         target = places.delete_from(location)
         if not isinstance(target, Deleter):

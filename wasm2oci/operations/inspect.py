@@ -189,7 +189,7 @@ def _signatures(
     try:
         return summarize_signatures(target, source, root, environment, TrustOptions())
     except (AccessError, IntegrityError, InvalidInputError, NotFoundError, RegistryError, UnsupportedError) as error:
-        environment.warn(f"its signatures cannot be looked at: {error.message}")
+        environment.warn(f"its signatures cannot be read: {error.message}")
         return None
 
 

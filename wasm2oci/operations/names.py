@@ -70,7 +70,7 @@ def check_host(text: str) -> str:
             return check_host(host)
         also = ", with --plain-http" if scheme.lower() == "http" else ""
         hint = f"write {host}{also}" if host else None
-        raise InvalidReferenceError("a registry host has no scheme and no path", text, 0, hint=hint)
+        raise InvalidReferenceError("a registry is written as its host, without a scheme or a path", text, 0, hint=hint)
     host, slash, _ = text.partition("/")
     if slash:
         message = f"{text!r} is more than a registry host"

@@ -113,7 +113,7 @@ def verify_file(file: Path, trust: TrustOptions, environment: Environment, besid
     """
     trust.check()
     if not trust.asks:
-        raise UsageError("a key or an identity says whose signature is asked for")
+        raise UsageError("give a key or an identity to verify with")
     beside = beside or _beside(file)
     requirement, root = requirement_of(trust, environment), read_root(trust)
     raw, data = read_limited(beside, DOCUMENT_MAX), _read(file)

@@ -1,4 +1,4 @@
-"""An artifact that was built and is nowhere yet: a manifest and the content that it names."""
+"""A built artifact that has not been pushed: a manifest and the content that it names."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Artifact(NamedTuple):
         return self.manifest.descriptor()
 
     def target(self, tag: str | None = None) -> MemoryTarget:
-        """A target that holds exactly this, to copy it from.
+        """A target in memory that holds only this artifact, to copy it from.
 
         Raises:
             InvalidReferenceError: the tag is malformed.

@@ -1,6 +1,6 @@
 """Build an artifact from a module by a profile: bytes in, bytes out, the same for the same input.
 
-No file, no network, no clock: whatever ends up in the artifact was handed in.
+It reads no file, no network and no clock: the artifact depends on the arguments only.
 Spec: image-spec, manifest.md; Wasm OCI Artifact layout v0 (CNCF).
 """
 
@@ -39,7 +39,7 @@ class ManifestOversizeError(InvalidInputError):
 
 
 class ArtifactLabels(NamedTuple):
-    """What is recorded about a module besides its bytes.
+    """What an artifact records about its module.
 
     Args:
         title: the file name that a pull should give it, or None for no title; not changed in any way.
@@ -90,7 +90,7 @@ def build(module: ModuleSource, profile: Profile, labels: ArtifactLabels | None 
 
 
 def _layer_annotations(labels: ArtifactLabels, *, titled: bool) -> dict[str, str]:
-    """The annotations of the layer; the title names the file in it where that is an archive, and not the layer."""
+    """The annotations of the layer. Where the layer is an archive, the title is the name of the file in it."""
     annotations = dict(labels.annotations.layer)
     if labels.title is not None and titled:
         if annotations.setdefault(TITLE, labels.title) != labels.title:

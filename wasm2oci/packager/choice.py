@@ -1,4 +1,4 @@
-"""What a search for a module may end in, and what the file of a module is called."""
+"""The errors of a search for a module, and the file name of a module."""
 
 from typing import Final
 

@@ -43,7 +43,7 @@ class InvalidDateError(InvalidInputError):
 
 
 class ConfigFacts(NamedTuple):
-    """What a config may be made of.
+    """The facts that a config may contain.
 
     Args:
         layers: digests of the layers, in order.
@@ -67,7 +67,7 @@ class ConfigFacts(NamedTuple):
 
 
 def empty_config(facts: ConfigFacts) -> bytes:
-    """`{}`, as the old tool writes it."""
+    """`{}`, as wasm-to-oci writes it."""
     del facts
     return b"{}"
 

@@ -1,6 +1,6 @@
-"""Every module in an artifact, for what must look into all that is run or copied, and not only into the one it takes.
+"""Every module in an artifact, for policies that are about all modules of what is copied.
 
-A layer counts by its bytes: one that begins as a module does is one, whatever its media type and title say. In archives
+A layer whose bytes begin as a module does is a module, whatever its media type and title are. In archives
 every file is looked at that no upper layer hides. `recognise` finds the one module that an artifact is pulled for.
 """
 
@@ -32,7 +32,7 @@ def every_module(target: ReadTarget, manifest: Manifest, seen: set[Digest], budg
 
     Args:
         target: where it is.
-        manifest: it.
+        manifest: the manifest.
         seen: layers that were looked at; they are passed over, and those of this manifest are added.
         budget: what looking into archives may cost.
 

@@ -63,7 +63,7 @@ class _Candidate:
 
 
 class _Tree:
-    """A set of folders that can be asked whether a path lies below one of them, in a step for each part of the path."""
+    """A set of folders. Whether a path is below one of them takes a step for each part of the path."""
 
     __slots__ = ("children", "member")
 
@@ -111,7 +111,7 @@ class _Search:
     room: int = field(default_factory=lambda: NAMES_MAX)
 
     def charge(self, path: str) -> None:
-        """Count a path, for its room and for the time that looking at it takes.
+        """Charge a path for the memory and the time that it takes.
 
         Raises:
             InvalidArchiveError: all paths together take more room than those of any image.
@@ -180,7 +180,7 @@ def modules_in(target: ReadTarget, archives: Sequence[Descriptor], budget: Budge
 
 
 def _searched(target: ReadTarget, archives: Sequence[Descriptor], budget: Budget) -> _Search:
-    """The modules that would be there if the image was unpacked."""
+    """The modules that unpacking the image would write."""
     seen = _Search(budget)
     # A layer that comes again further down holds nothing that the upper one did not have or hide.
     for layer in {(layer.digest, layer.size): layer for layer in reversed(archives)}.values():
@@ -189,7 +189,7 @@ def _searched(target: ReadTarget, archives: Sequence[Descriptor], budget: Budget
 
 
 def _config(target: ReadTarget, manifest: Manifest) -> dict[str, Any]:
-    """The image config, which gives hints only: one that cannot be had or read gives none."""
+    """The image config. It only gives hints, so that one that is absent or malformed counts as empty."""
     if manifest.config.size > CONFIG_MAX:
         return {}
     try:
@@ -226,7 +226,7 @@ def _promises_wasm(manifest: Manifest, config: dict[str, Any], entrypoint: str |
 
 
 def _look_into(target: ReadTarget, layer: Descriptor, seen: _Search) -> None:
-    """Add the modules of a layer that no layer above it hides."""
+    """Add the modules of a layer that no upper layer hides."""
     hidden: set[str] = set()
     opaque: list[str] = []
     with _opened(target, layer, seen.budget) as entries:

@@ -1,4 +1,4 @@
-"""Annotations that are written down elsewhere: in the module itself, or in the file of a package.
+"""Annotations from the metadata of the module itself or of a package file.
 
 | annotation | custom section | Cargo.toml, pyproject.toml, wkg.toml | package.json |
 |---|---|---|---|
@@ -50,7 +50,7 @@ class InvalidPackageFileError(InvalidInputError):
 def module_metadata(chunks: Iterable[bytes]) -> dict[str, str]:
     """The annotations that a module or component states about itself, in custom sections of its outermost level.
 
-    Section headers are read and little else; from where the framing makes no sense, nothing is.
+    Only section headers and the sections of the table are read; reading ends at the first malformed header.
     Spec: core, binary format, sections; component-model, Binary.md (the same framing).
 
     Args:
@@ -143,7 +143,7 @@ def _custom(section: bytes) -> tuple[str, str]:
 
 
 class _Reader:
-    """Bytes that are taken and left out in exact amounts."""
+    """A reader that takes or skips an exact number of bytes."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -159,7 +159,7 @@ class _Reader:
         return b"".join(pieces)
 
     def skip(self, size: int) -> bool:
-        """Leave out so many bytes; False when there are fewer."""
+        """Skip so many bytes; False when there are fewer."""
         while size and self._more():
             left = min(size, len(self._rest))
             self._rest = self._rest[left:]
@@ -167,7 +167,7 @@ class _Reader:
         return size == 0
 
     def unsigned(self) -> int | None:
-        """A number in LEB128, at most 32 bits; None for what is none."""
+        """A number in LEB128 of at most 32 bits; None if it is malformed."""
         value = shift = 0
         while byte := self.take(1):
             value |= (byte[0] & 0x7F) << shift

@@ -1,7 +1,7 @@
 """The module that is packed: where its bytes are, their digest, and what they declare.
 
-Small files are read once and kept, so what is hashed is what is pushed; large ones are read again for the push and
-verified on that way, so a file that changes meanwhile is an error and not a broken artifact.
+Small files are read once and kept. Large files are read again for the push and verified then, so that a file that
+changes meanwhile is an error and not a broken artifact.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _may_be_text(head: bytes) -> bool:
 
 
 def _joined(content: Content, path: Path) -> bytes:
-    """A text, which is assembled in memory."""
+    """All bytes of a text, which is assembled in memory."""
     out = bytearray()
     for chunk in content:
         out += chunk

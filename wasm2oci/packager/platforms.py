@@ -137,7 +137,7 @@ def _config_platform(target: ReadTarget, descriptor: Descriptor, budget: Budget)
 
 
 def _known(platform: Mapping[str, Any] | None) -> Mapping[str, Any]:
-    """What is known of a platform; nothing when neither system nor architecture is."""
+    """The known part of a platform; empty when neither system nor architecture is known."""
     said = {key: platform[key] for key in _FIELDS if isinstance((platform or {}).get(key), str)} if platform else {}
     return {key: value for key, value in said.items() if value} if said.get("os") or said.get("architecture") else {}
 

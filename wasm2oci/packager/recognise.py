@@ -1,11 +1,11 @@
-"""Find the module in an artifact, whichever tool packed it.
+"""Find the module in an artifact of any tool.
 
 The rules, first match wins:
 
 1. An index: the one entry for a wasm platform, else its only entry (`platforms.choose_manifest`).
 2. Layers of a raw wasm type: the only one, whatever the config's type.
-3. A layer of a type unknown here, titled `*.wasm`: taken for raw.
-4. Layers that are archives: what they hold that begins as a module does; the entrypoint's file, else the only one, else
+3. A layer of an unknown type with a title `*.wasm` counts as raw.
+4. Layers that are archives: the files that begin as a module does; the entrypoint's file, else the only one, else
    the only one called `plugin.wasm`. A layer labelled as an archive that is a bare module is that module.
 
 Where several remain, the caller is asked to choose (`wanted`). Media types: see the reference table in docs/profiles.
@@ -78,7 +78,7 @@ _STRANGERS: Final = {
     "application/vnd.cncf.helm.chart.content.v1.tar+gzip": "it is a Helm chart",
     "application/vnd.wasm.content.layer.v1+data": "it is part of a Spin application without a module",
 }
-"""What people pull by mistake, by a layer's type."""
+"""Artifacts that are often pulled by mistake, by the type of a layer."""
 
 
 class FoundModule(NamedTuple):
@@ -112,7 +112,7 @@ class FoundModule(NamedTuple):
         return read_all(self.content, self.module, MODULE_MAX)
 
     def file_name(self, repository: str) -> str:
-        """What a file of it should be called: by its title, else its name in the archive, else the repository."""
+        """The file name for a pull: the title, else the name in the archive, else the repository's name."""
         return file_name(self.layer.title if self.entry is None else self.entry, repository)
 
 
@@ -123,7 +123,7 @@ def raw_layers() -> tuple[str, ...]:
 
 
 def format_name(manifest: Manifest) -> str:
-    """How an artifact was packed, in one word: the name of its profile, or of the tool or kind it is known by."""
+    """The format of an artifact: the name of its profile, of the tool that packed it, or of its kind."""
     types = [layer.media_type for layer in manifest.layers]
     if any(kind.startswith("application/vnd.fermyon.spin.") for kind in types):
         return "spin"

@@ -1,4 +1,4 @@
-"""Read files out of image layers: tar streams, plain or compressed, from strangers.
+"""Read files from image layers: tar streams, plain or compressed, that are not trusted.
 
 The rules:
 

@@ -51,7 +51,7 @@ class Place:
     slash: bool
 
     def stat(self) -> os.stat_result:
-        """What lies there, links not followed; a trailing slash is kept to.
+        """The status of a path, with links not followed; a trailing slash requires a directory.
 
         Raises:
             WasiError: NOTDIR, when a trailing slash follows something else.

@@ -67,7 +67,7 @@ def command(output: Output, terminal: Terminal) -> None:
     known = {*OTHER_VARIABLES, *(row.variable for row in rows)}
     for name in sorted(terminal.variables):
         if name.startswith("WASM2OCI_") and name not in known:
-            output.warn(f"the variable {name} sets nothing")
+            output.warn(f"the variable {name} is not known and has no effect")
     for row in rows:
         found = settings.find(row.key)
         if found is None:

@@ -106,7 +106,7 @@ class Pipe:
         return bool(self._parts) or self.ended or self.failure is not None
 
     def take(self, size: int) -> bytes:
-        """At most so many bytes of what is there; none when nothing is."""
+        """At most so many of the bytes that are available; none when there are none."""
         if not self._parts:
             return b""
         data = self._parts.popleft()
