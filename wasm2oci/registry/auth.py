@@ -20,6 +20,8 @@ Rules, in the order in which they act:
 Spec: distribution-spec's token authentication; RFC 6750; RFC 6749 section 6.
 """
 
+from __future__ import annotations
+
 import re
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -30,16 +32,20 @@ from wasm2oci.errors import AccessError, InvalidInputError, RegistryError
 from wasm2oci.oci.endpoints import PING
 from wasm2oci.oci.http import encode_basic
 from wasm2oci.oci.wire import ERROR_BODY_MAX, TOKEN_BODY_MAX, load_object
-from wasm2oci.registry.challenge import Challenge, parse_challenges
-from wasm2oci.registry.credentials import Anonymous, Basic, Credential, IdentityToken, RegistryToken
+from wasm2oci.registry.challenge import parse_challenges
+from wasm2oci.registry.credentials import Anonymous, Basic, IdentityToken, RegistryToken
 from wasm2oci.registry.flavours import IDENTITY_USERS
 from wasm2oci.registry.messages import BodyTooLargeError, Request, Response, request_for
 from wasm2oci.registry.problems import error_for, parse_problems
-from wasm2oci.registry.scope import Scope, covers, merge, parse_scopes
+from wasm2oci.registry.scope import covers, merge, parse_scopes
 from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, join_own, redact, with_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+
+    from wasm2oci.registry.challenge import Challenge
+    from wasm2oci.registry.credentials import Credential
+    from wasm2oci.registry.scope import Scope
 
 __all__ = ["TokenAuth", "TokenServerError"]
 
@@ -78,15 +84,15 @@ class TokenAuth:
     def __init__(
         self,
         origin: Origin,
-        lookup: "Callable[[], Credential]",
+        lookup: Callable[[], Credential],
         *,
-        clock: "Callable[[], float]",
+        clock: Callable[[], float],
         host: str = "",
-        tried: "Callable[[], Sequence[str]]" = tuple,
+        tried: Callable[[], Sequence[str]] = tuple,
         client: str = "wasm2oci",
-        warn: "Callable[[str], None] | None" = None,
-        addresses: "Callable[[Origin], Sequence[str]]" = lambda _: (),
-        learned: "Callable[[Challenge], None] | None" = None,
+        warn: Callable[[str], None] | None = None,
+        addresses: Callable[[Origin], Sequence[str]] = lambda _: (),
+        learned: Callable[[Challenge], None] | None = None,
     ) -> None:
         self.origin = origin
         self._learned = learned
@@ -150,8 +156,8 @@ class TokenAuth:
                 return f"with the registry token from {source}"
 
     def flow(
-        self, request: Request, wanted: "Sequence[Scope]", refused: Response | None = None
-    ) -> "Generator[Request, Response, Response]":
+        self, request: Request, wanted: Sequence[Scope], refused: Response | None = None
+    ) -> Generator[Request, Response, Response]:
         """The exchanges that one request takes: yields what to send, is sent what came back, returns the answer.
 
         Args:
@@ -181,8 +187,8 @@ class TokenAuth:
         return settled if anonymous is None else anonymous
 
     def _without_credentials(
-        self, request: Request, wanted: "Sequence[Scope]"
-    ) -> "Generator[Request, Response, Response | None]":
+        self, request: Request, wanted: Sequence[Scope]
+    ) -> Generator[Request, Response, Response | None]:
         """The answer to a reading without credentials, when it was refused with some; else None. See rule 7."""
         challenge, credential = self._challenge, self.credential
         scopes = merge(wanted)
@@ -203,8 +209,8 @@ class TokenAuth:
         return response
 
     def _known_flow(
-        self, request: Request, wanted: "Sequence[Scope]", refused: Response | None
-    ) -> "Generator[Request, Response, Response]":
+        self, request: Request, wanted: Sequence[Scope], refused: Response | None
+    ) -> Generator[Request, Response, Response]:
         scopes = merge(wanted)
         header = None
         if refused is None:
@@ -230,7 +236,7 @@ class TokenAuth:
             response = yield _authorized(request, header)
         return response
 
-    def _expected(self, challenge: Challenge, scopes: tuple[Scope, ...]) -> "Generator[Request, Response, str | None]":
+    def _expected(self, challenge: Challenge, scopes: tuple[Scope, ...]) -> Generator[Request, Response, str | None]:
         """A token before the registry asks for one; None when what was expected of it is out of date."""
         try:
             return (yield from self._token(challenge, scopes))
@@ -253,7 +259,7 @@ class TokenAuth:
         with self._guard:
             self._tokens = [token for token in self._tokens if token.header != header]
 
-    def _ping(self) -> "Generator[Request, Response, list[Challenge]]":
+    def _ping(self) -> Generator[Request, Response, list[Challenge]]:
         if not self._asked:
             answer = yield request_for(PING, self.origin)
             answer.drain()
@@ -262,8 +268,8 @@ class TokenAuth:
         return list(self._asked)
 
     def _answer(
-        self, request: Request, challenges: "Sequence[Challenge]", wanted: tuple[Scope, ...], refused: str | None
-    ) -> "Generator[Request, Response, tuple[str, tuple[Scope, ...]] | None]":
+        self, request: Request, challenges: Sequence[Challenge], wanted: tuple[Scope, ...], refused: str | None
+    ) -> Generator[Request, Response, tuple[str, tuple[Scope, ...]] | None]:
         credential = self.credential
         bearer = next((one for one in challenges if one.scheme == "bearer" and one.get("realm")), None)
         self._challenge = bearer or self._challenge
@@ -285,7 +291,7 @@ class TokenAuth:
 
     def _token(
         self, challenge: Challenge, scopes: tuple[Scope, ...], refused: str | None = None
-    ) -> "Generator[Request, Response, str]":
+    ) -> Generator[Request, Response, str]:
         with self._fetching:  # the next one who wants it finds it
             self._drop(refused)
             header = self._held(scopes)
@@ -302,7 +308,7 @@ class TokenAuth:
 
     def _fetch(
         self, challenge: Challenge, scopes: tuple[Scope, ...], credential: Credential
-    ) -> "Generator[Request, Response, _Token]":
+    ) -> Generator[Request, Response, _Token]:
         realm = self._realm(challenge)
         service = challenge.get("service")
         refresh = self._refresh_token(credential)

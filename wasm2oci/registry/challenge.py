@@ -10,6 +10,8 @@ One header may hold several challenges and there may be several headers. The gra
 A comma inside quotes belongs to the value (`scope="repository:a:pull,push"`); schemes and parameter names have no case.
 """
 
+from __future__ import annotations
+
 import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -33,14 +35,14 @@ class Challenge(NamedTuple):
     """A scheme in lower case and its parameters, names in lower case."""
 
     scheme: str
-    parameters: "Mapping[str, str]"
+    parameters: Mapping[str, str]
 
     def get(self, name: str) -> str:
         """The parameter of this name, or the empty string."""
         return self.parameters.get(name, "")
 
 
-def parse_challenges(headers: "Iterable[str]") -> list[Challenge]:
+def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
     """Every challenge of these `WWW-Authenticate` values, in order. What is not understood is passed over."""
     found: list[Challenge] = []
     for header in headers:

@@ -13,6 +13,8 @@ ours, the target of a symbolic link, and mode 0600.
 there was not meant for one.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import json
@@ -66,8 +68,8 @@ class AuthFile(NamedTuple):
     """
 
     source: str
-    auths: "Mapping[str, Mapping[str, Any]]"
-    helpers: "Mapping[str, str]"
+    auths: Mapping[str, Mapping[str, Any]]
+    helpers: Mapping[str, str]
     store: str | None
 
     @property
@@ -90,7 +92,7 @@ class AuthFile(NamedTuple):
                 return helper, host
         return (self.store, find_flavour(host).key or host) if self.store else None
 
-    def entry_for(self, host: str, repository: str) -> "Mapping[str, Any] | None":
+    def entry_for(self, host: str, repository: str) -> Mapping[str, Any] | None:
         """The entry of the most specific key that fits, if it holds anything."""
         return next((self.auths[key] for key in self.keys_for(host, repository) if self.auths[key]), None)
 
@@ -189,7 +191,7 @@ def _read(path: Path) -> bytes | None:
     return data
 
 
-def decode_entry(entry: "Mapping[str, Any]") -> tuple[str, str, str, str]:
+def decode_entry(entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """User name, password, identity token and registry token of an entry; empty where it has none.
 
     Raises:
@@ -217,7 +219,7 @@ def _decode_auth(auth: str) -> tuple[str, str]:
     return username, password.strip("\0")
 
 
-def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]", *, legacy: bool = False) -> None:
+def update_auth_file(path: Path, change: Mapping[str, Mapping[str, Any] | None], *, legacy: bool = False) -> None:
     """Set or (with None) remove entries of `auths` (of the top level in a `.dockercfg`); everything else stays.
 
     The file appears whole or not at all, mode 0600; a folder that is made for it has mode 0700.
@@ -232,7 +234,7 @@ def update_auth_file(path: Path, change: "Mapping[str, Mapping[str, Any] | None]
 
 
 @contextmanager
-def _locked(folder: Path) -> "Iterator[None]":
+def _locked(folder: Path) -> Iterator[None]:
     """Others who write credential files there wait, so that of several at once none writes over what another wrote."""
     try:
         make_folder(folder, 0o700)
@@ -244,7 +246,7 @@ def _locked(folder: Path) -> "Iterator[None]":
         yield
 
 
-def _change(target: Path, path: Path, change: "Mapping[str, Mapping[str, Any] | None]", *, legacy: bool) -> None:
+def _change(target: Path, path: Path, change: Mapping[str, Mapping[str, Any] | None], *, legacy: bool) -> None:
     data = _read(target) or b""
     value = _load(data, str(path), hint="repair or remove it first") if data.strip() else {}
     # Docker's client reads `Auths` too, and `auths` beside it: what is removed must not stay in either.
@@ -270,7 +272,7 @@ def _replace(target: Path, data: bytes) -> None:
         raise ConfigFileError(f"cannot write {error.message}", hint=error.hint) from error
 
 
-def _member(value: "Mapping[str, Any]", name: str) -> object:
+def _member(value: Mapping[str, Any], name: str) -> object:
     """A member by its name, in any case."""
     return value[name] if name in value else next((value[key] for key in value if key.lower() == name.lower()), None)
 
@@ -279,10 +281,10 @@ def _dict(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _strings(value: object) -> "Mapping[str, str]":
+def _strings(value: object) -> Mapping[str, str]:
     return {key: text for key, text in _dict(value).items() if isinstance(text, str) and text}
 
 
-def _text(entry: "Mapping[str, Any]", key: str) -> str:
+def _text(entry: Mapping[str, Any], key: str) -> str:
     value = _member(entry, key)
     return value if isinstance(value, str) else ""

@@ -11,6 +11,8 @@ error leaves this module.
 Spec: distribution-spec, Pushing blobs, end-4a, end-5, end-6.
 """
 
+from __future__ import annotations
+
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
@@ -45,7 +47,7 @@ class EagerUpload:
         size: how many there are.
     """
 
-    def __init__(self, exchange: "Exchange", content: "Content", size: int) -> None:
+    def __init__(self, exchange: Exchange, content: Content, size: int) -> None:
         self.size = size
         self._exchange = exchange
         self._content = content
@@ -58,7 +60,7 @@ class EagerUpload:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def finish(self, descriptor: "Descriptor", moved: "Callable[[int], None]") -> bool:
+    def finish(self, descriptor: Descriptor, moved: Callable[[int], None]) -> bool:
         """Wait until all bytes are there, and give them their name.
 
         Args:
@@ -125,7 +127,7 @@ class EagerUpload:
         self._location = None
         return True
 
-    def chunks(self, hasher: Hasher) -> "Iterator[bytes]":
+    def chunks(self, hasher: Hasher) -> Iterator[bytes]:
         """A pass over the content, hashed and counted (what a refusal made go twice, once), until this is stopped."""
         for chunk in self._content:
             if self._stop.is_set() or hasher.size + len(chunk) > self.size:
@@ -148,10 +150,10 @@ class _Passing:
         self._hasher = Hasher()
 
     @property
-    def digest(self) -> "Digest":
+    def digest(self) -> Digest:
         """Of the bytes of the last pass."""
         return self._hasher.digest()
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         self._hasher = Hasher()
         return self._upload.chunks(self._hasher)

@@ -6,6 +6,8 @@ is in an algorithm that can be compared), and when its own `mediaType`, its shap
 Spec: distribution-spec, end-3 and end-7; image-spec, manifest.md.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from wasm2oci.content.verify import DigestMismatchError, SizeMismatchError
@@ -14,7 +16,7 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.endpoints import GET_MANIFEST, HEAD_MANIFEST, PUT_MANIFEST
-from wasm2oci.oci.manifest import Index, InvalidManifestError, Manifest, ManifestTooLargeError, parse_manifest
+from wasm2oci.oci.manifest import InvalidManifestError, ManifestTooLargeError, parse_manifest
 from wasm2oci.oci.reference import join_name
 from wasm2oci.oci.wire import MANIFEST_MAX
 from wasm2oci.registry.messages import BodyTooLargeError
@@ -22,6 +24,7 @@ from wasm2oci.registry.problems import ResponseError, refuse_page
 
 if TYPE_CHECKING:
     from wasm2oci.oci.http import Headers
+    from wasm2oci.oci.manifest import Index, Manifest
     from wasm2oci.oci.reference import Name
     from wasm2oci.registry.exchange import Exchange
     from wasm2oci.registry.messages import Response
@@ -56,7 +59,7 @@ class RemoteManifest:
         self.etag = etag
 
 
-def said_digest(headers: "Headers") -> Digest | None:
+def said_digest(headers: Headers) -> Digest | None:
     """The digest that `Docker-Content-Digest` says, or None when there is none that can be used."""
     text = headers.get("docker-content-digest")
     if text is None:
@@ -67,7 +70,7 @@ def said_digest(headers: "Headers") -> Digest | None:
         return None
 
 
-def head_manifest(exchange: "Exchange", reference: "Name") -> "tuple[Response, Descriptor | None]":
+def head_manifest(exchange: Exchange, reference: Name) -> tuple[Response, Descriptor | None]:
     """Ask for a manifest's headers.
 
     Returns:
@@ -97,8 +100,8 @@ def head_manifest(exchange: "Exchange", reference: "Name") -> "tuple[Response, D
 
 
 def get_manifest(
-    exchange: "Exchange",
-    reference: "Name",
+    exchange: Exchange,
+    reference: Name,
     *,
     expected: Descriptor | None = None,
 ) -> RemoteManifest:
@@ -145,13 +148,13 @@ def get_manifest(
 
 
 def put_manifest(
-    exchange: "Exchange",
-    reference: "Name",
+    exchange: Exchange,
+    reference: Name,
     *,
     media_type: str,
     raw: bytes,
     if_match: str | None = None,
-) -> "Response":
+) -> Response:
     """Write a manifest.
 
     Returns:
@@ -179,13 +182,13 @@ def put_manifest(
     return response
 
 
-def _compare(exchange: "Exchange", digest: Digest, said: Digest | None) -> None:
+def _compare(exchange: Exchange, digest: Digest, said: Digest | None) -> None:
     # Registries may name the digest in another algorithm than the one that was asked for; that says nothing.
     if said is not None and said.algorithm == digest.algorithm and said != digest:
         raise ManifestDigestError(f"{exchange}: the registry says {said}, but it is {digest}")
 
 
-def _content_type(exchange: "Exchange", response: "Response", body: bytes) -> str | None:
+def _content_type(exchange: Exchange, response: Response, body: bytes) -> str | None:
     """What the answer says that the manifest is; None when that is a type for anything."""
     content_type = response.headers.get("content-type")
     refuse_page(exchange.session.host, content_type, body, "with a manifest")

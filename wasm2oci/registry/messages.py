@@ -4,6 +4,8 @@ Only `transport` knows the library that sends them. So every decision of this pa
 handing it responses.
 """
 
+from __future__ import annotations
+
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
@@ -33,12 +35,12 @@ class RequestBody(Protocol):
         """How many bytes iterating gives."""
         ...
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         """A fresh pass from the first byte, in pieces of 1 MiB at most."""
         ...
 
 
-_NO_HEADERS: "Final[Mapping[str, str]]" = MappingProxyType({})
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Request(NamedTuple):
@@ -57,8 +59,8 @@ class Request(NamedTuple):
 
     method: str
     url: str
-    headers: "Mapping[str, str]" = _NO_HEADERS
-    body: "RequestBody | bytes | None" = None
+    headers: Mapping[str, str] = _NO_HEADERS
+    body: RequestBody | bytes | None = None
     repeatable: bool = True
     patience: float = 0.0
     within: float | None = None
@@ -74,15 +76,15 @@ class Request(NamedTuple):
 
 
 def request_for(
-    row: "Endpoint",
-    origin: "Origin",
+    row: Endpoint,
+    origin: Origin,
     name: str = "",
     reference: object = "",
     *,
     location: str | None = None,
-    query: "Sequence[tuple[str, str]]" = (),
-    headers: "Mapping[str, str] | None" = None,
-    body: "RequestBody | bytes | None" = None,
+    query: Sequence[tuple[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+    body: RequestBody | bytes | None = None,
     patience: float = 0.0,
 ) -> Request:
     """The request that a row of the endpoint table describes.
@@ -108,7 +110,7 @@ def request_for(
 class Stream(Protocol):
     """The body of a response, while it arrives."""
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         """The bytes as they come; once."""
         ...
 
@@ -120,7 +122,7 @@ class Stream(Protocol):
 class _NoStream:
     __slots__ = ()
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         return iter(())
 
     def close(self) -> None:
@@ -133,7 +135,7 @@ class _BytesStream:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         return iter((self._data,) if self._data else ())
 
     def close(self) -> None:
@@ -153,7 +155,7 @@ class Response:
 
     __slots__ = ("headers", "request", "status", "stream", "url")
 
-    def __init__(self, status: int, headers: "Headers", stream: "Stream | bytes" = b"", *, request: Request) -> None:
+    def __init__(self, status: int, headers: Headers, stream: Stream | bytes = b"", *, request: Request) -> None:
         self.status = status
         self.headers = headers
         self.request = request
@@ -236,7 +238,7 @@ class Response:
 class Sender(Protocol):
     """Turns a request into a response: the transport, or a test's own."""
 
-    def send(self, request: Request, *, home: "Origin") -> Response:
+    def send(self, request: Request, *, home: Origin) -> Response:
         """One exchange: no redirect followed, no cookie kept, nothing decoded, nothing repeated.
 
         Args:
@@ -248,11 +250,11 @@ class Sender(Protocol):
         """
         ...
 
-    def expect(self, origin: "Origin", connections: int) -> None:
+    def expect(self, origin: Origin, connections: int) -> None:
         """So many connections to a registry are about to be needed at once: begin to open them."""
         ...
 
-    def addresses(self, origin: "Origin") -> "Sequence[str]":
+    def addresses(self, origin: Origin) -> Sequence[str]:
         """The addresses that an origin's name resolves to; none where that cannot be found out."""
         ...
 

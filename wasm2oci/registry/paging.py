@@ -7,6 +7,8 @@ end. A registry behind a proxy may not know its scheme and port and leave them o
 Spec: distribution-spec, Listing Tags (end-8) and Listing Referrers (end-12); RFC 8288 section 3.
 """
 
+from __future__ import annotations
+
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +30,7 @@ class EndlessListingError(RegistryError):
     """A listing leads in a circle, or has more pages, bytes or entries than a listing can have."""
 
 
-def next_link(headers: "Iterable[str]") -> str | None:
+def next_link(headers: Iterable[str]) -> str | None:
     """The target of the first link whose relation is `next`, as written in these `Link` values, or None."""
     for header in headers:
         for target, relation in _links(header[:_HEADER_MAX]):
@@ -37,7 +39,7 @@ def next_link(headers: "Iterable[str]") -> str | None:
     return None
 
 
-def _links(text: str) -> "Iterator[tuple[str, str]]":
+def _links(text: str) -> Iterator[tuple[str, str]]:
     """Target and `rel` (empty without one) of each link of a value: `<target>` and `;`-separated parameters.
 
     A scanner that never goes back: its time grows with the length of the text, whatever the text is.
@@ -104,7 +106,7 @@ class Pages:
         *,
         size: int = LISTING_BYTES_MAX,
         entries: int = LISTING_ENTRIES_MAX,
-        clock: "Callable[[], float]" = time.monotonic,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._origin = Origin.of(url)
         self._budget = Budget(
@@ -126,7 +128,7 @@ class Pages:
         """
         self._budget.charge(size=len(page), entries=entries)
 
-    def after(self, url: str, links: "Iterable[str]") -> str | None:
+    def after(self, url: str, links: Iterable[str]) -> str | None:
         """The URL of the page that follows the one at `url`, whose `Link` headers these are, or None at the end.
 
         Raises:

@@ -7,6 +7,8 @@ to do about each.
 Spec: distribution-spec, Error Codes.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from typing import TYPE_CHECKING, Final
@@ -22,13 +24,16 @@ from wasm2oci.errors import (
     Remedy,
     RemedyKind,
     UnsupportedError,
-    Wasm2OciError,
 )
 from wasm2oci.oci.media_type import essence
 from wasm2oci.registry.flavours import GENERAL_REFUSALS, find_flavour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from wasm2oci.errors import (
+        Wasm2OciError,
+    )
 
 __all__ = [
     "BlobUnknownError",
@@ -235,7 +240,7 @@ _UNKNOWN_BY_KIND: Final = {"manifest": "MANIFEST_UNKNOWN", "blob": "BLOB_UNKNOWN
 
 def error_for(
     status: int,
-    problems: "Iterable[Problem]",
+    problems: Iterable[Problem],
     what: str,
     *,
     host: str,

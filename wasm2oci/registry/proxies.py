@@ -6,6 +6,8 @@ addresses, networks in CIDR form, each with an optional port, or `*`. This machi
 proxy.
 """
 
+from __future__ import annotations
+
 import ipaddress
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ from wasm2oci.oci.host import is_loopback
 __all__ = ["proxy_for"]
 
 
-def proxy_for(origin: "Origin", environ: "Mapping[str, str]") -> str | None:
+def proxy_for(origin: Origin, environ: Mapping[str, str]) -> str | None:
     """The proxy's URL for requests to this origin, or None to ask directly."""
     if is_loopback(origin.host) or _excluded(origin, environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
         return None
@@ -32,7 +34,7 @@ def proxy_for(origin: "Origin", environ: "Mapping[str, str]") -> str | None:
     return None
 
 
-def _excluded(origin: "Origin", text: str) -> bool:
+def _excluded(origin: Origin, text: str) -> bool:
     host = origin.name.lower()
     for word in text.replace(",", " ").split():
         entry, port = _split_port(word.lower())

@@ -10,6 +10,8 @@
 Spec: distribution-spec [main], redirects; RFC 9110 section 15.4.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.registry.problems import RedirectRefusedError
@@ -30,14 +32,14 @@ CARRIED: Final = frozenset(
 """Headers that say what is asked, not who asks."""
 
 
-def strip(headers: "Mapping[str, str]") -> dict[str, str]:
+def strip(headers: Mapping[str, str]) -> dict[str, str]:
     """What of these headers a stranger may see."""
     return {name: value for name, value in headers.items() if name.lower() in CARRIED}
 
 
 def redirected(
-    request: "Request", response: "Response", addresses: "Callable[[Origin], Sequence[str]]" = lambda _: ()
-) -> "Request | None":
+    request: Request, response: Response, addresses: Callable[[Origin], Sequence[str]] = lambda _: ()
+) -> Request | None:
     """The request that a redirect leads to, or None when the response is not one.
 
     Raises:

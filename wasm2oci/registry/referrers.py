@@ -14,6 +14,8 @@
 Spec: distribution-spec, Listing Referrers, Pushing Manifests with Subject, Unavailable Referrers API (end-12).
 """
 
+from __future__ import annotations
+
 import contextlib
 from threading import Lock
 from typing import TYPE_CHECKING, Final
@@ -28,13 +30,14 @@ from wasm2oci.oci.manifest import Index
 from wasm2oci.oci.reference import join_name
 from wasm2oci.oci.referrers import fallback_tag, of_type, with_referrer, without_referrer
 from wasm2oci.oci.wire import GRAPH_BYTES_MAX, GRAPH_NODES_MAX, MANIFEST_MAX, load_object
-from wasm2oci.registry.manifests import ConflictError, RemoteManifest, get_manifest, put_manifest
+from wasm2oci.registry.manifests import ConflictError, get_manifest, put_manifest
 from wasm2oci.registry.paging import Pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wasm2oci.registry.exchange import Exchange
+    from wasm2oci.registry.manifests import RemoteManifest
     from wasm2oci.registry.messages import Response
 
 __all__ = ["FallbackTagError", "NoFallbackTagError", "Referrers"]
@@ -60,7 +63,7 @@ class Referrers:
         exchange: with the repository.
     """
 
-    def __init__(self, exchange: "Exchange") -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._has_api: bool | None = None
         self._writing = Lock()
@@ -122,7 +125,7 @@ class Referrers:
             self._ask(self._exchange.for_writing(), _ZERO, None)
         return self._may_have_api()
 
-    def _ask(self, exchange: "Exchange", subject: Digest, artifact_type: str | None) -> list[Descriptor] | None:
+    def _ask(self, exchange: Exchange, subject: Digest, artifact_type: str | None) -> list[Descriptor] | None:
         query = [("artifactType", artifact_type)] if artifact_type is not None else []
         url = exchange.request(LIST_REFERRERS, subject, query=query).url
         pages = Pages(url, size=GRAPH_BYTES_MAX, entries=GRAPH_NODES_MAX)
@@ -156,7 +159,7 @@ class Referrers:
                 return found
             url = following
 
-    def _read_fallback(self, exchange: "Exchange", subject: Digest, *, changing: bool = False) -> RemoteManifest | None:
+    def _read_fallback(self, exchange: Exchange, subject: Digest, *, changing: bool = False) -> RemoteManifest | None:
         tag = fallback_tag(subject)
         try:
             found = get_manifest(exchange, tag)
@@ -177,7 +180,7 @@ class Referrers:
             )
         return found
 
-    def _update(self, subject: Digest, change: "Callable[[bytes | None], bytes | None]") -> None:
+    def _update(self, subject: Digest, change: Callable[[bytes | None], bytes | None]) -> None:
         # `change` returns None when there is nothing to change, which after a write is the proof that it lasted.
         tag, exchange = fallback_tag(subject), self._exchange.for_writing()
         kept = False
@@ -203,7 +206,7 @@ class Referrers:
         raise FallbackTagError(message, hint="try again")
 
 
-def _read_page(host: str, response: "Response", body: bytes) -> list[Descriptor] | None:
+def _read_page(host: str, response: Response, body: bytes) -> list[Descriptor] | None:
     """The entries of a page, or None when this is not a page of referrers.
 
     Raises:

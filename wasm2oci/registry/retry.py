@@ -6,6 +6,8 @@ doubles each time, with full jitter, unless the registry says itself how long to
 `patience`, we give up and say so.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 from wasm2oci.base.records import NamedTuple

@@ -7,6 +7,8 @@ action.
 Spec: distribution-spec's token authentication, Token Scope.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Self
 
 from wasm2oci.base.records import NamedTuple
@@ -45,7 +47,7 @@ def parse_scopes(text: str) -> tuple[Scope, ...]:
     return tuple(found)
 
 
-def merge(scopes: "Iterable[Scope]") -> tuple[Scope, ...]:
+def merge(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
     """One scope for each resource, with all its actions.
 
     Those that push come first (some token servers look at the first only), the rest in order of name.
@@ -59,7 +61,7 @@ def merge(scopes: "Iterable[Scope]") -> tuple[Scope, ...]:
     return tuple(sorted(merged, key=lambda scope: (not scope.actions & {"push", "*"}, scope.type, scope.name)))
 
 
-def covers(held: "Iterable[Scope]", wanted: "Iterable[Scope]") -> bool:
+def covers(held: Iterable[Scope], wanted: Iterable[Scope]) -> bool:
     """Whether a token for the scopes `held` also serves for those `wanted`."""
     allowed = {(scope.type, scope.name): scope.actions for scope in held}
     for scope in wanted:

@@ -5,6 +5,8 @@ depends on where that goes: the registry's own origin sees the token and the cus
 it named by a `Location` or by a redirect, sees neither.
 """
 
+from __future__ import annotations
+
 import time
 from contextlib import suppress
 from functools import partial
@@ -62,12 +64,12 @@ class World(NamedTuple):
         clock: seconds that only grow.
     """
 
-    sleep: "Callable[[float], None]"
-    random: "Callable[[], float]"
-    now: "Callable[[], float]"
-    log: "Callable[[str], None] | None" = None
-    warn: "Callable[[str], None]" = _nowhere
-    clock: "Callable[[], float]" = time.monotonic
+    sleep: Callable[[float], None]
+    random: Callable[[], float]
+    now: Callable[[], float]
+    log: Callable[[str], None] | None = None
+    warn: Callable[[str], None] = _nowhere
+    clock: Callable[[], float] = time.monotonic
 
 
 class Session:
@@ -88,15 +90,15 @@ class Session:
     def __init__(
         self,
         host: str,
-        find_origin: "Callable[[], Origin]",
-        make_auth: "Callable[[Origin], TokenAuth]",
-        sender: "Sender",
+        find_origin: Callable[[], Origin],
+        make_auth: Callable[[Origin], TokenAuth],
+        sender: Sender,
         world: World,
         *,
         policy: RetryPolicy | None = None,
         user_agent: str = "wasm2oci",
-        headers: "Mapping[str, str] | None" = None,
-        found_out: "FoundOut | None" = None,
+        headers: Mapping[str, str] | None = None,
+        found_out: FoundOut | None = None,
     ) -> None:
         self.host = host
         self.found_out = found_out
@@ -128,7 +130,7 @@ class Session:
             return self._origin
 
     @property
-    def auth(self) -> "TokenAuth":
+    def auth(self) -> TokenAuth:
         """The authorization at this registry."""
         origin = self.origin
         with self._guard:
@@ -145,7 +147,7 @@ class Session:
         if connections > 0:
             self._sender.expect(self.origin, connections)
 
-    def send(self, request: "Request", scopes: "Sequence[Scope]" = (), *, roam: bool = True) -> "Response":
+    def send(self, request: Request, scopes: Sequence[Scope] = (), *, roam: bool = True) -> Response:
         """Send a request and return the answer, whatever its status; its body is not read yet.
 
         Args:
@@ -205,8 +207,8 @@ class Session:
         return False
 
     def read(
-        self, request: "Request", scopes: "Sequence[Scope]", limit: int, what: str, *, roam: bool = True
-    ) -> "tuple[Response, bytes]":
+        self, request: Request, scopes: Sequence[Scope], limit: int, what: str, *, roam: bool = True
+    ) -> tuple[Response, bytes]:
         """Send a request that may be repeated, and read the body; a good one that breaks is asked for again.
 
         Args:
@@ -235,7 +237,7 @@ class Session:
                 tried += 1
                 self.wait(tried, error)
 
-    def wait(self, tried: int, error: "Wasm2OciError", asked: float | None = None) -> None:
+    def wait(self, tried: int, error: Wasm2OciError, asked: float | None = None) -> None:
         """Wait before another try, or raise the error when there were enough.
 
         Args:
@@ -262,14 +264,14 @@ class Session:
 
     def refusal(
         self,
-        response: "Response",
+        response: Response,
         body: bytes,
         what: str,
         *,
         name: str,
         kind: str = "repository",
         pushing: bool = False,
-    ) -> "Wasm2OciError":
+    ) -> Wasm2OciError:
         """The error that an answer means. See `problems.error_for`."""
         return error_for(
             response.status,
@@ -297,7 +299,7 @@ class Session:
             raise self.refusal(response, body, self.host, name="")
         refuse_page(self.host, response.headers.get("content-type"), body, "as a registry")
 
-    def _exchange(self, request: "Request", *, roam: bool) -> "Response":
+    def _exchange(self, request: Request, *, roam: bool) -> Response:
         for _ in range(REDIRECTS_MAX + 1):
             response = self._attempt(request)
             if response.status not in REDIRECTS:
@@ -313,7 +315,7 @@ class Session:
             request = following
         raise RedirectRefusedError(f"{self.host} redirects more than {REDIRECTS_MAX} times")
 
-    def _attempt(self, request: "Request") -> "Response":
+    def _attempt(self, request: Request) -> Response:
         tried = 0
         while True:
             tried += 1
@@ -351,13 +353,13 @@ class Session:
             self._waited += delay
             return delay
 
-    def _may_repeat(self, request: "Request", error: ExchangeError, there: Origin) -> bool:
+    def _may_repeat(self, request: Request, error: ExchangeError, there: Origin) -> bool:
         if isinstance(error, ConnectionFailedError):
             # No connection from the start means a wrong host or port; a lost one means a registry that restarts.
             return there in self._reached
         return request.repeatable and (there in self._reached or there == self.origin)
 
-    def _pass_warnings_on(self, response: "Response") -> None:
+    def _pass_warnings_on(self, response: Response) -> None:
         values = response.headers.all("warning")
         if not values or Origin.of(response.url) != self.origin:
             return
@@ -376,13 +378,13 @@ class Session:
         if self.world.log is not None:
             self.world.log(line)
 
-    def _log_request(self, request: "Request") -> None:
+    def _log_request(self, request: Request) -> None:
         if self.world.log is not None:
             from wasm2oci.registry.debug_log import request_line
 
             self.world.log(request_line(request))
 
-    def _log_response(self, response: "Response") -> None:
+    def _log_response(self, response: Response) -> None:
         if self.world.log is not None:
             from wasm2oci.registry.debug_log import response_line
 

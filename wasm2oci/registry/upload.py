@@ -27,6 +27,8 @@ there is progress, and the policy says when there were too many.
 Spec: distribution-spec, Pushing blobs, end-4 to end-6 and end-13.
 """
 
+from __future__ import annotations
+
 import re
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -39,19 +41,23 @@ from wasm2oci.oci.endpoints import (
     PUT_UPLOAD,
     START_UPLOAD,
     UPLOAD_STATUS,
-    Endpoint,
 )
 from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.flavours import find_flavour
-from wasm2oci.registry.messages import Request, Response, request_for
+from wasm2oci.registry.messages import Response, request_for
 from wasm2oci.registry.problems import ExchangeError, NamedAddressError, ResponseError, TlsError, parse_problems
-from wasm2oci.registry.retry import RetryPolicy, is_retried, retry_after
+from wasm2oci.registry.retry import is_retried, retry_after
 from wasm2oci.registry.urls import join_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from wasm2oci.oci.digest import Digest
+    from wasm2oci.oci.endpoints import (
+        Endpoint,
+    )
+    from wasm2oci.registry.messages import Request
+    from wasm2oci.registry.retry import RetryPolicy
     from wasm2oci.registry.urls import Origin
 
 __all__ = ["COMMIT", "OCTETS", "Ask", "BlobUpload", "Refused", "Step", "Wait"]
@@ -116,15 +122,15 @@ class BlobUpload:
 
     def __init__(
         self,
-        origin: "Origin",
+        origin: Origin,
         name: str,
-        digest: "Digest",
+        digest: Digest,
         size: int,
         *,
         host: str,
         policy: RetryPolicy,
-        random: "Callable[[], float]",
-        now: "Callable[[], float]",
+        random: Callable[[], float],
+        now: Callable[[], float],
         location: str | None = None,
         unasked: bool = False,
     ) -> None:
@@ -147,7 +153,7 @@ class BlobUpload:
         self.location = location
         self._unasked = unasked
 
-    def run(self) -> "Generator[Step, Response | ExchangeError | None, Refused | None]":
+    def run(self) -> Generator[Step, Response | ExchangeError | None, Refused | None]:
         """The steps of the upload.
 
         Each `Ask` is answered with a `Response` or an `ExchangeError`, each `Wait` with None.
@@ -182,7 +188,7 @@ class BlobUpload:
         reference = "" if row.in_upload else self._digest
         return Ask(row, request_for(row, self._origin, self._name, reference, location=location, **parts), part)
 
-    def _post(self) -> "Moves":
+    def _post(self) -> Moves:
         query, headers = [("digest", str(self._digest))], {**OCTETS, "Content-Length": str(self._size)}
         reply = yield self._ask(PUSH_BLOB, (0, self._size), query=query, headers=headers)
         if isinstance(reply, Response):
@@ -193,7 +199,7 @@ class BlobUpload:
                 self._begin(reply)
         return _State.GOING
 
-    def _open(self) -> "Moves":
+    def _open(self) -> Moves:
         self._offset = 0
         reply = yield self._ask(START_UPLOAD, headers={"Content-Length": "0"})
         if not isinstance(reply, Response):
@@ -216,7 +222,7 @@ class BlobUpload:
             self._chunk = max(self._chunk, self._chunk_floor)
         self._move(reply)
 
-    def _put(self, part: tuple[int, int] | None) -> "Moves":
+    def _put(self, part: tuple[int, int] | None) -> Moves:
         start, end = part or (0, 0)
         query = [("digest", str(self._digest))]
         headers = {**OCTETS, "Content-Length": str(end - start)}
@@ -226,7 +232,7 @@ class BlobUpload:
             return _State.DONE
         return (yield from self._handle(reply))
 
-    def _patch(self) -> "Moves":
+    def _patch(self) -> Moves:
         start, end = self._offset, min(self._offset + self._chunk, self._size)
         headers = {**OCTETS, "Content-Length": str(end - start), "Content-Range": f"{start}-{end - 1}"}
         reply = yield self._ask(PATCH_UPLOAD, (start, end), headers=headers)
@@ -237,7 +243,7 @@ class BlobUpload:
             return _State.GOING
         return (yield from self._handle(reply))
 
-    def _handle(self, reply: "Response | ExchangeError | None") -> "Moves":
+    def _handle(self, reply: Response | ExchangeError | None) -> Moves:
         """What to do when a PUT or PATCH did not succeed."""
         if isinstance(reply, Response):
             reply = _settled(reply)
@@ -276,7 +282,7 @@ class BlobUpload:
             return (yield from self._restart())
         return self._give_up()
 
-    def _probe(self) -> "Moves":
+    def _probe(self) -> Moves:
         """After an outcome that is unknown: is the blob there, and if not, how much of it?"""
         reply = yield self._ask(HEAD_BLOB)
         if isinstance(reply, Response):
@@ -285,7 +291,7 @@ class BlobUpload:
                 return _State.DONE
         return (yield from self._ask_where())
 
-    def _ask_where(self) -> "Moves":
+    def _ask_where(self) -> Moves:
         """Ask the session how much it has, and go on from there; or start again when it does not answer."""
         reply = yield self._ask(UPLOAD_STATUS)
         if not isinstance(reply, Response):
@@ -301,7 +307,7 @@ class BlobUpload:
         self._reach(stands)
         return _State.GOING
 
-    def _restart(self) -> "Moves":
+    def _restart(self) -> Moves:
         self._restarts += 1
         if self._restarts > self._policy.tries:
             return self._give_up()
@@ -338,11 +344,11 @@ def _settled(response: Response) -> Response:
     return Response(response.status, response.headers, body, request=response.request)
 
 
-def _broken(reply: "Response | ExchangeError | None") -> ExchangeError:
+def _broken(reply: Response | ExchangeError | None) -> ExchangeError:
     if isinstance(reply, ExchangeError):
         return reply
     raise AssertionError("an exchange that brought no response brought an error")
 
 
-def _words(reply: "Response | ExchangeError | None") -> str:
+def _words(reply: Response | ExchangeError | None) -> str:
     return f"answer {reply.status}" if isinstance(reply, Response) else _broken(reply).message

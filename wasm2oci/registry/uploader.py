@@ -1,14 +1,15 @@
 """Carries out what `upload.BlobUpload` decides: bodies, waiting, and the end."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.verify import verified
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.oci.endpoints import CANCEL_UPLOAD
 from wasm2oci.oci.reference import join_name
-from wasm2oci.registry.messages import Response
 from wasm2oci.registry.problems import ExchangeError
-from wasm2oci.registry.upload import Ask, BlobUpload, Wait
+from wasm2oci.registry.upload import BlobUpload, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from wasm2oci.content.verify import SelfVerifying
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.registry.exchange import Exchange
+    from wasm2oci.registry.messages import Response
+    from wasm2oci.registry.upload import Ask
 
 __all__ = ["drop_upload", "push_blob"]
 
@@ -25,9 +28,9 @@ _PIECE: Final = 1024 * 1024
 
 
 def push_blob(
-    exchange: "Exchange",
-    descriptor: "Descriptor",
-    content: "Content",
+    exchange: Exchange,
+    descriptor: Descriptor,
+    content: Content,
     *,
     location: str | None = None,
     unasked: bool,
@@ -86,7 +89,7 @@ def push_blob(
         raise exchange.refusal(refused.response, body, join_name(exchange, descriptor.digest), pushing=True)
 
 
-def _ask(exchange: "Exchange", step: Ask, source: "_Source") -> Response | ExchangeError:
+def _ask(exchange: Exchange, step: Ask, source: _Source) -> Response | ExchangeError:
     request = step.request
     if step.part is not None:
         body = source.part(*step.part)
@@ -99,7 +102,7 @@ def _ask(exchange: "Exchange", step: Ask, source: "_Source") -> Response | Excha
         return error
 
 
-def drop_upload(exchange: "Exchange", location: str | None) -> None:
+def drop_upload(exchange: Exchange, location: str | None) -> None:
     """Cancel an upload, if there is one: once, and whatever comes of it, since a registry ends it by itself in time."""
     if location is None:
         return
@@ -113,7 +116,7 @@ def drop_upload(exchange: "Exchange", location: str | None) -> None:
 class _Source:
     """The content as bodies: whole, or one part after the other without reading from the start each time."""
 
-    def __init__(self, content: "SelfVerifying", size: int) -> None:
+    def __init__(self, content: SelfVerifying, size: int) -> None:
         self._content = content
         self._size = size
         self._pieces: Iterator[bytes] | None = None
@@ -121,7 +124,7 @@ class _Source:
         self._at = 0
         self.failure: Wasm2OciError | None = None
 
-    def part(self, start: int, end: int) -> "_Whole | bytes":
+    def part(self, start: int, end: int) -> _Whole | bytes:
         """Bytes from `start` to before `end`: a body that opens the content again, or those bytes."""
         if start == 0 and end == self._size and self._pieces is None:
             return _Whole(self, self._size)
@@ -132,7 +135,7 @@ class _Source:
         self._read(self._pieces, start - self._at)
         return self._read(self._pieces, end - start)
 
-    def _read(self, pieces: "Iterator[bytes]", count: int) -> bytes:
+    def _read(self, pieces: Iterator[bytes], count: int) -> bytes:
         parts: list[bytes] = []
         while count > 0:
             piece = self._rest or next(pieces, b"")
@@ -147,7 +150,7 @@ class _Source:
                 pass
         return b"".join(parts)
 
-    def whole(self) -> "Iterator[bytes]":
+    def whole(self) -> Iterator[bytes]:
         self.failure = None
         last = b""
         try:
@@ -178,11 +181,11 @@ class _Whole:
         self._source = source
         self.size = size
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         return self._source.whole()
 
 
-def _cut(chunks: "Iterable[bytes]") -> "Iterator[bytes]":
+def _cut(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         if len(chunk) <= _PIECE:
             if chunk:

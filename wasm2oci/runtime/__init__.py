@@ -7,6 +7,8 @@ embedded, wasmtime, components   the engines; supervise: time limits and Ctrl-C 
 values     typed values as text
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from wasm2oci.base.lazy import lazily

@@ -12,17 +12,20 @@ wasmtime finds no room          embedded (it reserves gigabytes of addresses)
 anything else                   wasmtime
 """
 
+from __future__ import annotations
+
 import importlib.util
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
-from wasm2oci.runtime.request import EngineChoice, GuestSetupError, RunOutcome, RunRequest
+from wasm2oci.runtime.request import EngineChoice, GuestSetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wasm2oci.runtime.preflight import Preflight
+    from wasm2oci.runtime.request import RunOutcome, RunRequest
 
 __all__ = ["EngineMissingError", "EngineUnsuitedError", "run", "wasmtime_installed"]
 
@@ -107,7 +110,7 @@ def _run_known(request: RunRequest) -> RunOutcome | None:
     return replace(outcome, trap=look(request).named(outcome.trap))
 
 
-def _run_module(request: RunRequest, preflight: "Preflight") -> RunOutcome:
+def _run_module(request: RunRequest, preflight: Preflight) -> RunOutcome:
     engine, why = _choose(request, preflight)
     if engine is EngineChoice.EMBEDDED:
         return _run_embedded(request, preflight, why)
@@ -121,7 +124,7 @@ def _run_module(request: RunRequest, preflight: "Preflight") -> RunOutcome:
 
 
 def _or_embedded(
-    request: RunRequest, on_wasmtime: "Callable[[], RunOutcome]", on_embedded: "Callable[[str], RunOutcome]"
+    request: RunRequest, on_wasmtime: Callable[[], RunOutcome], on_embedded: Callable[[str], RunOutcome]
 ) -> RunOutcome:
     """What wasmtime makes of a guest; the embedded engine, given the reason, where wasmtime cannot begin with it."""
     from wasm2oci.engine.errors import ModuleError  # noqa: PLC0415 - as above
@@ -144,7 +147,7 @@ def _or_embedded(
             raise EngineUnsuitedError(f"{unsuited}, and neither does wasmtime", hint=unsuited.hint) from refusal
 
 
-def _choose(request: RunRequest, preflight: "Preflight") -> tuple[EngineChoice, str]:
+def _choose(request: RunRequest, preflight: Preflight) -> tuple[EngineChoice, str]:
     if request.engine is EngineChoice.EMBEDDED:
         return EngineChoice.EMBEDDED, "asked for"
     unsafe = preflight.unsafe_for_wasmtime
@@ -176,7 +179,7 @@ def _choose(request: RunRequest, preflight: "Preflight") -> tuple[EngineChoice, 
     return EngineChoice.WASMTIME, _CAN
 
 
-def _run_embedded(request: RunRequest, preflight: "Preflight", why: str) -> RunOutcome:
+def _run_embedded(request: RunRequest, preflight: Preflight, why: str) -> RunOutcome:
     from wasm2oci.engine.errors import FeatureError  # noqa: PLC0415 - not needed on wasmtime
     from wasm2oci.runtime.embedded import run_module  # noqa: PLC0415 - the same
 

@@ -6,17 +6,21 @@ tag, an HMAC-SHA256 of name and code by the folder's random key, so that the cod
 none. What does not load is made again; what was used longest ago goes when there is too much.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import hmac
 import platform
-from collections.abc import Callable
-from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from wasm2oci.base.files import replace_file
 from wasm2oci.base.folders import CODE_LIMIT, evict, folder_key, is_private, read_private, used
 from wasm2oci.errors import LocalIOError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["Compiled", "CompiledCode"]
 

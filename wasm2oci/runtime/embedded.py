@@ -1,28 +1,25 @@
 """Running a core module on the embedded engine, with our WASI."""
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine import Engine, Linker, Module
 from wasm2oci.engine.binary import decode_names
 from wasm2oci.engine.preview1 import host_functions
 from wasm2oci.engine.runtime.limits import Account, ResourceLimits, allowed_calls
-from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind, WasmException
-from wasm2oci.engine.syntax.module import Import
+from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.syntax.types import DefType, FuncType
 from wasm2oci.engine.translate.traps import thrown
 from wasm2oci.errors import ExitCode
 from wasm2oci.runtime.child import free_memory
-from wasm2oci.runtime.preflight import INITIALIZE, TABLE_ELEMENT, Preflight
+from wasm2oci.runtime.preflight import INITIALIZE, TABLE_ELEMENT
 from wasm2oci.runtime.request import (
     Ending,
     EngineChoice,
-    FunctionTime,
-    RunLimits,
     RunOutcome,
-    RunRequest,
     StackFrame,
     TrapReport,
     exit_status,
@@ -32,6 +29,18 @@ from wasm2oci.runtime.supervise import TimedOut, supervise
 from wasm2oci.runtime.timings import timed
 from wasm2oci.runtime.values import format_value, parse_values
 from wasm2oci.wasi import Interrupt, Interrupted, ProcExit, functions_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from wasm2oci.engine.runtime.trap import Frame
+    from wasm2oci.engine.syntax.module import Import
+    from wasm2oci.runtime.preflight import Preflight
+    from wasm2oci.runtime.request import (
+        FunctionTime,
+        RunLimits,
+        RunRequest,
+    )
 
 __all__ = ["ceilings", "engine_for", "guarded", "held_calls", "run_module"]
 

@@ -4,24 +4,25 @@ wasmtime's Python binding ends the whole process when it meets a vector or a gar
 signature of a function it calls, so signatures are read here, by our own decoder, first. Bodies are not touched.
 """
 
+from __future__ import annotations
+
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.binary import ModuleKind, decode_module, decode_names, preamble
-from wasm2oci.engine.syntax.module import Import, Module
 from wasm2oci.engine.syntax.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, ExternKind, FuncType, type_text
 from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
-from wasm2oci.runtime.request import EntryError, GuestSetupError, RunRequest, StackFrame, TrapReport
+from wasm2oci.runtime.request import EntryError, GuestSetupError, StackFrame, TrapReport
 from wasm2oci.wasi import MODULE, functions_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from wasm2oci.engine.syntax.module import Export
+    from wasm2oci.engine.syntax.module import Export, Import, Module
+    from wasm2oci.runtime.request import RunRequest
 
 __all__ = [
     "DEFAULT",
@@ -165,7 +166,7 @@ def look(request: RunRequest) -> Preflight:
     return Preflight(module, entry, signature, initialize, missing)
 
 
-def _entry(request: RunRequest, module: Module, exports: "Mapping[str, Export]") -> str | None:
+def _entry(request: RunRequest, module: Module, exports: Mapping[str, Export]) -> str | None:
     """What is called: the function asked for; the default export; a command's `_start`; else nothing, as on wasmtime.
 
     A module with a start function or, a reactor, with `_initialize` does its work without that.

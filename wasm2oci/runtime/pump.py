@@ -4,14 +4,18 @@ wasmtime's binding can call a Python function for each write, but from threads o
 Python when the process ends. So the guest gets the writing end of a pipe, and a thread of ours reads the other one.
 """
 
+from __future__ import annotations
+
 import os
 import threading
-from collections.abc import Callable
-from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from wasm2oci.base.descriptors import set_blocking, wait_ready
 from wasm2oci.wasi.endings import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
 
 __all__ = ["Pump"]
 

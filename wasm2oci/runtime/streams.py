@@ -1,21 +1,30 @@
 """From a request's descriptors, bytes and functions to the streams of a WASI context."""
 
-from collections.abc import Iterable
+from __future__ import annotations
 
-from wasm2oci.runtime.request import DirectoryError, RunRequest
+from typing import TYPE_CHECKING
+
+from wasm2oci.runtime.request import DirectoryError
 from wasm2oci.wasi import (
-    Interrupt,
     LineTracer,
     PreopenError,
     SystemClock,
     SystemWaiter,
     Wasi,
     WasiContext,
-    WasiFunction,
     bind,
 )
-from wasm2oci.wasi.binding import Call
 from wasm2oci.wasi.streams import sink_of, source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wasm2oci.runtime.request import RunRequest
+    from wasm2oci.wasi import (
+        Interrupt,
+        WasiFunction,
+    )
+    from wasm2oci.wasi.binding import Call
 
 __all__ = ["bound_calls", "open_wasi"]
 

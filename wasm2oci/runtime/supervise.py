@@ -7,13 +7,19 @@ behind: the thread is a daemon's, and the call returns regardless. Another threa
 not run for ever.
 """
 
+from __future__ import annotations
+
 import contextlib
 import sys
 import threading
-from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from wasm2oci.wasi import Interrupt, Interrupted
+from wasm2oci.wasi import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.wasi import Interrupt
 
 __all__ = ["HOST_STACK", "TimedOut", "supervise"]
 
@@ -68,7 +74,7 @@ class _Quiet:
                 return
             self._before = before = sys.unraisablehook
 
-            def hook(lost: "sys.UnraisableHookArgs") -> None:
+            def hook(lost: sys.UnraisableHookArgs) -> None:
                 if not issubclass(lost.exc_type, Interrupted):
                     before(lost)
 

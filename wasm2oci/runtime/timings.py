@@ -4,12 +4,16 @@ Each guest function is a Python function named `f<index>` in a file named `<wasm
 them; everything else (translation, WASI, helpers) is summed up by kind.
 """
 
+from __future__ import annotations
+
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.runtime.request import FunctionTime, readable_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["timed"]
 

@@ -8,12 +8,17 @@
 Results are printed signed, floats so that reading them gives the same value back.
 """
 
+from __future__ import annotations
+
 import math
 import struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128, FuncType, is_ref, type_text
+from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128, is_ref, type_text
 from wasm2oci.errors import UsageError
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.types import FuncType
 
 __all__ = ["format_value", "parse_values"]
 

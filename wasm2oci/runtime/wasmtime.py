@@ -4,10 +4,11 @@ WASI is wasmtime's own, traced or not, except that with sockets ours is put in i
 in a supervised thread; the guest's own code is stopped through wasmtime's epoch.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +25,6 @@ from wasm2oci.runtime.request import (
     EngineChoice,
     GuestSetupError,
     RunOutcome,
-    RunRequest,
     exit_status,
 )
 from wasm2oci.runtime.supervise import TimedOut, supervise
@@ -33,7 +33,12 @@ from wasm2oci.wasi.endings import Interrupted, ProcExit
 from wasm2oci.wasi.waiting import Interrupt, SystemWaiter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
     from wasm2oci.runtime.preflight import Preflight
+    from wasm2oci.runtime.request import (
+        RunRequest,
+    )
 
 __all__ = ["WasmtimeRefusedError", "WasmtimeRoomError", "WasmtimeSession", "guarded", "run_known", "run_module"]
 
@@ -208,7 +213,7 @@ def run_known(request: RunRequest, why: str) -> RunOutcome | None:
         return guarded(session, work, why)
 
 
-def run_module(request: RunRequest, preflight: "Preflight", why: str) -> RunOutcome:
+def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcome:
     """Run a core module.
 
     Raises:

@@ -1,24 +1,32 @@
 """Running a component on wasmtime, with its WASI 0.2: as a command (`wasi:cli/run`), or one function."""
 
+from __future__ import annotations
+
 import contextlib
 import re
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import wasmtime
-from wasmtime.component import Component, Func, FuncType, Instance, Linker, ResultType, Variant
+from wasmtime.component import Component, Linker, ResultType, Variant
 
 from wasm2oci.engine.binary import decode_component
 from wasm2oci.engine.validate.component.outside import component_type
 from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 from wasm2oci.runtime.component_function import find_function
 from wasm2oci.runtime.preflight import run_interface
-from wasm2oci.runtime.request import EntryError, GuestSetupError, RunOutcome, RunRequest
+from wasm2oci.runtime.request import EntryError, GuestSetupError
 from wasm2oci.runtime.wasmtime import WasmtimeRefusedError, WasmtimeSession, guarded
 from wasm2oci.runtime.wasmtime_traps import calling, cause, instantiating
 from wasm2oci.runtime.wasmtime_values import check_type, from_wasmtime, to_wasmtime
 from wasm2oci.runtime.wave import format_wave
 from wasm2oci.wasi import Interrupt, ProcExit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wasmtime.component import Func, FuncType, Instance
+
+    from wasm2oci.runtime.request import RunOutcome, RunRequest
 
 __all__ = ["run_component"]
 

@@ -3,6 +3,8 @@
 Spec: RFC 9110, 11 (challenges); RFC 7617 (Basic).
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Final, Protocol
 
 from wasm2oci.oci.http import basic_credentials
@@ -36,7 +38,7 @@ class Access(Protocol):
         """
         ...
 
-    def allows(self, user: str, action: "Action", repository: str) -> bool:
+    def allows(self, user: str, action: Action, repository: str) -> bool:
         """Whether this user may do this in this repository (empty: the registry as a whole)."""
         ...
 
@@ -62,7 +64,7 @@ class Everyone:
         """Anonymous, whatever credentials are sent."""
         return ANONYMOUS
 
-    def allows(self, user: str, action: "Action", repository: str) -> bool:  # noqa: ARG002 - the same
+    def allows(self, user: str, action: Action, repository: str) -> bool:  # noqa: ARG002 - the same
         """Always."""
         return True
 
@@ -86,6 +88,6 @@ class BasicAccess:
             return None
         return credentials[0]
 
-    def allows(self, user: str, action: "Action", repository: str) -> bool:  # noqa: ARG002 - the protocol's signature
+    def allows(self, user: str, action: Action, repository: str) -> bool:  # noqa: ARG002 - the protocol's signature
         """The user who was identified."""
         return user != ANONYMOUS

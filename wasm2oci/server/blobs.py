@@ -3,6 +3,8 @@
 Spec: distribution-spec, Pulling blobs (end-2), Pushing blobs (end-4 to end-6, end-11, end-13, end-14), end-10.
 """
 
+from __future__ import annotations
+
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -31,7 +33,7 @@ _WAIT: Final = 10.0
 """Seconds a request waits for another one that changes the same upload (a client that reconnected)."""
 
 
-def get(call: "Call") -> Response:
+def get(call: Call) -> Response:
     """end-2: a blob, or one range of it."""
     digest = Digest.parse(call.reference)
     size = call.storage.blob_size(call.repository, digest)
@@ -55,14 +57,14 @@ def get(call: "Call") -> Response:
     return Response(206, (*headers, ("Content-Range", f"bytes {first}-{last}/{size}")), body)
 
 
-def delete(call: "Call") -> Response:
+def delete(call: Call) -> Response:
     """end-10: take a blob out of the repository."""
     if not call.storage.delete_blob(call.repository, Digest.parse(call.reference)):
         raise ProblemError("BLOB_UNKNOWN")
     return Response(202)
 
 
-def start(call: "Call") -> Response:
+def start(call: Call) -> Response:
     """end-4 and end-11: open an upload; or take the whole blob at once; or mount it from a neighbour."""
     mount = call.parameter("mount")
     if mount is not None and _mount(call, Digest.parse(mount)):
@@ -85,14 +87,14 @@ def start(call: "Call") -> Response:
     return _created(call, digest)
 
 
-def append(call: "Call") -> Response:
+def append(call: Call) -> Response:
     """end-5: the next chunk, or a stream."""
     with _session(call) as session:
         _take(call, session)
         return _accepted(call, session)
 
 
-def finish(call: "Call") -> Response:
+def finish(call: Call) -> Response:
     """end-6: the last bytes, if any, and the digest of all."""
     text = call.parameter("digest")
     if text is None:
@@ -108,12 +110,12 @@ def finish(call: "Call") -> Response:
     return _created(call, digest)
 
 
-def status(call: "Call") -> Response:
+def status(call: Call) -> Response:
     """end-13: how far an upload is."""
     return _accepted(call, call.uploads.get(call.repository, call.reference), 204)
 
 
-def cancel(call: "Call") -> Response:
+def cancel(call: Call) -> Response:
     """end-14: forget an upload."""
     with _session(call) as session:
         call.uploads.end(session)
@@ -151,7 +153,7 @@ def _chunk_range(text: str) -> tuple[int, int]:
 
 
 @contextmanager
-def _session(call: "Call") -> "Iterator[UploadSession]":
+def _session(call: Call) -> Iterator[UploadSession]:
     session = call.uploads.get(call.repository, call.reference)
     if not session.lock.acquire(timeout=_WAIT):
         raise ProblemError("BLOB_UPLOAD_INVALID", "another request is changing this upload", status=409)
@@ -163,7 +165,7 @@ def _session(call: "Call") -> "Iterator[UploadSession]":
         session.lock.release()
 
 
-def _take(call: "Call", session: "UploadSession") -> None:
+def _take(call: Call, session: UploadSession) -> None:
     text, length = call.request.headers.combined("Content-Range"), call.request.length
     before = session.size
     if text is not None and length != 0:
@@ -187,13 +189,13 @@ def _take(call: "Call", session: "UploadSession") -> None:
     session.append(call.request.body, call.rules.blob_max)
 
 
-def _check_size(call: "Call", before: int) -> None:
+def _check_size(call: Call, before: int) -> None:
     length, most = call.request.length, call.rules.blob_max
     if length is not None and before + length > most:
         raise ProblemError("SIZE_INVALID", f"blob is larger than {most:,} bytes", status=413)
 
 
-def _mount(call: "Call", digest: Digest) -> bool:
+def _mount(call: Call, digest: Digest) -> bool:
     # `from` may be left out: then any repository that has it will do (distribution-spec, Mounting a blob).
     source = call.parameter("from")
     # A blob that the user may not pull is answered like one that is not there: the answer must not reveal it.
@@ -208,16 +210,16 @@ def _mount(call: "Call", digest: Digest) -> bool:
     )
 
 
-def _position(call: "Call", session: "UploadSession") -> tuple[tuple[str, str], ...]:
+def _position(call: Call, session: UploadSession) -> tuple[tuple[str, str], ...]:
     return (
         ("Location", UPLOAD_STATUS.at(call.repository, session.id)),
         ("Range", f"0-{max(0, session.size - 1)}"),
     )
 
 
-def _accepted(call: "Call", session: "UploadSession", code: int = 202) -> Response:
+def _accepted(call: Call, session: UploadSession, code: int = 202) -> Response:
     return Response(code, (*_position(call, session), ("Docker-Upload-UUID", session.id)))
 
 
-def _created(call: "Call", digest: Digest) -> Response:
+def _created(call: Call, digest: Digest) -> Response:
     return Response(201, (("Location", GET_BLOB.at(call.repository, digest)), ("Docker-Content-Digest", str(digest))))

@@ -1,5 +1,7 @@
 """What every endpoint is given: the request, taken apart, and the registry's parts."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -55,17 +57,17 @@ class Call:
     may take long without waiting for the client (parsing a large manifest) is announced to `effort` before.
     """
 
-    rows: "tuple[Endpoint, ...]"
-    request: "Request"
-    query: "Mapping[str, list[str]]"
+    rows: tuple[Endpoint, ...]
+    request: Request
+    query: Mapping[str, list[str]]
     repository: str
     reference: str
     user: str
-    storage: "Storage"
-    uploads: "Uploads"
-    access: "Access"
+    storage: Storage
+    uploads: Uploads
+    access: Access
     rules: Rules
-    effort: "Effort"
+    effort: Effort
 
     def parameter(self, name: str) -> str | None:
         """The last value of a query parameter that the endpoint has, or None."""

@@ -4,6 +4,8 @@ All waiting is bounded: for a head, for each read and write, for a body's averag
 When there are too many connections, `entitlement` says which of them is worth the least.
 """
 
+from __future__ import annotations
+
 import contextlib
 import socket
 import threading
@@ -11,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.server.fairness import Peer
-from wasm2oci.server.http1 import ConnectionLimits, HeadError, head_bytes, parse_head
+from wasm2oci.server.http1 import HeadError, head_bytes, parse_head
 from wasm2oci.server.messages import BrokenBodyError, Request, Response, StreamBody
 from wasm2oci.server.problems import problem_response
 from wasm2oci.server.received_body import ReceivedBody
@@ -19,7 +21,7 @@ from wasm2oci.server.received_body import ReceivedBody
 if TYPE_CHECKING:
     import ssl
 
-    from wasm2oci.server.http1 import RequestHead
+    from wasm2oci.server.http1 import ConnectionLimits, RequestHead
 
 __all__ = ["Connection"]
 
@@ -45,7 +47,7 @@ class Connection:
 
     broken = BrokenBodyError
 
-    def __init__(self, sock: socket.socket, peer: Any, limits: ConnectionLimits, tls: "ssl.SSLContext | None") -> None:
+    def __init__(self, sock: socket.socket, peer: Any, limits: ConnectionLimits, tls: ssl.SSLContext | None) -> None:
         self._sock, self._limits, self._tls = sock, limits, tls
         self.peer = f"{peer[0]}:{peer[1]}"
         self.client = Peer.of(self.peer)

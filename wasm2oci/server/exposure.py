@@ -1,5 +1,7 @@
 """Where a server may be reached: addresses, the names that it goes by, and TLS."""
 
+from __future__ import annotations
+
 import re
 import socket
 import ssl
@@ -89,7 +91,7 @@ def stays_here(host: str) -> bool:
     return all(is_loopback(address) for address in found)
 
 
-def tls_context(certificate: "Path", key: "Path | None") -> ssl.SSLContext:
+def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
     """A server's context: TLS 1.2 and newer, this certificate (with its chain) and this key.
 
     Args:

@@ -1,5 +1,7 @@
 """HTML that cannot be broken out of: text is escaped because it is text, markup is markup because it was built here."""
 
+from __future__ import annotations
+
 from html import escape
 from typing import Final
 
@@ -17,7 +19,7 @@ class Markup(str):
     __slots__ = ()
 
 
-def element(tag: str, *children: "str | None", **attributes: "str | None") -> Markup:
+def element(tag: str, *children: str | None, **attributes: str | None) -> Markup:
     """One element.
 
     Args:

@@ -6,14 +6,18 @@ colon, two lengths, a length beside chunks, chunks in HTTP/1.0, a second Host.
 Spec: RFC 9112 (messages), RFC 9110, 5.5 (field values).
 """
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base import http1
 from wasm2oci.base.text import masked
 from wasm2oci.oci.http import Headers
-from wasm2oci.server.messages import Response
+
+if TYPE_CHECKING:
+    from wasm2oci.server.messages import Response
 
 __all__ = ["ConnectionLimits", "HeadError", "RequestHead", "chunk_size", "head_bytes", "parse_head", "reason"]
 

@@ -9,6 +9,8 @@ another: of the address that has the most, the one that deserves it least (`Conn
 Spec: RFC 9112.
 """
 
+from __future__ import annotations
+
 import _thread
 import contextlib
 import selectors
@@ -70,16 +72,16 @@ class Server:
 
     def __init__(
         self,
-        handle: "Callable[[Request], Response]",
+        handle: Callable[[Request], Response],
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        tls: "ssl.SSLContext | None" = None,
+        tls: ssl.SSLContext | None = None,
         limits: ConnectionLimits | None = None,
-        log: "Callable[[str], None] | None" = None,
-        housekeeping: "Callable[[], object] | None" = None,
+        log: Callable[[str], None] | None = None,
+        housekeeping: Callable[[], object] | None = None,
         grace: float = 10.0,
-        fields: "tuple[tuple[str, str], ...]" = _FIELDS,
+        fields: tuple[tuple[str, str], ...] = _FIELDS,
     ) -> None:
         self._handle, self._tls, self._limits = handle, tls, limits or ConnectionLimits()
         self._log, self._housekeeping, self._grace, self._fields = log, housekeeping, grace, fields
@@ -146,7 +148,7 @@ class Server:
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
 
@@ -262,7 +264,7 @@ class Server:
         if self._log is not None:
             self._log(f"{line} {(time.monotonic() - started) * 1000:.1f}ms{more}")
 
-    def _ask(self, request: "Request", connection: Connection) -> Response:
+    def _ask(self, request: Request, connection: Connection) -> Response:
         try:
             return self._handle(request)
         except connection.broken as error:

@@ -3,11 +3,13 @@
 Spec: distribution-spec, Content Discovery, end-1, end-8 and end-12.
 """
 
+from __future__ import annotations
+
 import json
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.oci.digest import Digest
-from wasm2oci.oci.endpoints import LIST_REFERRERS, LIST_REPOSITORIES, LIST_TAGS, Endpoint, link_to
+from wasm2oci.oci.endpoints import LIST_REFERRERS, LIST_REPOSITORIES, LIST_TAGS, link_to
 from wasm2oci.oci.media_type import OCI_INDEX
 from wasm2oci.oci.referrers import listed_as_referrer, of_type, referrers_index
 from wasm2oci.server.call import page_size
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.endpoints import Endpoint
     from wasm2oci.server.call import Call
 
 __all__ = ["base", "catalog", "referrers", "tags"]
@@ -30,13 +33,13 @@ _READ_BYTES: Final = 16 * 1024 * 1024
 """Bytes of manifests that are read for one page; a page may then be short, or empty, and have another one after it."""
 
 
-def base(call: "Call") -> Response:
+def base(call: Call) -> Response:
     """end-1: the specification is spoken here."""
     del call
     return _json({}, (("Docker-Distribution-API-Version", "registry/2.0"),))
 
 
-def catalog(call: "Call") -> Response:
+def catalog(call: Call) -> Response:
     """Docker's list of repositories, which many tools still ask for: only those the user may pull from."""
     found = call.storage.repositories()
     call.effort.spend(_NAME_COST * len(found))
@@ -45,7 +48,7 @@ def catalog(call: "Call") -> Response:
     return _json({"repositories": page}, headers)
 
 
-def tags(call: "Call") -> Response:
+def tags(call: Call) -> Response:
     """end-8: tags in ASCII order, after `last`, `n` at a time."""
     if not call.storage.has_repository(call.repository):
         raise ProblemError("NAME_UNKNOWN")
@@ -55,7 +58,7 @@ def tags(call: "Call") -> Response:
     return _json({"name": call.repository, "tags": page}, headers)
 
 
-def referrers(call: "Call") -> Response:
+def referrers(call: Call) -> Response:
     """end-12: the manifests whose subject this is; an empty index when there are none, 404 never."""
     subject = Digest.parse(call.reference)
     wanted, last = call.parameter("artifactType"), call.parameter("last") or ""
@@ -81,7 +84,7 @@ def referrers(call: "Call") -> Response:
     return _json(referrers_index(listed), tuple(headers), OCI_INDEX)
 
 
-def _page(call: "Call", names: "Sequence[str]", row: Endpoint) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+def _page(call: Call, names: Sequence[str], row: Endpoint) -> tuple[list[str], tuple[tuple[str, str], ...]]:
     size, last = page_size(call), call.parameter("last")
     rest = [name for name in names if last is None or name > last]
     page = rest[:size]

@@ -3,12 +3,14 @@
 Spec: distribution-spec, Pulling manifests (end-3), Pushing manifests (end-7), Deleting manifests (end-9).
 """
 
+from __future__ import annotations
+
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.endpoints import GET_MANIFEST
-from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
+from wasm2oci.oci.manifest import Index, parse_manifest
 from wasm2oci.oci.media_type import essence
 from wasm2oci.oci.reference import InvalidReferenceError, check_tag, parse_name
 from wasm2oci.server.messages import Response
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.manifest import Manifest
     from wasm2oci.oci.reference import Name
     from wasm2oci.server.call import Call
     from wasm2oci.server.storage import BlobWriter
@@ -31,7 +34,7 @@ _IN_MEMORY: Final = 64 << 10
 _NONDISTRIBUTABLE: Final = (".nondistributable.", ".foreign.")
 
 
-def get(call: "Call") -> Response:
+def get(call: Call) -> Response:
     """end-3: the bytes as they were pushed, and the type they were pushed as."""
     found = call.storage.open_manifest(call.repository, _reference(call))
     if found is None:
@@ -44,7 +47,7 @@ def get(call: "Call") -> Response:
     return Response(200, (("Content-Type", found.media_type), *headers), found.body)
 
 
-def put(call: "Call") -> Response:
+def put(call: Call) -> Response:
     """end-7: keep a manifest and name it."""
     reference = _reference(call, status=400)
     said = call.request.headers.combined("Content-Type")
@@ -72,7 +75,7 @@ def put(call: "Call") -> Response:
     return Response(201, tuple(headers))
 
 
-def delete(call: "Call") -> Response:
+def delete(call: Call) -> Response:
     """end-9: a manifest with all its tags, or one tag."""
     reference = _reference(call)
     if isinstance(reference, Digest):
@@ -84,7 +87,7 @@ def delete(call: "Call") -> Response:
     return Response(202)
 
 
-def _reference(call: "Call", status: int = 404) -> "Name":
+def _reference(call: Call, status: int = 404) -> Name:
     try:
         return parse_name(call.reference)
     except InvalidReferenceError as error:
@@ -92,7 +95,7 @@ def _reference(call: "Call", status: int = 404) -> "Name":
         raise ProblemError(code, error.message, status=status) from error
 
 
-def _tag_parameters(call: "Call") -> list[str]:
+def _tag_parameters(call: Call) -> list[str]:
     tags = list(dict.fromkeys(call.parameters("tag")))
     if len(tags) > _TAGS_MAX:
         raise ProblemError("MANIFEST_INVALID", f"more than {_TAGS_MAX} tags at once", status=414)
@@ -105,7 +108,7 @@ def _tag_parameters(call: "Call") -> list[str]:
 
 
 @contextmanager
-def _received(call: "Call") -> "Iterator[Callable[[], bytes]]":
+def _received(call: Call) -> Iterator[Callable[[], bytes]]:
     """The request's body: kept aside while it comes in when it is large, and given out as a whole in turn."""
     most = call.rules.manifest_max
     too_large = ProblemError("SIZE_INVALID", f"manifest is larger than {most:,} bytes", status=413)
@@ -139,7 +142,7 @@ def _received(call: "Call") -> "Iterator[Callable[[], bytes]]":
             aside.discard()
 
 
-def _check_children(call: "Call", manifest: Manifest | Index) -> None:
+def _check_children(call: Call, manifest: Manifest | Index) -> None:
     for child in {child.digest: child for child in manifest.children}.values():
         if isinstance(manifest, Index):
             there = call.storage.has_manifest(call.repository, child.digest)
@@ -150,6 +153,6 @@ def _check_children(call: "Call", manifest: Manifest | Index) -> None:
             raise ProblemError("MANIFEST_BLOB_UNKNOWN", f"{child.digest} is not in {call.repository}")
 
 
-def _may_be_absent(child: "Descriptor") -> bool:
+def _may_be_absent(child: Descriptor) -> bool:
     # Such layers may not be passed on, so their blobs are elsewhere. Spec: image-spec, layer.md.
     return bool(child.urls) or any(part in child.media_type for part in _NONDISTRIBUTABLE)

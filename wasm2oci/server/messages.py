@@ -4,6 +4,8 @@ Nothing here knows sockets. A request's body is an iterable that can be passed o
 a part of a file, or chunks, and says its own length, so the HTTP server never guesses.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import parse_qsl, unquote
@@ -45,7 +47,7 @@ class ResponseBody(Protocol):
         """Bytes that will come; None where that is not known, and then they go out in chunks."""
         ...
 
-    def __iter__(self) -> "Iterator[Buffer]":
+    def __iter__(self) -> Iterator[Buffer]:
         """The bytes, in pieces of any size."""
         ...
 
@@ -65,7 +67,7 @@ class BytesBody:
         """Bytes that will come."""
         return len(self.data)
 
-    def __iter__(self) -> "Iterator[Buffer]":
+    def __iter__(self) -> Iterator[Buffer]:
         yield self.data
 
     def close(self) -> None:
@@ -80,10 +82,10 @@ class FileBody:
 
     __slots__ = ("_file", "length", "offset")
 
-    def __init__(self, file: "ReadableFile", offset: int, length: int) -> None:
+    def __init__(self, file: ReadableFile, offset: int, length: int) -> None:
         self._file, self.offset, self.length = file, offset, length
 
-    def __iter__(self) -> "Iterator[Buffer]":
+    def __iter__(self) -> Iterator[Buffer]:
         at, end = self.offset, self.offset + self.length
         view = memoryview(bytearray(min(_PIECE, self.length)))
         while at < end:
@@ -110,15 +112,15 @@ class StreamBody:
 
     def __init__(
         self,
-        pieces: "Iterable[Buffer]",
+        pieces: Iterable[Buffer],
         length: int | None,
-        trailers: "Callable[[], Iterable[tuple[str, bytes]]]",
-        close: "Callable[[], None]",
+        trailers: Callable[[], Iterable[tuple[str, bytes]]],
+        close: Callable[[], None],
     ) -> None:
         self._pieces, self.length = pieces, length
         self._trailers, self.close = trailers, close
 
-    def __iter__(self) -> "Iterator[Buffer]":
+    def __iter__(self) -> Iterator[Buffer]:
         return iter(self._pieces)
 
     def trailer_bytes(self) -> bytes:
@@ -145,7 +147,7 @@ class Request:
     method: str
     target: str
     headers: Headers = field(default_factory=Headers)
-    body: "Iterable[Buffer]" = ()
+    body: Iterable[Buffer] = ()
     length: int | None = 0
     peer: str = ""
     secure: bool = False

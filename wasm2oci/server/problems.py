@@ -4,6 +4,8 @@ One table: the specification's error codes, the status each is sent with, and wh
 known. Spec: distribution-spec, Error Codes.
 """
 
+from __future__ import annotations
+
 import json
 from typing import Final
 

@@ -1,5 +1,7 @@
 """The body of a request, as it comes. Spec: RFC 9112, 6 and 7."""
 
+from __future__ import annotations
+
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -25,7 +27,7 @@ class ReceivedBody:
         limits: what it may take.
     """
 
-    def __init__(self, connection: "Connection", head: "RequestHead", limits: "ConnectionLimits") -> None:
+    def __init__(self, connection: Connection, head: RequestHead, limits: ConnectionLimits) -> None:
         self._connection, self._limits = connection, limits
         self._reader: int | None = None
         self._over = threading.Event()
@@ -36,7 +38,7 @@ class ReceivedBody:
         self._done = head.length == 0
         self._broken = False
 
-    def __iter__(self) -> "Iterator[memoryview]":
+    def __iter__(self) -> Iterator[memoryview]:
         if self._done or self._broken:
             return
         self._started = time.monotonic()
@@ -64,7 +66,7 @@ class ReceivedBody:
         finally:
             self._over.set()
 
-    def settle(self, seconds: float, stop: "Callable[[], None]") -> None:
+    def settle(self, seconds: float, stop: Callable[[], None]) -> None:
         """Wait until no other thread reads it, before the connection is used for something else or closed.
 
         Args:
@@ -93,7 +95,7 @@ class ReceivedBody:
         size = self._limits.piece if self._length is None else min(self._length, self._limits.piece)
         return memoryview(bytearray(size))
 
-    def _counted(self, left: int, view: memoryview) -> "Iterator[memoryview]":
+    def _counted(self, left: int, view: memoryview) -> Iterator[memoryview]:
         while left:
             count = self._connection.read_into(view[:left] if left < len(view) else view, self._timeout())
             if not count:
@@ -102,7 +104,7 @@ class ReceivedBody:
             self._read += count
             yield view[:count]
 
-    def _chunks(self) -> "Iterator[memoryview]":
+    def _chunks(self) -> Iterator[memoryview]:
         view = self._buffer()
         while size := chunk_size(self._connection.read_line(self._timeout())):
             yield from self._counted(size, view)

@@ -5,6 +5,8 @@ is decided is in the response. The same core answers over HTTP (`http_server`) a
 Spec: distribution-spec 1.1, and of its next edition `digest-algorithm` (end-4c), `tag` (end-7b), end-14.
 """
 
+from __future__ import annotations
+
 import errno
 import secrets
 import time
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HANDLERS", "Registry"]
 
-HANDLERS: "Final[dict[endpoints.Endpoint, Callable[[Call], Response]]]" = {
+HANDLERS: Final[dict[endpoints.Endpoint, Callable[[Call], Response]]] = {
     endpoints.PING: listing.base,
     endpoints.LIST_REPOSITORIES: listing.catalog,
     endpoints.LIST_TAGS: listing.tags,
@@ -74,14 +76,14 @@ class Registry:
 
     def __init__(
         self,
-        storage: "Storage",
+        storage: Storage,
         *,
-        access: "Access | None" = None,
+        access: Access | None = None,
         rules: Rules | None = None,
-        site: "Callable[[Request, str], Response | None] | None" = None,
-        now: "Callable[[], float]" = time.monotonic,
-        new_id: "Callable[[], str]" = lambda: secrets.token_hex(16),
-        report: "Callable[[str], object]" = lambda _: None,
+        site: Callable[[Request, str], Response | None] | None = None,
+        now: Callable[[], float] = time.monotonic,
+        new_id: Callable[[], str] = lambda: secrets.token_hex(16),
+        report: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._report = report
         self.storage = storage
@@ -91,7 +93,7 @@ class Registry:
         self._turns = Turns(1)
         self._uploads = Uploads(storage, now, new_id, idle=self._rules.upload_idle, most=self._rules.uploads_max)
 
-    def handle(self, request: "Request") -> "Response":
+    def handle(self, request: Request) -> Response:
         """Answer one request. Raises nothing but what the request's own body raises, and bugs."""
         try:
             return self._lightened(self._answer(request))
@@ -123,7 +125,7 @@ class Registry:
         self._uploads.collect(everything=True)
         self.storage.close()
 
-    def _lightened(self, response: "Response") -> "Response":
+    def _lightened(self, response: Response) -> Response:
         """The response, without a large body in memory: hundreds of clients may take theirs slowly at once."""
         if not isinstance(response.body, BytesBody) or response.body.length <= _IN_MEMORY:
             return response
@@ -135,7 +137,7 @@ class Registry:
             aside.discard()
             raise
 
-    def _answer(self, request: "Request") -> "Response":
+    def _answer(self, request: Request) -> Response:
         match = endpoints.find_endpoints(request.path)
         user = self._access.identify(request.headers.combined("Authorization"), request.peer)
         if user == ANONYMOUS and is_foreign(request.headers.combined("Host"), self._rules.hosts):
@@ -149,7 +151,7 @@ class Registry:
             return response
         return self._endpoint(request, match, user)
 
-    def _endpoint(self, request: "Request", match: endpoints.EndpointMatch, user: str) -> "Response":
+    def _endpoint(self, request: Request, match: endpoints.EndpointMatch, user: str) -> Response:
         rows = match.rows.get(request.method)
         if rows is None:
             allowed = ", ".join(sorted(match.rows))
@@ -184,7 +186,7 @@ class Registry:
             return HANDLERS[match.rows[method][0]](call)
 
 
-def _comes_from_elsewhere(request: "Request", user: str) -> bool:
+def _comes_from_elsewhere(request: Request, user: str) -> bool:
     # A browser says when a page makes it write somewhere: a registry on the loopback has no other wall against that.
     # Nor is a name one that is ours because the page was fetched by it: its owner may have had it point here since.
     origin, host = request.headers.combined("Origin"), request.headers.combined("Host") or ""

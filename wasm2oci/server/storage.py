@@ -8,6 +8,8 @@ Two implementations pass one contract suite: memory (for tests) and disk (OCI im
 * digests, names and tags come in as checked values, so none of them can step out of its place.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -25,7 +27,7 @@ __all__ = ["BlobWriter", "OpenManifest", "Storage", "StoredManifest"]
 class StoredManifest:
     """A manifest or an index: the bytes exactly as pushed, their digest, and the type they were pushed as."""
 
-    digest: "Digest"
+    digest: Digest
     media_type: str
     raw: bytes = field(repr=False)
 
@@ -33,9 +35,9 @@ class StoredManifest:
 class OpenManifest(NamedTuple):
     """A manifest to be sent: its digest, the type it was pushed as, and its bytes. The body has to be closed."""
 
-    digest: "Digest"
+    digest: Digest
     media_type: str
-    body: "ResponseBody"
+    body: ResponseBody
 
 
 class BlobWriter(Protocol):
@@ -46,7 +48,7 @@ class BlobWriter(Protocol):
         """Bytes written so far."""
         ...
 
-    def write(self, data: "Buffer") -> None:
+    def write(self, data: Buffer) -> None:
         """Append bytes.
 
         Raises:
@@ -58,15 +60,15 @@ class BlobWriter(Protocol):
         """Hold nothing open until the next bytes come: thousands of uploads may be waiting at once."""
         ...
 
-    def read_back(self) -> "Iterator[bytes]":
+    def read_back(self) -> Iterator[bytes]:
         """What was written so far, from the first byte on (to hash it by another algorithm)."""
         ...
 
-    def hand_out(self) -> "ResponseBody":
+    def hand_out(self) -> ResponseBody:
         """What was written, to be sent once; nothing is left of it when the body is closed, and the writer is done."""
         ...
 
-    def commit(self, repository: str, digest: "Digest") -> None:
+    def commit(self, repository: str, digest: Digest) -> None:
         """Make these bytes, whose digest this is, a blob of the repository; the writer is done."""
         ...
 
@@ -86,11 +88,11 @@ class Storage(Protocol):
         """Whether it exists."""
         ...
 
-    def blob_size(self, repository: str, digest: "Digest") -> int | None:
+    def blob_size(self, repository: str, digest: Digest) -> int | None:
         """Bytes of a blob, or None when the repository does not have it. Manifests are not blobs."""
         ...
 
-    def open_blob(self, repository: str, digest: "Digest", start: int, length: int) -> "ResponseBody | None":
+    def open_blob(self, repository: str, digest: Digest, start: int, length: int) -> ResponseBody | None:
         """A part of a blob to be sent, or None when it is not there (any more)."""
         ...
 
@@ -98,31 +100,31 @@ class Storage(Protocol):
         """A place to write bytes to."""
         ...
 
-    def mount_blob(self, repository: str, digest: "Digest", source: str) -> bool:
+    def mount_blob(self, repository: str, digest: Digest, source: str) -> bool:
         """Make the blob of one repository one of another without copying; False when the source lacks it."""
         ...
 
-    def delete_blob(self, repository: str, digest: "Digest") -> bool:
+    def delete_blob(self, repository: str, digest: Digest) -> bool:
         """Take a blob out of the repository; False when it was not there."""
         ...
 
-    def manifest(self, repository: str, reference: "Name") -> StoredManifest | None:
+    def manifest(self, repository: str, reference: Name) -> StoredManifest | None:
         """The manifest that a digest or a tag names, or None."""
         ...
 
-    def open_manifest(self, repository: str, reference: "Name") -> OpenManifest | None:
+    def open_manifest(self, repository: str, reference: Name) -> OpenManifest | None:
         """The manifest that a digest or a tag names, to be sent without being in memory as a whole; or None."""
         ...
 
-    def has_manifest(self, repository: str, digest: "Digest") -> bool:
+    def has_manifest(self, repository: str, digest: Digest) -> bool:
         """Whether `manifest` would find it; many are asked for at once, so no bytes are read again for it."""
         ...
 
-    def put_manifest(self, repository: str, manifest: StoredManifest, tags: "Sequence[str]") -> None:
+    def put_manifest(self, repository: str, manifest: StoredManifest, tags: Sequence[str]) -> None:
         """Keep a manifest and let these tags name it, in one step that happens whole or not at all."""
         ...
 
-    def delete_manifest(self, repository: str, digest: "Digest") -> bool:
+    def delete_manifest(self, repository: str, digest: Digest) -> bool:
         """Take a manifest and every tag that names it out of the repository; False when it was not there."""
         ...
 
@@ -130,15 +132,15 @@ class Storage(Protocol):
         """Forget one tag, keep its manifest; False when there is no such tag."""
         ...
 
-    def tags(self, repository: str) -> dict[str, "Digest"]:
+    def tags(self, repository: str) -> dict[str, Digest]:
         """Every tag and the digest it names; empty for a repository that does not exist."""
         ...
 
-    def manifests(self, repository: str) -> "list[Digest]":
+    def manifests(self, repository: str) -> list[Digest]:
         """Digests of every manifest in the repository."""
         ...
 
-    def referrers(self, repository: str, subject: "Digest", after: str = "") -> "Iterator[StoredManifest]":
+    def referrers(self, repository: str, subject: Digest, after: str = "") -> Iterator[StoredManifest]:
         """The manifests whose `subject` has this digest, sorted by digest, each read when it is asked for.
 
         Args:

@@ -11,18 +11,21 @@ memory of the process, so a registry that starts again knows none: their clients
 Spec: distribution-spec, Pushing a blob in chunks, end-4 to end-6, end-13 and end-14.
 """
 
+from __future__ import annotations
+
 import re
 import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.oci.digest import Digest, Hasher
+from wasm2oci.oci.digest import Hasher
 from wasm2oci.server.fairness import Peer
 from wasm2oci.server.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from wasm2oci.oci.digest import Digest
     from wasm2oci.server.messages import Buffer
     from wasm2oci.server.storage import BlobWriter, Storage
 
@@ -38,7 +41,7 @@ class UploadSession:
 
     __slots__ = ("_hasher", "_writer", "client", "id", "lock", "repository", "used")
 
-    def __init__(self, name: str, repository: str, hasher: Hasher, writer: "BlobWriter", client: Peer) -> None:
+    def __init__(self, name: str, repository: str, hasher: Hasher, writer: BlobWriter, client: Peer) -> None:
         self.id, self.repository, self.client, self.used = name, repository, client, 0.0
         self.lock = threading.Lock()
         self._hasher, self._writer = hasher, writer
@@ -48,7 +51,7 @@ class UploadSession:
         """Bytes that arrived."""
         return self._writer.size
 
-    def append(self, body: "Iterable[Buffer]", limit: int) -> None:
+    def append(self, body: Iterable[Buffer], limit: int) -> None:
         """Take bytes; those that arrived before an error stay, so that an upload can go on from there.
 
         Raises:
@@ -103,7 +106,7 @@ class Uploads:
     """
 
     def __init__(
-        self, storage: "Storage", now: "Callable[[], float]", new_id: "Callable[[], str]", *, idle: float, most: int
+        self, storage: Storage, now: Callable[[], float], new_id: Callable[[], str], *, idle: float, most: int
     ) -> None:
         self._storage, self._now, self._new_id = storage, now, new_id
         self._idle, self._most = idle, most
