@@ -1,5 +1,6 @@
 """Start-up is a feature: what a plain push and pull do not load, and completion in real shells."""
 
+import ast
 import os
 import pty
 import select
@@ -52,6 +53,64 @@ def test_a_plain_push_and_pull_load_no_cryptography_no_rich_and_no_engine(tmp_pa
         assert "wasm2oci.registry.upload" not in modules  # a pull does without the code of a push
         for command in ("inspect", "tree"):  # which look for signatures, and find none
             assert not {"cryptography", "rich", "typer"} & loaded_by(tmp_path, command, reference)
+
+
+def test_plain_commands_load_nothing_that_only_others_need(tmp_path: Path) -> None:
+    (tmp_path / "hello.wasm").write_bytes(HELLO)
+    others = {
+        *(f"wasm2oci.{package}" for package in ("signing", "server", "runtime", "engine", "wasi")),
+        "wasm2oci.cli.commands.sign",
+        "wasm2oci.cli.failure",
+        "wasm2oci.cli.help",
+        "wasm2oci.cli.completion",
+        "wasm2oci.content.archive",
+        "wasm2oci.content.layout",
+        "wasm2oci.operations.documents",
+        "wasm2oci.operations.guard",
+        "wasm2oci.packager.image",
+        "wasm2oci.packager.metadata",
+        "wasm2oci.registry.debug_log",
+        "wasm2oci.registry.login",
+        "wasm2oci.registry.mirrors",
+        "wasm2oci.registry.warnings",
+        "tomllib",
+    }
+    with registry_server() as registry:
+        reference = f"{registry.address}/hello:v1"
+        for arguments in (["push", "hello.wasm", reference], ["pull", reference, "-o", "back.wasm"]):
+            assert not others & loaded_by(tmp_path, *arguments), arguments
+    assert not {"signal", "threading", "wasm2oci.client", "wasm2oci.base.files"} & loaded_by(tmp_path, "--version")
+
+
+_COMPILING = {("typing", "NamedTuple"), ("dataclasses", "dataclass")}
+
+
+def test_plain_commands_load_no_class_whose_methods_are_compiled_at_each_start(tmp_path: Path) -> None:
+    """`base.records` and `base.values` take the place of these; `errors`, which may not import them, says why not."""
+    (tmp_path / "hello.wasm").write_bytes(HELLO)
+    loaded: set[str] = set()
+    with registry_server() as registry:
+        reference = f"{registry.address}/hello:v1"
+        for arguments in (
+            ["push", "hello.wasm", reference],
+            ["push", "hello.wasm", "oci-layout:out:v1"],
+            ["pull", reference, "-o", "back.wasm"],
+            ["resolve", reference],
+            ["tags", f"{registry.address}/hello"],
+        ):
+            loaded |= {name for name in loaded_by(tmp_path, *arguments) if name.startswith("wasm2oci.")}
+    wrong = {
+        name
+        for name in loaded - {"wasm2oci.errors"}
+        for node in ast.walk(ast.parse(_source(name)))
+        if isinstance(node, ast.ImportFrom) and _COMPILING & {(node.module, alias.name) for alias in node.names}
+    }
+    assert wrong == {"wasm2oci.base.records"}
+
+
+def _source(module: str) -> str:
+    path = ROOT.joinpath(*module.split("."))
+    return (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
 
 
 def test_commands_on_layouts_load_no_network(tmp_path: Path) -> None:

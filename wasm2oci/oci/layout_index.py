@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 from collections import deque
 from copy import copy
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor

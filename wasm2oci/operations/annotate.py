@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,7 @@ def annotated_from(
             found |= git_metadata(folder, environment.variables, environment.warn)
         else:
             found |= package_metadata(_read(Path(source)), Path(source).name)
-    return replace(stated, manifest={**found, **stated.manifest})
+    return stated._replace(manifest={**found, **stated.manifest})
 
 
 def _read(path: Path) -> bytes:

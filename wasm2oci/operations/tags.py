@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.target import TagLister
 from wasm2oci.errors import UnsupportedError
 from wasm2oci.oci.reference import parse_name

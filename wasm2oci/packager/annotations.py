@@ -5,11 +5,11 @@ Spec: image-spec, annotations.md, Rules.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.text import is_visible
+from wasm2oci.base.values import Value
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.wire import load_object
 
@@ -35,17 +35,23 @@ class InvalidAnnotationError(InvalidInputError):
     """An annotation has no key, or holds what JSON or a terminal cannot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Annotations:
+class Annotations(Value):
     """The annotations of the manifest, of its config, and of the module's layer."""
 
-    manifest: Mapping[str, str] = field(default_factory=lambda: _NONE)
-    config: Mapping[str, str] = field(default_factory=lambda: _NONE)
-    layer: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    __slots__ = ("config", "layer", "manifest")
+    manifest: Mapping[str, str]
+    config: Mapping[str, str]
+    layer: Mapping[str, str]
 
-    def __post_init__(self) -> None:
-        for part in (self.manifest, self.config, self.layer):
+    def __init__(
+        self,
+        manifest: Mapping[str, str] = _NONE,
+        config: Mapping[str, str] = _NONE,
+        layer: Mapping[str, str] = _NONE,
+    ) -> None:
+        for part in (manifest, config, layer):
             check_annotations(part)
+        self._set(manifest=manifest, config=config, layer=layer)
 
 
 def check_annotations(values: Mapping[str, str]) -> None:

@@ -9,8 +9,9 @@ Spec: image-spec, layer.md; RFC 1951, 3.2.4 (stored blocks); RFC 1952 (gzip).
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Hasher

@@ -31,8 +31,9 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.oci.endpoints import (
     CANCEL_UPLOAD,
     HEAD_BLOB,
