@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -14,12 +16,13 @@ from tests.support.data import ROOT
 from tests.support.json_schemas import RESULTS, strict
 from tests.support.registry_server import registry_server
 from tests.support.serve_process import serve_process
+from tests.unit.signing.test_provenance import GITHUB
 from wasm2oci.cli.catalogue import COMMANDS
+from wasm2oci.oci.digest import Digest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.support import Ran
 
 FILES = sorted((ROOT / "fixtures" / "cli").glob("*.txt"))
 JSON = ("--format", "json")
@@ -73,64 +76,97 @@ def home(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path / "home")}
 
 
-def test_every_command_prints_a_document(tmp_path: Path, home: dict[str, str]) -> None:
-    def run(*words: str, stdin: bytes = b"") -> Ran:
-        return invoke(*words, *JSON, cwd=tmp_path, env=home, stdin=stdin)
+ORDINARY = """
+push hello.wasm NAME:v1
+push hello.wasm NAME:v1 -q
+pull NAME:v1 -o back.wasm
+verify NAME:v1 back.wasm
+inspect NAME:v1
+inspect NAME:v1 --manifest-only
+inspect hello.wasm
+attach NAME:v1 note.txt:text/plain --artifact-type application/x.note
+discover NAME:v1
+tree NAME:v1
+validate hello.wasm
+validate NAME:v1
+print hello.wasm -o hello.wat
+assemble hello.wat -o again.wasm
+wit http.component.wasm
+resolve NAME:v1
+tags NAME
+tag NAME:v1 v2 v3
+copy NAME:v1 oci-layout:out:v1
+copy NAME oci-layout:all --tags v*
+blob put NAME note.txt
+blob head NAME@DIGEST
+blob get NAME@DIGEST -o got.txt
+blob delete NAME@DIGEST --yes
+manifest head NAME:v1
+manifest put NAME:v4 manifest.json
+manifest delete NAME:v4 --yes
+push hello.wasm NAME:v1
+delete NAME:v1 --yes
+login HOST -u me -p secret
+whoami HOST
+whoami
+repos HOST
+logout HOST
+cache
+cache ls
+cache prune --limit 1MiB
+config
+completion bash
+version
+"""
+SIGNED = """
+push hello.wasm oci-layout:out:v1
+key generate
+key public cosign.pub
+sign oci-layout:out:v1 --key cosign.key
+attest oci-layout:out:v1 --key cosign.key --predicate says.json
+sbom oci-layout:out:v1 --attach --key cosign.key
+provenance oci-layout:out:v1 --key cosign.key
+attestations oci-layout:out:v1
+attestations oci-layout:out:v1 --key cosign.pub
+verify oci-layout:out:v1 --key cosign.pub
+policy explain oci-layout:out:v1
+sign-file hello.wasm --key cosign.key
+verify-file hello.wasm --key cosign.pub
+push hello.wasm oci-layout:out:v2 --sign --key cosign.key
+"""
+ELSEWHERE = {"run", "serve", "serve-http", "demo"}
+"""Commands whose documents the tests below look at."""
 
+
+def test_the_document_of_every_command_is_looked_at() -> None:
+    named = {line.split()[0] for line in (ORDINARY + SIGNED).splitlines() if line}
+    assert named | ELSEWHERE == {command.name for command in COMMANDS}
+
+
+def test_every_command_prints_a_document(tmp_path: Path, home: dict[str, str]) -> None:
+    note = tmp_path / "note.txt"
+    note.write_bytes(b"a note")
+    shutil.copy(ROOT / "fixtures" / "wasm" / "http.component.wasm", tmp_path)
     with registry_server() as registry:
-        name = f"{registry.address}/hello"
-        lines = [
-            f"push hello.wasm {name}:v1",
-            f"push hello.wasm {name}:v1 -q",
-            f"pull {name}:v1 -o back.wasm",
-            f"verify {name}:v1 back.wasm",
-            f"inspect {name}:v1",
-            f"inspect {name}:v1 --manifest-only",
-            "inspect hello.wasm",
-            f"tree {name}:v1",
-            "validate hello.wasm",
-            f"validate {name}:v1",
-            f"resolve {name}:v1",
-            f"tags {name}",
-            f"tag {name}:v1 v2 v3",
-            f"copy {name}:v1 oci-layout:out:v1",
-            f"login {registry.address} -u me -p secret",
-            f"whoami {registry.address}",
-            "whoami",
-            f"repos {registry.address}",
-            f"logout {registry.address}",
-            f"delete {name}:v1 --yes",
-            "config",
-            "completion bash",
-            "version",
-        ]
-        for line in lines:
-            ran = run(*line.split())
-            assert ran.code == 0, ran.stderr
-            assert "error" not in check(line.split()[0], ran.stdout)
+        words = {"HOST": registry.address, "NAME": f"{registry.address}/hello", "DIGEST": str(Digest.of(b"a note"))}
+        text = re.sub("|".join(words), lambda found: words[found[0]], ORDINARY)
+        for line in filter(None, text.splitlines()):
+            if line.startswith("manifest put"):
+                raw = invoke("manifest", "get", f"{words['NAME']}:v1", cwd=tmp_path, env=home).stdout
+                (tmp_path / "manifest.json").write_text(raw)
+            ran = invoke(*line.split(), *JSON, cwd=tmp_path, env=home)
+            assert ran.code == 0, (line, ran.stderr)
+            assert "error" not in check(line.split()[0], ran.stdout), line
     ran = invoke("run", *JSON, "--invoke", "run", "hello.wasm", cwd=tmp_path, env=home)
     assert check("run", ran.stdout)["results"] == ["42"]
 
 
 def test_every_command_of_signatures_prints_a_document(tmp_path: Path, home: dict[str, str]) -> None:
-    env = {**home, "COSIGN_PASSWORD": "secret"}
+    env = {**home, **GITHUB, "COSIGN_PASSWORD": "secret"}
     (tmp_path / "says.json").write_text('{"tested": true}')
-    lines = [
-        "push hello.wasm oci-layout:out:v1",
-        "key generate",
-        "key public cosign.pub",
-        "sign oci-layout:out:v1 --key cosign.key",
-        "attest oci-layout:out:v1 --key cosign.key --predicate says.json",
-        "sbom oci-layout:out:v1 --attach --key cosign.key",
-        "attestations oci-layout:out:v1",
-        "attestations oci-layout:out:v1 --key cosign.pub",
-        "verify oci-layout:out:v1 --key cosign.pub",
-        "policy explain oci-layout:out:v1",
-        "push hello.wasm oci-layout:out:v2 --sign --key cosign.key",
-    ]
-    for line in lines:
+    for line in filter(None, SIGNED.splitlines()):
         ran = invoke(*line.split(), *JSON, cwd=tmp_path, env=env)
-        assert ran.code == 0, ran.stderr
+        assert ran.code == 0, (line, ran.stderr)
         assert "error" not in check(line.split()[0], ran.stdout), line
     refused = invoke("verify", "oci-layout:out:v1", "--key", "nothing.pub", *JSON, cwd=tmp_path, env=env)
     assert check("verify", refused.stdout)["error"]["exitCode"] == refused.code == 4
