@@ -5,26 +5,29 @@
 (`Output`, `Client`, `Terminal`) are made here.
 """
 
+from __future__ import annotations
+
 import atexit
 import errno
 import gc
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from wasm2oci.cli.catalogue import Command, find, similar
+from wasm2oci.cli.catalogue import find, similar
 from wasm2oci.cli.output import Output, StandardOutputError
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.errors import ExitCode, LocalIOError, UsageError, Wasm2OciError
 from wasm2oci.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
     from typing import TextIO
 
+    from wasm2oci.cli.catalogue import Command
     from wasm2oci.cli.declare import Declaration
 
 __all__ = ["invoke", "main", "main_wasm_to_oci"]
@@ -206,7 +209,7 @@ def _execute(command: Command, words: Sequence[str], terminal: Terminal) -> int:
     return _call(declaration, values, terminal, settings.unknown() if settings.values else ())
 
 
-def _call(declaration: "Declaration", values: dict[str, Any], terminal: Terminal, warnings: Sequence[str]) -> int:
+def _call(declaration: Declaration, values: dict[str, Any], terminal: Terminal, warnings: Sequence[str]) -> int:
     # Call the command with what it asks for by type.
     targets = {kind: target for target, kind in declaration.given.items()}
     output = terminal.output(values[targets[Output]]) if Output in targets else None
@@ -265,7 +268,7 @@ def _settle(terminal: Terminal) -> None:
         return
 
 
-def _silence(stream: "TextIO") -> None:
+def _silence(stream: TextIO) -> None:
     # What is still buffered would be complained about at exit: let it go nowhere.
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -279,6 +282,6 @@ def _unwind_when_terminated() -> None:
             signal.signal(number, _terminate)
 
 
-def _terminate(number: int, frame: "FrameType | None") -> None:
+def _terminate(number: int, frame: FrameType | None) -> None:
     del number, frame
     raise _Terminated

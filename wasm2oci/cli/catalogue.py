@@ -3,6 +3,8 @@
 A command's module is imported only when that command runs or is asked for help: start-up is a feature.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 from wasm2oci.base.records import NamedTuple

@@ -4,6 +4,8 @@ A script calls `PROGRAM __complete WORD...` with the words up to the cursor. It 
 description may follow), or nothing, which means file names.
 """
 
+from __future__ import annotations
+
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -108,7 +110,7 @@ SCRIPTS: Final = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH, "powershell": _POWE
 """The script of each shell."""
 
 
-def candidates(words: "Sequence[str]", terminal: "Terminal") -> list[str]:
+def candidates(words: Sequence[str], terminal: Terminal) -> list[str]:
     """What may take the place of the last word.
 
     Args:
@@ -153,9 +155,7 @@ _SECONDS: Final = 1.0
 """How long a shell waits for a registry at most, for a connection and for each piece of an answer."""
 
 
-def _names(
-    declaration: "Declaration", before: "Sequence[str]", metavar: str, word: str, terminal: "Terminal"
-) -> list[str]:
+def _names(declaration: Declaration, before: Sequence[str], metavar: str, word: str, terminal: Terminal) -> list[str]:
     from wasm2oci.cli.parser import parse_unfinished
     from wasm2oci.cli.settings import load_settings
     from wasm2oci.client import Client, ConnectOptions, RetryPolicy
@@ -176,7 +176,7 @@ def _names(
         return []
 
 
-def _option_lines(options: "Mapping[str, Parameter]", word: str) -> "Iterator[str]":
+def _option_lines(options: Mapping[str, Parameter], word: str) -> Iterator[str]:
     texts = {name: parameter.declared.summary for name, parameter in options.items()}
     for name, text in {**texts, "--help": "Show the help of this command."}.items():
         if name.startswith(word) and (name.startswith("--") or word == name):

@@ -1,11 +1,15 @@
 """How an error looks on the terminal: one line, the lines that show what it means, one hint."""
 
+from __future__ import annotations
+
 from contextlib import suppress
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from wasm2oci.base.text import printable
 from wasm2oci.cli.remedies import hint_for
-from wasm2oci.errors import Wasm2OciError
+
+if TYPE_CHECKING:
+    from wasm2oci.errors import Wasm2OciError
 
 __all__ = ["print_bug", "print_error", "print_failure"]
 

@@ -1,5 +1,7 @@
 """Options of the commands that run a guest: what it gets, and when its module is fetched."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Annotated, Final
 

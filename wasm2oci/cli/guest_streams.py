@@ -1,13 +1,18 @@
 """The streams of a guest, and the lines of its trace, from those of the command line."""
 
+from __future__ import annotations
+
 import contextlib
 import io
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from wasm2oci.cli.output import Output
 from wasm2oci.errors import LocalIOError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from wasm2oci.cli.output import Output
 
 __all__ = ["STDERR", "sink_of", "source_of", "trace_lines"]
 

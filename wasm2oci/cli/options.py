@@ -4,6 +4,8 @@ A command that has a parameter `output: Output` gets the output options, and one
 connection options: `cli.app` makes the values from them.
 """
 
+from __future__ import annotations
+
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final

@@ -5,13 +5,17 @@ and status lines go to standard error, so that a pipe only ever sees results. Te
 first: a title or a tag must not be able to drive the terminal.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from __future__ import annotations
+
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.base.text import printable
 from wasm2oci.errors import LocalIOError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["Field", "Output", "StandardOutputError", "fields", "size_text"]
 

@@ -1,5 +1,7 @@
 """What `wasm2oci --help` shows: the commands by section, from the table alone."""
 
+from __future__ import annotations
+
 import textwrap
 from typing import Final
 

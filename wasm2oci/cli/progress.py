@@ -4,21 +4,23 @@ The bars come late: only a transfer that is still running after half a second is
 all that do not run on a terminal, get one line for each part when it is done.
 """
 
+from __future__ import annotations
+
 import threading
 import time
-from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.text import printable
-from wasm2oci.cli.output import Output, size_text
+from wasm2oci.cli.output import size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+    from wasm2oci.cli.output import Output
     from wasm2oci.client import Descriptor, Outcome, Progress
 
 __all__ = ["transfer"]
@@ -36,7 +38,7 @@ _SMALL: Final = 64 << 10
 @contextmanager
 def transfer(
     output: Output, done: str, doing: str, *, existed: str = "Exists", clock: Callable[[], float] = time.monotonic
-) -> "Iterator[Progress]":
+) -> Iterator[Progress]:
     """A progress that shows a copy.
 
     Args:
@@ -74,12 +76,12 @@ class _Watcher:
         self._bars: RichProgress | None = None
         self._tasks: dict[str, TaskID] = {}
 
-    def planned(self, descriptor: "Descriptor") -> None:
+    def planned(self, descriptor: Descriptor) -> None:
         """Remember it; nothing is shown before something moves."""
         with self._lock:
             self._plan.setdefault(str(descriptor.digest), (descriptor, 0))
 
-    def advanced(self, descriptor: "Descriptor", size: int) -> None:
+    def advanced(self, descriptor: Descriptor, size: int) -> None:
         """Count; draw if it is time to."""
         key = str(descriptor.digest)
         with self._lock:
@@ -91,7 +93,7 @@ class _Watcher:
                 self._announced.add(key)
                 self._output.line(f"{self._doing} {_label(descriptor)} ({size_text(descriptor.size)})")
 
-    def restarted(self, descriptor: "Descriptor") -> None:
+    def restarted(self, descriptor: Descriptor) -> None:
         """Count from zero again."""
         key = str(descriptor.digest)
         with self._lock:
@@ -99,7 +101,7 @@ class _Watcher:
             if self._bars is not None and key in self._tasks:
                 self._bars.update(self._tasks[key], completed=0)
 
-    def finished(self, descriptor: "Descriptor", outcome: "Outcome") -> None:
+    def finished(self, descriptor: Descriptor, outcome: Outcome) -> None:
         """Write a line for it, above the bars if there are any."""
         key = str(descriptor.digest)
         text = f"{self._names[outcome.value]:{self._width}} {_label(descriptor)} ({size_text(descriptor.size)})"
@@ -130,7 +132,7 @@ class _Watcher:
         self._bars.update(self._tasks[key], completed=moved)
 
 
-def _start_bars(output: Output) -> "RichProgress":
+def _start_bars(output: Output) -> RichProgress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -159,7 +161,7 @@ _PARTS: Final = ("config", "empty")
 """What media types say of a part that is no layer."""
 
 
-def _label(descriptor: "Descriptor") -> str:
+def _label(descriptor: Descriptor) -> str:
     # What people know it by: the title's last part, else what kind of thing it is.
     title = (descriptor.title or "").rsplit("/", 1)[-1]
     if not title:

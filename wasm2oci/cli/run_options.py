@@ -8,15 +8,19 @@ sizes                      1073741824, 1GiB, 1G, 512MiB, 512M, 64KiB: always pow
 times                      90, 90s, 1.5m, 500ms, 1h
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.files import FileNotThereError
 from wasm2oci.base.reading import read_named
 from wasm2oci.client import NetworkRule, Preopen
 from wasm2oci.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "parse_directory",

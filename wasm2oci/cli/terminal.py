@@ -1,7 +1,8 @@
 """One run of the tool as seen from inside: its streams and its environment, handed in."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, BinaryIO, Self, TextIO
 
 from wasm2oci.base.records import NamedTuple
@@ -9,6 +10,7 @@ from wasm2oci.cli.output import Output
 from wasm2oci.errors import InvalidInputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from wasm2oci.cli.options import Reporting
@@ -100,7 +102,7 @@ class Terminal(NamedTuple):
             self.stderr.write("\n")
             raise UsageError(f"no answer to {question.strip()!r}") from error
 
-    def read_subject(self, text: str) -> "Path | str | bytes":
+    def read_subject(self, text: str) -> Path | str | bytes:
         """What a command is asked about: `-` stands for standard input, else see `find_subject`.
 
         Raises:
@@ -157,7 +159,7 @@ class Terminal(NamedTuple):
             return
         raise UsageError("nothing was removed: this needs a confirmation", hint="add --yes where there is no terminal")
 
-    def output(self, reporting: "Reporting") -> Output:
+    def output(self, reporting: Reporting) -> Output:
         """Where the results and remarks of this run go."""
         return Output(
             stdout=self.stdout,
@@ -170,7 +172,7 @@ class Terminal(NamedTuple):
             columns=self.columns,
         )
 
-    def client(self, output: Output, options: "ConnectOptions") -> "Client":
+    def client(self, output: Output, options: ConnectOptions) -> Client:
         """The library, with these streams and variables: warnings go to `output`.
 
         Raises:

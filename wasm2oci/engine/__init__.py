@@ -7,6 +7,8 @@ What embedders need is imported from here, and loaded only when it is first aske
 See `embed` for how these go together, and docs/engine.md for how the engine works.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from wasm2oci.base.lazy import lazily

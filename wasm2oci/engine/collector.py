@@ -4,10 +4,14 @@ Each collection walks what is young, and what grows old makes the next full one 
 spends a tenth of its decoding there. Reference counting goes on, and what is left is collected after the pause.
 """
 
+from __future__ import annotations
+
 import gc
 from threading import Lock
-from types import TracebackType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 __all__ = ["Pause"]
 

@@ -9,6 +9,8 @@ Traps and exceptions are outcomes of running, not faults of a module: they live 
 engine is a bug of ours.
 """
 
+from __future__ import annotations
+
 from copy import copy
 from typing import Self
 
@@ -32,7 +34,7 @@ class ModuleError(InvalidInputError):
         self.reason = message
         self.offset = offset
 
-    def moved(self, start: int) -> "ModuleError":
+    def moved(self, start: int) -> ModuleError:
         """The same error in a file in which the module starts at `start`."""
         return type(self)(self.reason, self.offset + start, hint=self.hint)
 
@@ -72,7 +74,7 @@ class FeatureError(InvalidModuleError):
         )
         self.feature = feature
 
-    def moved(self, start: int) -> "FeatureError":
+    def moved(self, start: int) -> FeatureError:
         """See `ModuleError.moved`."""
         return FeatureError(self.feature, self.offset + start)
 

@@ -25,7 +25,6 @@ from __future__ import annotations
 import re
 from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import urlencode
 
 from wasm2oci.base.text import one_line
 from wasm2oci.errors import AccessError, InvalidInputError, RegistryError
@@ -35,16 +34,18 @@ from wasm2oci.oci.wire import ERROR_BODY_MAX, TOKEN_BODY_MAX, load_object
 from wasm2oci.registry.challenge import parse_challenges
 from wasm2oci.registry.credentials import Anonymous, Basic, IdentityToken, RegistryToken
 from wasm2oci.registry.flavours import IDENTITY_USERS
-from wasm2oci.registry.messages import BodyTooLargeError, Request, Response, request_for
+from wasm2oci.registry.messages import BodyTooLargeError, Response, request_for
 from wasm2oci.registry.problems import error_for, parse_problems
 from wasm2oci.registry.scope import covers, merge, parse_scopes
-from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, join_own, redact, with_query
+from wasm2oci.registry.token_request import token_by_get, token_by_post
+from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, join_own, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
     from wasm2oci.registry.challenge import Challenge
     from wasm2oci.registry.credentials import Credential
+    from wasm2oci.registry.messages import Request
     from wasm2oci.registry.scope import Scope
 
 __all__ = ["TokenAuth", "TokenServerError"]
@@ -314,12 +315,12 @@ class TokenAuth:
         refresh = self._refresh_token(credential)
         started = self._clock()
         if refresh is not None:
-            answer = yield self._by_post(realm, service, scopes, refresh)
+            answer = yield token_by_post(self._client, realm, service, scopes, refresh)
             if answer.status in {404, 405} and isinstance(credential, Basic):
                 answer.drain()
-                answer = yield self._by_get(realm, service, scopes, credential)
+                answer = yield token_by_get(self._client, realm, service, scopes, credential)
         else:
-            answer = yield self._by_get(realm, service, scopes, credential)
+            answer = yield token_by_get(self._client, realm, service, scopes, credential)
         return self._read_token(answer, scopes, started)
 
     def _realm(self, challenge: Challenge) -> str:
@@ -339,24 +340,6 @@ class TokenAuth:
         if isinstance(credential, Basic) and credential.username in IDENTITY_USERS:
             return self._refresh or credential.password
         return None
-
-    def _by_get(self, realm: str, service: str, scopes: tuple[Scope, ...], credential: Credential) -> Request:
-        query = [("service", service)] if service else []
-        query += [("scope", str(scope)) for scope in scopes]
-        query.append(("client_id", self._client))
-        headers = {"Accept": "application/json"}
-        if isinstance(credential, Basic):
-            query.append(("account", credential.username))
-            headers["Authorization"] = f"Basic {encode_basic(credential.username, credential.password)}"
-        return Request("GET", with_query(realm, query), headers)
-
-    def _by_post(self, realm: str, service: str, scopes: tuple[Scope, ...], refresh: str) -> Request:
-        form = {"grant_type": "refresh_token", "service": service, "client_id": self._client}
-        if scopes:
-            form["scope"] = " ".join(map(str, scopes))
-        form["refresh_token"] = refresh
-        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        return Request("POST", realm, headers, urlencode(form).encode("ascii"), secret=True)
 
     def _read_token(self, answer: Response, scopes: tuple[Scope, ...], started: float) -> _Token:
         where = f"the token server {Origin.of(answer.request.url).authority}"

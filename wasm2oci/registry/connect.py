@@ -6,6 +6,8 @@ certificates that are about TLS settle it at once. Docker Hub's `docker.io` is r
 `registries.conf` says of a registry counts before all of that.
 """
 
+from __future__ import annotations
+
 import re
 from functools import partial
 from threading import Lock
@@ -55,9 +57,9 @@ class _Host(NamedTuple):
     name: str
     insecure: bool = False
     own: bool = True
-    files: "HostFiles | None" = None
+    files: HostFiles | None = None
     https: bool = False
-    headers: "Fields" = ()
+    headers: Fields = ()
 
 
 class Connector:
@@ -68,7 +70,7 @@ class Connector:
         sender: sends requests; made from the options if None.
     """
 
-    def __init__(self, options: ConnectOptions, sender: "Sender | None" = None) -> None:
+    def __init__(self, options: ConnectOptions, sender: Sender | None = None) -> None:
         self.options = options
         self._given_sender = sender
         self._senders: dict[tuple[bool, bool, HostFiles | None], Sender] = {}
@@ -87,7 +89,7 @@ class Connector:
 
             self._found_out = FoundOut(options.cache, options.now)
 
-    def source(self, reference: "Reference", *, apart: bool = False) -> "Repository | Mirrored":
+    def source(self, reference: Reference, *, apart: bool = False) -> Repository | Mirrored:
         """The repository of a reference, or the mirrors of it that `registries.conf` names, to read from.
 
         Args:
@@ -121,7 +123,7 @@ class Connector:
             places.append(MirroredSource(repository, one.tags, one.digests))
         return Mirrored(places, own, self._warn)
 
-    def repository(self, reference: "Reference", *, writes: bool = False, apart: bool = False) -> Repository:
+    def repository(self, reference: Reference, *, writes: bool = False, apart: bool = False) -> Repository:
         """The repository of a reference. Nothing is sent yet.
 
         Args:
@@ -144,7 +146,7 @@ class Connector:
         """
         return self._session(self._host(host, self._rule(f"{host}/{name}" if name else host), host), name)
 
-    def _host(self, host: str, rule: "RegistryRule | None", what: str) -> _Host:
+    def _host(self, host: str, rule: RegistryRule | None, what: str) -> _Host:
         if rule is None:
             return _Host(host)
         if rule.blocked:
@@ -181,7 +183,7 @@ class Connector:
         """
         self.session(host).ping()
 
-    def check_login(self, host: str, credential: "Credential", path: str = "") -> None:
+    def check_login(self, host: str, credential: Credential, path: str = "") -> None:
         """Check that a registry takes this credential, for the repositories below a path if there is one.
 
         Raises:
@@ -207,11 +209,11 @@ class Connector:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
-    def _rule(self, place: "Reference | str") -> "RegistryRule | None":
+    def _rule(self, place: Reference | str) -> RegistryRule | None:
         """What the files of other tools say of a reference, or of `HOST` or `HOST/PATH`."""
         from wasm2oci.registry.hosts_toml import host_rule
         from wasm2oci.registry.registries_conf import find_rule, read_rules
@@ -228,7 +230,7 @@ class Connector:
                 self._host_rules[host] = host_rule(host, environ, home)
             return self._host_rules[host]
 
-    def _repository(self, host: "_Host", name: str, *, writes: bool, apart: bool) -> Repository:
+    def _repository(self, host: _Host, name: str, *, writes: bool, apart: bool) -> Repository:
         shown, namespace = name, find_flavour(host.name).namespace
         if namespace is not None and "/" not in name:
             name = f"{namespace}/{name}"
@@ -241,14 +243,14 @@ class Connector:
                 self._repositories[key] = Repository(session, name, writes=writes, shown=shown)
             return self._repositories[key]
 
-    def _session(self, host: "_Host", name: str) -> Session:
+    def _session(self, host: _Host, name: str) -> Session:
         with self._guard:
             key = (host, name)
             if key not in self._sessions:
                 self._sessions[key] = self._open(host, name, self.options.credential if host.own else None)
             return self._sessions[key]
 
-    def _make_sender(self, tls: "TlsSettings") -> "Sender":
+    def _make_sender(self, tls: TlsSettings) -> Sender:
         options = self.options
         return HttpTransport(
             tls,
@@ -259,7 +261,7 @@ class Connector:
             home_folder=options.home,
         )
 
-    def _sender_of(self, host: "_Host") -> "Sender":
+    def _sender_of(self, host: _Host) -> Sender:
         with self._making:
             key = host.insecure, host.own, host.files
             if key not in self._senders:
@@ -273,10 +275,10 @@ class Connector:
                 self._senders[key] = self._given_sender or self._make_sender(tls)
             return self._senders[key]
 
-    def _open(self, host: "_Host", name: str, credential: "Credential | None") -> Session:
+    def _open(self, host: _Host, name: str, credential: Credential | None) -> Session:
         options, sender, found_out = self.options, self._sender_of(host), self._found_out
 
-        def make_auth(origin: Origin) -> "TokenAuth":
+        def make_auth(origin: Origin) -> TokenAuth:
             # Most registries of a local try never ask who we are; then neither of these is imported.
             from wasm2oci.registry.auth import TokenAuth
             from wasm2oci.registry.credentials import CredentialChain
@@ -313,13 +315,13 @@ class Connector:
             self.options.warn(text)
 
 
-def open_repository(reference: "Reference", options: ConnectOptions, *, writes: bool = False) -> Repository:
+def open_repository(reference: Reference, options: ConnectOptions, *, writes: bool = False) -> Repository:
     """The repository of a reference, with connections of its own. Nothing is sent yet."""
     return Connector(options).repository(reference, writes=writes)
 
 
 def find_origin(
-    host: str, options: ConnectOptions, sender: "Sender", *, insecure: bool = False, https: bool = False
+    host: str, options: ConnectOptions, sender: Sender, *, insecure: bool = False, https: bool = False
 ) -> Origin:
     """Where a registry is: see the module.
 
@@ -365,7 +367,7 @@ def _means_tls(options: ConnectOptions, origin: Origin) -> bool:
     return with_host_certificates(tls, origin, options.environ, options.home).says_something
 
 
-def _speaks_tls(origin: Origin, sender: "Sender") -> bool:
+def _speaks_tls(origin: Origin, sender: Sender) -> bool:
     # A TLS server hangs up on plain http; so does a registry in trouble. The handshake tells them apart.
     try:
         sender.send(request_for(PING, origin), home=origin).drain()

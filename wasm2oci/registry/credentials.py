@@ -19,6 +19,8 @@ reported once and remembered in `tried`, so that an error can say what was looke
 needed.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,11 +28,13 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.base.homes import config_home
 from wasm2oci.base.text import one_line
 from wasm2oci.errors import Wasm2OciError
-from wasm2oci.registry.docker_config import AuthFile, decode_entry, parse_auth_file, read_auth_file
+from wasm2oci.registry.docker_config import decode_entry, parse_auth_file, read_auth_file
 from wasm2oci.registry.flavours import find_flavour, same_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from wasm2oci.registry.docker_config import AuthFile
 
 __all__ = [
     "Anonymous",
@@ -98,18 +102,18 @@ class RegistryToken(_Sourced):
 Credential = Anonymous | Basic | IdentityToken | RegistryToken
 
 
-def docker_config_path(environ: "Mapping[str, str]", home: Path) -> Path:
+def docker_config_path(environ: Mapping[str, str], home: Path) -> Path:
     """Where docker keeps its configuration."""
     folder = environ.get("DOCKER_CONFIG")
     return (Path(folder) if folder else home / ".docker") / "config.json"
 
 
-def podman_config_path(environ: "Mapping[str, str]", home: Path) -> Path:
+def podman_config_path(environ: Mapping[str, str], home: Path) -> Path:
     """Where podman and skopeo keep credentials that outlive a session."""
     return config_home(environ, home) / "containers" / "auth.json"
 
 
-def credential_files(environ: "Mapping[str, str]", home: Path, registry_config: Path | None) -> list[tuple[Path, bool]]:
+def credential_files(environ: Mapping[str, str], home: Path, registry_config: Path | None) -> list[tuple[Path, bool]]:
     """The credential files in the order in which they are read, and whether each is a legacy `.dockercfg`."""
     if registry_config is not None:
         return [(registry_config, False)]
@@ -137,11 +141,11 @@ class CredentialChain:
 
     def __init__(
         self,
-        environ: "Mapping[str, str]",
+        environ: Mapping[str, str],
         home: Path,
         override: Credential | None = None,
         registry_config: Path | None = None,
-        warn: "Callable[[str], None] | None" = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._environ = environ
         self._home = home
@@ -190,7 +194,7 @@ class CredentialChain:
         self.tried.append(f"{VARIABLE}_PASSWORD")
         return _credential(self._environ.get(f"{VARIABLE}_USER", ""), password, "", "", f"{VARIABLE}_PASSWORD")
 
-    def _files(self) -> "Iterator[AuthFile]":
+    def _files(self) -> Iterator[AuthFile]:
         variable = self._environ.get("DOCKER_AUTH_CONFIG") if self._registry_config is None else None
         if variable:
             self.tried.append("DOCKER_AUTH_CONFIG")
@@ -235,7 +239,7 @@ class CredentialChain:
             return None
 
 
-def _secret(environ: "Mapping[str, str]", name: str) -> str:
+def _secret(environ: Mapping[str, str], name: str) -> str:
     # Without the line end that `echo` adds when a secret of a CI is made.
     return environ.get(name, "").removesuffix("\n").removesuffix("\r")
 

@@ -11,6 +11,8 @@ A helper gets so many seconds and may print so many bytes. It has answered when 
 behind may hold its output open (an agent, a window), and is not waited for.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
@@ -49,7 +51,7 @@ class HelperMissingError(HelperError):
 
 
 def get_from_helper(
-    helper: str, server: str, environ: "Mapping[str, str]", warn: "Callable[[str], None] | None" = None
+    helper: str, server: str, environ: Mapping[str, str], warn: Callable[[str], None] | None = None
 ) -> tuple[str, str] | None:
     """User name and secret that a helper keeps for a server, or None when it keeps none.
 
@@ -84,9 +86,9 @@ def store_with_helper(
     server: str,
     username: str,
     secret: str,
-    environ: "Mapping[str, str]",
+    environ: Mapping[str, str],
     *,
-    warn: "Callable[[str], None] | None" = None,
+    warn: Callable[[str], None] | None = None,
 ) -> None:
     """Have a helper keep a credential.
 
@@ -100,7 +102,7 @@ def store_with_helper(
 
 
 def erase_with_helper(
-    helper: str, server: str, environ: "Mapping[str, str]", warn: "Callable[[str], None] | None" = None
+    helper: str, server: str, environ: Mapping[str, str], warn: Callable[[str], None] | None = None
 ) -> bool:
     """Have a helper forget a server; whether it had anything.
 
@@ -116,7 +118,7 @@ def erase_with_helper(
 
 
 def _run(
-    helper: str, verb: str, text: str, environ: "Mapping[str, str]", warn: "Callable[[str], None] | None"
+    helper: str, verb: str, text: str, environ: Mapping[str, str], warn: Callable[[str], None] | None
 ) -> tuple[int, str, str]:
     program = f"docker-credential-{helper}"
     if _NAME.match(helper) is None:
@@ -159,7 +161,7 @@ def _run(
     return code, output.text(), complaint.text()
 
 
-def _wait(process: "subprocess.Popen[bytes]", program: str, warn: "Callable[[str], None] | None") -> int:
+def _wait(process: subprocess.Popen[bytes], program: str, warn: Callable[[str], None] | None) -> int:
     # It may be a window that asks for a password, behind the others.
     with suppress(subprocess.TimeoutExpired):
         return process.wait(min(SILENCE, _PATIENCE))
@@ -171,7 +173,7 @@ def _wait(process: "subprocess.Popen[bytes]", program: str, warn: "Callable[[str
 class _Pipe:
     """What a helper prints to one of its outputs, read by a thread up to a bound."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", stream: "IO[bytes]") -> None:
+    def __init__(self, process: subprocess.Popen[bytes], stream: IO[bytes]) -> None:
         self._process, self._stream = process, stream
         self._data = bytearray()
         self.too_much = False
@@ -205,13 +207,13 @@ class _Pipe:
                     return
 
 
-def _give(stream: "IO[bytes]", data: bytes) -> None:
+def _give(stream: IO[bytes], data: bytes) -> None:
     # A helper may end without reading.
     with suppress(OSError), stream:
         stream.write(data)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """End a helper and its children, which are in a group of their own."""
     with suppress(OSError):
         if sys.platform != "win32" and hasattr(os, "killpg"):

@@ -1,15 +1,16 @@
 """Keeping and forgetting credentials: what `login` and `logout` do once a registry took them."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import LocalIOError, Wasm2OciError
 from wasm2oci.oci.http import encode_basic
 from wasm2oci.registry.credentials import (
     TOKEN_USER,
     Basic,
-    Credential,
     CredentialChain,
-    IdentityToken,
     credential_files,
     docker_config_path,
     podman_config_path,
@@ -25,6 +26,11 @@ from wasm2oci.registry.flavours import find_flavour
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from wasm2oci.registry.credentials import (
+        Credential,
+        IdentityToken,
+    )
 
 __all__ = [
     "IncompleteLogoutError",
@@ -58,12 +64,12 @@ class Stored(NamedTuple):
 def store_credential(
     host: str,
     credential: Basic | IdentityToken,
-    environ: "Mapping[str, str]",
-    home: "Path",
-    registry_config: "Path | None" = None,
+    environ: Mapping[str, str],
+    home: Path,
+    registry_config: Path | None = None,
     *,
     path: str = "",
-    warn: "Callable[[str], None] | None" = None,
+    warn: Callable[[str], None] | None = None,
 ) -> Stored:
     """Keep a registry's credential: with the configured helper, else in the credential file.
 
@@ -87,11 +93,11 @@ def store_credential(
 
 
 def _store(
-    path: "Path",
+    path: Path,
     host: str,
     credential: Basic | IdentityToken,
-    environ: "Mapping[str, str]",
-    warn: "Callable[[str], None] | None",
+    environ: Mapping[str, str],
+    warn: Callable[[str], None] | None,
 ) -> Stored:
     file = read_auth_file(path)
     key = find_flavour(host).key or host
@@ -108,7 +114,7 @@ def _store(
     return _write(path, key, credential)
 
 
-def _write(path: "Path", key: str, credential: Basic | IdentityToken) -> Stored:
+def _write(path: Path, key: str, credential: Basic | IdentityToken) -> Stored:
     entry: dict[str, Any]
     if isinstance(credential, Basic):
         entry = {"auth": encode_basic(credential.username, credential.password)}
@@ -120,12 +126,12 @@ def _write(path: "Path", key: str, credential: Basic | IdentityToken) -> Stored:
 
 def erase_credential(
     host: str,
-    environ: "Mapping[str, str]",
-    home: "Path",
-    registry_config: "Path | None" = None,
+    environ: Mapping[str, str],
+    home: Path,
+    registry_config: Path | None = None,
     *,
     path: str = "",
-    warn: "Callable[[str], None] | None" = None,
+    warn: Callable[[str], None] | None = None,
 ) -> list[str]:
     """Remove a registry's credentials from every file and helper where `CredentialChain` looks for them.
 
@@ -177,18 +183,18 @@ def erase_credential(
 def find_credential(
     host: str,
     path: str,
-    environ: "Mapping[str, str]",
-    home: "Path",
+    environ: Mapping[str, str],
+    home: Path,
     *,
-    registry_config: "Path | None",
-    warn: "Callable[[str], None] | None",
+    registry_config: Path | None,
+    warn: Callable[[str], None] | None,
 ) -> Credential:
     """The credential that is used for the repositories below a path of a registry; `warn`: see `CredentialChain`."""
     return CredentialChain(environ, home, registry_config=registry_config, warn=warn).lookup(host, path)
 
 
 def list_credentials(
-    environ: "Mapping[str, str]", home: "Path", registry_config: "Path | None" = None
+    environ: Mapping[str, str], home: Path, registry_config: Path | None = None
 ) -> list[tuple[str, str | None, str]]:
     """Key, user name and source of each entry of the credential files, and of each host that has a helper.
 
@@ -215,7 +221,7 @@ def list_credentials(
     return found
 
 
-def _writable(host: str, environ: "Mapping[str, str]", home: "Path", registry_config: "Path | None") -> "Path":
+def _writable(host: str, environ: Mapping[str, str], home: Path, registry_config: Path | None) -> Path:
     files = credential_files(environ, home, registry_config)
     for path, legacy in files:
         if legacy:  # docker's own file goes before it

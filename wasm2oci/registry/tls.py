@@ -6,6 +6,8 @@ certificate of a file in which one is broken; Go's tools read every file and pas
 client (ggcr#1246).
 """
 
+from __future__ import annotations
+
 import os
 import re
 import ssl
@@ -60,7 +62,7 @@ class TlsSettings(NamedTuple):
 
 
 def build_context(
-    settings: TlsSettings, *, client_certificate: bool, environ: "Mapping[str, str]" = os.environ
+    settings: TlsSettings, *, client_certificate: bool, environ: Mapping[str, str] = os.environ
 ) -> ssl.SSLContext:
     """A context for connections.
 
@@ -126,7 +128,7 @@ def _readable(path: Path) -> None:
             raise UnreadableCertificateError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _load(path: Path, what: str, load: "Callable[[Path], object]") -> None:
+def _load(path: Path, what: str, load: Callable[[Path], object]) -> None:
     _readable(path)
     try:
         load(path)

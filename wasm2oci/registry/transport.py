@@ -5,6 +5,8 @@ none of that is wanted, so its `HTTPTransport` is used, one for each origin. htt
 is sent.
 """
 
+from __future__ import annotations
+
 import socket
 import ssl
 import sys
@@ -17,7 +19,7 @@ from wasm2oci.base.budget import Budget
 from wasm2oci.errors import Remedy, RemedyKind
 from wasm2oci.oci.http import Headers
 from wasm2oci.registry.dial import ADDRESSES, TRIES, Dialer
-from wasm2oci.registry.messages import Request, Response
+from wasm2oci.registry.messages import Response
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
     ResponseError,
@@ -25,7 +27,7 @@ from wasm2oci.registry.problems import (
 )
 from wasm2oci.registry.proxies import proxy_for
 from wasm2oci.registry.retry import RATE
-from wasm2oci.registry.tls import TlsSettings, build_context
+from wasm2oci.registry.tls import build_context
 from wasm2oci.registry.transport_errors import translated
 from wasm2oci.registry.urls import Origin, is_literal, reachable
 
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 
     from httpx import HTTPTransport
     from httpx import Response as Answer
+
+    from wasm2oci.registry.messages import Request
+    from wasm2oci.registry.tls import TlsSettings
 
 __all__ = ["HttpTransport", "ProxySettingError", "translated"]
 
@@ -68,14 +73,14 @@ class HttpTransport:
     def __init__(
         self,
         tls: TlsSettings,
-        environ: "Mapping[str, str]",
+        environ: Mapping[str, str],
         *,
         connect_timeout: float = 10.0,
         read_timeout: float = 60.0,
-        clock: "Callable[[], float]" = time.monotonic,
-        resolve: "Callable[[str, int], list[str]] | None" = None,
-        waiting: "Callable[[str], None]" = lambda _: None,
-        home_folder: "Path | None" = None,
+        clock: Callable[[], float] = time.monotonic,
+        resolve: Callable[[str, int], list[str]] | None = None,
+        waiting: Callable[[str], None] = lambda _: None,
+        home_folder: Path | None = None,
     ) -> None:
         self._tls = tls
         self._home_folder = home_folder
@@ -158,8 +163,8 @@ class HttpTransport:
         return Response(answer.status_code, said, incoming, request=request)
 
     def _send_away(
-        self, pool: "HTTPTransport", request: Request, origin: Origin, home: Origin, extensions: dict[str, Any]
-    ) -> "Answer":
+        self, pool: HTTPTransport, request: Request, origin: Origin, home: Origin, extensions: dict[str, Any]
+    ) -> Answer:
         # To a host that the registry named. Its name is resolved here, and the connection made to an address that was
         # looked at: a second look-up could find another one.
         httpx = import_httpx()
@@ -221,14 +226,14 @@ class HttpTransport:
             self._pools.clear()
         self._dialer.close()
 
-    def _pool(self, origin: Origin, *, certificate: bool) -> "HTTPTransport":
+    def _pool(self, origin: Origin, *, certificate: bool) -> HTTPTransport:
         with self._guard:
             pool = self._pools.get((origin, certificate))
             if pool is None:
                 pool = self._pools[origin, certificate] = self._open(origin, certificate=certificate)
             return pool
 
-    def _open(self, origin: Origin, *, certificate: bool) -> "HTTPTransport":
+    def _open(self, origin: Origin, *, certificate: bool) -> HTTPTransport:
         httpx = import_httpx()
         address = proxy_for(origin, self._environ)
         context = self._context(origin, certificate=certificate) if origin.scheme == "https" else _unused_context()
@@ -287,11 +292,11 @@ class _Incoming:
 
     def __init__(
         self,
-        answer: "Answer",
+        answer: Answer,
         length: int | None,
         origin: Origin,
         *,
-        clock: "Callable[[], float]",
+        clock: Callable[[], float],
         grace: float,
         within: float | None,
     ) -> None:
@@ -301,7 +306,7 @@ class _Incoming:
         self._origin = origin
         self._clock, self._grace, self._within = clock, grace, within
 
-    def __iter__(self) -> "Iterator[bytes]":
+    def __iter__(self) -> Iterator[bytes]:
         if self._closed:  # the library would look for an end that never comes
             return
         from wasm2oci.registry.streams import long_body, received_within
@@ -330,7 +335,7 @@ class _Incoming:
         cast("Any", self._answer.stream).close()
 
 
-def import_httpx() -> "ModuleType":
+def import_httpx() -> ModuleType:
     """The httpx module, whole, whichever thread asks for it first.
 
     httpx imports its own command line, and with it click and most of rich, whenever those are installed; that doubles

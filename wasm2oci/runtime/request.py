@@ -1,16 +1,19 @@
 """What is asked of an engine, and what came of it: plain values, the same for every engine."""
 
+from __future__ import annotations
+
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.errors import ExitCode, NotFoundError, UsageError, Wasm2OciError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from wasm2oci.wasi import Clock, Preopen
     from wasm2oci.wasi.network import NetworkRule
 
@@ -134,9 +137,9 @@ class RunRequest:
     sha256: str | None = None
     args: tuple[bytes, ...] = ()
     environment: tuple[tuple[bytes, bytes], ...] = ()
-    preopens: "tuple[Preopen, ...]" = ()
+    preopens: tuple[Preopen, ...] = ()
     listeners: tuple[int, ...] = ()
-    network: "tuple[NetworkRule, ...]" = ()
+    network: tuple[NetworkRule, ...] = ()
     stdin: int | bytes = b""
     stdout: int | Callable[[bytes], object] = 1
     stderr: int | Callable[[bytes], object] = 2
@@ -148,7 +151,7 @@ class RunRequest:
     trace: Callable[[str], object] | None = None
     timings: bool = False
     cache: Path | None = None
-    clock: "Clock | None" = None
+    clock: Clock | None = None
     random: Callable[[int], bytes] = os.urandom
     isolated: bool = False
 

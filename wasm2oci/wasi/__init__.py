@@ -11,6 +11,8 @@ binding      callables from the table
 trace        a line per call
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from wasm2oci.base.lazy import lazily

@@ -7,6 +7,8 @@ except `errno_of`, which says how an operating system error is called in preview
 Spec: WASI preview 1, Types.
 """
 
+from __future__ import annotations
+
 import errno as host_errno
 import struct
 from enum import IntEnum, IntFlag

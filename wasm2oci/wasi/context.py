@@ -1,16 +1,21 @@
 """What a guest is given of the world: only what its `WasiContext` has."""
 
+from __future__ import annotations
+
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from wasm2oci.wasi.abi import ClockId
-from wasm2oci.wasi.network import NetworkRule
-from wasm2oci.wasi.streams import Sink, Source
-from wasm2oci.wasi.waiting import Waiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from wasm2oci.wasi.network import NetworkRule
+    from wasm2oci.wasi.streams import Sink, Source
+    from wasm2oci.wasi.waiting import Waiter
 
 __all__ = ["Clock", "Preopen", "SystemClock", "WasiContext"]
 

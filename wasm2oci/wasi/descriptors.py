@@ -13,10 +13,12 @@ lowest free number, as in POSIX.
 Spec: WASI preview 1, Types: fd, fdstat, rights.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from wasm2oci.wasi.abi import (
     ALL_RIGHTS,
@@ -30,8 +32,13 @@ from wasm2oci.wasi.abi import (
     Rights,
     WasiError,
 )
-from wasm2oci.wasi.streams import Sink, Source, file_type, read_when_ready
-from wasm2oci.wasi.waiting import Waiter
+from wasm2oci.wasi.streams import file_type, read_when_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wasm2oci.wasi.streams import Sink, Source
+    from wasm2oci.wasi.waiting import Waiter
 
 __all__ = [
     "DirectoryDescriptor",

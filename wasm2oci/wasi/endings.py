@@ -3,6 +3,8 @@
 Neither is an `Exception`: nothing between, least of all an engine, may keep it.
 """
 
+from __future__ import annotations
+
 __all__ = ["Interrupted", "ProcExit"]
 
 

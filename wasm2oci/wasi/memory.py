@@ -1,5 +1,7 @@
 """The one thing preview 1 needs from an engine: a linear memory to read and write by address."""
 
+from __future__ import annotations
+
 from typing import Protocol
 
 __all__ = ["GuestMemory", "MemoryFaultError"]

@@ -1,11 +1,16 @@
 """One run's state: its context and its open descriptors."""
 
-import contextlib
-from types import TracebackType
-from typing import Self
+from __future__ import annotations
 
-from wasm2oci.wasi.context import Preopen, WasiContext
+import contextlib
+from typing import TYPE_CHECKING, Self
+
 from wasm2oci.wasi.descriptor_table import DescriptorTable, listening_socket, open_preopen, standard_stream
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from wasm2oci.wasi.context import Preopen, WasiContext
 
 __all__ = ["PreopenError", "Wasi"]
 

@@ -1,12 +1,17 @@
 """What is behind descriptors 0, 1 and 2: a descriptor of the host, or bytes in memory."""
 
+from __future__ import annotations
+
 import os
 import stat
-from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from wasm2oci.wasi.abi import Errno, FileType, WasiError
-from wasm2oci.wasi.waiting import Waiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.wasi.waiting import Waiter
 
 __all__ = [
     "BytesSource",

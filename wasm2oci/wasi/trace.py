@@ -1,10 +1,16 @@
 """One line per call, as strace writes them: name, decoded arguments, result, time."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from wasm2oci.wasi.abi import Errno
-from wasm2oci.wasi.binding import CallOutcome
-from wasm2oci.wasi.functions import WasiFunction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.wasi.binding import CallOutcome
+    from wasm2oci.wasi.functions import WasiFunction
 
 __all__ = ["LineTracer", "line"]
 

@@ -5,16 +5,20 @@ Every such call waits here first, on its own descriptors and on the one of an `I
 Ctrl-C ends it at once, whichever thread it blocks.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import threading
 import time
-from collections.abc import Collection
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from wasm2oci.base.descriptors import set_blocking, wait_ready
 from wasm2oci.wasi.endings import Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from types import TracebackType
 
 __all__ = ["Interrupt", "SystemWaiter", "Waiter"]
 

@@ -8,6 +8,8 @@
 What a module *is* lives in `engine.syntax`; whether it is valid, in `engine.validate`.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine.binary.module import decode_module

@@ -7,8 +7,10 @@ a runtime ask about.
 Spec: component model, Binary.md.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.binary.component_names import read_name, read_sort
 from wasm2oci.engine.binary.component_types import alias, declared_name
@@ -16,7 +18,12 @@ from wasm2oci.engine.binary.preamble import PREAMBLE_SIZE, ModuleKind, nested_pr
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
-from wasm2oci.engine.syntax.module import CustomSection, Span
+from wasm2oci.engine.syntax.module import CustomSection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wasm2oci.engine.syntax.module import Span
 
 __all__ = ["Component", "ComponentExtern", "decode_component"]
 
@@ -60,7 +67,7 @@ class Component:
     imports: tuple[ComponentExtern, ...]
     exports: tuple[ComponentExtern, ...]
     modules: tuple[Span, ...]
-    components: tuple["Component", ...]
+    components: tuple[Component, ...]
     customs: tuple[CustomSection, ...]
 
     def all_modules(self) -> Iterator[Span]:

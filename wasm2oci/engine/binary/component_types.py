@@ -6,10 +6,16 @@ is a component type whose one export has the full name (`wasi:http/types@0.2.0`)
 Spec: component model, Binary.md, type definitions; WIT.md, package format.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from wasm2oci.engine.binary.component_names import read_name
-from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.binary.reader import Reader
 
 __all__ = ["alias", "declared_name"]
 

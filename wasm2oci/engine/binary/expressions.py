@@ -4,6 +4,8 @@ They are few and short, so they are decoded to tuples here and typed in `validat
 not constant makes the module invalid; one that does not exist makes it malformed.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 

@@ -5,7 +5,8 @@ are left as spans: `validate` decodes them while it types them, so an engine tha
 touches them.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from wasm2oci.engine.binary.expressions import const_expr
@@ -39,6 +40,8 @@ from wasm2oci.engine.syntax.types import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wasm2oci.engine.syntax.module import (
         ConstExpr,
         Span,

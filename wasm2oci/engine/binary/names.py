@@ -4,12 +4,18 @@ Spec: core, custom sections (A.4); tool-conventions, ProducersSection.md and Lin
 the semantics: one that is malformed is as good as absent from where it stops making sense, and never an error.
 """
 
-from collections.abc import Callable
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.errors import MalformedError
-from wasm2oci.engine.syntax.module import CustomSection, Module, Names
+from wasm2oci.engine.syntax.module import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.engine.syntax.module import CustomSection, Module
 
 __all__ = ["decode_names", "decode_producers", "decode_target_features", "names_in"]
 

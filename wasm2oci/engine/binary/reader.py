@@ -5,6 +5,8 @@ the specification's tests use. A vector's length is checked against the bytes le
 memory stays in proportion to the input.
 """
 
+from __future__ import annotations
+
 from wasm2oci.engine.errors import MalformedError
 
 __all__ = ["Reader"]

@@ -5,9 +5,11 @@ digest of that text is the group's identity, and makes its members' ids. So a ty
 and wherever it was declared, and two equal ids mean two equal types.
 """
 
-from hashlib import blake2b
+from __future__ import annotations
 
-from wasm2oci.engine.binary.reader import Reader
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
 from wasm2oci.engine.errors import InvalidModuleError, MalformedError
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.limits import (
@@ -34,6 +36,9 @@ from wasm2oci.engine.syntax.types import (
     FuncType,
     StructType,
 )
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.binary.reader import Reader
 
 __all__ = ["TypeReader", "host_function"]
 

@@ -5,6 +5,8 @@ They are validated before, and few instructions may occur in them, so this is a 
 Spec: core, Validation, Constant expressions; Execution, Instantiation.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.runtime import gc, numeric
@@ -48,7 +50,7 @@ _ARRAY_NEW_DEFAULT: Final = _code("array.new_default")
 _ARRAY_NEW_FIXED: Final = _code("array.new_fixed")
 
 
-def evaluate(expression: "ConstExpr", instance: "ModuleInstance") -> Any:
+def evaluate(expression: ConstExpr, instance: ModuleInstance) -> Any:
     """The value of a constant expression.
 
     Args:
@@ -80,7 +82,7 @@ def evaluate(expression: "ConstExpr", instance: "ModuleInstance") -> Any:
     return stack.pop()
 
 
-def _aggregate(code: int, immediates: list[int], stack: list[Any], instance: "ModuleInstance") -> None:
+def _aggregate(code: int, immediates: list[int], stack: list[Any], instance: ModuleInstance) -> None:
     class_ = instance.class_of(immediates[0])
     composite = instance.module.types[immediates[0]].composite
     if isinstance(composite, StructType):

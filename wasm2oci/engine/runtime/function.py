@@ -3,17 +3,21 @@
 Spec: core, Execution, Runtime structure.
 """
 
-from collections.abc import Callable, MutableMapping, MutableSequence
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine.runtime.limits import enter_guest, leave_guest
 from wasm2oci.engine.runtime.trap import WasmException
 from wasm2oci.engine.runtime.values import from_wasm, host_arguments, host_results, to_wasm, wasm_arguments
-from wasm2oci.engine.syntax.types import DefType, DefTypes, GlobalType, TagType
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping, MutableSequence
+
     from wasm2oci.engine.runtime.instance import ModuleInstance
+    from wasm2oci.engine.syntax.types import DefType, DefTypes, GlobalType, TagType
 
 __all__ = ["Callee", "Function", "Global", "Tag"]
 
@@ -47,7 +51,7 @@ class Function:
         type_: DefType,
         call: Callee,
         *,
-        instance: "ModuleInstance | None" = None,
+        instance: ModuleInstance | None = None,
         index: int = -1,
         name: str | None = None,
         stand_in: bool = False,

@@ -3,7 +3,8 @@
 Spec: core, Execution, Runtime structure, Module instances.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine.runtime.function import Function, Global, Tag
@@ -11,11 +12,13 @@ from wasm2oci.engine.runtime.gc import aggregate_class
 from wasm2oci.engine.runtime.limits import ResourceLimits
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
-from wasm2oci.engine.syntax.module import Module
-from wasm2oci.engine.syntax.types import ExternKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wasm2oci.engine.runtime.trap import Trap
+    from wasm2oci.engine.syntax.module import Module
+    from wasm2oci.engine.syntax.types import ExternKind
 
 __all__ = ["Extern", "ModuleInstance"]
 

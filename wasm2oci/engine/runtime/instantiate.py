@@ -7,20 +7,28 @@ other instances share.
 Spec: core, Execution, Modules, Instantiation.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
 
 from wasm2oci.engine.errors import UnlinkableError
 from wasm2oci.engine.runtime.constant import evaluate
 from wasm2oci.engine.runtime.function import Function, Global, Tag
-from wasm2oci.engine.runtime.instance import Extern, ModuleInstance
-from wasm2oci.engine.runtime.limits import ResourceLimits
+from wasm2oci.engine.runtime.instance import ModuleInstance
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
 from wasm2oci.engine.runtime.trap import Trap
 from wasm2oci.engine.syntax.matching import matches_global, matches_memory, matches_table
-from wasm2oci.engine.syntax.module import Import, Module, SegmentMode
+from wasm2oci.engine.syntax.module import SegmentMode
 from wasm2oci.engine.syntax.types import DefType, ExternKind, GlobalType, MemoryType, TableType, extern_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wasm2oci.engine.runtime.instance import Extern
+    from wasm2oci.engine.runtime.limits import ResourceLimits
+    from wasm2oci.engine.syntax.module import Import, Module
 
 __all__ = ["Prepare", "allocate", "initialise", "match_imports"]
 

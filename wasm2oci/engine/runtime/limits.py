@@ -1,12 +1,17 @@
 """How much a guest may take: an embedder's ceilings over what the module itself declares."""
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
+from typing import TYPE_CHECKING
 
 from wasm2oci.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "ARRAY_CEILING",

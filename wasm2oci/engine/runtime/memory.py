@@ -10,15 +10,19 @@ Addresses are unsigned. An effective address may exceed the memory by any amount
 Spec: core, Execution, Runtime structure, Memory instances.
 """
 
+from __future__ import annotations
+
 import sys
-from collections.abc import Mapping, MutableMapping
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.runtime.limits import MEMORY32_CEILING, ResourceLimitError, ResourceLimits
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.syntax.types import Limits, MemoryType
 from wasm2oci.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
 
 __all__ = ["VIEWS", "Memory", "memory_copy", "memory_fill", "memory_grow", "memory_init", "memory_size"]
 
@@ -206,7 +210,7 @@ class Memory:
             for at, end in _pieces(start, count):
                 view[at:end] = piece[: end - at]
 
-    def copy(self, to: int, source: "Memory", start: int, count: int) -> None:
+    def copy(self, to: int, source: Memory, start: int, count: int) -> None:
         """Copies `count` bytes from a memory, perhaps this one; the ranges may overlap. Spec: memory.copy."""
         if start + count > len(source.data) or to + count > len(self.data):
             raise Trap(TrapKind.MEMORY)

@@ -9,13 +9,17 @@ Generated code has the frequent ones inlined and calls the others here; constant
 Spec: core, Execution, Numerics.
 """
 
+from __future__ import annotations
+
 import math
-from collections.abc import Callable
 from ctypes import c_float
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["NUMERIC", "f32_bits", "f32_from_bits", "f64_bits", "f64_from_bits", "round_to_f32", "signed32", "signed64"]
 

@@ -8,6 +8,8 @@ The table `SIMD_FLOAT` has an entry for each mnemonic.
 Spec: core, Execution, Numerics, vector operations.
 """
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Callable
 from struct import Struct

@@ -15,6 +15,8 @@ The table `SIMD_INTEGER` has an entry for each mnemonic.
 Spec: core, Execution, Numerics, vector operations.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from struct import Struct
 from typing import Final

@@ -8,11 +8,16 @@ Operands come first, lane immediates after them. The table `SIMD_LANES` has an e
 Spec: core, Execution, Instructions, vector instructions.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.runtime.numeric import f32_bits, f32_from_bits, f64_bits, f64_from_bits
-from wasm2oci.engine.runtime.simd_integer import SHAPES, SIMD_INTEGER, Lanes
+from wasm2oci.engine.runtime.simd_integer import SHAPES, SIMD_INTEGER
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.runtime.simd_integer import Lanes
 
 __all__ = ["SIMD_LANES", "extend"]
 

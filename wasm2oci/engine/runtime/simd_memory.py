@@ -6,13 +6,17 @@ The table `SIMD_MEMORY` has an entry for each mnemonic.
 Spec: core, Execution, Instructions, memory instructions on vectors.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from __future__ import annotations
 
-from wasm2oci.engine.runtime.memory import Memory
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
 from wasm2oci.engine.runtime.simd_integer import SHAPES
 from wasm2oci.engine.runtime.simd_lanes import extend
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.runtime.memory import Memory
 
 __all__ = ["SIMD_MEMORY"]
 

@@ -10,13 +10,18 @@ Both lists are changed in place only, so generated code may hold on to them. Eve
 Spec: core, Execution, Runtime structure, Table instances.
 """
 
-from typing import Any, NoReturn
+from __future__ import annotations
 
-from wasm2oci.engine.runtime.function import Callee, Function
+from typing import TYPE_CHECKING, Any, NoReturn
+
 from wasm2oci.engine.runtime.limits import ELEMENT, ResourceLimitError, ResourceLimits
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.runtime.values import to_wasm
-from wasm2oci.engine.syntax.types import DefType, Limits, TableType
+from wasm2oci.engine.syntax.types import Limits, TableType
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.runtime.function import Callee, Function
+    from wasm2oci.engine.syntax.types import DefType
 
 __all__ = [
     "Table",
@@ -163,7 +168,7 @@ class Table:
         self.elems[start : start + count] = [element] * count
         self._refresh(start, start + count)
 
-    def copy(self, to: int, source: "Table", start: int, count: int) -> None:
+    def copy(self, to: int, source: Table, start: int, count: int) -> None:
         """Copies a range of a table, perhaps this one; the ranges may overlap. Spec: table.copy."""
         if start + count > len(source.elems) or to + count > len(self.elems):
             raise Trap(TrapKind.TABLE)

@@ -7,6 +7,8 @@ Neither is a `Wasm2OciError`: they are outcomes of the guest's code, which the c
 exit code.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -96,7 +98,7 @@ class WasmException(Exception):  # noqa: N818 -- an exception package, not an er
     Spec: core, Execution, Runtime structure, Exception instances.
     """
 
-    def __init__(self, tag: "Tag", values: tuple[object, ...]) -> None:
+    def __init__(self, tag: Tag, values: tuple[object, ...]) -> None:
         super().__init__(tag, values)
         self.tag = tag
         self.values = values

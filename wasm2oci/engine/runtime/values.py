@@ -15,8 +15,9 @@ are accepted, and on the way out it gets the signed one. Everything else is the 
 Several results are a tuple, none are None.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.runtime import numeric
 from wasm2oci.engine.runtime.gc import matches
@@ -40,10 +41,16 @@ from wasm2oci.engine.syntax.types import (
     REF_NULL,
     STRUCTREF,
     V128,
-    FuncType,
     type_text,
 )
 from wasm2oci.errors import InvalidInputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wasm2oci.engine.syntax.types import (
+        FuncType,
+    )
 
 __all__ = [
     "VALUE_TYPES",

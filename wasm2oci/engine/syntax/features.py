@@ -4,6 +4,8 @@ Names are those compilers write into the `target_features` section where they ha
 that reads features (the opcode table, the validator, `--features`, the docs) reads this file.
 """
 
+from __future__ import annotations
+
 from enum import IntFlag
 
 from wasm2oci.errors import UsageError

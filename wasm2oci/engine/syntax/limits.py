@@ -5,6 +5,8 @@ numbers. Most here are those all browsers share (WebAssembly JavaScript API, "Li
 the line says why. Exceeding one is a malformed or an invalid module, like any other fault.
 """
 
+from __future__ import annotations
+
 __all__ = [
     "MAX_ARRAY_NEW_FIXED",
     "MAX_BLOCK_NESTING",

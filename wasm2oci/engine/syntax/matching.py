@@ -1,5 +1,9 @@
 """Matching of types: `a` matches `b` when a value of type `a` may stand where `b` is asked for. Spec: core, 3.3."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from wasm2oci.engine.syntax.types import (
     ABOVE,
     ANY,
@@ -14,16 +18,20 @@ from wasm2oci.engine.syntax.types import (
     REF,
     REF_NULL,
     ArrayType,
-    CompositeType,
-    DefTypes,
-    FieldType,
     FuncType,
-    GlobalType,
-    Limits,
-    MemoryType,
     StructType,
-    TableType,
 )
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.types import (
+        CompositeType,
+        DefTypes,
+        FieldType,
+        GlobalType,
+        Limits,
+        MemoryType,
+        TableType,
+    )
 
 __all__ = [
     "matches_composite",

@@ -5,23 +5,31 @@ Index spaces start with imports, as in the specification: `func_types[i]`, `tabl
 pairs of offsets into `data`. Offsets count from the first byte of `data`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final, overload
+from typing import TYPE_CHECKING, Final, overload
 
 from wasm2oci.base.records import NamedTuple
-from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.types import (
-    DefType,
     ExternKind,
-    ExternType,
-    FuncType,
-    GlobalType,
-    MemoryType,
-    TableType,
-    TagType,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wasm2oci.engine.syntax.features import Feature
+    from wasm2oci.engine.syntax.types import (
+        DefType,
+        ExternType,
+        FuncType,
+        GlobalType,
+        MemoryType,
+        TableType,
+        TagType,
+    )
 
 __all__ = [
     "ConstExpr",

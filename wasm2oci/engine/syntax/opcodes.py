@@ -13,12 +13,17 @@ Rules of the table:
 - `width` is the number of bytes a memory access touches; its alignment may not exceed it.
 """
 
-from collections.abc import Iterator
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.types import ANY, EQREF, EXTERN, F32, F64, I31, I31REF, I32, I64, REF, V128
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["ADDRESS", "BY_MNEMONIC", "OPCODES", "Immediate", "Opcode"]
 

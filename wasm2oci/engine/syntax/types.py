@@ -14,6 +14,8 @@ are equal exactly when their ids are, in whatever module, process or code cache 
 A `DefType` also knows all its supertypes, so subtyping at run time is one test for membership: `heap in type.above`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -237,7 +239,7 @@ class DefType:
 
     __slots__ = ("_above", "composite", "depth", "final", "id", "parent")
 
-    def __init__(self, id_: int, composite: CompositeType, parent: "DefType | None", *, final: bool) -> None:
+    def __init__(self, id_: int, composite: CompositeType, parent: DefType | None, *, final: bool) -> None:
         self.id = id_
         self.composite = composite
         self.parent = parent

@@ -6,6 +6,8 @@ traps.explain(error)                the trap an exception in generated code mean
 traps.thrown(error)                 where an exception of the guest was thrown
 """
 
+from __future__ import annotations
+
 from wasm2oci.engine.translate.loader import prepare
 from wasm2oci.engine.translate.options import Options
 

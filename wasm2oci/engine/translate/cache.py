@@ -15,21 +15,27 @@ before it), then entries back to back. The header has `key`, and `index`: for ea
 relative to the first entry. An entry is marshal of (code, tails, line offsets), and is unmarshalled when asked for.
 """
 
+from __future__ import annotations
+
 import hashlib
 import hmac
 import marshal
 import sys
 from array import array
 from contextlib import suppress
-from pathlib import Path
-from types import CodeType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.files import replace_file
 from wasm2oci.base.folders import CODE_LIMIT, evict, folder_key, read_private, used
-from wasm2oci.engine.translate.options import Options
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import LocalIOError
 from wasm2oci.version import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import CodeType
+
+    from wasm2oci.engine.translate.options import Options
 
 __all__ = ["CodeCache", "Entry"]
 
@@ -45,7 +51,7 @@ class Entry(NamedTuple):
 
     code: CodeType
     tails: bool
-    offsets: "array[int]"  # not subscriptable at run time before 3.12
+    offsets: array[int]  # not subscriptable at run time before 3.12
 
 
 class CodeCache:

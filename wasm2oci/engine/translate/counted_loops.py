@@ -5,9 +5,11 @@ change in the loop; when the bound it is compared with does not change either; a
 may be left early: the variable has the local's value in every turn. After the last one `else:` takes the last step.
 """
 
-from typing import Final, NamedTuple
+from __future__ import annotations
 
-from wasm2oci.engine.translate.body import Body, Construct, Instruction
+from typing import TYPE_CHECKING, Final
+
+from wasm2oci.base.records import NamedTuple
 from wasm2oci.engine.translate.codes import (
     BLOCK,
     BR,
@@ -21,8 +23,12 @@ from wasm2oci.engine.translate.codes import (
     RETURN,
     code,
 )
-from wasm2oci.engine.translate.ranges import Range
-from wasm2oci.engine.translate.value import M32, M64, V
+from wasm2oci.engine.translate.value import M32, M64
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.translate.body import Body, Construct, Instruction
+    from wasm2oci.engine.translate.ranges import Range
+    from wasm2oci.engine.translate.value import V
 
 __all__ = ["Count", "Tail", "at_the_end", "at_the_start", "find_tail"]
 

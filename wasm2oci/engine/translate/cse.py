@@ -4,10 +4,11 @@ Values are numbered along stretches of code that are only left, never entered fr
 number are the same value. Only what neither reads memory nor can trap takes part.
 """
 
-from typing import Any, Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.syntax.opcodes import OPCODES
-from wasm2oci.engine.translate.body import Body
 from wasm2oci.engine.translate.codes import (
     BLOCK,
     BR_IF,
@@ -20,6 +21,9 @@ from wasm2oci.engine.translate.codes import (
     codes,
 )
 from wasm2oci.engine.translate.value import local_bit
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.translate.body import Body
 
 __all__ = ["WORTH_KEEPING", "repeated", "rotated"]
 

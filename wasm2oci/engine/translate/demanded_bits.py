@@ -5,10 +5,11 @@ its low half is used. In Python that makes a number of two digits, which every l
 straight code are gone through backwards; where control meets, every bit counts.
 """
 
-from typing import Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.syntax.opcodes import OPCODES
-from wasm2oci.engine.translate.body import Body
 from wasm2oci.engine.translate.codes import (
     BITWISE,
     DROP,
@@ -22,6 +23,9 @@ from wasm2oci.engine.translate.codes import (
     codes,
 )
 from wasm2oci.engine.translate.value import M32, M64, SMALL
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.translate.body import Body
 
 __all__ = ["narrow_constants"]
 

@@ -1,12 +1,12 @@
 """One function of a module as Python source, with its line map."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from itertools import count
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, V128
-from wasm2oci.engine.translate.body import Body
 from wasm2oci.engine.translate.check import check
 from wasm2oci.engine.translate.codes import BITWISE, LOCAL_GET, LOCAL_WRITES, ROTATIONS
 from wasm2oci.engine.translate.cse import WORTH_KEEPING, repeated, rotated
@@ -14,10 +14,14 @@ from wasm2oci.engine.translate.demanded_bits import narrow_constants
 from wasm2oci.engine.translate.emitter import Emitter
 from wasm2oci.engine.translate.instructions import decode_body
 from wasm2oci.engine.translate.loops import Learned, LoopFacts
-from wasm2oci.engine.translate.options import Options
 from wasm2oci.engine.translate.renderer import Renderer
 from wasm2oci.engine.translate.structuring import structure
 from wasm2oci.engine.translate.views import hoist_views
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.module import Module
+    from wasm2oci.engine.translate.body import Body
+    from wasm2oci.engine.translate.options import Options
 
 __all__ = ["Source", "translate_function"]
 

@@ -4,12 +4,13 @@ The body was validated, so nothing is checked here. Code that cannot be reached 
 and linked.
 """
 
-from typing import Any, Final
+from __future__ import annotations
 
-from wasm2oci.engine.syntax.module import Module
+from typing import TYPE_CHECKING, Any, Final
+
 from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate
 from wasm2oci.engine.syntax.types import REF, REF_NULL, FuncType
-from wasm2oci.engine.translate.body import FUNCTION_END, Body, Catch, Construct, Instruction
+from wasm2oci.engine.translate.body import FUNCTION_END, Body, Catch, Construct
 from wasm2oci.engine.translate.codes import (
     BR_IF,
     BRANCHES_ON_CONDITION,
@@ -21,6 +22,10 @@ from wasm2oci.engine.translate.codes import (
     TERMINAL,
     TRY_TABLE,
 )
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.module import Module
+    from wasm2oci.engine.translate.body import Instruction
 
 __all__ = ["decode_body"]
 

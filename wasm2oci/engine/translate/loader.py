@@ -4,11 +4,11 @@ Until then a function's `call` is a stand-in that makes the real thing and puts 
 (`Function.become`), so later calls go straight from one generated function to the next.
 """
 
+from __future__ import annotations
+
 import atexit
 import hashlib
 from array import array
-from collections.abc import Callable, Sequence
-from pathlib import Path
 from threading import RLock
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final
@@ -16,15 +16,16 @@ from weakref import ref
 
 from wasm2oci.engine.binary import decode_names
 from wasm2oci.engine.collector import Pause
-from wasm2oci.engine.runtime.function import Function
-from wasm2oci.engine.runtime.instance import ModuleInstance
 from wasm2oci.engine.translate.cache import CodeCache, Entry
 from wasm2oci.engine.translate.namespace import TailCall, define, new_namespace
 from wasm2oci.engine.translate.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from wasm2oci.engine.runtime.function import Function
+    from wasm2oci.engine.runtime.instance import ModuleInstance
     from wasm2oci.engine.translate.function import Source
 
 __all__ = ["FILE_PREFIX", "Loader", "file_name", "prepare"]
@@ -37,7 +38,7 @@ def file_name(digest: str, index: int) -> str:
     return f"{FILE_PREFIX}{digest[:12]} f{index}>"
 
 
-def compile_source(source: "Source", name: str) -> CodeType:
+def compile_source(source: Source, name: str) -> CodeType:
     """The code of the one function a source defines.
 
     Raises:
@@ -63,7 +64,7 @@ class _Unsaved:
         self._next_look = _FIRST_LOOK
         atexit.register(self._save_all)
 
-    def add(self, loader: "Loader") -> None:
+    def add(self, loader: Loader) -> None:
         """Remember an instance that begins."""
         with self._lock:
             if len(self._caches) >= self._next_look:

@@ -3,14 +3,13 @@
 Its `__builtins__` are empty, so a name that is not listed here does not exist for it.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Callable
 from struct import Struct
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wasm2oci.engine.runtime import atomics, gc, memory, table
-from wasm2oci.engine.runtime.function import Function
-from wasm2oci.engine.runtime.instance import ModuleInstance
 from wasm2oci.engine.runtime.numeric import NUMERIC, f32_bits, f32_from_bits
 from wasm2oci.engine.runtime.simd_float import SIMD_FLOAT
 from wasm2oci.engine.runtime.simd_integer import SIMD_INTEGER
@@ -18,6 +17,12 @@ from wasm2oci.engine.runtime.simd_lanes import SIMD_LANES
 from wasm2oci.engine.runtime.simd_memory import SIMD_MEMORY
 from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.translate.options import VIEW_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.engine.runtime.function import Function
+    from wasm2oci.engine.runtime.instance import ModuleInstance
 
 __all__ = ["NAMES", "PATTERNS", "TailCall", "define", "new_namespace"]
 

@@ -1,5 +1,7 @@
 """What generated code is asked to be able to do; part of the code cache's key; and how memories are named in it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Final
 

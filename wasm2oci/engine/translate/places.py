@@ -4,16 +4,20 @@ A line of generated code is a statement of several instructions, and its offset 
 it. What trapped lies at or before that: the nearest instruction that can trap so, with no other statement's in between.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.runtime.trap import TrapKind
-from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.opcodes import OPCODES, Immediate, Opcode
 from wasm2oci.engine.translate.codes import BLOCK, CONTROL, END
 from wasm2oci.engine.translate.instructions import decode_body
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.module import Module
 
 __all__ = ["Place", "Places"]
 

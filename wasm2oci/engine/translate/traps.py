@@ -5,15 +5,22 @@ cost to the code that does not trap. Only exceptions raised by a generated frame
 out of a host function stays what it is.
 """
 
+from __future__ import annotations
+
 import struct
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
-from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind, WasmException
+from wasm2oci.engine.runtime.trap import Frame, Trap, TrapKind
 from wasm2oci.engine.translate.loader import FILE_PREFIX, Loader
-from wasm2oci.engine.translate.places import Place, Places
+from wasm2oci.engine.translate.places import Places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from wasm2oci.engine.runtime.trap import WasmException
+    from wasm2oci.engine.translate.places import Place
 
 __all__ = ["explain"]
 

@@ -8,6 +8,8 @@ Precedences (`p`), tightest first: 0 atom, 2 unary, 3 * / // %, 4 + -, 5 << >>, 
 11 and, 12 or, 13 conditional.
 """
 
+from __future__ import annotations
+
 from typing import Final
 
 __all__ = [

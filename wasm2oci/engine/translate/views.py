@@ -4,6 +4,8 @@
 a loop qualifies when everything it calls is known and grows nothing.
 """
 
+from __future__ import annotations
+
 import re
 from typing import Final
 

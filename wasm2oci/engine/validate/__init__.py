@@ -3,6 +3,8 @@
 validate_module(module, allowed)   types, segments, every body; raises, or says what the module uses
 """
 
+from __future__ import annotations
+
 from wasm2oci.engine.validate.module import ValidatedModule, validate_module
 
 __all__ = ["ValidatedModule", "validate_module"]

@@ -1,6 +1,8 @@
 """Rules of instructions on structures and arrays. Spec: core, 3.4.8."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.syntax.limits import MAX_ARRAY_NEW_FIXED
 from wasm2oci.engine.syntax.matching import matches_value
@@ -12,12 +14,18 @@ from wasm2oci.engine.syntax.types import (
     REF,
     REF_NULL,
     ArrayType,
-    FieldType,
     StructType,
     is_defaultable,
     unpacked,
 )
 from wasm2oci.engine.validate.algorithm import FunctionValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.engine.syntax.types import (
+        FieldType,
+    )
 
 __all__ = ["RULES"]
 

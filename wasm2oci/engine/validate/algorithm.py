@@ -6,15 +6,20 @@ The instructions are in `body`, `control`, `variables`, `references` and `aggreg
 Spec: core, appendix, validation algorithm (A.3).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.errors import InvalidModuleError, MalformedError
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.limits import MAX_BLOCK_NESTING, MAX_LOCALS, MAX_OPERAND_STACK, MAX_SUBTYPE_CHECKS
 from wasm2oci.engine.syntax.matching import matches_value
-from wasm2oci.engine.syntax.opcodes import Opcode
 from wasm2oci.engine.syntax.types import BOT, EXN, I64, NOEXN, REF, REF_BOT, REF_NULL, FuncType
-from wasm2oci.engine.validate.context import Context
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.opcodes import Opcode
+    from wasm2oci.engine.validate.context import Context
 
 __all__ = ["ControlFrame", "FunctionValidator"]
 

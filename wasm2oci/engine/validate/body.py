@@ -7,14 +7,21 @@ This is the one that decides: `fast` accepts most bodies of real modules in a te
 whatever it is not sure about. So what is wrong, and where, is always found here.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.errors import MalformedError
-from wasm2oci.engine.syntax.opcodes import ADDRESS, BY_MNEMONIC, OPCODES, Immediate, Opcode
+from wasm2oci.engine.syntax.opcodes import ADDRESS, BY_MNEMONIC, OPCODES, Immediate
 from wasm2oci.engine.syntax.types import FuncType
 from wasm2oci.engine.validate import aggregates, control, references, variables
 from wasm2oci.engine.validate.algorithm import FunctionValidator
-from wasm2oci.engine.validate.context import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.engine.syntax.opcodes import Opcode
+    from wasm2oci.engine.validate.context import Context
 
 __all__ = ["RULES", "validate_body", "validate_expression"]
 

@@ -3,12 +3,19 @@
 Spec: core, contexts (3.1.3).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from wasm2oci.engine.binary.reader import Reader
 from wasm2oci.engine.binary.types import TypeReader
 from wasm2oci.engine.errors import FeatureError, InvalidModuleError
 from wasm2oci.engine.syntax.features import Feature, feature_names
-from wasm2oci.engine.syntax.module import Module
-from wasm2oci.engine.syntax.types import I32, FuncType, StructType, is_defaultable, type_text, unpacked
+from wasm2oci.engine.syntax.types import I32, FuncType, is_defaultable, type_text, unpacked
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.module import Module
+    from wasm2oci.engine.syntax.types import StructType
 
 __all__ = ["Context"]
 

@@ -3,14 +3,21 @@
 Spec: core, 3.4.3 to 3.4.5; legacy: exception-handling, legacy proposal.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.limits import MAX_BR_TABLE_SIZE
 from wasm2oci.engine.syntax.matching import matches_value
-from wasm2oci.engine.syntax.types import EXN, EXNREF, FUNCREF, I32, REF, FuncType, ref
+from wasm2oci.engine.syntax.types import EXN, EXNREF, FUNCREF, I32, REF, ref
 from wasm2oci.engine.validate.algorithm import FunctionValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.engine.syntax.types import FuncType
 
 __all__ = ["RULES"]
 

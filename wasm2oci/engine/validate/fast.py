@@ -16,11 +16,12 @@ How it is fast, six to seven million instructions a second:
   have a branch of their own.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.syntax.limits import MAX_LOCALS, MAX_OPERAND_STACK
-from wasm2oci.engine.syntax.module import Module
 from wasm2oci.engine.syntax.types import F32, F64, FUNCREF, I32, I64, V128, FuncType
 from wasm2oci.engine.validate.fast_legacy import legacy
 from wasm2oci.engine.validate.fast_tables import (
@@ -73,9 +74,16 @@ from wasm2oci.engine.validate.fast_tables import (
     VALUE_TYPES,
     VECTOR,
     VECTORS,
-    Frame,
     signature,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.engine.syntax.module import Module
+    from wasm2oci.engine.validate.fast_tables import (
+        Frame,
+    )
 
 __all__ = ["NOT_SURE", "FastPath"]
 

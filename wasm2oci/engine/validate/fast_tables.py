@@ -1,7 +1,11 @@
 """The tables of the fast path, made from the opcode table. Their reader, and what is meant by all this, is `fast`."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from wasm2oci.engine.syntax.features import Feature
-from wasm2oci.engine.syntax.opcodes import ADDRESS, OPCODES, Immediate, Opcode
+from wasm2oci.engine.syntax.opcodes import ADDRESS, OPCODES, Immediate
 from wasm2oci.engine.syntax.types import (
     EXN,
     EXNREF,
@@ -15,8 +19,13 @@ from wasm2oci.engine.syntax.types import (
     I64,
     REF,
     V128,
-    FuncType,
 )
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.opcodes import Opcode
+    from wasm2oci.engine.syntax.types import (
+        FuncType,
+    )
 
 __all__ = [
     "ALIGNMENT",

@@ -4,18 +4,25 @@ Everything outside bodies is checked first, in the order of the specification, t
 first, which says yes or "not sure"; what it is not sure about goes to `body`, which decides.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.errors import FeatureError, InvalidModuleError
 from wasm2oci.engine.syntax.features import DEFAULT, Feature, feature_names
 from wasm2oci.engine.syntax.limits import MAX_MEMORIES, MAX_TABLES
 from wasm2oci.engine.syntax.matching import matches_composite, matches_value
-from wasm2oci.engine.syntax.module import ConstExpr, Module, SectionId, SegmentMode
-from wasm2oci.engine.syntax.types import I32, I64, ExternKind, MemoryType, is_defaultable
+from wasm2oci.engine.syntax.module import SectionId, SegmentMode
+from wasm2oci.engine.syntax.types import I32, I64, ExternKind, is_defaultable
 from wasm2oci.engine.validate.body import validate_body, validate_expression
 from wasm2oci.engine.validate.context import Context
 from wasm2oci.engine.validate.fast import FastPath
 from wasm2oci.engine.validate.limits import check_memory, check_table
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.module import ConstExpr, Module
+    from wasm2oci.engine.syntax.types import MemoryType
 
 __all__ = ["ValidatedModule", "validate_module"]
 

@@ -1,6 +1,8 @@
 """Rules of reference instructions and casts. Spec: core, 3.4.7."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax.matching import matches_value, top_of
@@ -18,6 +20,9 @@ from wasm2oci.engine.syntax.types import (
     ref,
 )
 from wasm2oci.engine.validate.algorithm import FunctionValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["RULES"]
 

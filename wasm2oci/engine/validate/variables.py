@@ -3,13 +3,18 @@
 Spec: core, 3.4.1, 3.4.6, 3.4.9, 3.4.10.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from wasm2oci.engine.syntax.limits import MAX_RESULTS
 from wasm2oci.engine.syntax.matching import matches_value
 from wasm2oci.engine.syntax.types import BOT, I32, is_defaultable
 from wasm2oci.engine.validate.algorithm import FunctionValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["RULES"]
 

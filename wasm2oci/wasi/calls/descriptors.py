@@ -1,8 +1,10 @@
 """The `fd_` calls."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base import descriptors as host
 from wasm2oci.wasi.abi import (
@@ -15,14 +17,18 @@ from wasm2oci.wasi.abi import (
     Errno,
     FdFlags,
     FstFlags,
-    Rights,
     WasiError,
     Whence,
 )
 from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor, SocketDescriptor, StreamDescriptor
-from wasm2oci.wasi.memory import GuestMemory
-from wasm2oci.wasi.state import Wasi
 from wasm2oci.wasi.streams import file_type
+
+if TYPE_CHECKING:
+    from wasm2oci.wasi.abi import (
+        Rights,
+    )
+    from wasm2oci.wasi.memory import GuestMemory
+    from wasm2oci.wasi.state import Wasi
 
 __all__ = [
     "MAX_TRANSFER",

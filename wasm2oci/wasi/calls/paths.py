@@ -3,19 +3,18 @@
 Spec: WASI preview 1, the path functions.
 """
 
-# ruff: noqa: PLR0917 - preview 1's parameters are positional
+from __future__ import annotations
 
+# ruff: noqa: PLR0917 - preview 1's parameters are positional
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base import descriptors
 from wasm2oci.wasi.abi import (
     Errno,
     FdFlags,
-    FstFlags,
     LookupFlags,
     OFlags,
     Rights,
@@ -23,10 +22,18 @@ from wasm2oci.wasi.abi import (
 )
 from wasm2oci.wasi.calls.descriptors import SYNC_FLAGS, check_times, new_times, pack_filestat
 from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor
-from wasm2oci.wasi.memory import GuestMemory
-from wasm2oci.wasi.paths import Place, check_path, locate
-from wasm2oci.wasi.state import Wasi
+from wasm2oci.wasi.paths import check_path, locate
 from wasm2oci.wasi.streams import file_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wasm2oci.wasi.abi import (
+        FstFlags,
+    )
+    from wasm2oci.wasi.memory import GuestMemory
+    from wasm2oci.wasi.paths import Place
+    from wasm2oci.wasi.state import Wasi
 
 __all__ = [
     "path_create_directory",

@@ -3,12 +3,13 @@
 Spec: WASI preview 1, poll_oneoff.
 """
 
-# ruff: noqa: PLR0917 - preview 1's parameters are positional
+from __future__ import annotations
 
+# ruff: noqa: PLR0917 - preview 1's parameters are positional
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.descriptors import bytes_waiting
 from wasm2oci.wasi.abi import (
@@ -21,8 +22,10 @@ from wasm2oci.wasi.abi import (
     WasiError,
 )
 from wasm2oci.wasi.descriptors import FileDescriptor
-from wasm2oci.wasi.memory import GuestMemory
-from wasm2oci.wasi.state import Wasi
+
+if TYPE_CHECKING:
+    from wasm2oci.wasi.memory import GuestMemory
+    from wasm2oci.wasi.state import Wasi
 
 __all__ = ["poll", "poll_oneoff"]
 

@@ -1,14 +1,20 @@
 """Arguments, environment, clocks, randomness, and the end of the process."""
 
+from __future__ import annotations
+
 import struct
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.descriptors import yield_processor
-from wasm2oci.wasi.abi import ClockId, Errno, Signal, WasiError
+from wasm2oci.wasi.abi import Errno, Signal, WasiError
 from wasm2oci.wasi.endings import ProcExit
-from wasm2oci.wasi.memory import GuestMemory
-from wasm2oci.wasi.state import Wasi
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wasm2oci.wasi.abi import ClockId
+    from wasm2oci.wasi.memory import GuestMemory
+    from wasm2oci.wasi.state import Wasi
 
 __all__ = [
     "args_get",

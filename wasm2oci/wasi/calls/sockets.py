@@ -3,16 +3,23 @@
 Spec: WASI preview 1, sock_accept, sock_recv, sock_send, sock_shutdown.
 """
 
+from __future__ import annotations
+
 import contextlib
 import socket
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from wasm2oci.wasi.abi import Errno, FdFlags, RiFlags, RoFlags, SdFlags, WasiError
-from wasm2oci.wasi.calls.descriptors import Iovecs, room, scatter
+from wasm2oci.wasi.calls.descriptors import room, scatter
 from wasm2oci.wasi.descriptors import SocketDescriptor
-from wasm2oci.wasi.memory import GuestMemory
-from wasm2oci.wasi.state import Wasi
 from wasm2oci.wasi.streams import read_when_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wasm2oci.wasi.calls.descriptors import Iovecs
+    from wasm2oci.wasi.memory import GuestMemory
+    from wasm2oci.wasi.state import Wasi
 
 __all__ = ["sock_accept", "sock_recv", "sock_send", "sock_shutdown"]
 

@@ -4,12 +4,12 @@ Control instructions are absent on purpose: they are `renderer`'s, listed in `CO
 beyond 3.0 and atomics is validated and not executed: `VALIDATED_ONLY`.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.syntax.features import EXECUTED
 from wasm2oci.engine.syntax.opcodes import BY_MNEMONIC, OPCODES
-from wasm2oci.engine.translate.emitter import Emitter
 from wasm2oci.engine.translate.lowering.atomics import ATOMICS
 from wasm2oci.engine.translate.lowering.calls import CALLS
 from wasm2oci.engine.translate.lowering.floats import FLOATS
@@ -18,6 +18,11 @@ from wasm2oci.engine.translate.lowering.memory import MEMORY
 from wasm2oci.engine.translate.lowering.references import REFERENCES
 from wasm2oci.engine.translate.lowering.tables import TABLES
 from wasm2oci.engine.translate.lowering.vectors import VECTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.engine.translate.emitter import Emitter
 
 __all__ = ["CONTROL", "LOWERING", "VALIDATED_ONLY"]
 

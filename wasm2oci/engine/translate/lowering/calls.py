@@ -7,14 +7,18 @@ A tail call other than to the function itself makes the function return a `TailC
 loop; see `loader`.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from __future__ import annotations
 
-from wasm2oci.engine.syntax.types import FuncType
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
 from wasm2oci.engine.translate.codes import INTEGER_CONSTANTS
 from wasm2oci.engine.translate.emitter import Emitter
 from wasm2oci.engine.translate.ranges import type_mask
 from wasm2oci.engine.translate.value import EFFECT, M32, M64, PURE, READ, V, constant, mask, paren
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.types import FuncType
 
 __all__ = ["CALLS"]
 

@@ -4,6 +4,8 @@ An f64 is a Python float and CPython's `+ - *` are the guest's. An f32 is the do
 rounded by way of a one-element `float` view, `R` (twice as fast as any call), except where they are exact anyway.
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Callable
 from typing import Any, Final

@@ -9,6 +9,8 @@ Names: `B0` the bytes of memory 0, `H0 I0 Q0` words of 2, 4, 8 bytes, `b0 h0 i0`
 memory itself.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Final
 

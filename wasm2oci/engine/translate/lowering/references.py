@@ -5,6 +5,8 @@ Reaching into null is Python's `AttributeError`, the trap when it leaves the gue
 Names: `R3` function 3 as a reference, `S2` the class of type 2, `ELEMS`, `DATAS` the segments, `T0` a table.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Final
 

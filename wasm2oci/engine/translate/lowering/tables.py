@@ -1,5 +1,7 @@
 """Lowerings of the instructions on tables: each is a call of a function of `runtime.table`."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Final
 

@@ -4,14 +4,19 @@ A v128 is one unsigned int of 128 bits, lane 0 lowest. Adding lanes at once keep
 without the top bits and putting those in with an exclusive or.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from __future__ import annotations
 
-from wasm2oci.engine.syntax.opcodes import ADDRESS, OPCODES, Immediate, Opcode
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from wasm2oci.engine.syntax.opcodes import ADDRESS, OPCODES, Immediate
 from wasm2oci.engine.translate.emitter import Emitter
 from wasm2oci.engine.translate.lowering.operands import call
 from wasm2oci.engine.translate.ranges import type_mask
 from wasm2oci.engine.translate.value import M32, M64, PURE, READ, V, binary, constant, mask, paren
+
+if TYPE_CHECKING:
+    from wasm2oci.engine.syntax.opcodes import Opcode
 
 __all__ = ["VECTORS"]
 
