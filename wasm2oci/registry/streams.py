@@ -41,34 +41,50 @@ _LONG: Final = 4 << 20
 """Bytes of a body from which on it is read past the HTTP library, which copies each byte four times."""
 
 
-class _Exchange(threading.local):
-    """The budget of the answer that this thread waits for, and what it sent and waited for that."""
+class _Head:
+    """The head of an answer that is waited for, and the request that is sent before.
 
-    begin: Callable[[], Budget] | None = None
-    budget: Budget | None = None
-    until: float | None = None
-    sent: int = 0
-    waited: float = 0.0
-    clock: Callable[[], float] = staticmethod(time.monotonic)
+    Args:
+        begin: makes the budget.
+        clock: seconds that only grow, for what is sent.
+    """
 
-    def current(self) -> Budget | None:
+    def __init__(self, begin: Callable[[], Budget], clock: Callable[[], float]) -> None:
+        self._begin = begin
+        self._clock = clock
+        self._budget: Budget | None = None
+        self._sent = 0
+        self._waited = 0.0
+
+    @property
+    def budget(self) -> Budget:
         """It begins with the first piece: sending a large body may take long before."""
-        if self.budget is None and self.begin is not None:
-            self.budget = self.begin()
-        return self.budget
+        if self._budget is None:
+            self._budget = self._begin()
+        return self._budget
 
     def send(self, send: Callable[[], int], timeout: float | None) -> int:
         """How many bytes are sent at once. Raises `TimeoutError` when the peer takes all of them too slowly."""
-        begun = self.clock()
+        begun = self._clock()
         count = send()
-        self.sent += count
-        self.waited += self.clock() - begun
-        if timeout is not None and self.waited > timeout + self.sent / RATE:
+        self._sent += count
+        self._waited += self._clock() - begun
+        if timeout is not None and self._waited > timeout + self._sent / RATE:
             raise TimeoutError("what is sent is taken too slowly")
         return count
 
 
-_exchange: Final = _Exchange()
+class _Thread(threading.local):
+    """What this thread waits for: the piece of a body until then, or else a head.
+
+    Both at once are two answers: the body of a request is read from the answer to another one.
+    """
+
+    head: _Head | None = None
+    until: float | None = None
+
+
+_thread: Final = _Thread()
 
 
 class CountingBackend(httpcore.SyncBackend):
@@ -105,7 +121,7 @@ class _Counted(httpcore.NetworkStream):
 
         with _renamed(httpcore.WriteTimeout, httpcore.WriteError):
             while view:
-                view = view[_exchange.send(send, timeout) :]
+                view = view[_sent(send, timeout) :]
 
     def close(self) -> None:
         self._stream.close()
@@ -143,10 +159,8 @@ class Backend(httpcore.SyncBackend):
         """A connection; see `httpcore.NetworkBackend`."""
         del local_address, socket_options  # neither is ever set
         with _renamed(httpcore.ConnectTimeout, httpcore.ConnectError):
-            dialed = self._dialer.take(host, port)
-            if dialed is not None and dialed.used and _readable(dialed.connection):  # it ended meanwhile
+            while (dialed := self._dialer.take(host, port)) and dialed.used and _readable(dialed.connection):
                 dialed.connection.close()
-                dialed = None
             peer = _Peer(self._dialer, host, port, reuse=self._reuse)
             return _Stream(dialed or Dialed(peer.connect(timeout)), peer)
 
@@ -233,7 +247,7 @@ class _Stream(httpcore.NetworkStream):
         with _renamed(httpcore.WriteTimeout, httpcore.WriteError):
             self._socket.settimeout(timeout)
             while view:
-                view = view[_exchange.send(partial(self._socket.send, view), timeout) :]
+                view = view[_sent(partial(self._socket.send, view), timeout) :]
 
     def close(self) -> None:
         if not self._closed:  # it may be another's by now
@@ -278,17 +292,24 @@ class _Stream(httpcore.NetworkStream):
 
 
 def _charged(receive: Callable[[float | None], bytes], timeout: float | None) -> bytes:
-    """What is received within this time and that of the head's budget, charged to the budget where there is one."""
-    budget = _exchange.current()
-    left = None if budget is None else budget.left()
-    if _exchange.until is not None:
-        left = _exchange.until - time.monotonic()
+    """What is received within this time and that of the body's piece or the head, charged to the head's budget."""
+    budget, left = None, None
+    if _thread.until is not None:
+        left = _thread.until - time.monotonic()
+    elif _thread.head is not None:
+        budget = _thread.head.budget
+        left = budget.left()
     if left is not None:
         timeout = left if timeout is None else min(timeout, left)
     data = receive(timeout if timeout is None else max(timeout, 0.001))
     if budget is not None:
         budget.charge(size=len(data))
     return data
+
+
+def _sent(send: Callable[[], int], timeout: float | None) -> int:
+    """How many bytes are sent at once; see `_Head.send`."""
+    return send() if _thread.head is None else _thread.head.send(send, timeout)
 
 
 def long_body(answer: httpx.Response, length: int | None) -> Iterator[bytes]:
@@ -321,7 +342,9 @@ def long_body(answer: httpx.Response, length: int | None) -> Iterator[bytes]:
 
 
 def _readable(connection: socket.socket) -> bool:
-    # Whether an idle connection has something to say, which can only be that it ends.
+    # Whether an idle connection has something to say: that it ends, or what belongs to no answer.
+    if isinstance(connection, ssl.SSLSocket) and connection.pending():
+        return True
     with selectors.DefaultSelector() as selector:
         selector.register(connection, selectors.EVENT_READ)
         return bool(selector.select(0))
@@ -331,25 +354,27 @@ def _readable(connection: socket.socket) -> bool:
 def head_budget(begin: Callable[[], Budget], clock: Callable[[], float]) -> Iterator[None]:
     """Charge what is received on this thread while the block runs, from its first piece on.
 
+    Within it another request may be sent, whose answer's body this one's is: then each head has its own budget.
+
     Args:
         begin: makes the budget.
         clock: seconds that only grow, for what is sent.
     """
-    _exchange.begin, _exchange.sent, _exchange.waited, _exchange.clock = begin, 0, 0.0, clock
+    outer, _thread.head = _thread.head, _Head(begin, clock)
     try:
         yield
     finally:
-        _exchange.begin = _exchange.budget = None
+        _thread.head = outer
 
 
 @contextmanager
 def received_within(seconds: float) -> Iterator[None]:
     """Let all that is received on this thread while the block runs take so long together."""
-    _exchange.until = time.monotonic() + seconds
+    _thread.until = time.monotonic() + seconds
     try:
         yield
     finally:
-        _exchange.until = None
+        _thread.until = None
 
 
 @contextmanager

@@ -246,6 +246,37 @@ class TestLongBodies:
                 thread.join()
             transport.close()
 
+    def test_a_connection_with_bytes_of_no_answer_is_not_used_again(self, tmp_path: Path) -> None:
+        """They came in the body's last record of TLS, whose rest no selector sees, and were the next answer."""
+        authority = make_authority(tmp_path)
+        issued = authority.issue("server")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(issued.certificate_file, issued.key_file)
+        forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+        with counting() as (port, taken, arrived):
+            origin = Origin("https", "127.0.0.1", port)
+            transport = HttpTransport(TlsSettings(ca_file=authority.ca_file), {})
+            connections: list[ssl.SSLSocket] = []
+
+            def serve() -> None:
+                for number, (body, more) in enumerate([(LONG, forged), (b"good", b"")]):
+                    assert arrived.acquire(timeout=60)
+                    connections.append(context.wrap_socket(taken[number], server_side=True))
+                    connections[-1].recv(65536)
+                    connections[-1].sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode())
+                    connections[-1].sendall(body[:-1])
+                    connections[-1].sendall(body[-1:] + more)
+
+            thread = threading.Thread(target=serve, daemon=True)
+            thread.start()
+            for expected in (LONG, b"good"):
+                with closing(transport.send(Request("GET", f"{origin}/"), home=origin)) as answer:
+                    assert b"".join(answer.stream) == expected
+            thread.join()
+            transport.close()
+            for one in connections:
+                one.close()
+
     def test_a_long_body_that_ends_early_is_an_error(self) -> None:
         with counting() as (port, taken, arrived):
             origin = Origin("http", "127.0.0.1", port)

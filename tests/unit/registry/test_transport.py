@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.certificates import Authority, make_authority
 from tests.support.process_state import closed_port
-from tests.support.registry_server import registry_server
+from tests.support.registry_server import Handle, RunningRegistry, registry_server
 from wasm2oci.errors import InvalidInputError, LocalIOError, RegistryError, RemedyKind
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.connect import ConnectOptions, Connector
@@ -35,6 +35,8 @@ from wasm2oci.registry.problems import (
 from wasm2oci.registry.tls import CertificateFileError, TlsSettings, UnreadableCertificateError, build_context
 from wasm2oci.registry.transport import HttpTransport, ProxySettingError, translated
 from wasm2oci.registry.urls import Origin, UntrustedUrlError
+from wasm2oci.server.messages import BytesBody
+from wasm2oci.server.messages import Response as Reply
 
 
 @pytest.fixture(scope="module")
@@ -735,6 +737,54 @@ def test_what_is_between_the_pieces_of_a_body_ends(first: bytes, piece: bytes) -
             list(response.stream)
         response.close()
         transport.close()
+
+
+class Relayed:
+    """A body that is read from another answer while it is sent."""
+
+    def __init__(self, transport: HttpTransport, registry: RunningRegistry, size: int) -> None:
+        self._transport = transport
+        self._origin = Origin.of(registry.url)
+        self.size = size
+
+    def __iter__(self) -> Iterator[bytes]:
+        request = Request("GET", f"{self._origin}/long")
+        with contextlib.closing(self._transport.send(request, home=self._origin)) as answer:
+            yield from answer.stream
+
+
+@pytest.mark.parametrize("size", [3 << 20, 9 << 20], ids=["by-the-library", "past-it"])
+def test_a_head_without_end_ends_after_a_body_that_was_read_meanwhile(size: int) -> None:
+    """Another request on the same thread took the bounds of this one's head away: it was read for ever."""
+    over = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb") as stream, contextlib.suppress(OSError):
+            while stream.readline() != b"\r\n":
+                pass
+            stream.read(size)
+            for _ in range(100):  # five times what a head may have
+                connection.sendall(HINTS * 1000)
+            over.wait(60)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+
+    def long(handle: Handle) -> Handle:
+        return lambda request: Reply(200, (), BytesBody(bytes(size))) if request.target == "/long" else handle(request)
+
+    with registry_server(wrap=long) as registry:
+        transport = HttpTransport(TlsSettings(), {})
+        origin = Origin.at("http", f"127.0.0.1:{listener.getsockname()[1]}")
+        body = Relayed(transport, registry, size)
+        with pytest.raises(ResponseError, match="head of an answer: more than 1,048,576 bytes"):
+            transport.send(Request("PUT", f"{origin}/x", {"Content-Length": str(size)}, body), home=origin)
+        transport.close()
+    over.set()
+    thread.join(60)
+    listener.close()
 
 
 class OneByOne:
