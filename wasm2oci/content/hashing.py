@@ -26,6 +26,7 @@ class HashingThread:
         self._hasher = hasher
         self._chunks: SimpleQueue[bytes | None] = SimpleQueue()
         self._room = Semaphore(_WAITING)
+        self._failure: BaseException | None = None
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -35,9 +36,11 @@ class HashingThread:
         self._chunks.put(chunk)
 
     def finish(self) -> None:
-        """Wait until all is hashed, and end the thread."""
+        """Wait until all is hashed, and end the thread. Raises what went wrong when it was."""
         self.stop()
         self._thread.join()
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """Let the thread end; nothing is waited for, as the interpreter may be ending, which stops other threads."""
@@ -45,5 +48,8 @@ class HashingThread:
 
     def _run(self) -> None:
         while (chunk := self._chunks.get()) is not None:
-            self._hasher.update_raw(chunk)
-            self._room.release()
+            try:
+                self._hasher.update_raw(chunk)
+            except BaseException as error:  # noqa: BLE001 - raised by `finish`
+                self._failure = error
+            self._room.release()  # also after a failure: `update` may wait for it

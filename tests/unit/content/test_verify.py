@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.strategies import chunked
+from wasm2oci.content.hashing import HashingThread
 from wasm2oci.content.verify import (
     CHUNK,
     BytesContent,
@@ -25,7 +26,7 @@ from wasm2oci.content.verify import (
 from wasm2oci.errors import LocalIOError, NotFoundError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
-from wasm2oci.oci.digest import Digest
+from wasm2oci.oci.digest import Digest, Hasher
 
 
 @given(st.data())
@@ -99,6 +100,23 @@ class TestMuchContent:
         for thread in set(threading.enumerate()) - before:
             thread.join(60)
             assert not thread.is_alive()
+
+    def test_what_goes_wrong_on_its_thread_is_raised(self) -> None:
+        """The reader waited for ever for a thread that had ended."""
+
+        class Broken(Hasher):
+            def __init__(self) -> None:
+                super().__init__()
+                self.update_raw = self.fail  # type: ignore[assignment]
+
+            def fail(self, data: bytes) -> None:
+                raise MemoryError(len(data))
+
+        aside = HashingThread(Broken())
+        for _ in range(3):  # as many as wait for it
+            aside.update(b"12345")
+        with pytest.raises(MemoryError, match="5"):
+            aside.finish()
 
 
 def test_ghsa_f36w_nothing_is_allocated_by_a_declared_size() -> None:
