@@ -12,6 +12,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.records import NamedTuple
+from wasm2oci.content.verify import verified
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Hasher
@@ -58,7 +59,11 @@ def raw_layer(module: ModuleSource, file: str) -> Layer:
 
 
 def image_layer(module: ModuleSource, file: str) -> Layer:
-    """An archive with the module as an executable file of this name."""
+    """An archive with the module as an executable file of this name.
+
+    Raises:
+        IntegrityError: the module's file has changed since it was looked at.
+    """
     archive, whole, plain = _Archive(module, file), Hasher(), Hasher()
     whole.consume(_stored(_watched(archive.tar(), plain), archive.size))
     return Layer(Descriptor(mt.OCTET_STREAM, whole.digest(), whole.size), archive, file, plain.digest())
@@ -79,7 +84,7 @@ class _Archive:
         from wasm2oci.base.tar import END, padding, tar_header  # noqa: PLC0415 - most pushes make no archive
 
         size = module.descriptor.size
-        self._content = module.content
+        self._content = verified(module.content, module.descriptor)
         self._head = tar_header(file, size, executable=True)
         self._tail = padding(size) + END
         self.size = len(self._head) + size + len(self._tail)
@@ -104,7 +109,7 @@ def _stored(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
 
     Args:
         chunks: the bytes.
-        size: how many they are; of more, which a file has that grows meanwhile, those behind are left out.
+        size: how many they are.
     """
     from zlib import crc32  # noqa: PLC0415 - most pushes make no archive
 
@@ -118,6 +123,6 @@ def _stored(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
             left -= count
             blocks += [_BLOCK.pack(left == 0, count, count ^ 0xFFFF), waiting[start : start + count]]
             start += count
-        waiting = waiting[start:] if left else b""
+        waiting = waiting[start:]
         yield b"".join(blocks)
     yield _TRAILER.pack(crc, size & 0xFFFF_FFFF)
