@@ -1,5 +1,7 @@
 """The errors of a search for a module, and the file name of a module."""
 
+from __future__ import annotations
+
 from typing import Final
 
 from wasm2oci.base.files import storable

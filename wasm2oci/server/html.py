@@ -7,7 +7,7 @@ from typing import Final
 
 from wasm2oci.base.text import printable
 
-__all__ = ["Markup", "document", "element", "shown", "shown_size"]
+__all__ = ["Markup", "document", "element", "shown", "shown_size", "table"]
 
 _VOID: Final = frozenset({"meta", "link", "br"})
 _TEXT_MAX: Final = 2000
@@ -71,3 +71,14 @@ def shown_size(size: int) -> str:
         if value < 1024 or unit == "GiB":
             break
     return f"{value:,.1f} {unit}"
+
+
+def table(columns: tuple[str, ...], rows: list[list[str]]) -> Markup:
+    """A table; the name of a column of numbers begins with `#`."""
+    kinds = ["n" if column.startswith("#") else None for column in columns]
+    head = [element("th", column.lstrip("#"), class_=kind) for column, kind in zip(columns, kinds, strict=True)]
+    body = [
+        element("tr", *[element("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=True)])
+        for row in rows
+    ]
+    return element("table", element("tr", *head), *body)

@@ -3,6 +3,8 @@
 Only bcrypt is taken from such a file: the other forms it may hold are too fast to be safe.
 """
 
+from __future__ import annotations
+
 import hashlib
 import hmac
 import os
@@ -65,7 +67,7 @@ class HtpasswdFile:
         NotFoundError: there is no such file.
     """
 
-    def __init__(self, path: "Path") -> None:
+    def __init__(self, path: Path) -> None:
         data = read_named(path, _FILE_MAX)
         if data is None:
             raise HtpasswdError(f"{path} is larger than {_FILE_MAX >> 20} MiB")
@@ -144,7 +146,7 @@ def _meaningful(lines: list[str]) -> list[tuple[int, str]]:
     return [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
 
 
-def _entry(path: "Path", number: int, line: str) -> tuple[str, tuple[int, bytes]]:
+def _entry(path: Path, number: int, line: str) -> tuple[str, tuple[int, bytes]]:
     user, colon, hashed = line.partition(":")
     if not colon or not user:
         raise HtpasswdError(f"line {number} of {path} is not user:hash")

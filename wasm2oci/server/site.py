@@ -7,6 +7,8 @@
 What a module is made of is not this package's knowledge: the maker of a `Site` hands in `describe`.
 """
 
+from __future__ import annotations
+
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -14,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.errors import InvalidInputError, LocalIOError
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.endpoints import GET_BLOB
-from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
+from wasm2oci.oci.manifest import Index, parse_manifest
 from wasm2oci.oci.reference import check_repository, check_tag
 from wasm2oci.oci.referrers import COSIGN_ENDINGS, cosign_tag, listed_as_referrer, names_a_subject
 from wasm2oci.server.fairness import Effort, Peer, Turns
-from wasm2oci.server.html import Markup, document, element, shown_size
+from wasm2oci.server.html import document, element, shown_size, table
 from wasm2oci.server.messages import BytesBody, Response
 from wasm2oci.server.style import POLICY, STYLE
 
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 
     from wasm2oci.engine.facts import Extern, ModuleFacts
     from wasm2oci.oci.descriptor import Descriptor
+    from wasm2oci.oci.manifest import Manifest
     from wasm2oci.server.access import Access
+    from wasm2oci.server.html import Markup
     from wasm2oci.server.messages import Request
     from wasm2oci.server.storage import Storage, StoredManifest
 
@@ -59,13 +63,13 @@ class ArtifactFacts:
     """
 
     profile: str | None = None
-    digest: "Digest | None" = None
-    module: "ModuleFacts | None" = None
+    digest: Digest | None = None
+    module: ModuleFacts | None = None
     problem: str | None = None
     counts: tuple[int, int] = (0, 0)
 
 
-def nothing_known(repository: str, stored: "StoredManifest", effort: Effort) -> ArtifactFacts:
+def nothing_known(repository: str, stored: StoredManifest, effort: Effort) -> ArtifactFacts:
     """A `describe` that looks into nothing."""
     del repository, stored, effort
     return ArtifactFacts()
@@ -83,14 +87,14 @@ class Site:
 
     def __init__(
         self,
-        storage: "Storage",
-        access: "Access",
-        describe: "Callable[[str, StoredManifest, Effort], ArtifactFacts]" = nothing_known,
+        storage: Storage,
+        access: Access,
+        describe: Callable[[str, StoredManifest, Effort], ArtifactFacts] = nothing_known,
     ) -> None:
         self._storage, self._access, self._describe = storage, access, describe
         self._turns = Turns(1)
 
-    def answer(self, request: "Request", user: str) -> Response | None:
+    def answer(self, request: Request, user: str) -> Response | None:
         """The page at a path, or None when there is none.
 
         Raises:
@@ -99,7 +103,7 @@ class Site:
         with Effort(self._turns, Peer.of(request.peer)) as effort:
             return self._answer(request, user, effort)
 
-    def _answer(self, request: "Request", user: str, effort: Effort) -> Response | None:
+    def _answer(self, request: Request, user: str, effort: Effort) -> Response | None:
         path = request.path
         if request.method not in ("GET", "HEAD"):
             return None
@@ -123,7 +127,7 @@ class Site:
         title = f"{repository}:{tag}" if tag else f"{repository}@{stored.digest.short}"
         return _page(title, host, *self._artifact(repository, stored, tag, host, effort))
 
-    def _repositories(self, user: str, effort: Effort) -> "Iterator[Markup]":
+    def _repositories(self, user: str, effort: Effort) -> Iterator[Markup]:
         names = [name for name in self._storage.repositories() if self._access.allows(user, "pull", name)]
         yield element("h1", "Repositories")
         yield element("p", _count(len(names), "repository", "repositories"), class_="lead")
@@ -145,9 +149,9 @@ class Site:
             pills = [element("a", tag, href=f"{_PATH}{name}:{tag}", class_="pill") for tag in tags[:6]]
             more = element("span", f"and {len(tags) - 6} more", class_="what") if len(tags) > 6 else None
             rows.append([element("a", name, href=f"{_PATH}{name}"), element("span", *pills, more), str(len(tags))])
-        yield element("section", _table(("Repository", "Tags", "#Count"), rows), _more(len(names)))
+        yield element("section", table(("Repository", "Tags", "#Count"), rows), _more(len(names)))
 
-    def _repository(self, repository: str, effort: Effort) -> "Iterator[Markup]":
+    def _repository(self, repository: str, effort: Effort) -> Iterator[Markup]:
         tags = self._storage.tags(repository)
         effort.spend(_TAG_COST * len(tags))
         yield element("div", element("a", "Repositories", href="/"), " / ", class_="crumbs")
@@ -161,14 +165,14 @@ class Site:
             for tag, summary in zip(shown, summaries, strict=True)
         ]
         columns = ("Tag", "Type", "Manifest", "#Size")
-        yield element("section", _table(columns, rows) if rows else element("p", "No tags.", class_="empty"))
+        yield element("section", table(columns, rows) if rows else element("p", "No tags.", class_="empty"))
         tagged = set(tags.values())
         untagged = [digest for digest in self._storage.manifests(repository) if digest not in tagged]
         rows = list(self._summaries(repository, untagged[:_ROWS_MAX], effort))
         if rows:
-            yield element("section", element("h2", "Without a tag"), _table(columns[1:], rows), _more(len(untagged)))
+            yield element("section", element("h2", "Without a tag"), table(columns[1:], rows), _more(len(untagged)))
 
-    def _summaries(self, repository: str, digests: list[Digest], effort: Effort) -> "Iterator[list[str]]":
+    def _summaries(self, repository: str, digests: list[Digest], effort: Effort) -> Iterator[list[str]]:
         """A row for each manifest; when enough bytes were read, with its digest only."""
         left = _READ_MAX
         for digest in digests:
@@ -182,8 +186,8 @@ class Site:
             yield _summary(repository, stored)
 
     def _artifact(
-        self, repository: str, stored: "StoredManifest", tag: str | None, host: str, effort: Effort
-    ) -> "Iterator[Markup]":
+        self, repository: str, stored: StoredManifest, tag: str | None, host: str, effort: Effort
+    ) -> Iterator[Markup]:
         effort.spend(len(stored.raw))
         manifest = parse_manifest(stored.raw, stored.media_type)
         facts = self._describe(repository, stored, effort)
@@ -229,13 +233,13 @@ class Site:
             rows: list[list[str]] = [
                 [element("code", key), value] for key, value in sorted(manifest.annotations.items())
             ]
-            table = _table(("Annotation", "Value"), rows[:_ROWS_MAX])
-            yield element("section", element("h2", "Annotations"), table, _more(len(rows)))
+            listing = table(("Annotation", "Value"), rows[:_ROWS_MAX])
+            yield element("section", element("h2", "Annotations"), listing, _more(len(rows)))
         yield element(
             "section", element("h2", "Signatures and other referrers"), self._referrers(repository, stored, effort)
         )
 
-    def _referrers(self, repository: str, stored: "StoredManifest", effort: Effort) -> Markup:
+    def _referrers(self, repository: str, stored: StoredManifest, effort: Effort) -> Markup:
         rows: list[list[str]] = []
         signed = False
         left = _READ_MAX
@@ -259,8 +263,8 @@ class Site:
                 rows.append([_pill(f"cosign {ending}"), _link(repository, tags[tag]), "by tag"])
         if not rows:
             return element("p", f"{_UNSIGNED} Nothing refers to it.", class_="empty")
-        table = _table(("Type", "Manifest", "Annotations"), rows[:_ROWS_MAX])
-        return element("div", element("p", _SIGNED if signed else _UNSIGNED), table)
+        listing = table(("Type", "Manifest", "Annotations"), rows[:_ROWS_MAX])
+        return element("div", element("p", _SIGNED if signed else _UNSIGNED), listing)
 
     def _visible_tags(self, repository: str) -> list[str]:
         # Tags that list another manifest's referrers are shown with that manifest.
@@ -297,15 +301,15 @@ def _page(title: str, host: str, *content: Markup) -> Response:
     return Response(200, headers, BytesBody(body))
 
 
-def _summary(repository: str, stored: "StoredManifest") -> list[str]:
+def _summary(repository: str, stored: StoredManifest) -> list[str]:
     manifest = parse_manifest(stored.raw, stored.media_type)
     size = sum(child.size for child in manifest.children)
     return [_pill(manifest.effective_type), _link(repository, stored.digest), shown_size(size)]
 
 
 def _artifact_rows(
-    manifest: Manifest | Index, stored: "StoredManifest", facts: ArtifactFacts, tags: list[str]
-) -> "Iterator[tuple[str, str]]":
+    manifest: Manifest | Index, stored: StoredManifest, facts: ArtifactFacts, tags: list[str]
+) -> Iterator[tuple[str, str]]:
     if facts.profile is not None:
         yield "Profile", facts.profile
     yield "Type", manifest.effective_type
@@ -318,7 +322,7 @@ def _artifact_rows(
         yield "Belongs to", element("code", str(manifest.subject.digest))
 
 
-def _module(facts: ArtifactFacts) -> "Iterator[Markup]":
+def _module(facts: ArtifactFacts) -> Iterator[Markup]:
     module = facts.module
     if module is None:
         yield element("p", facts.problem or "There is no WebAssembly module in it.", class_="empty")
@@ -337,7 +341,7 @@ def _module(facts: ArtifactFacts) -> "Iterator[Markup]":
     yield _facts(rows)
 
 
-def _externs(title: str, externs: "tuple[Extern, ...]", count: int) -> "Iterator[Markup]":
+def _externs(title: str, externs: tuple[Extern, ...], count: int) -> Iterator[Markup]:
     if externs:
         rows: list[list[str]] = []
         for item in externs[:_ROWS_MAX]:
@@ -346,8 +350,8 @@ def _externs(title: str, externs: "tuple[Extern, ...]", count: int) -> "Iterator
                 [element("code", one.name, class_="inner"), _pill(one.kind), element("code", one.type or "")]
                 for one in item.members
             ]
-        table = _table(("Name", "Kind", "Type"), rows)
-        yield element("section", element("h2", f"{title} ({count:,})"), table, _more(count))
+        listing = table(("Name", "Kind", "Type"), rows)
+        yield element("section", element("h2", f"{title} ({count:,})"), listing, _more(count))
 
 
 def _parts(repository: str, manifest: Manifest | Index) -> Markup:
@@ -358,28 +362,18 @@ def _parts(repository: str, manifest: Manifest | Index) -> Markup:
         else:
             link = element("a", element("code", child.digest.short), href=GET_BLOB.at(repository, child.digest))
         rows.append([element("code", child.media_type), child.title or _platform(child), link, shown_size(child.size)])
-    return _table(("Media type", "Name", "Digest", "#Size"), rows)
+    return table(("Media type", "Name", "Digest", "#Size"), rows)
 
 
-def _platform(child: "Descriptor") -> str:
+def _platform(child: Descriptor) -> str:
     platform = child.platform or {}
     return "/".join(str(platform[key]) for key in ("os", "architecture") if key in platform)
 
 
-def _facts(rows: "Iterator[tuple[str, str]] | list[tuple[str, str]]") -> Markup:
+def _facts(rows: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> Markup:
     return element(
         "table", *[element("tr", element("th", key), element("td", value)) for key, value in rows], class_="facts"
     )
-
-
-def _table(columns: tuple[str, ...], rows: list[list[str]]) -> Markup:
-    kinds = ["n" if column.startswith("#") else None for column in columns]
-    head = [element("th", column.lstrip("#"), class_=kind) for column, kind in zip(columns, kinds, strict=True)]
-    body = [
-        element("tr", *[element("td", cell, class_=kind) for cell, kind in zip(row, kinds, strict=True)])
-        for row in rows
-    ]
-    return element("table", element("tr", *head), *body)
 
 
 def _link(repository: str, digest: Digest) -> Markup:

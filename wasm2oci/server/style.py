@@ -1,5 +1,7 @@
 """How the page for people looks: one style sheet, sent inside each page, named in its security policy by its hash."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 from typing import Final

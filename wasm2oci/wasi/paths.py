@@ -19,16 +19,20 @@ is taken off and reported: passed on to the kernel it would make the kernel foll
 Spec: WASI preview 1, path_open and the other path functions.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base import descriptors
 from wasm2oci.wasi.abi import PATH_MAX, Errno, WasiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Place", "check_path", "locate"]
 

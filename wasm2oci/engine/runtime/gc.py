@@ -11,8 +11,9 @@ list. Packed fields are kept as unsigned numbers of their width.
 Spec: core, Execution, Runtime structure, Structures and Arrays; Instructions, Aggregate.
 """
 
-from collections.abc import Callable
-from typing import Any, ClassVar, Final
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from wasm2oci.engine.runtime import numeric
 from wasm2oci.engine.runtime.limits import ARRAY_CEILING, ELEMENT, ResourceLimits
@@ -37,10 +38,13 @@ from wasm2oci.engine.syntax.types import (
     STRUCT,
     V128,
     ArrayType,
-    DefType,
     FuncType,
-    StructType,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wasm2oci.engine.syntax.types import DefType, StructType
 
 __all__ = [
     "ArrayObject",

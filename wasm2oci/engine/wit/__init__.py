@@ -8,6 +8,8 @@ The types are those that validation found. A type with a name is an object of it
 from: so a name that an interface took from another one is written as a `use` of it.
 """
 
+from __future__ import annotations
+
 from wasm2oci.base.records import NamedTuple
 
 __all__ = ["Member"]
