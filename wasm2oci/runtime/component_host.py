@@ -69,7 +69,8 @@ def instantiated(component: LoadedComponent, request: RunRequest, interrupt: Int
         )
         try:
             try:
-                instance = store.instantiate()
+                with _misuse_as_trap():
+                    instance = store.instantiate()
             except UnlinkableError as error:
                 raise GuestSetupError(str(error), remedy=Remedy(RemedyKind.TRAP_MISSING, _OFFERED)) from error
             except ResourceLimitError as error:
@@ -94,8 +95,14 @@ def call(function: ComponentFunction, *values: Any) -> Any:
     Raises:
         Trap: it trapped.
     """
-    try:
+    with _misuse_as_trap():
         return function.call(*values)
+
+
+@contextlib.contextmanager
+def _misuse_as_trap() -> Iterator[None]:
+    try:
+        yield
     except MisuseError as error:
         raise Trap(TrapKind.UNREACHABLE, str(error)) from error
 

@@ -16,12 +16,12 @@ from wasm2oci.wasi import Preopen
 CALLS = fixture("calls.component.wasm")
 
 
-def command(body: str, before: str = "", imports: str = "") -> bytes:
-    """A component that is a command; its core function is `body`."""
+def command(body: str, before: str = "", imports: str = "", given: str = "") -> bytes:
+    """A component that is a command; its core function is `body`, and its core module imports what is `given`."""
     return assemble(f"""(component
       {imports}
       (core module $m {before} (func (export "run") (result i32) {body}))
-      (core instance $i (instantiate $m))
+      (core instance $i (instantiate $m {given}))
       (func $run (result (result)) (canon lift (core func $i "run")))
       (instance $run-interface (export "run" (func $run)))
       (export "wasi:cli/run@0.2.0" (instance $run-interface)))""")
@@ -123,6 +123,25 @@ def test_a_handle_dropped_twice_is_a_trap() -> None:
     outcome, _ = go(twice)
     assert outcome.trap is not None
     assert outcome.trap.reason == "canonical ABI: unknown handle index 1"
+
+
+@pytest.mark.parametrize("start", ["(func $wait (call $wait-for-nothing)) (start $wait)", ""], ids=["start", "run"])
+def test_a_wait_for_nothing_is_a_trap(start: str) -> None:
+    wasi = """(import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type $p (sub resource)))
+        (export "poll" (func (param "in" (list (borrow $p))) (result (list u32))))))
+      (core module $libc (memory (export "memory") 1)
+        (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 0))
+      (core instance $libc (instantiate $libc)) (alias core export $libc "memory" (core memory $memory))
+      (alias core export $libc "realloc" (core func $realloc))
+      (core func $poll (canon lower (func $poll "poll") (memory $memory) (realloc $realloc)))"""
+    before = f"""(import "" "poll" (func $poll (param i32 i32 i32))) {start}
+      (func $wait-for-nothing (call $poll (i32.const 0) (i32.const 0) (i32.const 8)))"""
+    given = '(with "" (instance (export "poll" (func $poll))))'
+    module = command("(call $wait-for-nothing) (i32.const 0)", before, wasi, given)
+    outcome, _ = go(module)
+    assert (outcome.ending, outcome.exit_code) == (Ending.TRAPPED, 134)
+    assert outcome.trap is not None
+    assert "there is nothing to wait for" in outcome.trap.reason
 
 
 def test_an_import_that_is_not_offered_is_refused_or_traps() -> None:
