@@ -245,6 +245,16 @@ def test_a_limit_that_is_none_is_refused(here: Client, limit: str) -> None:
         here.run(HELLO, **options)
 
 
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [("timeout", 1e12), ("timeout", float("inf")), ("max_memory", 1 << 64), ("max_stack", 1 << 40)],
+)
+def test_a_limit_that_the_host_cannot_hold_is_refused(here: Client, limit: str, value: float) -> None:
+    options: dict[str, Any] = {limit: value}
+    with pytest.raises(ValueError, match=f"^{limit}(_s)? is at most "):
+        here.run(HELLO, **options)
+
+
 def test_a_client_that_was_closed_connects_again(here: Client) -> None:
     here.close()
     with here.serve() as served:

@@ -26,6 +26,7 @@ __all__ = [
     "parse_directory",
     "parse_duration",
     "parse_environment",
+    "parse_memory_size",
     "parse_network",
     "parse_size",
     "parse_stack_size",
@@ -34,8 +35,10 @@ __all__ = [
 _ENV_FILE_MAX: Final = 1 << 20
 _SIZE: Final = re.compile(r"(\d{1,18})\s*([kmgt]?)(i?b)?", re.IGNORECASE)
 _UNITS: Final = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_MOST_MEMORY: Final = 1 << 62
 _LEAST_STACK: Final = 64 << 10
 _MOST_STACK: Final = 1 << 30
+_MOST_SECONDS: Final = 14 * 24 * 3600
 _DURATION: Final = re.compile(r"(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})\s*(ms|s|m|h|)")
 _SECONDS: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -56,6 +59,18 @@ def parse_size(text: str, option: str) -> int:
     return int(match[1]) * _UNITS[match[2].lower()]
 
 
+def parse_memory_size(text: str, option: str) -> int:
+    """A number of bytes that the memory of a guest may be limited to.
+
+    Raises:
+        UsageError: the text is not such a number.
+    """
+    size = parse_size(text, option)
+    if not 0 < size <= _MOST_MEMORY:
+        raise UsageError(f"{option}: {text!r} is out of range", hint=f"from 1 byte to {_MOST_MEMORY >> 40}TiB")
+    return size
+
+
 def parse_stack_size(text: str, option: str) -> int:
     """A number of bytes that a thread's stack can have.
 
@@ -69,15 +84,17 @@ def parse_stack_size(text: str, option: str) -> int:
 
 
 def parse_duration(text: str, option: str) -> float:
-    """A number of seconds above zero.
+    """A number of seconds above zero, as a time limit of a guest.
 
     Raises:
-        UsageError: the text is not such a number.
+        UsageError: the text is not such a number, or the limit is too long.
     """
     match = _DURATION.fullmatch(text.strip().lower())
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     if not seconds:
         raise UsageError(f"{option}: {text!r} is not a time", hint="for example 30s, 500ms or 2m")
+    if seconds > _MOST_SECONDS:
+        raise UsageError(f"{option}: {text!r} is out of range", hint=f"at most {_MOST_SECONDS // 3600}h")
     return seconds
 
 

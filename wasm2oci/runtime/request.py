@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_MAX_MEMORY",
     "DEFAULT_MAX_STACK",
+    "MEMORY_MAX",
+    "STACK_MAX",
+    "TIMEOUT_MAX_S",
     "DirectoryError",
     "Ending",
     "EngineChoice",
@@ -40,6 +43,15 @@ DEFAULT_MAX_MEMORY: Final = 1 << 30
 
 DEFAULT_MAX_STACK: Final = 2 << 20
 """Bytes a guest's call stack may have unless more is allowed: Go's own tests need 1.9 MiB on wasmtime."""
+
+TIMEOUT_MAX_S: Final = 14 * 24 * 3600
+"""Seconds that a time limit may have: the calls of the host that wait take little more."""
+
+MEMORY_MAX: Final = 1 << 62
+"""Bytes that the limit of the memory may have: the limits of a process take little more."""
+
+STACK_MAX: Final = 1 << 30
+"""Bytes that the limit of the call stack may have: a thread is started with that stack."""
 
 
 class EngineChoice(StrEnum):
@@ -78,10 +90,11 @@ class RunLimits:
     """What a guest may use.
 
     Attributes:
-        timeout_s: seconds from the start, loading included; None for no limit.
+        timeout_s: seconds from the start, loading included, at most `TIMEOUT_MAX_S`; None for no limit.
         fuel: about so many instructions; None for no limit.
-        max_memory: bytes for all of its memories, tables, objects and generated code.
-        max_stack: bytes for its call stack, on wasmtime; the embedded engine allows a call for each 128 of them.
+        max_memory: bytes for all of its memories, tables, objects and generated code; at most `MEMORY_MAX`.
+        max_stack: bytes for its call stack, on wasmtime, at most `STACK_MAX`; the embedded engine allows a call for
+            each 128 of them.
     """
 
     timeout_s: float | None = None
@@ -93,12 +106,16 @@ class RunLimits:
         """Refuse what is no limit, before anything is fetched.
 
         Raises:
-            ValueError: a limit is not more than 0.
+            ValueError: a limit is not more than 0, or is more than it may be.
         """
         for name in ("timeout_s", "fuel", "max_memory", "max_stack"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is more than 0, not {value}")
+        for name, most in (("timeout_s", TIMEOUT_MAX_S), ("max_memory", MEMORY_MAX), ("max_stack", STACK_MAX)):
+            value = getattr(self, name)
+            if value is not None and value > most:
+                raise ValueError(f"{name} is at most {most}, not {value}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

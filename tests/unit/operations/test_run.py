@@ -3,6 +3,7 @@
 import gzip
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,17 @@ import pytest
 from tests.cli.support import Ran, invoke
 from tests.support.programs import FIXTURES
 from tests.support.registry_server import Handle, RunningRegistry, registry_server
-from wasm2oci.cli.run_options import parse_directory, parse_duration, parse_environment, parse_size
+from wasm2oci.cli.run_options import (
+    parse_directory,
+    parse_duration,
+    parse_environment,
+    parse_memory_size,
+    parse_size,
+    parse_stack_size,
+)
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.digest import Digest
+from wasm2oci.runtime import RunLimits
 from wasm2oci.server.messages import Response
 from wasm2oci.wasi import Preopen
 
@@ -264,14 +273,26 @@ def test_code_is_kept_unless_it_should_not_be(home: dict[str, str]) -> None:
     [("1", 1), ("64KiB", 65536), ("64k", 65536), ("2G", 2 << 30), ("1 GB", 1 << 30), ("3mib", 3 << 20)],
 )
 def test_sizes(text: str, size: int) -> None:
-    assert parse_size(text, "--x") == size
+    assert parse_size(text, "--x") == parse_memory_size(text, "--x") == size
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("1", 1), ("1.5", 1.5), ("500ms", 0.5), ("2m", 120), ("1h", 3600), (".5s", 0.5)]
+    ("text", "seconds"),
+    [("1", 1), ("1.5", 1.5), ("500ms", 0.5), ("2m", 120), ("1h", 3600), (".5s", 0.5), ("336h", 1209600)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text, "--x") == seconds
+
+
+def test_the_library_takes_the_largest_limits_that_options_take_and_none_larger() -> None:
+    most = RunLimits(
+        timeout_s=parse_duration("336h", "--timeout"),
+        max_memory=parse_memory_size("4194304TiB", "--max-memory"),
+        max_stack=parse_stack_size("1GiB", "--max-stack"),
+    )
+    for name in ("timeout_s", "max_memory", "max_stack"):
+        with pytest.raises(ValueError, match=f"^{name} is at most"):
+            replace(most, **{name: getattr(most, name) + 1})
 
 
 @pytest.mark.parametrize(
@@ -292,7 +313,8 @@ def test_directories(text: str, preopen: Preopen) -> None:
 @pytest.mark.parametrize(
     ("parse", "text"),
     [(parse_size, x) for x in ("", "x", "-1", "1.5G", "1 PiB")]
-    + [(parse_duration, x) for x in ("", "0", "-1", "5 days", "nan")],
+    + [(parse_duration, x) for x in ("", "0", "-1", "5 days", "nan", "336.1h", "9" * 18)]
+    + [(parse_memory_size, x) for x in ("0", "4194305TiB", "none")],
 )
 def test_malformed_options(parse: Any, text: str) -> None:
     with pytest.raises(UsageError):

@@ -148,8 +148,8 @@ def command(
         parse_directory,
         parse_duration,
         parse_environment,
+        parse_memory_size,
         parse_network,
-        parse_size,
         parse_stack_size,
     )
 
@@ -172,7 +172,7 @@ def command(
             invoke=invoke,
             timeout=None if timeout is None else parse_duration(timeout, "--timeout"),
             fuel=fuel,
-            max_memory=parse_size(max_memory, "--max-memory"),
+            max_memory=parse_memory_size(max_memory, "--max-memory"),
             max_stack=parse_stack_size(max_stack, "--max-stack"),
             engine=engine,
             pull=pull,

@@ -120,8 +120,8 @@ def command(
         parse_directory,
         parse_duration,
         parse_environment,
+        parse_memory_size,
         parse_network,
-        parse_size,
     )
 
     def log(text: str) -> None:
@@ -141,7 +141,7 @@ def command(
             reuse=reuse,
             concurrency=concurrency,
             timeout=parse_duration(timeout, "--timeout"),
-            max_memory=parse_size(max_memory, "--max-memory"),
+            max_memory=parse_memory_size(max_memory, "--max-memory"),
             engine=engine,
             pull=pull,
             digest=digest,
