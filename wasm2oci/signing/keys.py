@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 from wasm2oci.signing import sodium
 from wasm2oci.signing.der import INTEGER, SEQUENCE, InvalidDerError, elements
-from wasm2oci.signing.pkcs8 import COST_MAX, KeyTooCostlyError, check_cost
+from wasm2oci.signing.pkcs8 import COST_MAX, KeyTooCostlyError, MalformedKeyFileError, check_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -208,6 +208,8 @@ class PrivateKey:
             raise UnsupportedKeyError(
                 f"opening the private key asks for more than {COST_MAX:,} rounds of work"
             ) from error
+        except MalformedKeyFileError as error:
+            raise InvalidKeyError("private key cannot be read: it holds something beside the key in base64") from error
         except (ValueError, TypeError, MemoryError, InternalError) as error:
             reason = "the password does not open it" if encrypted else "not a private key in PEM"
             raise InvalidKeyError(f"private key cannot be read: {reason}") from error

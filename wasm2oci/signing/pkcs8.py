@@ -5,7 +5,7 @@
 
 After the salt, PBKDF2 and the older schemes have a count of iterations; scrypt has N, r and p.
 
-Spec: RFC 5958, section 3; RFC 8018, appendix A; RFC 7914, section 7.
+Spec: RFC 5958, section 3; RFC 7468, sections 2 and 11; RFC 8018, appendix A; RFC 7914, section 7.
 """
 
 from __future__ import annotations
@@ -21,12 +21,17 @@ from wasm2oci.signing.der import INTEGER, OCTETS, SEQUENCE, InvalidDerError, ele
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["COST_MAX", "KeyTooCostlyError", "check_cost"]
+__all__ = ["COST_MAX", "KeyTooCostlyError", "MalformedKeyFileError", "check_cost"]
 
 COST_MAX: Final = 5_000_000
 """Iterations, or N * r * p of scrypt: some seconds of work, and at most 640 MB of memory."""
 _DEPTH_MAX: Final = 8
-_PEM: Final = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----([A-Za-z0-9+/=\s]*)-----END")
+_BEGIN: Final = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
+_PEM: Final = re.compile(_BEGIN + rb"([A-Za-z0-9+/=\s]*)-----END")
+
+
+class MalformedKeyFileError(Exception):
+    """An encrypted PKCS#8 file holds something beside base64, such as headers. Never leaves `signing`."""
 
 
 class KeyTooCostlyError(Exception):
@@ -38,17 +43,19 @@ def check_cost(pem: bytes) -> None:
 
     Raises:
         KeyTooCostlyError: it cannot.
+        MalformedKeyFileError: it has headers, which the format does not permit (RFC 7468, section 2) and readers skip.
     """
-    found = _PEM.search(pem)
-    if found is None:
-        return
-    try:
-        parts = elements(base64.b64decode(found[1]))
-        costs = [cost for part in parts for cost in _costs(part.content, 0)]
-    except (InvalidDerError, binascii.Error):
-        return  # damaged: whoever reads it says so
-    if any(not 0 < cost <= COST_MAX for cost in costs):
-        raise KeyTooCostlyError
+    found = _PEM.findall(pem)
+    if len(found) != pem.count(_BEGIN):
+        raise MalformedKeyFileError
+    for text in found:
+        try:
+            parts = elements(base64.b64decode(text))
+            costs = [cost for part in parts for cost in _costs(part.content, 0)]
+        except (InvalidDerError, binascii.Error):
+            continue  # damaged: whoever reads it says so
+        if any(not 0 < cost <= COST_MAX for cost in costs):
+            raise KeyTooCostlyError
 
 
 def _costs(sequence: bytes, depth: int) -> Iterator[int]:

@@ -110,6 +110,17 @@ def test_an_encrypted_key_that_takes_for_ever_to_open_is_refused(numbers: tuple[
         PrivateKey.from_plain_pem(_encrypted(*numbers, kind=kind), b"pw")
 
 
+def test_what_stands_around_a_costly_key_hides_it_from_no_check() -> None:
+    costly, cheap = _encrypted(1 << 22 | 1 << 30, kind=PBKDF2), _encrypted(2048, kind=PBKDF2)
+    headers = costly.replace(b"KEY-----\n", b"KEY-----\nX-Note: a\n\n", 1)
+    for pem in (headers, headers + cheap, cheap + headers):
+        with pytest.raises(InvalidKeyError, match="beside the key"):
+            PrivateKey.from_plain_pem(pem, b"pw")
+    for pem in (cheap + costly, costly + cheap):
+        with pytest.raises(UnsupportedKeyError, match="rounds of work"):
+            PrivateKey.from_plain_pem(pem, b"pw")
+
+
 @pytest.mark.parametrize(("numbers", "kind"), [((2048,), PBKDF2), ((1024, 8, 1), SCRYPT), ((3, 8, 1), SCRYPT)])
 def test_an_encrypted_key_that_does_not_open_is_refused(numbers: tuple[int, ...], kind: str) -> None:
     with pytest.raises(InvalidKeyError, match="does not open"):
