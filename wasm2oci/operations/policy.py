@@ -199,9 +199,12 @@ def import_policy(path: Path) -> str:
 
     raw = read_limited(path, POLICY_MAX)
     try:
-        value = yaml.safe_load(raw)
-        if _repeats_a_key(yaml.compose(raw, Loader=yaml.SafeLoader)):
-            raise InvalidPolicyError(f"{path}: a key is repeated")
+        loader = yaml.SafeLoader(raw)
+        document = loader.get_single_node()
+        unclear = _unclear(document)
+        if unclear is not None:
+            raise InvalidPolicyError(f"{path}: {unclear}")
+        value = None if document is None else loader.construct_document(document)
     except (yaml.YAMLError, RecursionError, *_NOT_FOR_ITS_TAG) as error:
         problem = getattr(error, "problem", None)
         raise InvalidPolicyError(f"{path} is not YAML" + (f": {problem}" if problem else "")) from error
@@ -215,22 +218,27 @@ def import_policy(path: Path) -> str:
     return text
 
 
-def _repeats_a_key(root: Any) -> bool:
-    """Whether a mapping of a YAML document has a key twice, of which PyYAML takes the last; aliases may share nodes."""
-    waiting, seen = [root], set()
+def _unclear(document: Any) -> str | None:
+    """Why a YAML document is refused: a mapping has a key twice, of which PyYAML takes the last, or there is an alias.
+
+    Aliases of a file of some kilobytes may stand for gigabytes.
+    """
+    waiting, seen = [document], set()
     while waiting:
         node = waiting.pop()
-        if node is None or id(node) in seen or isinstance(node.value, str):
-            continue
+        if id(node) in seen:  # PyYAML makes no node for an alias
+            return "an alias (*name) is not read; write out what it stands for"
         seen.add(id(node))
+        if node is None or isinstance(node.value, str):
+            continue
         if node.id != "mapping":
             waiting += node.value
             continue
         names = [key.value for key, _ in node.value if isinstance(key.value, str)]
         if len(set(names)) != len(names):
-            return True
+            return "a key is repeated"
         waiting += [one for pair in node.value for one in pair]
-    return False
+    return None
 
 
 def _no_file(name: str) -> bytes:
