@@ -49,6 +49,7 @@ _READ: Final = frozenset(
 _CODE: Final = frozenset({ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
 _OTHER_PURPOSES: Final = frozenset(
     {
+        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
         ExtendedKeyUsageOID.SERVER_AUTH,
         ExtendedKeyUsageOID.CLIENT_AUTH,
         ExtendedKeyUsageOID.EMAIL_PROTECTION,

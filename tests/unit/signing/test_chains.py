@@ -149,6 +149,10 @@ def test_a_root_that_may_have_no_authority_below_it_has_none() -> None:
         (certificate(SIGNER, ROOT, purposes=CODE), "one of an authority"),
         (certificate(SIGNER, ROOT, ca=False, purposes=(ExtendedKeyUsageOID.SERVER_AUTH,)), "not for signing code"),
         (certificate(SIGNER, ROOT, ca=False, purposes=(*CODE, ExtendedKeyUsageOID.SERVER_AUTH)), "not only for that"),
+        (
+            certificate(SIGNER, ROOT, ca=False, purposes=(*CODE, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)),
+            "not only for that",
+        ),
         (certificate(SIGNER, ROOT, ca=False, purposes=CODE, ends=NOW - YEAR / 2), "had expired"),
         (certificate(SIGNER, SIGNER, ca=False, purposes=CODE), "'CN=signer' is not trusted"),
     ],
