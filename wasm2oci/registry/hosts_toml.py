@@ -131,7 +131,7 @@ def _location(path: Path, url: str, *, whole: bool = False) -> Mirror:
 def _entry(path: Path, url: str, table: dict[str, Any]) -> Mirror:
     whole, skip = (table.get(key, False) for key in ("override_path", "skip_verify"))
     if not isinstance(whole, bool) or not isinstance(skip, bool):
-        raise _malformed(path, f"override_path or skip_verify of {url} is neither true nor false")
+        raise _malformed(path, f"override_path or skip_verify of {without_user(url)} is neither true nor false")
     location = _location(path, url, whole=whole)
     capabilities = table.get("capabilities", ["pull", "resolve"])
     if not isinstance(capabilities, list):

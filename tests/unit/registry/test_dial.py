@@ -181,7 +181,7 @@ class TestTls:
         assert names == [None, "storage.example"]
 
 
-LONG = os.urandom(1 << 20) * 9
+LONG = os.urandom(9 << 20)
 
 
 def long_answer(handle: Handle) -> Handle:

@@ -122,7 +122,9 @@ def test_what_is_malformed_is_named(tmp_path: Path, text: str) -> None:
         rule("registry.example", tmp_path)
 
 
-@pytest.mark.parametrize("text", ['server = "{}"', '[host."{}"]'])
+@pytest.mark.parametrize(
+    "text", ['server = "{}"', '[host."{}"]', '[host."{}"]\nskip_verify = 1', '[host."{}"]\nca = 1']
+)
 def test_a_password_in_an_address_is_not_shown(tmp_path: Path, text: str) -> None:
     write(tmp_path, "registry.example", text.format("https://me:hush@mirror.example"))
     with pytest.raises(HostsFileError, match=r"mirror\.example") as caught:

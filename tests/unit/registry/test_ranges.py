@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 PIECE = 256 * 1024
-DATA = os.urandom(MIB) * 31 + b"and an odd end"
+DATA = os.urandom(31 * MIB) + b"and an odd end"  # no two parts alike
 BLOB = Descriptor("application/wasm", Digest.of(DATA), len(DATA))
 REGISTRY = "https://registry.example"
 
