@@ -1,7 +1,7 @@
 """Values that check themselves: made once, never changed, and equal when they are of one class with equal fields.
 
 What `dataclass(frozen=True, slots=True)` gives, without the code that it writes and compiles for each class: that took
-4 ms of a small push. A class names its fields in `__slots__`, and its `__init__` sets them:
+4 ms of a small push. A class declares its fields, names them in `__slots__`, and sets them in its `__init__`:
 
     class Port(Value):
         __slots__ = ("number",)
@@ -26,7 +26,7 @@ class Value:
     _fields: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        cls._fields = tuple(cls.__slots__)
+        cls._fields = tuple(cls.__annotations__)  # in the order of `__init__`, which that of the slots need not be
 
     def _set(self, **fields: Any) -> None:
         for name, value in fields.items():

@@ -41,6 +41,12 @@ def test_values_of_one_class_with_equal_fields_are_equal() -> None:
     assert repr(Point(1, 2)) == "Point(x=1, y=2)"
 
 
+def test_the_fields_are_in_the_order_in_which_they_are_given() -> None:
+    """They were in that of the slots, which is alphabetical."""
+    assert Reference._fields == ("host", "repository", "tag", "digest")
+    assert repr(Reference("a.b", "c", "d")).startswith("Reference(host='a.b', repository='c', tag='d', digest=")
+
+
 @pytest.mark.parametrize("value", [Point(1), Digest.of(b"x"), Reference("a.b", "c", "d"), Descriptor.of("a/b", b"")])
 def test_a_value_is_not_changed(value: Value) -> None:
     for name in (*value._fields, "more"):
