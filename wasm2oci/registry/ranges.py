@@ -37,7 +37,7 @@ PARALLEL_MIN: Final = 16 << 20
 HELPERS: Final = 5
 """Threads that read ahead for one repository, each on a connection of its own, for all of its blobs together."""
 PART: Final = 3 << 20
-"""Bytes of a part. All parts that are held at once take `HELPERS + 1` times as many."""
+"""Bytes of a part. Those that are held at once are at most one for each helper, and one for each blob that has some."""
 _LOOK: Final = 0.25
 """Seconds of reading, before which nothing is known about the line; a preempted process is no slow line."""
 _WAITING: Final = 0.75
