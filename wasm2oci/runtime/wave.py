@@ -11,6 +11,7 @@ option, result           some(1), none, or just the value; ok(1), err("no"), ok,
 from __future__ import annotations
 
 import re
+import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.syntax.values import ValueType, cases_of, kind_of
@@ -29,6 +30,8 @@ _TOKEN: Final = re.compile(
     r"""|(?P<word>-?[0-9][0-9A-Za-z_.+-]*|-inf|%?[A-Za-z][0-9A-Za-z-]*)|(?P<sign>[][(){},:]))""",
     re.DOTALL,
 )
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""What Python makes of bytes of a command line that are not UTF-8."""
 _ESCAPE: Final = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|(.))", re.DOTALL)
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "'": "'", '"': '"', "\\": "\\"}
 _BITS: Final = {f"{sign}{bits}": (sign == "s", bits) for sign in "su" for bits in (8, 16, 32, 64)}
@@ -81,6 +84,8 @@ class _Parser:
         self._text = text
         self._what = what
         self._tokens: list[tuple[str, str]] = []
+        if _SURROGATE.search(text) is not None:
+            raise self._error("bytes that are not UTF-8")
         at = 0
         stripped = len(text.rstrip())
         while at < stripped:
@@ -177,7 +182,9 @@ class _Parser:
         if kind == "bool" and word in {"true", "false"}:
             return word == "true"
         try:
-            if kind in {"f32", "f64"}:
+            if kind == "f32":
+                return struct.unpack("<f", struct.pack("<f", float(word)))[0]
+            if kind == "f64":
                 return float(word)
             if kind in _BITS:
                 signed, bits = _BITS[kind]
@@ -185,7 +192,7 @@ class _Parser:
                 low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
                 if low <= number < high:
                     return number
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
         raise self._error(f"{word!r}, which is no {kind}")
 

@@ -38,6 +38,8 @@ SAME: list[tuple[str, Val, Any]] = [
 READ_ONLY: list[tuple[str, Val, Any]] = [
     ("0xff", "u8", 255),
     ("inf", "f64", math.inf),
+    ("-inf", "f32", -math.inf),
+    ("16777217", "f32", 16777216.0),
     (" [ 1 , 2 , ] ", BYTES, b"\x01\x02"),
     ("{x: 1}", POINT, {"x": 1, "y": ("none", None)}),
     ("7", ValueType("option", (), ("u8",)), ("some", 7)),
@@ -49,6 +51,7 @@ WRONG: list[tuple[str, Val]] = [
     ("-1", "u32"),
     ("yes", "bool"),
     ("1.5", "u32"),
+    ("1e39", "f32"),
     ("text", "string"),
     ('"\\q"', "string"),
     ('"\\u{d800}"', "string"),
@@ -88,3 +91,8 @@ def test_a_value_may_be_written_in_other_ways(text: str, type_: Val, value: Any)
 def test_what_is_no_value_of_the_type_is_a_usage_error(text: str, type_: Val) -> None:
     with pytest.raises(UsageError):
         parse(text, type_)
+
+
+def test_bytes_of_a_command_line_that_are_not_utf8_are_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="not UTF-8"):
+        parse('"\udcff"', "string")
