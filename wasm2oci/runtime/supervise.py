@@ -182,6 +182,7 @@ def _kick_until_over(
 ) -> None:
     pause = _GRACE_S
     with quiet:
-        while not _kicked(box, kick, thread, pause):
+        # A thread may end without saying so, where kicks arrive while it does.
+        while (thread.ident is None or thread.is_alive()) and not _kicked(box, kick, thread, pause):
             pause = min(2 * pause, _PAUSE_MAX_S)
         thread.join()
