@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wasm2oci.content.graph import explore
 from wasm2oci.errors import InvalidInputError, UnsupportedError
+from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.manifest import Manifest
 from wasm2oci.oci.wire import ARTIFACT_MAX
 from wasm2oci.operations.copy_legacy import LegacyTags
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import ReadTarget
     from wasm2oci.errors import Wasm2OciError
     from wasm2oci.oci.descriptor import Descriptor
-    from wasm2oci.oci.digest import Digest
 
 __all__ = ["look_at_modules"]
 
@@ -49,8 +49,9 @@ def look_at_modules(
         ArtifactTooLargeError: it has more; no blob was read.
         Wasm2OciError: what `look` and `unknown` raise; the artifact cannot be read.
     """
-    # An index may name thousands of manifests of one layer: each is read once, and one budget is for all.
-    seen: set[Digest] = set()
+    # An index may name thousands of manifests of the same layers: they are read once, and one budget is for all.
+    seen: set[Digest | tuple[Digest, ...]] = set()
+    modules: set[Digest] = set()
     budget = archive_budget()
     without: NoModuleError | None = None
     looked = False
@@ -65,10 +66,10 @@ def look_at_modules(
     for node in (node for graph in graphs for node in graph.manifests):
         if not isinstance(node.document, Manifest):
             continue
-        modules = every_module(source, node.document, seen, budget)
+        found = every_module(source, node.document, seen, budget)
         while True:
             try:
-                data = next(modules, None)
+                data = next(found, None)
             except (InvalidInputError, UnsupportedError) as error:
                 looked = True
                 unknown(error)
@@ -76,7 +77,10 @@ def look_at_modules(
             if data is None:
                 break
             looked = True
-            look(data)
+            digest = Digest.of(data)  # one module may be in several images
+            if digest not in modules:
+                modules.add(digest)
+                look(data)
         without = no_module_in(node.document)
     if not looked:
         unknown(without or NoModuleError("the index is empty"))

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["every_module"]
 
 
-def every_module(target: ReadTarget, manifest: Manifest, seen: set[Digest], budget: Budget) -> Iterator[bytes]:
+def every_module(
+    target: ReadTarget, manifest: Manifest, seen: set[Digest | tuple[Digest, ...]], budget: Budget
+) -> Iterator[bytes]:
     """The bytes of each module of a manifest.
 
     Layers are read to their end, so that what is looked at is what their digests name.
@@ -33,7 +35,8 @@ def every_module(target: ReadTarget, manifest: Manifest, seen: set[Digest], budg
     Args:
         target: where it is.
         manifest: the manifest.
-        seen: layers that were looked at; they are passed over, and those of this manifest are added.
+        seen: what was looked at; it is passed over, and what this manifest has is added: each layer that is no archive,
+            and all archives together, since those above one may hide what it holds.
         budget: what looking into archives may cost.
 
     Raises:
@@ -48,10 +51,11 @@ def every_module(target: ReadTarget, manifest: Manifest, seen: set[Digest], budg
             data = _module(target, layer)
             if data is not None:
                 yield data
-    if any(layer.digest not in seen for layer in archives):
+    stack = tuple(layer.digest for layer in archives)
+    if stack and stack not in seen:
         from wasm2oci.packager.image import modules_in  # noqa: PLC0415 - images are the rare case
 
-        seen.update(layer.digest for layer in archives)
+        seen.add(stack)
         yield from modules_in(target, archives, budget)
 
 
