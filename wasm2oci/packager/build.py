@@ -68,7 +68,8 @@ def build(module: ModuleSource, profile: Profile, labels: ArtifactLabels | None 
         ManifestOversizeError: there is more in the annotations than a manifest may hold.
     """
     labels = labels or ArtifactLabels()
-    packed = profile.pack(module, file_name(labels.title, ""))
+    # In an entrypoint, runwasi takes what follows a `#` as the name of a function.
+    packed = profile.pack(module, file_name(labels.title, "", here=False).replace("#", "_"))
     annotations = _layer_annotations(labels, titled=profile.is_raw)
     layer = packed.descriptor._replace(media_type=profile.layer_type, annotations=annotations)
     config_bytes = profile.config(_facts(module, packed, profile, labels))

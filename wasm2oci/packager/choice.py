@@ -26,17 +26,18 @@ class ChoiceNeededError(InvalidInputError):
     """There are several modules or platforms, and none was chosen."""
 
 
-def file_name(title: str | None, repository: str) -> str:
+def file_name(title: str | None, repository: str, *, here: bool = True) -> str:
     """A safe name for a file in the current folder.
 
     Args:
-        title: from the artifact, or None; only the printable characters of its last part are used, as far as file
-            names may have them.
+        title: from the artifact, or None; only the printable characters of its last part are used.
         repository: the repository's name, for when nothing of the title is left.
+        here: whether it has only characters that names of files may have here; else it is the same on every machine.
     """
     for text, ending in ((title or "", ""), (repository, ".wasm")):
         base = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        base = storable("".join(char for char in base if is_visible(char))).strip().lstrip(".-~").strip()
+        base = "".join(char for char in base if is_visible(char))
+        base = (storable(base) if here else base).strip().lstrip(".-~").strip()
         if base:
             return base.encode()[:200].decode(errors="ignore") + ending
     return "module.wasm"

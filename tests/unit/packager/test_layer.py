@@ -6,6 +6,9 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -157,6 +160,27 @@ def test_an_image_names_its_file_as_its_entrypoint_and_its_archive_by_the_diff_i
     assert config_of("image")["config"] == {"Entrypoint": ["/module.wasm"]}
     assert config_of("istio", title="hello.wasm")["config"] == {"Entrypoint": ["/plugin.wasm"]}
     assert config_of("image", component(exports=["run"]))["os"] == "wasi"
+
+
+@pytest.mark.parametrize(("profile", "name"), [("image", "/a_b.wasm"), ("runwasi", "a_b.wasm")])
+def test_an_entrypoint_has_no_mark_that_a_function_follows(profile: str, name: str) -> None:
+    assert config_of(profile, title="a#b.wasm")["config"]["Entrypoint"] == [name]  # type: ignore[index]
+
+
+def test_an_image_does_not_depend_on_the_locale() -> None:
+    """Its file lost the characters that names of files cannot have here."""
+    script = """
+import sys
+from wasm2oci.packager.build import ArtifactLabels, build
+from wasm2oci.packager.module_source import ModuleSource
+from wasm2oci.packager.profiles import PROFILES
+module = ModuleSource.of_bytes(sys.stdin.buffer.read())
+print(build(module, PROFILES["image"], ArtifactLabels(title="\\u00e9.wasm")).root.digest)
+"""
+    environ = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    made = subprocess.run([sys.executable, "-c", script], env=environ, check=True, capture_output=True, input=WASM)
+    here = build(ModuleSource.of_bytes(WASM), PROFILES["image"], ArtifactLabels(title="\u00e9.wasm"))
+    assert made.stdout.decode().strip() == str(here.root.digest)
 
 
 def test_an_image_of_runwasi_names_no_diff_ids_and_tells_two_modules_apart() -> None:
