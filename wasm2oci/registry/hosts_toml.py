@@ -123,7 +123,7 @@ def _location(path: Path, url: str, *, whole: bool = False) -> Mirror:
     location = ""
     if below == "v2" or (not below and not whole):
         location = origin.authority
-    elif whole and below.startswith("v2/"):
+    elif whole and below.startswith("v2/") and "?" not in below:
         location = f"{origin.authority}/{below.removeprefix('v2/')}"
     return Mirror(location, not https, "all", https=https)
 

@@ -35,6 +35,8 @@ skip_verify = true
 [host."https://path.example/v2/prefix"]
 override_path = true
 [host."https://path.example/prefix"]
+[host."https://query.example/v2/prefix?token=secret"]
+override_path = true
 [host."https://writing.example"]
 capabilities = ["push"]
 """
