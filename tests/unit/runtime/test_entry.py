@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.guests import ENGINES, Captured, call
 from wasm2oci.engine.text import assemble
-from wasm2oci.errors import ExitCode
+from wasm2oci.errors import ExitCode, Remedy, RemedyKind
 from wasm2oci.runtime import Ending, EngineChoice, EntryError, GuestSetupError, RunRequest, run
 from wasm2oci.wasi import Preopen
 
@@ -128,5 +128,6 @@ def test_module_of_preview_0_runs_and_shares_its_files_with_preview_1(
 @each_engine
 def test_function_that_preview_0_does_not_have_is_not_offered(engine: EngineChoice) -> None:
     accept = '(import "wasi_unstable" "sock_accept" (func (param i32 i32 i32) (result i32)))'
-    with pytest.raises(GuestSetupError, match=r"wasi_unstable\.sock_accept, which is not offered"):
+    with pytest.raises(GuestSetupError, match=r"wasi_unstable\.sock_accept, which is not offered") as caught:
         call(f'(module {accept} (func (export "_start")))', engine)
+    assert caught.value.remedy == Remedy(RemedyKind.TRAP_MISSING, "wasi_snapshot_preview1 and wasi_unstable")
