@@ -226,7 +226,7 @@ def test_a_module_on_standard_input_can_be_inspected_and_listed() -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("run", "-"), 3, "error: unexpected end"),
+        (("run", "-"), 3, "error: standard input is not WebAssembly: unexpected end"),
         (("run", "--verify-key", "k", "-"), 2, "standard input is no artifact"),
         (("run", "--digest", f"sha256:{'0' * 64}", "-"), 6, "the module's digest is sha256:"),
         (("sbom", "-", "--attach", "--key", "k"), 2, "only an artifact takes an SBOM"),

@@ -115,12 +115,14 @@ class FetchedModule(NamedTuple):
         name: what a program made from it is called: the file's name, or the repository's last part.
         digest: of the bytes as they were fetched.
         assembled: whether they were text, and `data` is what was made from it.
+        shown: what errors call it, where that is not its name.
     """
 
     data: bytes
     name: str
     digest: Digest
     assembled: bool = False
+    shown: str | None = None
 
     def checked(self, *, component: bool = False) -> Self:
         """Itself, if its bytes begin as those of WebAssembly.
@@ -136,12 +138,13 @@ class FetchedModule(NamedTuple):
         from wasm2oci.engine.errors import MalformedError
         from wasm2oci.packager.module_source import NotWasmError
 
+        shown = self.shown or self.name
         try:
             kind = preamble(self.data[:64])
         except MalformedError as error:
-            raise NotWasmError(f"{self.name} is not WebAssembly: {error.message}", hint=error.hint) from error
+            raise NotWasmError(f"{shown} is not WebAssembly: {error.message}", hint=error.hint) from error
         if component and kind is not ModuleKind.COMPONENT:
-            raise NotAComponentError(f"{self.name} is a core module, not a component")
+            raise NotAComponentError(f"{shown} is a core module, not a component")
         return self
 
     @property
@@ -162,7 +165,9 @@ def fetch(subject: Path | Location | bytes, policy: FetchPolicy, environment: En
         if policy.trust is not None and policy.trust.asks:
             name = subject_name(subject)
             raise UsageError(f"{name} is no artifact: only one in a registry or layout has signatures")
-        return _from_bytes(subject, _UNNAMED, policy) if isinstance(subject, bytes) else _from_file(subject, policy)
+        if isinstance(subject, Path):
+            return _from_file(subject, policy)
+        return _from_bytes(subject, _UNNAMED, policy)._replace(shown=subject_name(subject))
     guard = None if policy.trust is None else guard_for(policy.trust, environment)
     if isinstance(subject, LayoutReference):
         with environment.places() as places:

@@ -10,6 +10,14 @@ from wasm2oci.runtime.supervise import TimedOut, supervise
 from wasm2oci.wasi import Interrupt, Interrupted
 
 
+@pytest.fixture(autouse=True)
+def no_guest_of_another_test() -> None:
+    """A guest that another test left behind is kicked until it ends, and has the hook of finalizers meanwhile."""
+    for thread in threading.enumerate():
+        if thread.name == "wasm2oci-kick":
+            thread.join(60)
+
+
 def test_what_the_work_returns_or_raises_comes_back() -> None:
     assert supervise(lambda: 7, Interrupt(), lambda _: None, None) == 7
 
