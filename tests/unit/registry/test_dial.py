@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,7 +121,7 @@ def test_a_name_of_hundreds_of_addresses_costs_two_time_outs(monkeypatch: pytest
     found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (f"192.0.2.{n}", 80)) for n in range(200)]
     monkeypatch.setattr("wasm2oci.registry.dial.socket.getaddrinfo", lambda *_, **__: found)
     monkeypatch.setattr("wasm2oci.registry.dial.socket.socket", lambda *_: Silent())
-    monkeypatch.setattr("wasm2oci.registry.dial.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("wasm2oci.registry.dial.time", SimpleNamespace(monotonic=lambda: clock[0]))
     with pytest.raises(TimeoutError):
         connect("many.example", 80, 10.0)
     assert clock == [20.0]
