@@ -225,10 +225,15 @@ def test_what_is_pushed_as_text_is_pulled_as_a_binary(here: Client, tmp_path: Pa
     [
         (lambda here: here.push(HELLO, 5), "a reference is a str, not int: 5"),
         (lambda here: here.resolve(None), "a reference is a str, not NoneType: None"),
+        (lambda here: here.run(bytearray(b"x")), "a reference is a str, not bytearray: bytearray(b'x')"),
+        (lambda here: here.validate(5), "a reference is a str, not int: 5"),
         (lambda here: here.run(HELLO, "abc"), "args is a sequence of str, not a str: 'abc'"),
         (lambda here: here.run(HELLO, [b"x"]), "an argument or a variable is a str, not bytes: b'x'"),
         (lambda here: here.run(HELLO, environment={"A": 1}), "an argument or a variable is a str, not int: 1"),
-        (lambda here: here.run(HELLO, timeout="3s"), "'>' not supported"),
+        (lambda here: here.run(HELLO, timeout="3s"), "timeout_s is a number, not str: '3s'"),
+        (lambda here: here.run(HELLO, max_memory=1e9), "max_memory is an int, not float: 1000000000.0"),
+        (lambda here: here.run(HELLO, max_stack=1e6), "max_stack is an int, not float: 1000000.0"),
+        (lambda here: here.run(HELLO, fuel="many"), "fuel is an int, not str: 'many'"),
     ],
 )
 def test_a_value_of_another_type_is_refused_where_it_comes_in(

@@ -92,8 +92,15 @@ def parse_artifact(text: str) -> Location:
 
 
 def parse_subject(subject: str | Path | bytes) -> Location | Path | bytes:
-    """A subject of which text is a reference, never a file. Raises as `parse_place`."""
-    return parse_place(subject) if isinstance(subject, str) else subject
+    """A subject of which text is a reference, never a file.
+
+    Raises:
+        InvalidReferenceError: as `parse_place`.
+        TypeError: it is neither a `Path`, nor bytes, nor text.
+    """
+    if isinstance(subject, Path | bytes):
+        return subject
+    return parse_place(subject)
 
 
 def is_layout(folder: Path) -> bool:

@@ -106,15 +106,24 @@ class RunLimits:
         """Refuse what is no limit, before anything is fetched.
 
         Raises:
+            TypeError: a limit is no number, or is no whole number where it counts.
             ValueError: a limit is not more than 0, or is more than it may be.
         """
-        for name in ("timeout_s", "fuel", "max_memory", "max_stack"):
+        for name, kind, most in (
+            ("timeout_s", int | float, TIMEOUT_MAX_S),
+            ("fuel", int, None),
+            ("max_memory", int, MEMORY_MAX),
+            ("max_stack", int, STACK_MAX),
+        ):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is None:
+                continue
+            if not isinstance(value, kind):
+                wanted = "an int" if kind is int else "a number"
+                raise TypeError(f"{name} is {wanted}, not {type(value).__name__}: {value!r:.80}")
+            if not value > 0:
                 raise ValueError(f"{name} is more than 0, not {value}")
-        for name, most in (("timeout_s", TIMEOUT_MAX_S), ("max_memory", MEMORY_MAX), ("max_stack", STACK_MAX)):
-            value = getattr(self, name)
-            if value is not None and value > most:
+            if most is not None and value > most:
                 raise ValueError(f"{name} is at most {most}, not {value}")
 
 
