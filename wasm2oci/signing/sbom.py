@@ -4,7 +4,7 @@ Listed are the file, the modules and components nested in it, and the crates tha
 tools made it, and which interfaces it imports, are properties. Without `.dep-v0` there are no crates: the list is then
 marked as incomplete. The same bytes always give the same document; a time is only in it when it is given.
 
-A package URL is written for crates of crates.io only: for a crate from elsewhere it would name another package.
+A package URL is written for crates of Rust's public registry only: for another crate it would name another package.
 
 Spec: CycloneDX 1.5 (JSON); SPDX 2.3 (JSON).
 """
