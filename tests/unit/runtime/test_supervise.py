@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from functools import partial
 
 import pytest
 
@@ -11,11 +12,10 @@ from wasm2oci.wasi import Interrupt, Interrupted
 
 
 @pytest.fixture(autouse=True)
-def no_guest_of_another_test() -> None:
-    """A guest that another test left behind is kicked until it ends, and has the hook of finalizers meanwhile."""
-    for thread in threading.enumerate():
-        if thread.name == "wasm2oci-kick":
-            thread.join(60)
+def hook_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest that another test left behind may keep the hook of finalizers for as long as the process lives."""
+    monkeypatch.setattr(sys, "unraisablehook", partial(sys.unraisablehook))
+    monkeypatch.setattr(supervise_module, "_quiet", supervise_module._Quiet())
 
 
 def test_what_the_work_returns_or_raises_comes_back() -> None:
