@@ -128,7 +128,7 @@ def test_a_kick_that_is_lost_in_a_finalizer_is_not_printed(
 
 
 def test_guests_that_are_broken_off_together_leave_the_hook_of_finalizers_as_it_was() -> None:
-    before = sys.unraisablehook
+    before, others = sys.unraisablehook, set(threading.enumerate())
     began, both, first_over, over = (threading.Event() for _ in range(4))
 
     def first_kick(_: int) -> None:
@@ -147,11 +147,14 @@ def test_guests_that_are_broken_off_together_leave_the_hook_of_finalizers_as_it_
 
     thread = threading.Thread(target=second)
     thread.start()
-    with pytest.raises(TimedOut):
-        supervise(lambda: first_over.wait(60), Interrupt(), first_kick, 0.01)
-    assert sys.unraisablehook is not before
-    over.set()
-    thread.join()
+    try:
+        with pytest.raises(TimedOut):
+            supervise(lambda: first_over.wait(60), Interrupt(), first_kick, 0.01)
+        assert sys.unraisablehook is not before
+    finally:
+        over.set()
+    for left in set(threading.enumerate()) - others:  # on a busy machine a guest is left behind, and kicked elsewhere
+        left.join(60)
     assert sys.unraisablehook is before
 
 
