@@ -5,22 +5,18 @@ python -m tests.real.torture [FIRST [COUNT]]
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import wasmtime
 
 from tests.real import sources
+from tests.support.processor_time import granted
 from wasm2oci.engine import Engine, Linker, Module, Trap
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 __all__ = ["LONG", "embedded", "reference"]
 
@@ -68,20 +64,6 @@ class _OverTimeError(Exception):
     pass
 
 
-@contextmanager
-def _granted(seconds: float) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise _OverTimeError
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
 def embedded(data: bytes) -> Outcome:
     """What the embedded engine does; a program that goes on and on ends as `hang`."""
     engine = Engine()
@@ -90,7 +72,7 @@ def embedded(data: bytes) -> Outcome:
     code: int | str
     with linker.define_wasi(args=["test"], stdout=written.append) as host:
         try:
-            with _granted(CPU_SECONDS):
+            with granted(CPU_SECONDS, _OverTimeError):
                 code = host.start(linker.instantiate(Module(engine, data)))
         except Trap:
             code = "trap"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.support.wasm_sections import section, uleb
 from wasm2oci.engine.text import assemble
 
 if TYPE_CHECKING:
@@ -16,33 +17,21 @@ _MANY: Final = 1_000_000
 _GC: Final = "(type $a (array (mut i64))) (type $l (struct (field (ref null $l)) (field (ref null $a))))"
 
 
-def _leb(number: int) -> bytes:
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes((*out, number))
-
-
-def _section(number: int, content: bytes) -> bytes:
-    return bytes((number,)) + _leb(len(content)) + content
-
-
 def _binary(code: bytes, *, locals_: bytes = b"\0", extra: bytes = b"", exports: bytes = b"\x01") -> bytes:
     """A module whose `_start` is the code; `extra` are sections between functions and exports."""
     body = locals_ + code + b"\x0b"
     return b"".join((
         b"\0asm\1\0\0\0",
-        _section(1, b"\x01\x60\0\0"),
-        _section(3, b"\x01\0"),
+        section(1, b"\x01\x60\0\0"),
+        section(3, b"\x01\0"),
         extra,
-        _section(7, exports + b"\x06_start\0\0"),
-        _section(10, b"\x01" + _leb(len(body)) + body),
+        section(7, exports + b"\x06_start\0\0"),
+        section(10, b"\x01" + uleb(len(body)) + body),
     ))  # fmt: skip
 
 
 def _sized(content: bytes) -> bytes:
-    return _leb(len(content)) + content
+    return uleb(len(content)) + content
 
 
 def _wasi(name: str, count: int) -> str:
@@ -61,8 +50,8 @@ def _each(count: int, pattern: str) -> str:
 
 
 def _globals() -> bytes:
-    names = b"".join(_leb(len(str(i))) + str(i).encode() + b"\x03" + _leb(i) for i in range(_MANY - 1))
-    return _binary(b"", extra=_section(6, _leb(_MANY) + b"\x7f\0\x41\0\x0b" * _MANY), exports=_leb(_MANY) + names)
+    names = b"".join(uleb(len(str(i))) + str(i).encode() + b"\x03" + uleb(i) for i in range(_MANY - 1))
+    return _binary(b"", extra=section(6, uleb(_MANY) + b"\x7f\0\x41\0\x0b" * _MANY), exports=uleb(_MANY) + names)
 
 
 _INDIRECT: Final = (
@@ -193,20 +182,20 @@ HOSTILE: Final[dict[str, Callable[[], bytes]]] = {
         _wasi("random_get", 2), "(loop $n (drop (call $random_get (i32.const 0) (i32.const 65000000))) (br $n))"
     ),
     # much to decode
-    "a million branches of one table": lambda: _binary(b"\x41\0\x0e" + _leb(_MANY) + b"\0" * _MANY + b"\0"),
+    "a million branches of one table": lambda: _binary(b"\x41\0\x0e" + uleb(_MANY) + b"\0" * _MANY + b"\0"),
     "a million types of one group": lambda: b"".join(
         (
             b"\0asm\1\0\0\0",
-            _section(1, b"\x01\x4e" + _leb(_MANY - 100_000) + b"\x60\0\0" * (_MANY - 100_000)),
-            _section(3, b"\x01\0"),
-            _section(7, b"\x01\x06_start\0\0"),
-            _section(10, b"\x01\x02\0\x0b"),
+            section(1, b"\x01\x4e" + uleb(_MANY - 100_000) + b"\x60\0\0" * (_MANY - 100_000)),
+            section(3, b"\x01\0"),
+            section(7, b"\x01\x06_start\0\0"),
+            section(10, b"\x01\x02\0\x0b"),
         )
     ),
     "a million names": lambda: (
         _binary(b"\0")
-        + _section(
-            0, b"\x04name\x01" + _sized(_leb(_MANY) + b"".join(_leb(index) + b"\x03abc" for index in range(_MANY)))
+        + section(
+            0, b"\x04name\x01" + _sized(uleb(_MANY) + b"".join(uleb(index) + b"\x03abc" for index in range(_MANY)))
         )
     ),
     "a million globals": _globals,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.support.wasm_sections import section, uleb
 from wasm2oci.engine.text import assemble
 
 if TYPE_CHECKING:
@@ -14,20 +15,8 @@ __all__ = ["HOSTILE_STRUCTURES"]
 _HEADER: Final = b"\0asm\x0d\0\1\0"
 
 
-def _leb(number: int) -> bytes:
-    out = bytearray()
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes((*out, number))
-
-
-def _section(number: int, content: bytes) -> bytes:
-    return bytes((number,)) + _leb(len(content)) + content
-
-
 def _types(*types: bytes, count: int | None = None) -> bytes:
-    return _section(7, _leb(len(types) if count is None else count) + b"".join(types))
+    return section(7, uleb(len(types) if count is None else count) + b"".join(types))
 
 
 def _nested(depth: int) -> bytes:
@@ -35,7 +24,7 @@ def _nested(depth: int) -> bytes:
     heads = []
     size = len(_HEADER)
     for _ in range(depth):
-        heads.append(_HEADER + b"\x04" + _leb(size))
+        heads.append(_HEADER + b"\x04" + uleb(size))
         size += len(heads[-1])
     return b"".join(reversed(heads)) + _HEADER
 
@@ -46,7 +35,7 @@ def _nested_types(depth: int, kind: bytes) -> bytes:
 
 
 def _label(text: str) -> bytes:
-    return _leb(len(text)) + text.encode()
+    return uleb(len(text)) + text.encode()
 
 
 _DOUBLED: Final = "(component $a0) " + " ".join(
@@ -64,27 +53,27 @@ HOSTILE_STRUCTURES: Final[dict[str, tuple[Callable[[], bytes], bool]]] = {
     "a thousand types": (lambda: _HEADER + _types(*[b"\x6f\x02\x7d\x73"] * 1000), True),
     "100,000 types": (lambda: _HEADER + _types(*[b"\x70\x7d"] * 100_000), True),
     "lists of lists, 100,000 deep": (
-        lambda: _HEADER + _types(b"\x70\x7d", *[b"\x70" + _leb(index) for index in range(99_999)]),
+        lambda: _HEADER + _types(b"\x70\x7d", *[b"\x70" + uleb(index) for index in range(99_999)]),
         False,
     ),
     "tuples of the one before, twice": (
-        lambda: _HEADER + _types(b"\x6f\x02\x7d\x7d", *[b"\x6f\x02" + _leb(index) * 2 for index in range(60)]),
+        lambda: _HEADER + _types(b"\x6f\x02\x7d\x7d", *[b"\x6f\x02" + uleb(index) * 2 for index in range(60)]),
         False,
     ),
     "a type of itself": (lambda: _HEADER + _types(b"\x70\x00"), False),
     "two types of each other": (lambda: _HEADER + _types(b"\x70\x01", b"\x70\x00"), False),
-    "an alias of itself": (lambda: _HEADER + _section(6, b"\x01\x03\x02\x00\x00"), False),
+    "an alias of itself": (lambda: _HEADER + section(6, b"\x01\x03\x02\x00\x00"), False),
     "an alias of 4,294,967,295 components outwards": (
-        lambda: _HEADER + _section(6, b"\x01\x03\x02\xff\xff\xff\xff\x0f\x00"),
+        lambda: _HEADER + section(6, b"\x01\x03\x02\xff\xff\xff\xff\x0f\x00"),
         False,
     ),
     "a count that lies": (lambda: _HEADER + _types(b"\x70\x7d", count=0xFFFF_FFFF), False),
     "a section that lies": (lambda: _HEADER + b"\x07\xff\xff\xff\xff\x0f\x00", False),
-    "a name that lies": (lambda: _HEADER + _section(10, b"\x01\x00\xff\xff\xff\xff\x0fa\x01\x00"), False),
+    "a name that lies": (lambda: _HEADER + section(10, b"\x01\x00\xff\xff\xff\xff\x0fa\x01\x00"), False),
     "a record of 200,000 fields": (
         lambda: (
             _HEADER
-            + _types(b"\x72" + _leb(200_000) + b"".join([_label(f"a{number}") + b"\x7d" for number in range(200_000)]))
+            + _types(b"\x72" + uleb(200_000) + b"".join([_label(f"a{number}") + b"\x7d" for number in range(200_000)]))
         ),
         True,
     ),
@@ -99,7 +88,7 @@ HOSTILE_STRUCTURES: Final[dict[str, tuple[Callable[[], bytes], bool]]] = {
         lambda: (
             _HEADER
             + _types(b"\x40\x00\x01\x00")
-            + _section(10, _leb(100_000) + b"".join([b"\0" + _label(f"f{n}") + b"\x01\x00" for n in range(100_000)]))
+            + section(10, uleb(100_000) + b"".join([b"\0" + _label(f"f{n}") + b"\x01\x00" for n in range(100_000)]))
         ),
         True,
     ),

@@ -69,7 +69,7 @@ def _write_special(path: Path, content: Iterable[bytes]) -> int:
 
 
 class SpoolError(LocalIOError):
-    """There is no room to keep content until it is verified."""
+    """The disk has no room for content that is not verified yet."""
 
 
 @contextmanager

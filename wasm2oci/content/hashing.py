@@ -43,7 +43,7 @@ class HashingThread:
             raise self._failure
 
     def stop(self) -> None:
-        """Let the thread end; nothing is waited for, as the interpreter may be ending, which stops other threads."""
+        """Tell the thread to end, and do not wait for it: an interpreter that ends stops its other threads."""
         self._chunks.put(None)
 
     def _run(self) -> None:

@@ -157,7 +157,7 @@ class VerifiedContent(SelfVerifying):
         if left >= _MUCH:
             from wasm2oci.content.hashing import HashingThread  # noqa: PLC0415 - for large content only
 
-            with suppress(RuntimeError):  # there is no other thread to be had
+            with suppress(RuntimeError):  # the system gives no further thread
                 aside = HashingThread(hasher)
         update = hasher.update_raw if aside is None else aside.update
         try:

@@ -197,7 +197,7 @@ def _fits(tag: str, pattern: str) -> bool:
 
 
 def _destination(places: Places, location: Location, *, dry_run: bool) -> ReadTarget | None:
-    # A layout is made when all may be copied, and not by a dry run; where none is, nothing is there.
+    # A layout is created only when everything may be copied, and never by a dry run; until then it counts as empty.
     if not dry_run and isinstance(location, Reference):
         return places.write(location)
     try:

@@ -145,7 +145,7 @@ class Dialer:
             dial.drop()
 
     def give_back(self, host: str, port: int, connection: socket.socket) -> None:
-        """Keep a connection that was used, and on which nothing is under way, for a short time."""
+        """Keep an idle connection for the next request, for a short time."""
         with self._guard:
             if not self._closed:
                 self._used.setdefault((host, port), deque()).append((time.monotonic(), connection))

@@ -159,7 +159,7 @@ class _ReadAhead:
         self._answered: set[int] = set()
         self._parts: dict[int, bytearray | BaseException] = {}
         self._stopped = False
-        with suppress(RuntimeError):  # there is no other thread to be had; without any, no part is ever answered
+        with suppress(RuntimeError):  # the system gives no further thread; without any, no part is answered
             for _ in range(threads):
                 threading.Thread(target=self._run, daemon=True).start()
 

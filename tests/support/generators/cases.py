@@ -12,10 +12,8 @@ another engine is observed as `HANG`.
 from __future__ import annotations
 
 import ctypes
-import signal
 import struct
 import zlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, lru_cache
@@ -24,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import wasmtime
 
 from tests.support.interpreter import interpret
+from tests.support.processor_time import granted
 from wasm2oci.engine.binary import decode_module
 from wasm2oci.engine.embed import Engine, Linker, Module
 from wasm2oci.engine.runtime import numeric
@@ -33,8 +32,6 @@ from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64, ExternKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from wasm2oci.engine.runtime.instance import ModuleInstance
 
 __all__ = [
@@ -180,20 +177,6 @@ class _Hang(BaseException):
     """The processor time granted was used up."""
 
 
-@contextmanager
-def _granted(seconds: float) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise _Hang
-
-    before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-
-
 _module: Final = lru_cache(1)(Module)
 """A case is looked at on one engine after the other."""
 
@@ -211,7 +194,7 @@ def trace_linker(
         function = exports[call.export]
         assert isinstance(function, Function)
         try:
-            with _granted(seconds):
+            with granted(seconds, _Hang):
                 outcome = _outcome(exports[case.reset] if case.reset else None, function, call)
         except _Hang:
             outcome = HANG

@@ -23,7 +23,7 @@ _MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 def _bool(v: V) -> V:
-    """A condition as a value: what merely counts as true, such as an integer that is not zero, is no bool."""
+    """A condition as a Python bool: an expression that is only truthy, such as a nonzero integer, is converted."""
     if 9 <= v.p <= 12 or v.p == v.np == 13:
         return v
     r = boolean(f"{paren(v, 8)}!=0", 9, f"not {paren(v, 9)}", 10, v)
@@ -96,7 +96,7 @@ def unsigned_order(relation: str, m: int) -> Lowering:
 
 
 def _positive(a: V, low: V, relation: str, half: int) -> V:
-    """`low < a <= half` (or `<=`), where `a` is a name: numbers of one digit, the common case, are told first."""
+    """`low < a <= half` (or `<=`), where `a` is a name; numbers of one digit, the common case, are tested first."""
     opposite = _OPPOSITE[_MIRRORED[relation]]
     return boolean(
         f"{a.s}{_MIRRORED[relation]}{paren(low, 8)} and ({a.s}<={SMALL} or {a.s}<={half})",
