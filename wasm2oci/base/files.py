@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+from wasm2oci.base.syncing import Syncer
 from wasm2oci.errors import LocalIOError, NotFoundError
 
 if TYPE_CHECKING:
@@ -220,7 +221,7 @@ class NewFile:
     Args:
         path: its name in the end.
         mode: permission bits, before the umask.
-        sync: wait until the bytes are on the disk before the file gets its name.
+        sync: wait until the bytes are on the disk before the file gets its name; a large file is synced as it grows.
         aside: the folder of the temporary file, on the same file system; the file's own if None.
 
     Raises:
@@ -232,9 +233,12 @@ class NewFile:
         self._sync = sync
         self._temporary = (aside or path.parent) / f"{TEMPORARY}{os.urandom(8).hex()}"
         self.written = 0
+        self._syncer: Syncer | None = None
         self._descriptor = -1
         try:
             self._descriptor = open_file(self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            if sync:
+                self._syncer = Syncer(self._descriptor)
         except FileNotFoundError as error:
             raise LocalIOError(f"no such folder: {path.parent}") from error
         except OSError as error:
@@ -252,7 +256,9 @@ class NewFile:
         """
         with local_errors(self._path):
             write_all(self._descriptor, chunk)
-        self.written += len(chunk)
+            self.written += len(chunk)
+            if self._syncer is not None:
+                self._syncer.grown(self.written)
 
     def commit(self) -> None:
         """Put the file under its name, in the place of whatever has that name.
@@ -306,13 +312,15 @@ class NewFile:
                 yield piece
 
     def _finish(self) -> None:
-        if self._sync:
-            os.fsync(self._descriptor)
+        if self._syncer is not None:
+            self._syncer.finish()
         self._close()
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
+            if self._syncer is not None:
+                self._syncer.join()
             os.close(descriptor)
 
 
