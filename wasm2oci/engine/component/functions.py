@@ -11,7 +11,7 @@ from wasm2oci.engine.component.load import loader
 from wasm2oci.engine.component.put import storer
 from wasm2oci.engine.host import Caller, HostFunction
 from wasm2oci.engine.syntax.types import I32
-from wasm2oci.engine.syntax.values import MAX_FLAT_PARAMS, ValueType, flatten, layout
+from wasm2oci.engine.syntax.values import MAX_FLAT_PARAMS, MAX_FLAT_RESULTS, ValueType, flatten_all, layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,16 +70,11 @@ class _Passing(NamedTuple):
 
 
 def _passing(function: Function) -> _Passing:
-    flat: tuple[int, ...] | None = ()
-    for type_ in function.params:
-        its = flatten(type_)
-        flat = None if its is None or flat is None or len(flat) + len(its) > MAX_FLAT_PARAMS else (*flat, *its)
-    results = () if function.result is None else flatten(function.result)
-    return _Passing(flat, _together(function), None if results is None or len(results) > 1 else results)
-
-
-def _together(function: Function) -> ValueType:
-    return ValueType("tuple", (), function.params)
+    return _Passing(
+        flatten_all(function.params, MAX_FLAT_PARAMS),
+        ValueType("tuple", (), function.params),
+        () if function.result is None else flatten_all((function.result,), MAX_FLAT_RESULTS),
+    )
 
 
 def lift(instance: ComponentInstance, core: CoreFunction, options: Options, type_: Function) -> ComponentFunction:

@@ -6,18 +6,24 @@ despecialization, alignment, element size, flattening.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.syntax.types import F32, F64, I32, I64
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = [
+    "MAX_FLAT_ASYNC_PARAMS",
     "MAX_FLAT_PARAMS",
+    "MAX_FLAT_RESULTS",
     "Val",
     "ValueType",
     "cases_of",
     "contains_pointer",
     "discriminant_size",
     "flatten",
+    "flatten_all",
     "holds_handles",
     "kind_of",
     "layout",
@@ -25,6 +31,8 @@ __all__ = [
 ]
 
 MAX_FLAT_PARAMS: Final = 16
+MAX_FLAT_ASYNC_PARAMS: Final = 4
+MAX_FLAT_RESULTS: Final = 1
 """How many core values are passed as such; more go through memory."""
 
 _SIZES: Final = {
@@ -226,17 +234,10 @@ def _flatten(type_: ValueType, pointer: int, address: int) -> tuple[int, ...] | 
     if kind in {"own", "borrow", "stream", "future", "flags"}:
         return (I32,)
     cases = cases_of(type_)
-    out: list[int] = []
     if cases is None:
         count = type_.length or 1
-        if count > MAX_FLAT_PARAMS:
-            return None
-        for field in type_.types * count:
-            flat = flatten(field, pointer)
-            if flat is None or len(out) + len(flat) > MAX_FLAT_PARAMS:
-                return None
-            out += flat
-        return tuple(out)
+        return None if count > MAX_FLAT_PARAMS else flatten_all(type_.types * count, MAX_FLAT_PARAMS, pointer)
+    out: list[int] = []
     for _, case in cases:
         flat = () if case is None else flatten(case, pointer)
         if flat is None or len(flat) >= MAX_FLAT_PARAMS:
@@ -247,6 +248,17 @@ def _flatten(type_: ValueType, pointer: int, address: int) -> tuple[int, ...] | 
             else:
                 out.append(core)
     return (I32, *out)
+
+
+def flatten_all(types: Iterable[Val], most: int, pointer: int = 4) -> tuple[int, ...] | None:
+    """The core values that several are passed as, one after the other; None where those are more than `most`."""
+    out: list[int] = []
+    for type_ in types:
+        flat = flatten(type_, pointer)
+        if flat is None or len(out) + len(flat) > most:
+            return None
+        out += flat
+    return tuple(out)
 
 
 def _join(a: int, b: int) -> int:

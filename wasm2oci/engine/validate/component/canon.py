@@ -20,7 +20,15 @@ from wasm2oci.engine.syntax.types import (
     TableType,
     type_text,
 )
-from wasm2oci.engine.syntax.values import MAX_FLAT_PARAMS, ValueType, contains_pointer, flatten
+from wasm2oci.engine.syntax.values import (
+    MAX_FLAT_ASYNC_PARAMS,
+    MAX_FLAT_PARAMS,
+    MAX_FLAT_RESULTS,
+    ValueType,
+    contains_pointer,
+    flatten,
+    flatten_all,
+)
 from wasm2oci.engine.validate.component.gc_abi import gc_signature
 from wasm2oci.engine.validate.component.types import Function, NamedResource
 
@@ -35,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["canonical_function", "core_sort"]
 
-_MAX_ASYNC_PARAMS: Final = 4
 _ENCODING: Final = "string-encoding="
 _NO_SHARED: Final = "thread.spawn-ref", "thread.spawn-indirect", "thread.available-parallelism"
 
@@ -246,7 +253,7 @@ def _check_async(function: Function, options: Options, offset: int) -> None:
 
 def _lifted(function: Function, options: Options, offset: int) -> FuncType:
     """The core type of a function that is to be lifted."""
-    params = _flat_params(function, options, MAX_FLAT_PARAMS)
+    params = flatten_all(function.params, MAX_FLAT_PARAMS, options.pointer)
     if any(map(contains_pointer, function.params)) or params is None:
         options.require("realloc", offset)
     if function.result is not None and contains_pointer(function.result):
@@ -256,14 +263,8 @@ def _lifted(function: Function, options: Options, offset: int) -> FuncType:
         if function.result is not None and flatten(function.result, options.pointer) is None:
             options.require("memory", offset)
         return FuncType(core, () if options.callback is None else (I32,))
-    results: tuple[int, ...] = ()
-    if function.result is not None:
-        flat = flatten(function.result, options.pointer)
-        if flat is None or len(flat) > 1:
-            options.require("memory", offset)
-            flat = (options.address,)
-        results = flat
-    return FuncType(core, results)
+    results = _flat_results(function, options, offset)
+    return FuncType(core, (options.address,) if results is None else results)
 
 
 def _lowered(function: Function, options: Options, defs: Mapping[int, DefType], work: Work, offset: int) -> FuncType:
@@ -274,7 +275,8 @@ def _lowered(function: Function, options: Options, defs: Mapping[int, DefType], 
         wanted = gc_signature(function, core, defs, work, offset, encoding=options.encoding)
         _check_core_type(core, wanted, offset)
         return core
-    params = _flat_params(function, options, _MAX_ASYNC_PARAMS if options.is_async else MAX_FLAT_PARAMS)
+    most = MAX_FLAT_ASYNC_PARAMS if options.is_async else MAX_FLAT_PARAMS
+    params = flatten_all(function.params, most, options.pointer)
     if any(map(contains_pointer, function.params)) or params is None:
         options.require("memory", offset)
     params = (options.address,) if params is None else params
@@ -286,22 +288,18 @@ def _lowered(function: Function, options: Options, defs: Mapping[int, DefType], 
             options.require("memory", offset)
             params = (*params, options.address)
         return FuncType(params, (I32,))
-    flat = () if result is None else flatten(result, options.pointer)
-    if flat is None or len(flat) > 1:
+    results = _flat_results(function, options, offset)
+    return FuncType((*params, options.address), ()) if results is None else FuncType(params, results)
+
+
+def _flat_results(function: Function, options: Options, offset: int) -> tuple[int, ...] | None:
+    """The core values that the result is passed as; None where it goes through memory, which has to be there."""
+    if function.result is None:
+        return ()
+    flat = flatten_all((function.result,), MAX_FLAT_RESULTS, options.pointer)
+    if flat is None:
         options.require("memory", offset)
-        return FuncType((*params, options.address), ())
-    return FuncType(params, flat)
-
-
-def _flat_params(function: Function, options: Options, most: int) -> tuple[int, ...] | None:
-    """The core values that the parameters are passed as; None where those are too many."""
-    out: list[int] = []
-    for type_ in function.params:
-        flat = flatten(type_, options.pointer)
-        if flat is None or len(out) + len(flat) > most:
-            return None
-        out += flat
-    return tuple(out)
+    return flat
 
 
 def _check_core_type(declared: FuncType, actual: FuncType, offset: int) -> None:
