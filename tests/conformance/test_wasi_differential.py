@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.wasi_pair import Host
-from wasm2oci.wasi.abi import ALL_RIGHTS, Rights
+from wasm2oci.wasi.rights import ALL_RIGHTS, Rights
 
 if TYPE_CHECKING:
     from tests.support.wasi_pair import Value

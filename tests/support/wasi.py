@@ -17,10 +17,11 @@ from wasm2oci.wasi import (
     WasiContext,
     bind,
 )
-from wasm2oci.wasi.abi import ALL_RIGHTS, DIRENT, Errno, Rights
+from wasm2oci.wasi.abi import DIRENT, Errno
 from wasm2oci.wasi.binding import Tracer
 from wasm2oci.wasi.context import Clock
 from wasm2oci.wasi.functions import FUNCTIONS, WasiFunction
+from wasm2oci.wasi.rights import ALL_RIGHTS, Rights
 from wasm2oci.wasi.streams import Sink, Source
 from wasm2oci.wasi.waiting import Waiter
 

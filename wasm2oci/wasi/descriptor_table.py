@@ -18,8 +18,9 @@ from wasm2oci.wasi.abi import Errno, WasiError
 from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor, SocketDescriptor, StreamDescriptor
 
 if TYPE_CHECKING:
-    from wasm2oci.wasi.abi import FdFlags, FileType, Rights
+    from wasm2oci.wasi.abi import FdFlags, FileType
     from wasm2oci.wasi.context import Preopen
+    from wasm2oci.wasi.rights import Rights
     from wasm2oci.wasi.streams import Sink, Source
 
 __all__ = ["DescriptorTable", "OpenFile", "listening_socket", "open_preopen", "standard_stream"]

@@ -20,18 +20,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wasm2oci.wasi.abi import (
-    ALL_RIGHTS,
-    NO_FLAGS,
-    NOT_FOR_DIRECTORIES,
-    PREOPEN_INHERITING,
-    PREOPEN_RIGHTS,
-    Errno,
-    FdFlags,
-    FileType,
-    Rights,
-    WasiError,
-)
+from wasm2oci.wasi.abi import NO_FLAGS, Errno, FdFlags, FileType, WasiError
+from wasm2oci.wasi.rights import ALL_RIGHTS, NOT_FOR_DIRECTORIES, PREOPEN_INHERITING, PREOPEN_RIGHTS, Rights
 from wasm2oci.wasi.streams import file_type, read_when_ready
 
 if TYPE_CHECKING:

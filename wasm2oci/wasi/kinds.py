@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wasm2oci.wasi import abi
 from wasm2oci.wasi.abi import CIOVEC, Errno, WasiError
 from wasm2oci.wasi.calls.descriptors import MAX_TRANSFER
+from wasm2oci.wasi.rights import ALL_RIGHTS, Rights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -156,8 +157,8 @@ def show_flags(value: IntFlag) -> str:
     return "|".join(member.name or "" for member in value) or "0"
 
 
-def _show_rights(value: abi.Rights) -> str:
-    return "ALL" if value == abi.ALL_RIGHTS else hex(value) if value.bit_count() > 3 else show_flags(value)
+def _show_rights(value: Rights) -> str:
+    return "ALL" if value == ALL_RIGHTS else hex(value) if value.bit_count() > 3 else show_flags(value)
 
 
 def show_bytes(value: bytes) -> str:
@@ -194,7 +195,7 @@ FSTFLAGS = _flags(abi.FstFlags, 16)
 RIFLAGS = _flags(abi.RiFlags, 16)
 SDFLAGS = _flags(abi.SdFlags, 8)
 # Old libraries ask for "all" with bits that were never given a meaning.
-RIGHTS = ParameterKind(("i64",), _flags(abi.Rights, 64, "i64", strict=False).decode, _show_rights)
+RIGHTS = ParameterKind(("i64",), _flags(Rights, 64, "i64", strict=False).decode, _show_rights)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ import struct
 from pathlib import Path
 
 from tests.support.wasi import Guest, open_descriptors
-from wasm2oci.wasi.abi import ALL_RIGHTS, DIRENT, FDSTAT, FILESTAT, Errno, FdFlags, Rights
+from wasm2oci.wasi.abi import DIRENT, FDSTAT, FILESTAT, Errno, FdFlags
+from wasm2oci.wasi.rights import ALL_RIGHTS, Rights
 
 RW = int(ALL_RIGHTS)
 

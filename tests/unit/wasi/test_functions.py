@@ -7,7 +7,8 @@ import wasmtime
 
 from tests.support.wasi import Guest
 from wasm2oci.wasi import FUNCTIONS, MODULE, LineTracer, ProcExit, core_type
-from wasm2oci.wasi.abi import ALL_RIGHTS, Errno
+from wasm2oci.wasi.abi import Errno
+from wasm2oci.wasi.rights import ALL_RIGHTS
 
 GENEROUS = 0x20000
 

@@ -24,10 +24,8 @@ from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor, Socke
 from wasm2oci.wasi.streams import file_type
 
 if TYPE_CHECKING:
-    from wasm2oci.wasi.abi import (
-        Rights,
-    )
     from wasm2oci.wasi.memory import GuestMemory
+    from wasm2oci.wasi.rights import Rights
     from wasm2oci.wasi.state import Wasi
 
 __all__ = [

@@ -12,17 +12,11 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base import descriptors
-from wasm2oci.wasi.abi import (
-    Errno,
-    FdFlags,
-    LookupFlags,
-    OFlags,
-    Rights,
-    WasiError,
-)
+from wasm2oci.wasi.abi import Errno, FdFlags, LookupFlags, OFlags, WasiError
 from wasm2oci.wasi.calls.descriptors import SYNC_FLAGS, check_times, new_times, pack_filestat
 from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor
 from wasm2oci.wasi.paths import check_path, locate
+from wasm2oci.wasi.rights import Rights
 from wasm2oci.wasi.streams import file_type
 
 if TYPE_CHECKING:

@@ -8,21 +8,14 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base import descriptors as host
-from wasm2oci.wasi.abi import (
-    NO_FLAGS,
-    Errno,
-    FstFlags,
-    LookupFlags,
-    OFlags,
-    Rights,
-    WasiError,
-)
+from wasm2oci.wasi.abi import NO_FLAGS, Errno, FstFlags, LookupFlags, OFlags, WasiError
 from wasm2oci.wasi.calls import descriptors as fd_calls
 from wasm2oci.wasi.calls import paths as path_calls
 from wasm2oci.wasi.descriptors import DirectoryDescriptor, FileDescriptor
 from wasm2oci.wasi.paths import locate
 from wasm2oci.wasi.preview2.codes import ADVICE, error_code, type_case
 from wasm2oci.wasi.preview2.streams import FileInput, FileOutput
+from wasm2oci.wasi.rights import Rights
 from wasm2oci.wasi.streams import file_type
 
 if TYPE_CHECKING:
