@@ -140,7 +140,7 @@ def _or_embedded(
         if request.engine is EngineChoice.WASMTIME:
             raise
         try:
-            return on_embedded("wasmtime does not take the module")
+            return on_embedded("wasmtime does not take it")
         except ModuleError:
             raise refusal from None
         except UnsupportedError as unsuited:

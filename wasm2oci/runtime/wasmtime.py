@@ -58,7 +58,7 @@ class WasmtimeRoomError(GuestSetupError):
 
 
 class WasmtimeRefusedError(InvalidInputError):
-    """wasmtime does not take the module."""
+    """wasmtime does not take the module or component."""
 
 
 def _build() -> str:

@@ -7,11 +7,11 @@ another case than the one that is meant: those are refused here.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from wasmtime.component import Record, Variant
 
+from wasm2oci.engine.component.abi import made
 from wasm2oci.engine.syntax.values import ValueType, cases_of, kind_of, parts_of
 from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 
@@ -68,7 +68,7 @@ def _variant(type_: Val) -> tuple[tuple[str, Val | None], ...] | None:
     return None if kind_of(type_) == "enum" else cases_of(type_)
 
 
-@functools.cache
+@made
 def _classes(type_: Val) -> frozenset[type]:
     """The classes of a type's values; `object` for None."""
     cases = _variant(type_)
@@ -83,7 +83,7 @@ def _case_classes(case: tuple[str, Val | None]) -> frozenset[type]:
     return frozenset({object}) if case[1] is None else _classes(case[1])
 
 
-@functools.cache
+@made
 def _tagged(type_: Val) -> bool:
     """Whether a value has the name of its case with it: two cases have a class in common."""
     seen = [one for case in _variant(type_) or () for one in _case_classes(case)]
