@@ -92,6 +92,22 @@ def test_the_response_is_what_the_component_says_and_no_more(fresh: ServeProcess
     assert {name.lower() for name in answer.headers} == {"content-type", "date", "connection", "transfer-encoding"}
 
 
+def test_a_host_in_the_target_takes_the_place_of_the_field(fresh: ServeProcess) -> None:
+    with dial(fresh, "GET http://component.test/p HTTP/1.1", "Host: localhost", "Connection: close") as sock:
+        assert b'Some("component.test") /p\n' in read_all(sock)
+    with dial(fresh, "GET http://foreign.test/p HTTP/1.1", "Host: localhost", "Connection: close") as sock:
+        assert read_all(sock).startswith(b"HTTP/1.1 403 ")
+
+
+def test_methods_may_have_hyphens(fresh: ServeProcess) -> None:
+    assert ask(fresh, "/", "M-SEARCH").text.startswith('Method::Other("M-SEARCH") ')
+
+
+def test_a_status_has_its_registered_phrase(fresh: ServeProcess) -> None:
+    with dial(fresh, "GET /status?205 HTTP/1.1", "Host: localhost", "Connection: close") as sock:
+        assert read_all(sock).startswith(b"HTTP/1.1 205 Reset Content\r\n")
+
+
 @pytest.mark.parametrize("target", ["/echo", "/size"])
 @pytest.mark.parametrize("chunked", [False, True])
 def test_bodies_of_any_size_go_through(fresh: ServeProcess, target: str, *, chunked: bool) -> None:
@@ -252,6 +268,9 @@ def test_an_instance_is_used_again_until_it_traps(folder: Path) -> None:
             assert ask(served, "/count").text == "0\n"
             assert ask(served, "/echo", "POST", BIG).body == BIG
             assert ask(served, "/count").text == "1\n"
+        assert ask(served, "/nothing").status == 500
+        _, log = served.stop()
+    assert "the component gave no response where it had answered before: if it answers one request only" in log
 
 
 SILENT = """(component

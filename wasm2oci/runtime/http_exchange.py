@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Answering"]
 
 _PIECE: Final = 64 * 1024
+_ONLY_ONE: Final = " where it had answered before: if it answers one request only, each needs an instance of its own"
 _HOUR: Final = 3600.0
 
 
@@ -52,7 +53,7 @@ class Answering:
         self._owner, self._asked, self._ended = owner, asked, ended
         self._bell = Bell()
         self._later: Later[tuple[str, Any]] = Later(self._bell)
-        self._over = self._late = self._begun = False
+        self._over = self._late = self._begun = self._again = False
         self._request_pipe: Pipe | None = None
         self._pump_bell: Bell | None = None
         self._guest_bell: Bell | None = None
@@ -79,6 +80,7 @@ class Answering:
         worker: HttpGuest | None = None
         try:
             worker = owner.take()
+            self._again = worker.answered > 0
             self._bell.hold()
             outcome = worker.supervised(partial(self._guest, worker))
             self._late = outcome.ending is Ending.TIMED_OUT
@@ -160,7 +162,9 @@ class Answering:
             return f"the component answered with the error {value[0]}"
         if kind == "ok":
             return "the component answered with a malformed content-length" if value.fields.contradicts else None
-        return "the component gave no response" + (" in time" if self._late else "")
+        if self._late:
+            return "the component gave no response in time"
+        return "the component gave no response" + (_ONLY_ONE if self._again else "")
 
     def _answered(self, response: Any) -> Answered:
         fields, pipe = response.fields.entries(), response.pipe

@@ -94,12 +94,14 @@ class HttpGuest:
 
     Attributes:
         clean: whether it may be called again.
+        answered: how many requests it has answered.
     """
 
     def __init__(self, component: LoadedComponent, request: RunRequest, interface: str, number: int) -> None:
         self._component, self._request, self._interface = component, request, interface
         self.number = number
         self.clean = False
+        self.answered = 0
         self._held = contextlib.ExitStack()
         self.interrupt = self._held.enter_context(Interrupt())
         self.run: ComponentRun | None = None
@@ -148,7 +150,9 @@ class HttpGuest:
         run = self.start()
         self.clean = False
         call(self._handler(run), make_request(run.state), ResponseOutparam(later))
-        self.clean = later.value is not None  # one made from JavaScript answers one request only
+        if later.value is not None:  # one that did not answer, as one from JavaScript the second time, is not kept
+            self.clean = True
+            self.answered += 1
 
     def close(self) -> None:
         """Ends the instance."""

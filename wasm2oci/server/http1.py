@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectionLimits", "HeadError", "RequestHead", "chunk_size", "head_bytes", "parse_head", "reason"]
 
-_REQUEST_LINE: Final = re.compile(rb"([A-Z]{1,20}) ([!-~]+) HTTP/1\.([01])\Z")
+_REQUEST_LINE: Final = re.compile(rb"([A-Z][A-Z-]{0,31}) ([!-~]+) HTTP/1\.([01])\Z")
 _VERSION: Final = re.compile(rb" HTTP/([0-9.]+)\Z")
 _LENGTH: Final = re.compile(r"[0-9]{1,18}\Z")
-_ABSOLUTE: Final = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(r"https?://([^/?#]+)", re.IGNORECASE)
 _FIELDS_MAX: Final = 128
 """Each costs as much as hundreds of bytes of a value; browsers and proxies send some thirty."""
 _TAB: Final = "\t"
@@ -35,31 +35,61 @@ _REASONS: Final = {
     200: "OK",
     201: "Created",
     202: "Accepted",
+    203: "Non-Authoritative Information",
     204: "No Content",
+    205: "Reset Content",
     206: "Partial Content",
+    207: "Multi-Status",
+    208: "Already Reported",
+    226: "IM Used",
+    300: "Multiple Choices",
+    301: "Moved Permanently",
+    302: "Found",
+    303: "See Other",
     304: "Not Modified",
+    305: "Use Proxy",
     307: "Temporary Redirect",
+    308: "Permanent Redirect",
     400: "Bad Request",
     401: "Unauthorized",
+    402: "Payment Required",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    406: "Not Acceptable",
+    407: "Proxy Authentication Required",
     408: "Request Timeout",
     409: "Conflict",
+    410: "Gone",
+    411: "Length Required",
+    412: "Precondition Failed",
     413: "Content Too Large",
     414: "URI Too Long",
+    415: "Unsupported Media Type",
     416: "Range Not Satisfiable",
     417: "Expectation Failed",
+    421: "Misdirected Request",
+    422: "Unprocessable Content",
+    423: "Locked",
+    424: "Failed Dependency",
+    425: "Too Early",
+    426: "Upgrade Required",
+    428: "Precondition Required",
     429: "Too Many Requests",
     431: "Request Header Fields Too Large",
+    451: "Unavailable For Legal Reasons",
     500: "Internal Server Error",
     501: "Not Implemented",
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
     505: "HTTP Version Not Supported",
+    506: "Variant Also Negotiates",
     507: "Insufficient Storage",
+    508: "Loop Detected",
+    511: "Network Authentication Required",
 }
+"""IANA, HTTP Status Code Registry: a component that answers may use any of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +171,14 @@ def parse_head(raw: bytes) -> RequestHead:
         raise HeadError("request line is malformed")
     method, target, minor = match.group(1).decode(), match.group(2).decode("ascii"), match.group(3)
     headers = Headers(_field(line) for line in lines[1:])
+    absolute = _ABSOLUTE.match(target)
+    if absolute is not None:  # what it names takes the place of Host (RFC 9112, 3.2.2)
+        target = target[absolute.end() :] or "/"
+        others = [(name, value) for name, value in headers if name.lower() != "host"]
+        headers = Headers([*others, *(("Host", absolute[1]) for _ in headers.all("Host"))])
     hosts = headers.all("Host")
     if len(hosts) > 1 or (minor == b"1" and not hosts) or not all(_HOST.match(host) for host in hosts):
         raise HeadError("exactly one Host is needed")
-    absolute = _ABSOLUTE.match(target)
-    if absolute is not None:
-        target = target[absolute.end() :] or "/"
     if not target.startswith("/"):
         raise HeadError("request target is malformed")
     options = {option.strip().lower() for option in (headers.combined("Connection") or "").split(",")}
