@@ -80,3 +80,53 @@ def test_a_program_with_directories_is_refused_with_a_sentence_or_runs(tmp_path:
 @pytest.mark.parametrize("arguments", [("--help",), ("push", "--help"), ("--version",), ("completion", "bash")])
 def test_help(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     assert run(tmp_path, *arguments)
+
+
+WAKING = """
+import socket, threading
+from tests.support.simulated_windows import take_away
+take_away()
+from wasm2oci.base.descriptors import wait_ready
+from wasm2oci.wasi import Interrupted
+from wasm2oci.wasi.preview2.bell import Bell
+from wasm2oci.wasi.waiting import Interrupt, SystemWaiter
+
+bell, here, there = Bell(), threading.Event(), threading.Event()
+def ring():
+    here.wait()
+    there.set()
+    bell.ring()
+threading.Thread(target=ring).start()
+here.set()
+assert bell.wait_here(there.is_set, 3600)
+assert not bell.wait_here(lambda: False, 0)
+
+interrupt = Interrupt()
+waiter = SystemWaiter(interrupt)
+there.clear()
+threading.Thread(target=ring).start()
+bell.wait(waiter, there.is_set)
+
+one, other = socket.socketpair()
+bell.ring()
+never = threading.Event()
+assert wait_ready({one.fileno()}, (), bell.fileno(), never, 3600) == (set(), set())
+bell.quiet()
+assert wait_ready({one.fileno()}, (), bell.fileno(), never, 0) == (set(), set())
+other.send(b"x")
+assert wait_ready({one.fileno()}, {one.fileno()}, bell.fileno(), never, 3600) == ({one.fileno()}, {one.fileno()})
+
+threading.Timer(0.05, interrupt.fire).start()
+try:
+    bell.wait(waiter, lambda: False)
+except Interrupted:
+    print("broken off")
+"""
+
+
+def test_one_thread_wakes_another(tmp_path: Path) -> None:
+    """Pipes cannot be waited for there: a component waited an hour for a body that had come, or asked without end."""
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", WAKING]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=100, check=False)
+    assert done.stdout == "broken off\n", done.stderr

@@ -242,6 +242,19 @@ def test_time_limits_are_for_each_request(folder: Path) -> None:
     assert log.count("the component was stopped: its time was over") == 4
 
 
+def test_threads_wake_each_other_where_pipes_cannot_be_waited_for(folder: Path) -> None:
+    """As on Windows: a body that had come was waited for, a wait had no end, and a request asked without pause."""
+    options = ("--timeout", "20s", "--allow-net", "127.0.0.1")
+    with serve_process(GUEST, *options, folder=folder, command="serve-http", windows=True) as served:
+        test_bodies_are_streamed_both_ways_at_once(served)
+        assert ask(served, "/echo", "POST", BIG).body == BIG
+        assert ask(served, "/bytes?3000000").body == b"0" * 3_000_000
+        with ScriptedServer([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]) as server:
+            assert ask(served, f"/fetch?http://{server.authority}/").text.endswith("ok\n2 bytes\n")
+    with serve_process(GUEST, "--timeout", "1s", folder=folder, command="serve-http", windows=True) as served:
+        assert ask(served, "/wait?3600000").status == 504
+
+
 def test_memory_is_limited_for_each_instance(folder: Path) -> None:
     with serve_process(GUEST, "--max-memory", "32MiB", folder=folder, command="serve-http") as served:
         assert ask(served, "/memory?8").body == b"8\n"

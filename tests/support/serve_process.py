@@ -42,12 +42,21 @@ class ServeProcess:
 
 
 @contextmanager
-def serve_process(*options: str | Path, folder: Path, command: str = "serve") -> Iterator[ServeProcess]:
-    """Start it, or another server of ours, on a free port; `folder` is its home and working folder."""
+def serve_process(
+    *options: str | Path, folder: Path, command: str = "serve", windows: bool = False
+) -> Iterator[ServeProcess]:
+    """Start it, or another server of ours, on a free port.
+
+    Args:
+        options: of the command line.
+        folder: its home and working folder.
+        command: which server.
+        windows: in a Python that lacks what Windows lacks (`simulated_windows`).
+    """
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
     arguments = [command, "--listen", "127.0.0.1:0", "--format", "json", *map(str, options)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "wasm2oci", *arguments],
+        [sys.executable, "-m", *(["tests.support.simulated_windows"] if windows else []), "wasm2oci", *arguments],
         cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,

@@ -4,8 +4,8 @@
     python -m tests.support.simulated_windows - < script.py
 
 What only POSIX has is taken away before anything of ours is imported: modules, attributes of `os`, `signal` and
-`select`, and the opening of folders. The rest of the platform stays (paths, sockets, processes): what depends on those
-is not shown by this.
+`select`, the waiting for what is no socket, and the opening of folders. The rest of the platform stays (paths, sockets,
+processes): what depends on those is not shown by this.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import runpy
 import select
 import signal
 import stat
+import subprocess  # noqa: F401 - waits for pipes by threads on Windows; here it keeps what is taken away
 import sys
+from functools import partial
 from typing import Any
 
 MODULES = ("fcntl", "termios", "tty", "pty", "pwd", "grp", "resource", "readline", "syslog")
@@ -61,6 +63,8 @@ OS = [
     "tcgetpgrp",
     "fdatasync",
     "sync",
+    "set_blocking",
+    "get_blocking",
     "chroot",
 ]
 
@@ -76,6 +80,18 @@ def take_away() -> None:
         delattr(signal, name)
     for name in ("poll", "epoll"):
         delattr(select, name)
+    wait = select.select
+
+    def select_(*given: Any) -> tuple[list[Any], list[Any], list[Any]]:
+        waited = [each if isinstance(each, int) else each.fileno() for part in given[:3] for each in part]
+        if not waited:
+            raise OSError(10022, "An invalid argument was supplied")
+        if not all(stat.S_ISSOCK(os.fstat(each).st_mode) for each in waited):
+            raise OSError(10038, "An operation was attempted on something that is not a socket")
+        return wait(*given)
+
+    select.select = partial(select_)  # which is no method where a class holds it
+    sys.modules.pop("selectors", None)
     os.supports_dir_fd.clear()
     os.supports_follow_symlinks.clear()
     real = os.open

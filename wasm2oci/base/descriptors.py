@@ -11,6 +11,7 @@ import select
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,7 @@ __all__ = [
     "NOFOLLOW",
     "NONBLOCK",
     "PATH",
+    "Wake",
     "allow_descriptors",
     "bytes_waiting",
     "path_of",
@@ -48,6 +50,7 @@ CAN_CONFINE: Final = bool(DIRECTORY and NOFOLLOW) and os.open in os.supports_dir
 
 _POLL: Final[Any] = getattr(select, "poll", None)
 _SELECT_LIMIT: Final = 1024
+_SENT_MAX: Final = 4096
 
 
 def set_blocking(fd: int, blocking: bool) -> None:  # noqa: FBT001 - as `os.set_blocking`
@@ -107,18 +110,21 @@ def wait_ready(
 ) -> tuple[set[int], set[int]]:
     """Wait for descriptors, or until something can be read from `stop`, or for so many seconds.
 
-    On Windows nothing but sockets can be waited for. There every descriptor counts as ready, so that the call on it
-    waits, and without one the time passes until `stopped` is set.
+    On Windows nothing but sockets can be waited for (a `Wake` is one). Where there is something else, every descriptor
+    counts as ready, so that the call on it waits, and without one the time passes until `stopped` is set.
 
     Returns:
         Which can be read and which written; `stop` is in neither.
     """
-    if _POLL is None:
-        if not readable and not writable:
-            stopped.wait(seconds)
-        return set(readable), set(writable)
-    if max((stop, *readable, *writable)) < _SELECT_LIMIT:
-        ready, free, _ = select.select([stop, *readable], list(writable), [], seconds)
+    if _POLL is None or max((stop, *readable, *writable)) < _SELECT_LIMIT:
+        try:
+            ready, free, _ = select.select([stop, *readable], list(writable), [], seconds)
+        except OSError:
+            if _POLL is not None:
+                raise
+            if not readable and not writable:
+                stopped.wait(seconds)
+            return set(readable), set(writable)
         return set(ready) - {stop}, set(free)
     poller, names = _POLL(), vars(select)
     wanted, given, gone = names["POLLIN"], names["POLLOUT"], names["POLLHUP"] | names["POLLERR"]
@@ -129,6 +135,51 @@ def wait_ready(
         {fd for fd in readable if answers.get(fd, 0) & (wanted | gone)},
         {fd for fd in writable if answers.get(fd, 0) & (given | gone)},
     )
+
+
+class Wake:
+    """A descriptor by which one thread wakes another that waits for it in `wait_ready`.
+
+    `send` takes no lock: a guest's thread may be broken off anywhere.
+    """
+
+    __slots__ = ("_clear", "_close", "_read", "_send")
+
+    def __init__(self) -> None:
+        if _POLL is None:
+            from socket import socketpair  # noqa: PLC0415 - only where pipes cannot be waited for
+
+            ours, theirs = socketpair()
+            ours.setblocking(False)
+            theirs.setblocking(False)
+            self._read = ours.fileno()
+            self._send, self._clear = partial(theirs.send, b"!"), partial(ours.recv, _SENT_MAX)
+            self._close = (ours.close, theirs.close)
+            return
+        self._read, write = os.pipe()
+        set_blocking(self._read, False)
+        set_blocking(write, False)
+        self._send, self._clear = partial(os.write, write, b"!"), partial(os.read, self._read, _SENT_MAX)
+        self._close = (partial(os.close, self._read), partial(os.close, write))
+
+    def fileno(self) -> int:
+        """What to wait for."""
+        return self._read
+
+    def send(self) -> None:
+        """Let it be readable; where it is full of that already, it is."""
+        with suppress(OSError):
+            self._send()
+
+    def clear(self) -> None:
+        """Let it not be readable until the next `send`."""
+        with suppress(OSError):
+            self._clear()
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        for close in self._close:
+            close()
 
 
 def allow_descriptors(count: int) -> None:

@@ -7,13 +7,11 @@ Ctrl-C ends it at once, whichever thread it blocks.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from wasm2oci.base.descriptors import set_blocking, wait_ready
+from wasm2oci.base.descriptors import Wake, wait_ready
 from wasm2oci.wasi.endings import Interrupted
 
 if TYPE_CHECKING:
@@ -28,11 +26,10 @@ _BLOCK_NS: Final = 3600 * 10**9
 class Interrupt:
     """A switch thrown once, from any thread, that ends every wait. A context manager: it holds two descriptors."""
 
-    __slots__ = ("_read", "_write", "thrown")
+    __slots__ = ("_wake", "thrown")
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-        set_blocking(self._write, False)
+        self._wake = Wake()
         self.thrown = threading.Event()
 
     @property
@@ -42,14 +39,13 @@ class Interrupt:
 
     def fileno(self) -> int:
         """A host descriptor that becomes readable when the switch is thrown."""
-        return self._read
+        return self._wake.fileno()
 
     def fire(self) -> None:
         """Throw the switch."""
         if not self.thrown.is_set():
             self.thrown.set()
-            with contextlib.suppress(OSError):
-                os.write(self._write, b"!")
+            self._wake.send()
 
     def check(self) -> None:
         """Raise if the switch was thrown.
@@ -66,8 +62,7 @@ class Interrupt:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._read)
-        os.close(self._write)
+        self._wake.close()
 
 
 class Waiter(Protocol):

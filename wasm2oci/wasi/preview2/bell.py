@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
-from wasm2oci.base.descriptors import set_blocking, wait_ready
+from wasm2oci.base.descriptors import Wake, wait_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Bell"]
 
-_MOST: Final = 4096
 _NEVER: Final = threading.Event()
 
 
@@ -27,47 +24,41 @@ class Bell:
     `ring` takes no lock: a guest's thread may be broken off anywhere.
     """
 
-    __slots__ = ("_holders", "_lock", "_read", "_rung", "_write")
+    __slots__ = ("_holders", "_lock", "_rung", "_wake")
 
     def __init__(self) -> None:
-        self._read, self._write = os.pipe()
-        set_blocking(self._read, False)
-        set_blocking(self._write, False)
+        self._wake = Wake()
         self._rung = False
         self._holders = 1
         self._lock = threading.Lock()
 
     def fileno(self) -> int:
         """What to wait for."""
-        return self._read
+        return self._wake.fileno()
 
     def ring(self) -> None:
         """Wake the thread that waits, or let it not wait the next time."""
         if not self._rung:
             self._rung = True
-            with suppress(OSError):
-                os.write(self._write, b"!")
+            self._wake.send()
 
     def quiet(self) -> None:
         """Begin to look what happened: what happens from here on rings again."""
-        with suppress(OSError):
-            os.read(self._read, _MOST)
+        self._wake.clear()
         self._rung = False  # in this order: a ring between the two is of something that is looked at next
 
-    def wait(self, waiter: Waiter, happened: Callable[[], bool], timeout_ns: int | None = None) -> bool:
-        """Wait until something has happened; whether it has.
+    def wait(self, waiter: Waiter, happened: Callable[[], bool]) -> None:
+        """Wait until something has happened.
 
         Args:
             waiter: how waiting is done.
             happened: says so; made true by threads that ring then.
-            timeout_ns: how long one wait may take; None for ever.
         """
         while True:
             self.quiet()
             if happened():
-                return True
-            if not waiter.wait((self._read,), (), timeout_ns)[0]:
-                return happened()
+                return
+            waiter.wait((self._wake.fileno(),), (), None)
 
     def wait_here(self, happened: Callable[[], bool], seconds: float) -> bool:
         """Wait on a thread of the host until something has happened, or for so many seconds; whether it has."""
@@ -77,7 +68,7 @@ class Bell:
             left = end - time.monotonic()
             if happened() or left <= 0:
                 return happened()
-            wait_ready((), (), self._read, _NEVER, left)
+            wait_ready((), (), self._wake.fileno(), _NEVER, left)
 
     def hold(self) -> Self:
         """Have one more thread that may ring."""
@@ -91,5 +82,4 @@ class Bell:
             self._holders -= 1
             last = not self._holders
         if last:
-            os.close(self._read)
-            os.close(self._write)
+            self._wake.close()
