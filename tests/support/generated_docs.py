@@ -159,8 +159,8 @@ def _registries_page() -> str:
             "* `HOST:PORT/ca.crt`, `client.cert` and `client.key` in the folder `certs.d` of `containers`, `docker` or"
             " `containerd` in `~/.config` or\n  `/etc`: certificates for one host.\n"
             "* `HOST/hosts.toml` of containerd in the same folders, where no rule of `registries.conf` applies: mirrors"
-            " (`capabilities`), `server`,\n  `ca`, `client`, `skip_verify`, `header` and `override_path` (for"
-            " `https://MIRROR/v2/PREFIX`).\n\n"
+            " (`capabilities`), `server`,\n  `ca`, `client`, `skip_verify`, `header` and `override_path`; a"
+            " mirror may be below any path (`https://MIRROR/PATH/v2`).\n\n"
             "[Settings](settings.md) names the variables that choose other files or none.\n"
         ),
     ]

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from wasm2oci.base.records import NamedTuple
 
 __all__ = [
+    "API_ROOT",
     "ENDPOINTS",
     "Action",
     "Endpoint",
@@ -25,6 +26,9 @@ __all__ = [
     "link_to",
     "path_patterns",
 ]
+
+API_ROOT: Final = "/v2"
+"""How the path of every endpoint begins, except at mirrors that have theirs below another path."""
 
 Action = Literal["pull", "push", "delete"]
 """What a user may be allowed to do in a repository."""
@@ -67,9 +71,10 @@ class Endpoint(NamedTuple):
         """Whether an answer with this status means that what was asked for is done."""
         return status in self.success or status in self.tolerated
 
-    def at(self, name: str = "", reference: object = "") -> str:
-        """The path with these parts in it, percent-encoded."""
-        return self.path.format(name=_quoted(name), reference=_quoted(str(reference)))
+    def at(self, name: str = "", reference: object = "", *, root: str = API_ROOT) -> str:
+        """The path with these parts in it, percent-encoded; `root` takes the place of `API_ROOT` at its beginning."""
+        path = self.path.format(name=_quoted(name), reference=_quoted(str(reference)))
+        return path if root == API_ROOT else root + path.removeprefix(API_ROOT)
 
 
 _PART: Final = re.compile(r"\{[a-z]+\}")

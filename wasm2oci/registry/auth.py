@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.base.text import one_line
 from wasm2oci.errors import AccessError, InvalidInputError, RegistryError
-from wasm2oci.oci.endpoints import PING
+from wasm2oci.oci.endpoints import API_ROOT, PING
 from wasm2oci.oci.http import encode_basic
 from wasm2oci.oci.wire import ERROR_BODY_MAX, TOKEN_BODY_MAX, load_object
 from wasm2oci.registry.challenge import parse_challenges
@@ -94,8 +94,10 @@ class TokenAuth:
         warn: Callable[[str], None] | None = None,
         addresses: Callable[[Origin], Sequence[str]] = lambda _: (),
         learned: Callable[[Challenge], None] | None = None,
+        root: str = API_ROOT,
     ) -> None:
         self.origin = origin
+        self._root = root
         self._learned = learned
         self._anticipated = False
         self._lookup = lookup
@@ -262,7 +264,7 @@ class TokenAuth:
 
     def _ping(self) -> Generator[Request, Response, list[Challenge]]:
         if not self._asked:
-            answer = yield request_for(PING, self.origin)
+            answer = yield request_for(PING, self.origin, root=self._root)
             answer.drain()
             if answer.status == 401 and Origin.of(answer.url) == self.origin:
                 self._asked = tuple(parse_challenges(answer.headers.all("www-authenticate")))

@@ -42,7 +42,7 @@ def list_repositories(session: Session) -> Iterator[str]:
         AccessError: it does not list them for these credentials.
         RegistryError: the listing leads astray or never ends.
     """
-    first = request_for(LIST_REPOSITORIES, session.origin, query=[("n", str(_PAGE))]).url
+    first = request_for(LIST_REPOSITORIES, session.origin, root=session.root, query=[("n", str(_PAGE))]).url
 
     def read(url: str) -> tuple[Response, bytes]:
         request = request_for(LIST_REPOSITORIES, session.origin, location=url)

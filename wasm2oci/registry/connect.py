@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, Self
 
 from wasm2oci.base.records import NamedTuple
-from wasm2oci.oci.endpoints import PING
+from wasm2oci.oci.endpoints import API_ROOT, PING
 from wasm2oci.oci.host import is_loopback
 from wasm2oci.registry.flavours import find_flavour, same_registry
 from wasm2oci.registry.messages import request_for
@@ -52,6 +52,7 @@ class _Host(NamedTuple):
         files: see `registries_conf.RegistryRule`.
         https: see `registries_conf.RegistryRule`.
         headers: see `registries_conf.RegistryRule`.
+        root: see `registries_conf.RegistryRule`.
     """
 
     name: str
@@ -60,6 +61,7 @@ class _Host(NamedTuple):
     files: HostFiles | None = None
     https: bool = False
     headers: Fields = ()
+    root: str = API_ROOT
 
 
 class Connector:
@@ -118,6 +120,7 @@ class Connector:
                 files=one.files,
                 https=one.https,
                 headers=one.headers,
+                root=one.root,
             )
             repository = self._repository(host, one.reference.repository, writes=False, apart=apart)
             places.append(MirroredSource(repository, one.tags, one.digests))
@@ -155,7 +158,9 @@ class Connector:
             raise BlockedRegistryError(f"{what} is blocked", hint=f"by {rule.prefix!r} in {rule.file}")
         if rule.location and not same_registry(host, rule.location.partition("/")[0]):
             return _Host(host)  # what the rule says of TLS is about the place where it is read instead
-        return _Host(host, insecure=rule.insecure, files=rule.files, https=rule.https, headers=rule.headers)
+        return _Host(
+            host, insecure=rule.insecure, files=rule.files, https=rule.https, headers=rule.headers, root=rule.root
+        )
 
     def origin(self, host: str, *, insecure: bool = False) -> Origin:
         """Where a registry is; found out once.
@@ -293,6 +298,7 @@ class Connector:
                 warn=self._warn,
                 addresses=sender.addresses,
                 learned=None if found_out is None else partial(found_out.note_challenge, origin),
+                root=host.root,
             )
 
         return Session(
@@ -304,6 +310,7 @@ class Connector:
             policy=options.retry,
             user_agent=options.user_agent,
             headers={**dict(host.headers), **(options.headers if host.own else {})},
+            root=host.root,
             found_out=found_out,
         )
 

@@ -50,7 +50,7 @@ class Exchange:
 
     def request(self, row: Endpoint, reference: object = "", **parts: Any) -> Request:
         """The request of a row; `parts` are those of `messages.request_for`."""
-        return request_for(row, self.session.origin, self.name, reference, **parts)
+        return request_for(row, self.session.origin, self.name, reference, root=self.session.root, **parts)
 
     def scopes(self, row: Endpoint) -> tuple[Scope, ...]:
         """What a token must allow for a row."""

@@ -13,8 +13,9 @@
 
 Names of files are relative to the folder. An entry for the host itself has the settings of its TLS; it is where this
 tool writes, whatever `capabilities` says. Of several client certificates the first is shown. Repositories are below
-`/v2/` of a host here: `https://MIRROR/v2/PREFIX` with `override_path` puts PREFIX before their names, and entries with
-other paths are left out.
+`/v2/` of a host, or of the path of its address: `https://MIRROR/some/path` stands for `https://MIRROR/some/path/v2`.
+With `override_path`, `https://MIRROR/v2/PREFIX` puts PREFIX before their names, and they are below any other path as it
+is. Entries with a query are left out.
 
 The folders are those of `host_certificates`. A rule of `registries.conf` goes before this.
 
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wasm2oci.base.probe import is_file
 from wasm2oci.base.reading import read_found
 from wasm2oci.errors import InvalidInputError
+from wasm2oci.oci.endpoints import API_ROOT
 from wasm2oci.oci.host import without_user
 from wasm2oci.registry.flavours import same_registry
 from wasm2oci.registry.host_certificates import host_folders
@@ -46,6 +48,8 @@ __all__ = ["HostsFileError", "host_rule"]
 _NAME: Final = "hosts.toml"
 _DEFAULT: Final = "_default"
 _MAX: Final = 1 << 20
+_NO_PATH: Final = frozenset('?#"<>\\^`{|}')
+"""ASCII characters that no path of an address has. Spec: RFC 3986, Path."""
 _PULLS: Final = {(True, True): "all", (True, False): "tag-only", (False, True): "digest-only", (False, False): ""}
 """By whether an entry resolves and pulls, what it is asked for; nothing for the empty string."""
 
@@ -73,8 +77,8 @@ def host_rule(host: str, environ: Mapping[str, str], home: Path) -> RegistryRule
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         raise _malformed(path, "`host` holds something that is not a table")
     entries = [_entry(path, url, table) for url, table in tables.items()]
-    own = next((entry for entry in entries if entry.location == server.location), server)
-    mirrors = tuple(entry for entry in entries if entry.location not in {server.location, ""} and entry.pulls)
+    own = next((entry for entry in entries if _same_place(entry, server)), server)
+    mirrors = tuple(one for one in entries if one.location and one.pulls and not _same_place(one, server))
     insecure = own.insecure or server.insecure
     location = host if same_registry(host, server.location) else server.location or host
     https = own.https and server.https and (own is not server or "server" in value)
@@ -88,7 +92,12 @@ def host_rule(host: str, environ: Mapping[str, str], home: Path) -> RegistryRule
         files=own.files,
         https=https,
         headers=own.headers,
+        root=server.root,
     )
+
+
+def _same_place(one: Mirror, other: Mirror) -> bool:
+    return (one.location, one.root) == (other.location, other.root)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -106,7 +115,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _location(path: Path, url: str, *, whole: bool = False) -> Mirror:
     """The host of an address, with what stands before the names of its repositories; plain http makes it insecure.
 
-    An address that repositories cannot be below gives the empty location.
+    An address with a query, or with characters that no path has, gives the empty location.
 
     Args:
         path: of the file.
@@ -118,14 +127,14 @@ def _location(path: Path, url: str, *, whole: bool = False) -> Mirror:
     except UntrustedUrlError as error:
         raise _malformed(path, f"{without_user(url)!r} is not an address") from error
     place = url.partition("://")[2] or url
-    below = place.partition("/")[2].strip("/")
+    below = f"/{place.partition('/')[2].strip('/')}".rstrip("/")
     https = origin.scheme == "https"
-    location = ""
-    if below == "v2" or (not below and not whole):
-        location = origin.authority
-    elif whole and below.startswith("v2/") and "?" not in below:
-        location = f"{origin.authority}/{below.removeprefix('v2/')}"
-    return Mirror(location, not https, "all", https=https)
+    location, root = origin.authority, below if whole or below.endswith(API_ROOT) else below + API_ROOT
+    if not all("!" <= letter <= "~" and letter not in _NO_PATH for letter in below):
+        location, root = "", API_ROOT
+    elif whole and below.startswith(f"{API_ROOT}/"):
+        location, root = origin.authority + below.removeprefix(API_ROOT), API_ROOT
+    return Mirror(location, not https, "all", https=https, root=root)
 
 
 def _entry(path: Path, url: str, table: dict[str, Any]) -> Mirror:
@@ -144,7 +153,7 @@ def _entry(path: Path, url: str, table: dict[str, Any]) -> Mirror:
     files = HostFiles(authorities, shown[0] if shown else None, shown[1] if pair else None)
     pulls = _PULLS["resolve" in capabilities, "pull" in capabilities]
     headers = _headers(path, url, table.get("header", {}))
-    return Mirror(location.location, location.insecure or skip, pulls, files, location.https, headers)
+    return Mirror(location.location, location.insecure or skip, pulls, files, location.https, headers, location.root)
 
 
 def _headers(path: Path, url: str, table: object) -> Fields:

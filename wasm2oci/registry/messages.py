@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import RegistryError
+from wasm2oci.oci.endpoints import API_ROOT
 from wasm2oci.registry.urls import with_query
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def request_for(
     name: str = "",
     reference: object = "",
     *,
+    root: str = API_ROOT,
     location: str | None = None,
     query: Sequence[tuple[str, str]] = (),
     headers: Mapping[str, str] | None = None,
@@ -94,7 +96,8 @@ def request_for(
         origin: of the registry.
         name: of the repository.
         reference: the tag or digest.
-        location: the whole address, where the registry gave one (an upload, the next page); instead of the three above.
+        root: how the paths of the registry begin.
+        location: the whole address, where the registry gave one (an upload, the next page); instead of all above.
         query: parameters of the row, in order.
         headers: to send besides the ones every request has.
         body: bytes to send, or None.
@@ -103,7 +106,7 @@ def request_for(
     unknown = {key for key, _ in query}.difference(row.query)
     if unknown or (location is None and row.in_upload):
         raise AssertionError(f"{row.id} has no parameter {unknown}" if unknown else f"{row.id} goes to a location")
-    url = with_query(f"{origin}{row.at(name, reference)}" if location is None else location, query)
+    url = with_query(f"{origin}{row.at(name, reference, root=root)}" if location is None else location, query)
     return Request(row.method, url, dict(headers or {}), body, row.repeatable, patience)
 
 

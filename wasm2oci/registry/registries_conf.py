@@ -23,6 +23,7 @@ from wasm2oci.base.probe import has_file
 from wasm2oci.base.reading import read_found, read_named
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import AccessError, InvalidInputError, LocalIOError, NotFoundError
+from wasm2oci.oci.endpoints import API_ROOT
 from wasm2oci.oci.host import without_user
 from wasm2oci.oci.reference import InvalidReferenceError, Reference
 from wasm2oci.registry.flavours import find_flavour
@@ -78,7 +79,7 @@ Fields = tuple[tuple[str, str], ...]
 
 
 class Mirror(NamedTuple):
-    """A mirror of a `RegistryRule`; `pulls` is `all`, `digest-only` or `tag-only`, `https` and `headers` as there."""
+    """A mirror of a `RegistryRule`; `pulls` is `all`, `digest-only` or `tag-only`, and what follows is as there."""
 
     location: str
     insecure: bool
@@ -86,6 +87,7 @@ class Mirror(NamedTuple):
     files: HostFiles = HostFiles()
     https: bool = False
     headers: Fields = ()
+    root: str = API_ROOT
 
 
 class RegistryRule(NamedTuple):
@@ -101,6 +103,7 @@ class RegistryRule(NamedTuple):
         files: for TLS with the location.
         https: whether an address says https: then `insecure` is about certificates alone, and plain http will not do.
         headers: header fields for the location.
+        root: how paths begin at the location.
     """
 
     file: Path
@@ -112,6 +115,7 @@ class RegistryRule(NamedTuple):
     files: HostFiles = HostFiles()
     https: bool = False
     headers: Fields = ()
+    root: str = API_ROOT
 
 
 class PullSource(NamedTuple):
@@ -125,6 +129,7 @@ class PullSource(NamedTuple):
         files: for TLS with it.
         https: see `RegistryRule`.
         headers: see `RegistryRule`.
+        root: see `RegistryRule`.
     """
 
     reference: Reference
@@ -134,6 +139,7 @@ class PullSource(NamedTuple):
     files: HostFiles = HostFiles()
     https: bool = False
     headers: Fields = ()
+    root: str = API_ROOT
 
 
 def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ...]:
@@ -180,11 +186,13 @@ def sources(rule: RegistryRule, reference: Reference) -> tuple[PullSource, ...]:
             files=mirror.files,
             https=mirror.https,
             headers=mirror.headers,
+            root=mirror.root,
         )
         for mirror in rule.mirrors
     ]
     own = _moved(rule, rule.location, reference)
-    return (*found, PullSource(own, rule.insecure, files=rule.files, https=rule.https, headers=rule.headers))
+    kept = PullSource(own, rule.insecure, files=rule.files, https=rule.https, headers=rule.headers, root=rule.root)
+    return (*found, kept)
 
 
 def _full(reference: Reference) -> str:

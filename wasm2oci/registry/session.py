@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.records import NamedTuple
-from wasm2oci.oci.endpoints import PING
+from wasm2oci.oci.endpoints import API_ROOT, PING
 from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.messages import request_for
 from wasm2oci.registry.problems import (
@@ -84,6 +84,7 @@ class Session:
         world: see there.
         user_agent: what we call ourselves.
         headers: custom headers for the registry's own origin.
+        root: how the paths of the registry begin.
         found_out: what other processes found out about registries, or None.
     """
 
@@ -98,9 +99,10 @@ class Session:
         policy: RetryPolicy | None = None,
         user_agent: str = "wasm2oci",
         headers: Mapping[str, str] | None = None,
+        root: str = API_ROOT,
         found_out: FoundOut | None = None,
     ) -> None:
-        self.host = host
+        self.host, self.root = host, root
         self.found_out = found_out
         self.policy = policy or RetryPolicy()
         self.world = world
@@ -294,7 +296,7 @@ class Session:
 
         Spec: distribution-spec, end-1.
         """
-        response, body = self.read(request_for(PING, self.origin), (), ERROR_BODY_MAX, "the answer")
+        response, body = self.read(request_for(PING, self.origin, root=self.root), (), ERROR_BODY_MAX, "the answer")
         if response.status != 200:
             raise self.refusal(response, body, self.host, name="")
         refuse_page(self.host, response.headers.get("content-type"), body, "as a registry")

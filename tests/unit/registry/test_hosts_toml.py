@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.artifacts import Stash
-from tests.support.network import Network, fresh_core
+from tests.support.network import Answer, Network, fresh_core, token_answer
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.errors import NotFoundError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.credentials import Basic
 from wasm2oci.registry.hosts_toml import HostsFileError, host_rule
+from wasm2oci.registry.mirrors import Mirrored
 from wasm2oci.registry.problems import ConnectionFailedError
 from wasm2oci.registry.registries_conf import HostFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.network import Sent
     from wasm2oci.registry.registries_conf import RegistryRule
 
 MIRRORED = """
@@ -35,6 +38,9 @@ skip_verify = true
 [host."https://path.example/v2/prefix"]
 override_path = true
 [host."https://path.example/prefix"]
+[host."https://path.example/api/docker/remote/v2/"]
+[host."https://path.example/api/whole"]
+override_path = true
 [host."https://query.example/v2/prefix?token=secret"]
 override_path = true
 [host."https://writing.example"]
@@ -62,11 +68,14 @@ def test_mirrors_in_order_with_what_they_are_for(tmp_path: Path) -> None:
         False,
         HostFiles(),
     )
-    assert [(one.location, one.insecure, one.pulls) for one in found.mirrors] == [
-        ("mirror.example", False, "all"),
-        ("plain.example:5000", True, "digest-only"),
-        ("skipped.example", True, "all"),
-        ("path.example/prefix", False, "all"),
+    assert [(one.location, one.root, one.insecure, one.pulls) for one in found.mirrors] == [
+        ("mirror.example", "/v2", False, "all"),
+        ("plain.example:5000", "/v2", True, "digest-only"),
+        ("skipped.example", "/v2", True, "all"),
+        ("path.example/prefix", "/v2", False, "all"),
+        ("path.example", "/prefix/v2", False, "all"),
+        ("path.example", "/api/docker/remote/v2", False, "all"),
+        ("path.example", "/api/whole", False, "all"),
     ]
     folder = path.parent
     expected = HostFiles((folder / "mirror.pem",), folder / "client.cert", folder / "client.key")
@@ -178,6 +187,45 @@ Authorization = "Basic YTpi"
     there = Network({"https://mirror.example": mirror}).repository("mirror.example/proxy/a", writes=True)
     copy(stash.target, root, there, "v1")
     assert copy(network.connector(home=tmp_path).source(reference), "v1", MemoryTarget()).root == root
+
+
+@pytest.mark.parametrize(
+    ("address", "override", "root"),
+    [
+        ("https://mirror.example/artifactory/api/docker/remote", "false", "/artifactory/api/docker/remote/v2"),
+        ("https://mirror.example/artifactory/api/docker/remote/v2/", "false", "/artifactory/api/docker/remote/v2"),
+        ("https://mirror.example/hub/", "true", "/hub"),
+        ("https://registry.example/hub", "false", "/hub/v2"),
+    ],
+)
+def test_a_mirror_whose_repositories_are_below_another_path(
+    tmp_path: Path, address: str, override: str, root: str
+) -> None:
+    """Artifactory's way to name a repository of its own; the ping for a challenge is below it too."""
+    write(tmp_path, "registry.example", f'[host."{address}"]\noverride_path = {override}\n')
+    inner = fresh_core()
+
+    def mirror(sent: Sent) -> Answer:
+        if sent.path.startswith("/token"):
+            return token_answer()
+        if not sent.path.startswith(f"{root}/"):
+            return Answer(404)
+        if sent.headers.get("authorization") != "Bearer t0ken":
+            return Answer(
+                401, {"WWW-Authenticate": f'Bearer realm="{sent.origin}/token"'} if sent.path == f"{root}/" else {}
+            )
+        return inner(replace(sent, url=sent.url.replace(root, "/v2", 1)))
+
+    there = Network({"https://mirror.example": inner}).repository("mirror.example/a", writes=True)
+    stash, reference = Stash(), Reference.parse("registry.example/a:v1")
+    root_manifest = stash.manifest(stash.put("application/wasm", b"some wasm"))
+    copy(stash.target, root_manifest, there, "v1")
+    network = Network({"https://registry.example": mirror, "https://mirror.example": mirror})
+    source = network.connector(home=tmp_path).source(reference)
+    assert copy(source, "v1", MemoryTarget()).root == root_manifest
+    assert isinstance(source, Mirrored)
+    assert list(source.referrers(root_manifest)) == []
+    assert {sent.origin for sent in network.sent} == {address.partition("/hub")[0].partition("/artifactory")[0]}
 
 
 @pytest.mark.parametrize("insecure", [True, False])
