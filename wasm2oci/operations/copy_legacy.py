@@ -16,7 +16,7 @@ from wasm2oci.content.target import TagLister
 from wasm2oci.content.verify import verified
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.oci.manifest import Index, Manifest, parse_manifest
-from wasm2oci.oci.referrers import COSIGN_ENDINGS, cosign_tag
+from wasm2oci.oci.referrers import COSIGN_ENDINGS, cosign_tag, names_a_subject
 from wasm2oci.operations.attach_signatures import add_layers
 from wasm2oci.operations.find_signatures import read_tagged
 
@@ -31,6 +31,7 @@ __all__ = ["LegacyTags", "copy_legacy_signatures"]
 
 _ASKED: Final = 16
 """Manifests whose legacy tags are asked for one by one."""
+_ENDINGS: Final = tuple(f".{ending}" for ending in COSIGN_ENDINGS)
 _PER_PAGE: Final = 100
 """Tags that one request of a listing gives, where the registry gives few."""
 
@@ -38,7 +39,8 @@ _PER_PAGE: Final = 100
 class LegacyTags:
     """Which legacy tags a place has, for one copy: one request for each tag of some manifests, one listing for many.
 
-    A registry may leave such tags out of its listing. So the listing counts where it has all that were found before.
+    A registry may leave such tags out of its listing. So the listing counts where it has some, and all that were found
+    before.
 
     Args:
         source: the place.
@@ -73,14 +75,15 @@ class LegacyTags:
         return {tag: found[tag] for tag in tags if tag in found}
 
     def _list(self, most: int) -> set[str] | None:
-        """The tags of the place; None where there are more than so many, or it cannot list all."""
+        """The tags of the place; None where there are more than so many, or it may not list all."""
         if not isinstance(self._source, TagLister):
             return None
         try:
             tags = set(islice(self._source.tags(), most + 1))
         except Wasm2OciError:
             return None
-        return tags if len(tags) <= most and self._found <= tags else None
+        shown = any(names_a_subject(tag) and tag.endswith(_ENDINGS) for tag in tags)
+        return tags if len(tags) <= most and shown and self._found <= tags else None
 
 
 def copy_legacy_signatures(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.verify import BytesContent
 from wasm2oci.errors import UnsupportedError
@@ -15,8 +17,6 @@ from wasm2oci.operations.copy_legacy import LegacyTags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pytest
 
     from wasm2oci.oci.reference import Name
 
@@ -59,9 +59,11 @@ def test_a_listing_takes_the_place_of_questions() -> None:
     assert len(source.asked) == 3 * 16 + 2
 
 
-def test_a_listing_that_hides_what_is_there_does_not_count() -> None:
-    source = Counted({1, 150}, hidden=True)
-    assert found(source) == {1, 150}
+@pytest.mark.parametrize("signed", [{1, 150}, {150}])
+def test_a_listing_that_hides_what_is_there_does_not_count(signed: set[int]) -> None:
+    """Whether or not the first manifests, which are asked for one by one, are signed."""
+    source = Counted(signed, hidden=True, others=3)
+    assert found(source) == signed
     assert len(source.asked) == 3 * len(SUBJECTS)
 
 
