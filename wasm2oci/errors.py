@@ -60,6 +60,7 @@ class RemedyKind(StrEnum):
 
     ADD_FEATURE = "add-feature"
     ALLOW_FETCH = "allow-fetch"
+    ALLOW_OVERWRITE = "allow-overwrite"
     CHOOSE_PLATFORM = "choose-platform"
     FORCE_PULL = "force-pull"
     FORCE_PUSH = "force-push"

@@ -200,6 +200,10 @@ def test_pull_keeps_old_files_when_it_should(place: Place) -> None:
     place("pull R/a/app:v1 -o out.wasm --keep-old")  # the same bytes
     refused = place("pull R/a/app:v2 -o out.wasm --keep-old-files --force", fails=9)
     assert "out.wasm is there already" in refused.stderr
+    assert "leave --keep-old out" in refused.stderr
+    assert "--force" not in refused.stderr
+    (place.folder / "two.wasm").write_bytes(HELLO)
+    assert "leave --keep-old out" in place("pull R/a/app:v2 --keep-old", fails=9).stderr
     assert (place.folder / "out.wasm").read_bytes() == HELLO
     place("pull R/a/app:v2 -o out.wasm")
     assert (place.folder / "out.wasm").read_bytes() == OTHER

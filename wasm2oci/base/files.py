@@ -40,6 +40,7 @@ __all__ = [
     "is_linked",
     "local_errors",
     "make_folder",
+    "new_folder",
     "open_file",
     "open_folder",
     "replace_file",
@@ -213,6 +214,25 @@ def make_folder(path: Path, mode: int = 0o777) -> None:
         path.mkdir(mode=mode, parents=True, exist_ok=True)
     except OSError as error:  # "no such file" too: nothing that was asked for is missing, it cannot be made
         raise _local_error(path, error) from error
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[None]:
+    """Make this folder and its parents for what is written into it; those that were made go again if that fails.
+
+    Raises:
+        LocalIOError: the folder cannot be made.
+    """
+    with local_errors(path):
+        missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    make_folder(path)
+    try:
+        yield
+    except BaseException:
+        for folder in missing:
+            with suppress(OSError):  # something else is in it now
+                folder.rmdir()
+        raise
 
 
 class NewFile:

@@ -14,6 +14,7 @@ __all__ = ["hint_for"]
 _WORDS: Final = {
     RemedyKind.ADD_FEATURE: "allow it with --features +{}, or rebuild the module without it",
     RemedyKind.ALLOW_FETCH: "allow it with --pull missing",
+    RemedyKind.ALLOW_OVERWRITE: "leave --keep-old out to replace it, or name another file with -o FILE",
     RemedyKind.CHOOSE_PLATFORM: "choose one by --platform, or by its digest, such as {}",
     RemedyKind.FORCE_PULL: "use --force to take it anyway",
     RemedyKind.FORCE_PUSH: "use --force to push it anyway",

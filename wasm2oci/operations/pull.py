@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from wasm2oci.base.files import local_errors, make_folder
+from wasm2oci.base.files import local_errors, new_folder
 from wasm2oci.base.outputs import write_file
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.content.progress import SILENT, Outcome
@@ -138,13 +138,18 @@ def pull(request: PullRequest, environment: Environment, progress: Progress = SI
         gate = _Gate(guard, pending, request.source) if guard is not None and pending is not None else None
         content = _Watched(found, progress, gate)
         path: Path | None = None
-        if request.output is None or isinstance(request.output, Path):
+        if request.output is None:
+            path = request.folder / found.file_name(_repository(request.source))
+            with new_folder(request.folder):
+                if not request.overwrite:
+                    _check_free(path, found.module, RemedyKind.ALLOW_OVERWRITE)
+                elif not request.force:
+                    _check_free(path, found.module, RemedyKind.GIVE_OUTPUT)
+                write_file(path, content, request.mode)
+        elif isinstance(request.output, Path):
             path = request.output
-            if path is None:
-                make_folder(request.folder)
-                path = request.folder / found.file_name(_repository(request.source))
-            if not request.overwrite or (request.output is None and not request.force):
-                _check_free(path, found.module)
+            if not request.overwrite:
+                _check_free(path, found.module, RemedyKind.ALLOW_OVERWRITE)
             write_file(path, content, request.mode)
         else:
             deliver(content, request.output, "the module")
@@ -168,7 +173,7 @@ def _repository(source: Location) -> str:
     return source.name if isinstance(source, LayoutReference) else source.repository
 
 
-def _check_free(path: Path, module: Descriptor) -> None:
+def _check_free(path: Path, module: Descriptor, remedy: RemedyKind) -> None:
     """See that a file replaces nothing but the same module.
 
     Raises:
@@ -184,7 +189,7 @@ def _check_free(path: Path, module: Descriptor) -> None:
                     hasher.update(chunk)
             if hasher.digest() == module.digest:
                 return
-    raise FileInTheWayError(f"{path} is there already and is not this module", remedy=Remedy(RemedyKind.GIVE_OUTPUT))
+    raise FileInTheWayError(f"{path} is there already and is not this module", remedy=Remedy(remedy))
 
 
 class _Gate(NamedTuple):

@@ -54,6 +54,33 @@ def test_a_name_that_the_artifact_chose_replaces_only_the_same_module(tmp_path: 
         assert invoke("pull", first, cwd=out).code == 9
 
 
+@pytest.mark.parametrize("there", ["", "new", "new/kept.txt"])
+def test_a_pull_that_fails_leaves_no_new_folder(tmp_path: Path, there: str) -> None:
+    """Folders that were there, or in which there is something now, stay."""
+
+    def wrap(inner: Handle) -> Handle:
+        def handle(request: Request) -> Response:
+            response = inner(request)
+            if request.method == "GET" and "/blobs/" in request.target:
+                if there.endswith(".txt"):
+                    (tmp_path / there).write_text("another program's")
+                return Response(200, response.headers, BytesBody(response.read()[:-1] + b"!"))
+            return response
+
+        return handle
+
+    if there == "new":
+        (tmp_path / there).mkdir()
+    with registry_server(wrap=wrap) as registry:
+        reference = push(registry, OTHER, tmp_path)
+        before = {path for path in tmp_path.rglob("*") if "pushed" not in str(path)}
+        ran = invoke("pull", reference, "-o", "new/folder/", cwd=tmp_path, env={"HOME": str(tmp_path / "home")})
+    assert ran.code == 6
+    assert (tmp_path / "new" / "folder").exists() is False
+    assert (tmp_path / "new").exists() is bool(there)
+    assert before <= set(tmp_path.rglob("*"))
+
+
 @pytest.mark.parametrize("place", ["pipe", "/dev/fd/{}"])
 def test_a_pipe_gets_nothing_that_is_not_verified(tmp_path: Path, place: str) -> None:
     """The reader had 3 MB of wrong bytes before exit 6 said that they were discarded."""
