@@ -63,7 +63,7 @@ def test_the_body_of_a_response_that_cannot_be_sent_is_given_up(
         response.body()
 
         class Guest:
-            number = 1
+            number, answered = 1, 0
 
             def supervised(self, _: object) -> RunOutcome:
                 exchange._later.give(("ok", response))
