@@ -181,8 +181,8 @@ def test_the_glossary_names_what_is_there_and_each_word_once() -> None:
 _SHARED_CLASS_NAMES = {
     "Places": "of operations; in the engine those of the translator",
     "Reference": "of an artifact; in the engine that of the component model's text format",
-    "Request": "of the client, and of the server: decision 52",
-    "Response": "of the client, and of the server: decision 52",
+    "Request": "of the client, and of the server: decision 21",
+    "Response": "of the client, and of the server: decision 21",
     "Scope": "of a token; in the engine that of names in a component",
     "Source": "of a guest's input; in the engine that of generated code",
     "Tree": "of an artifact; in the engine that of control flow",
@@ -205,7 +205,9 @@ def test_decisions_have_one_form_and_are_listed() -> None:
     folder = DOCS / "decisions"
     order = ["Context", "Options", "Decision", "Measured", "Consequences"]
     listed = (folder / "README.md").read_text()
-    for path in sorted(folder.glob("0*.md")):
+    paths = sorted(folder.glob("0*.md"))
+    assert [int(path.name[:4]) for path in paths] == list(range(1, len(paths) + 1))
+    for path in paths:
         text = path.read_text()
         title = text.splitlines()[0]
         assert title.startswith(f"# {path.name[:4]}. "), path.name

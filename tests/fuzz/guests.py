@@ -22,7 +22,7 @@ __all__ = ["guests", "hostile_module"]
 
 _MAX_MEMORY: Final = 32 << 20
 _ALLOWANCE: Final = 250 << 20
-"""What a process may have beside the guest's memory, as decision 70 says."""
+"""What a process may have beside the guest's memory, as decision 25 says."""
 _TIMEOUT_S: Final = 0.5
 _NUMBERS: Final = (0, 1, 2, 127, 128, 255, 1000, 50_000, 65_536, 1 << 20, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
 _PAGES: Final = (0, 1, 16, 512, 1000, 65_536)

@@ -112,7 +112,7 @@ def _cli_page() -> str:
                 page.write(_help_of("wasm2oci", command))
     page.write(
         "\n# The drop-in\n\n`wasm-to-oci` takes the command line of engineerd/wasm-to-oci 0.1.2. What differs, and\n"
-        "why: [decisions/0004](decisions/0004-the-drop-in.md).\n"
+        "why: [decision 2](decisions/0002-the-drop-in.md).\n"
     )
     for command in DROP_IN:
         page.write(_help_of("wasm-to-oci", command))
