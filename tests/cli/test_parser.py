@@ -168,6 +168,7 @@ def test_a_password_that_is_not_text_is_refused() -> None:
 @pytest.mark.parametrize("command", [*COMMANDS, *DROP_IN], ids=lambda command: command.home or command.name)
 def test_every_command_is_declared_in_the_one_dialect_and_shown_in_its_help(command: Any) -> None:
     declaration = declaration_of(command)
+    assert declaration.function.__defaults__ is None, "only parameters after the * have a default that is read"
     text = help_text(declaration, command.name)
     for parameter in declaration.parameters:
         assert isinstance(parameter.declared, (Argument, Option))

@@ -10,10 +10,9 @@ from several options; `declare` reads a command's signature.
 
 from __future__ import annotations
 
-import inspect
 from enum import Enum
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
 from wasm2oci.base.records import NamedTuple
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["Argument", "Declaration", "Group", "Option", "Parameter", "declare", "listed"]
+
+_REQUIRED: Final = object()
+"""Takes the place of a default that is not there."""
 
 
 class Argument(NamedTuple):
@@ -282,7 +284,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 def declare(function: Callable[..., int | None], made: Mapping[type, Any]) -> Declaration:
-    """Read what a command takes from its signature.
+    """Read what a command takes from its annotations: every parameter has one, and only keywords have defaults.
 
     Args:
         function: the command.
@@ -292,14 +294,13 @@ def declare(function: Callable[..., int | None], made: Mapping[type, Any]) -> De
     shared: list[Parameter] = []
     groups: dict[str, type] = {}
     given: dict[str, type] = {}
-    hints = get_type_hints(function, include_extras=True)
-    for name, parameter in inspect.signature(function).parameters.items():
-        annotation = hints[name]
-        if annotation in made:
-            given[name] = annotation
-            annotation = made[annotation]
-            if annotation is None:
-                continue
+    defaults = function.__kwdefaults__ or {}
+    for name, asked in get_type_hints(function, include_extras=True).items():
+        if asked in made:
+            given[name] = asked
+        annotation = made.get(asked, asked)
+        if annotation is None or name == "return":
+            continue
         base, declared, *_ = get_args(annotation)
         if isinstance(declared, Group):
             groups[name] = base
@@ -311,7 +312,7 @@ def declare(function: Callable[..., int | None], made: Mapping[type, Any]) -> De
                 for option in options
             ]
         else:
-            parameters.append(_parameter(name, None, base, declared, parameter.default))
+            parameters.append(_parameter(name, None, base, declared, defaults.get(name, _REQUIRED)))
     # A command's own option goes before one that it shares: `run --timeout` is the guest's.
     own = {name for each in parameters if isinstance(each.declared, Option) for name in each.declared.names}
     shared = [
@@ -328,5 +329,5 @@ def _parameter(target: str, field: str | None, base: Any, declared: Argument | O
         (base,) = (each for each in get_args(base) if each is not NoneType)
     many = get_origin(base) is list
     kind = get_args(base)[0] if many else base
-    required = default is inspect.Parameter.empty
+    required = default is _REQUIRED
     return Parameter(target, field, declared, kind, many, required, None if required else default)

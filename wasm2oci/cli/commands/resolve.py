@@ -7,7 +7,7 @@ from wasm2oci.client import Client
 __all__ = ["command"]
 
 
-def command(output: Output, client: Client, ref: ReferenceArgument, platform: PlatformOption = None) -> None:
+def command(output: Output, client: Client, *, ref: ReferenceArgument, platform: PlatformOption = None) -> None:
     """Print the digest that a tag names, without downloading anything."""
     result = client.resolve(ref, platform=platform)
     digest = str(result.manifest.digest)
