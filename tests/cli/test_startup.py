@@ -82,6 +82,33 @@ def test_plain_commands_load_nothing_that_only_others_need(tmp_path: Path) -> No
     assert not {"signal", "threading", "wasm2oci.client", "wasm2oci.base.files"} & loaded_by(tmp_path, "--version")
 
 
+def test_a_pull_connects_before_it_imports_what_only_an_answer_needs(tmp_path: Path) -> None:
+    """What is imported before that is waited for; what comes later is imported while the registry answers."""
+    code = (
+        "import os, sys\n"
+        "from wasm2oci.registry.dial import Dialer\n"
+        "def expect(*_):\n"
+        "    print('\\n'.join(sys.modules), flush=True)\n"
+        "    os._exit(0)\n"
+        "Dialer.expect = expect\n"
+        "from wasm2oci.__main__ import main\n"
+        "main()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "pull", "127.0.0.1:9/hello:v1", "--plain-http"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "WASM2OCI_REGISTRIES_CONF": "off"},
+    )
+    modules = set(ran.stdout.splitlines())
+    assert "wasm2oci.registry.transport" in modules
+    late = {"ssl", "hashlib", "httpx", "inspect", "random", "encodings.idna"}
+    late |= {f"wasm2oci.registry.{name}" for name in ("registries_conf", "hosts_toml", "host_certificates", "tls")}
+    assert not late & modules
+
+
 _COMPILING = {("typing", "NamedTuple"), ("dataclasses", "dataclass")}
 
 

@@ -163,5 +163,6 @@ def _data_from(value: object, what: str) -> bytes | None:
         raise InvalidDescriptorError(f"data of {what} is not base64") from error
 
 
-EMPTY_JSON: Final = Descriptor(mt.EMPTY_JSON, Digest.of(b"{}"), 2, data=b"{}")
+_EMPTY: Final = Digest("sha256", "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")
+EMPTY_JSON: Final = Descriptor(mt.EMPTY_JSON, _EMPTY, 2, data=b"{}")
 """The empty JSON object. Spec: image-spec, manifest.md, Guidance for an Empty Descriptor."""

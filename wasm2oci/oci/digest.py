@@ -5,7 +5,6 @@ Spec: image-spec, descriptor.md, Digests; the registered algorithms sha256 and s
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Final, Self
 
@@ -13,6 +12,7 @@ from wasm2oci.base.values import Value
 from wasm2oci.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Iterable
 
 __all__ = ["ALGORITHMS", "Digest", "Hasher", "InvalidDigestError"]
@@ -67,7 +67,7 @@ class Digest(Value):
     @classmethod
     def of(cls, data: bytes | bytearray | memoryview, algorithm: str = "sha256") -> Self:
         """The digest of these bytes."""
-        return cls(algorithm, hashlib.new(algorithm, data, usedforsecurity=True).hexdigest())
+        return cls(algorithm, _hash(algorithm, data).hexdigest())
 
     @property
     def short(self) -> str:
@@ -95,7 +95,7 @@ class Hasher:
             raise InvalidDigestError(f"digest algorithm {algorithm!r} is not supported")
         self.algorithm = algorithm
         self.size = 0
-        self._hash = hashlib.new(algorithm, usedforsecurity=True)
+        self._hash = _hash(algorithm)
         self.update_raw = self._hash.update
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
@@ -112,3 +112,9 @@ class Hasher:
     def digest(self) -> Digest:
         """The digest of all that was added so far."""
         return Digest(self.algorithm, self._hash.hexdigest())
+
+
+def _hash(algorithm: str, data: bytes | bytearray | memoryview = b"") -> hashlib._Hash:
+    import hashlib  # noqa: PLC0415 - it loads OpenSSL, and a pull connects before it hashes
+
+    return hashlib.new(algorithm, data, usedforsecurity=True)

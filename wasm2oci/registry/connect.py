@@ -21,6 +21,7 @@ from wasm2oci.registry.messages import request_for
 from wasm2oci.registry.options import ConnectOptions
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, TlsError
 from wasm2oci.registry.repository import Repository
+from wasm2oci.registry.rule_files import find_conf_files, find_hosts_file
 from wasm2oci.registry.session import Session, World
 from wasm2oci.registry.transport import HttpTransport
 from wasm2oci.registry.urls import Origin
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from wasm2oci.registry.credentials import Credential
     from wasm2oci.registry.messages import Sender
     from wasm2oci.registry.mirrors import Mirrored
+    from wasm2oci.registry.options import TlsSettings
     from wasm2oci.registry.registries_conf import Fields, HostFiles, RegistryRule
-    from wasm2oci.registry.tls import TlsSettings
 
 __all__ = ["ConnectOptions", "Connector", "find_origin", "open_repository"]
 
@@ -220,19 +221,27 @@ class Connector:
 
     def _rule(self, place: Reference | str) -> RegistryRule | None:
         """What the files of other tools say of a reference, or of `HOST` or `HOST/PATH`."""
-        from wasm2oci.registry.hosts_toml import host_rule
-        from wasm2oci.registry.registries_conf import find_rule, read_rules
-
         environ, home = self.options.environ, self.options.home
         with self._guard:
             if self._rules is None:
-                self._rules = read_rules(environ, home)
-            rule = find_rule(self._rules, place) if self._rules else None
-            if rule is not None:
-                return rule
+                files = find_conf_files(environ, home)
+                if any(files):
+                    from wasm2oci.registry.registries_conf import read_rules
+
+                self._rules = read_rules(files) if any(files) else ()
+            if self._rules:
+                from wasm2oci.registry.registries_conf import find_rule
+
+                rule = find_rule(self._rules, place)
+                if rule is not None:
+                    return rule
             host = place.partition("/")[0] if isinstance(place, str) else place.host
             if host not in self._host_rules:
-                self._host_rules[host] = host_rule(host, environ, home)
+                path = find_hosts_file(host, environ, home)
+                if path is not None:
+                    from wasm2oci.registry.hosts_toml import host_rule
+
+                self._host_rules[host] = None if path is None else host_rule(path, host)
             return self._host_rules[host]
 
     def _repository(self, host: _Host, name: str, *, writes: bool, apart: bool) -> Repository:
@@ -364,14 +373,12 @@ def find_origin(
 
 
 def _means_tls(options: ConnectOptions, origin: Origin) -> bool:
-    from wasm2oci.registry.host_certificates import with_host_certificates
-
     tls = options.tls
     if "ca_file" in options.for_all:
         tls = tls._replace(ca_file=None)
     if "insecure" in options.for_all:
         tls = tls._replace(insecure=False)
-    return with_host_certificates(tls, origin, options.environ, options.home).says_something
+    return tls.at(origin, options.environ, options.home).says_something
 
 
 def _speaks_tls(origin: Origin, sender: Sender) -> bool:

@@ -15,18 +15,18 @@ import time
 from collections import deque
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.registry.retry import SILENCE
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from wasm2oci.registry.urls import Origin
 
-__all__ = ["ADDRESSES", "TRIES", "Dialed", "Dialer", "connect"]
+__all__ = ["ADDRESSES", "TRIES", "Dialed", "Dialer", "connect", "resolve_host"]
 
 
 ADDRESSES: Final = 8
@@ -51,6 +51,18 @@ class Dialed(NamedTuple):
     used: bool = False
 
 
+def resolve_host(host: str, port: int) -> Sequence[tuple[int, int, int, str, tuple[Any, ...]]]:
+    """The addresses of a host, as `socket.getaddrinfo` gives them.
+
+    The name is given as bytes, here and for TLS: for text Python first loads its tables of international names, which
+    takes as long as a small answer.
+
+    Raises:
+        OSError: the name is unknown.
+    """
+    return socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
+
+
 def connect(host: str, port: int, timeout: float | None) -> socket.socket:
     """A TCP connection that sends at once what it is given.
 
@@ -60,7 +72,7 @@ def connect(host: str, port: int, timeout: float | None) -> socket.socket:
     """
     end = None if timeout is None else time.monotonic() + TRIES * timeout
     failure = OSError(errno.EADDRNOTAVAIL, f"{host} has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[:ADDRESSES]:
+    for family, kind, protocol, _, address in resolve_host(host, port)[:ADDRESSES]:
         left = timeout if timeout is None or end is None else min(timeout, end - time.monotonic())
         if left is not None and left <= 0:
             break
@@ -235,7 +247,7 @@ class _Dial:
             return Dialed(connection)
         try:
             context = self._context()
-            return Dialed(context.wrap_socket(connection, server_hostname=self._name))
+            return Dialed(context.wrap_socket(connection, server_hostname=self._name.encode("ascii")))
         except OSError as error:  # ssl.SSLError is one
             with suppress(OSError):
                 connection.close()

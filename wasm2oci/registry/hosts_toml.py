@@ -17,7 +17,7 @@ tool writes, whatever `capabilities` says. Of several client certificates the fi
 With `override_path`, `https://MIRROR/v2/PREFIX` puts PREFIX before their names, and they are below any other path as it
 is. Entries with a query are left out.
 
-The folders are those of `host_certificates`. A rule of `registries.conf` goes before this.
+The folders are those of `rule_files`. A rule of `registries.conf` goes before this.
 
 Format: containerd's documentation, Registry Configuration.
 """
@@ -26,27 +26,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.base.probe import is_file
 from wasm2oci.base.reading import read_found
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.endpoints import API_ROOT
 from wasm2oci.oci.host import without_user
 from wasm2oci.registry.flavours import same_registry
-from wasm2oci.registry.host_certificates import host_folders
 from wasm2oci.registry.options import InvalidHeaderError, parse_header
 from wasm2oci.registry.registries_conf import HostFiles, Mirror, RegistryRule
 from wasm2oci.registry.urls import Origin, UntrustedUrlError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from wasm2oci.registry.registries_conf import Fields
 
 __all__ = ["HostsFileError", "host_rule"]
 
-_NAME: Final = "hosts.toml"
-_DEFAULT: Final = "_default"
 _MAX: Final = 1 << 20
 _NO_PATH: Final = frozenset('?#"<>\\^`{|}')
 """ASCII characters that no path of an address has. Spec: RFC 3986, Path."""
@@ -58,19 +53,13 @@ class HostsFileError(InvalidInputError):
     """A `hosts.toml` is not what containerd would read either."""
 
 
-def host_rule(host: str, environ: Mapping[str, str], home: Path) -> RegistryRule | None:
-    """What a `hosts.toml` says of a host, as a rule whose prefix is the host; None: there is none for it.
+def host_rule(path: Path, host: str) -> RegistryRule:
+    """What a `hosts.toml` says of a host, as a rule whose prefix is the host.
 
     Raises:
         HostsFileError: it is malformed.
         LocalIOError: it cannot be read.
     """
-    name, colon, port = host.rpartition(":")
-    names = (host, f"{name}_{port}_", _DEFAULT) if colon else (host, _DEFAULT)
-    files = (folder / one / _NAME for one in names for folder in host_folders(environ, home))
-    path = next((file for file in files if is_file(file)), None)
-    if path is None:
-        return None
     value = _read(path)
     server = _location(path, _text(path, value, "server") or f"https://{host}")
     tables = value.get("host", {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 import re
 import time
 from collections.abc import Callable, Mapping  # noqa: TC003 - the command line reads the types of the fields
@@ -18,12 +18,17 @@ from wasm2oci.version import __version__
 
 if TYPE_CHECKING:
     from wasm2oci.registry.credentials import Anonymous, Basic, IdentityToken
-    from wasm2oci.registry.tls import TlsSettings
+    from wasm2oci.registry.urls import Origin
 
-__all__ = ["ConnectOptions", "InvalidHeaderError", "RetryPolicy", "parse_header"]
+__all__ = ["ConnectOptions", "InvalidHeaderError", "RetryPolicy", "TlsSettings", "parse_header"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}\Z")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]{0,8000}\Z")
+
+
+def _random() -> float:
+    # Python's module `random` takes longer to import than all waits that need it are worth.
+    return int.from_bytes(os.urandom(4), "big") / (1 << 32)
 
 
 class InvalidHeaderError(InvalidInputError):
@@ -41,6 +46,44 @@ def parse_header(text: str) -> tuple[str, str]:
         shown = f": {one_line(name.split(maxsplit=1)[0], 60)!r}" if colon and name.strip() else ""
         raise InvalidHeaderError(f"not a header field{shown}", hint="write it as 'NAME: VALUE'")
     return name, value.strip()
+
+
+class TlsSettings(NamedTuple):
+    """What TLS is to trust and to show.
+
+    Args:
+        insecure: take any certificate.
+        ca_file: PEM file of authorities to trust besides the system's.
+        cert_file: PEM file of the certificate to show, or None.
+        key_file: PEM file of its key; None when it lies in `cert_file`.
+        host_files: PEM files of authorities to trust for this host only, besides all others.
+    """
+
+    insecure: bool = False
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    host_files: tuple[Path, ...] = ()
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything was set: then TLS is meant."""
+        return self.insecure or self.ca_file is not None or self.cert_file is not None or bool(self.host_files)
+
+    def at(self, origin: Origin, environ: Mapping[str, str], home: Path) -> TlsSettings:
+        """These settings, with the certificates that the user or the system keeps for one host.
+
+        Raises:
+            CertificateFileError, LocalIOError: see `with_host_certificates`.
+        """
+        from wasm2oci.registry.rule_files import find_host_folder
+
+        folder = find_host_folder(origin, environ, home)
+        if folder is None:
+            return self
+        from wasm2oci.registry.host_certificates import with_host_certificates
+
+        return with_host_certificates(self, folder)
 
 
 class ConnectOptions(NamedTuple):
@@ -96,7 +139,7 @@ class ConnectOptions(NamedTuple):
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = _random
     log: Callable[[str], None] | None = None
     warn: Callable[[str], None] | None = None
     for_all: frozenset[str] = frozenset()
@@ -108,8 +151,6 @@ class ConnectOptions(NamedTuple):
     @property
     def tls(self) -> TlsSettings:
         """The part that is about TLS."""
-        from wasm2oci.registry.tls import TlsSettings
-
         return TlsSettings(self.insecure, self.ca_file, self.cert_file, self.key_file)
 
     @property

@@ -13,23 +13,22 @@ Format: containers-registries.conf(5), version 2.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from wasm2oci.base.files import local_errors
-from wasm2oci.base.homes import config_home, names_none
-from wasm2oci.base.probe import has_file
 from wasm2oci.base.reading import read_found, read_named
 from wasm2oci.base.records import NamedTuple
-from wasm2oci.errors import AccessError, InvalidInputError, LocalIOError, NotFoundError
+from wasm2oci.errors import AccessError, InvalidInputError
 from wasm2oci.oci.endpoints import API_ROOT
 from wasm2oci.oci.host import without_user
 from wasm2oci.oci.reference import InvalidReferenceError, Reference
 from wasm2oci.registry.flavours import find_flavour
+from wasm2oci.registry.rule_files import OWN_CONF, conf_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from wasm2oci.registry.rule_files import ConfFiles
 
 __all__ = [
     "BlockedRegistryError",
@@ -44,10 +43,6 @@ __all__ = [
     "sources",
 ]
 
-_OWN: Final = "WASM2OCI_REGISTRIES_CONF"
-_THEIRS: Final = "CONTAINERS_REGISTRIES_CONF"
-_SYSTEM: Final = Path("/etc/containers")
-_NAME: Final = "registries.conf"
 _MAX: Final = 1 << 20
 _PULLS: Final = frozenset({"all", "digest-only", "tag-only"})
 
@@ -142,25 +137,15 @@ class PullSource(NamedTuple):
     root: str = API_ROOT
 
 
-def read_rules(environ: Mapping[str, str], home: Path) -> tuple[RegistryRule, ...]:
+def read_rules(files: ConfFiles) -> tuple[RegistryRule, ...]:
     """The tables of all files that count.
 
     Raises:
         RegistriesConfError: a file is malformed.
-        FileNotThereError: the file that a variable names is not there.
-        LocalIOError: a file is there and cannot be read, or is no regular file and no variable names it; or it cannot
-            be seen whether there is one.
+        LocalIOError: a file cannot be read, or the one that a variable names is not there.
     """
-    own = environ.get(_OWN)
-    if own is not None and names_none(own):
-        return ()
-    user = config_home(environ, home) / "containers"
-    named = own or environ.get(_THEIRS)
-    tables = _read(Path(named), read_named) if named else []
-    with _hinted():
-        found = [path for path in (user / _NAME, _SYSTEM / _NAME) if not named and has_file(path)][:1]
-        found += [path for folder in (_SYSTEM, user) for path in _drop_ins(folder / f"{_NAME}.d")]
-    for path in found:
+    tables = [] if files.named is None else _read(files.named, read_named)
+    for path in files.found:
         tables += _read(path, read_found)
     return tuple({rule.prefix: rule for rule in tables}.values())
 
@@ -224,24 +209,8 @@ def _moved(rule: RegistryRule, location: str, reference: Reference) -> Reference
         raise RegistriesConfError(message) from error
 
 
-def _drop_ins(folder: Path) -> list[Path]:
-    with local_errors(folder):
-        try:
-            return sorted(path for path in folder.iterdir() if path.suffix == ".conf")
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-
-@contextmanager
-def _hinted() -> Iterator[None]:
-    try:
-        yield
-    except (LocalIOError, NotFoundError) as error:
-        raise LocalIOError(error.message, hint=f"{_OWN}=off does without it") from error
-
-
 def _read(path: Path, read: Callable[[Path, int], bytes | None]) -> list[RegistryRule]:
-    with _hinted():
+    with conf_errors():
         raw = read(path, _MAX)
     if raw is None:
         raise _malformed(path, f"it is larger than {_MAX:,} bytes")
@@ -303,4 +272,4 @@ def _flag(path: Path, table: dict[str, Any], key: str) -> bool:
 
 
 def _malformed(path: Path, reason: str) -> RegistriesConfError:
-    return RegistriesConfError(f"{path}: {reason}", hint=f"mend it, or set {_OWN}=off to do without it")
+    return RegistriesConfError(f"{path}: {reason}", hint=f"mend it, or set {OWN_CONF}=off to do without it")

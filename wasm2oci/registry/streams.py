@@ -272,7 +272,9 @@ class _Stream(httpcore.NetworkStream):
                 return self._socket
             self._socket.close()
             self._socket = self._peer.connect(timeout)
-        self._socket = context.wrap_socket(self._socket, server_hostname=name, do_handshake_on_connect=False)
+        self._socket = context.wrap_socket(
+            self._socket, server_hostname=name and name.encode("ascii"), do_handshake_on_connect=False
+        )
         self._patiently(timeout, self._socket.do_handshake)
         return self._socket
 

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.files import local_errors
-from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import InvalidInputError, LocalIOError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["CertificateFileError", "TlsSettings", "UnreadableCertificateError", "build_context"]
+    from wasm2oci.registry.options import TlsSettings
+
+__all__ = ["CertificateFileError", "UnreadableCertificateError", "build_context"]
 
 
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----")
@@ -36,29 +37,6 @@ class CertificateFileError(InvalidInputError):
 
 class UnreadableCertificateError(LocalIOError):
     """A certificate or key file cannot be read."""
-
-
-class TlsSettings(NamedTuple):
-    """What TLS is to trust and to show.
-
-    Args:
-        insecure: take any certificate.
-        ca_file: PEM file of authorities to trust besides the system's.
-        cert_file: PEM file of the certificate to show, or None.
-        key_file: PEM file of its key; None when it lies in `cert_file`.
-        host_files: PEM files of authorities to trust for this host only, besides all others.
-    """
-
-    insecure: bool = False
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    host_files: tuple[Path, ...] = ()
-
-    @property
-    def says_something(self) -> bool:
-        """Whether anything was set: then TLS is meant."""
-        return self.insecure or self.ca_file is not None or self.cert_file is not None or bool(self.host_files)
 
 
 def build_context(

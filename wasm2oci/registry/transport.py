@@ -7,8 +7,6 @@ is sent.
 
 from __future__ import annotations
 
-import socket
-import ssl
 import sys
 import time
 from contextlib import suppress
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from wasm2oci.base.budget import Budget
 from wasm2oci.errors import Remedy, RemedyKind
 from wasm2oci.oci.http import Headers
-from wasm2oci.registry.dial import ADDRESSES, TRIES, Dialer
+from wasm2oci.registry.dial import ADDRESSES, TRIES, Dialer, resolve_host
 from wasm2oci.registry.messages import Response
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
@@ -27,11 +25,10 @@ from wasm2oci.registry.problems import (
 )
 from wasm2oci.registry.proxies import proxy_for
 from wasm2oci.registry.retry import RATE
-from wasm2oci.registry.tls import build_context
-from wasm2oci.registry.transport_errors import translated
 from wasm2oci.registry.urls import Origin, is_literal, reachable
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
     from types import ModuleType
@@ -40,9 +37,9 @@ if TYPE_CHECKING:
     from httpx import Response as Answer
 
     from wasm2oci.registry.messages import Request
-    from wasm2oci.registry.tls import TlsSettings
+    from wasm2oci.registry.options import TlsSettings
 
-__all__ = ["HttpTransport", "ProxySettingError", "translated"]
+__all__ = ["HttpTransport", "ProxySettingError"]
 
 _HEAD_MAX: Final = 1 << 20
 """Bytes that are received until a head is whole, the first of its body and all informational answers included."""
@@ -108,9 +105,7 @@ class HttpTransport:
         """What TLS trusts and shows at this origin."""
         if self._home_folder is None or origin.scheme != "https":
             return self._tls
-        from wasm2oci.registry.host_certificates import with_host_certificates
-
-        return with_host_certificates(self._tls, origin, self._environ, self._home_folder)
+        return self._tls.at(origin, self._environ, self._home_folder)
 
     def send(self, request: Request, *, home: Origin) -> Response:
         """One exchange. See `messages.Sender`."""
@@ -118,6 +113,8 @@ class HttpTransport:
         if origin == home and "httpx" not in sys.modules:
             self.expect(origin, 1)  # the import takes as long as a handshake
         httpx = import_httpx()
+        import ssl
+
         from wasm2oci.registry.streams import head_budget
 
         pool = self._pool(origin, certificate=origin == home)
@@ -150,6 +147,8 @@ class HttpTransport:
                 else:
                     answer = self._send_away(pool, request, origin, home, extensions)
         except (httpx.TransportError, httpx.InvalidURL, UnicodeError, ssl.SSLError) as error:
+            from wasm2oci.registry.transport_errors import translated
+
             raise translated(error, origin, proxied=proxy_for(origin, self._environ) is not None) from error
         said = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw)
         incoming = _Incoming(
@@ -275,6 +274,8 @@ class HttpTransport:
         key = (settings, certificate and settings.cert_file is not None)
         with self._context_guard:
             if key not in self._contexts:
+                from wasm2oci.registry.tls import build_context
+
                 made = build_context(settings, client_certificate=key[1], environ=self._environ)
                 made.set_alpn_protocols(["http/1.1"])
                 self._contexts[key] = made
@@ -309,6 +310,8 @@ class _Incoming:
     def __iter__(self) -> Iterator[bytes]:
         if self._closed:  # the library would look for an end that never comes
             return
+        import ssl
+
         from wasm2oci.registry.streams import long_body, received_within
 
         httpx = import_httpx()
@@ -320,6 +323,8 @@ class _Incoming:
                 with received_within(self._grace):
                     piece = next(pieces, None)
             except (httpx.TransportError, ssl.SSLError) as error:
+                from wasm2oci.registry.transport_errors import translated
+
                 raise translated(error, self._origin) from error
             if piece is None:
                 return
@@ -355,9 +360,11 @@ def import_httpx() -> ModuleType:
 
 
 def _resolve(name: str, port: int) -> list[str]:
-    return [str(found[4][0]) for found in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+    return [str(found[4][0]) for found in resolve_host(name, port)]
 
 
 def _unused_context() -> ssl.SSLContext:
     # Plain http needs none, but httpx would build its own, which takes 20 ms; an empty one takes none.
+    import ssl
+
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

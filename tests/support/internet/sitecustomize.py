@@ -17,7 +17,8 @@ _PLAN: Final = json.loads(os.environ["SIMULATED_INTERNET"])
 _connect: Final = socket.socket.connect
 
 
-def _resolve(host: str, port: int, *_: object, **__: object) -> list[Any]:
+def _resolve(name: str | bytes, port: int, *_: object, **__: object) -> list[Any]:
+    host = name.decode("ascii") if isinstance(name, bytes) else name
     try:
         addresses = [str(ipaddress.ip_address(host))]
     except ValueError:

@@ -21,8 +21,8 @@ from tests.support.registry_server import registry_server
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.dial import Dialer, connect
 from wasm2oci.registry.messages import Request
+from wasm2oci.registry.options import TlsSettings
 from wasm2oci.registry.problems import ConnectionFailedError, ConnectionLostError, TimedOutError, TlsError
-from wasm2oci.registry.tls import TlsSettings
 from wasm2oci.registry.transport import HttpTransport
 from wasm2oci.registry.urls import Origin
 from wasm2oci.server.messages import BytesBody

@@ -18,6 +18,7 @@ from wasm2oci.registry.hosts_toml import HostsFileError, host_rule
 from wasm2oci.registry.mirrors import Mirrored
 from wasm2oci.registry.problems import ConnectionFailedError
 from wasm2oci.registry.registries_conf import HostFiles
+from wasm2oci.registry.rule_files import find_hosts_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,8 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 def rule(host: str, home: Path, **variables: str) -> RegistryRule | None:
-    return host_rule(host, variables, home)
+    path = find_hosts_file(host, variables, home)
+    return None if path is None else host_rule(path, host)
 
 
 def test_mirrors_in_order_with_what_they_are_for(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.errors import AccessError, LocalIOError, NotFoundError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.found_out import FoundOut
-from wasm2oci.registry.host_certificates import with_host_certificates
+from wasm2oci.registry.options import TlsSettings
 from wasm2oci.registry.registries_conf import (
     BlockedRegistryError,
     RegistriesConfError,
@@ -25,7 +25,7 @@ from wasm2oci.registry.registries_conf import (
     read_rules,
     sources,
 )
-from wasm2oci.registry.tls import TlsSettings
+from wasm2oci.registry.rule_files import find_conf_files
 from wasm2oci.registry.urls import Origin
 
 if TYPE_CHECKING:
@@ -270,13 +270,13 @@ class TestRules:
     ) -> None:
         file = tmp_path / "r.conf"
         file.write_text(f'[[registry]]\nprefix = "{prefix}"\nlocation = "else.example/y"\n')
-        rules = read_rules({"CONTAINERS_REGISTRIES_CONF": str(file)}, tmp_path)
+        rules = read_rules(find_conf_files({"CONTAINERS_REGISTRIES_CONF": str(file)}, tmp_path))
         assert (find_rule(rules, Reference.parse(reference)) is not None) == fits
 
     def test_a_wildcard_without_a_location_moves_nothing(self, tmp_path: Path) -> None:
         file = tmp_path / "r.conf"
         file.write_text('[[registry]]\nprefix = "*.example.com"\n[[registry.mirror]]\nlocation = "m.example/all"\n')
-        (rule,) = read_rules({"CONTAINERS_REGISTRIES_CONF": str(file)}, tmp_path)
+        (rule,) = read_rules(find_conf_files({"CONTAINERS_REGISTRIES_CONF": str(file)}, tmp_path))
         reference = Reference.parse("a.example.com/x/y:v1")
         assert [str(source.reference) for source in sources(rule, reference)] == [
             "m.example/all/x/y:v1",
@@ -299,13 +299,13 @@ class TestRules:
         (folder / "registries.conf").write_text('[[registry]]\nlocation = "a.example"\n')
         (folder / "registries.conf.d/50-b.conf").write_text('[[registry]]\nlocation = "b.example"\n')
         (folder / "registries.conf.d/60-a.conf").write_text('[[registry]]\nlocation = "a.example"\nblocked = true\n')
-        rules = {rule.prefix: rule for rule in read_rules({}, tmp_path)}
+        rules = {rule.prefix: rule for rule in read_rules(find_conf_files({}, tmp_path))}
         assert {name for name in rules if name.endswith(".example")} == {"a.example", "b.example"}
         assert rules["a.example"].blocked
         elsewhere = tmp_path / "x/containers"
         elsewhere.mkdir(parents=True)
         (elsewhere / "registries.conf").write_text('[[registry]]\nlocation = "c.example"\n')
-        found = read_rules({"XDG_CONFIG_HOME": str(tmp_path / "x")}, tmp_path)
+        found = read_rules(find_conf_files({"XDG_CONFIG_HOME": str(tmp_path / "x")}, tmp_path))
         assert [rule.prefix for rule in found if rule.prefix.endswith(".example")] == ["c.example"]
 
     @pytest.mark.parametrize("value", ["off", "OFF", ""])
@@ -342,15 +342,15 @@ class TestRules:
         folder.mkdir(parents=True)
         os.mkfifo(folder / "50-a.conf")
         with pytest.raises(LocalIOError, match=r"50-a\.conf"):
-            read_rules({}, tmp_path)
+            read_rules(find_conf_files({}, tmp_path))
 
 
 def test_rules_that_cannot_be_seen_are_not_passed_over() -> None:
     """They may block a registry. A name that is too long fails like a closed folder (`HOME=/root` of another user)."""
     with pytest.raises(LocalIOError, match="cannot see") as caught:
-        read_rules({}, Path("/" + "a" * 300))
+        read_rules(find_conf_files({}, Path("/" + "a" * 300)))
     assert "WASM2OCI_REGISTRIES_CONF=off" in (caught.value.hint or "")
-    assert read_rules({"WASM2OCI_REGISTRIES_CONF": "off"}, Path("/" + "a" * 300)) == ()
+    assert read_rules(find_conf_files({"WASM2OCI_REGISTRIES_CONF": "off"}, Path("/" + "a" * 300))) == ()
 
 
 def test_drop_ins_that_cannot_be_listed_are_not_passed_over(tmp_path: Path) -> None:
@@ -358,11 +358,11 @@ def test_drop_ins_that_cannot_be_listed_are_not_passed_over(tmp_path: Path) -> N
     folder.mkdir(parents=True)
     (folder / "registries.conf.d").symlink_to("registries.conf.d")
     with pytest.raises(LocalIOError, match=r"registries\.conf\.d"):
-        read_rules({}, tmp_path)
+        read_rules(find_conf_files({}, tmp_path))
 
 
 def test_a_home_folder_that_cannot_be_looked_into_holds_no_certificates_and_no_notes() -> None:
     home = Path("/" + "a" * 300)
     settings, origin = TlsSettings(), Origin.at("https", "registry.example")
-    assert with_host_certificates(settings, origin, {}, home) == settings
+    assert settings.at(origin, {}, home) == settings
     assert FoundOut(home, time.time).challenge(origin) is None

@@ -24,6 +24,7 @@ from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.dial import Dialer
 from wasm2oci.registry.messages import Request
 from wasm2oci.registry.mirrors import Mirrored
+from wasm2oci.registry.options import TlsSettings
 from wasm2oci.registry.problems import (
     ConnectionFailedError,
     ConnectionLostError,
@@ -32,8 +33,9 @@ from wasm2oci.registry.problems import (
     TimedOutError,
     TlsError,
 )
-from wasm2oci.registry.tls import CertificateFileError, TlsSettings, UnreadableCertificateError, build_context
-from wasm2oci.registry.transport import HttpTransport, ProxySettingError, translated
+from wasm2oci.registry.tls import CertificateFileError, UnreadableCertificateError, build_context
+from wasm2oci.registry.transport import HttpTransport, ProxySettingError
+from wasm2oci.registry.transport_errors import translated
 from wasm2oci.registry.urls import Origin, UntrustedUrlError
 from wasm2oci.server.messages import BytesBody
 from wasm2oci.server.messages import Response as Reply
