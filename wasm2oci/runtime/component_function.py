@@ -69,7 +69,7 @@ def find_function(component: Component, invoked: str, texts: Sequence[str]) -> C
     Raises:
         EntryError: it exports no such function.
         UsageError: the values do not fit.
-        GuestSetupError: the function takes or returns resources.
+        GuestSetupError: the function takes or returns resources or streams.
     """
     name, arguments = split_call(invoked)
     found = _functions(component)
@@ -79,7 +79,9 @@ def find_function(component: Component, invoked: str, texts: Sequence[str]) -> C
         )
     path, type_ = found[name]
     if any(map(holds_handles, type_.values())):
-        raise GuestSetupError(f"{name!r} takes or returns resources, which cannot be written on a command line")
+        raise GuestSetupError(
+            f"{name!r} takes or returns resources or streams, which cannot be written on a command line"
+        )
     if arguments is None:
         return CalledFunction(path, type_, parse_arguments(name, type_, texts))
     if texts:

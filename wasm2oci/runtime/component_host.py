@@ -22,13 +22,14 @@ from wasm2oci.wasi.preview2.streams import MisuseError
 from wasm2oci.wasi.preview2.trace import traced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from wasm2oci.engine.component.functions import ComponentFunction
     from wasm2oci.engine.component.instance import ComponentInstance
     from wasm2oci.engine.component.store import LoadedComponent
     from wasm2oci.runtime.request import RunRequest
     from wasm2oci.wasi import Interrupt
+    from wasm2oci.wasi.preview2.streams import Pollable
 
 __all__ = ["ComponentRun", "Preview2Host", "call", "exported", "instantiated"]
 
@@ -119,6 +120,7 @@ class Preview2Host:
     """
 
     def __init__(self, state: Preview2) -> None:
+        self._state = state
         self._interfaces: dict[str, dict[str, HostCall | ResourceType]] = {}
         for interface, names in RESOURCES.items():
             types = {name: ResourceType(name, None, _close) for name in names}
@@ -130,6 +132,10 @@ class Preview2Host:
         """See `Host.interface`."""
         found = _VERSIONED.fullmatch(name)
         return None if found is None else self._interfaces.get(found[1])
+
+    def wait(self, waits: Sequence[Pollable], *, block: bool) -> Sequence[int]:
+        """See `Host.wait`."""
+        return self._state.wait(waits, block=block)
 
 
 def _close(resource: Any) -> None:

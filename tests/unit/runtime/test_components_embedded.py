@@ -187,10 +187,30 @@ def test_a_type_of_gigabytes_of_text_is_another_type_than_that_of_wasi() -> None
 
 
 def test_what_is_not_built_is_refused_before_anything_runs() -> None:
-    with pytest.raises(ComponentUnsupportedError, match="asynchronous functions"):
-        go(command("unreachable", imports='(import "f" (func async))'))
-    with pytest.raises(ComponentUnsupportedError, match="streams, futures"):
-        go(command("unreachable", imports="(type (stream u8))"))
+    with pytest.raises(ComponentUnsupportedError, match=r"threads of its own \(thread\.index\)"):
+        go(command("unreachable", imports="(core func (canon thread.index))"))
+    with pytest.raises(ComponentUnsupportedError, match="values and start functions"):
+        go(command("unreachable", imports='(import "v" (value u8))'))
+
+
+_ASYNC = """(component
+  (core func $yield (canon thread.yield))
+  (core module $m
+    (import "" "yield" (func $yield (result i32)))
+    (func (export "spins") (result i32) (i32.const 1))
+    (func (export "spins-back") (param i32 i32 i32) (result i32) (i32.const 1))
+    (func (export "loops") (loop (br 0)))
+    (func (export "yields") (loop (drop (call $yield)) (br 0))))
+  (core instance $i (instantiate $m (with "" (instance (export "yield" (func $yield))))))
+  (func (export "spins") async (canon lift (core func $i "spins") async (callback (core func $i "spins-back"))))
+  (func (export "loops") async (canon lift (core func $i "loops") async))
+  (func (export "yields") async (canon lift (core func $i "yields") async)))"""
+
+
+@pytest.mark.parametrize("function", ["spins", "loops", "yields"])
+def test_the_time_limit_ends_an_asynchronous_function(function: str) -> None:
+    outcome, _ = go(assemble(_ASYNC), invoke=function, limits=RunLimits(timeout_s=0.2))
+    assert outcome.ending is Ending.TIMED_OUT
 
 
 def test_generated_code_is_kept(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine.component.abi import INTEGERS, canonical, char, made, trap_if
+from wasm2oci.engine.component.handles import ErrorContext
 from wasm2oci.engine.component.load import element_of, elements, load_string, unpack_flags
 from wasm2oci.engine.component.put import lower_handle, pack_flags, put_list, put_string
 from wasm2oci.engine.syntax.types import F32, F64, I32
@@ -35,6 +36,8 @@ def lifter(type_: Val) -> Callable[[Context, Iterator[Any]], Any]:
         return lambda context, flat: context.handles.lift_own(next(flat), type_.types[0])
     if kind == "borrow":
         return lambda context, flat: context.handles.lift_borrow(next(flat), type_.types[0], context.lenders)
+    if kind in {"stream", "future"}:
+        return lambda context, flat: context.handles.lift_end(next(flat), type_)
     if kind == "flags":
         return lambda _, flat: unpack_flags(type_, next(flat))
     if cases_of(type_) is not None:
@@ -60,6 +63,8 @@ def _lift_primitive(type_: str) -> Callable[[Context, Iterator[Any]], Any]:
         return lambda _, flat: canonical(next(flat))
     if type_ == "char":
         return lambda _, flat: char(next(flat))
+    if type_ == "error-context":
+        return lambda context, flat: context.handles.entry(next(flat), ErrorContext)
     return lambda context, flat: load_string(context, next(flat), next(flat))
 
 
@@ -114,6 +119,8 @@ def lowerer(type_: Val) -> Callable[[Context, Any, list[Any]], None]:
         return lambda context, value, out: out.extend(put(context, value))
     if kind in {"own", "borrow"}:
         return lambda context, value, out: out.append(lower_handle(context, value, type_))
+    if kind in {"stream", "future"}:
+        return lambda context, value, out: out.append(context.handles.add(value.readable(type_)))
     if kind == "flags":
         return lambda _, value, out: out.append(pack_flags(type_, value))
     if cases_of(type_) is not None:
@@ -137,6 +144,8 @@ def _lower_primitive(type_: str) -> Callable[[Context, Any, list[Any]], None]:
         return lambda _, value, out: out.append(canonical(value))
     if type_ == "char":
         return lambda _, value, out: out.append(ord(value))
+    if type_ == "error-context":
+        return lambda context, value, out: out.append(context.handles.add(value))
     return lambda context, value, out: out.extend(put_string(context, value))
 
 

@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     from wasm2oci.engine.syntax.values import Val
     from wasm2oci.engine.validate.component.types import Function
 
-__all__ = ["ComponentFunction", "Options", "lift", "lower", "resource_drop", "resource_new", "resource_rep"]
+__all__ = [
+    "ComponentFunction",
+    "Options",
+    "Passing",
+    "giver",
+    "lift",
+    "lower",
+    "passing_of",
+    "resource_drop",
+    "resource_new",
+    "resource_rep",
+    "taker",
+]
 
 
 class ComponentFunction(NamedTuple):
@@ -34,12 +46,15 @@ class ComponentFunction(NamedTuple):
         call: takes component values, and gives one, or None where there is no result.
         name: for people.
         owner: the instance whose function it is; None for the host's.
+        begin: begins a call, where functions are asynchronous (`concurrency.functions`): gets what gives the arguments
+            and what takes the result.
     """
 
     type: Function
     call: Callable[..., Any]
     name: str = ""
     owner: ComponentInstance | None = None
+    begin: Callable[[Callable[[], Any], Callable[[Any], object]], Any] | None = None
 
 
 class Options(NamedTuple):
@@ -49,13 +64,15 @@ class Options(NamedTuple):
     realloc: Callable[..., int] | None
     post_return: Callable[..., Any] | None
     encoding: str
+    is_async: bool = False
+    callback: Callable[[int, int, int], int] | None = None
 
     def context(self, instance: ComponentInstance) -> Context:
         """The context of one call."""
         return Context(self.memory, self.realloc, self.encoding, instance.handles)
 
 
-class _Passing(NamedTuple):
+class Passing(NamedTuple):
     """How parameters and the result are passed.
 
     Attributes:
@@ -69,9 +86,15 @@ class _Passing(NamedTuple):
     results: tuple[int, ...] | None
 
 
-def _passing(function: Function) -> _Passing:
-    return _Passing(
-        flatten_all(function.params, MAX_FLAT_PARAMS),
+def passing_of(function: Function, most: int = MAX_FLAT_PARAMS) -> Passing:
+    """How parameters and the result of a function are passed.
+
+    Args:
+        function: its type.
+        most: core values that parameters are passed as, at most.
+    """
+    return Passing(
+        flatten_all(function.params, most),
         ValueType("tuple", (), function.params),
         () if function.result is None else flatten_all((function.result,), MAX_FLAT_RESULTS),
     )
@@ -79,10 +102,10 @@ def _passing(function: Function) -> _Passing:
 
 def lift(instance: ComponentInstance, core: CoreFunction, options: Options, type_: Function) -> ComponentFunction:
     """A core function of an instance as one of the component."""
-    passing = _passing(type_)
+    passing = passing_of(type_)
     lowerers = [] if passing.flat is None else [lowerer(param) for param in type_.params]
     store_params = storer(passing.params) if passing.flat is None else None
-    take = _taker(type_.result, through_memory=passing.results is None)
+    take = taker(type_.result, through_memory=passing.results is None)
     invoke, post_return = core.invoke, options.post_return
 
     def call(*values: Any) -> Any:
@@ -119,7 +142,7 @@ def lift(instance: ComponentInstance, core: CoreFunction, options: Options, type
     return ComponentFunction(type_, call, owner=instance)
 
 
-def _taker(result: Val | None, *, through_memory: bool) -> Callable[[Context, Any], Any]:
+def taker(result: Val | None, *, through_memory: bool) -> Callable[[Context, Any], Any]:
     """A function (context, what the core function gave) -> the result."""
     if result is None:
         return lambda _, __: None
@@ -140,14 +163,14 @@ def _taker(result: Val | None, *, through_memory: bool) -> Callable[[Context, An
 def lower(instance: ComponentInstance, function: ComponentFunction, options: Options) -> CoreFunction:
     """A function as a core function that an instance may call."""
     type_ = function.type
-    passing = _passing(type_)
+    passing = passing_of(type_)
     params = (I32,) if passing.flat is None else passing.flat
     count = len(params)
     if passing.results is None:
         params = (*params, I32)
     lifters = [] if passing.flat is None else [lifter(param) for param in type_.params]
     load_params = loader(passing.params) if passing.flat is None else None
-    give = _giver(type_.result, through_memory=passing.results is None)
+    give = giver(type_.result, through_memory=passing.results is None)
     call = function.call
     # A component and those around it are never on the stack twice, so neither calls the other.
     recursive = function.owner is not None and (
@@ -180,7 +203,7 @@ def lower(instance: ComponentInstance, function: ComponentFunction, options: Opt
     return host.bind(Caller(), function.name or None)
 
 
-def _giver(result: Val | None, *, through_memory: bool) -> Callable[[Context, Any, tuple[Any, ...]], Any]:
+def giver(result: Val | None, *, through_memory: bool) -> Callable[[Context, Any, tuple[Any, ...]], Any]:
     """A function (context, result, where to put it) -> what the core function gives."""
     if result is None:
         return lambda _, __, ___: None

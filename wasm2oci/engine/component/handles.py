@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from wasm2oci.engine.component.abi import trap_if
 
@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wasm2oci.engine.component.instance import ComponentInstance
+    from wasm2oci.engine.syntax.values import ValueType
 
-__all__ = ["Handle", "HandleTable", "ResourceType", "Scope"]
+__all__ = ["Entry", "ErrorContext", "Handle", "HandleTable", "ResourceType", "Scope"]
 
 _MOST: Final = 1 << 18
 """Handles of one instance; a table of the specification may have 2**28, which is more than a host wants to keep."""
@@ -62,14 +63,50 @@ class Handle:
         self.lends = 0
 
 
+class Entry:
+    """What a table has beside handles to resources: what asynchronous functions work with."""
+
+    __slots__ = ()
+
+    what: ClassVar[str] = "value"
+    """For people."""
+    type: Any = None
+    """That of a stream or future; no entry has a resource type."""
+
+    def check_drop(self) -> None:
+        """Traps where it cannot be dropped."""
+
+    def lifted(self, type_: ValueType) -> Any:
+        """The value that it is an end of, on its way out of the table."""
+        trap_if(condition=True, why=f"a {self.what} is used as a {type_.kind}")
+
+
+class ErrorContext(Entry):
+    """What went wrong, for people.
+
+    Args:
+        message: the text.
+    """
+
+    __slots__ = ("message",)
+
+    what = "error context"
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+
+_E = TypeVar("_E", bound=Entry)
+
+
 class HandleTable:
     """The handles of one component instance, by index from 1; the index freed last is used again first."""
 
     def __init__(self) -> None:
-        self._items: list[Handle | None] = [None]
+        self._items: list[Handle | Entry | None] = [None]
         self._free: list[int] = []
 
-    def add(self, handle: Handle) -> int:
+    def add(self, handle: Handle | Entry) -> int:
         """Gives a handle an index."""
         if self._free:
             index = self._free.pop()
@@ -85,7 +122,7 @@ class HandleTable:
         trap_if(handle is None, f"unknown handle index {index}")
         assert handle is not None  # noqa: S101 - the line above
         trap_if(handle.type is not type_, f"handle index {index} used with the wrong type")
-        return handle
+        return handle  # type: ignore[return-value]  # entries of other kinds have no resource type
 
     def remove(self, index: int, type_: ResourceType) -> Handle:
         """Takes a handle out, unless it is lent."""
@@ -97,7 +134,32 @@ class HandleTable:
 
     def owned(self) -> list[Handle]:
         """Every handle that owns."""
-        return [handle for handle in self._items if handle is not None and handle.scope is None]
+        return [handle for handle in self._items if isinstance(handle, Handle) and handle.scope is None]
+
+    # --- entries that are no handles --------------------------------------------------------------------------------
+
+    def entry(self, index: int, kind: type[_E]) -> _E:
+        """The entry at an index, which is to be of a class."""
+        found = self._items[index] if index < len(self._items) else None
+        trap_if(found is None, f"unknown handle index {index}")
+        trap_if(not isinstance(found, kind), f"handle index {index} is no {kind.what}")
+        assert isinstance(found, kind)  # noqa: S101 - the line above
+        return found
+
+    def drop(self, index: int, kind: type[_E]) -> _E:
+        """Takes an entry out, if it can be dropped."""
+        found = self.entry(index, kind)
+        found.check_drop()
+        self._items[index] = None
+        self._free.append(index)
+        return found
+
+    def lift_end(self, index: int, type_: ValueType) -> Any:
+        """A stream or future on its way out."""
+        value = self.entry(index, Entry).lifted(type_)
+        self._items[index] = None
+        self._free.append(index)
+        return value
 
     # --- values -----------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from wasm2oci.engine.syntax.values import cases_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from wasm2oci.engine.component.handles import ResourceType
     from wasm2oci.engine.syntax.values import Val
@@ -46,6 +46,14 @@ class Host(Protocol):
     def interface(self, name: str) -> Mapping[str, HostCall | ResourceType] | None:
         """The items of an interface, or None where the host has none of that name."""
 
+    def wait(self, waits: Sequence[Any], *, block: bool) -> Sequence[int]:
+        """The places of what is ready, of what functions of the host gave to be waited for.
+
+        Args:
+            waits: at least one.
+            block: whether to wait until one is.
+        """
+
 
 def signature(function: Function) -> str:
     """The type of a function as text; of one that is much longer than any of a host, the beginning of it."""
@@ -61,7 +69,7 @@ class _Writer:
     def function(self, function: Function) -> str:
         params = self._named(zip(function.labels, function.params, strict=True))
         result = "" if function.result is None else f" -> {self._text(function.result)}"
-        return f"({params}){result}"
+        return f"{'async ' if function.is_async else ''}({params}){result}"
 
     def _named(self, fields: Iterable[tuple[str, Val]]) -> str:
         return ", ".join([f"{self._label(label)}: {self._text(field)}" for label, field in fields])

@@ -28,6 +28,7 @@ from wasm2oci.engine.validate.component.types import Function
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from wasm2oci.engine.component.concurrency.tasks import Task
     from wasm2oci.engine.component.store import Store
     from wasm2oci.engine.syntax.component import ExternDesc
 
@@ -110,6 +111,9 @@ class ComponentInstance(_Scope):
         entered: whether one of its functions runs.
         may_leave: whether it may call other components and the host.
         broken: whether it trapped, and is not entered any more.
+        exclusive, backpressure, waiting_to_enter, waits_on_stack: of asynchronous functions: the task that no other one
+            of its kind runs beside; how often the instance asked for no more; how many tasks wait to enter; and whether
+            its code may wait on the stack.
     """
 
     def __init__(self, store: Store, parent: _Scope | None, arguments: Mapping[str, Item] | None) -> None:
@@ -121,6 +125,10 @@ class ComponentInstance(_Scope):
         self.entered = False
         self.may_leave = True
         self.broken = False
+        self.exclusive: Task | None = None
+        self.backpressure = 0
+        self.waiting_to_enter = 0
+        self.waits_on_stack = False
         store.instances.append(self)
 
     def around(self) -> Iterator[ComponentInstance]:
@@ -202,17 +210,20 @@ class ComponentInstance(_Scope):
     def canon(self, definition: syntax.CanonFunction) -> None:
         """A canonical function."""
         keyword, operands = definition.keyword, definition.operands
-        if keyword == "lift":
+        if self._store.loop is not None:
+            self.push(*self._store.canonical(self, definition))
+        elif keyword == "lift":
             core = self.at("core func", int(operands["core-func"] or 0))
             type_ = self.at("type", int(operands["type"] or 0))
-            self.push("func", lift(self, core, self._options(definition), type_))
+            self.push("func", lift(self, core, self.options(definition), type_))
         elif keyword == "lower":
             function = self.at("func", int(operands["func"] or 0))
-            self.push("core func", lower(self, function, self._options(definition)))
+            self.push("core func", lower(self, function, self.options(definition)))
         else:
             self.push("core func", _RESOURCES[keyword](self, self.at("type", int(operands["type"] or 0))))
 
-    def _options(self, definition: syntax.CanonFunction) -> Options:
+    def options(self, definition: syntax.CanonFunction) -> Options:
+        """The options of a canonical function."""
         given = {keyword.partition("=")[0]: (keyword, index) for keyword, index in definition.options.given}
 
         def function(option: str) -> Any:
@@ -224,7 +235,8 @@ class ComponentInstance(_Scope):
                 "the component passes values in a memory of 64 bits, which the embedded engine does not run"
             )
         encoding = given["string-encoding"][0].partition("=")[2] if "string-encoding" in given else "utf8"
-        return Options(memory, function("realloc"), function("post-return"), encoding)
+        callback = function("callback")
+        return Options(memory, function("realloc"), function("post-return"), encoding, "async" in given, callback)
 
 
 # --- what the host offers -------------------------------------------------------------------------------------------

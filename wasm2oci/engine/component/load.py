@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from wasm2oci.engine.component.abi import INTEGERS, MAX_BYTES, MAX_ELEMENTS, aligned, canonical, char, made, trap_if
+from wasm2oci.engine.component.handles import ErrorContext
 from wasm2oci.engine.syntax.values import ValueType, cases_of, discriminant_size, kind_of, layout
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ def loader(type_: Val) -> Callable[[Context, int], Any]:
         if kind == "own":
             return lambda context, at: context.handles.lift_own(_u32(context, at), resource)
         return lambda context, at: context.handles.lift_borrow(_u32(context, at), resource, context.lenders)
+    if kind in {"stream", "future"}:
+        return lambda context, at: context.handles.lift_end(_u32(context, at), type_)
     if kind == "flags":
         size = layout(type_)[1]
         return lambda context, at: unpack_flags(type_, int.from_bytes(context.data[at : at + size], "little"))
@@ -60,6 +63,8 @@ def _primitive(type_: str) -> Callable[[Context, int], Any]:
         return lambda context, at: canonical(unpack(context.data, at)[0])
     if type_ == "char":
         return lambda context, at: char(_u32(context, at))
+    if type_ == "error-context":
+        return lambda context, at: context.handles.entry(_u32(context, at), ErrorContext)
     return lambda context, at: load_string(context, *_PAIR.unpack_from(context.data, at))
 
 

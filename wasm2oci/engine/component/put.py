@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wasm2oci.engine.component.abi import Context
     from wasm2oci.engine.syntax.values import Val, ValueType
 
-__all__ = ["lower_handle", "pack_flags", "put_list", "put_string", "storer"]
+__all__ = ["lower_handle", "pack_flags", "put_elements", "put_list", "put_string", "storer"]
 
 _PAIR = struct.Struct("<II")
 _FLOATS = {"f32": struct.Struct("<f"), "f64": struct.Struct("<d")}
@@ -38,6 +38,8 @@ def storer(type_: Val) -> Callable[[Context, Any, int], None]:
         return _fixed_list(type_)
     if kind in {"own", "borrow"}:
         return lambda context, value, at: _put(context, lower_handle(context, value, type_), at, 4)
+    if kind in {"stream", "future"}:
+        return lambda context, value, at: _put(context, context.handles.add(value.readable(type_)), at, 4)
     if kind == "flags":
         size = layout(type_)[1]
         return lambda context, value, at: _put(context, pack_flags(type_, value), at, size)
@@ -60,6 +62,8 @@ def _primitive(type_: str) -> Callable[[Context, Any, int], None]:
         return lambda context, value, at: pack(context.data, at, canonical(value))
     if type_ == "char":
         return lambda context, value, at: _put(context, ord(value), at, 4)
+    if type_ == "error-context":
+        return lambda context, value, at: _put(context, context.handles.add(value), at, 4)
     return lambda context, value, at: _PAIR.pack_into(context.data, at, *put_string(context, value))
 
 
@@ -131,7 +135,7 @@ def lower_handle(context: Context, rep: Any, type_: ValueType) -> int:
 def put_list(type_: Val) -> Callable[[Context, Any], tuple[int, int]]:
     """A function (context, elements) -> address and count."""
     alignment, size = layout(type_)
-    store = storer(type_)
+    store = put_elements(type_)
     octets = kind_of(type_) == "u8"
 
     def put(context: Context, value: Any) -> tuple[int, int]:
@@ -140,9 +144,25 @@ def put_list(type_: Val) -> Callable[[Context, Any], tuple[int, int]]:
         if octets and isinstance(value, bytes | bytearray):
             context.data[at : at + len(value)] = value
         else:
+            store(context, value, at)
+        return at, len(value)
+
+    return put
+
+
+@made
+def put_elements(type_: Val) -> Callable[[Context, Any, int], None]:
+    """A function (context, elements, address) that stores one element after the other."""
+    size = layout(type_)[1]
+    store = storer(type_)
+    octets = kind_of(type_) == "u8"
+
+    def put(context: Context, value: Any, at: int) -> None:
+        if octets and isinstance(value, bytes | bytearray):
+            context.data[at : at + len(value)] = value
+        else:
             for place, one in enumerate(value):
                 store(context, one, at + place * size)
-        return at, len(value)
 
     return put
 

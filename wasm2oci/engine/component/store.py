@@ -17,10 +17,12 @@ from wasm2oci.engine.validate.component.definitions import validate_component
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from wasm2oci.engine.component.concurrency.threads import Loop
     from wasm2oci.engine.component.host import Host, HostCall
     from wasm2oci.engine.embed import Engine
     from wasm2oci.engine.runtime.instance import Extern
     from wasm2oci.engine.runtime.limits import ResourceLimits
+    from wasm2oci.engine.syntax.component import CanonFunction
     from wasm2oci.engine.syntax.features import Feature
     from wasm2oci.engine.syntax.module import Span
     from wasm2oci.engine.validate.component.types import Function
@@ -42,6 +44,7 @@ class LoadedComponent:
     Attributes:
         syntax: its definitions.
         modules: its core modules, by where they stand.
+        concurrent: whether it uses asynchronous functions, streams or futures.
         type: what it imports and exports.
 
     Raises:
@@ -53,7 +56,7 @@ class LoadedComponent:
         self.engine = engine
         features: dict[Feature, int] = {}
         self.syntax = decode_definitions(data, features)
-        check_supported(self.syntax.definitions)
+        self.concurrent = check_supported(self.syntax.definitions)
         self.modules: dict[Span, Module] = {}
         for start, end in self.syntax.all_modules():
             try:
@@ -84,6 +87,7 @@ class Store:
 
     Attributes:
         instances: every component instance, in the order of their making.
+        loop: runs the tasks of a component that is concurrent; None for another.
     """
 
     def __init__(
@@ -104,6 +108,11 @@ class Store:
         self._component = component
         self._limits = limits
         self._watch = watch
+        self.loop: Loop | None = None
+        if component.concurrent:
+            from wasm2oci.engine.component.concurrency.threads import new_loop  # noqa: PLC0415 - few components need it
+
+            self.loop = new_loop(host.wait)
         self._linker = Linker(component.engine)
         if fuel is not None:
             self._linker.fuel = fuel
@@ -143,6 +152,14 @@ class Store:
                 linker.define(module, name, item)
         return linker.instantiate(self._component.modules[span], limits=self._limits).exports
 
+    def canonical(self, instance: ComponentInstance, definition: CanonFunction) -> tuple[str, Any]:
+        """The function of a definition in a component that is concurrent, and its sort."""
+        from wasm2oci.engine.component.concurrency.builtins import canonical  # noqa: PLC0415 - as above
+        from wasm2oci.engine.component.concurrency.scope import BuiltinScope  # noqa: PLC0415 - as above
+
+        assert self.loop is not None  # noqa: S101 - the caller has asked
+        return canonical(BuiltinScope(self.loop, instance, definition))
+
     def called(self, name: tuple[str, str], offered: HostCall) -> Callable[..., Any]:
         """What is called for a function of the host."""
         return offered.call if self._watch is None else self._watch(name, offered)
@@ -157,7 +174,9 @@ class Store:
         return ComponentFunction(type_, call, shown)
 
     def close(self) -> None:
-        """Gives up what the host's resources hold that the guest did not drop."""
+        """Gives up tasks that have not ended, and what the host's resources hold that the guest did not drop."""
+        if self.loop is not None:
+            self.loop.close()
         for instance in self.instances:
             for handle in instance.handles.owned():
                 if handle.type.owner is None and handle.type.destructor is not None:

@@ -12,52 +12,52 @@ if TYPE_CHECKING:
 
 __all__ = ["ComponentUnsupportedError", "check_supported"]
 
-_RUN = frozenset({"lift", "lower", "resource.new", "resource.drop", "resource.rep"})
+_SYNCHRONOUS = frozenset({"lift", "lower", "resource.new", "resource.drop", "resource.rep"})
 _ASYNC_KINDS = frozenset({"stream", "future", "error-context"})
-_WASI_3 = "(WASI 0.3)"
 
 
 class ComponentUnsupportedError(UnsupportedError):
     """A component uses what this engine does not run."""
 
 
-def check_supported(definitions: Iterable[syntax.Definition]) -> None:
+def check_supported(definitions: Iterable[syntax.Definition]) -> bool:
     """Refuses a component that could not be run as it means to be.
 
+    Returns:
+        Whether it uses asynchronous functions, streams or futures, so that its calls are tasks (`concurrency`).
+
     Raises:
-        ComponentUnsupportedError: it uses asynchronous functions, values or start functions of components, or types of
-            the garbage collector for values.
+        ComponentUnsupportedError: it uses threads of its own, values or start functions of components, or types of the
+            garbage collector for values.
     """
+    found = False
     for definition in definitions:
         if isinstance(definition, syntax.ComponentDefinition):
-            check_supported(definition.definitions)
+            found |= check_supported(definition.definitions)
         elif isinstance(definition, syntax.TypeDefinition):
-            _check_type(definition)
+            found |= _is_asynchronous(definition.type)
         elif isinstance(definition, syntax.CanonFunction):
-            _check_function(definition)
+            found |= _check_function(definition)
         elif isinstance(definition, syntax.Start) or _of_value(definition):
             raise _refusal("values and start functions of components", definition.offset)
+    return found
 
 
-def _check_type(definition: syntax.TypeDefinition) -> None:
-    type_ = definition.type
+def _is_asynchronous(type_: object) -> bool:
     if isinstance(type_, syntax.DeclaredType):
-        check_supported(type_.declarations)
-    elif isinstance(type_, syntax.FunctionType):
-        if type_.is_async or "error-context" in {*type_.params, type_.result}:
-            raise _refusal(f"asynchronous functions {_WASI_3}", definition.offset)
-    elif isinstance(type_, syntax.DefinedType) and (type_.kind in _ASYNC_KINDS or "error-context" in type_.types):
-        raise _refusal(f"streams, futures and error contexts {_WASI_3}", definition.offset)
+        return check_supported(type_.declarations)
+    if isinstance(type_, syntax.FunctionType):
+        return type_.is_async or "error-context" in {*type_.params, type_.result}
+    return isinstance(type_, syntax.DefinedType) and (type_.kind in _ASYNC_KINDS or "error-context" in type_.types)
 
 
-def _check_function(definition: syntax.CanonFunction) -> None:
-    if definition.keyword not in _RUN:
-        raise _refusal(f"{definition.keyword} {_WASI_3}", definition.offset)
-    given = dict(definition.options.given)
-    if "async" in given:
-        raise _refusal(f"asynchronous functions {_WASI_3}", definition.offset)
+def _check_function(definition: syntax.CanonFunction) -> bool:
+    keyword, given = definition.keyword, dict(definition.options.given)
+    if keyword.startswith("thread.") and keyword != "thread.yield":
+        raise _refusal(f"threads of its own ({keyword})", definition.offset)
     if "gc" in given:
         raise _refusal("values of garbage-collected types", definition.offset)
+    return keyword not in _SYNCHRONOUS or "async" in given
 
 
 def _of_value(definition: syntax.Definition) -> bool:
@@ -68,6 +68,5 @@ def _of_value(definition: syntax.Definition) -> bool:
 
 def _refusal(what: str, offset: int) -> ComponentUnsupportedError:
     return ComponentUnsupportedError(
-        f"the component uses {what} (at offset {offset:#x}), which the embedded engine does not run",
-        hint="build it for WASI 0.2 (target wasm32-wasip2)" if what.endswith(_WASI_3) else None,
+        f"the component uses {what} (at offset {offset:#x}), which the embedded engine does not run"
     )

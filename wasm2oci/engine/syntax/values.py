@@ -267,10 +267,12 @@ def _join(a: int, b: int) -> int:
 
 
 def holds_handles(type_: Val) -> bool:
-    """Whether values have handles of resources in them."""
+    """Whether values have handles in them: of resources, streams, futures or error contexts."""
     if isinstance(type_, str):
-        return False
-    return type_.kind in {"own", "borrow"} or any(holds_handles(part) for part in parts_of(type_) if part is not None)
+        return type_ == "error-context"
+    return type_.kind in {"own", "borrow", "stream", "future", "error-context"} or any(
+        holds_handles(part) for part in parts_of(type_) if part is not None
+    )
 
 
 def contains_pointer(type_: Val) -> bool:

@@ -84,11 +84,15 @@ class Preview2:
 
     def poll(self, pollables: Sequence[Pollable]) -> list[int]:
         """`poll`."""
-        return streams.poll(pollables, self.context.waiter, self.monotonic, self.bell)
+        return self.wait(pollables, block=True)
+
+    def wait(self, pollables: Sequence[Pollable], *, block: bool) -> list[int]:
+        """The places of those that are ready."""
+        return streams.poll(pollables, self.context.waiter, self.monotonic, self.bell, block=block)
 
     def ready(self, pollable: Pollable) -> bool:
         """`pollable.ready`."""
-        return bool(streams.poll([pollable], self.context.waiter, self.monotonic, self.bell, block=False))
+        return bool(self.wait([pollable], block=False))
 
     def block(self, pollable: Pollable) -> None:
         """`pollable.block`."""

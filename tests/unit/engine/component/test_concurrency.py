@@ -1,0 +1,281 @@
+"""Asynchronous functions of guests that break the rules, or take as much as they can."""
+
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from wasm2oci.engine import Engine, Trap
+from wasm2oci.engine.component.host import HostCall
+from wasm2oci.engine.component.instance import ComponentInstance
+from wasm2oci.engine.component.store import LoadedComponent, Store
+from wasm2oci.engine.component.unsupported import ComponentUnsupportedError
+from wasm2oci.engine.text import assemble
+
+CANONS = {
+    "task.return": ("task.return (result u32)", "(param i32)"),
+    "task.cancel": ("task.cancel", ""),
+    "set.new": ("waitable-set.new", "(result i32)"),
+    "set.wait": ('waitable-set.wait (memory (core memory $libc "mem"))', "(param i32 i32) (result i32)"),
+    "set.poll": ('waitable-set.poll (memory (core memory $libc "mem"))', "(param i32 i32) (result i32)"),
+    "set.drop": ("waitable-set.drop", "(param i32)"),
+    "join": ("waitable.join", "(param i32 i32)"),
+    "subtask.drop": ("subtask.drop", "(param i32)"),
+    "subtask.cancel": ("subtask.cancel async", "(param i32) (result i32)"),
+    "stream.new": ("stream.new $stream", "(result i64)"),
+    "stream.read": (
+        'stream.read $stream async (memory (core memory $libc "mem"))',
+        "(param i32 i32 i32) (result i32)",
+    ),
+    "stream.drop": ("stream.drop-readable $stream", "(param i32)"),
+    "future.new": ("future.new $future", "(result i64)"),
+    "future.drop": ("future.drop-writable $future", "(param i32)"),
+    "pressure.inc": ("backpressure.inc", ""),
+    "pressure.dec": ("backpressure.dec", ""),
+    "context.get": ("context.get i32 0", "(result i32)"),
+}
+RETURNS = "(call $task.return (i32.const 7)) (i32.const 0)"
+NEW = "(drop (call $stream.new))"
+READ = "(drop (call $stream.read (i32.const 1) (i32.const 0) (i32.const 1)))"
+JOIN = "(call $join (i32.const 1) (call $set.new))"
+
+
+def built_ins(text: str) -> tuple[str, str, str]:
+    """Those that a text calls: definitions of them, imports of a core module, and exports of an instance."""
+    used = [name for name in CANONS if f"${name}" in text]
+    return (
+        "".join(f"(core func ${name} (canon {CANONS[name][0]}))" for name in used),
+        "".join(f'(import "" "{name}" (func ${name} {CANONS[name][1]}))' for name in used),
+        "".join(f'(export "{name}" (func ${name}))' for name in used),
+    )
+
+
+def guest(body: str, callback: str = "unreachable", *, more: str = "") -> bytes:
+    """A component with an asynchronous function `f`; `body` and `callback` may call the built-ins above by name."""
+    canons, imports, given = built_ins(body + callback + more)
+    return assemble(f"""(component
+      (type $stream (stream u8)) (type $future (future u8))
+      (core module $libc (memory (export "mem") 1)) (core instance $libc (instantiate $libc))
+      {canons}
+      (core module $m {imports} {more}
+        (func (export "f") (result i32) {body})
+        (func (export "cb") (param $event i32) (param $index i32) (param $what i32) (result i32) {callback}))
+      (core instance $i (instantiate $m (with "" (instance {given}))))
+      (func (export "f") async (result u32)
+        (canon lift (core func $i "f") async (callback (core func $i "cb")))))""")
+
+
+def calling(callee: str, body: str, core: str = "(param i32) (result i32)") -> bytes:
+    """A component that calls another one's asynchronous `f`; `body` may call it by name, and built-ins."""
+    canons, imports, given = built_ins(body)
+    return assemble(f"""(component
+      (component $callee {callee})
+      (component $caller
+        (import "f" (func $f async (result u32)))
+        (type $stream (stream u8)) (type $future (future u8))
+        (core module $libc (memory (export "mem") 1)) (core instance $libc (instantiate $libc))
+        (core func $f' (canon lower (func $f) async (memory (core memory $libc "mem"))))
+        {canons}
+        (core module $m (import "" "f" (func $f {core})) {imports}
+          (func (export "f") (result i32) {body})
+          (func (export "cb") (param i32 i32 i32) (result i32) unreachable))
+        (core instance $i (instantiate $m (with "" (instance (export "f" (func $f')) {given}))))
+        (func (export "f") async (result u32)
+          (canon lift (core func $i "f") async (callback (core func $i "cb")))))
+      (instance $a (instantiate $callee))
+      (instance $b (instantiate $caller (with "f" (func $a "f"))))
+      (export "f" (func $b "f")))""")
+
+
+WAITS = """
+  (core func $new (canon waitable-set.new))
+  (core func $return (canon task.return (result u32)))
+  (core module $m
+    (import "" "new" (func $new (result i32))) (import "" "return" (func $return (param i32)))
+    (func (export "f") (result i32) (i32.or (i32.const 2) (i32.shl (call $new) (i32.const 4))))
+    (func (export "cb") (param i32 i32 i32) (result i32) (call $return (i32.const 1)) (i32.const 0)))
+  (core instance $i (instantiate $m (with "" (instance (export "new" (func $new)) (export "return" (func $return))))))
+  (func (export "f") async (result u32) (canon lift (core func $i "f") async (callback (core func $i "cb"))))"""
+"""Waits in a callback for what never comes."""
+
+WAITS_ON_STACK = """
+  (core module $libc (memory (export "mem") 1)) (core instance $libc (instantiate $libc))
+  (core func $new (canon waitable-set.new))
+  (core func $wait (canon waitable-set.wait (memory (core memory $libc "mem"))))
+  (core module $m
+    (import "" "new" (func $new (result i32))) (import "" "wait" (func $wait (param i32 i32) (result i32)))
+    (func (export "f") (call $wait (call $new) (i32.const 0)) (unreachable)))
+  (core instance $i (instantiate $m (with "" (instance (export "new" (func $new)) (export "wait" (func $wait))))))
+  (func (export "f") async (result u32) (canon lift (core func $i "f") async))"""
+"""Waits on its stack for what never comes."""
+
+
+class Host:
+    """Offers `host`: `later`, which is over when the guest has waited, and `never`."""
+
+    def __init__(self) -> None:
+        self.waits = 0
+
+    def interface(self, name: str) -> dict[str, HostCall] | None:
+        calls = {
+            "later": HostCall("async (value: u32) -> u32", self._later),
+            "never": HostCall("async (value: u32) -> u32", self._never),
+        }
+        return calls if name == "host" else None
+
+    @staticmethod
+    def _later(value: int) -> Generator[str, None, int]:
+        yield "outside"
+        return value + 1
+
+    @staticmethod
+    def _never(value: int) -> Iterator[str]:
+        yield f"never {value}"
+        raise AssertionError
+
+    def wait(self, waits: Sequence[Any], *, block: bool) -> Sequence[int]:
+        self.waits += block
+        return [place for place, each in enumerate(waits) if each == "outside"] if block else []
+
+
+@contextmanager
+def running(data: bytes, *, fuel: int | None = None) -> Iterator[ComponentInstance]:
+    store = Store(LoadedComponent(Engine(fuel=fuel is not None), data), Host(), fuel=fuel)
+    try:
+        yield store.instantiate()
+    finally:
+        store.close()
+
+
+def call(data: bytes, *, fuel: int | None = None) -> Any:
+    with running(data, fuel=fuel) as instance:
+        return instance.exports["f"][1].call()
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("(i32.const 0)", "failed to produce a result"),
+        ("(call $task.return (i32.const 1)) (call $task.return (i32.const 2)) (i32.const 0)", "more than once"),
+        ("(call $task.cancel) (i32.const 0)", "has not been cancelled"),
+        ("(i32.const 3)", "unsupported callback code 3"),
+        ("(i32.const 0x72)", "unknown handle index 7"),
+        ("(i32.or (i32.shl (i32.wrap_i64 (call $stream.new)) (i32.const 4)) (i32.const 2))", "is no waitable set"),
+        (f"(call $set.drop (i32.wrap_i64 (call $stream.new))) {RETURNS}", "is no waitable set"),
+        (f"(call $subtask.drop (call $set.new)) {RETURNS}", "is no subtask"),
+        (f"(drop (call $subtask.cancel (i32.const 9))) {RETURNS}", "unknown handle index 9"),
+        (f"(call $join (call $set.new) (call $set.new)) {RETURNS}", "is no waitable"),
+        (f"(call $stream.drop (i32.wrap_i64 (call $future.new))) {RETURNS}", "wrong type"),
+        (
+            f"{NEW} (call $stream.drop (i32.const 1)) (call $stream.drop (i32.const 1)) {RETURNS}",
+            "unknown handle index 1",
+        ),
+        (f"{NEW} (call $stream.drop (i32.const 2)) {RETURNS}", "is no readable end"),
+        (f"(drop (call $future.new)) (call $future.drop (i32.const 2)) {RETURNS}", "without first writing"),
+        (f"(call $pressure.dec) {RETURNS}", "underflow"),
+        (f"(loop (call $pressure.inc) (br 0)) {RETURNS}", "overflow"),
+        (
+            f"{NEW} (drop (call $stream.read (i32.const 1) (i32.const 65530) (i32.const 7))) {RETURNS}",
+            "out of bounds",
+        ),
+        (
+            f"{NEW} (drop (call $stream.read (i32.const 1) (i32.const 0) (i32.const -1))) {RETURNS}",
+            "too many values",
+        ),
+        (f"{NEW} {READ} {READ} {RETURNS}", "concurrent operations"),
+        (f"{NEW} {READ} (call $stream.drop (i32.const 1)) {RETURNS}", "busy stream"),
+        (f"(drop (call $set.poll (call $set.new) (i32.const 65532))) {RETURNS}", "event pointer"),
+        (f"(drop (call $set.poll (call $set.new) (i32.const 2))) {RETURNS}", "event pointer"),
+        (f"{NEW} {JOIN} (call $set.drop (i32.const 3)) {RETURNS}", "waitables in it"),
+        (f"(loop (drop (call $set.new)) (br 0)) {RETURNS}", "too many handles"),
+        ("(i32.or (i32.const 2) (i32.shl (call $set.new) (i32.const 4)))", "deadlock"),
+    ],
+)
+def test_a_guest_that_breaks_a_rule_traps(body: str, why: str) -> None:
+    with pytest.raises(Trap, match=why):
+        call(guest(body))
+
+
+def test_a_callback_that_never_ends_runs_out_of_fuel() -> None:
+    with pytest.raises(Trap, match="out of fuel"):
+        call(guest("(i32.const 1)", "(i32.const 1)"), fuel=10_000)
+
+
+def test_nothing_of_an_instance_that_trapped_is_entered_again() -> None:
+    with running(guest("unreachable")) as instance:
+        function = instance.exports["f"][1]
+        with pytest.raises(Trap, match="unreachable"):
+            function.call()
+        with pytest.raises(Trap, match="cannot enter component instance"):
+            function.call()
+
+
+@pytest.mark.parametrize("callee", [WAITS, WAITS_ON_STACK])
+def test_a_subtask_that_is_not_over_is_not_dropped(callee: str) -> None:
+    with pytest.raises(Trap, match="has not yet resolved"):
+        call(calling(callee, "(call $subtask.drop (i32.shr_u (call $f (i32.const 0)) (i32.const 4))) (i32.const 0)"))
+
+
+def test_a_task_that_is_asked_to_end_has_to_say_so() -> None:
+    """The callee is cancelled while it waits, and returns a result all the same, which is its right."""
+    data = calling(WAITS, f"(call $subtask.cancel (i32.shr_u (call $f (i32.const 0)) (i32.const 4))) drop {RETURNS}")
+    assert call(data) == 7
+
+
+def test_no_more_functions_wait_on_their_stacks_than_there_is_room_for() -> None:
+    with pytest.raises(Trap, match="more than 256 functions wait on their stacks"):
+        call(calling(WAITS_ON_STACK, "(loop (drop (call $f (i32.const 0))) (br 0)) (i32.const 0)"))
+    assert not [thread for thread in threading.enumerate() if thread.name == "guest-fiber"]
+
+
+def test_built_ins_of_tasks_trap_while_the_component_is_instantiated() -> None:
+    starts = guest(RETURNS, more="(func $start (drop (call $context.get))) (start $start)")
+    with pytest.raises(Trap, match="while the component is instantiated"):
+        call(starts)
+
+
+def test_threads_of_a_guest_are_refused_before_anything_runs() -> None:
+    data = assemble("(component (core func (canon thread.index)))")
+    with pytest.raises(ComponentUnsupportedError, match=r"threads of its own \(thread\.index\) \(at offset 0x"):
+        LoadedComponent(Engine(), data)
+
+
+def host_caller(function: str, body: str, *, is_async: bool = True, callback: str = "unreachable") -> bytes:
+    """A component that calls an asynchronous function of the host."""
+    core = "(param i32 i32) (result i32)" if is_async else "(param i32) (result i32)"
+    option = 'async (memory (core memory $libc "mem"))' if is_async else ""
+    canons, imports, given = built_ins(body + callback)
+    return assemble(f"""(component
+      (import "host" (instance $host (export "{function}" (func async (param "value" u32) (result u32)))))
+      (core module $libc (memory (export "mem") 1)) (core instance $libc (instantiate $libc))
+      (core func $call (canon lower (func $host "{function}") {option}))
+      {canons}
+      (core module $m (import "" "mem" (memory 1)) (import "" "call" (func $call {core})) {imports}
+        (func (export "f") (result i32) {body})
+        (func (export "cb") (param $event i32) (param $index i32) (param $what i32) (result i32) {callback}))
+      (core instance $i (instantiate $m (with "" (instance
+        (export "mem" (memory $libc "mem")) (export "call" (func $call)) {given}))))
+      (func (export "f") async (result u32)
+        (canon lift (core func $i "f") async (callback (core func $i "cb")))))""")
+
+
+def test_a_guest_waits_on_its_stack_for_the_host() -> None:
+    data = host_caller("later", "(call $task.return (call $call (i32.const 41))) (i32.const 0)", is_async=False)
+    assert call(data) == 42
+
+
+def test_a_guest_is_called_back_when_the_host_is_through() -> None:
+    body = """
+      (call $join (i32.shr_u (call $call (i32.const 41) (i32.const 16)) (i32.const 4)) (call $set.new))
+      (i32.const 0x22)"""
+    callback = "(call $subtask.drop (local.get $index)) (call $task.return (i32.load (i32.const 16))) (i32.const 0)"
+    assert call(host_caller("later", body, callback=callback)) == 42
+
+
+def test_a_guest_may_give_up_what_the_host_does() -> None:
+    body = """
+      (call $task.return (call $subtask.cancel (i32.shr_u (call $call (i32.const 1) (i32.const 16)) (i32.const 4))))
+      (i32.const 0)"""
+    assert call(host_caller("never", body)) == 4  # cancelled before it returned

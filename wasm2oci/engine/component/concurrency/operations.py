@@ -1,0 +1,116 @@
+"""What the host does while guests go on: generators that give what they wait for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+__all__ = ["Cancelled", "GuestWait", "Operation", "Operations", "Outside"]
+
+
+class Cancelled:
+    """What a call gives that is cancelled, in the place of a result."""
+
+
+class GuestWait:
+    """What an operation gives when it waits for a guest, and not for the world outside.
+
+    Args:
+        ready: whether it need not wait any longer.
+    """
+
+    __slots__ = ("ready",)
+
+    def __init__(self, ready: Callable[[], bool]) -> None:
+        self.ready = ready
+
+
+class Outside(Protocol):
+    """Waits for the world outside."""
+
+    def __call__(self, waits: Sequence[Any], *, block: bool) -> Sequence[int]:
+        """The places of those that are ready, of what operations gave; waits until there is one where it may."""
+
+
+class Operation:
+    """One operation.
+
+    Args:
+        steps: gives what it waits for, each time: a `GuestWait`, or what `Outside` knows; returns the result.
+        over: gets the result.
+    """
+
+    __slots__ = ("_over", "_steps", "ended", "waits_for")
+
+    def __init__(self, steps: Generator[Any, None, Any], over: Callable[[Any], object]) -> None:
+        self._steps = steps
+        self._over = over
+        self.waits_for: Any = None
+        self.ended = False
+
+    def proceed(self) -> None:
+        """Goes on until it waits, or is over."""
+        try:
+            self.waits_for = next(self._steps)
+        except StopIteration as stop:
+            self.ended = True
+            self._over(stop.value)
+
+    def request_cancellation(self) -> None:
+        """Gives it up, so that it has no result."""
+        if not self.ended:
+            self.close()
+            self._over(Cancelled)
+
+    def close(self) -> None:
+        """Gives it up."""
+        self.ended = True
+        self._steps.close()
+
+
+class Operations:
+    """The operations of a store.
+
+    Args:
+        outside: waits for the world outside.
+    """
+
+    def __init__(self, outside: Outside) -> None:
+        self._outside = outside
+        self._all: dict[Operation, None] = {}
+
+    def start(self, steps: Generator[Any, None, Any], over: Callable[[Any], object]) -> Operation:
+        """Begins an operation, and goes on with it until it first waits."""
+        operation = Operation(steps, over)
+        operation.proceed()
+        if not operation.ended:
+            self._all[operation] = None
+        return operation
+
+    def proceed(self, *, block: bool) -> bool:
+        """Goes on with every operation that can; whether there was one.
+
+        Args:
+            block: whether to wait for the world outside, where nothing else can go on.
+        """
+        if not self._all:
+            return False
+        found = [each for each in self._all if isinstance(each.waits_for, GuestWait) and each.waits_for.ready()]
+        outside = [each for each in self._all if not isinstance(each.waits_for, GuestWait)]
+        if outside:
+            places = self._outside([each.waits_for for each in outside], block=block and not found)
+            found += [outside[place] for place in places]
+        for operation in found:
+            if not operation.ended:
+                operation.proceed()
+            if operation.ended:
+                self._all.pop(operation, None)
+        return bool(found)
+
+    def close(self) -> None:
+        """Gives up those that are not over."""
+        for operation in self._all:
+            operation.close()
+        self._all.clear()

@@ -1,0 +1,218 @@
+"""Threads of tasks, and the loop that runs them. Spec: component model, CanonicalABI.md, thread state.
+
+One thread runs at a time. Its body is a generator that gives what it waits for (`ThreadWait`), and runs on the stack of
+what starts or resumes it; a thread whose guest code waits itself has a stack of its own (`fibers`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from wasm2oci.engine.component.abi import trap_if
+from wasm2oci.engine.component.concurrency.fibers import Fiber
+from wasm2oci.engine.component.concurrency.operations import Operations
+from wasm2oci.engine.runtime.trap import Trap, TrapKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from wasm2oci.engine.component.concurrency.operations import Outside
+    from wasm2oci.engine.component.concurrency.tasks import Task
+
+__all__ = ["Loop", "Thread", "ThreadWait", "new_loop"]
+
+_MOST_FIBERS: Final = 256
+
+
+class ThreadWait(NamedTuple):
+    """What a thread waits for.
+
+    Attributes:
+        ready: whether it need not wait any longer.
+        cancellable: whether the wait ends, too, when the task is to be cancelled.
+    """
+
+    ready: Callable[[], bool]
+    cancellable: bool = False
+
+
+class Thread:
+    """A thread of a task.
+
+    Args:
+        loop: what runs it.
+        task: whose it is.
+        own_stack: whether guest code may wait on its stack.
+
+    Attributes:
+        storage: what `context.get` and `context.set` are about.
+        cancellable: whether what it waits for ends by cancelling.
+    """
+
+    __slots__ = ("_body", "_cancelled", "_fiber", "_loop", "cancellable", "ready", "storage", "task")
+
+    def __init__(self, loop: Loop, task: Task, *, own_stack: bool) -> None:
+        self._loop = loop
+        self.task = task
+        self._fiber = loop.new_fiber() if own_stack else None
+        self._cancelled = False
+        self._body: Generator[ThreadWait, bool, None] | None = None
+        self.storage = [0, 0]
+        self.ready: Callable[[], bool] | None = None
+        self.cancellable = False
+
+    def start(self, body: Generator[ThreadWait, bool, None]) -> None:
+        """Runs it until it first waits, or ends.
+
+        Args:
+            body: what it does.
+        """
+        self._body = body
+        self._go_on(cancelled=None)
+
+    def resume(self, *, cancelled: bool = False) -> None:
+        """Ends what it waits for, and runs it until it waits again, or ends."""
+        self.ready = None
+        self.cancellable = False
+        self._loop.waiting.pop(self)
+        self._go_on(cancelled=cancelled)
+
+    def go_ahead(self) -> None:
+        """Has it go on if it is ready, before another task of its instance begins."""
+        if self in self._loop.waiting and self.ready is not None and self.ready():
+            self.resume()
+
+    def _go_on(self, *, cancelled: bool | None) -> None:
+        loop = self._loop
+        before, loop.running = loop.running, self
+        try:
+            if self._fiber is None:
+                self._step(cancelled=cancelled)
+            elif cancelled is None:
+                self._fiber.start(self._on_fiber)
+            else:
+                self._cancelled = cancelled
+                self._fiber.resume()
+        finally:
+            loop.running = before
+
+    def _step(self, *, cancelled: bool | None) -> None:
+        assert self._body is not None  # noqa: S101 - it was started
+        try:
+            wait = next(self._body) if cancelled is None else self._body.send(cancelled)
+        except StopIteration:
+            return
+        self._await(wait)
+
+    def _on_fiber(self) -> None:
+        assert self._body is not None  # noqa: S101 - it was started
+        with contextlib.suppress(StopIteration):
+            wait = next(self._body)
+            while True:
+                wait = self._body.send(self._parked(wait))
+
+    def _await(self, wait: ThreadWait) -> None:
+        self.ready, self.cancellable = wait
+        self._loop.waiting[self] = None
+
+    def _parked(self, wait: ThreadWait) -> bool:
+        assert self._fiber is not None  # noqa: S101 - only such a thread gets here
+        self._await(wait)
+        self._fiber.park()
+        return self._cancelled
+
+    def block(self, ready: Callable[[], bool]) -> None:
+        """Has guest code wait on its stack."""
+        if not ready():
+            trap_if(self._fiber is None, "a function waits on its stack, and it has none of its own")
+            self._parked(ThreadWait(ready))
+
+    def pause(self) -> None:
+        """Has guest code let others run."""
+        if self._fiber is not None:
+            self._parked(ThreadWait(lambda: True))
+
+
+class Loop:
+    """Runs the threads of the instances of a store, and what the host does for them.
+
+    Args:
+        operations: what the host does.
+
+    Attributes:
+        waiting: threads that wait, in the order in which they began to.
+        running: the thread that runs; None while none does.
+        broken: whether a thread trapped, so that nothing is run any more.
+    """
+
+    def __init__(self, operations: Operations) -> None:
+        self.operations = operations
+        self.waiting: dict[Thread, None] = {}
+        self.running: Thread | None = None
+        self.broken = False
+        self._fibers: set[Fiber] = set()
+
+    @property
+    def thread(self) -> Thread:
+        """The thread that runs."""
+        trap_if(self.running is None, "there is no task: the function is called while the component is instantiated")
+        assert self.running is not None  # noqa: S101 - the line above
+        return self.running
+
+    @contextlib.contextmanager
+    def apart(self) -> Iterator[None]:
+        """Has the thread that runs another storage, for code that is not the task's own."""
+        thread = self.running
+        if thread is None:
+            yield
+            return
+        before, thread.storage = thread.storage, [0, 0]
+        try:
+            yield
+        finally:
+            thread.storage = before
+
+    def new_fiber(self) -> Fiber:
+        """A stack for a thread."""
+        self._fibers = {fiber for fiber in self._fibers if not fiber.ended}
+        trap_if(len(self._fibers) >= _MOST_FIBERS, f"more than {_MOST_FIBERS} functions wait on their stacks")
+        fiber = Fiber()
+        self._fibers.add(fiber)
+        return fiber
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Runs threads until something is so.
+
+        Raises:
+            Trap: a thread trapped, or every thread waits for what cannot happen.
+        """
+        while not until():
+            self.operations.proceed(block=False)
+            if not self._turn(until) and not self.operations.proceed(block=True) and not until():
+                raise Trap(TrapKind.CANONICAL_ABI, "deadlock: every task waits for what cannot happen any more")
+
+    def _turn(self, until: Callable[[], bool]) -> bool:
+        """Resumes each thread that is ready; whether there was one."""
+        found = False
+        for thread in list(self.waiting):
+            ready = thread.ready
+            if ready is not None and ready():
+                found = True
+                thread.resume()
+                if until():
+                    break
+        return found
+
+    def close(self) -> None:
+        """Gives up threads that have not ended."""
+        self.waiting.clear()
+        for fiber in self._fibers:
+            fiber.abandon()
+        self._fibers.clear()
+        self.operations.close()
+
+
+def new_loop(outside: Outside) -> Loop:
+    """A loop for a store, with how the host waits."""
+    return Loop(Operations(outside))
