@@ -26,8 +26,11 @@ __all__ = ["HOST_STACK", "TimedOut", "supervise"]
 _GRACE_S: Final = 0.05
 _KICKS: Final = 2
 """An exception that arrives while Python runs a finalizer is lost; the next one, mostly, is not."""
-_PAUSE_MAX_S: Final = 1.0
-"""Between kicks of a guest that was left behind; they begin at `_GRACE_S`, and each pause is twice the one before."""
+_PAUSE_MAX_S: Final = 3600.0
+"""Between kicks of a guest that was left behind; they begin at `_GRACE_S`, and each pause is twice the one before, so
+that one that a foreign library keeps for ever costs nothing."""
+_IMPORTING: Final = "<frozen importlib"
+_FRAMES_MAX: Final = 1000
 HOST_STACK: Final = 64 << 20
 """Bytes of the thread's stack for the host; only reserved, not used, until a guest calls that deep."""
 
@@ -166,15 +169,27 @@ def _break_off(box: _Box[T], interrupt: Interrupt, kick: Callable[[int], None], 
 
 
 def _kicked(box: _Box[T], kick: Callable[[int], None], thread: threading.Thread, seconds: float) -> bool:
-    """Kick once; whether the guest's thread ended within so many seconds."""
+    """Kick once, unless it loads a module just now; whether the guest's thread ended within so many seconds."""
     with box.kicking:
-        if thread.ident is not None and not box.done.is_set():
+        if thread.ident is not None and not box.done.is_set() and not _imports(thread.ident):
             kick(thread.ident)
     if not box.done.wait(seconds):
         return False
     if thread.ident is not None:
         thread.join(seconds)  # a finalizer of its last frames may still be what a kick arrives in
     return True
+
+
+def _imports(thread: int) -> bool:
+    """Whether a thread loads a module of the host for its guest: broken off there, it leaves the file open."""
+    frame = sys._current_frames().get(thread)  # noqa: SLF001 - there is no other way to see where a thread is
+    for _ in range(_FRAMES_MAX):
+        if frame is None:
+            return False
+        if frame.f_code.co_filename.startswith(_IMPORTING):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _kick_until_over(

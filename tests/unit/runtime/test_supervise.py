@@ -1,8 +1,10 @@
 """A guest in a thread of its own is broken off, also when the first attempt is lost."""
 
+import importlib
 import sys
 import threading
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +95,37 @@ def test_a_thread_that_cannot_be_started_is_not_kicked(monkeypatch: pytest.Monke
     with pytest.raises(RuntimeError, match="new thread"):
         supervise(lambda: None, Interrupt(), lambda _: None, None)
     assert not set(threading.enumerate()) - others
+
+
+@pytest.mark.parametrize("imports", [True, False])
+def test_a_guest_for_which_a_module_is_loaded_is_kicked_when_that_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, imports: bool
+) -> None:
+    """The module's file stayed open."""
+    began, over = threading.Event(), threading.Event()
+    monkeypatch.setattr(supervise_module, "began_and_over", (began, over), raising=False)
+    (tmp_path / "loaded_for_a_guest.py").write_text(
+        "from wasm2oci.runtime.supervise import began_and_over\n"
+        "began_and_over[0].set()\n"
+        "assert began_and_over[1].wait(60)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def work() -> None:
+        if imports:
+            importlib.import_module("loaded_for_a_guest")
+        else:
+            began.set()
+            assert over.wait(60)
+
+    thread = threading.Thread(target=work)
+    kicked: list[int] = []
+    thread.start()
+    assert began.wait(60)
+    assert not supervise_module._kicked(supervise_module._Box(), kicked.append, thread, 0)
+    assert kicked == ([] if imports else [thread.ident])
+    over.set()
+    thread.join(60)
 
 
 class Finalized:
