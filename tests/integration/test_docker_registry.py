@@ -3,12 +3,13 @@ tokens."""
 
 import json
 import random
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.docker_registry import docker_registry, missing_reason, removes_tags_alone
+from tests.support.docker_registry import docker_registry, is_zot, missing_reason, removes_tags_alone
 from tests.support.faults import wire
 from tests.support.registries import SETUPS, Case, open_registry
 from wasm2oci.content.copy import copy
@@ -109,19 +110,22 @@ def test_copies_between_repositories_are_mounted(case: Case, connector: Connecto
     copy(artifact(), "v1", source, "v1")
     target = connector.repository(reference(case, "mount/target"), writes=True)
     result = copy(source, "v1", target, "v1")
-    assert {outcome.name for descriptor, outcome in result.nodes if descriptor.digest == BLOB.digest} == {"MOUNTED"}
+    outcomes = {outcome.name for descriptor, outcome in result.nodes if descriptor.digest == BLOB.digest}
+    assert outcomes == {"EXISTED" if is_zot() else "MOUNTED"}  # zot finds a blob in every repository
     assert b"".join(target.fetch(BLOB)) == DATA
 
 
-def test_referrers_live_under_the_fallback_tag(case: Case, connector: Connector) -> None:
+def test_referrers_live_under_the_fallback_tag_or_in_the_list_of_the_registry(case: Case, connector: Connector) -> None:
     repository = connector.repository(reference(case, "with/referrers"), writes=True)
     copy(artifact(), "v1", repository, "v1")
     repository.push(SIGNED, BytesContent(SIGNATURE))
     repository.push(SIGNED, BytesContent(SIGNATURE))
     (found,) = repository.referrers(ROOT)
-    assert (found.digest, found.artifact_type) == (SIGNED.digest, "application/signature")
+    assert found.digest == SIGNED.digest
     assert list(repository.referrers(ROOT, "other")) == []
-    assert fallback_tag(ROOT.digest) in list(repository.tags())
+    if not is_zot():  # which has the list, with the type of an early version of the specification
+        assert found.artifact_type == "application/signature"
+        assert fallback_tag(ROOT.digest) in list(repository.tags())
     repository.delete(SIGNED)
     assert list(repository.referrers(ROOT)) == []
 
@@ -130,6 +134,7 @@ def test_deletes(case: Case, connector: Connector) -> None:
     repository = connector.repository(reference(case, "to/delete"), writes=True)
     copy(artifact(), "v1", repository, "v1")
     if removes_tags_alone():
+        repository.tag(ROOT, "v2")
         repository.untag("v1")
         assert repository.exists(ROOT)
     else:
@@ -139,12 +144,18 @@ def test_deletes(case: Case, connector: Connector) -> None:
     with pytest.raises(NotFoundError):
         repository.resolve("v1")
     repository.delete(BLOB)
+    if is_zot():
+        return  # it is found again in another repository
     assert not repository.exists(BLOB)
     with pytest.raises(NotFoundError):
         repository.delete(BLOB)
 
 
 def test_a_login_is_checked(case: Case, connector: Connector) -> None:
+    if is_zot() and case.setup == "bearer":
+        with pytest.raises(AccessError):  # its version 1 takes no token for `/v2/`
+            connector.ping(case.host)
+        return
     connector.ping(case.host)
     if case.setup in {"basic", "bearer"}:
         connector.check_login(case.host, Basic("alice", "correct horse"))
@@ -209,7 +220,7 @@ def test_expired_tokens_are_fetched_again(tmp_path: "Path") -> None:
             repository = connector.repository(reference(case), writes=True)
             copy(artifact(), "v1", repository, "v1", workers=1)
             assert repository.resolve("v1") == ROOT
-        assert " 401 " in case.registry.log()
+        assert re.search(r' 401 |"statusCode":401', case.registry.log())
 
 
 @pytest.mark.parametrize("up", [100, 2_000, 1_000_000, 4_999_000, 5_001_500])

@@ -333,7 +333,7 @@ class TokenAuth:
             hint = "the realm of its challenge has to be a whole URL; ask who runs the registry"
             raise UntrustedUrlError(message, hint=hint)
         realm = join_own(str(self.origin), realm)
-        check_step(self.origin, Origin.of(realm), "token server", self._addresses)
+        check_step(self.origin, Origin.of(realm), "a token server", self._addresses)
         return realm
 
     def _refresh_token(self, credential: Credential) -> str | None:

@@ -45,17 +45,25 @@ def _links(text: str) -> Iterator[tuple[str, str]]:
     A scanner that never goes back: its time grows with the length of the text, whatever the text is.
     """
     at = 0
+    if "<" not in text and (end := text.find(";")) >= 0:  # zot 1 leaves the brackets out
+        relation, at = _relation(text, end)
+        yield text[:end].strip(_BLANKS), relation
     while (start := text.find("<", at)) >= 0 and (end := text.find(">", start)) >= 0:
-        relation: str | None = None
-        at = _past_blanks(text, end + 1)
-        while text.startswith(";", at):
-            name, value, at = _parameter(text, at + 1)
-            if relation is None and name.lower() == "rel":
-                relation = value
-            at = _past_blanks(text, at)
+        relation, at = _relation(text, _past_blanks(text, end + 1))
         if at < len(text) and text[at] != ",":
             continue  # something else follows: this is not a link, the next one may be
-        yield text[start + 1 : end], relation or ""
+        yield text[start + 1 : end], relation
+
+
+def _relation(text: str, at: int) -> tuple[str, int]:
+    """The first `rel` among the parameters from `at` on, empty without one, and where they end."""
+    relation: str | None = None
+    while text.startswith(";", at):
+        name, value, at = _parameter(text, at + 1)
+        if relation is None and name.lower() == "rel":
+            relation = value
+        at = _past_blanks(text, at)
+    return relation or "", at
 
 
 def _parameter(text: str, at: int) -> tuple[str, str, int]:

@@ -300,6 +300,11 @@ def error_for(
         return NotSupportedError(f"{what}: the registry does not support this{told}", hint=hint)
     if status == 413:
         return TooLargeError(f"{what}: too large for the registry{told}", hint=hint)
+    if codes & {"BLOB_UPLOAD_UNKNOWN"}:
+        return ResponseError(
+            f"{what}: the registry lost the upload{told}",
+            hint=hint or "try again; if it stays so, the registry's servers may not share their uploads",
+        )
     if status in {404, 410}:
         code = next((code for code in _UNKNOWN if code in codes), _UNKNOWN_BY_KIND[kind])
         cls, words = _UNKNOWN[code]

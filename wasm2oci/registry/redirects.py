@@ -54,7 +54,7 @@ def redirected(
         raise RedirectRefusedError(f"{here.authority} redirects a {request.method} with {response.status}")
     url = join_own(request.url, location)
     there = Origin.of(url)
-    check_step(here, there, "redirect", addresses)
+    check_step(here, there, "a redirect", addresses)
     if request.secret and there != here:
         raise RedirectRefusedError(
             f"{here.authority} redirects a {request.method} that holds a secret to another address"

@@ -166,7 +166,7 @@ class Session:
         origin = self.origin
         there = Origin.of(request.url)
         if there != origin:
-            check_step(origin, there, "address for uploads or pages", self._sender.addresses)
+            check_step(origin, there, "an address for uploads or pages", self._sender.addresses)
             return self._exchange(request._replace(headers={**self._base, **request.headers}), roam=roam)
         request = request._replace(headers={**self._base, **self._custom, **request.headers})
         with self._guard:

@@ -329,7 +329,7 @@ class BlobUpload:
     def _move(self, reply: Response) -> None:
         # Without a Location the session stays where it is.
         location = reply.headers.get("location")
-        if location is not None:
+        if location:
             self.location = join_own(reply.url, location)
 
     def _reach(self, offset: int) -> None:

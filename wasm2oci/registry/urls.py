@@ -118,7 +118,7 @@ def check_step(here: Origin, there: Origin, what: str, addresses: Callable[[Orig
     Args:
         here: who sends us.
         there: where to.
-        what: by which means ("token server", "redirect"), for the message.
+        what: by which means ("a token server", "a redirect"), for the message.
         addresses: those that the name of an origin resolves to; asked when they decide.
 
     Raises:
@@ -126,7 +126,7 @@ def check_step(here: Origin, there: Origin, what: str, addresses: Callable[[Orig
     """
     if here.scheme == "https" and there.scheme == "http":
         raise UntrustedUrlError(
-            f"{here.authority} names a {what} at {there.authority} without TLS",
+            f"{here.authority} names {what} at {there.authority} without TLS",
             hint="secrets and content are not sent over plain http from an https registry; a proxy that ends TLS before"
             " the registry has to send X-Forwarded-Proto",
         )
@@ -139,7 +139,7 @@ def check_step(here: Origin, there: Origin, what: str, addresses: Callable[[Orig
         if not is_literal(here.host) and inner in {inner_address(address) for address in addresses(here)}:
             return  # the registry's name resolves to such an address itself
     raise UntrustedUrlError(
-        f"{here.authority} names a {what} at {_PLACE[inner]}: {there.host}",
+        f"{here.authority} names {what} at {_PLACE[inner]}: {there.host}",
         hint="a registry may not send its clients into their own network",
     )
 
