@@ -42,7 +42,7 @@ def parse_scopes(text: str) -> tuple[Scope, ...]:
     for word in text.split():
         kind, colon, rest = word.partition(":")
         name, second, actions = rest.rpartition(":")
-        if colon and second and name:
+        if colon and second:  # zot names no repository where `/v2/` is asked for
             found.append(Scope(kind, name, frozenset(action for action in actions.split(",") if action)))
     return tuple(found)
 
