@@ -8,8 +8,8 @@
   never overwritten, and what the index says besides our entry is kept as it is.
 * A registry that reads the tag as the digest in it answers with the subject itself; that means that there are no
   referrers, and that none can be listed there: the tag is not written, and the subject, if it is an index, not changed.
-* `OCI-Subject` in the answer to a push says that the registry did that itself. Some sent it and had no API, so it
-  counts only together with an API that answers.
+* `OCI-Subject` in the answer to a push says that the registry did that itself. Some sent it and had no API, so it does
+  not count where there is none. Where the API cannot be asked (403, 500), it does.
 
 Spec: distribution-spec, Listing Referrers, Pushing Manifests with Subject, Unavailable Referrers API (end-12).
 """
@@ -21,7 +21,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.target import UnlistedReferrerError
-from wasm2oci.errors import InvalidInputError, NotFoundError, RegistryError, Wasm2OciError
+from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, RegistryError, Wasm2OciError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
@@ -102,7 +102,7 @@ class Referrers:
         Raises:
             FallbackTagError: it could not be listed.
         """
-        if handled and self._api_answers():
+        if handled and self._api_answers(otherwise=True):
             return
         self._update(subject, lambda index: with_referrer(index, referrer))
 
@@ -112,7 +112,7 @@ class Referrers:
         Raises:
             FallbackTagError: the listing could not be changed.
         """
-        if self._api_answers():
+        if self._api_answers(otherwise=False):
             return
         with contextlib.suppress(NoFallbackTagError):  # where none can be listed, none is
             self._update(subject, lambda index: without_referrer(index, referrer))
@@ -120,9 +120,13 @@ class Referrers:
     def _may_have_api(self) -> bool:
         return self._has_api is not False
 
-    def _api_answers(self) -> bool:
+    def _api_answers(self, *, otherwise: bool) -> bool:
+        """Whether there is the API; `otherwise` where the registry does not let that be found out."""
         if self._has_api is None:
-            self._ask(self._exchange.for_writing(), _ZERO, None)
+            try:
+                self._ask(self._exchange.for_writing(), _ZERO, None)
+            except (AccessError, RegistryError):
+                return otherwise
         return self._may_have_api()
 
     def _ask(self, exchange: Exchange, subject: Digest, artifact_type: str | None) -> list[Descriptor] | None:

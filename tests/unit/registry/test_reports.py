@@ -285,6 +285,26 @@ def test_a_literal_address_is_taken_from_a_registry_whose_name_resolves_to_a_sim
         b"".join(network.repository("registry.example/a").fetch(BLOB))
 
 
+@pytest.mark.parametrize("status", [204, 401, 403, 500, 503])
+def test_a_registry_that_lists_referrers_and_cannot_be_asked_for_them_is_believed(status: int) -> None:
+    """harbor#18305, cosign#2973: what was attached was reported as an error, after it had been pushed and listed."""
+    inner, stash = fresh_core(), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+    signature = stash.manifest(stash.put("text/x", b"signed"), subject=root)
+
+    def answer(sent: Sent) -> Answer:
+        return Answer(status) if "/referrers/" in sent.path else handled(inner, sent)
+
+    repository = Network({HOME: answer}).repository("registry.example/a", writes=True)
+    copy(stash.target, root, repository, "v1")
+    copy(stash.target, signature, repository)
+    plain = Network({HOME: inner}).repository("registry.example/a")
+    assert [found.digest for found in plain.referrers(root)] == [signature.digest]
+    assert list(plain.tags()) == ["v1"]
+    repository.delete(signature)
+    assert list(plain.referrers(root)) == []
+
+
 @pytest.mark.parametrize("status", [500, 501, 502, 405, 400])
 def test_a_head_of_a_manifest_that_fails_is_asked_again_with_get(status: int) -> None:
     """helm#30873, zot#4033."""
