@@ -14,15 +14,23 @@ from wasm2oci.base.files import FileNotThereError, ReadableFile, local_errors
 from wasm2oci.errors import LocalIOError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["read_found", "read_limited", "read_named", "read_stream"]
+    from wasm2oci.errors import Wasm2OciError
+
+__all__ = ["read_found", "read_named", "read_stream"]
 
 _PIECE: Final = 1 << 20
 
 
-def read_named(path: Path, most: int) -> bytes | None:
-    """All bytes of a file, a pipe or a device that the user named; None when there are more than `most`.
+def read_named(path: Path, most: int, too_large: Callable[[str], Wasm2OciError] = UsageError) -> bytes:
+    """All bytes of a file, a pipe or a device that the user named.
+
+    Args:
+        path: of the file.
+        most: how many bytes there may be.
+        too_large: makes the error for more from its message.
 
     Raises:
         FileNotThereError: there is no such file.
@@ -30,7 +38,10 @@ def read_named(path: Path, most: int) -> bytes | None:
     """
     with local_errors(path), path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        return read_stream(file, most, expected=size) if size <= most else None
+        data = read_stream(file, most, expected=size) if size <= most else None
+    if data is None:
+        raise too_large(f"{path} is larger than {most:,} bytes")
+    return data
 
 
 def read_stream(file: BinaryIO, most: int, expected: int = 0) -> bytes | None:
@@ -60,33 +71,20 @@ def read_stream(file: BinaryIO, most: int, expected: int = 0) -> bytes | None:
     return None
 
 
-def read_limited(path: Path, most: int) -> bytes:
-    """What `read_named` gives, where no other words are needed for a file that is too large.
-
-    Raises:
-        UsageError: there are more than `most` bytes.
-        FileNotThereError, LocalIOError: see `read_named`.
-    """
-    data = read_named(path, most)
-    if data is None:
-        raise UsageError(f"{path} is larger than {most:,} bytes")
-    return data
-
-
-def read_found(path: Path, most: int) -> bytes | None:
-    """All bytes of a regular file; None when it has more than `most`.
+def read_found(path: Path, most: int, too_large: Callable[[str], Wasm2OciError] = UsageError) -> bytes:
+    """All bytes of a regular file. Arguments as for `read_named`.
 
     Raises:
         FileNotThereError: there is no such file, or a file where a folder on the way to it should be.
         LocalIOError: it is something else, or cannot be read.
     """
+    data = bytearray()
     try:
         with local_errors(path), closing(ReadableFile(path)) as file:
-            data = bytearray()
             for piece in file.chunks(min(_PIECE, most + 1)):
                 data += piece
                 if len(data) > most:
-                    return None
+                    raise too_large(f"{path} is larger than {most:,} bytes")
     except LocalIOError as error:
         if isinstance(error.__cause__, NotADirectoryError):  # such as HOME=/dev/null
             raise FileNotThereError(error.message) from error

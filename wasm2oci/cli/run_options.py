@@ -150,12 +150,9 @@ def parse_environment(settings: Iterable[str], files: Iterable[Path], variables:
 
 def _read(path: Path) -> str:
     try:
-        raw = read_named(path, _ENV_FILE_MAX)
+        return read_named(path, _ENV_FILE_MAX).decode("utf-8", "surrogateescape")
     except FileNotThereError as error:
         raise EnvironmentFileError(f"no such file: {path}") from error
-    if raw is None:
-        raise UsageError(f"{path} is larger than {_ENV_FILE_MAX:,} bytes")
-    return raw.decode("utf-8", "surrogateescape")
 
 
 def _add(found: dict[str, str], text: str, variables: Mapping[str, str], where: str) -> None:

@@ -219,9 +219,7 @@ def load_settings(variables: Mapping[str, str]) -> Settings:
     path = Path(named) if named else config_folder(variables, home_folder(variables)) / "config.toml"
     if not named and not has_file(path):
         return Settings(variables, path)
-    raw = read_named(path, _FILE_MAX) if named else read_found(path, _FILE_MAX)
-    if raw is None:
-        raise InvalidSettingError(f"{path} is larger than {_FILE_MAX:,} bytes")
+    raw = (read_named if named else read_found)(path, _FILE_MAX, InvalidSettingError)
     from wasm2oci.base.toml import load_toml
 
     try:

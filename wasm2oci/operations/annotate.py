@@ -45,12 +45,6 @@ def annotated_from(
 
             found |= git_metadata(folder, environment.variables, environment.warn)
         else:
-            found |= package_metadata(_read(Path(source)), Path(source).name)
+            raw = read_named(Path(source), CONFIG_MAX, InvalidPackageFileError)
+            found |= package_metadata(raw, Path(source).name)
     return stated._replace(manifest={**found, **stated.manifest})
-
-
-def _read(path: Path) -> bytes:
-    raw = read_named(path, CONFIG_MAX)
-    if raw is None:
-        raise InvalidPackageFileError(f"{path} is larger than {CONFIG_MAX:,} bytes")
-    return raw

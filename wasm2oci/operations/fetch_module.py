@@ -184,13 +184,11 @@ def _from_file(path: Path, policy: FetchPolicy) -> FetchedModule:
     from wasm2oci.oci.wire import MODULE_MAX
 
     try:
-        data = read_named(path, MODULE_MAX)
+        data = read_named(path, MODULE_MAX, ContentTooLargeError)
     except (FileNotThereError, LocalIOError) as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             raise ModuleFileError(f"no such file: {path}") from error
         raise
-    if data is None:
-        raise ContentTooLargeError(f"{path} has more than {MODULE_MAX:,} bytes, which is the limit here")
     return _from_bytes(data, path.name, policy)
 
 

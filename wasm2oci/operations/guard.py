@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from wasm2oci.base.reading import read_limited
+from wasm2oci.base.reading import read_named
 from wasm2oci.errors import IntegrityError, UsageError, Wasm2OciError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.operations.find_signatures import FoundSignatures, find_signatures
@@ -271,7 +271,7 @@ def read_root(options: TrustOptions) -> bytes | None:
     """
     if options.trusted_root is None:
         return None
-    root = read_limited(options.trusted_root, _TRUSTED_ROOT_MAX)
+    root = read_named(options.trusted_root, _TRUSTED_ROOT_MAX)
     read_trusted_root(root)
     return root
 
@@ -334,7 +334,7 @@ def _load_policy(path: Path, environment: Environment) -> Policy:
         return os.path.realpath(path.parent / layout)
 
     try:
-        return read_policy(read_limited(path, POLICY_MAX), str(path), read_key, real_path)
+        return read_policy(read_named(path, POLICY_MAX), str(path), read_key, real_path)
     except Wasm2OciError as error:
         if str(path) not in error.message:
             error.message = f"{path}: {error.message}"

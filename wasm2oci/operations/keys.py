@@ -94,11 +94,7 @@ def read_key_bytes(name: str, environment: Environment) -> bytes:
         if text is None:
             raise KeyNotFoundError(f"{name}: there is no such variable", hint="it has to hold the text of a key file")
         return text.encode()
-    path = Path(name)
-    raw = read_named(path, KEY_FILE_MAX)
-    if raw is None:
-        raise InvalidKeyError(f"{path} is larger than {KEY_FILE_MAX:,} bytes, and so no key")
-    return raw
+    return read_named(Path(name), KEY_FILE_MAX, InvalidKeyError)
 
 
 def load_public_key(name: str, environment: Environment, password: Callable[[str], str] | None = None) -> PublicKey:

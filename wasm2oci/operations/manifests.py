@@ -68,8 +68,8 @@ def put_manifest(
     from wasm2oci.oci.manifest import InvalidManifestError, parse_manifest
     from wasm2oci.oci.wire import MANIFEST_MAX
 
-    data = raw if isinstance(raw, bytes) else read_named(raw, MANIFEST_MAX)
-    if data is None or len(data) > MANIFEST_MAX:
+    data = raw if isinstance(raw, bytes) else read_named(raw, MANIFEST_MAX, InvalidManifestError)
+    if len(data) > MANIFEST_MAX:
         raise InvalidManifestError(f"a manifest has at most {MANIFEST_MAX:,} bytes")
     document = parse_manifest(data, media_type)
     manifest = document.descriptor() if location.digest is None else document.descriptor(location.digest.algorithm)

@@ -125,7 +125,4 @@ def _certificates(folder: Path, store: str) -> list[x509.Certificate]:
 
 
 def _read(path: Path) -> bytes:
-    raw = read_found(path, _FILE_MAX)
-    if raw is None:
-        raise InvalidTrustPolicyError(f"{path} is larger than {_FILE_MAX:,} bytes")
-    return raw
+    return read_found(path, _FILE_MAX, InvalidTrustPolicyError)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.base.reading import read_limited
+from wasm2oci.base.reading import read_named
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 from wasm2oci.operations.guard import Guard, scope_name
 from wasm2oci.operations.trust import policy_files
@@ -197,7 +197,7 @@ def import_policy(path: Path) -> str:
             "Kubewarden's file is YAML, and PyYAML is missing", hint="install PyYAML into the environment of wasm2oci"
         ) from error
 
-    raw = read_limited(path, POLICY_MAX)
+    raw = read_named(path, POLICY_MAX)
     try:
         loader = yaml.SafeLoader(raw)
         document = loader.get_single_node()

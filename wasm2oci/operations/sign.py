@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wasm2oci.base.reading import read_limited
+from wasm2oci.base.reading import read_named
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.reference import Reference
@@ -187,7 +187,7 @@ def read_document(path: Path) -> bytes:
         FileNotThereError: there is no such file.
         UsageError: it is larger than `DOCUMENT_MAX`, which is what verifiers read.
     """
-    return read_limited(path, DOCUMENT_MAX)
+    return read_named(path, DOCUMENT_MAX)
 
 
 def parse_predicate(kind: str, raw: bytes, environment: Environment) -> Any:

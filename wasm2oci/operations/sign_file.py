@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.base.outputs import write_file
-from wasm2oci.base.reading import read_limited, read_named
+from wasm2oci.base.reading import read_named
 from wasm2oci.content.verify import BytesContent, ContentTooLargeError
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.descriptor import Descriptor
@@ -88,7 +88,7 @@ def sign_file(
         LocalIOError: it cannot be read, or the bundle cannot be written.
         SigstoreMissingError, NoIdentityError, SigningServiceError: see `sign_keyless`; nothing was written.
     """
-    data, output = _read(file), output or _beside(file)
+    data, output = read_named(file, MODULE_MAX, ContentTooLargeError), output or _beside(file)
     if isinstance(signer, JobIdentity):
         from wasm2oci.signing.keyless_signing import KeylessSigner
 
@@ -116,7 +116,7 @@ def verify_file(file: Path, trust: TrustOptions, environment: Environment, besid
         raise UsageError("give a key or an identity to verify with")
     beside = beside or _beside(file)
     requirement, root = requirement_of(trust, environment), read_root(trust)
-    raw, data = read_limited(beside, DOCUMENT_MAX), _read(file)
+    raw, data = read_named(beside, DOCUMENT_MAX), read_named(file, MODULE_MAX, ContentTooLargeError)
     found = bundle.read_bundle(raw)
     if found.envelope is not None:
         logs = None if root is None else read_trusted_root(root)
@@ -143,10 +143,3 @@ def _check_message(found: Bundle, data: bytes, requirement: Requirement, root: b
 
 def _beside(file: Path) -> Path:
     return file.with_name(file.name + _ENDING)
-
-
-def _read(file: Path) -> bytes:
-    data = read_named(file, MODULE_MAX)
-    if data is None:
-        raise ContentTooLargeError(f"{file} has more than {MODULE_MAX:,} bytes, which is the limit here")
-    return data

@@ -181,14 +181,11 @@ def read_auth_file(path: Path, *, legacy: bool = False) -> AuthFile | None:
 def _read(path: Path) -> bytes | None:
     """All bytes of a credential file; None when there is none."""
     try:
-        data = read_found(path, _FILE_MAX)
+        return read_found(path, _FILE_MAX, UnusableConfigError)
     except NotFoundError:
         return None
     except LocalIOError as error:
         raise ConfigFileError(f"credentials cannot be read: {error.message}") from error
-    if data is None:
-        raise UnusableConfigError(f"{path} is larger than a credential file can be")
-    return data
 
 
 def decode_entry(entry: Mapping[str, Any]) -> tuple[str, str, str, str]:

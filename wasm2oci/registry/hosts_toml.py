@@ -90,9 +90,7 @@ def _same_place(one: Mirror, other: Mirror) -> bool:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    raw = read_found(path, _MAX)
-    if raw is None:
-        raise _malformed(path, f"it is larger than {_MAX:,} bytes")
+    raw = read_found(path, _MAX, _error)
     from wasm2oci.base.toml import load_toml
 
     try:
@@ -174,5 +172,9 @@ def _text(path: Path, table: dict[str, Any], key: str) -> str:
     return value
 
 
+def _error(message: str) -> HostsFileError:
+    return HostsFileError(message, hint="mend it, or set WASM2OCI_CERTS_D=off to do without it")
+
+
 def _malformed(path: Path, reason: str) -> HostsFileError:
-    return HostsFileError(f"{path}: {reason}", hint="mend it, or set WASM2OCI_CERTS_D=off to do without it")
+    return _error(f"{path}: {reason}")

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from wasm2oci.errors import Wasm2OciError
     from wasm2oci.registry.rule_files import ConfFiles
 
 __all__ = [
@@ -209,11 +210,9 @@ def _moved(rule: RegistryRule, location: str, reference: Reference) -> Reference
         raise RegistriesConfError(message) from error
 
 
-def _read(path: Path, read: Callable[[Path, int], bytes | None]) -> list[RegistryRule]:
+def _read(path: Path, read: Callable[[Path, int, Callable[[str], Wasm2OciError]], bytes]) -> list[RegistryRule]:
     with conf_errors():
-        raw = read(path, _MAX)
-    if raw is None:
-        raise _malformed(path, f"it is larger than {_MAX:,} bytes")
+        raw = read(path, _MAX, _error)
     if not any(line.lstrip(b" \t[").startswith(b"registry") for line in raw.splitlines()):
         return []  # mostly: no table, and no need of a parser
     from wasm2oci.base.toml import load_toml
@@ -271,5 +270,9 @@ def _flag(path: Path, table: dict[str, Any], key: str) -> bool:
     return value
 
 
+def _error(message: str) -> RegistriesConfError:
+    return RegistriesConfError(message, hint=f"mend it, or set {OWN_CONF}=off to do without it")
+
+
 def _malformed(path: Path, reason: str) -> RegistriesConfError:
-    return RegistriesConfError(f"{path}: {reason}", hint=f"mend it, or set {OWN_CONF}=off to do without it")
+    return _error(f"{path}: {reason}")

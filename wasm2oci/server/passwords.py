@@ -68,10 +68,7 @@ class HtpasswdFile:
     """
 
     def __init__(self, path: Path) -> None:
-        data = read_named(path, _FILE_MAX)
-        if data is None:
-            raise HtpasswdError(f"{path} is larger than {_FILE_MAX >> 20} MiB")
-        lines = data.decode("utf-8", "replace").splitlines()
+        lines = read_named(path, _FILE_MAX, HtpasswdError).decode("utf-8", "replace").splitlines()
         self._hashes = dict(_entry(path, number, line) for number, line in _meaningful(lines))
         if not self._hashes:
             raise HtpasswdError(f"{path} names no user", hint=f"htpasswd -B {path} NAME adds one")

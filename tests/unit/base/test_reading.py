@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wasm2oci.base.files import FileNotThereError
-from wasm2oci.base.reading import read_found, read_limited, read_named, read_stream
+from wasm2oci.base.reading import read_found, read_named, read_stream
 from wasm2oci.errors import LocalIOError, UsageError
 from wasm2oci.registry.docker_config import ConfigFileError, UnusableConfigError, read_auth_file, update_auth_file
 
@@ -27,12 +27,12 @@ def test_a_file_up_to_the_limit_is_read_and_a_larger_one_is_not(tmp_path: Path) 
     path.write_bytes(b"abcd")
     for read in (read_found, read_named):
         assert read(path, 4) == b"abcd"
-        assert read(path, 3) is None
+        with pytest.raises(UsageError, match="larger than 3 bytes"):
+            read(path, 3)
+        with pytest.raises(ConfigFileError, match="larger than 3 bytes"):
+            read(path, 3, ConfigFileError)
         with pytest.raises(FileNotThereError):
             read(tmp_path / "none", 3)
-    assert read_limited(path, 4) == b"abcd"
-    with pytest.raises(UsageError, match="larger than 3 bytes"):
-        read_limited(path, 3)
     path.write_bytes(b"")
     assert read_found(path, 3) == b""
 
@@ -149,4 +149,5 @@ def test_a_regular_file_that_is_too_large_is_not_read_at_all(tmp_path: Path, mon
     with large.open("wb") as file:
         file.truncate(1 << 40)
     monkeypatch.setattr("wasm2oci.base.reading.read_stream", lambda *_, **__: pytest.fail("it was read"))
-    assert read_named(large, 1 << 29) is None
+    with pytest.raises(UsageError, match="larger than"):
+        read_named(large, 1 << 29)
