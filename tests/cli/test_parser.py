@@ -132,7 +132,7 @@ def test_help_is_asked_for_wherever_options_may_be(line: str) -> None:
         ("resolve r -p x --password-stdin", "--password and --password-stdin exclude each other"),
         ("resolve r --password-stdin -p x", "--password-stdin and --password exclude each other"),
         ("push - r --password-stdin", "--password-stdin and FILE - exclude each other"),
-        ("validate - --password-stdin", "--password-stdin and FILE|REF - exclude each other"),
+        ("validate - --password-stdin", "--password-stdin and REF|FILE - exclude each other"),
         ("copy a b --password-stdin --to-password-stdin", "--password-stdin and --to-password-stdin exclude"),
         ("login h -u x --password-stdin", "standard input holds no password"),
     ],

@@ -31,6 +31,7 @@ __all__ = [
     "ReportingGroup",
     "SignKeyOption",
     "SignatureFormatOption",
+    "SubjectArgument",
     "TrustConfigOption",
     "TrustGroup",
 ]
@@ -54,6 +55,10 @@ class Reporting(NamedTuple):
 
 ReferenceArgument = Annotated[
     str, Argument("REF", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG or oci-archive:FILE:TAG.")
+]
+SubjectArgument = Annotated[
+    str,
+    Argument("REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, a file, or - (standard input).", dash=True),
 ]
 HostArgument = Annotated[str, Argument("HOST", "The registry: ghcr.io, HOST:PORT; or HOST/PATH in it.")]
 

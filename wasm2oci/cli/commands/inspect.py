@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.declare import Option
+from wasm2oci.cli.options import SubjectArgument
 from wasm2oci.cli.output import Field, Output, fields, size_text
 from wasm2oci.cli.terminal import Terminal
 
@@ -17,12 +18,7 @@ def command(
     output: Output,
     terminal: Terminal,
     *,
-    subject: Annotated[
-        str,
-        Argument(
-            "REF|FILE", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, a file, or - (standard input).", dash=True
-        ),
-    ],
+    subject: SubjectArgument,
     manifest_only: Annotated[
         bool, Option("--manifest-only", help="Do not download the module to look into it.")
     ] = False,

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import ModuleOption, PlatformOption
+from wasm2oci.cli.declare import Option
+from wasm2oci.cli.options import ModuleOption, PlatformOption, SubjectArgument
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client
@@ -15,12 +15,7 @@ def command(
     output: Output,
     terminal: Terminal,
     *,
-    subject: Annotated[
-        str,
-        Argument(
-            "FILE|REF", "A file, - for standard input, HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG.", dash=True
-        ),
-    ],
+    subject: SubjectArgument,
     out: Annotated[
         str | None,
         Option("--output", "-o", metavar="FILE", help="The file to write; without it, or as -, standard output."),

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 from wasm2oci.base.text import printable
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.guest_options import (
-    FETCHING,
+    ENGINE,
     GUEST_GETS,
+    LIMITS,
+    AllowNetOption,
+    DigestOption,
     DirectoriesOption,
     EnvFileOption,
     EnvOption,
+    NoCodeCacheOption,
     PullOption,
+    TraceOption,
 )
-from wasm2oci.cli.guest_streams import STDERR, sink_of, source_of, trace_lines
-from wasm2oci.cli.options import ConnectGroup, ModuleOption, PlatformOption, TrustGroup
+from wasm2oci.cli.guest_streams import sink_of, source_of, trace_lines
+from wasm2oci.cli.options import ConnectGroup, ModuleOption, PlatformOption, SubjectArgument, TrustGroup
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client, Ending, EngineChoice, Pull
@@ -26,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_LIMITS: Final = "Limits"
-_ENGINE: Final = "Engine options"
 _SHOWN_ROWS: Final = 25
 _SHOWN_CHARACTERS: Final = 500
 
@@ -37,25 +40,12 @@ def command(
     terminal: Terminal,
     client: Client,
     *,
-    subject: Annotated[
-        str,
-        Argument(
-            "REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, a file, or - (standard input).", dash=True
-        ),
-    ],
+    subject: SubjectArgument,
     arguments: Annotated[list[str] | None, Argument("[ARGS...]", "The guest's own.", rest=True)] = None,
     env: EnvOption = None,
     env_file: EnvFileOption = None,
     directories: DirectoriesOption = None,
-    allow_net: Annotated[
-        list[str] | None,
-        Option(
-            "--allow-net",
-            metavar="HOST[:PORT]",
-            help="Host that a component may send HTTP requests to.",
-            title=GUEST_GETS,
-        ),
-    ] = None,
+    allow_net: AllowNetOption = None,
     invoke: Annotated[
         str | None,
         Option(
@@ -76,12 +66,12 @@ def command(
             metavar="TIME",
             help="Stop it after 30s, 500ms, 2m; exit 124.",
             setting="run.timeout",
-            title=_LIMITS,
+            title=LIMITS,
         ),
     ] = None,
     fuel: Annotated[
         int | None,
-        Option("--fuel", metavar="N", help="Stop it after about N instructions.", minimum=1, title=_LIMITS),
+        Option("--fuel", metavar="N", help="Stop it after about N instructions.", minimum=1, title=LIMITS),
     ] = None,
     max_memory: Annotated[
         str,
@@ -90,46 +80,25 @@ def command(
             metavar="SIZE",
             help="Limit of all memory that the program takes.",
             setting="run.max-memory",
-            title=_LIMITS,
+            title=LIMITS,
         ),
     ] = "1GiB",
     max_stack: Annotated[
-        str, Option("--max-stack", metavar="SIZE", help="Limit of the program's call stack.", title=_LIMITS)
+        str, Option("--max-stack", metavar="SIZE", help="Limit of the program's call stack.", title=LIMITS)
     ] = "2MiB",
     pull: PullOption = Pull.AUTO,
-    digest: Annotated[
-        str | None,
-        Option(
-            "--digest",
-            metavar="DIGEST",
-            help="Run only if the module, or its manifest, has this digest.",
-            title=FETCHING,
-        ),
-    ] = None,
+    digest: DigestOption = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
     engine: Annotated[
         EngineChoice,
-        Option(
-            "--engine", help="Engine to use; auto takes wasmtime where it can.", setting="run.engine", title=_ENGINE
-        ),
+        Option("--engine", help="Engine to use; auto takes wasmtime where it can.", setting="run.engine", title=ENGINE),
     ] = EngineChoice.AUTO,
-    trace: Annotated[
-        str | None,
-        Option(
-            "--trace",
-            metavar="FILE",
-            bare=STDERR,
-            help="Write a line for each WASI call, to standard error or into FILE.",
-            title=_ENGINE,
-        ),
-    ] = None,
+    trace: TraceOption = None,
     timings: Annotated[
-        bool, Option("--timings", help="Show at the end how long each function took (embedded).", title=_ENGINE)
+        bool, Option("--timings", help="Show at the end how long each function took (embedded).", title=ENGINE)
     ] = False,
-    no_code_cache: Annotated[
-        bool, Option("--no-code-cache", help="Neither store nor use compiled code.", title=_ENGINE)
-    ] = False,
+    no_code_cache: NoCodeCacheOption = False,
     trust: TrustGroup,
 ) -> int:
     """Fetch a module, verify it and run it.

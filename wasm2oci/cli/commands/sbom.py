@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import Annotated
 
-from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import KeylessOption, SignKeyOption, TrustConfigOption
+from wasm2oci.cli.declare import Option
+from wasm2oci.cli.options import KeylessOption, SignKeyOption, SubjectArgument, TrustConfigOption
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client, SignatureFormat
@@ -24,12 +24,7 @@ def command(
     output: Output,
     terminal: Terminal,
     *,
-    subject: Annotated[
-        str,
-        Argument(
-            "REF|FILE", "HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG, a file, or - (standard input).", dash=True
-        ),
-    ],
+    subject: SubjectArgument,
     sbom_format: Annotated[SbomFormatName, Option("--sbom-format", help="The format of the document.")] = (
         SbomFormatName.CYCLONEDX
     ),

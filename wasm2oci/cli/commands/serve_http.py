@@ -2,17 +2,21 @@
 
 from typing import TYPE_CHECKING, Annotated, Final
 
-from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.declare import Option
 from wasm2oci.cli.guest_options import (
-    FETCHING,
-    GUEST_GETS,
+    ENGINE,
+    LIMITS,
+    AllowNetOption,
+    DigestOption,
     DirectoriesOption,
     EnvFileOption,
     EnvOption,
+    NoCodeCacheOption,
     PullOption,
+    TraceOption,
 )
-from wasm2oci.cli.guest_streams import STDERR, sink_of, trace_lines
-from wasm2oci.cli.options import ModuleOption, PlatformOption, TrustGroup
+from wasm2oci.cli.guest_streams import sink_of, trace_lines
+from wasm2oci.cli.options import ModuleOption, PlatformOption, SubjectArgument, TrustGroup
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.signals import wait_for_signal
 from wasm2oci.cli.terminal import Terminal
@@ -24,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SERVER: Final = "Server options"
-_LIMITS: Final = "Limits"
-_ENGINE: Final = "Engine options"
 
 
 def command(
@@ -33,12 +35,7 @@ def command(
     terminal: Terminal,
     client: Client,
     *,
-    subject: Annotated[
-        str,
-        Argument(
-            "REF|FILE", "HOST/NAME:TAG, ...@DIGEST, oci-layout:DIR:TAG, a file, or - (standard input).", dash=True
-        ),
-    ],
+    subject: SubjectArgument,
     listen: Annotated[
         str,
         Option("--listen", metavar="HOST:PORT", help="Address to listen at; port 0 picks a free one.", title=_SERVER),
@@ -59,53 +56,26 @@ def command(
     env: EnvOption = None,
     env_file: EnvFileOption = None,
     directories: DirectoriesOption = None,
-    allow_net: Annotated[
-        list[str] | None,
-        Option(
-            "--allow-net",
-            metavar="HOST[:PORT]",
-            help="Host that the component may send HTTP requests to.",
-            title=GUEST_GETS,
-        ),
-    ] = None,
+    allow_net: AllowNetOption = None,
     timeout: Annotated[
-        str, Option("--timeout", metavar="TIME", help="Limit of the time for one request.", title=_LIMITS)
+        str, Option("--timeout", metavar="TIME", help="Limit of the time for one request.", title=LIMITS)
     ] = "60s",
     max_memory: Annotated[
-        str, Option("--max-memory", metavar="SIZE", help="Limit of the memory of each instance.", title=_LIMITS)
+        str, Option("--max-memory", metavar="SIZE", help="Limit of the memory of each instance.", title=LIMITS)
     ] = "1GiB",
     concurrency: Annotated[
         int,
-        Option("--concurrency", metavar="N", help="Requests answered at once.", minimum=1, title=_LIMITS),
+        Option("--concurrency", metavar="N", help="Requests answered at once.", minimum=1, title=LIMITS),
     ] = 8,
     pull: PullOption = Pull.AUTO,
-    digest: Annotated[
-        str | None,
-        Option(
-            "--digest",
-            metavar="DIGEST",
-            help="Start only if the component, or its manifest, has this digest.",
-            title=FETCHING,
-        ),
-    ] = None,
+    digest: DigestOption = None,
     module: ModuleOption = None,
     platform: PlatformOption = None,
     engine: Annotated[
-        EngineChoice, Option("--engine", help="Engine to use; only the embedded one can serve.", title=_ENGINE)
+        EngineChoice, Option("--engine", help="Engine to use; only the embedded one can serve.", title=ENGINE)
     ] = EngineChoice.AUTO,
-    trace: Annotated[
-        str | None,
-        Option(
-            "--trace",
-            metavar="FILE",
-            bare=STDERR,
-            help="Write a line for each WASI call, to standard error or into FILE.",
-            title=_ENGINE,
-        ),
-    ] = None,
-    no_code_cache: Annotated[
-        bool, Option("--no-code-cache", help="Neither store nor use compiled code.", title=_ENGINE)
-    ] = False,
+    trace: TraceOption = None,
+    no_code_cache: NoCodeCacheOption = False,
     trust: TrustGroup,
 ) -> int:
     """Run a component as an HTTP server on this machine, for development.

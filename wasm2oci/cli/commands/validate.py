@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import ModuleOption, PlatformOption
+from wasm2oci.cli.declare import Option
+from wasm2oci.cli.options import ModuleOption, PlatformOption, SubjectArgument
 from wasm2oci.cli.output import Field, Output, fields, size_text
 
 if TYPE_CHECKING:
@@ -18,12 +18,7 @@ def command(
     output: Output,
     terminal: Terminal,
     *,
-    subject: Annotated[
-        str,
-        Argument(
-            "FILE|REF", "A file, - for standard input, HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG.", dash=True
-        ),
-    ],
+    subject: SubjectArgument,
     features: Annotated[
         str | None,
         Option("--features", metavar="LIST", help="Features to allow: wasm1, wasm2, wasm3, +gc,-simd128, ..."),

@@ -1,9 +1,6 @@
 """`wasm2oci wit`."""
 
-from typing import Annotated
-
-from wasm2oci.cli.declare import Argument
-from wasm2oci.cli.options import ModuleOption, PlatformOption
+from wasm2oci.cli.options import ModuleOption, PlatformOption, SubjectArgument
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client
@@ -15,12 +12,7 @@ def command(
     output: Output,
     terminal: Terminal,
     *,
-    subject: Annotated[
-        str,
-        Argument(
-            "FILE|REF", "A file, - for standard input, HOST/NAME:TAG, HOST/NAME@DIGEST, oci-layout:DIR:TAG.", dash=True
-        ),
-    ],
+    subject: SubjectArgument,
     module: ModuleOption = None,
     platform: PlatformOption = None,
     client: Client,
