@@ -39,7 +39,7 @@ class ModuleMethods(TextMethods):
         module: str | Path | bytes,
         reference: str,
         *,
-        profile: str = "cncf",
+        profile: str | None = None,
         title: str | None = None,
         annotations: Mapping[str, str] = _NOTHING,
         annotation_file: Path | None = None,
@@ -61,7 +61,7 @@ class ModuleMethods(TextMethods):
         Args:
             module: the file, or its bytes.
             reference: where it goes; several tags are written `HOST/NAME:TAG,TAG`.
-            profile: how the artifact is laid out; a name in `PROFILES`.
+            profile: how the artifact is laid out; a name in `PROFILES`, by default the first.
             title: the file name that a pull gives it; by default the file's own (of text with `.wasm`), none for bytes.
             annotations: of the manifest.
             annotation_file: JSON with more of them; `annotations` go before it.
@@ -215,9 +215,9 @@ class ModuleMethods(TextMethods):
             NotFoundError: no artifact has this name.
             Wasm2OciError: the place cannot be read.
         """
-        from wasm2oci.operations.inspect import InspectRequest, inspect
+        from wasm2oci.operations.inspect import inspect
 
-        return inspect(InspectRequest(location_of(reference), look_inside), self.environment)
+        return inspect(location_of(reference), self.environment, look_inside=look_inside)
 
     def inspect_file(self, module: Path | bytes) -> InspectedFile:
         """Look at a module file, or at the bytes of one.
@@ -265,11 +265,14 @@ class ModuleMethods(TextMethods):
             Wasm2OciError: it cannot be read or fetched.
         """
         from wasm2oci.engine.syntax.features import DEFAULT, parse_features
+        from wasm2oci.operations.fetch_module import FetchPolicy, Pull
         from wasm2oci.operations.subject import parse_subject
-        from wasm2oci.operations.validate import ValidateRequest, validate
+        from wasm2oci.operations.validate import validate
 
         allowed = DEFAULT if features is None else parse_features(features)
-        return validate(ValidateRequest(parse_subject(subject), allowed, module, platform), self.environment)
+        return validate(
+            parse_subject(subject), FetchPolicy(Pull.ALWAYS, None, module, platform), self.environment, allowed
+        )
 
     def run(
         self,

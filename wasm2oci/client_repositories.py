@@ -110,9 +110,9 @@ class RepositoryMethods(ModuleMethods):
             NotFoundError: no artifact has this name.
             Wasm2OciError: the place cannot be read or written.
         """
-        from wasm2oci.operations.tag import TagRequest, tag
+        from wasm2oci.operations.tag import tag
 
-        return tag(TagRequest(location_of(reference), tags), self.environment)
+        return tag(location_of(reference), tags, self.environment)
 
     def copy(
         self,
@@ -221,9 +221,9 @@ class RepositoryMethods(ModuleMethods):
             UnsupportedError: the place does not delete, or cannot remove a tag alone.
             Wasm2OciError: the place cannot be read or written.
         """
-        from wasm2oci.operations.delete import DeleteRequest, delete
+        from wasm2oci.operations.delete import delete
 
-        return delete(DeleteRequest(location_of(reference), tag_only), self.environment)
+        return delete(location_of(reference), self.environment, tag_only=tag_only)
 
     def complete(self, text: str) -> tuple[str, ...]:
         """How a reference that begins so may go on: registries with kept credentials, layouts here, tags.

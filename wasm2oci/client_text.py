@@ -45,12 +45,19 @@ class TextMethods(SignatureMethods):
             NotFoundError: there is no such file, artifact or function.
             Wasm2OciError: it cannot be read, fetched or written.
         """
-        from wasm2oci.operations.print_module import PrintRequest, print_module
+        from wasm2oci.operations.fetch_module import FetchPolicy, Pull
+        from wasm2oci.operations.print_module import print_module
         from wasm2oci.operations.subject import parse_subject
 
-        path = None if output is None else Path(output)
-        request = PrintRequest(parse_subject(subject), path, folded, offsets, function, module, platform)
-        return print_module(request, self.environment)
+        return print_module(
+            parse_subject(subject),
+            FetchPolicy(Pull.ALWAYS, None, module, platform),
+            self.environment,
+            None if output is None else Path(output),
+            folded=folded,
+            offsets=offsets,
+            function=function,
+        )
 
     def assemble(self, source: Path | bytes) -> bytes:
         """The binary of a module or component in the text format.
@@ -85,7 +92,8 @@ class TextMethods(SignatureMethods):
             NotFoundError: there is no such file or artifact.
             Wasm2OciError: it cannot be read or fetched.
         """
+        from wasm2oci.operations.fetch_module import FetchPolicy, Pull
         from wasm2oci.operations.subject import parse_subject
-        from wasm2oci.operations.wit import WitRequest, wit
+        from wasm2oci.operations.wit import wit
 
-        return wit(WitRequest(parse_subject(subject), module, platform), self.environment)
+        return wit(parse_subject(subject), FetchPolicy(Pull.ALWAYS, None, module, platform), self.environment)

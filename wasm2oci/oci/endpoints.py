@@ -58,11 +58,6 @@ class Endpoint(NamedTuple):
     repeatable: bool = True
 
     @property
-    def in_repository(self) -> bool:
-        """Whether the path has the name of a repository."""
-        return "{name}" in self.path
-
-    @property
     def in_upload(self) -> bool:
         """Whether the path is that of an upload, which a client takes from `Location` and never makes itself."""
         return self.path == _UPLOAD

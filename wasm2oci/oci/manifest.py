@@ -29,7 +29,22 @@ class ManifestTooLargeError(RegistryError):
     """A manifest is larger than `MANIFEST_MAX` bytes."""
 
 
-class Manifest(Value):
+class _Document(Value):
+    """What manifests and indexes share."""
+
+    __slots__ = ()
+    raw: bytes
+    media_type: str
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+    def descriptor(self, algorithm: str = "sha256") -> Descriptor:
+        """The descriptor of this document's own bytes."""
+        return Descriptor(self.media_type, Digest.of(self.raw, algorithm), len(self.raw))
+
+
+class Manifest(_Document):
     """An image manifest: a config and ordered layers (OCI, or Docker schema 2)."""
 
     __slots__ = ("annotations", "artifact_type", "config", "layers", "media_type", "raw", "subject")
@@ -62,13 +77,6 @@ class Manifest(Value):
             annotations=annotations,
         )
 
-    def __hash__(self) -> int:
-        return hash(self.raw)
-
-    def descriptor(self, algorithm: str = "sha256") -> Descriptor:
-        """The descriptor of this document's own bytes."""
-        return Descriptor(self.media_type, Digest.of(self.raw, algorithm), len(self.raw))
-
     @property
     def effective_type(self) -> str:
         """What kind of artifact this is: `artifactType`, else the config's media type."""
@@ -87,7 +95,7 @@ class Manifest(Value):
         return (self.config, *self.layers)
 
 
-class Index(Value):
+class Index(_Document):
     """An index: a list of manifests (OCI, or a Docker manifest list)."""
 
     __slots__ = ("annotations", "artifact_type", "manifests", "media_type", "raw", "subject")
@@ -116,13 +124,6 @@ class Index(Value):
             subject=subject,
             annotations=annotations,
         )
-
-    def __hash__(self) -> int:
-        return hash(self.raw)
-
-    def descriptor(self, algorithm: str = "sha256") -> Descriptor:
-        """The descriptor of this document's own bytes."""
-        return Descriptor(self.media_type, Digest.of(self.raw, algorithm), len(self.raw))
 
     @property
     def effective_type(self) -> str:

@@ -14,14 +14,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["DeleteRequest", "Deleted", "delete"]
-
-
-class DeleteRequest(NamedTuple):
-    """What is removed: the manifest that a location names, or only its tag."""
-
-    location: Location
-    tag_only: bool = False
+__all__ = ["Deleted", "delete"]
 
 
 class Deleted(NamedTuple):
@@ -40,7 +33,7 @@ class Deleted(NamedTuple):
     tags: tuple[str, ...] | None = None
 
 
-def delete(request: DeleteRequest, environment: Environment) -> Deleted:
+def delete(location: Location, environment: Environment, *, tag_only: bool = False) -> Deleted:
     """Delete the manifest that a location names, or only its tag; blobs are left to the place's own cleaning.
 
     Raises:
@@ -48,9 +41,8 @@ def delete(request: DeleteRequest, environment: Environment) -> Deleted:
         UnsupportedError: the place does not delete, or cannot remove a tag alone.
         UsageError: a tag should go, and the location names none.
     """
-    location = request.location
-    tag = location.tag if request.tag_only else None
-    if request.tag_only and tag is None:
+    tag = location.tag if tag_only else None
+    if tag_only and tag is None:
         raise UsageError(f"{location} does not name a tag")
     with environment.places() as places:
         target = places.delete_from(location)

@@ -30,24 +30,12 @@ if TYPE_CHECKING:
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.signature_state import SignatureSummary
 
-__all__ = ["InspectRequest", "Inspected", "InspectedFile", "inspect", "inspect_bytes", "inspect_file", "read_raw"]
+__all__ = ["Inspected", "InspectedFile", "inspect", "inspect_bytes", "inspect_file", "read_raw"]
 
 _MODULE_MAX: Final = 256 << 20
 """Bytes of a module that is looked into."""
 _SIGNATURE_STARTS: Final = 32
 """Bytes of a module within which its own signature begins: that is its first section."""
-
-
-class InspectRequest(NamedTuple):
-    """What is looked at.
-
-    Args:
-        source: where an artifact is.
-        look_inside: fetch its module (through the cache) and look into it as well.
-    """
-
-    source: Location
-    look_inside: bool = True
 
 
 class Inspected(NamedTuple):
@@ -127,8 +115,8 @@ def inspect_bytes(data: bytes, name: str) -> InspectedFile:
         raise error.about(f"{name} cannot be looked into") from error
 
 
-def inspect(request: InspectRequest, environment: Environment) -> Inspected:
-    """Look at an artifact.
+def inspect(source: Location, environment: Environment, *, look_inside: bool = True) -> Inspected:
+    """Look at an artifact; with `look_inside` its module is fetched through the cache, and looked into as well.
 
     Raises:
         NotFoundError: the source names nothing.
@@ -139,7 +127,6 @@ def inspect(request: InspectRequest, environment: Environment) -> Inspected:
     from wasm2oci.content.graph import read_manifest
     from wasm2oci.packager.recognise import recognise
 
-    source = request.source
     with environment.places() as places:
         target: ReadTarget = places.read(source)
         root = open_manifest(target, places.identifier(source))
@@ -156,7 +143,7 @@ def inspect(request: InspectRequest, environment: Environment) -> Inspected:
         try:
             found = recognise(target, root)
             found_format = found.format
-            if request.look_inside:
+            if look_inside:
                 from wasm2oci.engine.facts import described
 
                 data = _joined(found.content, "the module")

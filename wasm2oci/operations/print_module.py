@@ -10,30 +10,9 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.fetch_module import FetchPolicy
 
-__all__ = ["PrintRequest", "Printed", "print_module"]
-
-
-class PrintRequest(NamedTuple):
-    """What is printed, and how.
-
-    Attributes:
-        subject: a file, where an artifact is, or the bytes.
-        output: the file to write, or None: the text is given back.
-        folded: whether instructions hold their operands in parentheses.
-        offsets: whether each line says where in the binary it comes from.
-        function: only the function of this name, export or index.
-        wanted: which module, when the artifact holds several.
-        platform: which entry of an index.
-    """
-
-    subject: Path | Location | bytes
-    output: Path | None = None
-    folded: bool = False
-    offsets: bool = False
-    function: str | None = None
-    wanted: str | None = None
-    platform: str | None = None
+__all__ = ["Printed", "print_module"]
 
 
 class Printed(NamedTuple):
@@ -52,8 +31,26 @@ class Printed(NamedTuple):
     text: str | None
 
 
-def print_module(request: PrintRequest, environment: Environment) -> Printed:
+def print_module(
+    subject: Path | Location | bytes,
+    policy: FetchPolicy,
+    environment: Environment,
+    output: Path | None = None,
+    *,
+    folded: bool = False,
+    offsets: bool = False,
+    function: str | None = None,
+) -> Printed:
     """Print a module as text; a file with the text appears whole or not at all.
+
+    Args:
+        subject: a file, where an artifact is, or the bytes.
+        policy: how an artifact is fetched.
+        environment: see there.
+        output: the file to write, or None: the text is given back.
+        folded: whether instructions hold their operands in parentheses.
+        offsets: whether each line says where in the binary it comes from.
+        function: only the function of this name, export or index.
 
     Raises:
         MalformedError: it does not decode.
@@ -62,14 +59,13 @@ def print_module(request: PrintRequest, environment: Environment) -> Printed:
     """
     from wasm2oci.base.outputs import write_file
     from wasm2oci.engine.text import print_text
-    from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
+    from wasm2oci.operations.fetch_module import fetch
     from wasm2oci.operations.subject import subject_name
 
-    policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
-    fetched = fetch(request.subject, policy, environment).checked()
-    name = subject_name(request.subject)
-    text = print_text(fetched.data, folded=request.folded, offsets=request.offsets, function=request.function)
-    if request.output is None:
+    fetched = fetch(subject, policy, environment).checked()
+    name = subject_name(subject)
+    text = print_text(fetched.data, folded=folded, offsets=offsets, function=function)
+    if output is None:
         return Printed(name, fetched.digest, None, "".join(text))
-    write_file(request.output, (piece.encode() for piece in text))
-    return Printed(name, fetched.digest, request.output, None)
+    write_file(output, (piece.encode() for piece in text))
+    return Printed(name, fetched.digest, output, None)

@@ -51,7 +51,7 @@ class PushRequest(NamedTuple):
         module: a file, or the bytes themselves.
         destination: with a tag, or a digest that the artifact must come out with.
         further_tags: names besides the destination's.
-        profile: how the artifact is laid out.
+        profile: how the artifact is laid out; None for the first in `PROFILES`.
         title: the file name a pull should give it; None for none.
         annotations: of the manifest.
         annotation_file: JSON with more of them.
@@ -68,7 +68,7 @@ class PushRequest(NamedTuple):
     module: Path | bytes
     destination: Location
     further_tags: tuple[str, ...] = ()
-    profile: str = "cncf"
+    profile: str | None = None
     title: str | None = None
     annotations: Mapping[str, str] = _NO_ANNOTATIONS
     annotation_file: Path | None = None
@@ -254,8 +254,6 @@ def _annotations(request: PushRequest) -> Annotations:
     annotations = Annotations()
     path = request.annotation_file
     if path is not None:
-        raw = read_named(path, CONFIG_MAX)
-        if raw is None:
-            raise InvalidAnnotationError(f"{path} is larger than {CONFIG_MAX:,} bytes")
+        raw = read_named(path, CONFIG_MAX, InvalidAnnotationError)
         annotations = read_annotation_file(raw, request.title or "")
     return Annotations({**annotations.manifest, **request.annotations}, annotations.config, annotations.layer)

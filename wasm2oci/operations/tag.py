@@ -13,14 +13,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
 
-__all__ = ["TagRequest", "Tagged", "tag"]
-
-
-class TagRequest(NamedTuple):
-    """What gets further tags, and which."""
-
-    location: Location
-    tags: tuple[str, ...]
+__all__ = ["Tagged", "tag"]
 
 
 class Tagged(NamedTuple):
@@ -32,7 +25,7 @@ class Tagged(NamedTuple):
     manifest: Descriptor
 
 
-def tag(request: TagRequest, environment: Environment) -> Tagged:
+def tag(location: Location, tags: tuple[str, ...], environment: Environment) -> Tagged:
     """Tag what a location names, without moving any blob.
 
     Raises:
@@ -40,12 +33,11 @@ def tag(request: TagRequest, environment: Environment) -> Tagged:
         NotFoundError: the location names nothing.
         Wasm2OciError: the place cannot be read or written.
     """
-    location = request.location
-    for name in request.tags:
+    for name in tags:
         check_tag(name)
     with environment.places() as places:
         target = places.change(location)
         manifest = open_manifest(target, places.identifier(location))
-        for name in request.tags:
+        for name in tags:
             target.tag(manifest, name)
-    return Tagged(str(location), pinned(location, manifest.digest), request.tags, manifest)
+    return Tagged(str(location), pinned(location, manifest.digest), tags, manifest)

@@ -19,24 +19,9 @@ if TYPE_CHECKING:
     from wasm2oci.engine.syntax.features import Feature
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.fetch_module import FetchPolicy
 
-__all__ = ["ValidateRequest", "Validated", "validate"]
-
-
-class ValidateRequest(NamedTuple):
-    """What is validated, and by which rules.
-
-    Attributes:
-        subject: a file, where an artifact is, or the bytes.
-        features: what the module may use.
-        wanted: which module, when the artifact holds several: a title, a path in an archive, or a digest.
-        platform: which entry of an index.
-    """
-
-    subject: Path | Location | bytes
-    features: Feature = DEFAULT
-    wanted: str | None = None
-    platform: str | None = None
+__all__ = ["Validated", "validate"]
 
 
 class Validated(NamedTuple):
@@ -55,8 +40,10 @@ class Validated(NamedTuple):
     core_modules: tuple[CoreModule, ...]
 
 
-def validate(request: ValidateRequest, environment: Environment) -> Validated:
-    """Validate a core module, or a component and every core module in it.
+def validate(
+    subject: Path | Location | bytes, policy: FetchPolicy, environment: Environment, features: Feature = DEFAULT
+) -> Validated:
+    """Validate a core module, or a component and every core module in it; it may use these features.
 
     Raises:
         MalformedError: it does not decode. Like the next ones with `reason`, and `offset` in the whole file.
@@ -66,14 +53,13 @@ def validate(request: ValidateRequest, environment: Environment) -> Validated:
     """
     from wasm2oci.engine.facts import validated
     from wasm2oci.oci.digest import Digest
-    from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
+    from wasm2oci.operations.fetch_module import fetch
     from wasm2oci.operations.subject import subject_name
 
-    name = subject_name(request.subject)
-    policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
-    data = fetch(request.subject, policy, environment).data
+    name = subject_name(subject)
+    data = fetch(subject, policy, environment).data
     try:
-        result = validated(data, request.features)
+        result = validated(data, features)
     except ModuleError as error:
         raise error.about(f"{name} is not valid") from error
     return Validated(name, True, ModuleInfo(Digest.of(data), len(data), result.facts), result.modules)

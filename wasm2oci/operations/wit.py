@@ -10,22 +10,9 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
+    from wasm2oci.operations.fetch_module import FetchPolicy
 
-__all__ = ["Wit", "WitRequest", "wit"]
-
-
-class WitRequest(NamedTuple):
-    """What is shown.
-
-    Attributes:
-        subject: a file, where an artifact is, or the bytes.
-        wanted: which module, when the artifact holds several.
-        platform: which entry of an index.
-    """
-
-    subject: Path | Location | bytes
-    wanted: str | None = None
-    platform: str | None = None
+__all__ = ["Wit", "wit"]
 
 
 class Wit(NamedTuple):
@@ -42,7 +29,7 @@ class Wit(NamedTuple):
     text: str
 
 
-def wit(request: WitRequest, environment: Environment) -> Wit:
+def wit(subject: Path | Location | bytes, policy: FetchPolicy, environment: Environment) -> Wit:
     """The world of a component, or the interfaces and worlds of a WIT package.
 
     Raises:
@@ -50,9 +37,8 @@ def wit(request: WitRequest, environment: Environment) -> Wit:
         Wasm2OciError: it cannot be read or fetched.
     """
     from wasm2oci.engine.wit.document import wit_text
-    from wasm2oci.operations.fetch_module import FetchPolicy, Pull, fetch
+    from wasm2oci.operations.fetch_module import fetch
     from wasm2oci.operations.subject import subject_name
 
-    policy = FetchPolicy(pull=Pull.ALWAYS, wanted=request.wanted, platform=request.platform)
-    fetched = fetch(request.subject, policy, environment).checked(component=True)
-    return Wit(subject_name(request.subject), fetched.digest, wit_text(fetched.data))
+    fetched = fetch(subject, policy, environment).checked(component=True)
+    return Wit(subject_name(subject), fetched.digest, wit_text(fetched.data))

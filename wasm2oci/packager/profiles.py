@@ -143,13 +143,13 @@ CNCF: Final = PROFILES["cncf"]
 WASM_TO_OCI: Final = PROFILES["wasm-to-oci"]
 
 
-def find_profile(name: str) -> Profile:
-    """The profile of this name.
+def find_profile(name: str | None) -> Profile:
+    """The profile of this name; the first one without a name.
 
     Raises:
         UnknownProfileError: there is none; the hint lists them.
     """
-    profile = PROFILES.get(name)
+    profile = PROFILES.get(name) if name is not None else _ROWS[0]
     if profile is None:
         raise UnknownProfileError(f"there is no profile {name!r}", hint=f"profiles are {', '.join(PROFILES)}")
     return profile

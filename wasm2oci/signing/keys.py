@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Final, Self, assert_never
 from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from wasm2oci.errors import InvalidInputError, UnsupportedError
 from wasm2oci.signing import sodium
@@ -87,21 +86,6 @@ class PublicKey:
             ) from error
 
     @classmethod
-    def from_der(cls, der: bytes) -> Self:
-        """Reads a SubjectPublicKeyInfo.
-
-        Raises:
-            InvalidKeyError: it is something else.
-            UnsupportedKeyError: see the class.
-        """
-        try:
-            return cls._known(serialization.load_der_public_key(der))
-        except UnsupportedAlgorithm as error:
-            raise UnsupportedKeyError(f"public key of a kind that is not used here: {error}") from error
-        except ValueError as error:
-            raise InvalidKeyError("not a public key") from error
-
-    @classmethod
     def _known(cls, key: object) -> Self:
         if isinstance(key, _PublicKind):
             return cls(key)
@@ -153,17 +137,6 @@ class PublicKey:
                 )
             case other:
                 assert_never(other)
-
-    def verifies_prehashed(self, signature: bytes, digest: bytes) -> bool:
-        """Whether this is the key's signature of a message with this SHA-256; False for Ed25519."""
-        algorithm = Prehashed(hashes.SHA256())
-        match self.key:
-            case ec.EllipticCurvePublicKey() as key:
-                return _holds(key.verify, signature, digest, ec.ECDSA(algorithm))
-            case rsa.RSAPublicKey() as key:
-                return _holds(key.verify, signature, digest, padding.PKCS1v15(), algorithm)
-            case _:
-                return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from wasm2oci.content.archive import ArchiveChangedError
 from wasm2oci.content.target import ContentNotFoundError
 from wasm2oci.oci.reference import Reference, parse_location
 from wasm2oci.operations.attach import AttachRequest, attach
-from wasm2oci.operations.delete import DeleteRequest, delete
+from wasm2oci.operations.delete import delete
 from wasm2oci.operations.environment import Environment
 from wasm2oci.operations.sign import AttestRequest, SignRequest, attest, sign
-from wasm2oci.operations.tag import TagRequest, tag
+from wasm2oci.operations.tag import tag
 from wasm2oci.signing.keys import PrivateKey
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def test_an_archive_that_cannot_be_written_leaves_no_folder_and_no_connection(
         lambda where, world: sign(SignRequest(where, KEY), world),
         lambda where, world: attest(AttestRequest(where, KEY, "custom", b"x"), world),
         lambda where, world: attach(AttachRequest(where, "a/b", (), {}), world),
-        lambda where, world: tag(TagRequest(where, ("v2",)), world),
-        lambda where, world: delete(DeleteRequest(where), world),
+        lambda where, world: tag(where, ("v2",), world),
+        delete,
     ],
     ids=["sign", "attest", "attach", "tag", "delete"],
 )

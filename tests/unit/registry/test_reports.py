@@ -21,9 +21,9 @@ from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import fallback_tag
-from wasm2oci.operations.delete import DeleteRequest, delete
+from wasm2oci.operations.delete import delete
 from wasm2oci.operations.environment import Connections, Environment
-from wasm2oci.operations.inspect import InspectRequest, inspect
+from wasm2oci.operations.inspect import inspect
 from wasm2oci.operations.names import check_host
 from wasm2oci.operations.push import PushRequest, push
 from wasm2oci.operations.tags_of import tags_of
@@ -336,7 +336,7 @@ def test_a_manifest_is_shown_when_its_referrers_cannot_be_listed(answer: Answer,
     connections = Connections()
     connections._connector = network.connector()
     environment = Environment({}, tmp_path, warn=warned.append, connections=connections)
-    found = inspect(InspectRequest(Reference.parse("registry.example/a:v1"), look_inside=False), environment)
+    found = inspect(Reference.parse("registry.example/a:v1"), environment, look_inside=False)
     assert found.manifest == root
     assert found.referrers is None
     assert any("refers to it" in text for text in warned)
@@ -688,7 +688,7 @@ def test_a_delete_says_which_tags_go_with_the_artifact(tmp_path: Path) -> None:
     connections = Connections()
     connections._connector = network.connector()
     environment = Environment({}, tmp_path, connections=connections)
-    deleted = delete(DeleteRequest(Reference.parse("registry.example/a:v1")), environment)
+    deleted = delete(Reference.parse("registry.example/a:v1"), environment)
     assert deleted.tags == ("prod", "v1", "v2")
     assert list(repository.tags()) == ["dev"]
     assert tags_of(repository, other.digest) == ("dev",)

@@ -31,7 +31,7 @@ def command(
     ],
     profile: Annotated[
         str, Option("--profile", help=f"{_PROFILE}.", setting="push.profile", choices=tuple(PROFILES))
-    ] = "cncf",
+    ] = next(iter(PROFILES)),
     annotation: Annotated[
         list[str] | None,
         Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotate the manifest; repeatable."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from wasm2oci.engine.syntax.limits import MAX_ARRAY_NEW_FIXED
 from wasm2oci.engine.syntax.matching import matches_value
@@ -30,22 +30,27 @@ if TYPE_CHECKING:
 __all__ = ["RULES"]
 
 _V = FunctionValidator
+_T = TypeVar("_T", StructType, ArrayType)
 _PACKED = frozenset({I8, I16})
 
 
 # --- structures ---------------------------------------------------------------------------------------------------
 
 
-def _struct(v: _V) -> tuple[int, StructType]:
-    """A structure's id and type."""
+def _composite(v: _V, kind: type[_T], name: str) -> tuple[int, _T]:
+    """A type of this kind that the instruction names: its id and itself."""
     index = v.reader.u32()
     types = v.context.types
     if index >= len(types):
         raise v.invalid(f"unknown type {index}")
     composite = types[index].composite
-    if not isinstance(composite, StructType):
-        raise v.invalid(f"type mismatch: type {index} is not a structure type")
+    if not isinstance(composite, kind):
+        raise v.invalid(f"type mismatch: type {index} is not {name} type")
     return types[index].id, composite
+
+
+def _struct(v: _V) -> tuple[int, StructType]:
+    return _composite(v, StructType, "a structure")
 
 
 def _struct_new(v: _V) -> None:
@@ -107,14 +112,8 @@ def _packed_only(v: _V, field: FieldType) -> None:
 
 def _array(v: _V) -> tuple[int, FieldType]:
     """An array's id, and what its elements are."""
-    index = v.reader.u32()
-    types = v.context.types
-    if index >= len(types):
-        raise v.invalid(f"unknown type {index}")
-    composite = types[index].composite
-    if not isinstance(composite, ArrayType):
-        raise v.invalid(f"type mismatch: type {index} is not an array type")
-    return types[index].id, composite.element
+    id_, array = _composite(v, ArrayType, "an array")
+    return id_, array.element
 
 
 def _mutable_array(v: _V) -> tuple[int, FieldType]:
