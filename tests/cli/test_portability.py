@@ -87,7 +87,7 @@ import socket, threading
 from tests.support.simulated_windows import take_away
 take_away()
 from wasm2oci.base.descriptors import wait_ready
-from wasm2oci.wasi import Interrupted
+from wasm2oci.wasi.endings import Interrupted
 from wasm2oci.wasi.preview2.bell import Bell
 from wasm2oci.wasi.waiting import Interrupt, SystemWaiter
 

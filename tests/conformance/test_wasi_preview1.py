@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from tests.support.data import data_path, missing_reason
-from wasm2oci.runtime import EngineChoice, RunLimits, RunRequest, run
-from wasm2oci.wasi import Preopen
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import EngineChoice, RunLimits, RunRequest
+from wasm2oci.wasi.context import Preopen
 
 ARCHIVE = ("wasi-testsuite", "preview1.tar.xz")
 PATHS = ("wasmtime", "trace", "embedded")

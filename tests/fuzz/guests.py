@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 import wasm2oci.runtime.embedded  # noqa: F401 - loaded once here, and not in each child
 from tests.support.wasm_sections import MODULE, section, uleb, vector
 from wasm2oci.errors import Wasm2OciError
-from wasm2oci.runtime import EngineChoice, RunLimits, RunRequest, run
 from wasm2oci.runtime.child import run_in_child
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import EngineChoice, RunLimits, RunRequest
 
 if TYPE_CHECKING:
     import random
 
-    from wasm2oci.runtime import RunOutcome
+    from wasm2oci.runtime.request import RunOutcome
 
 __all__ = ["guests", "hostile_module"]
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from wasm2oci.engine.text import assemble
-from wasm2oci.runtime import EngineChoice, RunOutcome, RunRequest, run
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import EngineChoice, RunOutcome, RunRequest
 
 __all__ = [
     "DEEP",

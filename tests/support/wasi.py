@@ -5,25 +5,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from wasm2oci.wasi import (
-    BytesSource,
-    FunctionSink,
-    Interrupt,
-    MemoryFaultError,
-    Preopen,
-    SystemClock,
-    SystemWaiter,
-    Wasi,
-    WasiContext,
-    bind,
-)
 from wasm2oci.wasi.abi import DIRENT, Errno
-from wasm2oci.wasi.binding import Tracer
-from wasm2oci.wasi.context import Clock
+from wasm2oci.wasi.binding import Tracer, bind
+from wasm2oci.wasi.context import Clock, Preopen, SystemClock, WasiContext
 from wasm2oci.wasi.functions import FUNCTIONS, WasiFunction
+from wasm2oci.wasi.memory import MemoryFaultError
 from wasm2oci.wasi.rights import ALL_RIGHTS, Rights
-from wasm2oci.wasi.streams import Sink, Source
-from wasm2oci.wasi.waiting import Waiter
+from wasm2oci.wasi.state import Wasi
+from wasm2oci.wasi.streams import BytesSource, FunctionSink, Sink, Source
+from wasm2oci.wasi.waiting import Interrupt, SystemWaiter, Waiter
 
 __all__ = ["ByteMemory", "Guest", "open_descriptors"]
 

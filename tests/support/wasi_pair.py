@@ -10,21 +10,13 @@ import wasmtime
 
 from wasm2oci.engine.text import assemble
 from wasm2oci.runtime.wasmtime_wasi import offer_wasi
-from wasm2oci.wasi import (
-    FUNCTIONS,
-    MODULE,
-    BytesSource,
-    FunctionSink,
-    Interrupt,
-    Preopen,
-    SystemClock,
-    SystemWaiter,
-    Wasi,
-    WasiContext,
-    bind,
-    core_type,
-)
 from wasm2oci.wasi.abi import DIRENT, FDSTAT, FILESTAT, PRESTAT, Errno
+from wasm2oci.wasi.binding import bind
+from wasm2oci.wasi.context import Preopen, SystemClock, WasiContext
+from wasm2oci.wasi.functions import FUNCTIONS, MODULE, core_type
+from wasm2oci.wasi.state import Wasi
+from wasm2oci.wasi.streams import BytesSource, FunctionSink
+from wasm2oci.wasi.waiting import Interrupt, SystemWaiter
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from wasm2oci.engine.syntax import module as syntax
     from wasm2oci.engine.syntax.features import Feature
     from wasm2oci.engine.syntax.types import ExternKind, ExternType
-    from wasm2oci.wasi import Preopen
+    from wasm2oci.wasi.context import Preopen
 
 __all__ = ["Engine", "ExportNotFoundError", "ExportType", "ImportType", "Instance", "Linker", "Module"]
 

@@ -11,26 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from wasm2oci.engine.host import HostFunction
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.errors import LocalIOError, UsageError
-from wasm2oci.wasi import (
-    FUNCTIONS,
-    MODULE,
-    PREVIEW0_MODULE,
-    Interrupt,
-    Interrupted,
-    LineTracer,
-    MemoryFaultError,
-    Preopen,
-    PreopenError,
-    ProcExit,
-    SystemClock,
-    SystemWaiter,
-    Wasi,
-    WasiContext,
-    bind,
-    core_type,
-    functions_of,
-)
+from wasm2oci.wasi.binding import bind
+from wasm2oci.wasi.context import Preopen, SystemClock, WasiContext
+from wasm2oci.wasi.endings import Interrupted, ProcExit
+from wasm2oci.wasi.functions import FUNCTIONS, MODULE, PREVIEW0_MODULE, core_type, functions_of
+from wasm2oci.wasi.memory import MemoryFaultError
+from wasm2oci.wasi.state import PreopenError, Wasi
 from wasm2oci.wasi.streams import sink_of, source_of
+from wasm2oci.wasi.trace import LineTracer
+from wasm2oci.wasi.waiting import Interrupt, SystemWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

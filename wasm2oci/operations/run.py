@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
-    from wasm2oci.runtime import Ending, EngineChoice, FunctionTime, RunRequest
+    from wasm2oci.runtime.request import Ending, EngineChoice, FunctionTime, RunRequest
 
 __all__ = ["FetchAndRun", "Ran", "TrapInfo", "run"]
 
@@ -79,7 +79,7 @@ def run(request: FetchAndRun, environment: Environment) -> Ran:
     """
     from wasm2oci.content.cache import cache_folder
     from wasm2oci.content.cache_listing import CODE
-    from wasm2oci.runtime import run as run_module
+    from wasm2oci.runtime.choose import run as run_module
 
     module = fetch(request.subject, request.policy, environment).checked()
     guest = request.request

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
-    from wasm2oci.runtime import RunRequest
     from wasm2oci.runtime.http_component import HttpComponent
     from wasm2oci.runtime.http_guest import Answered, Asked
+    from wasm2oci.runtime.request import RunRequest
     from wasm2oci.server.fairness import Turns
     from wasm2oci.server.messages import Request, Response
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from wasm2oci.engine.component.instance import ComponentInstance
     from wasm2oci.engine.component.store import LoadedComponent
     from wasm2oci.runtime.request import RunRequest
-    from wasm2oci.wasi import Interrupt
     from wasm2oci.wasi.preview2.streams import Pollable
+    from wasm2oci.wasi.waiting import Interrupt
 
 __all__ = ["ComponentRun", "Preview2Host", "call", "exported", "instantiated"]
 

@@ -28,7 +28,9 @@ from wasm2oci.runtime.streams import bound_calls, open_wasi
 from wasm2oci.runtime.supervise import TimedOut, supervise
 from wasm2oci.runtime.timings import timed
 from wasm2oci.runtime.values import format_value, parse_values
-from wasm2oci.wasi import Interrupt, Interrupted, ProcExit, functions_of
+from wasm2oci.wasi.endings import Interrupted, ProcExit
+from wasm2oci.wasi.functions import functions_of
+from wasm2oci.wasi.waiting import Interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

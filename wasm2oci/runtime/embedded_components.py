@@ -12,7 +12,8 @@ from wasm2oci.runtime.component_host import call, exported, instantiated
 from wasm2oci.runtime.embedded import engine_for, guarded, held_calls
 from wasm2oci.runtime.preflight import run_interface
 from wasm2oci.runtime.wave import format_wave
-from wasm2oci.wasi import Interrupt, ProcExit
+from wasm2oci.wasi.endings import ProcExit
+from wasm2oci.wasi.waiting import Interrupt
 
 if TYPE_CHECKING:
     from wasm2oci.runtime.request import RunOutcome, RunRequest

@@ -11,8 +11,8 @@ from wasm2oci.engine.validate.component.types import Function, Instance
 from wasm2oci.runtime.component_host import call, exported, instantiated
 from wasm2oci.runtime.embedded import guarded
 from wasm2oci.runtime.request import Ending, GuestSetupError
-from wasm2oci.wasi import Interrupt
 from wasm2oci.wasi.preview2.http.outgoing import ResponseOutparam
+from wasm2oci.wasi.waiting import Interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -16,7 +16,7 @@ from wasm2oci.engine.binary import ModuleKind, decode_module, decode_names, prea
 from wasm2oci.engine.syntax.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, ExternKind, FuncType, type_text
 from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 from wasm2oci.runtime.request import EntryError, GuestSetupError, StackFrame, TrapReport
-from wasm2oci.wasi import MODULE, PREVIEW0_MODULE, functions_of
+from wasm2oci.wasi.functions import MODULE, PREVIEW0_MODULE, functions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

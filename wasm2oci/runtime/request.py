@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from wasm2oci.wasi import Clock, Preopen
+    from wasm2oci.wasi.context import Clock, Preopen
     from wasm2oci.wasi.network import NetworkRule
 
 __all__ = [

@@ -5,26 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wasm2oci.runtime.request import DirectoryError
-from wasm2oci.wasi import (
-    LineTracer,
-    PreopenError,
-    SystemClock,
-    SystemWaiter,
-    Wasi,
-    WasiContext,
-    bind,
-)
+from wasm2oci.wasi.binding import bind
+from wasm2oci.wasi.context import SystemClock, WasiContext
+from wasm2oci.wasi.state import PreopenError, Wasi
 from wasm2oci.wasi.streams import sink_of, source_of
+from wasm2oci.wasi.trace import LineTracer
+from wasm2oci.wasi.waiting import SystemWaiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from wasm2oci.runtime.request import RunRequest
-    from wasm2oci.wasi import (
-        Interrupt,
-        WasiFunction,
-    )
     from wasm2oci.wasi.binding import Call
+    from wasm2oci.wasi.functions import WasiFunction
+    from wasm2oci.wasi.waiting import Interrupt
 
 __all__ = ["bound_calls", "open_wasi"]
 

@@ -14,12 +14,12 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from wasm2oci.wasi import Interrupted
+from wasm2oci.wasi.endings import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wasm2oci.wasi import Interrupt
+    from wasm2oci.wasi.waiting import Interrupt
 
 __all__ = ["HOST_STACK", "TimedOut", "supervise"]
 

@@ -329,7 +329,7 @@ def _define_our_wasi(
     """Put our own WASI into the linker: wasmtime's takes no sockets, and its binding has no preview 0."""
     from wasm2oci.runtime.streams import bound_calls, open_wasi  # noqa: PLC0415 - only for the above
     from wasm2oci.runtime.wasmtime_wasi import offer_wasi  # noqa: PLC0415 - the same
-    from wasm2oci.wasi import functions_of  # noqa: PLC0415 - the same
+    from wasm2oci.wasi.functions import functions_of  # noqa: PLC0415 - the same
 
     wasi = held.enter_context(open_wasi(session.request, session.interrupt))
     for module in imported:

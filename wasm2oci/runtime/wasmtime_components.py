@@ -19,7 +19,8 @@ from wasm2oci.runtime.wasmtime import WasmtimeRefusedError, WasmtimeSession, gua
 from wasm2oci.runtime.wasmtime_traps import calling, cause, instantiating
 from wasm2oci.runtime.wasmtime_values import check_type, from_wasmtime, to_wasmtime
 from wasm2oci.runtime.wave import format_wave
-from wasm2oci.wasi import Interrupt, ProcExit
+from wasm2oci.wasi.endings import ProcExit
+from wasm2oci.wasi.waiting import Interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,9 +22,9 @@ from wasm2oci.cli.run_options import (
 )
 from wasm2oci.errors import UsageError
 from wasm2oci.oci.digest import Digest
-from wasm2oci.runtime import RunLimits
+from wasm2oci.runtime.request import RunLimits
 from wasm2oci.server.messages import Response
-from wasm2oci.wasi import Preopen
+from wasm2oci.wasi.context import Preopen
 
 ZIG = FIXTURES / "hello-zig.wasm"
 SAID = b"hello world from Zig\n"

@@ -7,7 +7,8 @@ import pytest
 from tests.support.guests import ENGINES, call
 from wasm2oci.engine.runtime.limits import ResourceLimitError
 from wasm2oci.engine.text import assemble
-from wasm2oci.runtime import Ending, EngineChoice, RunLimits, RunRequest, run
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import Ending, EngineChoice, RunLimits, RunRequest
 
 COUNT = """(module (func $f (export "f") (param i32) (result i32)
   (if (result i32) (local.get 0)

@@ -14,23 +14,14 @@ from tests.support.guests import DIVIDE, EXIT, HELLO, SPIN
 from wasm2oci.engine.errors import InvalidModuleError
 from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode, RemedyKind, UsageError, Wasm2OciError
-from wasm2oci.runtime import (
-    Ending,
-    EngineChoice,
-    EntryError,
-    GuestSetupError,
-    RunLimits,
-    RunRequest,
-    run,
-)
 from wasm2oci.runtime.child import can_run_in_child, run_in_child, wait_for_threads
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import Ending, EngineChoice, EntryError, GuestSetupError, RunLimits, RunRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wasm2oci.runtime import (
-        RunOutcome,
-    )
+    from wasm2oci.runtime.request import RunOutcome
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has child processes as they are needed")
 

@@ -8,7 +8,9 @@ import pytest
 
 from tests.support.guests import EXIT
 from wasm2oci.engine.text import assemble
-from wasm2oci.runtime import EngineChoice, RunRequest, choose, run
+from wasm2oci.runtime import choose
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import EngineChoice, RunRequest
 
 if TYPE_CHECKING:
     from pathlib import Path

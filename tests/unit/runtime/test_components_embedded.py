@@ -10,8 +10,9 @@ from tests.support.programs import fixture
 from wasm2oci.engine.component.unsupported import ComponentUnsupportedError
 from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode, RemedyKind
-from wasm2oci.runtime import Ending, EngineChoice, GuestSetupError, RunLimits, RunOutcome, RunRequest, run
-from wasm2oci.wasi import Preopen
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import Ending, EngineChoice, GuestSetupError, RunLimits, RunOutcome, RunRequest
+from wasm2oci.wasi.context import Preopen
 
 CALLS = fixture("calls.component.wasm")
 

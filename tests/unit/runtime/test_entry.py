@@ -9,8 +9,9 @@ import pytest
 from tests.support.guests import ENGINES, Captured, call
 from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode, Remedy, RemedyKind
-from wasm2oci.runtime import Ending, EngineChoice, EntryError, GuestSetupError, RunRequest, run
-from wasm2oci.wasi import Preopen
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import Ending, EngineChoice, EntryError, GuestSetupError, RunRequest
+from wasm2oci.wasi.context import Preopen
 
 if TYPE_CHECKING:
     from pathlib import Path

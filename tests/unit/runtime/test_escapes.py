@@ -10,8 +10,9 @@ import pytest
 from tests.support.escapes import ATTEMPTS, Attempt, lay_out, renames, snapshot
 from tests.support.guests import ENGINES, Captured
 from tests.support.programs import fixture
-from wasm2oci.runtime import EngineChoice, RunRequest, run
-from wasm2oci.wasi import Preopen
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import EngineChoice, RunRequest
+from wasm2oci.wasi.context import Preopen
 
 ALLOWED = "open 3 1 sub/../here/file.txt 0 2 + read 4 + mkdir 3 new + stat 3 0 new"
 PATHS = [*(engine.value for engine in ENGINES), "trace", "component"]

@@ -12,12 +12,12 @@ from wasm2oci.runtime.http_component import HttpComponent
 from wasm2oci.runtime.http_guest import Asked, NoAnswerError
 from wasm2oci.runtime.request import Ending, EngineChoice, RunOutcome, RunRequest
 from wasm2oci.runtime.streams import open_wasi
-from wasm2oci.wasi import Interrupt
 from wasm2oci.wasi.network import NetworkRule
 from wasm2oci.wasi.preview2.bell import Bell
 from wasm2oci.wasi.preview2.http.fields import HttpFields
 from wasm2oci.wasi.preview2.http.incoming import RequestLine
 from wasm2oci.wasi.preview2.state import Preview2
+from wasm2oci.wasi.waiting import Interrupt
 
 ASKED = Asked(RequestLine("GET", "/"), [], (), empty=True)
 

@@ -5,7 +5,16 @@ import pytest
 from tests.support.guests import ENGINES, Captured
 from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode, UsageError
-from wasm2oci.runtime import Ending, EngineChoice, EntryError, GuestSetupError, RunLimits, RunOutcome, RunRequest, run
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import (
+    Ending,
+    EngineChoice,
+    EntryError,
+    GuestSetupError,
+    RunLimits,
+    RunOutcome,
+    RunRequest,
+)
 from wasm2oci.runtime.wasmtime_values import WasmtimeValueError
 
 REALLOC = """(global $top (mut i32) (i32.const 4096))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.guests import DEEP, ENGINES, GROW, HELLO, POLL, READ, SLEEP, SLEEP_AN_HOUR, SPIN, TALK, call
 from wasm2oci.errors import ExitCode
-from wasm2oci.runtime import Ending, EngineChoice, GuestSetupError, RunLimits
+from wasm2oci.runtime.request import Ending, EngineChoice, GuestSetupError, RunLimits
 
 HUNG_S = 60.0
 """After so long a guest counts as one that nothing ends, on any machine."""

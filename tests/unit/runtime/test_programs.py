@@ -9,8 +9,9 @@ import pytest
 from tests.support.guests import ENGINES, Captured
 from tests.support.programs import FIXTURES, fixture, go_hello, packaged
 from wasm2oci.engine.text import assemble
-from wasm2oci.runtime import Ending, EngineChoice, RunLimits, RunRequest, run
-from wasm2oci.wasi import Preopen
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import Ending, EngineChoice, RunLimits, RunRequest
+from wasm2oci.wasi.context import Preopen
 
 each_engine = pytest.mark.parametrize("engine", ENGINES)
 

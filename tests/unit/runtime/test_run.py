@@ -12,18 +12,10 @@ from wasm2oci.cli.remedies import hint_for
 from wasm2oci.engine.errors import ModuleError
 from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode, RemedyKind, UnsupportedError, UsageError, Wasm2OciError
-from wasm2oci.runtime import (
-    Ending,
-    EngineChoice,
-    EntryError,
-    GuestSetupError,
-    RunLimits,
-    RunRequest,
-    choose,
-    run,
-)
-from wasm2oci.runtime.choose import EngineUnsuitedError
-from wasm2oci.wasi import Preopen
+from wasm2oci.runtime import choose
+from wasm2oci.runtime.choose import EngineUnsuitedError, run
+from wasm2oci.runtime.request import Ending, EngineChoice, EntryError, GuestSetupError, RunLimits, RunRequest
+from wasm2oci.wasi.context import Preopen
 
 each_engine = pytest.mark.parametrize("engine", ENGINES)
 

@@ -10,7 +10,8 @@ import pytest
 
 from wasm2oci.runtime import supervise as supervise_module
 from wasm2oci.runtime.supervise import TimedOut, supervise
-from wasm2oci.wasi import Interrupt, Interrupted
+from wasm2oci.wasi.endings import Interrupted
+from wasm2oci.wasi.waiting import Interrupt
 
 
 @pytest.fixture(autouse=True)

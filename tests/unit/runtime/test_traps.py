@@ -8,10 +8,10 @@ import pytest
 
 from tests.support.guests import ENGINES, call
 from wasm2oci.errors import ExitCode
-from wasm2oci.runtime import Ending
+from wasm2oci.runtime.request import Ending
 
 if TYPE_CHECKING:
-    from wasm2oci.runtime import EngineChoice, RunOutcome
+    from wasm2oci.runtime.request import EngineChoice, RunOutcome
 
 each_engine = pytest.mark.parametrize("engine", ENGINES)
 

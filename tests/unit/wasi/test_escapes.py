@@ -6,8 +6,8 @@ import pytest
 
 from tests.support.escapes import ATTEMPTS, Attempt, lay_out, renames, snapshot
 from tests.support.wasi import Guest, open_descriptors
-from wasm2oci.wasi import Preopen
 from wasm2oci.wasi.abi import Errno
+from wasm2oci.wasi.context import Preopen
 from wasm2oci.wasi.rights import ALL_RIGHTS
 
 PARAMETERS = {

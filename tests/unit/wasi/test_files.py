@@ -157,7 +157,7 @@ def test_filestat_of_a_stream_says_its_type_only() -> None:
 
 
 def test_device_behind_standard_input_is_no_terminal() -> None:
-    from wasm2oci.wasi import HostStream
+    from wasm2oci.wasi.streams import HostStream
 
     with Path(os.devnull).open("rb") as null, Guest(stdin=HostStream(null.fileno())) as guest:
         assert guest.call("fd_fdstat_get", 0) is Errno.SUCCESS

@@ -6,9 +6,11 @@ import pytest
 import wasmtime
 
 from tests.support.wasi import Guest
-from wasm2oci.wasi import FUNCTIONS, MODULE, LineTracer, ProcExit, core_type
 from wasm2oci.wasi.abi import Errno
+from wasm2oci.wasi.endings import ProcExit
+from wasm2oci.wasi.functions import FUNCTIONS, MODULE, core_type
 from wasm2oci.wasi.rights import ALL_RIGHTS
+from wasm2oci.wasi.trace import LineTracer
 
 GENEROUS = 0x20000
 

@@ -12,17 +12,18 @@ from tests.support.certificates import make_authority
 from tests.support.guests import Captured
 from tests.support.programs import FIXTURES, fixture
 from tests.support.scripted_server import ScriptedServer
-from wasm2oci.runtime import EngineChoice, GuestSetupError, RunOutcome, RunRequest, run
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import EngineChoice, GuestSetupError, RunOutcome, RunRequest
 from wasm2oci.runtime.streams import open_wasi
 from wasm2oci.server.exposure import tls_context
 from wasm2oci.server.http_server import Server
 from wasm2oci.server.messages import BytesBody, Request, Response
-from wasm2oci.wasi import Interrupt
 from wasm2oci.wasi.network import NetworkRule, allows
 from wasm2oci.wasi.preview2.bell import Bell
 from wasm2oci.wasi.preview2.http.fields import HttpFields
 from wasm2oci.wasi.preview2.http.outgoing import RequestOptions
 from wasm2oci.wasi.preview2.http.state import HttpState
+from wasm2oci.wasi.waiting import Interrupt
 
 GUEST = "http.component.wasm"
 CODE: list[Path] = []

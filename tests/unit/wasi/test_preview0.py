@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.wasi import RESULTS, Guest
-from wasm2oci.wasi import FUNCTIONS, MODULE, PREVIEW0_MODULE, core_type, functions_of
 from wasm2oci.wasi.abi import Errno
+from wasm2oci.wasi.functions import FUNCTIONS, MODULE, PREVIEW0_MODULE, core_type, functions_of
 from wasm2oci.wasi.rights import Rights
 
 if TYPE_CHECKING:

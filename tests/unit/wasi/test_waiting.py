@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.wasi import Guest
-from wasm2oci.wasi import FunctionSink, HostStream, Interrupted
 from wasm2oci.wasi.abi import EVENT, SUBSCRIPTION, ClockId, Errno
+from wasm2oci.wasi.endings import Interrupted
+from wasm2oci.wasi.streams import FunctionSink, HostStream
 
 IN, OUT = 0x2000, 0x3000
 SECOND = 10**9

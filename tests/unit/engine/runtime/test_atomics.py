@@ -13,7 +13,8 @@ from wasm2oci.engine.syntax.features import Feature
 from wasm2oci.engine.syntax.opcodes import OPCODES
 from wasm2oci.engine.syntax.types import I64
 from wasm2oci.engine.text import assemble
-from wasm2oci.runtime import EngineChoice, RunLimits, RunRequest, run
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import EngineChoice, RunLimits, RunRequest
 
 if TYPE_CHECKING:
     from wasm2oci.engine.syntax.opcodes import Opcode
