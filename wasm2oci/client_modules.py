@@ -270,9 +270,8 @@ class ModuleMethods(TextMethods):
         from wasm2oci.operations.validate import validate
 
         allowed = DEFAULT if features is None else parse_features(features)
-        return validate(
-            parse_subject(subject), FetchPolicy(Pull.ALWAYS, None, module, platform), self.environment, allowed
-        )
+        policy = FetchPolicy(Pull.ALWAYS, None, module, platform)
+        return validate(parse_subject(subject), policy, self.environment, allowed)
 
     def run(
         self,
