@@ -99,8 +99,13 @@ class LayoutIndex:
         Raises:
             InvalidInputError: it is not an index.
         """
-        if strict and not isinstance(parse_manifest(raw, mt.OCI_INDEX), Index):
-            raise InvalidManifestError("index.json is not an index")
+        if strict:
+            try:
+                index = parse_manifest(raw, mt.OCI_INDEX)
+            except InvalidInputError as error:
+                raise InvalidManifestError(f"index.json: {error.message}") from error
+            if not isinstance(index, Index):
+                raise InvalidManifestError("index.json is not an index")
         document = load_object(raw, "index.json", values=_VALUES_MAX)
         if document.get("manifests") is None:
             document["manifests"] = []

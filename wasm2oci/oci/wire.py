@@ -94,7 +94,9 @@ def load_object(raw: bytes, what: str, *, values: int = VALUES_MAX) -> dict[str,
     except RecursionError as error:
         raise MalformedJsonError(f"{what} is nested too deeply") from error
     except ValueError as error:
-        raise MalformedJsonError(f"{what} is not valid JSON: {error}") from error
+        # Python refuses numbers of thousands of digits, and says so in words about Python.
+        reason = "a number is too long" if "integer string conversion" in str(error) else error
+        raise MalformedJsonError(f"{what} is not valid JSON: {reason}") from error
     if not isinstance(value, dict):
         raise MalformedJsonError(f"{what} is not a JSON object")
     return value

@@ -91,6 +91,16 @@ def test_a_document_that_is_not_an_index_is_refused(raw: bytes) -> None:
         LayoutIndex.decode(raw, strict=True)
 
 
+@pytest.mark.parametrize(
+    "raw", [b"[]", b'{"manifests":[]}', document({"digest": "sha256:x"}), document(schemaVersion=1)]
+)
+def test_what_is_wrong_is_said_of_the_file(raw: bytes) -> None:
+    """And not of a manifest, which somebody might push again."""
+    with pytest.raises(InvalidInputError, match=r"^index\.json: ") as caught:
+        LayoutIndex.decode(raw, strict=True)
+    assert caught.value.hint is None
+
+
 def test_many_tags_at_once_take_one_pass_over_the_entries() -> None:
     """64 tags of one request, in a repository of 20,000, held the repository for four seconds."""
 

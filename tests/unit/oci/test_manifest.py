@@ -146,6 +146,7 @@ def test_cve_2020_1702_a_manifest_over_the_limit_is_not_even_parsed() -> None:
         (b'{"a":NaN}', "NaN is not JSON"),
         (b'{"a":1,"b":2,"a":3}', "key 'a' is repeated"),
         (b'{"a":' * 100_000, "nested too deeply"),
+        (b'{"a":' + b"1" * 5000 + b"}", "a number is too long"),
     ],
 )
 def test_json_from_outside_is_one_object_and_says_everything_once(raw: bytes, message: str) -> None:
