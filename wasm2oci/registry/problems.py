@@ -235,7 +235,7 @@ _UNKNOWN: Final[dict[str, tuple[type[NotFoundError], str]]] = {
     "MANIFEST_UNKNOWN": (ManifestUnknownError, "not found"),
     "BLOB_UNKNOWN": (BlobUnknownError, "no such blob"),
 }
-_UNKNOWN_BY_KIND: Final = {"manifest": "MANIFEST_UNKNOWN", "blob": "BLOB_UNKNOWN", "repository": "NAME_UNKNOWN"}
+_UNKNOWN_BY_KIND: Final = {"manifest": "MANIFEST_UNKNOWN", "blob": "BLOB_UNKNOWN"}
 
 
 def error_for(
@@ -258,7 +258,7 @@ def error_for(
         what: was asked for, in the user's words ("host/name:tag").
         host: of the registry, for hints.
         name: of the repository, for hints.
-        kind: what a bare 404 means is missing: "manifest", "blob" or "repository".
+        kind: what a bare 404 means is missing: "manifest", "blob", "upload" or "repository".
         pushing: whether this is part of a push.
         credentials: which credentials were used or looked for, in words.
         known: whether there were any, so that it is these that were not taken.
@@ -300,13 +300,13 @@ def error_for(
         return NotSupportedError(f"{what}: the registry does not support this{told}", hint=hint)
     if status == 413:
         return TooLargeError(f"{what}: too large for the registry{told}", hint=hint)
-    if codes & {"BLOB_UPLOAD_UNKNOWN"}:
+    if codes & {"BLOB_UPLOAD_UNKNOWN"} or (kind == "upload" and status in {404, 410} and not codes):
         return ResponseError(
             f"{what}: the registry lost the upload{told}",
             hint=hint or "try again; if it stays so, the registry's servers may not share their uploads",
         )
     if status in {404, 410}:
-        code = next((code for code in _UNKNOWN if code in codes), _UNKNOWN_BY_KIND[kind])
+        code = next((code for code in _UNKNOWN if code in codes), _UNKNOWN_BY_KIND.get(kind, "NAME_UNKNOWN"))
         cls, words = _UNKNOWN[code]
         if not find_flavour(host).hinted_absence:
             hint = None

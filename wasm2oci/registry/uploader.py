@@ -86,7 +86,8 @@ def push_blob(
     if refused is not None:
         drop_upload(exchange, upload.location)
         body = refused.response.read_truncated(64 * 1024)
-        raise exchange.refusal(refused.response, body, join_name(exchange, descriptor.digest), pushing=True)
+        kind = "repository" if refused.response.request.method == "POST" else "upload"
+        raise exchange.refusal(refused.response, body, join_name(exchange, descriptor.digest), kind=kind, pushing=True)
 
 
 def _ask(exchange: Exchange, step: Ask, source: _Source) -> Response | ExchangeError:
