@@ -63,7 +63,7 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
         narrow_constants(body)
     repeats = repeated(body) if used & WORTH_KEEPING else {}
     mixed = rotated(body) if used & ROTATIONS else 0
-    earlier = Learned(trusts=refine)
+    earlier = Learned(body.code, trusts=refine)
     for attempt in count():
         e = _begin(module, body, index, options)
         e.compact = not refine

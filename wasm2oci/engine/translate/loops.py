@@ -6,14 +6,16 @@ Some things are assumed before they are known, and given up in the next walk whe
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
-from wasm2oci.engine.translate.codes import LOCAL_WRITES, code
+from wasm2oci.engine.syntax.opcodes import OPCODES
+from wasm2oci.engine.translate.codes import END, INTEGER_CONSTANTS, LOCAL_WRITES, code, codes
 from wasm2oci.engine.translate.counted_loops import at_the_end, at_the_start, find_tail
 from wasm2oci.engine.translate.ranges import merge
 
 if TYPE_CHECKING:
-    from wasm2oci.engine.translate.body import Construct
+    from wasm2oci.engine.translate.body import Construct, Instruction
     from wasm2oci.engine.translate.counted_loops import Count, Tail
     from wasm2oci.engine.translate.emitter import Emitter
     from wasm2oci.engine.translate.ranges import Range
@@ -24,6 +26,13 @@ __all__ = ["Learned", "LoopFacts", "OpenLoop"]
 _COUNTS: Final = [
     code(name) for name in ("local.get", "i32.const", "i32.add", "local.tee", "i32.const", "i32.ne", "br_if")
 ]
+
+
+_SUMS: Final = codes(".add", ".sub")
+_UNALIGNED: Final = codes("call", "call_indirect", "global.get") | {
+    row.code for row in OPCODES.values() if ".load" in row.mnemonic
+}
+"""Nothing is known of the low bits of what these give."""
 
 
 class OpenLoop:
@@ -54,20 +63,41 @@ class OpenLoop:
 class Learned:
     """What walks over a function learn for the next one.
 
+    Args:
+        code: the function's instructions.
+        trusts: something may be assumed of what a loop assigns.
+
     Attributes:
         hints: for loops, what an earlier walk learned about locals at their back edges; None: there was none.
         caps: for loops, how far locals were found to be aligned.
+        bounded: assignments of numbers that are aligned so far at most: (place, local, zero bits), in order.
         given: loops whose counters were found not to wrap.
         refused: loops that turned out not to be writable as `for`.
-        trusts: something may be assumed of what a loop assigns.
     """
 
-    def __init__(self, *, trusts: bool) -> None:
+    def __init__(self, code: list[Instruction], *, trusts: bool) -> None:
         self.hints: dict[int, dict[int, Range]] | None = None
         self.caps: dict[int, dict[int, int]] = {}
+        self.bounded = _bounded(code) if trusts else []
         self.given: set[int] = set()
         self.refused: set[int] = set()
         self.trusts = trusts
+
+
+def _bounded(code: list[Instruction]) -> list[tuple[int, int, int]]:
+    """Assignments of what is loaded, returned or constant, or of a sum with a constant: seen before the first walk."""
+    found = []
+    for place, (op, item, _) in enumerate(code):
+        if op in LOCAL_WRITES:
+            made, number, _ = code[place - 1]
+            if made in _SUMS:
+                made, number, _ = code[place - 2]
+                made = made if made in INTEGER_CONSTANTS else END
+            if made in _UNALIGNED:
+                found.append((place, item, 0))
+            elif made in INTEGER_CONSTANTS and number:
+                found.append((place, item, (number & -number).bit_length() - 1))
+    return found
 
 
 class LoopFacts:
@@ -178,7 +208,9 @@ class LoopFacts:
     def _align(self, c: Construct, before: dict[int, Range]) -> None:
         """Assumes that locals a loop assigns stay as aligned as they come in; `unfounded` says where that was wrong."""
         ranges = self.e.ranges
-        capped = self.earlier.caps.setdefault(c.start, {})
+        capped = self.earlier.caps.get(c.start)
+        if capped is None:
+            capped = self.earlier.caps[c.start] = self._capped(c)
         used = self.assumed[c.start] = {}
         for index, (_, _, zeros) in before.items():
             if index < 0 or not c.assigned >> 2 * index & 1:
@@ -189,6 +221,14 @@ class LoopFacts:
                 lo, hi = (known[0], known[1]) if known is not None else (0, self.e.masks[index])
                 ranges[index] = (lo, hi, tz)
                 used[index] = tz
+
+    def _capped(self, c: Construct) -> dict[int, int]:
+        """How far the locals that a loop assigns can be aligned at most, for all that is seen at once."""
+        bounded = self.earlier.bounded
+        capped: dict[int, int] = {}
+        for _, local, zeros in bounded[bisect_left(bounded, (c.start,)) : bisect_left(bounded, (c.end,))]:
+            capped[local] = min(zeros, capped.get(local, zeros))
+        return capped
 
     def unfounded(self) -> bool:
         """Whether an assumption of `_align` did not hold; it is given up for the next walk."""

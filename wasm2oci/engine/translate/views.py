@@ -12,7 +12,7 @@ from typing import Final
 __all__ = ["hoist_views"]
 
 _VIEW: Final = re.compile(r"\b[BHIQbhiFD]\d+\b")
-_CALL: Final = re.compile(r"([\w.\])]+)\(")
+_CALL: Final = re.compile(r"(?<![\w.\])])([\w.\])]+)\(")
 _HARMLESS: Final = re.compile(
     r"(un)?pack_\w|([if]\d+(x\d+)?|v128)_\w+|memory_(fill|copy|init)|len|float|range|out_of_fuel|interrupted"
     r"|unreachable|[\w.\])]*\.bit_(length|count)"
