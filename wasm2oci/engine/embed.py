@@ -17,37 +17,26 @@ Nothing here is shared between threads: use a linker and its instances from one 
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wasm2oci.engine.binary import decode_module
-from wasm2oci.engine.collector import Pause
 from wasm2oci.engine.host import Caller, HostFunction
+from wasm2oci.engine.loaded import Engine, ExportType, ImportType, Module
 from wasm2oci.engine.runtime.function import Function, Global, Tag
 from wasm2oci.engine.runtime.instantiate import allocate, initialise, match_imports
 from wasm2oci.engine.runtime.memory import Memory
 from wasm2oci.engine.runtime.table import Table
 from wasm2oci.engine.runtime.trap import TrapKind
-from wasm2oci.engine.syntax.features import EXECUTED, feature_names
-from wasm2oci.engine.syntax.types import extern_text
-from wasm2oci.engine.translate import Options, prepare
-from wasm2oci.engine.translate.cache import CodeCache
+from wasm2oci.engine.translate import prepare
 from wasm2oci.engine.translate.traps import explain
-from wasm2oci.engine.validate import validate_module
 from wasm2oci.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from wasm2oci.engine.preview1 import WasiHost
     from wasm2oci.engine.runtime.instance import Extern, ModuleInstance
     from wasm2oci.engine.runtime.limits import ResourceLimits
     from wasm2oci.engine.runtime.trap import Trap
-    from wasm2oci.engine.syntax import module as syntax
-    from wasm2oci.engine.syntax.features import Feature
-    from wasm2oci.engine.syntax.types import ExternKind, ExternType
     from wasm2oci.wasi.context import Preopen
 
 __all__ = ["Engine", "ExportNotFoundError", "ExportType", "ImportType", "Instance", "Linker", "Module"]
@@ -58,104 +47,6 @@ E = TypeVar("E", Function, Memory, Table, Global, Tag)
 
 class ExportNotFoundError(NotFoundError):
     """The instance has no export of that name, or it is of another kind."""
-
-
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """Settings that modules and instances share.
-
-    Args:
-        features: what modules may use: all of 3.0 and atomics (on one thread), or less. What lies beyond, such as
-            legacy exceptions, is for validation only.
-        cache: a folder for generated code, or None to generate it anew in every process.
-        fuel: count instructions, and trap when what `Linker.fuel` grants is used up. Costs speed.
-        interruptible: let `Linker.interrupt` stop running code. Costs a little speed.
-
-    Raises:
-        UsageError: `features` has some that cannot be executed.
-    """
-
-    features: Feature = EXECUTED
-    cache: Path | None = None
-    fuel: bool = False
-    interruptible: bool = False
-
-    def __post_init__(self) -> None:
-        beyond = self.features & ~EXECUTED
-        if beyond:
-            raise UsageError(
-                f"this engine does not run {', '.join(feature_names(beyond))}", hint="it can only validate them"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class ImportType:
-    """What a module asks its host for."""
-
-    module: str
-    name: str
-    kind: ExternKind
-    type: ExternType
-
-    def __str__(self) -> str:
-        """The type as the text format writes it: `func (param i32) (result i64)`."""
-        return extern_text(self.type)
-
-
-@dataclass(frozen=True, slots=True)
-class ExportType:
-    """What a module's instances will offer."""
-
-    name: str
-    kind: ExternKind
-    type: ExternType
-
-    def __str__(self) -> str:
-        """The type as the text format writes it: `func (param i32) (result i64)`."""
-        return extern_text(self.type)
-
-
-class Module:
-    """A valid module, ready to be instantiated.
-
-    A module whose code the engine's cache knows was validated when that was written, and is not validated again.
-
-    Args:
-        engine: its settings apply.
-        data: the module in the binary format.
-        digest: the SHA-256 of `data` in hexadecimal, where it is known; the cache goes by it.
-
-    Attributes:
-        syntax: the module as decoded.
-
-    Raises:
-        MalformedError: the bytes are not a module.
-        InvalidModuleError: the module does not type-check.
-        FeatureError: it uses a feature the engine refuses.
-    """
-
-    def __init__(self, engine: Engine, data: bytes, *, digest: str | None = None) -> None:
-        self.engine = engine
-        with Pause():
-            self.syntax: syntax.Module = decode_module(data)
-        self.options = Options(fuel=engine.fuel, poll=engine.interruptible)
-        self.code = CodeCache(
-            engine.cache, digest or hashlib.sha256(data).hexdigest(), self.options, str(int(engine.features))
-        )
-        if not self.code.known:
-            with Pause():
-                validate_module(self.syntax, engine.features)
-
-    @property
-    def imports(self) -> tuple[ImportType, ...]:
-        """What it imports, in order."""
-        return tuple(ImportType(i.module, i.name, i.kind, i.type) for i in self.syntax.imports)
-
-    @property
-    def exports(self) -> tuple[ExportType, ...]:
-        """What it exports, in order."""
-        extern_type = self.syntax.extern_type
-        return tuple(ExportType(e.name, e.kind, extern_type(e.kind, e.index)) for e in self.syntax.exports)
 
 
 class Instance:
@@ -362,7 +253,7 @@ class Linker:
 
     def _prepare(self, runtime: ModuleInstance, module: Module) -> None:
         runtime.explain = self._explain
-        prepare(runtime, module.options, module.code)
+        prepare(runtime, module.options, module.code, module.check)
         # All instances draw on the linker's fuel and look at its flag.
         runtime.namespace["F"] = self._fuel
         runtime.namespace["I"] = self._interrupt

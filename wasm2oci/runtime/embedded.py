@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine import Engine, Linker, Module
 from wasm2oci.engine.binary import decode_names
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ceilings", "engine_for", "guarded", "held_calls", "run_module"]
 
+_MUCH_CODE: Final = 1 << 20
+"""Bytes of code from which on a body is validated when it is called first: that of a megabyte takes 0.1 seconds."""
 _FRAME = 128
 """Bytes of a compiled program's stack that count for one call here."""
 
@@ -67,7 +69,7 @@ def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcom
 def engine_for(request: RunRequest) -> Engine:
     """The engine, with the request's cache and fuel."""
     cache = None if request.cache is None else request.cache / "embedded"
-    return Engine(cache=cache, fuel=request.limits.fuel is not None)
+    return Engine(cache=cache, fuel=request.limits.fuel is not None, deferred=_MUCH_CODE)
 
 
 def ceilings(limits: RunLimits) -> ResourceLimits:

@@ -9,7 +9,6 @@ from wasm2oci.engine.component.functions import ComponentFunction
 from wasm2oci.engine.component.instance import ComponentInstance
 from wasm2oci.engine.component.unsupported import check_supported
 from wasm2oci.engine.embed import Linker, Module
-from wasm2oci.engine.errors import ModuleError
 from wasm2oci.engine.runtime.limits import ResourceLimitError
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.validate.component.definitions import validate_component
@@ -59,10 +58,7 @@ class LoadedComponent:
         self.concurrent = check_supported(self.syntax.definitions)
         self.modules: dict[Span, Module] = {}
         for start, end in self.syntax.all_modules():
-            try:
-                self.modules[start, end] = Module(engine, data[start:end])
-            except ModuleError as error:
-                raise error.moved(start) from error
+            self.modules[start, end] = Module(engine, data[start:end], start=start)
         self.type = validate_component(
             self.syntax, {span: module.syntax for span, module in self.modules.items()}, features
         )

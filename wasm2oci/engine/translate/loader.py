@@ -96,15 +96,23 @@ class Loader:
         instance: its functions get their code from here.
         options: what the code is to be able to do.
         cache: where code of this module is kept.
+        check: validates the body of a function, by its index, where that was not done before.
 
     Attributes:
         maps: for each function loaded so far, the offset of each of its lines.
     """
 
-    def __init__(self, instance: ModuleInstance, options: Options, cache: CodeCache) -> None:
+    def __init__(
+        self,
+        instance: ModuleInstance,
+        options: Options,
+        cache: CodeCache,
+        check: Callable[[int], None] | None = None,
+    ) -> None:
         self.instance = instance
         self.options = options
         self.digest = cache.digest
+        self._check = check
         self.maps: dict[int, Sequence[int]] = {}
         self.cache = cache
         _unsaved.add(self)
@@ -140,6 +148,8 @@ class Loader:
             return self.link(function, entry.code, tails=entry.tails)
         name = file_name(self.digest, index)
         with Pause():
+            if self._check is not None:
+                self._check(index)
             from wasm2oci.engine.translate.function import translate_function  # noqa: PLC0415 - not for cached code
 
             source = translate_function(self.instance.module, index, self.options)
@@ -175,17 +185,23 @@ def _trampoline(body: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def prepare(instance: ModuleInstance, options: Options | None = None, cache: CodeCache | Path | None = None) -> None:
+def prepare(
+    instance: ModuleInstance,
+    options: Options | None = None,
+    cache: CodeCache | Path | None = None,
+    check: Callable[[int], None] | None = None,
+) -> None:
     """Gives every function an instance defines its `call`.
 
     Args:
         instance: allocated; nothing has copied its functions' `call` yet.
         options: what generated code is to be able to do.
         cache: where the module's code is kept; or a folder for generated code, private to this user; or None.
+        check: validates the body of a function, by its index, before it is translated. What it raises leaves the call.
     """
     options = options or Options()
     if not isinstance(cache, CodeCache):
         cache = CodeCache(cache, hashlib.sha256(instance.module.data).hexdigest(), options)
-    loader = Loader(instance, options, cache)
+    loader = Loader(instance, options, cache, check)
     for function in instance.funcs[instance.module.imported_funcs :]:
         function.call = loader.stand_in(function)

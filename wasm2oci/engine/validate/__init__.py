@@ -5,6 +5,6 @@ validate_module(module, allowed)   types, segments, every body; raises, or says 
 
 from __future__ import annotations
 
-from wasm2oci.engine.validate.module import ValidatedModule, validate_module
+from wasm2oci.engine.validate.module import ModuleValidator, ValidatedModule, validate_module
 
-__all__ = ["ValidatedModule", "validate_module"]
+__all__ = ["ModuleValidator", "ValidatedModule", "validate_module"]

@@ -1,7 +1,8 @@
 """Validation of a whole module. Spec: core, modules (3.5).
 
 Everything outside bodies is checked first, in the order of the specification, then each body. A body goes to `fast`
-first, which says yes or "not sure"; what it is not sure about goes to `body`, which decides.
+first, which says yes or "not sure"; what it is not sure about goes to `body`, which decides. Bodies may also be checked
+one by one, each before it is first executed: see decision 34.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from wasm2oci.engine.syntax.module import ConstExpr, Module
     from wasm2oci.engine.syntax.types import MemoryType
 
-__all__ = ["ValidatedModule", "validate_module"]
+__all__ = ["ModuleValidator", "ValidatedModule", "validate_module"]
 
 _INDEX_TYPES = frozenset({I32, I64})
 _REF_FUNC, _GLOBAL_GET, _I32_CONST, _I64_CONST = 0xD2, 0x23, 0x41, 0x42
@@ -61,22 +62,70 @@ def validate_module(module: Module, allowed: Feature = DEFAULT) -> ValidatedModu
         MalformedError: a body does not decode.
         InvalidModuleError: the module is invalid; a `FeatureError` where it uses a feature that is not allowed.
     """
-    context = Context(module, allowed)
-    _types(context)
-    _collect_refs(context)
-    _imports_and_definitions(context)
-    _exports(context)
-    _start(context)
-    _elements(context)
-    _datas(context)
-    slow = _bodies(context)
-    if module.tags and Feature.LEGACY_EXCEPTIONS not in context.features:  # tags belong to either kind of exceptions
-        context.features.setdefault(Feature.EXCEPTIONS, _section(module, SectionId.TAG) or module.imports[-1].offset)
-    _features(context)
+    validator = ModuleValidator(module, allowed)
+    validator.definitions()
+    slow = sum([not validator.body(index) for index in range(module.imported_funcs, len(module.func_types))])
+    found = validator.features()
     features = Feature.MVP
-    for feature in context.features:
+    for feature in found:
         features |= feature
-    return ValidatedModule(features, dict(sorted(context.features.items())), slow)
+    return ValidatedModule(features, dict(sorted(found.items())), slow)
+
+
+class ModuleValidator:
+    """Validation in parts: first `definitions`, then each `body`, in any order. All raise as `validate_module` does.
+
+    Args:
+        module: what `decode_module` gave.
+        allowed: the features it may use.
+    """
+
+    def __init__(self, module: Module, allowed: Feature) -> None:
+        self._context = Context(module, allowed)
+        self._fast: FastPath | None = None
+        self._seen = 0
+
+    def definitions(self) -> None:
+        """Checks everything outside bodies."""
+        context = self._context
+        _types(context)
+        _collect_refs(context)
+        _imports_and_definitions(context)
+        _exports(context)
+        _start(context)
+        _elements(context)
+        _datas(context)
+
+    def body(self, index: int) -> bool:
+        """Checks the body of a defined function; whether the fast path settled it.
+
+        Args:
+            index: in the function index space.
+        """
+        context = self._context
+        module = context.module
+        if self._fast is None:
+            _collect_refs(context)  # once more, or now where what it is taken from was checked by another
+            self._fast = FastPath(module, context.signatures)
+        start, end = module.codes[index - module.imported_funcs]
+        type_ = context.signatures[module.func_types[index]]
+        used = self._fast.settles(type_, start, end)
+        if used >= 0 and not used & ~self._seen and not used & ~context.allowed:
+            return True
+        # The first body to use a feature is looked at twice: only there the offset is of interest.
+        self._seen |= max(used, 0)
+        validate_body(context, type_, start, end)
+        return False
+
+    def features(self) -> dict[Feature, int]:
+        """The features that were seen, each with the offset where it was seen first."""
+        context = self._context
+        module = context.module
+        if module.tags and Feature.LEGACY_EXCEPTIONS not in context.features:  # tags belong to either kind
+            offset = _section(module, SectionId.TAG) or module.imports[-1].offset
+            context.features.setdefault(Feature.EXCEPTIONS, offset)
+        _features(context)
+        return context.features
 
 
 def _features(context: Context) -> None:
@@ -241,22 +290,3 @@ def _datas(context: Context) -> None:
         if data.start is not None:
             address = context.memory(data.memory, data.offset)
             _const(context, data.start, address, known_globals)
-
-
-# --- bodies -----------------------------------------------------------------------------------------------------
-
-
-def _bodies(context: Context) -> int:
-    """Checks every body; gives how many the fast path did not settle."""
-    module, signatures, slow = context.module, context.signatures, 0
-    fast = FastPath(module, signatures)
-    settles, allowed, seen = fast.settles, context.allowed, 0
-    for index, (start, end) in enumerate(module.codes, module.imported_funcs):
-        type_ = signatures[module.func_types[index]]
-        used = settles(type_, start, end)
-        if used < 0 or used & ~seen or used & ~allowed:
-            # The first body to use a feature is looked at twice: only there the offset is of interest.
-            seen |= max(used, 0)
-            slow += 1
-            validate_body(context, type_, start, end)
-    return slow
