@@ -1,5 +1,6 @@
 """Bodies that are validated when they are called first: large programs start sooner, nothing invalid is run."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ from tests.cli.support import invoke
 from tests.support.wasm_sections import module as binary
 from tests.support.wasm_sections import section, uleb
 from wasm2oci.engine import Engine, Linker, Module
-from wasm2oci.engine.component.host import Host
 from wasm2oci.engine.component.store import LoadedComponent, Store
 from wasm2oci.engine.errors import FeatureError, InvalidModuleError, MalformedError
 from wasm2oci.engine.syntax.features import WASM_1
@@ -75,11 +75,14 @@ def test_kept_code_does_not_make_other_bodies_valid(tmp_path: Path) -> None:
         Module(Engine(cache=tmp_path), data)
 
 
-class Nothing(Host):
-    """Offers nothing."""
+class Nothing:
+    """A host that offers nothing."""
 
     def interface(self, name: str) -> None:
         assert name
+
+    def wait(self, waits: Sequence[object], *, block: bool) -> Sequence[int]:
+        raise AssertionError((waits, block))
 
 
 def test_offsets_are_those_of_the_component() -> None:

@@ -45,9 +45,12 @@ def merge(a: dict[int, Range] | None, b: dict[int, Range]) -> dict[int, Range]:
     if a is None:
         return dict(b)
     result = {}
-    for index, (lo, hi, tz) in a.items():
+    for index, known in a.items():
         other = b.get(index)
-        if other is not None:
+        if other is known:  # most were known before the paths parted
+            result[index] = known
+        elif other is not None:
+            lo, hi, tz = known
             lo2, hi2, tz2 = other
             result[index] = (min(lo, lo2), max(hi, hi2), min(tz, tz2))
     return result

@@ -13,6 +13,8 @@ __all__ = ["hoist_views"]
 
 _VIEW: Final = re.compile(r"\b[BHIQbhiFD]\d+\b")
 _CALL: Final = re.compile(r"(?<![\w.\])])([\w.\])]+)\(")
+_FOREIGN: Final = re.compile(r"\bf\d+\(|[\])]\(")
+"""The calls that most loops are given up for: of a function by its number, or of what is in a table."""
 _HARMLESS: Final = re.compile(
     r"(un)?pack_\w|([if]\d+(x\d+)?|v128)_\w+|memory_(fill|copy|init)|len|float|range|out_of_fuel|interrupted"
     r"|unreachable|[\w.\])]*\.bit_(length|count)"
@@ -38,7 +40,7 @@ def hoist_views(lines: list[str], offsets: list[int]) -> tuple[list[str], list[i
         while end < len(lines) and lines[end].startswith(inner):
             end += 1
         body = "\n".join(lines[at:end])
-        views = sorted(set(_VIEW.findall(body)))
+        views = [] if _FOREIGN.search(body) else sorted(set(_VIEW.findall(body)))
         if views and all(_HARMLESS.fullmatch(name) for name in set(_CALL.findall(body))):
             result.append(" " * indent + ";".join(f"v{name}={name}" for name in views))
             places.append(offsets[at])
