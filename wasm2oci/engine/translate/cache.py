@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["CodeCache", "Entry"]
 
 MAGIC: Final = b"w2ocode\x01"
-TRANSLATOR: Final = 8
+TRANSLATOR: Final = 9
 """Counts changes of what generated code looks like or needs; `key` has it beside the tool's own version."""
 KEY_NAME: Final = "key"
 SUFFIX: Final = ".code"

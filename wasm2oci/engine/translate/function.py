@@ -28,6 +28,8 @@ __all__ = ["Source", "translate_function"]
 MAX_ASSUMING: Final = 4
 """After so many walks nothing is assumed any more that might not hold."""
 MAX_REFINED: Final = 4000
+"""Functions of more instructions are written in one walk, as briefly as can be."""
+MAX_REPEATED: Final = 1000
 """Functions of more instructions are not walked again for the sake of better ranges alone."""
 
 
@@ -58,6 +60,7 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
     tree = structure(body)
     check(body, tree)
     refine = len(body.code) <= MAX_REFINED and not tree.dispatches
+    again = refine and len(body.code) <= MAX_REPEATED
     used = {op for op, _, _ in body.code} if refine else set()
     if used & BITWISE:
         narrow_constants(body)
@@ -80,7 +83,7 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
         more = bool(loops.proven - earlier.given) or bool(loops.refused)
         earlier.hints = loops.learned
         earlier.given |= loops.proven
-        if not more and (hinted or not refine or not loops.useful()):
+        if not more and (hinted or not again or not loops.useful()):
             break
     return _finish(e, body, index)
 
