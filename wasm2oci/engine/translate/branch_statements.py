@@ -54,14 +54,12 @@ class BranchStatements(Statements):
 
     def taken(self, nodes: list[Node], values: list[V]) -> str:
         """A jump with values, on one line."""
-        first = nodes[0]
+        first: Any = nodes[0]
         if isinstance(first, Return):
             return self.return_text(values)
-        if isinstance(first, Carry):
-            moves = self.moves(values, first.target)
-            jump = self.jump(nodes[1:])
-            return f"{moves};{jump}" if moves and jump else moves or jump
-        return self.jump(nodes)
+        moves = self.moves(values, first.target)
+        jump = self.jump(nodes[1:])
+        return f"{moves};{jump}" if moves and jump else moves or jump
 
     def return_text(self, values: list[V]) -> str:
         """A return statement."""
@@ -138,8 +136,6 @@ class BranchStatements(Statements):
                 e.line(f"if {opposite.s}:break")
             e.charge(resume=False)
             return
-        if loop is not None and loop.count is not None and back and target is loop.owner:
-            self.loops.refused.add(target.start)
         text = self.taken(node.then, values)
         if op == BR_ON_NULL and other is not None:
             e.stack.append(other)
@@ -222,12 +218,9 @@ class BranchStatements(Statements):
         default = values[-1]
         while len(values) > 1 and values[-2] == default:
             del values[-2]
-        count = len(values) - 1
-        if not count:
-            e.line(f"{node.name}={default}")
-        else:
-            found = f"({','.join(map(str, values[:-1]))},)[{v.s}]"
-            e.line(f"{node.name}={found}" + ("" if v.hi < count else f" if {v.s}<{count} else {default}"))
+        count = len(values) - 1  # at least one: a table that decides nothing is no `Lookup`
+        found = f"({','.join(map(str, values[:-1]))},)[{v.s}]"
+        e.line(f"{node.name}={found}" + ("" if v.hi < count else f" if {v.s}<{count} else {default}"))
         e.dead = True
 
     def table(self, node: Table) -> None:

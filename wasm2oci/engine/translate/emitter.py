@@ -111,9 +111,6 @@ class Emitter(Invariants):
             # Whatever may trap or act comes after what does so before it.
             if self.stack[other].deps & bit or (v.cls and self.stack[other].cls):
                 self.settle(other)
-        for other in range(height + 1, len(self.stack)):
-            if self.stack[other].deps & bit:
-                self.settle(other)
         v = self.store(f"s{height}", v)
         r = self.slot(height, like=v)
         self.stack[height] = r

@@ -75,12 +75,11 @@ def translate_function(module: Module, index: int, options: Options) -> Source:
             earlier.trusts = False
         loops = LoopFacts(e, earlier)
         Renderer(e, loops, repeats).write(tree.nodes)
-        earlier.refused |= loops.refused
         hinted = earlier.hints is not None
         if loops.unfounded():  # and so may be whatever else was learned
             earlier.hints = None
             continue
-        more = bool(loops.proven - earlier.given) or bool(loops.refused)
+        more = bool(loops.proven - earlier.given)
         earlier.hints = loops.learned
         earlier.given |= loops.proven
         if not more and (hinted or not again or not loops.useful()):

@@ -72,7 +72,6 @@ class Learned:
         caps: for loops, how far locals were found to be aligned.
         bounded: assignments of numbers that are aligned so far at most: (place, local, zero bits), in order.
         given: loops whose counters were found not to wrap.
-        refused: loops that turned out not to be writable as `for`.
     """
 
     def __init__(self, code: list[Instruction], *, trusts: bool) -> None:
@@ -80,7 +79,6 @@ class Learned:
         self.caps: dict[int, dict[int, int]] = {}
         self.bounded = _bounded(code) if trusts else []
         self.given: set[int] = set()
-        self.refused: set[int] = set()
         self.trusts = trusts
 
 
@@ -120,7 +118,6 @@ class LoopFacts:
         self.assumed: dict[int, dict[int, int]] = {}
         self.counters: dict[int, OpenLoop] = {}
         self.proven: set[int] = set()
-        self.refused: set[int] = set()
 
     def repeat(self, c: Construct) -> None:
         """Notes what holds where control goes back to a loop's start."""
@@ -141,7 +138,7 @@ class LoopFacts:
             e.ranges[counted[0]] = counted[1]
         if self.earlier.trusts:
             self._align(c, before)
-        if loop is not None and loop.steady and not e.fuel and not e.polls and c.start not in self.earlier.refused:
+        if loop is not None and loop.steady and not e.fuel and not e.polls:
             self._count(c, loop, before)
 
     def _count(self, c: Construct, loop: OpenLoop, before: dict[int, Range]) -> None:

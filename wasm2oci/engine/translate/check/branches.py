@@ -28,17 +28,13 @@ class BranchCheck(Labels):
         count = len(nodes)
         if not 2 <= count <= 3:
             return False
-        first, last = nodes[0], nodes[-1]
+        first, middle, last = nodes[0], nodes[1], nodes[-1]
         loops = target.kind == "loop"
-        if type(first) is not Carry or first.target is not target or first.back != loops:
-            return False
         way = scope.breaks if type(last) is Break else scope.continues if type(last) is Continue else None
-        if way is None:
+        carries = type(first) is Carry and first.target is target and first.back == loops
+        if not carries or way is None or (count == 3 and type(middle) is not Set):
             return False
         if count == 3:
-            middle = nodes[1]
-            if type(middle) is not Set:
-                return False
             known = {**known, middle.name: (middle.value, middle.value)}
         if not loops and self.target[target] != RETURNED:
             self.noted.add(target)
@@ -64,8 +60,6 @@ class BranchCheck(Labels):
         at, target = node.at, node.target
         op, item, _ = self.code[at]
         arrived = self.destination(node)
-        if len(tokens) == 1 and tokens[0][0] == at and item is target and op in CARRIES:
-            return [(arrived, tokens[0][1], MOVED)]
         fallen = [token for token in tokens if token[0] == at]
         if op in ENDS:
             # What branched here already may come by, if its values stay where they are.

@@ -27,7 +27,6 @@ __all__ = [
     "Tokens",
     "join",
     "merge",
-    "within",
 ]
 
 Known = dict[str, tuple[int, int]]
@@ -70,18 +69,10 @@ class Scope:
         self.raised = raised
 
 
-def within(known: Known, name: str, bounds: tuple[int, int]) -> bool:
-    """Whether a variable is known to be at least as narrowly bounded."""
-    inner = known.get(name)
-    return inner is not None and bounds[0] <= inner[0] and inner[1] <= bounds[1]
-
-
 def join(tokens: Tokens) -> Known:
     """What is known in all tokens."""
     result = tokens[0][1]
     for _, known, _ in tokens[1:]:
-        if known is result:
-            continue
         joined = {}
         for name, bounds in result.items():
             other = known.get(name)

@@ -28,7 +28,6 @@ from wasm2oci.engine.translate.check.tokens import (
     Scope,
     join,
     merge,
-    within,
 )
 from wasm2oci.engine.translate.codes import BR, BR_IF, CASTS, ELSE, IF, TERMINAL
 from wasm2oci.engine.translate.tree import (
@@ -68,9 +67,6 @@ __all__ = ["check"]
 
 _GOES_ON: Final = frozenset((Set, Continue))
 _USUAL: Final = frozenset((Code, Carry, Close, Open, If, Set))
-
-MAX_ROUNDS: Final = 8
-"""So often what is assumed at a loop's start is weakened."""
 
 
 def check(body: Body, tree: Tree) -> None:
@@ -152,9 +148,6 @@ class _Checker(BranchCheck):
                     if node.joins:
                         if place == fallen[c]:
                             tokens = [(c.end + 1 if self.labels[c] == c.start + 1 else place, known, SETTLED)]
-                            continue
-                        if place == c.end and (state == SETTLED or not c.results):
-                            tokens = [(place + 1, known, SETTLED)]
                             continue
                     elif place == c.end and c not in self.noted:
                         tokens = [(place + 1, known, state)]
@@ -292,8 +285,7 @@ class _Checker(BranchCheck):
             elif least > high or most < low:
                 no.append(token)
             else:
-                yes.append((token[0], {**token[1], name: (max(low, least), min(high, most))}, token[2]))
-                no.append(token)
+                raise ControlFlowError("a variable is tested that several paths have left different", name, token[0])
         if yes:
             if node.then and type(node.then[0]) is not Test:
                 # Which of the numbers it was does not matter any more: paths are the same again sooner.
@@ -324,38 +316,31 @@ class _Checker(BranchCheck):
         if node.body:
             self.last.add(node.body[-1])
         common = join(tokens)
-        for _ in range(MAX_ROUNDS):
-            assumed: dict[tuple[int, int], Token] = {}
-            for place, known, _ in tokens:
-                value, high = known.get(name, (0, 1)) if name else (0, 0)
-                if value != high:
-                    raise ControlFlowError("a selector is not known", name)
-                assumed[place, value] = (place, {**common, name: (value, value)} if name else common, IDLE)
-            for value, entry in node.entries.items():
-                if isinstance(entry, int):
-                    place = SECOND - entry if self.code[entry][0] == ELSE else entry
-                else:
-                    place = self.arrived[entry]
-                assumed[place, value] = (place, {**common, name: (value, value)}, IDLE)
-            breaks: Tokens = []
-            back: Tokens = []
-            back += self.run(node.body, list(assumed.values()), Scope(breaks, back, scope.raised))
-            weaker = common
-            others = len(common) > (name in common)
-            for place, known, state in back:
-                if state == IDLE:
-                    raise ControlFlowError("control goes round without getting on", place)
-                value, high = known.get(name, (0, 1)) if name else (0, 0)
-                if value != high or (place, value) not in assumed:
-                    raise ControlFlowError("control goes back to a loop that does not start there", place, value)
-                if others:
-                    for each, bounds in common.items():
-                        if known.get(each) is not bounds and each != name and not within(known, each, bounds):
-                            weaker = {key: limits for key, limits in weaker.items() if key != each}
-            if len(weaker) == len(common):
-                return merge(breaks)
-            common = weaker
-        raise ControlFlowError("a loop changes more variables than can be followed")
+        assumed: dict[tuple[int, int], Token] = {}
+        for place, known, _ in tokens:
+            value, high = known.get(name, (0, 1)) if name else (0, 0)
+            if value != high:
+                raise ControlFlowError("a selector is not known", name)
+            assumed[place, value] = (place, {**common, name: (value, value)} if name else common, IDLE)
+        for value, entry in node.entries.items():
+            if isinstance(entry, int):
+                place = SECOND - entry if self.code[entry][0] == ELSE else entry
+            else:
+                place = self.arrived[entry]
+            assumed[place, value] = (place, {**common, name: (value, value)}, IDLE)
+        breaks: Tokens = []
+        back: Tokens = []
+        back += self.run(node.body, list(assumed.values()), Scope(breaks, back, scope.raised))
+        others = len(common) > (name in common)
+        for place, known, state in back:
+            if state == IDLE:
+                raise ControlFlowError("control goes round without getting on", place)
+            value, high = known.get(name, (0, 1)) if name else (0, 0)
+            if value != high or (place, value) not in assumed:
+                raise ControlFlowError("control goes back to a loop that does not start there", place, value)
+            if others and any(known.get(each) != bounds for each, bounds in common.items() if each != name):
+                raise ControlFlowError("a loop changes a variable that was set before it", place)
+        return merge(breaks)
 
     # --- exceptions ------------------------------------------------------------------------------------
     def throw(self, token: Token, scope: Scope) -> None:
