@@ -61,7 +61,10 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
             hint="build it for WASI 0.2 (target wasm32-wasip2)",
         )
     if request.trace is not None:
-        raise GuestSetupError("--trace follows preview 1 calls, and a component makes none")
+        raise GuestSetupError(
+            "on wasmtime a trace shows calls of preview 1 only, and a component makes none",
+            remedy=Remedy(RemedyKind.USE_EMBEDDED),
+        )
     if request.missing_as_traps:  # of WASI 0.2.2 it takes all for missing, since its own is called 0.2.0
         raise GuestSetupError(
             "wasmtime's Python binding cannot tell which imports of a component are missing",

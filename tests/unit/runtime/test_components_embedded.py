@@ -167,6 +167,13 @@ def test_what_components_do_not_take_is_refused_on_both_engines(engine: EngineCh
         go(CALLS, engine=engine, timings=True)
 
 
+def test_a_trace_of_a_component_on_wasmtime_is_refused_with_a_way_out() -> None:
+    with pytest.raises(GuestSetupError, match="on wasmtime a trace shows calls of preview 1 only") as caught:
+        go(CALLS, engine=EngineChoice.WASMTIME, trace=print)
+    assert caught.value.remedy is not None
+    assert caught.value.remedy.kind is RemedyKind.USE_EMBEDDED
+
+
 def test_a_function_of_wasi_has_the_type_that_wasi_gives_it() -> None:
     wrong = '(import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result string)))))'
     with pytest.raises(GuestSetupError, match=re.escape("as () -> string, and what is offered is () -> u64")):
