@@ -17,7 +17,7 @@ _TICKS: Final = 40
 
 _HELPERS: Final = f"""
   (type $box (struct (field (mut i32))))
-  (tag $empty) (tag $number (param i32))
+  (tag $empty) (tag $number (param i32)) (tag $pair (param i32 i64))
   (type $unary (func (param i32) (result i32)))
   (type $numbers (array (mut i32)))
   (memory $memory (export "memory") 1 3) (memory $other (export "other") 1)
@@ -51,9 +51,24 @@ _HELPERS: Final = f"""
   (func $thrice (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))
   (func $throws (param i32)
     (if (i32.eqz (i32.and (local.get 0) (i32.const 3))) (then (throw $empty)))
-    (if (i32.eq (i32.and (local.get 0) (i32.const 3)) (i32.const 1)) (then (throw $number (local.get 0)))))
+    (if (i32.eq (i32.and (local.get 0) (i32.const 3)) (i32.const 1)) (then (throw $number (local.get 0))))
+    (if (i32.eq (i32.and (local.get 0) (i32.const 7)) (i32.const 2))
+      (then (throw $pair (local.get 0) (i64.const 0x100000003)))))
+  (func $catches_number (param i32) (result i32)
+    (try_table (result i32) (catch $number 0) (call $throws (local.get 0)) (i32.const 5)))
+  (func $catches_pair (param i32) (result i32 i64)
+    (try_table (result i32 i64) (catch $pair 0) (call $throws (local.get 0)) (i32.const 5) (i64.const 6)))
+  (func $catches_all (param i32) (try_table (catch $empty 0) (catch_all 0) (call $throws (local.get 0))))
+  (func $keeps_all (param i32) (result exnref)
+    (try_table (catch_ref $empty 0) (catch_all_ref 0) (call $throws (local.get 0))) (ref.null exn))
+  (func $keeps_number (param i32) (result i32 exnref)
+    (try_table (catch_ref $number 0) (call $throws (local.get 0))) (i32.const 9) (ref.null exn))
+  (func $sinks (param i32) (result i32)
+    (if (i32.ne (i32.and (local.get 0) (i32.const 15)) (i32.const 9)) (then (return (local.get 0))))
+    (i32.add (call $sinks (i32.add (local.get 0) (i32.const 16))) (i32.const 1)))
 """
-"""What programs call; "reset" grants the ticks, `$tick` takes one and traps without, `$spent` says so instead."""
+"""What programs call; "reset" grants the ticks, `$tick` takes one and traps without, `$spent` says so instead; `$sinks`
+calls itself until the stack is full, for one argument in 16."""
 
 
 def _arguments(seed: int) -> list[tuple[int, int]]:

@@ -206,13 +206,19 @@ class _Writer:
         ]
         counter = draw.choice(hidden) if hidden and draw.random() < 0.25 else draw.choice(free)
         step = draw.choice((1, 1, 1, 2, 4, 8, 12, -1, -1, -2, 3))
-        turns = draw.choice((0, 1, 1, 2, 3, 5, 8, 16))
+        turns = draw.choice((0, 1, 1, 2, 3, 5, 8, 16, 20))
         start = draw.choice(_I32_EDGES if type_ == "i32" else _I64_EDGES)
+        first_text = f"({type_}.const {start})"
+        pick = draw.random()
+        if pick < 0.18:
+            first_text = self.local(type_)
+        elif pick < 0.36:  # anywhere before the last
+            start = draw.choice((3, 15, 255))
+            first_text = f"({type_}.and {self.local(type_)} ({type_}.const {start}))"
         last = start + step * turns + draw.choice((0, 0, 0, 0, 0, 1))
         bits = 32 if type_ == "i32" else 64
         last = (last + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
         last_text = self.local(type_) if draw.random() < 0.2 else f"({type_}.const {last})"
-        first_text = self.local(type_) if draw.random() < 0.25 else f"({type_}.const {start})"
         get = f"(local.get {counter})"
         advance = f"({type_}.add {get} ({type_}.const {step}))"
         by = ""
@@ -225,7 +231,7 @@ class _Writer:
             small = f"({type_}.and {self.local(type_)} ({type_}.const {most}))"
             by = f"(local.set {local} ({type_}.add {small} ({type_}.const 1)))"
             advance = f"({type_}.add {get} (local.get {local}))"
-        elif pick < 0.23:
+        elif pick < 0.26:
             advance = draw.choice(
                 (f"({type_}.xor {get} ({type_}.const 1))", f"({type_}.add {self.local(type_)} ({type_}.const 1))")
             )
@@ -245,7 +251,7 @@ class _Writer:
         self.loops += 1
         out, top = self.label(), self.label()
         inside = [*exits, out] if draw.random() < 0.4 else []
-        body = self.some(inside) + self.some(inside) + (self.some(inside) if draw.random() < 0.5 else "")
+        body = self.body(inside)
         extra = self.assign([]) if draw.random() < 0.2 else ""
         self.loops -= 1
         self.counters.discard(counter)
@@ -273,6 +279,38 @@ class _Writer:
         )
         return f"{begin} (block {out} (loop {top} {body} {extra} (br_if {top} {test})))"
 
+    def body(self, exits: list[str]) -> str:
+        """What a loop does in a turn: something, nothing, or much that is the same in every turn."""
+        draw = self.random
+        pick = draw.random()
+        free = [i for i in _BY_TYPE["i64"] if i not in self.counters]
+        if pick < 0.06:
+            return ""
+        if pick < 0.1 and len(free) >= 2:
+            sums, same = draw.sample(free, 2)
+            factors = draw.sample(range(3, 100), 30)
+            terms = (f"(i64.mul (local.get {same}) (i64.const {factor}))" for factor in factors)
+            return " ".join(f"(local.set {sums} (i64.xor (local.get {sums}) {term}))" for term in terms)
+        return self.some(exits) + self.some(exits) + (self.some(exits) if draw.random() < 0.5 else "")
+
+    def ends_soon(self, exits: list[str]) -> str:
+        """A loop that looks as if it counted: it assigns a constant, or steps by nothing."""
+        _ = exits
+        draw = self.random
+        type_ = draw.choice(("i32", "i64"))
+        free = [i for i in _BY_TYPE[type_] if i not in self.counters]
+        if len(free) < 2:
+            return self.assign(exits)
+        counter, turns = draw.sample(free, 2)
+        get, top, out = f"(local.get {counter})", self.label(), self.label()
+        test = f"({type_}.{draw.choice(('lt_s', 'lt_u', 'ne'))} {get} ({type_}.const 3))"
+        if draw.random() < 0.5:
+            return f"(loop {top} (local.set {counter} ({type_}.const 3)) (br_if {top} {test}))"
+        turn = f"(local.tee {turns} ({type_}.add (local.get {turns}) ({type_}.const 1)))"
+        leave = f"(br_if {out} ({type_}.gt_u {turn} ({type_}.const 9)))"
+        step = f"(local.set {counter} ({type_}.add {get} ({type_}.const 0)))"
+        return f"(local.set {turns} ({type_}.const 0)) (block {out} (loop {top} {leave} {step} (br_if {top} {test})))"
+
     def some(self, exits: list[str]) -> str:
         draw = self.random
         makers = (
@@ -285,8 +323,9 @@ class _Writer:
             self.loop,
             self.call,
             self.block,
+            self.ends_soon,
         )
-        weights = (6, 6, 6, 3, 3, 3, 2, 1, 1)
+        weights = (6, 6, 6, 3, 3, 3, 2, 1, 1, 1)
         return " ".join(draw.choices(makers, weights)[0](exits) for _ in range(draw.randint(1, 3)))
 
 
@@ -297,8 +336,6 @@ def _module(seed: int) -> bytes:
     results = " ".join(_LOCALS)
     declared = (*_LOCALS[len(_PARAMS) :], *_HIDDEN, *_STEPS)
     gets = " ".join(f"(local.get {i})" for i in range(len(_LOCALS)))
-    inner = _Writer(seed + 1_000_000)
-    inner.loops = 2
     text = f"""(module (memory (export "memory") 1 3) (global (mut i32) (i32.const 5)) (global (mut i32) (i32.const -1))
       (func $help (param i32 i64) (result i32) (i32.add (i32.load8_u (i32.and (local.get 0) (i32.const 0xffff)))
         (i32.wrap_i64 (local.get 1))))

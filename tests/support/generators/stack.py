@@ -16,7 +16,19 @@ import random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.support.generators.helpers import batch_case
-from tests.support.generators.stack_rows import ATOMICS, CONSTANTS, EDGES, LOCALS, PLAIN
+from tests.support.generators.stack_rows import (
+    ATOMICS,
+    BEGIN,
+    CARRIED,
+    CLAUSES,
+    CONSTANTS,
+    EDGES,
+    LOCALS,
+    PLAIN,
+    RESULTS,
+    SEEN,
+    TAILS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,36 +39,6 @@ __all__ = ["stack_case"]
 
 
 _NUMERIC: Final = [row for row in PLAIN if {*row.params, *row.results} <= {"i32", "i64"} and "load" not in row.text]
-_CARRIED: Final = ((), (), ("i32",), ("i32",), ("i64",), ("i32", "i64"), ("anyref",), ("exnref",), ("i32", "exnref"))
-_RESULTS: Final = (("i32",), ("i64",), ("i32", "i64"), ("i64", "i32"), ())
-_CLAUSES: Final = {
-    (): ("catch $empty", "catch_all"),
-    ("i32",): ("catch $number",),
-    ("exnref",): ("catch_ref $empty", "catch_all_ref"),
-    ("i32", "exnref"): ("catch_ref $number",),
-}
-_TAILS: Final = (
-    ("i32", "return_call $help"),
-    ("i32", "i32.const 0 return_call_indirect $table (type $unary)"),
-    ("i32", "local.get $u return_call_ref $unary"),
-)
-
-_BEGIN: Final = (
-    "(local.set $c (i32.add (local.get $a) (local.get $b))) (local.set $d (i32.const 96)) "
-    "(local.set $w (i64.extend_i32_s (local.get $b))) (local.set $w2 (i64.const 0x123456789abc)) "
-    "(local.set $r (ref.i31 (local.get $a))) (local.set $u (ref.func $thrice)) (local.set $z (f64.const 0.75))"
-)
-_SEEN: Final = " ".join(
-    f"(call $mark {text})"
-    for text in (
-        *(f"(local.get {name})" for name in LOCALS["i32"]),
-        *(f"(i32.wrap_i64 (i64.rotl (local.get {name}) (i64.const {by})))" for name in LOCALS["i64"] for by in (0, 32)),
-        "(i32.trunc_sat_f64_s (local.get $z))",
-        "(ref.is_null (local.get $r))",
-        "(i32x4.extract_lane 1 (local.get $v))",
-    )
-)
-"""What is left in locals, made part of the exported hash."""
 
 
 class _Label(NamedTuple):
@@ -70,7 +52,7 @@ class _Writer:
     def __init__(self, seed: int, name: str) -> None:
         self.random = random.Random(seed ^ 0x57AC)
         self.name = name
-        self.results = self.random.choice(_RESULTS)
+        self.results = self.random.choice(RESULTS)
         self.lines: list[str] = []
         self.labels: list[_Label] = []
         self.stack: list[str] = []
@@ -80,6 +62,8 @@ class _Writer:
 
     def function(self) -> str:
         deep = self.random.random() < 0.06
+        # Locals beyond the 128th have indices of two bytes.
+        unused = f"(local {'i32 ' * 130})" if self.random.random() < 0.04 else ""
         outer = _Label("$out", self.results)
         self.labels.append(outer)
         if deep:
@@ -95,8 +79,8 @@ class _Writer:
         result = _result(self.results)
         body = "\n    ".join(self.lines)
         return (
-            f'  (func ${self.name} (export "{self.name}") (param $a i32) (param $b i32) {result} {declared}\n'
-            f"    {_BEGIN}\n    (block $out {result}\n    {body}\n    )\n    {_SEEN})\n"
+            f'  (func ${self.name} (export "{self.name}") (param $a i32) (param $b i32) {result} {unused} {declared}\n'
+            f"    {BEGIN}\n    (block $out {result}\n    {body}\n    )\n    {SEEN})\n"
         )
 
     # --- the stack -----------------------------------------------------------------------------
@@ -227,11 +211,16 @@ class _Writer:
         self.pop(label.types)
         self.stack += label.types
 
-    def leave(self) -> None:
-        """An instruction that does not go on."""
+    def leave(self, instruction: str = "") -> None:
+        """An instruction that does not go on: a certain one, or any."""
         draw = self.random
-        pick = draw.randrange(8)
+        pick = 5 if instruction == "throw_ref" else 3 if instruction == "br_table" else draw.randrange(8)
+        if not instruction and self.results == ("i32",) and draw.random() < 0.3:
+            pick = 6
         label = self.label()
+        if instruction == "br_table":
+            carrying = [other for other in self.labels if other.types and other.types != label.types]
+            label = draw.choice(carrying) if carrying and draw.random() < 0.5 else label
         if pick < 3:
             self.provide(label.types)
             self.emit(f"br {label.name}")
@@ -247,7 +236,7 @@ class _Writer:
             self.emit("throw_ref")
         elif pick == 6 and self.results == ("i32",):
             self.provide(("i32",))
-            self.emit(draw.choice(_TAILS)[1])
+            self.emit(draw.choice(TAILS))
         else:
             self.provide(("i32",))
             self.emit("throw $number")
@@ -264,7 +253,7 @@ class _Writer:
             self.provide((*params, "i32"))
             self.pop(("i32",))
         self.pop(params)
-        results = draw.choice(_CARRIED)
+        results = draw.choice(CARRIED)
         if kind == "catch":
             self.stack += params
             self.catching(depth)
@@ -283,7 +272,7 @@ class _Writer:
         clauses = ""
         if kind == "try_table":
             for label in self.random.sample(self.labels, min(2, len(self.labels))):
-                for clause in _CLAUSES.get(label.types, ())[:2]:
+                for clause in CLAUSES.get(label.types, ())[:2]:
                     clauses += f" ({clause} {label.name})"
         self.emit(f"{kind} {name} {' '.join(f'(param {type_})' for type_ in params)} {_result(results)}{clauses}")
         return name
@@ -302,11 +291,11 @@ class _Writer:
 
     def catching(self, depth: int) -> None:
         """A try_table inside of the block that its clause leads to; what it caught may be thrown again."""
-        carried = self.random.choice(list(_CLAUSES))
+        carried = self.random.choice(list(CLAUSES))
         name = self.open("block", (), carried)
         around, self.stack, self.dead = (self.stack, self.dead), [], False
         self.labels.append(_Label(name, carried))
-        clause = self.random.choice(_CLAUSES[carried])
+        clause = self.random.choice(CLAUSES[carried])
         self.count += 1
         inner = f"$l{self.count}"
         self.emit(f"try_table {inner} ({clause} {name})")
@@ -318,6 +307,10 @@ class _Writer:
         self.stack, self.dead = around
         self.emit("end")
         self.stack += carried
+        if carried[-1:] == ("exnref",) and self.random.random() < 0.6:
+            self.emit(f"local.tee {LOCALS['exnref'][0]}")
+            if self.random.random() < 0.4:
+                self.leave("throw_ref")
 
     def nest(self, depth: int) -> None:
         """Constructs inside of each other, deeper than CPython takes; before and after each there may be something."""
@@ -326,7 +319,7 @@ class _Writer:
         if kind == "switch":
             self.switch(depth)
             return
-        results = draw.choice(_CARRIED) if draw.random() < 0.3 else ()
+        results = draw.choice(CARRIED) if draw.random() < 0.3 else ()
         if kind == "if":
             self.push("i32")
             self.stack.pop()
@@ -358,6 +351,8 @@ class _Writer:
             self.nest(depth - 1)
         if draw.random() < 0.6:
             self.run(0)
+        if draw.random() < 0.15 and not self.dead:
+            self.leave("br_table")
         if loops:
             self.branch_if(label)
         self.finish(results)

@@ -11,7 +11,20 @@ from wasm2oci.engine.syntax.types import I32, I64
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ATOMICS", "CONSTANTS", "EDGES", "LOCALS", "PLAIN", "Row"]
+__all__ = [
+    "ATOMICS",
+    "BEGIN",
+    "CARRIED",
+    "CLAUSES",
+    "CONSTANTS",
+    "EDGES",
+    "LOCALS",
+    "PLAIN",
+    "RESULTS",
+    "SEEN",
+    "TAILS",
+    "Row",
+]
 
 
 class Row(NamedTuple):
@@ -74,12 +87,60 @@ CONSTANTS: Final = {
     _BOX: ("ref.null $box", "i32.const 4 struct.new $box", "struct.new_default $box"),
     _FUNC: ("ref.func $help", "ref.func $thrice", "ref.null $unary"),
 }
+BEGIN: Final = (
+    "(local.set $c (i32.add (local.get $a) (local.get $b))) (local.set $d (i32.const 96)) "
+    "(local.set $w (i64.extend_i32_s (local.get $b))) (local.set $w2 (i64.const 0x123456789abc)) "
+    "(local.set $r (ref.i31 (local.get $a))) (local.set $u (ref.func $thrice)) (local.set $z (f64.const 0.75))"
+)
+"""What locals hold at the start."""
+SEEN: Final = " ".join(
+    f"(call $mark {text})"
+    for text in (
+        *(f"(local.get {name})" for name in LOCALS["i32"]),
+        *(f"(i32.wrap_i64 (i64.rotl (local.get {name}) (i64.const {by})))" for name in LOCALS["i64"] for by in (0, 32)),
+        "(i32.trunc_sat_f64_s (local.get $z))",
+        "(ref.is_null (local.get $r))",
+        "(i32x4.extract_lane 1 (local.get $v))",
+    )
+)
+"""What is left in locals, made part of the exported hash."""
+CARRIED: Final = ((), (), ("i32",), ("i32",), ("i64",), ("i32", "i64"), ("anyref",), ("exnref",), ("i32", "exnref"))
+"""What labels carry."""
+RESULTS: Final = (("i32",), ("i64",), ("i32", "i64"), ("i64", "i32"), ())
+"""What functions return."""
+CLAUSES: Final = {
+    (): ("catch $empty", "catch_all"),
+    ("i32",): ("catch $number",),
+    ("i32", "i64"): ("catch $pair",),
+    ("exnref",): ("catch_ref $empty", "catch_all_ref"),
+    ("i32", "exnref"): ("catch_ref $number",),
+}
+"""The clauses of a `try_table` that may lead to a label, by what that carries."""
+TAILS: Final = (
+    "return_call $help",
+    "i32.const 0 return_call_indirect $table (type $unary)",
+    "local.get $b i32.const 3 i32.and return_call_indirect $table (type $unary)",
+    "local.get $w i64.const 7 i64.and return_call_indirect $wide (type $unary)",
+    "local.get $u return_call_ref $unary",
+    "ref.null $unary return_call_ref $unary",
+)
+"""Tail calls of a function that takes and returns an i32, after its argument."""
 _CASTS: Final = ("any", "eq", "i31", "struct", "array", "none", "$box", "$numbers")
 PLAIN: Final = [
     *_rows("ii>i", *(f"i32.{n}" for n in ("add", "sub", "mul", "and", "or", "xor", "shl", "shr_u", "shr_s", "rotl"))),
     *_rows("ii>i", *(f"i32.{n}" for n in ("eq", "ne", "lt_s", "lt_u", "ge_s", "gt_u", "div_u", "rem_s"))),
     *_rows("i>i", "i32.eqz", "i32.clz", "i32.popcnt", "i32.extend8_s", "i32.const 3 i32.shl", "i32.const 255 i32.and"),
     *_rows("i>i", "i32.const 24 i32.shl i32.const 24 i32.shr_s", "i32.const 16 i32.shl i32.const 16 i32.shr_s"),
+    *_rows("i>", "call $catches_all"),
+    *_rows("i>i", "call $catches_number", "call $sinks"),
+    *_rows("i>il", "call $catches_pair"),
+    *_rows("i>x", "call $keeps_all"),
+    *_rows("i>ix", "call $keeps_number"),
+    # Two conditions, the second of which reads memory, or of 64 bits.
+    *_rows("i>i", "i32.eqz local.get $a i32.const 1023 i32.and i32.load8_u $memory i32.eqz i32.and"),
+    *_rows("i>l", "i32.eqz i64.extend_i32_u local.get $w i64.eqz i64.extend_i32_u i64.and"),
+    # An address in a local that lay inside the memory, and what lies beyond it.
+    *_rows("i>ii", "i32.const 508 i32.and local.tee $d i32.load local.get $d i32.const 8 i32.add i32.load offset=4"),
     *_rows("i>i", "call $help", "memory.grow $memory", "i32.const 2 i32.shl i32.load $memory", "i32.const 8 i32.add"),
     *_rows("i>i", "i32.const 1020 i32.and i32.load $memory offset=4", "i32.const 255 i32.and i32.load8_s $other"),
     *_rows("ii>i", "i32.const 255 i32.and i32.const 2 i32.shl i32.add i32.const 2044 i32.and i32.load $memory"),
@@ -194,11 +255,8 @@ EDGES: Final = [
     *_rows("l>c", "table.get $wide", "i64.const 3 i64.and table.get $wide"),
     *_rows("i>c", "i32.const 1 i32.and table.get $table"),
     *_rows(">l", "memory.size $far", "table.size $wide"),
-    # What is known of a local: that it is a byte, or that an address in it lay inside the memory.
+    # What is known of a local: that it is a byte.
     *_rows("i>i", "i32.const 1023 i32.and i32.load8_u $memory local.tee $c i32.extend8_s"),
-    *_rows("i>ii", "i32.const 508 i32.and local.tee $d i32.load local.get $d i32.const 8 i32.add i32.load offset=4"),
-    # Two conditions, the second of which reads memory.
-    *_rows("i>i", "i32.eqz local.get $a i32.const 1023 i32.and i32.load8_u $memory i32.eqz i32.and"),
 ]
 """Left out of `PLAIN`, for most of them trap."""
 
