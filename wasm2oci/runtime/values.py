@@ -20,7 +20,7 @@ from wasm2oci.errors import UsageError
 if TYPE_CHECKING:
     from wasm2oci.engine.syntax.types import FuncType
 
-__all__ = ["format_value", "parse_values"]
+__all__ = ["format_float", "format_value", "parse_values"]
 
 _BITS: Final = {I32: 32, I64: 64, V128: 128}
 
@@ -68,19 +68,28 @@ def format_value(value: object, type_: int) -> str:
             value &= (1 << bits) - 1
             return str(value - (1 << bits) if value >> (bits - 1) else value)
         case float() | int() if type_ in {F32, F64}:
-            return _format_float(float(value), single=type_ == F32)
+            return format_float(float(value), single=type_ == F32)
         case None:
             return "null"
         case _:
             return type_text(type_)
 
 
-def _format_float(value: float, *, single: bool) -> str:
+def format_float(value: float, *, single: bool) -> str:
+    """The shortest text that reads as the same float."""
     if not math.isfinite(value):
         return str(value)
-    if single:  # the shortest text that reads as the same single
+    if single:
         for digits in range(1, 10):
-            text = f"{value:.{digits}g}"
-            if struct.pack("<f", float(text)) == struct.pack("<f", value):
-                return repr(float(text))
+            short = float(f"{value:.{digits}g}")
+            if _single(short) == value:
+                return repr(short)
     return repr(value)
+
+
+def _single(value: float) -> float:
+    """The nearest single."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", value))[0]  # type: ignore[no-any-return]
+    except OverflowError:  # the largest single, with fewer digits, may be more than that
+        return math.copysign(math.inf, value)

@@ -2,10 +2,13 @@ r"""Values of components as people write them on a command line: WAVE, the WebAs
 
 bool, integers, floats   true, -1, 1.5, nan, inf
 char, string             'a', "text", with \n \t \r \' \" \\ \u{1f600}
-list, tuple, record      [1, 2]   (1, "a")   {x: 1, y: 2}; fields of options may be left out
+list, tuple, record      [1, 2]   (1, "a")   {x: 1, y: 2}; fields of options may be left out, all of them in {:}
 flags                    {read, write}
 variant, enum            circle(2.5)   red
 option, result           some(1), none, or just the value; ok(1), err("no"), ok, err
+
+A `%` before a word makes a label of it: `%none` is a value of an enum where `none` is an option. After a last element,
+field, flag or argument there may be a comma.
 """
 
 from __future__ import annotations
@@ -16,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.syntax.values import ValueType, cases_of, kind_of
 from wasm2oci.errors import UsageError
+from wasm2oci.runtime.values import format_float
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from wasm2oci.engine.syntax.values import Val
     from wasm2oci.engine.validate.component.types import Function
@@ -104,6 +108,10 @@ class _Parser:
     def _peek(self) -> str:
         return self._tokens[-1][1] if self._tokens else ""
 
+    def _peeks(self, *wanted: str) -> bool:
+        """Whether these tokens come next."""
+        return [token for _, token in self._tokens[: -len(wanted) - 1 : -1]] == list(wanted)
+
     def _take(self, wanted: str) -> None:
         if self._peek() != wanted:
             raise self._error(f"{self._peek() or 'an end'!r} where {wanted!r} belongs")
@@ -129,11 +137,7 @@ class _Parser:
 
     def arguments(self, function: Function) -> list[Any]:
         """Values with commas between them."""
-        values = []
-        for place, type_ in enumerate(function.params):
-            if place:
-                self._take(",")
-            values.append(self.value(type_))
+        values = self._row(function.params)
         if self._tokens:
             raise self._error(f"{self._peek()!r} after the last value")
         return values
@@ -209,22 +213,35 @@ class _Parser:
 
     def _tuple(self, type_: ValueType) -> tuple[Any, ...]:
         self._take("(")
+        values = self._row(type_.types)
+        self._take(")")
+        return tuple(values)
+
+    def _row(self, types: Sequence[Val]) -> list[Any]:
+        """Values of these types with commas between them."""
         values = []
-        for place, part in enumerate(type_.types):
+        for place, part in enumerate(types):
             if place:
                 self._take(",")
             values.append(self.value(part))
-        self._take(")")
-        return tuple(values)
+        if values:
+            self._accept(",")
+        return values
+
+    def _labels(self, what: str) -> Iterator[str]:
+        """The words between braces, each of which comes before the rest of its part is read."""
+        self._take("{")
+        while not self._accept("}"):
+            yield self._word(what)
+            if self._peek() != "}":
+                self._take(",")
 
     def _record(self, type_: ValueType) -> dict[str, Any]:
         fields = dict(zip(type_.labels, type_.types, strict=True))
         values: dict[str, Any] = {}
-        self._take("{")
-        while not self._accept("}"):
-            if values:
-                self._take(",")
-            label = self._word("a field")
+        if self._peeks("{", ":", "}"):
+            self._tokens.pop(-2)
+        for label in self._labels("a field"):
             if label not in fields or label in values:
                 raise self._error(f"the field {label!r}, which the record does not have (again)")
             self._take(":")
@@ -238,19 +255,18 @@ class _Parser:
 
     def _flags(self, type_: ValueType) -> frozenset[str]:
         labels = set[str]()
-        self._take("{")
-        while not self._accept("}"):
-            if labels:
-                self._take(",")
-            label = self._word("a flag")
+        for label in self._labels("a flag"):
             if label not in type_.labels:
                 raise self._error(f"the flag {label!r}, which is none of {', '.join(type_.labels)}")
+            if label in labels:
+                raise self._error(f"the flag {label!r} twice")
             labels.add(label)
         return frozenset(labels)
 
     def _variant(self, kind: str, type_: ValueType) -> tuple[str, Any]:
         cases = dict(cases_of(type_) or ())
-        word = self._peek().removeprefix("%")
+        keywords = kind in {"option", "result"}
+        word = self._peek() if keywords else self._peek().removeprefix("%")
         label = _CASE_NAMES.get(word, word) if kind == "result" else word
         named = bool(self._tokens) and self._tokens[-1][0] == "word" and label in cases
         if not named:
@@ -280,6 +296,8 @@ def format_wave(value: Any, type_: Val) -> str:
         return _quote(value, "'")
     if kind == "bool":
         return "true" if value else "false"
+    if kind in {"f32", "f64"}:
+        return format_float(value, single=kind == "f32")
     if not isinstance(type_, ValueType) or not (type_.types or type_.labels):
         return str(value)
     if kind == "list":

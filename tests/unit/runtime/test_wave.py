@@ -14,6 +14,8 @@ BYTES = ValueType("list", (), ("u8",))
 POINT = ValueType("record", ("x", "y"), ("u32", ValueType("option", (), ("string",))))
 SHAPE = ValueType("variant", ("dot", "circle"), (None, "f64"))
 RESULT = ValueType("result", (), ("u8", "string"))
+FLAGS = ValueType("flags", ("read", "write", "run"))
+KEYWORDS = ValueType("enum", ("none", "err"))
 
 SAME: list[tuple[str, Val, Any]] = [
     ("true", "bool", True),
@@ -22,11 +24,14 @@ SAME: list[tuple[str, Val, Any]] = [
     ("1.5", "f32", 1.5),
     ('"a\\"\\\\\\n\\u{7}é"', "string", 'a"\\\n\x07é'),
     ("'\\''", "char", "'"),
+    ("0.1", "f32", 0.10000000149011612),
+    ("3.4028235e+38", "f32", 3.4028234663852886e38),
+    ("1e-45", "f32", 2.0**-149),
     ("[1, 255]", BYTES, b"\x01\xff"),
     ("[]", ValueType("list", (), ("string",)), []),
     ('(1, "b")', ValueType("tuple", (), ("u8", "string")), (1, "b")),
     ('{x: 1, y: some("z")}', POINT, {"x": 1, "y": ("some", "z")}),
-    ("{read, write}", ValueType("flags", ("read", "write", "run")), frozenset({"read", "write"})),
+    ("{read, write}", FLAGS, frozenset({"read", "write"})),
     ("red", ValueType("enum", ("red", "green")), ("red", None)),
     ("dot", SHAPE, ("dot", None)),
     ("circle(2.5)", SHAPE, ("circle", 2.5)),
@@ -45,6 +50,12 @@ READ_ONLY: list[tuple[str, Val, Any]] = [
     ("7", ValueType("option", (), ("u8",)), ("some", 7)),
     ("7", RESULT, ("ok", 7)),
     ("%dot", SHAPE, ("dot", None)),
+    ("%none", ValueType("option", (), (KEYWORDS,)), ("some", ("none", None))),
+    ("%err", ValueType("result", (), (KEYWORDS, None)), ("ok", ("err", None))),
+    ("{x: 1,}", POINT, {"x": 1, "y": ("none", None)}),
+    ("{:}", ValueType("record", ("y",), (ValueType("option", (), ("u8",)),)), {"y": ("none", None)}),
+    ('(1, "b",)', ValueType("tuple", (), ("u8", "string")), (1, "b")),
+    ("{read, write,}", FLAGS, frozenset({"read", "write"})),
 ]
 WRONG: list[tuple[str, Val]] = [
     ("256", "u8"),
@@ -65,7 +76,13 @@ WRONG: list[tuple[str, Val]] = [
     ("{x: 1, z: 2}", POINT),
     ("square", SHAPE),
     ("circle", SHAPE),
-    ("{fly}", ValueType("flags", ("read",))),
+    ("{fly}", FLAGS),
+    ("{read, read}", FLAGS),
+    ("{,}", FLAGS),
+    ("{read write}", FLAGS),
+    ("{:}", POINT),
+    ("{: x: 1}", POINT),
+    ("%none", ValueType("option", (), ("u8",))),
     ("", "u8"),
     ("(1)", ValueType("tuple", (), ("u8", "u8"))),
     ("!", "u8"),
