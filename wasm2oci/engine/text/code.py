@@ -25,6 +25,8 @@ __all__ = ["Code"]
 _BLOCKS: Final = frozenset({"block", "loop", "if", "try_table", "try"})
 _CLAUSES: Final = ("catch", "catch_ref", "catch_all", "catch_all_ref")
 _HINT: Final = "(@metadata.code.branch_hint"
+_HINTS: Final = (b"\0", b"\1")
+"""Unlikely, likely."""
 _END: Final = b"\x0b"
 
 
@@ -371,6 +373,8 @@ class Code:
         cursor = self.cursor
         cursor.open(_HINT)
         hint = cursor.strings()
+        if hint not in _HINTS:
+            raise cursor.error_before("@metadata.code.branch_hint annotation: invalid value")
         cursor.close()
         self._has_hints = True
         if cursor.at_form(_HINT):

@@ -7,6 +7,8 @@ x.wat: error: unknown local $count (line 3, column 14)
 
 from __future__ import annotations
 
+import unicodedata
+
 from wasm2oci.errors import InvalidInputError
 
 __all__ = ["TextError"]
@@ -51,7 +53,14 @@ class TextError(InvalidInputError):
 def _excerpt(line: str, column: int) -> str:
     start = max(0, column - _BEFORE)
     shown = "".join(char if char.isprintable() else " " for char in line[start : column + _AFTER])
-    return f"{shown}\n{' ' * (column - start)}^"
+    return f"{shown}\n{' ' * sum(map(_cells, shown[: column - start]))}^"
+
+
+def _cells(char: str) -> int:
+    """How many places of a terminal a character takes."""
+    if char.isascii():
+        return 1
+    return 0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def _rebuild(message: str, parts: dict[str, object]) -> TextError:

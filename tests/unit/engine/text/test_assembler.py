@@ -162,6 +162,12 @@ def test_branch_hints_say_where_their_instruction_is() -> None:
     assert module.data[custom.start : custom.end] == bytes.fromhex("01000105 0101".replace(" ", ""))
 
 
+@pytest.mark.parametrize("value", ["", "\\02", "\\00\\00"])
+def test_branch_hints_are_zero_or_one(value: str) -> None:
+    with pytest.raises(TextError, match="branch_hint annotation: invalid value"):
+        assemble(f'(func (@metadata.code.branch_hint "{value}") (if (i32.const 0) (then)))')
+
+
 def test_legacy_exceptions() -> None:
     tag = "(tag $e)"
     flat = "try $t nop catch $e rethrow $t catch_all end try nop delegate 0"
@@ -217,6 +223,15 @@ def test_errors_say_what_is_wrong_and_where(text: str, reason: str, place: tuple
     assert reason in caught.value.reason
     assert (caught.value.line, caught.value.column) == place
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(("before", "cells"), [('"é"', 3), ('"😀日"', 6), ('"e\u0301"', 3), ("\t\t", 2)])
+def test_a_caret_is_under_its_place_on_a_terminal(before: str, cells: int) -> None:
+    with pytest.raises(TextError) as caught:
+        assemble(f"(module (export {before} nope))")
+    shown, caret = caught.value.detail.split("\n")
+    assert shown.endswith(" nope))")
+    assert caret == " " * (16 + cells + 1) + "^"
 
 
 def test_an_error_shows_its_line_and_a_caret() -> None:
