@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import ssl
 from typing import Any, Final
 
 from wasm2oci.wasi.abi import Errno
@@ -64,6 +63,8 @@ def code(case: str, text: str | None = None) -> ErrorCode:
 
 def code_of(error: OSError) -> ErrorCode:
     """What the system says of a connection."""
+    import ssl  # noqa: PLC0415 - slow to import, and most guests make no connection
+
     if isinstance(error, ssl.SSLCertVerificationError):
         return "TLS-certificate-error", None
     if isinstance(error, ssl.SSLError):
