@@ -212,6 +212,11 @@ def test_a_module_is_printed_and_assembled(here: Client, tmp_path: Path) -> None
     assert (assembled.module, assembled.size) == (printed.module, len(path.read_bytes()))
 
 
+def test_a_binary_is_not_assembled(here: Client, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^hello.wasm is in the binary format already"):
+        here.assemble_file(tmp_path / "hello.wasm", tmp_path / "again.wasm")
+
+
 def test_what_is_pushed_as_text_is_pulled_as_a_binary(here: Client, tmp_path: Path) -> None:
     (tmp_path / "f.wat").write_text('(module (func (export "f")))')
     here.push(tmp_path / "f.wat", f"oci-layout:{tmp_path / 'layout'}:v1")

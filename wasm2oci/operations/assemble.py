@@ -37,6 +37,7 @@ def assemble_file(source: Path | bytes, output: Path) -> Assembled:
 
     Raises:
         TextError: it is not a module.
+        UsageError: it is a binary.
         NotFoundError: there is no such file.
         LocalIOError: a file cannot be read or written.
     """
@@ -51,6 +52,12 @@ def assemble_file(source: Path | bytes, output: Path) -> Assembled:
 def assemble_text(source: Path | bytes) -> bytes:
     """The binary of a module that is a file with text, or text. Raises as `assemble_file`."""
     from wasm2oci.content.verify import FileContent
+    from wasm2oci.engine.binary.preamble import MAGIC
     from wasm2oci.engine.text import assemble
+    from wasm2oci.errors import UsageError
 
-    return assemble(source if isinstance(source, bytes) else b"".join(FileContent(source)))
+    text = source if isinstance(source, bytes) else b"".join(FileContent(source))
+    if text.startswith(MAGIC):
+        name = "the input" if isinstance(source, bytes) else source.name
+        raise UsageError(f"{name} is in the binary format already", hint="`print` shows a module or component as text")
+    return assemble(text)
