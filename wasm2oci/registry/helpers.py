@@ -40,6 +40,7 @@ _AFTERWARDS: Final = 0.5
 """Seconds to find the end of what a helper printed that has ended itself."""
 _OUTPUT_MAX: Final = 1 << 20
 _UNKNOWN: Final = re.compile(r"credentials not found|no credentials|missing (?:server url|username)", re.IGNORECASE)
+_SECRET: Final = re.compile(r"[\"']secret[\"'\\]", re.IGNORECASE)
 
 
 class HelperError(LocalIOError):
@@ -69,7 +70,7 @@ def get_from_helper(
     if code != 0:
         if _UNKNOWN.search(output) is not None or _UNKNOWN.search(complaint) is not None:
             return None
-        raise HelperError(f"docker-credential-{helper} failed: {one_line(output or complaint) or f'exit code {code}'}")
+        raise _failed(helper, code, output or complaint)
     try:
         value, _ = json.JSONDecoder().raw_decode(output.lstrip())
         answer = {name.lower(): member for name, member in value.items()}
@@ -98,7 +99,7 @@ def store_with_helper(
     request = json.dumps({"ServerURL": server, "Username": username, "Secret": secret})
     code, output, complaint = _run(helper, "store", request, environ, warn)
     if code != 0:
-        raise HelperError(f"docker-credential-{helper} failed: {one_line(output or complaint) or f'exit code {code}'}")
+        raise _failed(helper, code, output or complaint, secret)
 
 
 def erase_with_helper(
@@ -113,8 +114,15 @@ def erase_with_helper(
         return False
     code, output, complaint = _run(helper, "erase", server, environ, warn)
     if code != 0:
-        raise HelperError(f"docker-credential-{helper} failed: {one_line(output or complaint) or f'exit code {code}'}")
+        raise _failed(helper, code, output or complaint)
     return True
+
+
+def _failed(helper: str, code: int, said: str, secret: str = "") -> HelperError:
+    """The error of a helper that failed, with what it said; not if that may be a credential, or holds this secret."""
+    if _SECRET.search(said) is not None or (secret and secret in said):
+        said = ""
+    return HelperError(f"docker-credential-{helper} failed: {one_line(said) or f'exit code {code}'}")
 
 
 def _run(

@@ -400,6 +400,32 @@ class TestHelpers:
         assert len(warned) == 1
         assert "docker-credential-bad" in warned[0]
 
+    @pytest.mark.parametrize("verb", ["get", "store", "erase"])
+    @pytest.mark.parametrize(
+        "script",
+        [
+            'echo \'{"Username":"bob","Secret":"hunter2"}\'',
+            'set -x; x=\'{"secret":"hunter2"}\'',
+            "cat >&2; echo hunter2 >&2; cat >/dev/null",
+        ],
+    )
+    def test_what_a_helper_says_when_it_fails_shows_no_secret(
+        self, bin_: Path, environ: dict[str, str], script: str, verb: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An answer and then a failure, a shell that shows what it does, one that repeats what it was given."""
+        monkeypatch.setitem(environ, "PATH", f"{environ['PATH']}:/usr/bin:/bin")
+        script = script if verb == "store" else script.replace("echo hunter2", "echo '\"Secret\": hunter2'")
+        known = 'echo \'{"Username":"bob","Secret":"hunter2"}\''
+        helper(bin_, "bad", f'[ "$1" = {verb} ] || {{ {known}; exit 0; }}\n{script}; exit 3')
+        calls: dict[str, Any] = {
+            "get": lambda: get_from_helper("bad", HOST, environ),
+            "store": lambda: store_with_helper("bad", HOST, "bob", "hunter2", environ),
+            "erase": lambda: erase_with_helper("bad", HOST, environ),
+        }
+        with pytest.raises(HelperError, match="docker-credential-bad failed: exit code 3") as caught:
+            calls[verb]()
+        assert "hunter2" not in str(caught.value)
+
     def test_a_helper_with_nothing_to_say(self, bin_: Path, environ: dict[str, str]) -> None:
         helper(bin_, "empty", 'echo \'{"Username":"","Secret":""}\'')
         assert get_from_helper("empty", HOST, environ) is None
