@@ -91,7 +91,8 @@ def choose_manifest(target: ReadTarget, index: Index, platform: str | None = Non
     if not fitting and platform is not None:
         raise NoModuleError(f"the index has nothing for platform {platform}", hint=f"it has {inside or 'nothing'}")
     if not fitting:
-        raise NoModuleError("the index is empty", hint="push a module to it, or pull another tag")
+        holds = "lists nothing that could hold a module" if index.manifests else "is empty"
+        raise NoModuleError(f"the index {holds}", hint="push a module to it, or pull another tag")
     if len({entry.descriptor.digest for entry in fitting}) > 1:
         named = ", ".join(dict.fromkeys(map(str, fitting)))
         raise ChoiceNeededError(

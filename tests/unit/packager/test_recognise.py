@@ -192,8 +192,12 @@ def test_an_index_that_leaves_a_choice_says_what_is_inside() -> None:
     with pytest.raises(NoModuleError, match="nothing for platform wasi/wasm") as missing:
         recognise(stash.target, root, platform="wasi/wasm")
     assert missing.value.hint == "it has linux/amd64, linux/arm64"
+    unknown = {"mediaType": "application/x-other", "digest": str(entries[0].digest), "size": entries[0].size}
+    for others in ([attestation], [Descriptor.from_json(unknown)]):
+        with pytest.raises(NoModuleError, match="the index lists nothing that could hold a module"):
+            recognise(stash.target, stash.index(*others))
     with pytest.raises(NoModuleError, match="the index is empty"):
-        recognise(stash.target, stash.index(attestation))
+        recognise(stash.target, stash.index())
 
 
 def test_a_hostile_platform_is_shown_tamed() -> None:
