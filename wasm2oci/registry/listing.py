@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.wire import load_object
 from wasm2oci.registry.paging import Pages
-from wasm2oci.registry.problems import ResponseError, is_markup
+from wasm2oci.registry.problems import ResponseError, is_markup, page_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def list_entries(
             entries = load_object(body, f"page of {member}").get(member) or []
         except InvalidInputError as error:
             if is_markup(body):
-                raise ResponseError(f"{host} answers with a web page, not with {member}") from error
+                raise page_error(host, f"with {member}") from error
             raise ResponseError(f"{host}: {error.message}") from error
         if not isinstance(entries, list):
             raise ResponseError(f"{host} answers with something that is not a list of {member}")

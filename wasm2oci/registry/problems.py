@@ -59,6 +59,7 @@ __all__ = [
     "error_for",
     "is_markup",
     "misled",
+    "page_error",
     "parse_problems",
     "refuse_page",
 ]
@@ -176,10 +177,15 @@ def refuse_page(host: str, content_type: str | None, body: bytes, instead_of: st
         ResponseError: it is one, by its type or by how it begins.
     """
     if essence(content_type or "") in {"text/html", "application/xhtml+xml"} or is_markup(body):
-        raise ResponseError(
-            f"{host} answers with a web page, not {instead_of}",
-            hint="check the registry's host: this looks like its web site",
-        )
+        raise page_error(host, instead_of)
+
+
+def page_error(host: str, instead_of: str) -> ResponseError:
+    """The error for an answer that is a web page."""
+    return ResponseError(
+        f"{host} answers with a web page, not {instead_of}",
+        hint="check the registry's host: this looks like its web site",
+    )
 
 
 def parse_problems(body: bytes) -> tuple[Problem, ...]:

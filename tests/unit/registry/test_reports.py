@@ -285,6 +285,13 @@ def test_a_literal_address_is_taken_from_a_registry_whose_name_resolves_to_a_sim
         b"".join(network.repository("registry.example/a").fetch(BLOB))
 
 
+def test_a_web_page_in_the_place_of_tags_is_hinted_at_as_everywhere() -> None:
+    network = Network({HOME: lambda _: Answer(200, {"Content-Type": "text/html"}, b"<!doctype html><html>")})
+    with pytest.raises(RegistryError, match="web page, not with tags") as caught:
+        list(network.repository("registry.example/a").tags())
+    assert "check the registry's host" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize("status", [204, 401, 403, 500, 503])
 def test_a_registry_that_lists_referrers_and_cannot_be_asked_for_them_is_believed(status: int) -> None:
     """harbor#18305, cosign#2973: what was attached was reported as an error, after it had been pushed and listed."""
