@@ -8,6 +8,7 @@ without processes in `tests/unit/registry/test_reports.py`.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -168,6 +169,40 @@ def test_a_registry_behind_a_proxy_that_ends_tls(internet: Internet) -> None:
     internet.host("https://registry.corp:8443", answer)
     assert_round_trip(internet, "registry.corp:8443/a/b:v1")
     assert {sent.origin for sent in internet.sent} == {"https://registry.corp:8443"}
+
+
+@pytest.mark.parametrize("end", ["", "/v2"])
+def test_a_mirror_below_a_path_of_its_host(internet: Internet, end: str) -> None:
+    """Artifactory tells repositories of its own apart by the path, as containerd's `hosts.toml` may name it."""
+    inner, path = fresh_core(), "/artifactory/api/docker/remote"
+
+    def below(sent: Sent) -> Answer:
+        return inner(replace(sent, url=sent.url.replace(path, "", 1))) if sent.path.startswith(path) else Answer(404)
+
+    internet.host("https://plain.corp", inner)
+    internet.host("https://mirror.corp:8443", with_tokens(below, "https://tokens.corp/token"))
+    internet.host("https://tokens.corp", lambda _: token_answer())
+    folder = internet.folder / "home/.config/containerd/certs.d/docker.io"
+    folder.mkdir(parents=True)
+    (folder / "hosts.toml").write_text(f'[host."https://mirror.corp:8443{path}{end}"]\n')
+    pushed = internet.run("push", "m.wasm", "plain.corp/me/app:v1")
+    assert pushed.returncode == 0, pushed.stderr
+    assert_pulled(internet, "docker.io/me/app:v1")
+    assert {sent.path.partition("/v2/")[0] for sent in internet.at("https://mirror.corp:8443")} == {path}
+
+
+def test_links_without_brackets(internet: Internet) -> None:
+    """zot 1.4 writes them so; the listing ended after its first page."""
+
+    def answer(sent: Sent) -> Answer:
+        last = sent.query.get("last", ["v0"])[0]
+        following = f"v{int(last[1:]) + 1}"
+        link = {"Link": f'/v2/me/app/tags/list?n=1&last={following}; rel="next"'} if following != "v3" else {}
+        return Answer(200, {"Content-Type": "application/json", **link}, f'{{"tags": ["{following}"]}}'.encode())
+
+    internet.host("https://zot.corp", answer)
+    listed = internet.run("tags", "zot.corp/me/app")
+    assert (listed.returncode, listed.stdout.split()) == (0, ["v1", "v2", "v3"]), listed.stderr
 
 
 def test_the_certificate_of_an_address_that_the_registry_named(internet: Internet) -> None:

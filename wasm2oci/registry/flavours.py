@@ -299,7 +299,13 @@ FLAVOURS: Final = (
             "Version 2.8 removes no tag alone.",
         ),
     ),
-    Flavour("zot"),
+    Flavour(
+        "zot",
+        notes=(
+            "Version 1 removes a manifest when its last tag names another one, and takes no digests of sha512.",
+            "It finds a blob in all of its repositories, so a copy between them counts its blobs as there.",
+        ),
+    ),
 )
 """One row a product."""
 
