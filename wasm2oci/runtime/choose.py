@@ -206,13 +206,17 @@ def _run_component(request: RunRequest) -> RunOutcome:
         return _embedded_component(request, reason)
     if not wasmtime_installed():
         raise EngineMissingError("wasmtime is not installed", remedy=Remedy(RemedyKind.INSTALL, "wasmtime"))
-    from wasm2oci.runtime.wasmtime_components import run_component  # noqa: PLC0415 - slow to import
+    from wasm2oci.runtime.wasmtime_components import WasiVersionError, run_component  # noqa: PLC0415 - slow to import
     from wasm2oci.runtime.wasmtime_values import WasmtimeValueError  # noqa: PLC0415 - the same
 
     try:
         return _or_embedded(
             request, lambda: run_component(request, _CAN), lambda why: _embedded_component(request, why)
         )
+    except WasiVersionError:
+        if request.engine is EngineChoice.WASMTIME:
+            raise
+        return _embedded_component(request, "wasmtime's Python binding offers no WASI 0.3")
     except WasmtimeValueError as error:
         if request.engine is EngineChoice.WASMTIME:
             raise

@@ -1,4 +1,4 @@
-"""An instance of a component on the embedded engine, with our WASI 0.2 around it."""
+"""An instance of a component on the embedded engine, with our WASI around it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from wasm2oci.wasi.preview2.trace import traced
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from wasm2oci.engine.component.concurrency.threads import Loop
     from wasm2oci.engine.component.functions import ComponentFunction
     from wasm2oci.engine.component.instance import ComponentInstance
     from wasm2oci.engine.component.store import LoadedComponent
@@ -31,17 +32,17 @@ if TYPE_CHECKING:
     from wasm2oci.wasi.preview2.streams import Pollable
     from wasm2oci.wasi.waiting import Interrupt
 
-__all__ = ["ComponentRun", "Preview2Host", "call", "exported", "instantiated"]
+__all__ = ["ComponentHost", "ComponentRun", "call", "exported", "instantiated"]
 
-_OFFERED: Final = "WASI 0.2"
-_VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.2\.[0-9]+")
+_OFFERED: Final = "WASI 0.2 and 0.3"
+_VERSIONED: Final = re.compile(r"(wasi:[a-z-]+/[a-z-]+)@0\.([23])\.[0-9]+")
 
 
 class ComponentRun(NamedTuple):
     """An instance, what its host offers, and the state of that."""
 
     instance: ComponentInstance
-    host: Preview2Host
+    host: ComponentHost
     state: Preview2
 
 
@@ -59,7 +60,7 @@ def instantiated(component: LoadedComponent, request: RunRequest, interrupt: Int
         Trap: a start function trapped.
     """
     with open_wasi(request, interrupt) as wasi, Preview2(wasi) as state:
-        host = Preview2Host(state)
+        host = ComponentHost(state)
         store = Store(
             component,
             host,
@@ -68,6 +69,7 @@ def instantiated(component: LoadedComponent, request: RunRequest, interrupt: Int
             missing_as_traps=request.missing_as_traps,
             watch=None if request.trace is None else _watch(request.trace),
         )
+        host.loop = store.loop
         try:
             try:
                 with _misuse_as_trap():
@@ -91,13 +93,13 @@ def exported(instance: ComponentInstance, path: tuple[str, ...]) -> ComponentFun
 
 
 def call(function: ComponentFunction, *values: Any) -> Any:
-    """Call a function of an instance.
+    """Call a function of an instance, and have its task end.
 
     Raises:
         Trap: it trapped.
     """
     with _misuse_as_trap():
-        return function.call(*values)
+        return (function.to_end or function.call)(*values)
 
 
 @contextlib.contextmanager
@@ -112,30 +114,55 @@ def _watch(write: Callable[[str], object]) -> Callable[[tuple[str, str], HostCal
     return lambda name, offered: traced("#".join(name), offered.call, write)
 
 
-class Preview2Host:
-    """WASI 0.2 as a host of components.
+class ComponentHost:
+    """WASI 0.2 and 0.3 as a host of components.
 
     Args:
         state: that of the run.
+
+    Attributes:
+        loop: that of the store, for streams and futures of WASI 0.3.
     """
 
     def __init__(self, state: Preview2) -> None:
         self._state = state
-        self._interfaces: dict[str, dict[str, HostCall | ResourceType]] = {}
-        for interface, names in RESOURCES.items():
-            types = {name: ResourceType(name, None, _close) for name in names}
-            self._interfaces.setdefault(interface, {}).update(types)
-        for row in FUNCTIONS:
-            self._interfaces.setdefault(row.interface, {})[row.name] = HostCall(row.signature, row.bind(state))
+        self.loop: Loop | None = None
+        self._interfaces = _interfaces(RESOURCES, FUNCTIONS, state)
+        self._later: dict[str, dict[str, HostCall | ResourceType]] | None = None
 
     def interface(self, name: str) -> Mapping[str, HostCall | ResourceType] | None:
         """See `Host.interface`."""
         found = _VERSIONED.fullmatch(name)
-        return None if found is None else self._interfaces.get(found[1])
+        if found is None:
+            return None
+        return (self._interfaces if found[2] == "2" else self._preview3()).get(found[1])
+
+    def _preview3(self) -> dict[str, dict[str, HostCall | ResourceType]]:
+        """The interfaces of WASI 0.3, made when the first of them is imported."""
+        if self._later is None:
+            from wasm2oci.engine.component.concurrency.host_side import HostSide  # noqa: PLC0415 - as below
+            from wasm2oci.wasi.preview3 import functions  # noqa: PLC0415 - few components need it
+            from wasm2oci.wasi.preview3.state import Preview3  # noqa: PLC0415 - as above
+
+            state = Preview3(self._state, HostSide(self.loop))
+            self._later = _interfaces(functions.RESOURCES, functions.FUNCTIONS, state)
+        return self._later
 
     def wait(self, waits: Sequence[Pollable], *, block: bool) -> Sequence[int]:
         """See `Host.wait`."""
         return self._state.wait(waits, block=block)
+
+
+def _interfaces(
+    resources: Mapping[str, Sequence[str]], functions: Sequence[Any], state: Any
+) -> dict[str, dict[str, HostCall | ResourceType]]:
+    """The items of each interface of a table, for a run."""
+    made: dict[str, dict[str, HostCall | ResourceType]] = {}
+    for interface, names in resources.items():
+        made.setdefault(interface, {}).update({name: ResourceType(name, None, _close) for name in names})
+    for row in functions:
+        made.setdefault(row.interface, {})[row.name] = HostCall(row.signature, row.bind(state))
+    return made
 
 
 def _close(resource: Any) -> None:

@@ -47,7 +47,7 @@ TABLE_ELEMENT: Final = 8
 _CALLABLE: Final = frozenset({I32, I64, F32, F64})
 _SHOWN: Final = 80
 _LISTED: Final = 8
-_RUN: Final = re.compile(r"wasi:cli/run@0\.2\.[0-9]+")
+_RUN: Final = re.compile(r"wasi:cli/run@0\.([23])\.[0-9]+")
 _LOOKED_AT: Final = 10_000
 _RETURNABLE: Final = _CALLABLE | {FUNCREF, EXTERNREF}
 
@@ -199,18 +199,18 @@ def listed(names: Sequence[str]) -> str:
 
 
 def run_interface(names: Sequence[str]) -> str:
-    """The interface whose function starts a component, among the names of what it exports.
+    """The interface whose function starts a component, among the names of what it exports; that of WASI 0.3 first.
 
     Raises:
         EntryError: it exports none.
     """
-    found = next((name for name in names if _RUN.fullmatch(name)), None)
-    if found is None:
+    found = {match[1]: match[0] for name in names if (match := _RUN.fullmatch(name))}
+    if not found:
         raise EntryError(
-            "the component is not a command: it exports no wasi:cli/run@0.2",
+            "the component is not a command: it exports no wasi:cli/run@0.2 or 0.3",
             hint=f"it exports {listed(names) or 'nothing'}",
         )
-    return found
+    return found[max(found)]
 
 
 def _no_entry(entry: str, names: list[str], *, invoked: bool) -> EntryError:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from wasm2oci.runtime.request import RunOutcome, RunRequest
 
-__all__ = ["run_component"]
+__all__ = ["WasiVersionError", "run_component"]
 
 _LATER: Final = re.compile(r"wasi:[a-z-]+/[a-z-]+@0\.[3-9].*")
 _NOT_FOUND: Final = "matching implementation was not found"
@@ -38,7 +38,7 @@ _HANDLER: Final = "wasi:http/outgoing-handler@"
 
 
 class WasiVersionError(UnsupportedError):
-    """The component is built for a later WASI than is offered."""
+    """The component is built for a later WASI than wasmtime's Python binding offers."""
 
 
 def run_component(request: RunRequest, why: str) -> RunOutcome:
@@ -57,8 +57,8 @@ def run_component(request: RunRequest, why: str) -> RunOutcome:
     later = next((x.name for x in (*outline.exports, *outline.imports) if _LATER.fullmatch(x.name)), None)
     if later is not None:
         raise WasiVersionError(
-            f"the component is built for another WASI than the 0.2 offered here: {later}",
-            hint="build it for WASI 0.2 (target wasm32-wasip2)",
+            f"the component is built for another WASI than the 0.2 that wasmtime's Python binding offers: {later}",
+            remedy=Remedy(RemedyKind.USE_EMBEDDED),
         )
     if request.trace is not None:
         raise GuestSetupError(

@@ -487,8 +487,27 @@ def test_directory_whose_name_is_not_utf_8(tmp_path: Path) -> None:
     ],
 )
 def test_component_of_a_later_wasi_says_so(text: str) -> None:
-    with pytest.raises(UnsupportedError, match=r"another WASI than the 0\.2"):
+    with pytest.raises(UnsupportedError, match=r"another WASI than the 0\.2") as caught:
+        call(text, EngineChoice.WASMTIME)
+    assert caught.value.remedy == (RemedyKind.USE_EMBEDDED, "")
+    with pytest.raises(EntryError, match=r"exports no wasi:cli/run@0\.2 or 0\.3"):
         call(text, EngineChoice.AUTO)
+
+
+def test_a_command_of_wasi_0_3_runs_on_the_embedded_engine() -> None:
+    text = """(component
+      (core func $return (canon task.return (result (result))))
+      (core module $m
+        (import "" "return" (func $return (param i32)))
+        (func (export "run") (result i32) (call $return (i32.const 1)) (i32.const 0))
+        (func (export "back") (param i32 i32 i32) (result i32) unreachable))
+      (core instance $i (instantiate $m (with "" (instance (export "return" (func $return))))))
+      (func $run async (result (result))
+        (canon lift (core func $i "run") async (callback (core func $i "back"))))
+      (instance $run-interface (export "run" (func $run)))
+      (export "wasi:cli/run@0.3.0" (instance $run-interface)))"""
+    outcome = call(text, EngineChoice.AUTO)
+    assert (outcome.exit_code, outcome.engine) == (1, EngineChoice.EMBEDDED)
 
 
 def test_arguments_and_variables_that_are_not_bytes_are_refused_where_they_are_given() -> None:

@@ -48,6 +48,7 @@ class ComponentFunction(NamedTuple):
         owner: the instance whose function it is; None for the host's.
         begin: begins a call, where functions are asynchronous (`concurrency.functions`): gets what gives the arguments
             and what takes the result.
+        to_end: like `call`, and lets the task end that has given its result.
     """
 
     type: Function
@@ -55,6 +56,7 @@ class ComponentFunction(NamedTuple):
     name: str = ""
     owner: ComponentInstance | None = None
     begin: Callable[[Callable[[], Any], Callable[[Any], object]], Any] | None = None
+    to_end: Callable[..., Any] | None = None
 
 
 class Options(NamedTuple):

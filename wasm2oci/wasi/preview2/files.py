@@ -166,11 +166,22 @@ class Preview2Descriptor:
 
     def stat(self) -> dict[str, Any]:
         """`stat`."""
-        return _stat(self._open.stat())
+        return self._shown(self._open.stat())
 
     def stat_at(self, flags: frozenset[str], path: str) -> dict[str, Any]:
         """`stat-at`."""
-        return _stat(self._stat_at(flags, path))
+        return self._shown(self._stat_at(flags, path))
+
+    def _shown(self, found: os.stat_result) -> dict[str, Any]:
+        """A `descriptor-stat`."""
+        return {
+            "type": type_case(file_type(found.st_mode)),
+            "link-count": found.st_nlink,
+            "size": found.st_size,
+            "data-access-timestamp": _when(found.st_atime_ns),
+            "data-modification-timestamp": _when(found.st_mtime_ns),
+            "status-change-timestamp": _when(found.st_ctime_ns),
+        }
 
     def _stat_at(self, flags: frozenset[str], path: str) -> os.stat_result:
         raw = _path(path)
@@ -260,6 +271,10 @@ class Preview2Descriptor:
         number = path_calls.path_open(
             self._wasi, _NO_MEMORY, self.number, _lookup(path_flags), _path(path), oflags, rights, Rights(0), NO_FLAGS
         )
+        return self._another(number)
+
+    def _another(self, number: int) -> Preview2Descriptor:
+        """A descriptor of the same kind."""
         return Preview2Descriptor(self._wasi, number)
 
 
@@ -286,17 +301,6 @@ def code_of(error: IoError) -> tuple[str, Any]:
 
 def _when(nanoseconds: int) -> tuple[str, Any]:
     return "some", {"seconds": max(0, nanoseconds) // 10**9, "nanoseconds": max(0, nanoseconds) % 10**9}
-
-
-def _stat(found: os.stat_result) -> dict[str, Any]:
-    return {
-        "type": type_case(file_type(found.st_mode)),
-        "link-count": found.st_nlink,
-        "size": found.st_size,
-        "data-access-timestamp": _when(found.st_atime_ns),
-        "data-modification-timestamp": _when(found.st_mtime_ns),
-        "status-change-timestamp": _when(found.st_ctime_ns),
-    }
 
 
 def _hash(found: os.stat_result) -> dict[str, int]:

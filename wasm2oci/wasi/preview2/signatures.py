@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["written_out"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
-_TYPES: Final = {
+__all__ = ["TYPES", "writer", "written_out"]
+
+TYPES: Final = {
     "stream-error": "variant{last-operation-failed(own<error>), closed}",
     "datetime": "record{seconds: u64, nanoseconds: u32}",
     "error-code": (
@@ -72,9 +75,17 @@ _TYPES: Final = {
 _NAME: Final = re.compile(r"\$([a-z-]+)")
 
 
-@functools.cache
-def written_out(signature: str) -> str:
-    """A type with every `$name` replaced by its type."""
-    while "$" in signature:
-        signature = _NAME.sub(lambda found: _TYPES[found[1]], signature)
-    return signature
+def writer(types: Mapping[str, str]) -> Callable[[str], str]:
+    """A function that gives a type with every `$name` replaced by its type among these."""
+
+    @functools.cache
+    def write(signature: str) -> str:
+        while "$" in signature:
+            signature = _NAME.sub(lambda found: types[found[1]], signature)
+        return signature
+
+    return write
+
+
+written_out: Final = writer(TYPES)
+"""A type with every `$name` replaced by its type."""

@@ -1,14 +1,15 @@
-"""A line for each call of WASI 0.2, as strace writes them: interface, name, values, result, time."""
+"""A line for each call of WASI 0.2 and 0.3, as strace writes them: interface, name, values, result, time."""
 
 from __future__ import annotations
 
 import time
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.wasi.kinds import show_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 __all__ = ["traced"]
 
@@ -25,16 +26,32 @@ def traced(name: str, call: Callable[..., Any], write: Callable[[str], object]) 
         write: gets each line, its end included.
     """
 
+    def line(values: tuple[Any, ...], result: str, start: int) -> None:
+        elapsed = (time.perf_counter_ns() - start) / 1e9
+        shown = ", ".join([_show(value, 0) for value in values])
+        write(f"{name}({shown}){' = ' if result else ''}{result} <{elapsed:.6f}>\n")
+
+    def later(steps: Generator[Any, Any, Any], values: tuple[Any, ...], start: int) -> Generator[Any, Any, Any]:
+        result = "?"
+        try:
+            got = yield from steps
+            result = "" if got is None else _show(got, 0)
+            return got
+        finally:
+            line(values, result, start)
+
     def wrapped(*values: Any) -> Any:
         start, result = time.perf_counter_ns(), "?"
         try:
             got = call(*values)
+            if isinstance(got, GeneratorType):  # a function of WASI 0.3 that is not over at once
+                return later(got, values, start)
             result = "" if got is None else _show(got, 0)
-            return got
-        finally:
-            elapsed = (time.perf_counter_ns() - start) / 1e9
-            shown = ", ".join([_show(value, 0) for value in values])
-            write(f"{name}({shown}){' = ' if result else ''}{result} <{elapsed:.6f}>\n")
+        except BaseException:
+            line(values, result, start)
+            raise
+        line(values, result, start)
+        return got
 
     return wrapped
 

@@ -130,16 +130,22 @@ class HostRoom:
     Args:
         length: how many values.
 
-    Attributes:
-        parts: the values, as they came.
     """
 
-    __slots__ = ("length", "parts", "progress")
+    __slots__ = ("_parts", "length", "progress")
 
     def __init__(self, length: int) -> None:
         self.length = length
         self.progress = 0
-        self.parts: list[Sequence[Any]] = []
+        self._parts: list[Sequence[Any]] = []
+
+    @property
+    def values(self) -> Sequence[Any]:
+        """What was written."""
+        parts = self._parts
+        if len(parts) == 1:
+            return parts[0]
+        return b"".join(parts) if isinstance(parts[0], bytes) else [value for part in parts for value in part]  # type: ignore[arg-type]
 
     @property
     def left(self) -> int:
@@ -152,5 +158,5 @@ class HostRoom:
 
     def write(self, values: Sequence[Any]) -> None:
         """See `Buffer.write`."""
-        self.parts.append(values)
+        self._parts.append(values)
         self.progress += len(values)

@@ -71,18 +71,26 @@ def lift(
         task.thread.start(body(task, on_start))
         return task
 
-    def call(*values: Any) -> Any:
+    def run(values: Sequence[Any], *, to_end: bool) -> Any:
         trap_if(loop.broken, "cannot enter component instance")
         results: list[Any] = []
         try:
-            begin(lambda: values, results.append)
-            loop.run(lambda: bool(results))
+            task = begin(lambda: values, results.append)
+            loop.run(lambda: bool(results) and (task.ended or not to_end))
+            if to_end:
+                loop.operations.settle()
         except BaseException:
             loop.broken = True
             raise
         return results[0]
 
-    return ComponentFunction(type_, call, owner=instance, begin=begin)
+    def call(*values: Any) -> Any:
+        return run(values, to_end=False)
+
+    def call_to_end(*values: Any) -> Any:
+        return run(values, to_end=True)
+
+    return ComponentFunction(type_, call, owner=instance, begin=begin, to_end=call_to_end)
 
 
 def _params_lowerer(type_: Function) -> Callable[[Context, Sequence[Any]], list[Any]]:

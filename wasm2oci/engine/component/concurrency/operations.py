@@ -109,6 +109,11 @@ class Operations:
                 self._all.pop(operation, None)
         return bool(found)
 
+    def settle(self) -> None:
+        """Goes on with what need not wait: what guests have given is used before they are left."""
+        while self.proceed(block=False):
+            pass
+
     def close(self) -> None:
         """Gives up those that are not over."""
         for operation in self._all:

@@ -9,12 +9,14 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from wasm2oci.engine.component.abi import trap_if
+from wasm2oci.engine.component.concurrency.buffers import HostBuffer, HostRoom
+from wasm2oci.engine.component.concurrency.operations import GuestWait
 from wasm2oci.engine.component.concurrency.same import same_type
 from wasm2oci.engine.component.concurrency.waitables import Waitable
 from wasm2oci.engine.syntax.values import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Sequence
 
     from wasm2oci.engine.component.concurrency.buffers import Buffer
     from wasm2oci.engine.syntax.values import ValueType
@@ -103,6 +105,57 @@ class SharedBase:
     def copy(self, copy: Copy, *, reads: bool) -> None:
         """Reads or writes."""
         raise AssertionError(copy, reads)
+
+    # --- an end of the host's: steps of an operation ----------------------------------------------------------------
+
+    def put(self, values: Sequence[Any]) -> Generator[GuestWait, None, bool]:
+        """Writes values of the host; whether a guest took all of them."""
+        buffer = HostBuffer(values)
+        while buffer.left:
+            results: list[CopyCode] = []
+
+            def some(give_back: Callable[[], None], results: list[CopyCode] = results) -> None:
+                if not buffer.left:
+                    give_back()
+                    results.append(CopyCode.COMPLETED)
+
+            self.copy(Copy(None, buffer, some, results.append), reads=False)
+            yield from _ended(results)
+            if results[0] is CopyCode.DROPPED:
+                return not buffer.left
+        return True
+
+    def take(self, most: int) -> Generator[GuestWait, None, Sequence[Any] | None]:
+        """Reads at most so many values of a guest; None at the end."""
+        room = HostRoom(most)
+        while not room.progress:
+            results: list[CopyCode] = []
+
+            def some(give_back: Callable[[], None], results: list[CopyCode] = results) -> None:
+                give_back()
+                results.append(CopyCode.COMPLETED)
+
+            self.copy(Copy(None, room, some, results.append), reads=True)
+            yield from _ended(results)
+            if results[0] is CopyCode.DROPPED and not room.progress:
+                return None
+        return room.values
+
+    def wanted(self) -> Generator[GuestWait, None, int]:
+        """Waits until a guest reads; how many values it takes, or 0 when it takes none any more."""
+        if not (self.dropped or self._asked()):
+            yield GuestWait(lambda: self.dropped or self._asked() > 0)
+        return 0 if self.dropped else self._asked()
+
+    def _asked(self) -> int:
+        """How many values a read waits for; one, where it only waits until there are some."""
+        buffer = None if self.pending is None else self.pending.buffer
+        return 0 if buffer is None else buffer.left if buffer.length else 1
+
+
+def _ended(results: Sequence[object]) -> Generator[GuestWait, None, None]:
+    if not results:
+        yield GuestWait(lambda: bool(results))
 
 
 class SharedStream(SharedBase):
