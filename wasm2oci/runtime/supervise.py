@@ -14,6 +14,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from wasm2oci.base.threads import start_with_stack
 from wasm2oci.wasi.endings import Interrupted
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ _IMPORTING: Final = "<frozen importlib"
 _FRAMES_MAX: Final = 1000
 HOST_STACK: Final = 64 << 20
 """Bytes of the thread's stack for the host; only reserved, not used, until a guest calls that deep."""
-
-_starting: Final = threading.Lock()
 
 T = TypeVar("T")
 
@@ -130,15 +129,11 @@ def supervise(
 
     thread = threading.Thread(target=body, name="guest", daemon=True)
     try:
-        with _starting:  # the size is the process's, and counts for the threads that start while it is set
-            before = threading.stack_size(HOST_STACK + stack)
-            try:
-                thread.start()
-            except RuntimeError:  # no thread is to be had, and so there is none to break off
-                box.finish()
-                raise
-            finally:
-                threading.stack_size(before)
+        try:
+            start_with_stack(thread, HOST_STACK + stack)
+        except RuntimeError:  # no thread is to be had, and so there is none to break off
+            box.finish()
+            raise
         finished = box.done.wait(timeout_s)
     except BaseException:
         _break_off(box, interrupt, kick, thread)

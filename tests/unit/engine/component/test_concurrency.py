@@ -29,6 +29,10 @@ CANONS = {
         'stream.read $stream async (memory (core memory $libc "mem"))',
         "(param i32 i32 i32) (result i32)",
     ),
+    "stream.write": (
+        'stream.write $stream async (memory (core memory $libc "mem"))',
+        "(param i32 i32 i32) (result i32)",
+    ),
     "stream.drop": ("stream.drop-readable $stream", "(param i32)"),
     "future.new": ("future.new $future", "(result i64)"),
     "future.drop": ("future.drop-writable $future", "(param i32)"),
@@ -62,7 +66,7 @@ def guest(body: str, callback: str = "unreachable", *, more: str = "") -> bytes:
       (core module $m {imports} {more}
         (func (export "f") (result i32) {body})
         (func (export "cb") (param $event i32) (param $index i32) (param $what i32) (result i32) {callback}))
-      (core instance $i (instantiate $m (with "" (instance {given}))))
+      (core instance $i (instantiate $m (with "" (instance (export "mem" (memory $libc "mem")) {given}))))
       (func (export "f") async (result u32)
         (canon lift (core func $i "f") async (callback (core func $i "cb")))))""")
 
@@ -228,6 +232,24 @@ def test_no_more_functions_wait_on_their_stacks_than_there_is_room_for() -> None
     with pytest.raises(Trap, match="more than 256 functions wait on their stacks"):
         call(calling(WAITS_ON_STACK, "(loop (drop (call $f (i32.const 0))) (br 0)) (i32.const 0)"))
     assert not [thread for thread in threading.enumerate() if thread.name == "guest-fiber"]
+
+
+def test_no_more_tasks_wait_than_there_is_room_for() -> None:
+    with pytest.raises(Trap, match="more than 16,384 tasks wait at once"):
+        call(calling(WAITS, "(loop (drop (call $f (i32.const 0))) (br 0)) (i32.const 0)"))
+
+
+def test_no_more_is_asked_of_the_host_at_once_than_there_is_room_for() -> None:
+    with pytest.raises(Trap, match="the host does more than 4,096 things at once"):
+        call(host_caller("never", "(loop (drop (call $call (i32.const 1) (i32.const 16))) (br 0)) (i32.const 0)"))
+
+
+def test_a_large_read_is_copied_in_parts() -> None:
+    body = """
+      (drop (call $stream.new)) (drop (memory.grow (i32.const 63)))
+      (drop (call $stream.read (i32.const 1) (i32.const 0) (i32.const 3000000)))
+      (call $task.return (call $stream.write (i32.const 2) (i32.const 1) (i32.const 2999999))) (i32.const 0)"""
+    assert call(guest(body, more='(import "" "mem" (memory 1))')) == (1 << 20) << 4
 
 
 def test_built_ins_of_tasks_trap_while_the_component_is_instantiated() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from wasm2oci.engine.component.abi import MAX_ELEMENTS, trap_if
+from wasm2oci.engine.component.abi import trap_if
 from wasm2oci.engine.component.load import elements
 from wasm2oci.engine.component.put import put_elements
 from wasm2oci.engine.syntax.values import kind_of, layout
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Buffer", "GuestBuffer", "HostBuffer", "HostRoom"]
 
 MAX_LENGTH: Final = (1 << 28) - 1
+_MOST_BYTES: Final = 1 << 20
+_MOST_VALUES: Final = 1 << 14
+"""What is copied at once, since it is kept by the host for that time: a read or write may take less than is there."""
 
 
 class Buffer(Protocol):
@@ -64,7 +67,7 @@ class GuestBuffer:
         self._type = type_
         self._address = address
         self._size = 0
-        self._most = length if type_ is None or kind_of(type_) == "u8" else MAX_ELEMENTS
+        self._most = length if type_ is None else _MOST_BYTES if kind_of(type_) == "u8" else _MOST_VALUES
         if type_ is not None:
             alignment, self._size = layout(type_)
             if length:

@@ -6,6 +6,8 @@ import ctypes
 import threading
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.threads import start_with_stack
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -14,6 +16,8 @@ __all__ = ["Fiber"]
 _LOOK_S: Final = 0.05
 """How often the one that waits for its turn looks up, so that it can be broken off."""
 _KICKS: Final = 20
+_STACK: Final = 16 << 20
+"""Bytes of a fiber's stack; only reserved, not used, until calls nest that deep."""
 
 
 class _AbandonedError(BaseException):
@@ -40,7 +44,11 @@ class Fiber:
         self.ended = False
 
     def start(self, run: Callable[[], None]) -> None:
-        """Runs something until it parks, or ends; raises what it raises."""
+        """Runs something until it parks, or ends; raises what it raises.
+
+        Raises:
+            MemoryError: the host has no thread for it.
+        """
 
         def body() -> None:
             try:
@@ -54,7 +62,11 @@ class Fiber:
                 self._returned.release()
 
         self._thread = threading.Thread(target=body, name="guest-fiber", daemon=True)
-        self._thread.start()
+        try:
+            start_with_stack(self._thread, _STACK)
+        except RuntimeError:
+            self.ended = True
+            raise MemoryError from None
         self._wait()
 
     def resume(self) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from wasm2oci.engine.component.abi import trap_if
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
 __all__ = ["Cancelled", "GuestWait", "Operation", "Operations", "Outside"]
+
+
+_MOST: Final = 1 << 12
+"""Operations of a store at once: each may have a descriptor of the host's, and is asked in each turn of the loop."""
 
 
 class Cancelled:
@@ -86,6 +92,7 @@ class Operations:
         operation = Operation(steps, over)
         operation.proceed()
         if not operation.ended:
+            trap_if(len(self._all) >= _MOST, f"the host does more than {_MOST:,} things at once")
             self._all[operation] = None
         return operation
 

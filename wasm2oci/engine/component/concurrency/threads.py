@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Loop", "Thread", "ThreadWait", "new_loop"]
 
 _MOST_FIBERS: Final = 256
+_MOST_WAITING: Final = 1 << 14
+"""Threads that wait at once: each is some kilobytes of the host's memory."""
 
 
 class ThreadWait(NamedTuple):
@@ -114,7 +116,9 @@ class Thread:
 
     def _await(self, wait: ThreadWait) -> None:
         self.ready, self.cancellable = wait
-        self._loop.waiting[self] = None
+        waiting = self._loop.waiting
+        trap_if(len(waiting) >= _MOST_WAITING, f"more than {_MOST_WAITING:,} tasks wait at once")
+        waiting[self] = None
 
     def _parked(self, wait: ThreadWait) -> bool:
         assert self._fiber is not None  # noqa: S101 - only such a thread gets here
