@@ -134,9 +134,11 @@ class Module:
 
     def _check(self, index: int) -> None:
         with self._lock, self._errors():
-            if self._validator is None:
-                self._validator = ModuleValidator(self.syntax, self.engine.features)
-            self._validator.body(index)
+            validator = self._validator or ModuleValidator(self.syntax, self.engine.features)
+            self._validator = None  # one that has refused a feature would refuse all that comes after
+            validator.body(index)
+            validator.features()
+            self._validator = validator
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -119,14 +119,17 @@ def _run_module(request: RunRequest, preflight: Preflight) -> RunOutcome:
     return _or_embedded(
         request,
         lambda: run_module(request, preflight, why),
-        lambda reason: _run_embedded(request, preflight, reason),
+        lambda again, reason: _run_embedded(again, preflight, reason),
     )
 
 
 def _or_embedded(
-    request: RunRequest, on_wasmtime: Callable[[], RunOutcome], on_embedded: Callable[[str], RunOutcome]
+    request: RunRequest, on_wasmtime: Callable[[], RunOutcome], on_embedded: Callable[[RunRequest, str], RunOutcome]
 ) -> RunOutcome:
-    """What wasmtime makes of a guest; the embedded engine, given the reason, where wasmtime cannot begin with it."""
+    """What wasmtime makes of a guest; the embedded engine, given the reason, where wasmtime cannot begin with it.
+
+    Of what wasmtime refuses, which may be invalid, nothing is run before all of it is validated.
+    """
     from wasm2oci.engine.errors import ModuleError  # noqa: PLC0415 - as above
     from wasm2oci.runtime.wasmtime import WasmtimeRefusedError, WasmtimeRoomError  # noqa: PLC0415 - slow to import
 
@@ -135,12 +138,12 @@ def _or_embedded(
     except WasmtimeRoomError:
         if request.engine is EngineChoice.WASMTIME:
             raise
-        return on_embedded("wasmtime finds no room")
+        return on_embedded(request, "wasmtime finds no room")
     except WasmtimeRefusedError as refusal:
         if request.engine is EngineChoice.WASMTIME:
             raise
         try:
-            return on_embedded("wasmtime does not take it")
+            return on_embedded(replace(request, deferred=False), "wasmtime does not take it")
         except ModuleError:
             raise refusal from None
         except UnsupportedError as unsuited:
@@ -210,9 +213,7 @@ def _run_component(request: RunRequest) -> RunOutcome:
     from wasm2oci.runtime.wasmtime_values import WasmtimeValueError  # noqa: PLC0415 - the same
 
     try:
-        return _or_embedded(
-            request, lambda: run_component(request, _CAN), lambda why: _embedded_component(request, why)
-        )
+        return _or_embedded(request, lambda: run_component(request, _CAN), _embedded_component)
     except WasiVersionError:
         if request.engine is EngineChoice.WASMTIME:
             raise

@@ -69,7 +69,8 @@ def run_module(request: RunRequest, preflight: Preflight, why: str) -> RunOutcom
 def engine_for(request: RunRequest) -> Engine:
     """The engine, with the request's cache and fuel."""
     cache = None if request.cache is None else request.cache / "embedded"
-    return Engine(cache=cache, fuel=request.limits.fuel is not None, deferred=_MUCH_CODE)
+    deferred = _MUCH_CODE if request.deferred else None
+    return Engine(cache=cache, fuel=request.limits.fuel is not None, deferred=deferred)
 
 
 def ceilings(limits: RunLimits) -> ResourceLimits:

@@ -149,6 +149,7 @@ class RunRequest:
         missing_as_traps: let it start although it imports functions that are not offered; calling one of them traps.
         trace: takes a line for each WASI call; None for no trace.
         timings: whether to say where time went (embedded engine).
+        deferred: whether a large module's bodies may be validated when they are called first (embedded engine).
         cache: a folder for code made from modules; None to keep none.
         clock: where its times come from; None for this machine's.
         random: where its randomness comes from.
@@ -176,6 +177,7 @@ class RunRequest:
     missing_as_traps: bool = False
     trace: Callable[[str], object] | None = None
     timings: bool = False
+    deferred: bool = True
     cache: Path | None = None
     clock: Clock | None = None
     random: Callable[[int], bytes] = os.urandom

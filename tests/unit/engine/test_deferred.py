@@ -13,6 +13,9 @@ from wasm2oci.engine.component.store import LoadedComponent, Store
 from wasm2oci.engine.errors import FeatureError, InvalidModuleError, MalformedError
 from wasm2oci.engine.syntax.features import WASM_1
 from wasm2oci.engine.text import assemble
+from wasm2oci.runtime.choose import run
+from wasm2oci.runtime.request import RunRequest
+from wasm2oci.runtime.wasmtime import WasmtimeRefusedError
 
 TEXT = """(module
   (func (export "good") (result i32) (i32.const 42))
@@ -40,6 +43,21 @@ def test_a_feature_that_is_not_allowed_is_refused_in_a_body() -> None:
     assert instance.call("good") == 42
     with pytest.raises(FeatureError, match="simd"):
         instance.call("vector")
+
+
+@pytest.mark.parametrize("local", ["externref", "v128", "(ref null func)"])
+def test_a_feature_that_only_a_local_uses_is_refused(local: str) -> None:
+    text = f"""(module
+      (func (export "good") (result i32) (i32.const 42))
+      (func (export "bad") (local {local})))"""
+    engine = Engine(features=WASM_1, deferred=0)
+    instance = Linker(engine).instantiate(Module(engine, assemble(text)))
+    with pytest.raises(FeatureError) as late:
+        instance.call("bad")
+    with pytest.raises(FeatureError) as eager:
+        Module(Engine(features=WASM_1), assemble(text))
+    assert str(late.value) == str(eager.value)
+    assert instance.call("good") == 42
 
 
 @pytest.mark.parametrize(
@@ -121,3 +139,8 @@ def test_a_large_program_is_stopped_where_it_is_invalid(tmp_path: Path) -> None:
     assert stopped.code == 3
     assert "type mismatch" in stopped.stderr
     assert invoke("validate", str(file)).code == 3
+
+
+def test_what_wasmtime_refuses_is_validated_whole() -> None:
+    with pytest.raises(WasmtimeRefusedError):
+        run(RunRequest(module=large(b""), args=(b"large",)))
