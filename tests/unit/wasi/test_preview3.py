@@ -64,7 +64,7 @@ class Host:
         """Reads as a guest does."""
         room, codes = HostRoom(count), list[CopyCode]()
         shared.copy(Copy(object(), room, lambda _: codes.append(CopyCode.COMPLETED), codes.append), reads=True)
-        self.loop.operations.settle()
+        self.loop.activities.settle()
         return codes, room
 
 
@@ -109,7 +109,7 @@ def test_a_guest_that_reads_no_more_ends_the_reading(tmp_path: Path) -> None:
         file = Preview3Descriptor(guest.wasi, 3, host.side, kept=True).open_at(NO_FLAGS, "a", NO_FLAGS, NO_FLAGS)
         stream, future = file.read_stream(0)
         stream.drop()
-        host.loop.operations.settle()
+        host.loop.activities.settle()
         assert host.read(future, 1)[1].values == [("ok", None)]  # type: ignore[arg-type]
         file.close()
         assert open_descriptors() == open_before

@@ -119,8 +119,8 @@ class Scope:
             self._defines(name, entity, {})
 
     def signature(self, function: Function) -> str:
-        """The type of a function, as it is after the word `func`."""
-        return self._function(function).removeprefix("func")
+        """The type of a function, as it is after the word `func`; `async` comes first where it is asynchronous."""
+        return self._function(function).replace("func", "", 1)
 
     def _path(self, interface: str) -> str:
         if self._interface and package_of(interface) == package_of(self._interface):

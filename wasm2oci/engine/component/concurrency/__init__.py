@@ -7,7 +7,7 @@ threads     the threads of tasks, and the loop that runs one at a time
 fibers      stacks of their own, for guest code that waits on its stack
 waitables   what a guest waits for, in sets
 streams, buffers   streams, futures and their ends; where values lie on their way
-operations, host_side   what the host does meanwhile, and what it makes for guests
+activities, host_side   what the host does meanwhile, and what it makes for guests
 same        whether two types are one; scope: a definition with what it refers to
 
 A component that uses none of this never comes here: its calls are plain Python calls (`component.functions`).

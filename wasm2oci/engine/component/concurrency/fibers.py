@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import threading
 from typing import TYPE_CHECKING, Final
@@ -86,7 +87,8 @@ class Fiber:
         """Unwinds it, where it is parked."""
         if self._thread is not None and not self.ended:
             self._unwind = True
-            self.resume()
+            with contextlib.suppress(Exception):  # what is given up has nothing more to say
+                self.resume()
             self._thread.join()
 
     def _wait(self) -> None:

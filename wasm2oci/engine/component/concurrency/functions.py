@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.engine.component import functions as synchronous
 from wasm2oci.engine.component.abi import trap_if
-from wasm2oci.engine.component.concurrency.operations import Cancelled
+from wasm2oci.engine.component.concurrency.activities import Cancelled
 from wasm2oci.engine.component.concurrency.tasks import Subtask, SubtaskState, Task
 from wasm2oci.engine.component.concurrency.threads import Thread
 from wasm2oci.engine.component.concurrency.waitables import NO_EVENT, TASK_CANCELLED, WaitableSet
@@ -78,7 +78,7 @@ def lift(
             task = begin(lambda: values, results.append)
             loop.run(lambda: bool(results) and (task.ended or not to_end))
             if to_end:
-                loop.operations.settle()
+                loop.activities.settle()
         except BaseException:
             loop.broken = True
             raise
@@ -234,7 +234,7 @@ def _host_call(loop: Loop, call: Callable[..., Any]) -> Callable[[Callable[[], A
     def begin(on_start: Callable[[], Any], over: Callable[[Any], object]) -> Callee:
         got = call(*on_start())
         if isinstance(got, GeneratorType):
-            return loop.operations.start(got, over)
+            return loop.activities.start(got, over)
         over(got)
         return _Over()
 

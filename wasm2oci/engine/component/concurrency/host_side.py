@@ -33,6 +33,6 @@ class HostSide:
         return SharedFuture()
 
     def spawn(self, work: Generator[Any, None, None]) -> None:
-        """Has work go on beside the guests; it gives what it waits for, as `Operation` says."""
+        """Has work go on beside the guests; it gives what it waits for, as `Activity` says."""
         assert self._loop is not None  # noqa: S101 - streams are for components that are concurrent
-        self._loop.operations.start(work, lambda _: None)
+        self._loop.activities.start(work, lambda _: None)

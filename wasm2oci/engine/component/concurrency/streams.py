@@ -9,8 +9,8 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from wasm2oci.engine.component.abi import trap_if
+from wasm2oci.engine.component.concurrency.activities import GuestWait
 from wasm2oci.engine.component.concurrency.buffers import HostBuffer, HostRoom
-from wasm2oci.engine.component.concurrency.operations import GuestWait
 from wasm2oci.engine.component.concurrency.same import same_type
 from wasm2oci.engine.component.concurrency.waitables import Waitable
 from wasm2oci.engine.syntax.values import kind_of
@@ -106,7 +106,7 @@ class SharedBase:
         """Reads or writes."""
         raise AssertionError(copy, reads)
 
-    # --- an end of the host's: steps of an operation ----------------------------------------------------------------
+    # --- an end of the host's: steps of an activity -----------------------------------------------------------------
 
     def put(self, values: Sequence[Any]) -> Generator[GuestWait, None, bool]:
         """Writes values of the host; whether a guest took all of them."""

@@ -9,7 +9,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wasm2oci.engine.component.abi import trap_if
-from wasm2oci.engine.component.concurrency.operations import Cancelled
+from wasm2oci.engine.component.concurrency.activities import Cancelled
 from wasm2oci.engine.component.concurrency.threads import ThreadWait
 from wasm2oci.engine.component.concurrency.waitables import EventCode, Waitable
 from wasm2oci.engine.component.handles import Scope

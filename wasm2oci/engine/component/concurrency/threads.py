@@ -10,14 +10,14 @@ import contextlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.engine.component.abi import trap_if
+from wasm2oci.engine.component.concurrency.activities import Activities
 from wasm2oci.engine.component.concurrency.fibers import Fiber
-from wasm2oci.engine.component.concurrency.operations import Operations
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from wasm2oci.engine.component.concurrency.operations import Outside
+    from wasm2oci.engine.component.concurrency.activities import Outside
     from wasm2oci.engine.component.concurrency.tasks import Task
 
 __all__ = ["Loop", "Thread", "ThreadWait", "new_loop"]
@@ -142,7 +142,7 @@ class Loop:
     """Runs the threads of the instances of a store, and what the host does for them.
 
     Args:
-        operations: what the host does.
+        activities: what the host does.
 
     Attributes:
         waiting: threads that wait, in the order in which they began to.
@@ -150,8 +150,8 @@ class Loop:
         broken: whether a thread trapped, so that nothing is run any more.
     """
 
-    def __init__(self, operations: Operations) -> None:
-        self.operations = operations
+    def __init__(self, activities: Activities) -> None:
+        self.activities = activities
         self.waiting: dict[Thread, None] = {}
         self.running: Thread | None = None
         self.broken = False
@@ -192,8 +192,8 @@ class Loop:
             Trap: a thread trapped, or every thread waits for what cannot happen.
         """
         while not until():
-            self.operations.proceed(block=False)
-            if not self._turn(until) and not self.operations.proceed(block=True) and not until():
+            self.activities.proceed(block=False)
+            if not self._turn(until) and not self.activities.proceed(block=True) and not until():
                 raise Trap(TrapKind.CANONICAL_ABI, "deadlock: every task waits for what cannot happen any more")
 
     def _turn(self, until: Callable[[], bool]) -> bool:
@@ -214,9 +214,9 @@ class Loop:
         for fiber in self._fibers:
             fiber.abandon()
         self._fibers.clear()
-        self.operations.close()
+        self.activities.close()
 
 
 def new_loop(outside: Outside) -> Loop:
     """A loop for a store, with how the host waits."""
-    return Loop(Operations(outside))
+    return Loop(Activities(outside))

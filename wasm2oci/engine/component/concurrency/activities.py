@@ -9,11 +9,11 @@ from wasm2oci.engine.component.abi import trap_if
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-__all__ = ["Cancelled", "GuestWait", "Operation", "Operations", "Outside"]
+__all__ = ["Activities", "Activity", "Cancelled", "GuestWait", "Outside"]
 
 
 _MOST: Final = 1 << 12
-"""Operations of a store at once: each may have a descriptor of the host's, and is asked in each turn of the loop."""
+"""Activities of a store at once: each may have a descriptor of the host's, and is asked in each turn of the loop."""
 
 
 class Cancelled:
@@ -21,7 +21,7 @@ class Cancelled:
 
 
 class GuestWait:
-    """What an operation gives when it waits for a guest, and not for the world outside.
+    """What an activity gives when it waits for a guest, and not for the world outside.
 
     Args:
         ready: whether it need not wait any longer.
@@ -37,11 +37,11 @@ class Outside(Protocol):
     """Waits for the world outside."""
 
     def __call__(self, waits: Sequence[Any], *, block: bool) -> Sequence[int]:
-        """The places of those that are ready, of what operations gave; waits until there is one where it may."""
+        """The places of those that are ready, of what activities gave; waits until there is one where it may."""
 
 
-class Operation:
-    """One operation.
+class Activity:
+    """One activity.
 
     Args:
         steps: gives what it waits for, each time: a `GuestWait`, or what `Outside` knows; returns the result.
@@ -76,8 +76,8 @@ class Operation:
         self._steps.close()
 
 
-class Operations:
-    """The operations of a store.
+class Activities:
+    """The activities of a store.
 
     Args:
         outside: waits for the world outside.
@@ -85,19 +85,19 @@ class Operations:
 
     def __init__(self, outside: Outside) -> None:
         self._outside = outside
-        self._all: dict[Operation, None] = {}
+        self._all: dict[Activity, None] = {}
 
-    def start(self, steps: Generator[Any, None, Any], over: Callable[[Any], object]) -> Operation:
-        """Begins an operation, and goes on with it until it first waits."""
-        operation = Operation(steps, over)
-        operation.proceed()
-        if not operation.ended:
+    def start(self, steps: Generator[Any, None, Any], over: Callable[[Any], object]) -> Activity:
+        """Begins an activity, and goes on with it until it first waits."""
+        activity = Activity(steps, over)
+        activity.proceed()
+        if not activity.ended:
             trap_if(len(self._all) >= _MOST, f"the host does more than {_MOST:,} things at once")
-            self._all[operation] = None
-        return operation
+            self._all[activity] = None
+        return activity
 
     def proceed(self, *, block: bool) -> bool:
-        """Goes on with every operation that can; whether there was one.
+        """Goes on with every activity that can; whether there was one.
 
         Args:
             block: whether to wait for the world outside, where nothing else can go on.
@@ -109,11 +109,11 @@ class Operations:
         if outside:
             places = self._outside([each.waits_for for each in outside], block=block and not found)
             found += [outside[place] for place in places]
-        for operation in found:
-            if not operation.ended:
-                operation.proceed()
-            if operation.ended:
-                self._all.pop(operation, None)
+        for activity in found:
+            if not activity.ended:
+                activity.proceed()
+            if activity.ended:
+                self._all.pop(activity, None)
         return bool(found)
 
     def settle(self) -> None:
@@ -123,6 +123,6 @@ class Operations:
 
     def close(self) -> None:
         """Gives up those that are not over."""
-        for operation in self._all:
-            operation.close()
+        for activity in self._all:
+            activity.close()
         self._all.clear()
