@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.engine.binary import ModuleKind, decode_module, decode_names, preamble
+from wasm2oci.engine.errors import InvalidModuleError
 from wasm2oci.engine.syntax.types import EXTERNREF, F32, F64, FUNCREF, I32, I64, ExternKind, FuncType, type_text
 from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 from wasm2oci.runtime.request import EntryError, GuestSetupError, StackFrame, TrapReport
@@ -145,6 +146,7 @@ def look(request: RunRequest) -> Preflight:
 
     Raises:
         MalformedError: the bytes are not a module.
+        InvalidModuleError: it exports a function that it does not have.
         EntryError: there is nothing to call.
         GuestSetupError: it imports what is not offered, or asks for more memory than it may have.
     """
@@ -154,6 +156,9 @@ def look(request: RunRequest) -> Preflight:
     missing = _check_imports(module, allowed=request.missing_as_traps)
     _check_memories(module, request.limits.max_memory)
     exports = {export.name: export for export in module.exports if export.kind is ExternKind.FUNC}
+    unknown = next((export for export in exports.values() if export.index >= len(module.func_types)), None)
+    if unknown is not None:
+        raise InvalidModuleError(f"unknown function {unknown.index}", unknown.offset)
     entry = _entry(request, module, exports)
     signature = _NOTHING if entry is None else module.func_type(exports[entry].index)
     if request.invoke is None and (signature.params or signature.results):
