@@ -14,6 +14,7 @@ from wasm2oci.engine.text.encode import uleb, vector
 from wasm2oci.engine.text.frames import PARTS, TRY_PARTS, UNTYPED, Hinted, OpenBlock, goes_on, takes_operands
 from wasm2oci.engine.text.instructions import CONTROL, PLAIN, block_opcode, instruction
 from wasm2oci.engine.text.labels import Labels
+from wasm2oci.engine.text.patterns import HINTS
 from wasm2oci.engine.text.spaces import IndexSpace
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ __all__ = ["Code"]
 _BLOCKS: Final = frozenset({"block", "loop", "if", "try_table", "try"})
 _CLAUSES: Final = ("catch", "catch_ref", "catch_all", "catch_all_ref")
 _HINT: Final = "(@metadata.code.branch_hint"
-_HINTS: Final = (b"\0", b"\1")
-"""Unlikely, likely."""
 _END: Final = b"\x0b"
 
 
@@ -373,7 +372,7 @@ class Code:
         cursor = self.cursor
         cursor.open(_HINT)
         hint = cursor.strings()
-        if hint not in _HINTS:
+        if hint not in HINTS:
             raise cursor.error_before("@metadata.code.branch_hint annotation: invalid value")
         cursor.close()
         self._has_hints = True

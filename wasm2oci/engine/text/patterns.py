@@ -19,6 +19,7 @@ __all__ = [
     "CHARACTERS",
     "DIGITS",
     "HEX_DIGITS",
+    "HINTS",
     "ID",
     "OPEN_STRING",
     "STRING",
@@ -47,6 +48,8 @@ ANNOTATION: Final = rf"@(?:{STRING}|[{ID}]*+)"
 
 ANNOTATIONS: Final = frozenset({"(@name", "(@custom", "(@producers", "(@metadata.code.branch_hint"})
 """The heads of the annotations that are kept; all others are as good as comments."""
+HINTS: Final = (b"\0", b"\1")
+"""The values of a branch hint: unlikely, likely. Spec: branch hinting."""
 
 _ATOM: Final = re.compile(rf"(?:[{ID}]++|{OPEN_STRING})++")  # in a run, all strings are closed
 

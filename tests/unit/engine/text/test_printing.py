@@ -225,3 +225,12 @@ def test_a_damaged_module_is_refused_or_printed_so_that_it_reads_the_same(seed: 
         assert any(word in error.reason for word in ("type", "out of range", "import after"))  # noqa: PT017 - some of many
         return
     assert printed(again, folded=folded) == text
+
+
+def test_branch_hints_without_a_meaning_are_not_printed() -> None:
+    hinted = assemble('(func (@metadata.code.branch_hint "\\01") (if (i32.const 0) (then)))')
+    odd = hinted.replace(b"\x03\x01\x01", b"\x03\x01\x02")
+    assert odd != hinted
+    assert "branch_hint" in "".join(print_text(hinted))
+    again = assemble("".join(print_text(odd)))
+    assert b"branch_hint" not in again

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wasm2oci.engine.errors import MalformedError
 from wasm2oci.engine.syntax import limits
+from wasm2oci.engine.text.patterns import HINTS
 from wasm2oci.engine.text.printing.identifiers import quoted
 
 if TYPE_CHECKING:
@@ -15,13 +16,15 @@ __all__ = ["branch_hints", "producers"]
 
 
 def branch_hints(reader: Reader) -> dict[int, dict[int, bytes]]:
-    """Branch hints by function and by offset in the body."""
+    """Branch hints by function and by offset in the body; those of values that have no meaning are left out."""
     out: dict[int, dict[int, bytes]] = {}
     for _ in range(reader.count(limits.MAX_FUNCTIONS, "functions", 2)):
         hints = out.setdefault(reader.u32(), {})
         for _ in range(reader.count(limits.MAX_BODY_SIZE, "hints", 2)):
             offset = reader.u32()
-            hints[offset] = reader.take(reader.u32())
+            hint = reader.take(reader.u32())
+            if hint in HINTS:
+                hints[offset] = hint
     return out
 
 
