@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.threads import start_with_stack
+from wasm2oci.engine.runtime.trap import Trap, TrapKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +18,8 @@ __all__ = ["Fiber"]
 _LOOK_S: Final = 0.05
 """How often the one that waits for its turn looks up, so that it can be broken off."""
 _KICKS: Final = 20
-_STACK: Final = 16 << 20
-"""Bytes of a fiber's stack; only reserved, not used, until calls nest that deep."""
+_STACK: Final = 4 << 20
+"""Bytes of a stack; frames of guest code take none of it, and `threads` bounds what calls between instances take."""
 
 
 class _AbandonedError(BaseException):
@@ -48,10 +49,19 @@ class Fiber:
         """Runs something until it parks, or ends; raises what it raises.
 
         Raises:
-            MemoryError: the host has no thread for it.
+            Trap: the system gives no thread for it.
         """
+        thread = threading.Thread(target=self._body, args=(run,), name="guest-fiber", daemon=True)
+        try:
+            start_with_stack(thread, _STACK)
+        except RuntimeError as error:
+            self.ended = True
+            raise Trap(TrapKind.OUT_OF_MEMORY, "there is no stack for a function that waits on it") from error
+        self._thread = thread
+        self._wait()
 
-        def body() -> None:
+    def _body(self, run: Callable[[], None]) -> None:
+        with contextlib.suppress(BaseException):  # what breaks it off may arrive twice, and when all is over
             try:
                 run()
             except _AbandonedError:
@@ -60,15 +70,7 @@ class Fiber:
                 self._error = error
             finally:
                 self.ended = True
-                self._returned.release()
-
-        self._thread = threading.Thread(target=body, name="guest-fiber", daemon=True)
-        try:
-            start_with_stack(self._thread, _STACK)
-        except RuntimeError:
-            self.ended = True
-            raise MemoryError from None
-        self._wait()
+                _open(self._returned)
 
     def resume(self) -> None:
         """Has it go on from where it parked; raises what it raises."""
@@ -84,17 +86,30 @@ class Fiber:
             raise _AbandonedError
 
     def abandon(self) -> None:
-        """Unwinds it, where it is parked."""
-        if self._thread is not None and not self.ended:
-            self._unwind = True
-            with contextlib.suppress(Exception):  # what is given up has nothing more to say
-                self.resume()
-            self._thread.join()
+        """Has it unwound where it is parked; `join` waits until it is."""
+        self._unwind = True
+        _open(self._given)
+
+    def join(self) -> None:
+        """Waits until it has ended."""
+        thread = self._thread
+        if thread is None:
+            return
+        try:
+            while thread.is_alive():
+                thread.join(_LOOK_S)
+        except BaseException as error:
+            self._break_off(type(error))
+            raise
 
     def _wait(self) -> None:
+        thread = self._thread
+        assert thread is not None  # noqa: S101 - it was started
         try:
             while not self._returned.acquire(timeout=_LOOK_S):
-                pass
+                if not thread.is_alive():  # broken off where it could not give the turn back any more
+                    self.ended = True
+                    break
         except BaseException as error:
             self._break_off(type(error))
             raise
@@ -110,3 +125,9 @@ class Fiber:
                 return
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(why))
             thread.join(_LOOK_S)
+
+
+def _open(lock: threading.Lock) -> None:
+    """Releases a lock, unless something else has: what is broken off is handed a turn that it may have already."""
+    with contextlib.suppress(RuntimeError):
+        lock.release()
