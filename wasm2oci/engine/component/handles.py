@@ -172,7 +172,7 @@ class HandleTable:
     def lift_borrow(self, index: int, type_: ResourceType, lenders: list[Handle] | None) -> Any:
         """A `borrow` on its way out; who lends it is noted for the time of the call."""
         handle = self.get(index, type_)
-        if lenders is not None and handle.scope is None:
+        if lenders is not None:
             handle.lends += 1
             lenders.append(handle)
         return handle.rep

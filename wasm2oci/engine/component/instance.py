@@ -161,7 +161,7 @@ class ComponentInstance(_Scope):
         """An instance of a core module."""
         given = {name: self.at("core instance", index) for name, index in definition.arguments}
         span = self.at("core module", definition.module)
-        self.push("core instance", self._store.instantiate_core(span, given))
+        self.push("core instance", self._store.instantiate_core(self, span, given))
 
     def core_exports(self, definition: syntax.CoreExports) -> None:
         """A core instance made of items."""

@@ -138,15 +138,23 @@ class Store:
         if instances > _MOST_INSTANCES:
             raise ResourceLimitError(f"the component makes more than {_MOST_INSTANCES:,} instances")
 
-    def instantiate_core(self, span: Span, given: Mapping[str, Mapping[str, Extern]]) -> Mapping[str, Extern]:
-        """Makes an instance of a core module; gives its exports."""
+    def instantiate_core(
+        self, instance: ComponentInstance, span: Span, given: Mapping[str, Mapping[str, Extern]]
+    ) -> Mapping[str, Extern]:
+        """Makes an instance of a core module in one of a component; gives its exports."""
         self._core_instances += 1
         self._count(self._core_instances)
         linker = Linker(self._component.engine, shares=self._linker)
         for module, items in given.items():
             for name, item in items.items():
                 linker.define(module, name, item)
-        return linker.instantiate(self._component.modules[span], limits=self._limits).exports
+        loaded = self._component.modules[span]
+        if self.loop is None:
+            return linker.instantiate(loaded, limits=self._limits).exports
+        from wasm2oci.engine.component.concurrency.functions import starting  # noqa: PLC0415 - few components need it
+
+        with starting(self.loop, instance):
+            return linker.instantiate(loaded, limits=self._limits).exports
 
     def canonical(self, instance: ComponentInstance, definition: CanonFunction) -> tuple[str, Any]:
         """The function of a definition in a component that is concurrent, and its sort."""

@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from wasm2oci.engine import Engine, Trap
+from wasm2oci.engine.component.concurrency import fibers, threads
+from wasm2oci.engine.component.concurrency.activities import Activities
+from wasm2oci.engine.component.handles import HandleTable, ResourceType, Scope
 from wasm2oci.engine.component.host import HostCall
 from wasm2oci.engine.component.instance import ComponentInstance
 from wasm2oci.engine.component.store import LoadedComponent, Store
@@ -252,10 +255,141 @@ def test_a_large_read_is_copied_in_parts() -> None:
     assert call(guest(body, more='(import "" "mem" (memory 1))')) == (1 << 20) << 4
 
 
-def test_built_ins_of_tasks_trap_while_the_component_is_instantiated() -> None:
-    starts = guest(RETURNS, more="(func $start (drop (call $context.get))) (start $start)")
-    with pytest.raises(Trap, match="while the component is instantiated"):
-        call(starts)
+def test_a_start_function_runs_in_a_task_of_its_own() -> None:
+    assert call(guest(RETURNS, more="(func $start (drop (call $context.get))) (start $start)")) == 7
+    with pytest.raises(Trap, match="called by a task that returns its result"):
+        call(guest(RETURNS, more="(func $start (call $task.return (i32.const 1))) (start $start)"))
+
+
+def test_a_start_function_calls_another_component() -> None:
+    data = assemble("""(component
+      (type (stream u8))
+      (component $callee
+        (core module $m (func (export "f") (result i32) (i32.const 5))) (core instance $i (instantiate $m))
+        (func (export "f") (result u32) (canon lift (core func $i "f"))))
+      (component $caller
+        (import "f" (func $f (result u32)))
+        (core func $f' (canon lower (func $f)))
+        (core module $m
+          (import "" "f" (func $f (result i32))) (global $got (mut i32) (i32.const 0))
+          (func $start (global.set $got (call $f))) (start $start)
+          (func (export "f") (result i32) (global.get $got)))
+        (core instance $i (instantiate $m (with "" (instance (export "f" (func $f'))))))
+        (func (export "f") (result u32) (canon lift (core func $i "f"))))
+      (instance $a (instantiate $callee))
+      (instance $b (instantiate $caller (with "f" (func $a "f"))))
+      (export "f" (func $b "f")))""")
+    assert call(data) == 5
+
+
+CANCELLED_ON_STACK = """
+  (core module $libc (memory (export "mem") 1)) (core instance $libc (instantiate $libc))
+  (core func $new (canon waitable-set.new)) (core func $cancel (canon task.cancel))
+  (core func $wait (canon waitable-set.wait cancellable (memory (core memory $libc "mem"))))
+  (core func $yield (canon thread.yield cancellable))
+  (core module $m
+    (import "" "new" (func $new (result i32))) (import "" "cancel" (func $cancel))
+    (import "" "wait" (func $wait (param i32 i32) (result i32))) (import "" "yield" (func $yield (result i32)))
+    (func (export "f") {waits} (call $cancel)))
+  (core instance $i (instantiate $m (with "" (instance (export "new" (func $new)) (export "cancel" (func $cancel))
+    (export "wait" (func $wait)) (export "yield" (func $yield))))))
+  (func (export "f") async (result u32) (canon lift (core func $i "f") async))"""
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        "(if (i32.ne (call $wait (call $new) (i32.const 0)) (i32.const 6)) (then unreachable))",
+        "(loop (br_if 0 (i32.eqz (call $yield))))",
+    ],
+    ids=["waitable-set.wait", "thread.yield"],
+)
+def test_a_function_that_waits_on_its_stack_learns_that_it_is_cancelled(waits: str) -> None:
+    body = "(call $task.return (call $subtask.cancel (i32.shr_u (call $f (i32.const 0)) (i32.const 4)))) (i32.const 0)"
+    assert call(calling(CANCELLED_ON_STACK.format(waits=waits), body)) == 4  # cancelled before it returned
+
+
+def test_code_that_makes_room_for_another_component_calls_no_built_in() -> None:
+    """Otherwise the reader's `realloc` would end the task of the writer, which runs."""
+    data = assemble("""(component
+      (type $stream (stream string))
+      (component $reader
+        (type $stream (stream string))
+        (core func $return (canon task.return (result u32)))
+        (core module $libc
+          (import "" "return" (func $return (param i32))) (memory (export "mem") 1)
+          (func (export "realloc") (param i32 i32 i32 i32) (result i32) (call $return (i32.const 66)) (i32.const 64)))
+        (core instance $libc (instantiate $libc (with "" (instance (export "return" (func $return))))))
+        (core func $read (canon stream.read $stream async
+          (memory (core memory $libc "mem")) (realloc (core func $libc "realloc"))))
+        (core module $m
+          (import "" "read" (func $read (param i32 i32 i32) (result i32)))
+          (func (export "f") (param i32) (drop (call $read (local.get 0) (i32.const 0) (i32.const 1)))))
+        (core instance $i (instantiate $m (with "" (instance (export "read" (func $read))))))
+        (func (export "f") (param "values" $stream) (canon lift (core func $i "f"))))
+      (component $writer
+        (type $stream (stream string))
+        (import "f" (func $f (param "values" $stream)))
+        (core module $libc (memory (export "mem") 1)) (core instance $libc (instantiate $libc))
+        (core func $f' (canon lower (func $f))) (core func $new (canon stream.new $stream))
+        (core func $write (canon stream.write $stream async (memory (core memory $libc "mem"))))
+        (core module $m
+          (import "" "new" (func $new (result i64))) (import "" "f" (func $f (param i32)))
+          (import "" "write" (func $write (param i32 i32 i32) (result i32)))
+          (func (export "f") (result i32) (local $ends i64)
+            (local.set $ends (call $new)) (call $f (i32.wrap_i64 (local.get $ends)))
+            (drop (call $write
+              (i32.wrap_i64 (i64.shr_u (local.get $ends) (i64.const 32))) (i32.const 0) (i32.const 1)))
+            unreachable)
+          (func (export "cb") (param i32 i32 i32) (result i32) unreachable))
+        (core instance $i (instantiate $m (with "" (instance
+          (export "new" (func $new)) (export "f" (func $f')) (export "write" (func $write))))))
+        (func (export "f") async (result u32) (canon lift (core func $i "f") async (callback (core func $i "cb")))))
+      (instance $a (instantiate $reader))
+      (instance $b (instantiate $writer (with "f" (func $a "f"))))
+      (export "f" (func $b "f")))""")
+    with pytest.raises(Trap, match="cannot leave component instance"):
+        call(data)
+
+
+def test_a_handle_that_was_lent_is_kept_while_it_is_lent_on() -> None:
+    """A task that drops it would give its own result while its subtask still uses the resource."""
+    handles, resource = HandleTable(), ResourceType("resource", None, None)
+    index = handles.lower_borrow("what", resource, Scope())
+    assert handles.lift_borrow(index, resource, []) == "what"
+    with pytest.raises(Trap, match="while borrowed"):
+        handles.remove(index, resource)
+
+
+def test_what_the_host_gave_up_is_waited_for_no_more() -> None:
+    asked: list[str] = []
+
+    def outside(waits: Sequence[str], *, block: bool) -> list[int]:
+        asked.extend(waits if block else [])
+        return []
+
+    def never() -> Iterator[str]:
+        yield "never"
+
+    activities = Activities(outside)
+    activities.start(never(), lambda _: None).request_cancellation()  # type: ignore[arg-type]
+    assert not activities.proceed(block=True)
+    assert not asked
+
+
+def test_a_function_that_gets_no_stack_traps(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread, stack: int) -> None:
+        raise RuntimeError(thread, stack)
+
+    monkeypatch.setattr(fibers, "start_with_stack", refuse)
+    with pytest.raises(Trap, match="there is no stack"):
+        call(calling(WAITS_ON_STACK, "(drop (call $f (i32.const 0))) (i32.const 0)"))
+
+
+def test_no_more_calls_nest_on_one_stack_than_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "_MOST_NESTED", 1)
+    with pytest.raises(Trap, match="call stack exhausted"):
+        call(calling(WAITS, "(drop (call $f (i32.const 0))) (i32.const 0)"))
 
 
 def test_threads_of_a_guest_are_refused_before_anything_runs() -> None:

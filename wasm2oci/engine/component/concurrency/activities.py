@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Activities", "Activity", "Cancelled", "GuestWait", "Outside"]
 
-
 _MOST: Final = 1 << 12
 """Activities of a store at once: each may have a descriptor of the host's, and is asked in each turn of the loop."""
 
@@ -46,12 +45,16 @@ class Activity:
     Args:
         steps: gives what it waits for, each time: a `GuestWait`, or what `Outside` knows; returns the result.
         over: gets the result.
+        others: the activities that are not over.
     """
 
-    __slots__ = ("_over", "_steps", "ended", "waits_for")
+    __slots__ = ("_others", "_over", "_steps", "ended", "waits_for")
 
-    def __init__(self, steps: Generator[Any, None, Any], over: Callable[[Any], object]) -> None:
+    def __init__(
+        self, steps: Generator[Any, None, Any], over: Callable[[Any], object], others: dict[Activity, None]
+    ) -> None:
         self._steps = steps
+        self._others = others
         self._over = over
         self.waits_for: Any = None
         self.ended = False
@@ -68,6 +71,7 @@ class Activity:
         """Gives it up, so that it has no result."""
         if not self.ended:
             self.close()
+            self._others.pop(self, None)
             self._over(Cancelled)
 
     def close(self) -> None:
@@ -89,7 +93,7 @@ class Activities:
 
     def start(self, steps: Generator[Any, None, Any], over: Callable[[Any], object]) -> Activity:
         """Begins an activity, and goes on with it until it first waits."""
-        activity = Activity(steps, over)
+        activity = Activity(steps, over, self._all)
         activity.proceed()
         if not activity.ended:
             trap_if(len(self._all) >= _MOST, f"the host does more than {_MOST:,} things at once")

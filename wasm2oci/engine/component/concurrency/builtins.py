@@ -33,6 +33,8 @@ __all__ = ["CONCURRENT", "canonical"]
 _ANYWHERE: Final = frozenset({"context.get", "context.set", "backpressure.set", "backpressure.inc", "backpressure.dec"})
 """Those that may be called while the instance is not left."""
 _MOST_BACKPRESSURE: Final = 1 << 16
+_MOST_MESSAGE: Final = 1000
+"""Characters of an error context's message; the specification lets a host keep less than it is given."""
 _BLOCKED: Final = 0xFFFFFFFF
 
 
@@ -194,14 +196,12 @@ def _backpressure_dec(scope: BuiltinScope) -> Callable[[], None]:
 
 
 def _thread_yield(scope: BuiltinScope) -> Callable[[], int]:
-    loop = scope.loop
+    loop, cancellable = scope.loop, scope.flag("cancellable")
     scope.instance.waits_on_stack = True
 
     def thread_yield() -> int:
         thread = loop.thread
-        if thread.task.may_block:
-            thread.pause()
-        return 0
+        return int(thread.task.may_block and thread.pause(cancellable=cancellable))
 
     return thread_yield
 
@@ -227,6 +227,7 @@ def _put_event(scope: BuiltinScope) -> Callable[[Event, int], int]:
 
 def _set_wait(scope: BuiltinScope) -> Callable[[int, int], int]:
     loop, instance, put = scope.loop, scope.instance, _put_event(scope)
+    cancellable = scope.flag("cancellable")
     instance.waits_on_stack = True
 
     def wait(index: int, at: int) -> int:
@@ -234,9 +235,9 @@ def _set_wait(scope: BuiltinScope) -> Callable[[int, int], int]:
         trap_if(not thread.task.may_block, "cannot block a synchronous task before returning")
         set_ = instance.handles.entry(index, WaitableSet)
         set_.waiting += 1
-        thread.block(lambda: set_.has_event)
+        cancelled = thread.block(lambda: set_.has_event, cancellable=cancellable)
         set_.waiting -= 1
-        return put(set_.take_event(), at)
+        return put(TASK_CANCELLED if cancelled else set_.take_event(), at)
 
     return wait
 
@@ -279,7 +280,8 @@ def _error_new(scope: BuiltinScope) -> Callable[[int, int], int]:
     options, instance = scope.options(), scope.instance
 
     def new(at: int, units: int) -> int:
-        return instance.handles.add(ErrorContext(load_string(options.context(instance), at, units)))
+        message = load_string(options.context(instance), at, units)
+        return instance.handles.add(ErrorContext(message[:_MOST_MESSAGE]))
 
     return new
 

@@ -22,6 +22,7 @@ from wasm2oci.engine.validate.component.types import Function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
+    from contextlib import AbstractContextManager
 
     from wasm2oci.engine.component.abi import Context
     from wasm2oci.engine.component.concurrency.tasks import Callee
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from wasm2oci.engine.component.instance import ComponentInstance
     from wasm2oci.engine.runtime.function import Function as CoreFunction
 
-__all__ = ["lift", "lower", "resource_drop"]
+__all__ = ["lift", "lower", "resource_drop", "starting"]
 
 _EXIT, _YIELD, _WAIT = 0, 1, 2
+_SYNCHRONOUS: Final = Options(None, None, None, "utf8")
 _DESTRUCTOR: Final = Function(("rep",), ("u32",), None, is_async=False)
+_START: Final = Function((), (), None, is_async=False)
 
 
 # --- lift -----------------------------------------------------------------------------------------------------------
@@ -91,6 +94,13 @@ def lift(
         return run(values, to_end=True)
 
     return ComponentFunction(type_, call, owner=instance, begin=begin, to_end=call_to_end)
+
+
+def starting(loop: Loop, instance: ComponentInstance) -> AbstractContextManager[None]:
+    """Has the start functions of an instance's core modules run in a task, which has no result and may not wait."""
+    task = Task(instance, _SYNCHRONOUS, _START, lambda _: None)
+    task.thread = Thread(loop, task, own_stack=False)
+    return loop.running_as(task.thread)
 
 
 def _params_lowerer(type_: Function) -> Callable[[Context, Sequence[Any]], list[Any]]:
@@ -179,11 +189,10 @@ def lower(loop: Loop, instance: ComponentInstance, function: ComponentFunction, 
         def over(result: Any) -> None:
             subtask.resolve(cancelled=result is Cancelled)
             if result is not Cancelled:
-                before, loop.running = loop.running, thread
-                instance.may_leave = False
-                given.append(give(context, result, flat[count:]))
-                instance.may_leave = True
-                loop.running = before
+                with loop.running_as(thread):
+                    instance.may_leave = False
+                    given.append(give(context, result, flat[count:]))
+                    instance.may_leave = True
 
         subtask.callee = begin(on_start, over)
         if not options.is_async:
@@ -246,7 +255,7 @@ def resource_drop(loop: Loop, instance: ComponentInstance, type_: ResourceType) 
     owner, destructor = type_.owner, type_.destructor
     if owner is None or owner is instance or destructor is None:
         return synchronous.resource_drop(instance, type_)
-    destroy = lift(loop, owner, destructor, Options(None, None, None, "utf8"), _DESTRUCTOR).begin
+    destroy = lift(loop, owner, destructor, _SYNCHRONOUS, _DESTRUCTOR).begin
 
     def drop(index: int) -> None:
         trap_if(not instance.may_leave, "cannot leave component instance")

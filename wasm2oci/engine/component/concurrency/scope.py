@@ -44,14 +44,19 @@ class BuiltinScope(NamedTuple):
         return found
 
     def options(self) -> Options:
-        """The options; code that makes room for values sees nothing of the task that runs."""
-        options = self.instance.options(self.definition)
+        """The options; code that makes room for values sees nothing of the task that runs, and calls nothing."""
+        instance = self.instance
+        options = instance.options(self.definition)
         realloc = options.realloc
         if realloc is None:
             return options
 
         def apart(*sizes: int) -> int:
-            with self.loop.apart():
-                return realloc(*sizes)
+            before, instance.may_leave = instance.may_leave, False
+            try:
+                with self.loop.apart():
+                    return realloc(*sizes)
+            finally:
+                instance.may_leave = before
 
         return options._replace(realloc=apart)

@@ -25,6 +25,8 @@ __all__ = ["Loop", "Thread", "ThreadWait", "new_loop"]
 _MOST_FIBERS: Final = 256
 _MOST_WAITING: Final = 1 << 14
 """Threads that wait at once: each is some kilobytes of the host's memory."""
+_MOST_NESTED: Final = 500
+"""Threads that began or went on on one stack, each called by the one before: each takes some of the host's stack."""
 
 
 class ThreadWait(NamedTuple):
@@ -87,8 +89,12 @@ class Thread:
 
     def _go_on(self, *, cancelled: bool | None) -> None:
         loop = self._loop
-        before, loop.running = loop.running, self
+        before, depth = loop.running, loop.nested
+        loop.nested = 0 if self._fiber is not None else depth + 1
+        loop.running = self
         try:
+            if loop.nested > _MOST_NESTED:
+                raise Trap(TrapKind.CALL_STACK)
             if self._fiber is None:
                 self._step(cancelled=cancelled)
             elif cancelled is None:
@@ -97,7 +103,7 @@ class Thread:
                 self._cancelled = cancelled
                 self._fiber.resume()
         finally:
-            loop.running = before
+            loop.running, loop.nested = before, depth
 
     def _step(self, *, cancelled: bool | None) -> None:
         assert self._body is not None  # noqa: S101 - it was started
@@ -115,9 +121,9 @@ class Thread:
                 wait = self._body.send(self._parked(wait))
 
     def _await(self, wait: ThreadWait) -> None:
-        self.ready, self.cancellable = wait
         waiting = self._loop.waiting
         trap_if(len(waiting) >= _MOST_WAITING, f"more than {_MOST_WAITING:,} tasks wait at once")
+        self.ready, self.cancellable = wait
         waiting[self] = None
 
     def _parked(self, wait: ThreadWait) -> bool:
@@ -126,16 +132,20 @@ class Thread:
         self._fiber.park()
         return self._cancelled
 
-    def block(self, ready: Callable[[], bool]) -> None:
-        """Has guest code wait on its stack."""
-        if not ready():
-            trap_if(self._fiber is None, "a function waits on its stack, and it has none of its own")
-            self._parked(ThreadWait(ready))
+    def block(self, ready: Callable[[], bool], *, cancellable: bool = False) -> bool:
+        """Has guest code wait on its stack; whether its task is cancelled instead, where it may be."""
+        if cancellable and self.task.deliver_cancel():
+            return True
+        if ready():
+            return False
+        trap_if(self._fiber is None, "a function waits on its stack, and it has none of its own")
+        return self._parked(ThreadWait(ready, cancellable))
 
-    def pause(self) -> None:
-        """Has guest code let others run."""
-        if self._fiber is not None:
-            self._parked(ThreadWait(lambda: True))
+    def pause(self, *, cancellable: bool) -> bool:
+        """Has guest code let others run; whether its task is cancelled meanwhile, where it may be."""
+        if cancellable and self.task.deliver_cancel():
+            return True
+        return self._fiber is not None and self._parked(ThreadWait(lambda: True, cancellable))
 
 
 class Loop:
@@ -147,6 +157,7 @@ class Loop:
     Attributes:
         waiting: threads that wait, in the order in which they began to.
         running: the thread that runs; None while none does.
+        nested: how many threads called one another on the stack that it runs on.
         broken: whether a thread trapped, so that nothing is run any more.
     """
 
@@ -154,15 +165,24 @@ class Loop:
         self.activities = activities
         self.waiting: dict[Thread, None] = {}
         self.running: Thread | None = None
+        self.nested = 0
         self.broken = False
         self._fibers: set[Fiber] = set()
 
     @property
     def thread(self) -> Thread:
         """The thread that runs."""
-        trap_if(self.running is None, "there is no task: the function is called while the component is instantiated")
-        assert self.running is not None  # noqa: S101 - the line above
+        assert self.running is not None  # noqa: S101 - guests only run in threads
         return self.running
+
+    @contextlib.contextmanager
+    def running_as(self, thread: Thread) -> Iterator[None]:
+        """Has code run as a thread, on the stack of the caller."""
+        before, self.running = self.running, thread
+        try:
+            yield
+        finally:
+            self.running = before
 
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
@@ -211,10 +231,14 @@ class Loop:
     def close(self) -> None:
         """Gives up threads that have not ended."""
         self.waiting.clear()
-        for fiber in self._fibers:
+        fibers, self._fibers = self._fibers, set()
+        for fiber in fibers:
             fiber.abandon()
-        self._fibers.clear()
-        self.activities.close()
+        try:
+            for fiber in fibers:
+                fiber.join()
+        finally:
+            self.activities.close()
 
 
 def new_loop(outside: Outside) -> Loop:
