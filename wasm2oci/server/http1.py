@@ -171,14 +171,17 @@ def parse_head(raw: bytes) -> RequestHead:
         raise HeadError("request line is malformed")
     method, target, minor = match.group(1).decode(), match.group(2).decode("ascii"), match.group(3)
     headers = Headers(_field(line) for line in lines[1:])
-    absolute = _ABSOLUTE.match(target)
-    if absolute is not None:  # what it names takes the place of Host (RFC 9112, 3.2.2)
-        target = target[absolute.end() :] or "/"
-        others = [(name, value) for name, value in headers if name.lower() != "host"]
-        headers = Headers([*others, *(("Host", absolute[1]) for _ in headers.all("Host"))])
     hosts = headers.all("Host")
-    if len(hosts) > 1 or (minor == b"1" and not hosts) or not all(_HOST.match(host) for host in hosts):
+    absolute = _ABSOLUTE.match(target)
+    named = () if absolute is None else (absolute[1],)
+    if len(hosts) > 1 or (minor == b"1" and not hosts) or not all(map(_HOST.match, (*hosts, *named))):
         raise HeadError("exactly one Host is needed")
+    if absolute is not None:  # what it names takes the place of Host (RFC 9112, 3.2.2)
+        target = target[absolute.end() :]
+        if not target or target[0] == "?":
+            target = f"/{target}"
+        others = [(name, value) for name, value in headers if name.lower() != "host"]
+        headers = Headers([*others, *(("Host", absolute[1]) for _ in hosts)])
     if not target.startswith("/"):
         raise HeadError("request target is malformed")
     options = {option.strip().lower() for option in (headers.combined("Connection") or "").split(",")}

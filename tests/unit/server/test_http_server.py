@@ -366,6 +366,28 @@ def test_the_value_of_a_field_has_no_blanks_around_it(line: bytes, value: str) -
     assert parse_head(b"GET / HTTP/1.1\r\nHost: x\r\n" + line).headers.get("X") == value
 
 
+@pytest.mark.parametrize(
+    ("named", "target"),
+    [
+        ("http://a", "/"),
+        ("http://a/", "/"),
+        ("http://a?b", "/?b"),
+        ("https://a/b?c", "/b?c"),
+        ("/http://b", "/http://b"),
+    ],
+)
+def test_a_target_may_name_a_host(named: str, target: str) -> None:
+    head = parse_head(f"GET {named} HTTP/1.1\r\nHost: b".encode())
+    assert head.target == target
+    assert head.headers.all("Host") == ["b" if named == target else "a"]
+
+
+@pytest.mark.parametrize(("named", "host"), [("http://a/", "b c"), ("http://a@b/", "a"), ("http://a", "a\r\nHost: a")])
+def test_hosts_are_checked_where_a_target_names_one(named: str, host: str) -> None:
+    with pytest.raises(HeadError, match="Host"):
+        parse_head(f"GET {named} HTTP/1.1\r\nHost: {host}".encode())
+
+
 @pytest.mark.parametrize("line", [b"X : a", b": a", b"X", b" X: a", b"X\t: a", b"X: a\x00", b"X: a\x7f", b"\xe9: a"])
 def test_a_field_that_two_readers_could_read_in_two_ways_is_refused(line: bytes) -> None:
     with pytest.raises(HeadError, match="field"):
