@@ -231,7 +231,7 @@ def test_the_cache_is_shown_listed_and_made_smaller(tmp_path: Path) -> None:
     assert run("cache ls -q").stderr == ""
     assert json.loads(run("cache ls --format json").stdout) == {"blobs": []}
     none_kept = run("whoami")
-    assert (none_kept.stdout, "no credentials are kept" in none_kept.stderr) == ("", True)
+    assert (none_kept.stdout, "no credentials are stored" in none_kept.stderr) == ("", True)
     assert "prune needs --limit" in run("cache prune", 2).stderr
     assert "is not a size" in run("cache prune --limit much", 2).stderr
 

@@ -226,7 +226,7 @@ def test_the_announcement_is_for_people_too(tmp_path: Path) -> None:
     )
     _announce(Output(out, err), served, running=False)
     assert "Serving http://127.0.0.1:1/" in out.getvalue()
-    assert "Nothing is kept" in out.getvalue()
+    assert "Nothing is stored" in out.getvalue()
     assert "password pw" in out.getvalue()
     assert "unencrypted" in err.getvalue()
     assert json.dumps("pw") not in err.getvalue()

@@ -104,7 +104,7 @@ def _local_error(path: Path, error: OSError) -> LocalIOError:
 
 
 _HINTS: Final = {
-    errno.ENOSPC: "make room on this disk, or write to another one",
+    errno.ENOSPC: "free some space on this disk, or write to another one",
     getattr(errno, "EDQUOT", -1): "your quota on this disk is used up",
     errno.EACCES: "choose a place that you may write to",
     errno.EPERM: "choose a place that you may write to",

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Self
 
 from wasm2oci.base.files import TEMPORARY, is_linked, local_errors, make_folder, replace_file
 from wasm2oci.base.folders import FolderLock
-from wasm2oci.base.probe import exists
+from wasm2oci.base.probe import exists, is_file
 from wasm2oci.content.graph import read_manifest
 from wasm2oci.content.layout_reader import InvalidLayoutError, LayoutReader, check_marker
 from wasm2oci.content.target import ContentNotFoundError
@@ -79,6 +79,8 @@ class OciLayout(LayoutReader):
             InvalidLayoutError: the folder holds something else.
             LocalIOError: it cannot be made.
         """
+        if is_file(folder):
+            raise LocalIOError(f"{folder} is a file", hint=f"an image layout in one file is oci-archive:{folder}")
         if not exists(folder / LAYOUT_MARKER):
             make_folder(folder)
             with local_errors(folder):

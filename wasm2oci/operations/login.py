@@ -29,7 +29,7 @@ class NotLoggedInError(NotFoundError):
 
 
 class LoggedIn(NamedTuple):
-    """Credentials were right, and are kept now; `hidden_by` names a source that goes before and holds others."""
+    """The credentials were right, and are stored now; `hidden_by` names a source that goes before and holds others."""
 
     registry: str
     stored: str
@@ -45,7 +45,7 @@ class LoggedOut(NamedTuple):
 
 
 class KnownCredential(NamedTuple):
-    """A registry that credentials are kept for.
+    """A registry that credentials are stored for.
 
     Attributes:
         registry: the host, or a host with a path.
@@ -130,7 +130,7 @@ def logout(registry: str, environment: Environment) -> LoggedOut:
         warn=environment.warn,
     )
     if not where:
-        raise NotLoggedInError(f"no credentials for {_joined(host, path)} are kept")
+        raise NotLoggedInError(f"no credentials for {_joined(host, path)} are stored")
     return LoggedOut(_joined(host, path), tuple(where))
 
 

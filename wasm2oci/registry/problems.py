@@ -317,7 +317,7 @@ def error_for(
         if not find_flavour(host).hinted_absence:
             hint = None
             if cls is ManifestUnknownError and not pushing and what == f"{host}/{name}:{what.rpartition(':')[2]}":
-                hint = f"`wasm2oci tags {host}/{name}` lists the tags there are"
+                hint = f"`wasm2oci tags {host}/{name}` lists its tags"
         return cls(f"{what}: {words}", hint=hint)
     return ResponseError(f"{what}: the registry answered {status}{told}", hint=hint)
 

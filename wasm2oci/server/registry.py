@@ -139,11 +139,13 @@ class Registry:
 
     def _answer(self, request: Request) -> Response:
         match = endpoints.find_endpoints(request.path)
-        user = self._access.identify(request.headers.combined("Authorization"), request.peer)
+        authorization = request.headers.combined("Authorization")
+        user = self._access.identify(authorization, request.peer)
         if user == ANONYMOUS and is_foreign(request.headers.combined("Host"), self._rules.hosts):
             raise ProblemError("DENIED", "this registry does not go by this name; its operator can allow it")
         if user is None:
-            raise ProblemError("UNAUTHORIZED", headers=(("WWW-Authenticate", self._access.challenge),))
+            wrong = "user name or password is wrong" if authorization else None
+            raise ProblemError("UNAUTHORIZED", wrong, headers=(("WWW-Authenticate", self._access.challenge),))
         if match is None:
             response = self._site(request, user) if self._site is not None else None
             if response is None:

@@ -80,6 +80,13 @@ def test_a_folder_that_is_absent_is_not_found(tmp_path: Path) -> None:
         OciLayout(tmp_path / "absent")
 
 
+def test_a_file_does_not_become_a_layout(tmp_path: Path) -> None:
+    (tmp_path / "app.wasm").write_bytes(b"")
+    with pytest.raises(LocalIOError, match=r"app\.wasm is a file") as caught:
+        OciLayout.create(tmp_path / "app.wasm")
+    assert caught.value.hint == f"an image layout in one file is oci-archive:{tmp_path / 'app.wasm'}"
+
+
 def test_a_folder_of_something_else_does_not_become_a_layout(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(InvalidLayoutError, match="neither empty nor an OCI image layout") as caught:

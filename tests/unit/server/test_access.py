@@ -228,7 +228,9 @@ class TestRights:
                 response = ask(registry, "GET", target, Authorization=proof)
                 assert response.status == 401
                 assert (response.header("WWW-Authenticate") or "").startswith("Basic realm=")
-                assert json.loads(response.read())["errors"][0]["code"] == "UNAUTHORIZED"
+                problem = json.loads(response.read())["errors"][0]
+                said = "user name or password is wrong" if proof else "credentials are needed"
+                assert (problem["code"], problem["message"]) == ("UNAUTHORIZED", said)
         assert ask(registry, "GET", "/v2/", Authorization=basic("me", "secret")).status == 200
 
     def test_an_unidentified_user_may_nothing(self) -> None:

@@ -35,4 +35,4 @@ def command(
         output.warn(f"the password is kept unencrypted in {result.stored}; a credential helper would keep it safer")
     if result.hidden_by is not None:
         output.warn(f"other credentials for {result.registry} are used before these: {result.hidden_by} is asked first")
-    output.result(result, fields(("Logged in to", result.registry), ("Kept in", result.stored)))
+    output.result(result, fields(("Logged in to", result.registry), ("Stored in", result.stored)))

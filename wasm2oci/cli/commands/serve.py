@@ -125,7 +125,9 @@ def _announce(output: "Output", served: "Served", *, running: bool) -> None:
         output.line(f"registry at {served.address} (WASM2OCI_REGISTRY)")
         return
     lines = [f"Serving {served.url}   (push to {served.address}/NAME:TAG, Ctrl-C stops)"]
-    lines.append("Nothing is kept: add --root DIR" if served.temporary else f"Keeping everything in {served.root}")
+    lines.append(
+        "Nothing is stored permanently: add --root DIR" if served.temporary else f"Storing everything in {served.root}"
+    )
     if served.user is not None:
         lines.append(f"User {served.user}" + (f", password {served.password}" if served.password else ""))
     output.result(served, lines, quiet=served.address)

@@ -11,7 +11,7 @@ __all__ = ["Credentials", "command"]
 
 
 class Credentials(NamedTuple):
-    """The registries that credentials are kept for."""
+    """The registries that credentials are stored for."""
 
     credentials: tuple[KnownCredential, ...]
 
@@ -32,7 +32,7 @@ def command(
     if registry is None:
         known = client.known_credentials()
         rows = [f"{one.registry}  {one.user or '-'}  {one.source}" for one in known]
-        empty = "no credentials are kept: `wasm2oci login HOST` keeps some"
+        empty = "no credentials are stored: `wasm2oci login HOST` stores some"
         output.result(Credentials(known), rows, quiet=[one.registry for one in known], empty=empty)
         return ExitCode.OK
     found = client.whoami(registry)
