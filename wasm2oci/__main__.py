@@ -8,7 +8,7 @@ gc.set_threshold(50_000, 20, 20)
 
 try:
     from wasm2oci.cli.app import main, main_wasm_to_oci
-except KeyboardInterrupt:  # so early that nothing has to be put in order
+except KeyboardInterrupt:  # so early that there is nothing to clean up
     import os
     import signal
 

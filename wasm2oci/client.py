@@ -242,7 +242,7 @@ class Client(PartMethods):
     called from several threads at once.
 
     Args:
-        options: how registries are reached, and as whom; by default as docker's configuration has it.
+        options: how registries are reached, and with which credentials; by default those of docker's configuration.
         environ: environment variables (proxies, credential files, cache); this process's by default.
         home: the user's home folder; by default from the variables.
         warn: takes sentences that may need attention, each once.

@@ -157,7 +157,7 @@ class PartMethods(RepositoryMethods):
 
     # --- the cache ---------------------------------------------------------------------------
     def cache_state(self) -> CacheState:
-        """Where the cache is, and what it takes."""
+        """Where the cache is, and how many bytes it uses."""
         from wasm2oci.operations.cache import cache_state
 
         return cache_state(self.environment)

@@ -166,7 +166,7 @@ class SignatureMethods:
 
         signer = self._job_identity(key, trust_config) if keyless else self._signing_key(key, ask_password)
         if signer is None:
-            raise UsageError("a key signs, or the identity of this job")
+            raise UsageError("sign with a key or with the identity of this job")
         return sign_file(Path(file), signer, self.environment, None if output is None else Path(output))
 
     def verify_file(self, file: str | Path, trust: TrustOptions, *, bundle: str | Path | None = None) -> VerifiedFile:
@@ -299,7 +299,7 @@ class SignatureMethods:
         from wasm2oci.operations.sign import read_document
 
         if key is not None:
-            raise UsageError("a key signs, or the identity of this job, not both")
+            raise UsageError("sign with a key or with the identity of this job, not both")
         return JobIdentity(None if trust_config is None else read_document(trust_config))
 
     def _private_key(self, name: str, ask_password: Callable[[str], str] | None) -> PrivateKey:

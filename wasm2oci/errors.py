@@ -3,13 +3,13 @@
 Categories live here; concrete errors live beside the code that raises them, as subclasses:
 
     Wasm2OciError
-      UsageError          2   the command line makes no sense
+      UsageError          2   the command line is wrong
       InvalidInputError   3   a reference, digest, option value or module is malformed or invalid
       NotFoundError       4   a tag, manifest, blob, file or export is not there
       AccessError         5   unauthorized or denied
       IntegrityError      6   digest, size or signature mismatch; policy not met
       RegistryError       7   the registry or the network: response, time-out, protocol violation
-      UnsupportedError    8   understood, and not done here
+      UnsupportedError    8   not supported by this tool, this registry or this system
       LocalIOError        9   disk full, permission, unwritable output
 
 Only `cli.app.main` turns an error into an exit. Anything that is not a `Wasm2OciError` is a bug of ours (exit 1).
@@ -124,13 +124,13 @@ class Wasm2OciError(Exception):
 
 
 class UsageError(Wasm2OciError):
-    """The command line makes no sense."""
+    """The command line is wrong."""
 
     exit_code = ExitCode.USAGE
 
 
 class InvalidInputError(Wasm2OciError):
-    """A value that came in is malformed or invalid."""
+    """An input is malformed or invalid."""
 
     exit_code = ExitCode.INVALID
 
@@ -142,7 +142,7 @@ class NotFoundError(Wasm2OciError):
 
 
 class AccessError(Wasm2OciError):
-    """The registry wants credentials, or refuses the ones it got."""
+    """The registry requires credentials, or rejects those that were sent."""
 
     exit_code = ExitCode.ACCESS
 
@@ -154,13 +154,13 @@ class IntegrityError(Wasm2OciError):
 
 
 class RegistryError(Wasm2OciError):
-    """The registry or the network did not do its part."""
+    """The registry or the network failed."""
 
     exit_code = ExitCode.REGISTRY
 
 
 class UnsupportedError(Wasm2OciError):
-    """The request is understood, and is not done here."""
+    """This tool, this registry or this system does not support the request."""
 
     exit_code = ExitCode.UNSUPPORTED
 

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROWS = {
-    "nobody else": {},
-    "nobody else, and a password": {"login": 0},
+    "no other client": {},
+    "no other client, and a password": {"login": 0},
     "256 idle": {"idle": 256},
     "256 idle, 200 of blanks in heads": {"idle": 256, "blanks": 200},
     "256 idle, 200 of slow heads": {"idle": 256, "slow-head": 200},

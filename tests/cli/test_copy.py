@@ -199,7 +199,7 @@ def test_pull_keeps_old_files_when_it_should(place: Place) -> None:
     place("pull R/a/app:v1 -o out.wasm")
     place("pull R/a/app:v1 -o out.wasm --keep-old")  # the same bytes
     refused = place("pull R/a/app:v2 -o out.wasm --keep-old-files --force", fails=9)
-    assert "out.wasm is there already" in refused.stderr
+    assert "out.wasm already exists" in refused.stderr
     assert "leave --keep-old out" in refused.stderr
     assert "--force" not in refused.stderr
     (place.folder / "two.wasm").write_bytes(HELLO)
@@ -212,7 +212,7 @@ def test_pull_keeps_old_files_when_it_should(place: Place) -> None:
 @pytest.mark.parametrize(
     ("line", "message", "code"),
     [
-        ("copy --all --tags x R/a/app R/b/app", "--all and --tags exclude each other", 2),
+        ("copy --all --tags x R/a/app R/b/app", "--all and --tags cannot be combined", 2),
         ("copy --all R/a/app R/b/app:v1", "is one artifact, and several tags are copied", 2),
         ("copy --tags nothing* R/a/app R/b/app", "has no tag that matches nothing*", 4),
         ("copy R/a/app R/b/app", "names neither a tag nor a digest", 2),

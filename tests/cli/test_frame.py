@@ -100,7 +100,7 @@ def test_an_empty_command_and_words_after_the_version_are_usage_errors() -> None
 
 @pytest.mark.parametrize(
     ("raised", "said"),
-    [(MemoryError(), "gives no more memory\n"), (RuntimeError("can't start new thread"), "memory or threads\n")],
+    [(MemoryError(), "has no more memory\n"), (RuntimeError("can't start new thread"), "memory or threads\n")],
 )
 def test_a_machine_that_gives_no_more_is_no_bug(raised: Exception, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import wasm2oci.cli.commands.version as module

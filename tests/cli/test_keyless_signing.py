@@ -78,7 +78,7 @@ def test_a_push_is_signed_before_its_tag_is_there(bench: Bench) -> None:
     ref = bench.ref.replace("/app:", "/pushed:")
     keyless = ("--sign", "--keyless", "--trust-config", "trust.json")
     arguments = ("push", "app.wasm", ref, *keyless, "--signature-annotation", "env=prod")
-    assert "nothing here vouches" in bench.run(*arguments, code=5).stderr
+    assert "no identity is available" in bench.run(*arguments, code=5).stderr
     bench.run("resolve", ref, code=4)  # nothing was sent
     bench.services.requests.clear()
     shown = json.loads(bench.run(*arguments, "--format", "json", SIGSTORE_ID_TOKEN=bench.services.token()).stdout)
@@ -163,7 +163,7 @@ def test_a_policy_takes_it(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("token", "said"),
     [
-        ("", "nothing here vouches for an identity"),
+        ("", "no identity is available"),
         ("no token", "malformed or missing claims"),
         ("over", "malformed or missing claims"),
         ("elsewhere", "malformed or missing claims"),

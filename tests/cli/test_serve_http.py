@@ -444,10 +444,10 @@ IMPORTS = """(component
         ("(module)", [], 3, "guest.wasm is a core module, not a component"),
         (OTHER_TYPE, [], 125, "has no function 'handle' of the type it should"),
         (OWN_RESOURCES, [], 125, "has no function 'handle' of the type it should"),
-        (IMPORTS, [], 125, "imports the resource wasi:keyvalue/store@0.2.0 'bucket', which is not offered"),
-        (OTHER_TYPE, ["--engine", "wasmtime"], 8, "cannot hand a component the requests"),
+        (IMPORTS, [], 125, "imports the resource wasi:keyvalue/store@0.2.0 'bucket', which is not provided"),
+        (OTHER_TYPE, ["--engine", "wasmtime"], 8, "cannot pass HTTP requests"),
         (OTHER_TYPE, ["--timeout", "never"], 2, "'never' is not a time"),
-        (OTHER_TYPE, ["--allow-net", "http://x"], 2, "'http://x' is no host"),
+        (OTHER_TYPE, ["--allow-net", "http://x"], 2, "'http://x' is not a host"),
         (OTHER_TYPE, ["--listen", "nowhere"], 3, "has no port from 0 to 65535"),
     ],
 )

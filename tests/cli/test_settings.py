@@ -145,8 +145,8 @@ def test_a_credential_on_the_command_line_goes_before_anonymous_in_the_file(tmp_
     [
         ("timeout = 'x'\n", "timeout: 'x' is not a whole number"),
         ("timeout = 0\n", "timeout: 0 is less than 1"),
-        ("timeout = true\n", "timeout: True is not a value"),
-        ("timeout = [1]\n", "timeout: one value is wanted, not a list"),
+        ("timeout = true\n", "timeout: True is not a valid value"),
+        ("timeout = [1]\n", "timeout: the setting takes one value, not a list"),
         ("plain-http = 'perhaps'\n", "plain-http: 'perhaps' is neither true nor false"),
         ("ca-file = 3\n", "ca-file: 3 is not a path"),
         ("format = 'yaml'\n", "format: 'yaml' is not one of text, json"),

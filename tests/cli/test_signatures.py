@@ -53,7 +53,7 @@ def test_key_files_are_private_and_are_not_written_over(tool: Tool) -> None:
     assert (tool.folder / "ours.key").stat().st_mode & 0o777 == 0o644  # a copy of this test's
     tool("key", "generate")
     assert (tool.folder / "cosign.key").stat().st_mode & 0o777 == 0o600
-    assert "there already" in tool("key", "generate", code=ExitCode.LOCAL_IO).stderr
+    assert "already exists" in tool("key", "generate", code=ExitCode.LOCAL_IO).stderr
     before = (tool.folder / "cosign.pub").read_bytes()
     assert tool("key", "public", "cosign.key").stdout.encode() == before
     assert tool("key", "public", "env://KEY", env={"KEY": before.decode()}).stdout.encode() == before
@@ -365,7 +365,7 @@ def test_provenance_is_attached_and_found_by_its_type(tool: Tool) -> None:
     from tests.unit.signing.test_provenance import GITHUB
 
     tool.push()
-    assert "none of the CI systems" in tool("provenance", code=ExitCode.INVALID).stderr
+    assert "not one of the supported CI systems" in tool("provenance", code=ExitCode.INVALID).stderr
     tool("provenance", tool.ref, "--key", "ours.key", env=GITHUB)
     tool("verify", tool.ref, "--key", "ours.pub", "--type", "slsaprovenance1")
     wrong = tool("verify", tool.ref, "--key", "ours.pub", "--type", "cyclonedx", code=ExitCode.INTEGRITY)
@@ -424,7 +424,7 @@ def test_what_is_wrong_with_the_words_is_said_before_a_password_is_asked_for(too
 def test_a_key_that_cannot_sign_says_what_can(tool: Tool) -> None:
     tool.push()
     for key, code, sentence in (
-        ("ours.pub", ExitCode.INVALID, "ours.pub: this is a public key; a private key signs"),
+        ("ours.pub", ExitCode.INVALID, "ours.pub: this is a public key; a private key is needed to sign"),
         ("none.key", ExitCode.NOT_FOUND, "wasm2oci key generate makes cosign.key"),
         ("env://NONE", ExitCode.NOT_FOUND, "it has to hold the text of a key file"),
         ("module.wasm", ExitCode.INVALID, "module.wasm: private key cannot be read"),

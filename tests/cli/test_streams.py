@@ -112,7 +112,7 @@ def test_a_module_for_a_pipe_that_has_no_room_to_wait_is_exit_9(registry: Runnin
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
     assert (ran.returncode, ran.stdout) == (9, "")
     assert ran.stderr.startswith("error: cannot keep the content in a temporary file until it is verified: ")
-    assert "hint: make room there, or set TMPDIR" in ran.stderr
+    assert "hint: free some space there, or set TMPDIR to another folder" in ran.stderr
 
 
 def test_quiet_tags_are_one_a_line(registry: RunningRegistry) -> None:
@@ -122,7 +122,7 @@ def test_quiet_tags_are_one_a_line(registry: RunningRegistry) -> None:
 def test_standard_input_is_not_read_for_two_things(registry: RunningRegistry) -> None:
     ran = invoke("push", "-", f"{registry.address}/hello:v3", "-u", "me", "--password-stdin", stdin=b"secret")
     assert ran.code == 2
-    assert "--password-stdin and FILE - exclude each other" in ran.stderr
+    assert "--password-stdin and FILE - cannot be combined" in ran.stderr
 
 
 DEADLINE_S = 300
@@ -227,7 +227,7 @@ def test_a_module_on_standard_input_can_be_inspected_and_listed() -> None:
     ("words", "code", "sentence"),
     [
         (("run", "-"), 3, "error: standard input is not WebAssembly: unexpected end"),
-        (("run", "--verify-key", "k", "-"), 2, "standard input is no artifact"),
+        (("run", "--verify-key", "k", "-"), 2, "standard input is not an artifact"),
         (("run", "--digest", f"sha256:{'0' * 64}", "-"), 6, "the module's digest is sha256:"),
         (("sbom", "-", "--attach", "--key", "k"), 2, "only an artifact takes an SBOM"),
     ],

@@ -104,7 +104,7 @@ def guests(rng: random.Random) -> None:
         try:
             run_in_child(request, lambda: _quietly(nowhere.fileno(), request))
         except Wasm2OciError as error:
-            if "said nothing" in error.message:
+            if "without a message" in error.message:
                 raise AssertionError(error.message) from error
     if sys.platform == "linux":
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss << 10

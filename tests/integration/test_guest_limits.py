@@ -104,7 +104,7 @@ def test_memories_and_tables_have_one_account(engine: str, tmp_path: Path) -> No
     module.write_bytes(assemble('(module (memory 600) (memory 600) (func (export "_start")))'))
     ended = run(module, "--engine", engine, "--max-memory", "64MiB")
     assert ended.code == 125
-    assert "asks for 75MiB of memory, and may have 64MiB" in ended.error
+    assert "asks for 75MiB of memory; the limit is 64MiB" in ended.error
     assert run(module, "--engine", engine, "--max-memory", "80MiB").code == 0
 
 

@@ -63,7 +63,7 @@ _preadv: Final[Any] = getattr(os, "preadv", None)
 
 
 class FileNotThereError(NotFoundError):
-    """A local file or folder is not there."""
+    """A local file or folder does not exist."""
 
 
 # --- errors --------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def local_errors(path: Path) -> Iterator[None]:
         raise _local_error(path, error) from error
     except UnicodeEncodeError as error:
         raise LocalIOError(
-            f"{path}: names of files are written in {error.encoding} here, which has not all of these characters",
+            f"{path}: this system encodes file names in {error.encoding}, which lacks some of these characters",
             hint="set a locale with UTF-8, such as LC_ALL=C.UTF-8",
         ) from error
 

@@ -69,7 +69,7 @@ def _write_special(path: Path, content: Iterable[bytes]) -> int:
 
 
 class SpoolError(LocalIOError):
-    """The disk has no room for content that is not verified yet."""
+    """The disk has no space for content that is not verified yet."""
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def spooled(content: Iterable[bytes]) -> Iterator[Iterator[bytes]]:
         except OSError as error:
             raise SpoolError(
                 f"cannot keep the content in a temporary file until it is verified: {error.strerror}",
-                hint="make room there, or set TMPDIR",
+                hint="free some space there, or set TMPDIR to another folder",
             ) from error
         yield iter(lambda: spool.read(_PIECE), b"")
 

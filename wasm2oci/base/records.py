@@ -1,7 +1,7 @@
 """`NamedTuple` as `typing` has it, for modules that every command loads.
 
 Python's own compiles each annotation that is written as text, which all are below `from __future__ import
-annotations`: that took 7 ms of a small push. Here they stay text until somebody asks for them (`get_type_hints`).
+annotations`: that took 7 ms of a small push. Here they stay text until `get_type_hints` reads them.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ _WITHOUT_CONTENT: Final = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
 
 
 class InvalidArchiveError(InvalidInputError):
-    """A file or layer is not the tar archive that it should be, or grows beyond all measure when it is decompressed."""
+    """A file or layer is not the tar archive that it should be, or becomes too large when it is decompressed."""
 
 
 class EntryKind(StrEnum):

@@ -42,7 +42,7 @@ _OUTPUT_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.
 
 
 class _Terminated(BaseException):
-    """SIGTERM or SIGHUP came: unwind, so that temporary files are removed."""
+    """The process received SIGTERM or SIGHUP: unwind, so that temporary files are removed."""
 
 
 def main() -> NoReturn:
@@ -138,8 +138,8 @@ def invoke(arguments: Sequence[str], terminal: Terminal) -> int:
         if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and str(error) == _NO_THREAD):
             # A limit of this process or machine: Python says so in two ways.
             short = "memory" if isinstance(error, MemoryError) else "memory or threads"
-            hint = "see the limits of this shell or container (ulimit -a), or what else runs there"
-            return _failed(LocalIOError(f"this machine gives no more {short}", hint=hint), arguments, terminal)
+            hint = "check the limits of this shell or container (ulimit -a), and what else runs there"
+            return _failed(LocalIOError(f"this machine has no more {short}", hint=hint), arguments, terminal)
         from wasm2oci.cli.failure import print_bug
 
         _settle(terminal)
@@ -252,8 +252,8 @@ def _unknown(name: str, program: str) -> UsageError:
 def _fill_closed_streams() -> None:
     """Put something in the place of standard streams that are closed (`<&-`, `>&-`).
 
-    Otherwise the next file or connection to be opened would get their number. Input is empty, remarks go nowhere; a
-    result that should go to standard output is an error like any other there.
+    Otherwise the next file or connection that is opened would get their number. Input is empty, and remarks are
+    discarded; a result for standard output is an error, as for any output that cannot be written.
     """
     for name, mode, flags in (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
         if getattr(sys, name) is None:
@@ -261,7 +261,7 @@ def _fill_closed_streams() -> None:
 
 
 def _settle(terminal: Terminal) -> None:
-    # What was printed before the error comes out before it, if it still can.
+    # Results that were printed before the error are written before it, if that is possible.
     try:
         terminal.stdout.flush()
     except OSError:
@@ -269,7 +269,7 @@ def _settle(terminal: Terminal) -> None:
 
 
 def _silence(stream: TextIO) -> None:
-    # What is still buffered would be complained about at exit: let it go nowhere.
+    # Python would report an error about buffered output at exit: send it to the null device.
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

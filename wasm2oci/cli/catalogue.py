@@ -60,7 +60,12 @@ COMMANDS: Final = (
     Command("sign", "Signatures", "Sign an artifact with a key, or as a CI job"),
     Command("attest", "Signatures", "Sign a statement about an artifact: an SBOM, a provenance"),
     Command("sign-file", "Signatures", "Sign a file that is in no registry", "commands.sign_file:command"),
-    Command("verify-file", "Signatures", "Verify the signature of such a file", "commands.verify_file:command"),
+    Command(
+        "verify-file",
+        "Signatures",
+        "Verify the signature of a file that is in no registry",
+        "commands.verify_file:command",
+    ),
     Command("tree", "Signatures", "Show an artifact, its parts and what refers to it"),
     Command("attestations", "Signatures", "Show the statements about an artifact"),
     Command("sbom", "Signatures", "Print or attach the bill of materials of a module"),

@@ -51,7 +51,7 @@ class DemoStepTimeoutError(RegistryError):
 
 
 class DemoMismatchError(IntegrityError):
-    """Every command succeeded, and the bytes still differ."""
+    """Every command succeeded, but the bytes differ."""
 
 
 class Step(NamedTuple):

@@ -238,4 +238,4 @@ SignatureFormatOption = Annotated[
 
 ConnectGroup = Annotated[ConnectOptions, Group("Connection options", **_CONNECT)]
 DESTINATION = Group("Connection options", "to", **_CONNECT)
-"""The same options as `--to-...`, for the other side of a copy."""
+"""The same options as `--to-...`, for the destination of a copy."""

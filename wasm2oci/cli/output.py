@@ -24,7 +24,7 @@ _INDENT: Final = 2
 
 
 class StandardOutputError(LocalIOError):
-    """Standard output does not take the result: the disk behind it is full, or it is closed."""
+    """Standard output cannot be written: its disk is full, or it is closed."""
 
 
 class Field(NamedTuple):
@@ -96,13 +96,13 @@ class Output:
     def result(
         self, result: object, lines: Iterable[str | Field], *, quiet: str | Sequence[str] = (), empty: str = ""
     ) -> None:
-        """Print the result of the command, and see that it went out.
+        """Print the result of the command, and flush it.
 
         Args:
             result: printed as a JSON document with `--format json`; see `wasm2oci.document`.
             lines: the same for people.
             quiet: the line or the lines that `-q` leaves.
-            empty: the status line where there are no lines for people.
+            empty: the status line for a result without lines.
 
         Raises:
             StandardOutputError: standard output does not take it.
@@ -155,7 +155,7 @@ class Output:
             self.stdout.buffer.flush()
 
     def flush(self) -> None:
-        """Let both streams have what was written, before something else writes to what is behind them."""
+        """Flush both streams, before another writer uses the same files or terminal."""
         self.stdout.flush()
         self.stderr.flush()
 

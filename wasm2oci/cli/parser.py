@@ -128,7 +128,7 @@ class _Reader:
         key = (parameter.target, parameter.field)
         before = self.given.get(key)
         if before is not None and before.name not in declared.names:
-            raise UsageError(f"{before.name} and {declared.names[0]} exclude each other")
+            raise UsageError(f"{before.name} and {declared.names[0]} cannot be combined")
         if parameter.flag:
             on = None if text is None or declared.setting is None else switch(text)
             if text is not None and on is None:
@@ -229,7 +229,7 @@ class _Reader:
     def result(self, read: Callable[[], bytes]) -> dict[str, Any]:
         """The function's arguments; those that were not given have their defaults."""
         if len(self.stdin) > 1:
-            raise UsageError(f"standard input can be read once only: {' and '.join(self.stdin)} exclude each other")
+            raise UsageError(f"standard input can be read only once: {' and '.join(self.stdin)} cannot be combined")
         if self.wanted is not None:
             self.given[self.wanted] = self.given[self.wanted]._replace(value=read_password(read()))
         made = {key: self._made(key, given) for key, given in self.given.items()}
@@ -252,7 +252,7 @@ def _set(parameter: Parameter, found: Found, settings: Settings) -> Any:
     if found.folder is None:
         values = found.value.splitlines() if parameter.many else [found.value]
     elif not parameter.many and isinstance(found.value, list):
-        raise InvalidSettingError(f"{found.origin}: one value is wanted, not a list")
+        raise InvalidSettingError(f"{found.origin}: the setting takes one value, not a list")
     try:
         converted = [_set_one(parameter, found._replace(value=value), settings) for value in values]
     except UsageError as error:
@@ -270,7 +270,7 @@ def _set_one(parameter: Parameter, found: Found, settings: Settings) -> Any:
     if parameter.kind is Path:
         return settings.path(found)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
-        raise InvalidSettingError(f"{name}: {value!r} is not a value for it")
+        raise InvalidSettingError(f"{name}: {value!r} is not a valid value")
     return _converted(parameter, str(value), name)
 
 

@@ -44,7 +44,7 @@ _SECONDS: Final = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class EnvironmentFileError(NotFoundError):
-    """A file of variables is not there."""
+    """A file of variables does not exist."""
 
 
 def parse_size(text: str, option: str) -> int:
@@ -124,7 +124,7 @@ def parse_network(text: str) -> NetworkRule:
     rule = NetworkRule.parse(text)
     if rule is None:
         raise UsageError(
-            f"--allow-net: {text.rpartition('@')[2]!r} is no host",
+            f"--allow-net: {text.rpartition('@')[2]!r} is not a host",
             hint="it is written HOST or HOST:PORT, without https://",
         )
     return rule

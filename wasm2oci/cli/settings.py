@@ -6,7 +6,7 @@
     the default
 
 An option names its key (`Option(setting=...)`); the variable follows from the key. The file is TOML, belongs to the
-user, and is never looked for in the folder of a project: what comes with somebody else's files must not say which
+user, and is never looked for in the folder of a project: files of a project must not decide which
 certificates are trusted. Passwords are not settings; they are kept where `login` keeps them.
 """
 

@@ -1,4 +1,4 @@
-"""One run of the tool as seen from inside: its streams and its environment, handed in."""
+"""The streams and the environment of one run of the tool, given by the caller."""
 
 from __future__ import annotations
 
@@ -150,10 +150,10 @@ class Terminal(NamedTuple):
         return given
 
     def confirm_removal(self, what: str, *, yes: bool) -> None:
-        """See that `what` is to be removed: the command line says so (`yes`), or a person does.
+        """Ask for a confirmation to remove `what`, unless the command line gives it (`yes`).
 
         Raises:
-            UsageError: neither does.
+            UsageError: neither confirms it.
         """
         if yes or (self.interactive and self.ask(f"Remove {what}? [y/N] ").strip().lower() in {"y", "yes"}):
             return

@@ -59,7 +59,7 @@ _SMALL_MANY: Final = 6
 
 
 class NotAManifestError(InvalidInputError):
-    """What should be copied is neither a manifest nor an index of a kind that is understood."""
+    """The source of a copy is neither a manifest nor an index of a supported type."""
 
 
 class CopyResult(NamedTuple):

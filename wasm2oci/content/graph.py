@@ -32,7 +32,7 @@ __all__ = ["ArtifactTooLargeError", "Graph", "GraphError", "GraphNode", "explore
 
 
 class GraphError(InvalidInputError):
-    """An artifact is too deep, too large, runs in circles, or contradicts itself."""
+    """An artifact is nested too deeply, is too large, contains itself, or contradicts itself."""
 
 
 class ArtifactTooLargeError(InvalidInputError):

@@ -4,7 +4,7 @@
     FOLDER/key           of the proofs: HMAC-SHA256 with it, over the file's name, the time and the rest
 
 A note is believed only when folder and file are ours and the proof is right, and for a while. Notes make things faster;
-nothing may be done because of a note that would not be done without it, or that could not be taken back.
+a note must not cause an action that would not be allowed without it, or that cannot be undone.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Notes:
         make_folder(self.folder.parent, 0o700)
         key = folder_key(self.folder)
         if key is None:
-            raise LocalIOError(f"{self.folder} is not only ours: nothing is noted there")
+            raise LocalIOError(f"{self.folder} can be written by other users: nothing is stored there")
         path, noted = self.path(name), {**value, "time": int(self._now())}
         data = json.dumps({**noted, "proof": _proof(key, path.name, noted)}).encode()
         replace_file(path, [data], 0o600, sync=False)

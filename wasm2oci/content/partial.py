@@ -3,7 +3,7 @@
     FOLDER/partial/ALGORITHM/ENCODED.SHA256      the first bytes of the blob, and the SHA-256 of just these
 
 A beginning is hashed before it is used, so that one that was damaged is removed and not blamed on
-the registry. The whole blob is verified as ever. Beginnings count for the limit of the cache that they are in.
+the registry. The whole blob is verified as usual. Beginnings count for the limit of the cache that they are in.
 """
 
 from __future__ import annotations

@@ -45,18 +45,18 @@ __all__ = [
 
 
 class ContentNotFoundError(NotFoundError):
-    """A tag, manifest or blob is not in the place that was asked."""
+    """A tag, manifest or blob is not in the registry or layout."""
 
 
 class ChildMissingError(RegistryError):
-    """A target refused a manifest because something that it names is not there; `copy` then pushes that again.
+    """A target refused a manifest because a blob or manifest that it names is missing; `copy` then pushes that again.
 
     Spec: distribution-spec, Error Codes, MANIFEST_BLOB_UNKNOWN.
     """
 
 
 class UnlistedReferrerError(RegistryError):
-    """A manifest with a subject is stored, and the place does not list it among the subject's referrers."""
+    """A manifest with a subject is stored, but the registry does not list it among the subject's referrers."""
 
 
 class Content(Protocol):
@@ -202,7 +202,7 @@ class Resumer(Protocol):
 
         Raises (when iterated):
             NotFoundError: it is not here.
-            RegistryError: the place or the network failed for good.
+            RegistryError: the place or the network failed, and further tries failed too.
         """
         ...
 

@@ -55,7 +55,7 @@ class MalformedError(ModuleError):
 
 
 class InvalidModuleError(ModuleError):
-    """The module decodes and does not type-check. Spec: core, validation (ch. 3)."""
+    """The module decodes but does not type-check. Spec: core, validation (ch. 3)."""
 
 
 class FeatureError(InvalidModuleError):
@@ -84,7 +84,7 @@ class FeatureError(InvalidModuleError):
 
 
 class UnlinkableError(InvalidInputError):
-    """An import is missing, or what is offered for it has another type. Spec: core, instantiation (4.7.2)."""
+    """An import is missing, or the value provided for it has another type. Spec: core, instantiation (4.7.2)."""
 
 
 def _rebuild(kind: type[ModuleError], reason: str, offset: int, hint: str | None) -> ModuleError:

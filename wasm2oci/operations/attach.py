@@ -76,7 +76,9 @@ def attach(request: AttachRequest, environment: Environment, progress: Progress 
         built = build_referrer(subject, request.artifact_type, files, request.annotations)
         result = copy(built.target, built.root, target, progress=progress)
     for problem in result.unlisted:
-        environment.warn(f"it is stored, and not listed as referring to {subject.digest}: {problem.message}")
+        environment.warn(
+            f"it is stored, but the registry does not list it as a referrer of {subject.digest}: {problem.message}"
+        )
     return AttachedArtifact(
         reference=str(request.subject),
         pinned=pinned(request.subject, built.root.digest),

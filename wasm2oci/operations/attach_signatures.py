@@ -1,6 +1,6 @@
 """Attaching signatures and attestations to a manifest: a bundle as a referrer, and a layer under the legacy tag.
 
-Documents are pushed at once, then both manifests at once. What is under a legacy tag belongs to everybody who signs: it
+Documents are pushed at once, then both manifests at once. The manifest under a legacy tag is shared by all signers: it
 is read, a layer is added, written, and read again to see that no other client wrote over it meanwhile.
 """
 
@@ -34,7 +34,7 @@ _WORKERS: Final = 4
 
 
 class SignatureLostError(RegistryError):
-    """Others keep writing over the manifest under the tag of legacy signatures."""
+    """Other clients keep overwriting the manifest under the tag of legacy signatures."""
 
 
 class BundleToAttach(NamedTuple):
@@ -159,7 +159,7 @@ def _add(target: Target, tag: str, layers: tuple[Descriptor, ...], found: Manife
         found = _existing(target, tag)
     if all(_holds(found, layer) for layer in layers):
         return
-    raise SignatureLostError(f"others keep writing over {tag}", hint="try again")
+    raise SignatureLostError(f"other clients keep overwriting {tag}", hint="try again")
 
 
 def _push_config(target: Target, media_type: str, config: bytes) -> None:

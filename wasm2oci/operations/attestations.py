@@ -1,4 +1,4 @@
-"""Attestations: the statements about an artifact, and which of them are by whom."""
+"""Attestations: the statements about an artifact, and the signer of each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["Attestation", "Attestations", "NoAttestationError", "attestations"]
 
 
 class NoAttestationError(IntegrityError):
-    """No attestation of the kind that is asked for is by the key or identity that is asked for."""
+    """No attestation of the required type is by the required key or identity."""
 
 
 class Attestation(NamedTuple):
@@ -39,7 +39,7 @@ class Attestation(NamedTuple):
         origin: where it was found.
         predicate_type: of its predicate.
         predicate: as decoded from JSON.
-        signer: by whom, when that was checked; None for a statement that was not checked.
+        signer: who made it, when that was checked; None for a statement that was not checked.
     """
 
     origin: str
@@ -110,7 +110,7 @@ def _read(candidate: Candidate, root: Descriptor) -> Attestation:
     else:
         envelope = dsse.read_envelope(candidate.raw)
     if envelope is None or envelope.payload_type != PAYLOAD_TYPE:
-        raise SignatureRefusedError("this holds no statement")
+        raise SignatureRefusedError("it contains no statement")
     claim = read_statement(envelope.payload).about(root.digest, candidate.form)
     return Attestation(candidate.origin, claim.predicate_type or "", claim.predicate, None)
 

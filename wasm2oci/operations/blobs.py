@@ -136,5 +136,5 @@ def _found(target: ReadTarget, location: Location) -> Descriptor:
     if location.digest is None:
         raise UsageError(f"{location} has no digest", hint="a blob is named HOST/NAME@sha256:...")
     if not isinstance(target, BlobFinder):
-        raise UnsupportedError(f"{target} does not tell the size of a blob")
+        raise UnsupportedError(f"{target} does not report the size of a blob")
     return target.find_blob(location.digest)

@@ -228,7 +228,7 @@ def count_parts(results: Sequence[CopyResult]) -> tuple[int, int, int, int]:
 def warn_of_unlisted(results: Sequence[CopyResult], environment: Environment) -> None:
     """Say which referrers the destination keeps and does not list."""
     for problem in (problem for result in results for problem in result.unlisted):
-        environment.warn(f"a referrer is copied and not listed: {problem.message}")
+        environment.warn(f"a referrer was copied, but the registry does not list it: {problem.message}")
 
 
 def check_source(

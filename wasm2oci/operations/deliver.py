@@ -14,7 +14,7 @@ __all__ = ["OutputStreamError", "deliver"]
 
 
 class OutputStreamError(LocalIOError):
-    """The stream that a module or a blob should go to does not take it."""
+    """The output stream for a module or a blob cannot be written."""
 
 
 def deliver(content: Content, stream: BinaryIO, what: str) -> None:

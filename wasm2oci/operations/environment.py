@@ -42,7 +42,7 @@ class Environment(NamedTuple):
     Args:
         variables: environment variables.
         home: the user's home folder.
-        options: how registries are reached, and as whom.
+        options: how registries are reached, and with which credentials.
         warn: takes text that may need the user's attention.
         note: takes text that only a curious user wants.
         connections: registries that stay connected from one operation to the next; None to connect again for each.

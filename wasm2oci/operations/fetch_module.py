@@ -69,11 +69,11 @@ class Pull(StrEnum):
 
 
 class NotCachedError(NotFoundError):
-    """The registry must not be asked, and the module was not fetched before."""
+    """The registry must not be asked, and the module is not in the cache."""
 
 
 class SignaturesNotAskedForError(IntegrityError):
-    """A signature is asked for, none was fetched before, and the registry must not be asked."""
+    """A signature is required, none is in the cache, and the registry must not be asked."""
 
 
 class ModuleFileError(NotFoundError):
@@ -81,11 +81,11 @@ class ModuleFileError(NotFoundError):
 
 
 class NotAComponentError(InvalidInputError):
-    """A core module, where only a component will do."""
+    """A core module was given where a component is required."""
 
 
 class UnexpectedDigestError(IntegrityError):
-    """The module is not the one that was asked for by digest."""
+    """The module does not have the digest that was asked for."""
 
 
 class FetchPolicy(NamedTuple):
@@ -164,7 +164,7 @@ def fetch(subject: Path | Location | bytes, policy: FetchPolicy, environment: En
     if isinstance(subject, Path | bytes):
         if policy.trust is not None and policy.trust.asks:
             name = subject_name(subject)
-            raise UsageError(f"{name} is no artifact: only one in a registry or layout has signatures")
+            raise UsageError(f"{name} is not an artifact: only artifacts in a registry or layout have signatures")
         if isinstance(subject, Path):
             return _from_file(subject, policy)
         return _from_bytes(subject, _UNNAMED, policy)._replace(shown=subject_name(subject))
@@ -267,10 +267,10 @@ def _from_registry(
                 fetched = _remembered(cache, reference, policy, guard)
             if fetched is None:
                 raise
-            environment.warn(f"{error.message}; this is what {reference} meant when it was last fetched")
+            environment.warn(f"{error.message}; using the artifact that {reference} named when it was last fetched")
             return fetched
         fetched = fetched or get(root)
-    with suppress(LocalIOError):  # a cache that cannot be written is done without
+    with suppress(LocalIOError):  # a cache that cannot be written is not an error
         cache.remember(reference, root)
     return fetched
 

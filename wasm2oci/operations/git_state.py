@@ -22,11 +22,11 @@ _URL: Final = re.compile(r"(?:https?|ssh|git)://(?:[^/@]*@)?([A-Za-z0-9.-]+(?::[
 
 
 class GitNotThereError(NotFoundError):
-    """Annotations should come from git, and there is no git, or no repository."""
+    """Annotations should come from git, but git or the repository does not exist."""
 
 
 class GitError(InvalidInputError):
-    """git did not say what was asked."""
+    """git failed or returned no answer."""
 
 
 def git_metadata(folder: Path, variables: Mapping[str, str], warn: Callable[[str], None]) -> dict[str, str]:
@@ -66,7 +66,7 @@ def git_metadata(folder: Path, variables: Mapping[str, str], warn: Callable[[str
     if not revision:
         raise GitError(f"the git repository of {folder} has no commit")
     if git("status", "--porcelain", "--untracked-files=no"):
-        warn("the git repository has changes that are not committed: the revision in the annotations is without them")
+        warn("the git repository has changes that are not committed: the annotated revision does not contain them")
     found = {f"{IMAGE}revision": revision}
     source = _browsable(git("config", "--get", "remote.origin.url") or "")
     if source:

@@ -63,11 +63,11 @@ _SHOWN = 20
 
 
 class NotSignedError(IntegrityError):
-    """A signature is required, and the artifact has none."""
+    """A signature is required, but the artifact has none."""
 
 
 class SignaturesRefusedError(IntegrityError):
-    """A signature is required, and none of those that were found counts.
+    """A signature is required, but none that was found counts.
 
     Args:
         message: what is missing.
@@ -87,7 +87,7 @@ class SignaturesRefusedError(IntegrityError):
 
 
 class ModuleDeniedError(IntegrityError):
-    """The policy does not allow what the module imports, uses or weighs."""
+    """The policy does not allow the module's imports, features or size."""
 
 
 class Checked(NamedTuple):

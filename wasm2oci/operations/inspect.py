@@ -211,7 +211,7 @@ def _referrers(target: ReadTarget, root: Descriptor, environment: Environment) -
     except (NotFoundError, UnsupportedError):
         return None
     except (RegistryError, AccessError, InvalidInputError) as error:  # harbor#18305, cosign#2973
-        environment.warn(f"what refers to it cannot be listed: {error.message}")
+        environment.warn(f"its referrers cannot be listed: {error.message}")
         return None
 
 

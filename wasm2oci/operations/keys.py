@@ -41,11 +41,11 @@ _ENV: Final = "env://"
 
 
 class KeyExistsError(LocalIOError):
-    """A key would be written over a file that is there."""
+    """A key file exists and is not to be overwritten."""
 
 
 class KeyNotFoundError(NotFoundError):
-    """A variable that should hold a key is not set."""
+    """The variable that names a key is not set."""
 
 
 class KeyInfo(NamedTuple):
@@ -201,7 +201,7 @@ def _new_password(environment: Environment, password: Callable[[str], str]) -> b
         return found.encode()
     given = password("Password for the private key: ")
     if not given:
-        environment.warn("the private key has an empty password: a reader of the file can sign")
+        environment.warn("the private key has an empty password: anyone who can read the file can sign")
     return given.encode()
 
 
@@ -213,7 +213,7 @@ def _check_free(prefix: Path, *, force: bool) -> None:
         with local_errors(path):
             there = path.exists()
         if there and not force:
-            raise KeyExistsError(f"{path} is there already", hint="choose another prefix")
+            raise KeyExistsError(f"{path} already exists", hint="choose another prefix")
 
 
 def _write(key: PrivateKey, prefix: Path, password: bytes) -> KeyFiles:

@@ -60,7 +60,7 @@ def known_signatures(cache: Cache, subject: Digest) -> FoundSignatures | None:
     for form, origin, layer in read[:_KEPT_MAX]:
         document = _document(cache, layer)
         if document is None:
-            refusals.append(RefusedSignature(origin, "it is not in the cache any more"))
+            refusals.append(RefusedSignature(origin, "it is no longer in the cache"))
         else:
             candidates.append(Candidate(form, origin, document, layer))
     return FoundSignatures(tuple(candidates), tuple(refusals))

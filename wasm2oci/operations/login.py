@@ -25,7 +25,7 @@ __all__ = [
 
 
 class NotLoggedInError(NotFoundError):
-    """There are no credentials to forget."""
+    """No credentials are stored."""
 
 
 class LoggedIn(NamedTuple):

@@ -46,7 +46,7 @@ _COSE: Final = (
 
 
 class NoTrustPolicyError(NotFoundError):
-    """Notation's trust policy is not there."""
+    """Notation's trust policy does not exist."""
 
 
 def verify_notation(

@@ -1,4 +1,4 @@
-"""Something that is done beside the rest, on a thread of its own, and waited for where its result is needed."""
+"""A task on a thread of its own; the caller waits for it where the result is needed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["Pending"]
 
 T = TypeVar("T")
 _GRACE: Final = 2.0
-"""Seconds that it has to end after its result became pointless."""
+"""Seconds that it has to end after its result is no longer needed."""
 
 
 class Pending(Generic[T]):
-    """Something that is going on.
+    """A task that is running.
 
     Args:
         run: does it.
@@ -36,11 +36,11 @@ class Pending(Generic[T]):
     def _work(self) -> None:
         try:
             self._results.append(self._run())
-        except BaseException as error:  # noqa: BLE001 - carried to who waits, whatever it is
+        except BaseException as error:  # noqa: BLE001 - raised again by `wait`, whatever it is
             self._error = error
 
     def end(self) -> None:
-        """Wait until it is over, whatever its result, but not for long: a silent registry must not hold us."""
+        """Wait until it ends, whatever its result, but not for long: a silent registry must not delay the end."""
         self._thread.join(_GRACE)
 
     def wait(self) -> T:

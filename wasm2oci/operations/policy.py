@@ -29,7 +29,7 @@ _NOT_FOR_ITS_TAG: Final = (ValueError, AttributeError, KeyError)
 
 
 class YamlMissingError(UnsupportedError):
-    """Reading Kubewarden's file needs PyYAML, and it is not installed."""
+    """Reading Kubewarden's file needs PyYAML, which is not installed."""
 
 
 class ExplainedRequirement(NamedTuple):
@@ -227,7 +227,7 @@ def _unclear(document: Any) -> str | None:
     while waiting:
         node = waiting.pop()
         if id(node) in seen:  # PyYAML makes no node for an alias
-            return "an alias (*name) is not read; write out what it stands for"
+            return "an alias (*name) is not read; write out its value"
         seen.add(id(node))
         if node is None or isinstance(node.value, str):
             continue

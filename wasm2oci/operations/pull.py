@@ -36,7 +36,7 @@ _MODULE_MAX: Final = 4 << 30
 
 
 class FileInTheWayError(LocalIOError):
-    """There is another file of this name here, which is to be kept, or whose name the artifact chose."""
+    """A file of this name exists, and it is to be kept or the artifact chose the name."""
 
 
 class ModuleTooLargeError(InvalidInputError):
@@ -154,7 +154,7 @@ def pull(request: PullRequest, environment: Environment, progress: Progress = SI
         else:
             deliver(content, request.output, "the module")
     if cache is not None and isinstance(request.source, Reference):
-        with suppress(LocalIOError):  # a cache that cannot be written is done without
+        with suppress(LocalIOError):  # a cache that cannot be written is not an error
             cache.remember(request.source, root)
     progress.finished(found.module, Outcome.EXISTED if known else Outcome.COPIED)
     signers = tuple(signer.name for signer in pending.wait().signers) if pending is not None else ()
@@ -189,7 +189,7 @@ def _check_free(path: Path, module: Descriptor, remedy: RemedyKind) -> None:
                     hasher.update(chunk)
             if hasher.digest() == module.digest:
                 return
-    raise FileInTheWayError(f"{path} is there already and is not this module", remedy=Remedy(remedy))
+    raise FileInTheWayError(f"{path} already exists and is not this module", remedy=Remedy(remedy))
 
 
 class _Gate(NamedTuple):

@@ -25,7 +25,7 @@ _DESCRIPTORS: Final = 4096
 
 
 class ServeRequest(NamedTuple):
-    """What to serve, where, and to whom.
+    """What to serve, at which address, and which users are allowed.
 
     Attributes:
         listen: `HOST:PORT`; port 0 takes a free one.
@@ -85,7 +85,7 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
     """A registry for as long as the block runs; requests under way are finished at its end.
 
     Args:
-        request: what, where and to whom.
+        request: see there.
         log: is given a line for each request, from many threads.
 
     Raises:

@@ -37,7 +37,7 @@ class SignedItem(NamedTuple):
         kind: `signature`, or the predicate's type.
         form: `bundle`, `simple signing`, `dsse` or `notation`.
         origin: where it was found.
-        signer: by whom, where that was verified; else None.
+        signer: who made it, where that was verified; else None.
     """
 
     kind: str

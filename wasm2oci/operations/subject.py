@@ -24,7 +24,7 @@ __all__ = [
 
 
 class NoSuchSubjectError(NotFoundError):
-    """Text names neither a file that is there nor an artifact."""
+    """A text names neither an existing file nor an artifact."""
 
 
 def find_subject(text: str) -> Path | str:

@@ -18,7 +18,7 @@ __all__ = ["TagTakenError", "check_tags_free", "manifest_of_tag"]
 
 
 class TagTakenError(IntegrityError):
-    """A tag means another artifact already, and should not be overwritten."""
+    """A tag already names another artifact, and should not be overwritten."""
 
 
 def manifest_of_tag(target: ReadTarget, tag: str) -> Descriptor | None:

@@ -82,7 +82,7 @@ def tree(source: Location, trust: TrustOptions, environment: Environment) -> Tre
         ) as error:  # harbor#18305, cosign#2973: the artifact is shown all the same
             if trust.asks:
                 raise
-            environment.warn(f"what is signed about it and what refers to it cannot be listed: {error.message}")
+            environment.warn(f"what is signed about it and its referrers cannot be listed: {error.message}")
             signatures, others = None, []
     shown = {one.origin.partition(" ")[0] for one in signatures.items} if signatures is not None else set()
     referrers = tuple(one for one in others if str(one.digest) not in shown)

@@ -32,7 +32,7 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class InvalidAnnotationError(InvalidInputError):
-    """An annotation has no key, or holds what JSON or a terminal cannot."""
+    """An annotation has no key, or contains characters that JSON or a terminal cannot represent."""
 
 
 class Annotations(Value):

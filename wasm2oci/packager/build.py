@@ -31,7 +31,7 @@ __all__ = ["ArtifactLabels", "AuthorNotTakenError", "ManifestOversizeError", "bu
 
 
 class AuthorNotTakenError(UnsupportedError):
-    """The profile's config has no place for an author."""
+    """The profile's config cannot record an author."""
 
 
 class ManifestOversizeError(InvalidInputError):
@@ -104,7 +104,7 @@ def _facts(module: ModuleSource, layer: Layer, profile: Profile, labels: Artifac
     if labels.author is not None:
         if not profile.takes_author:
             raise AuthorNotTakenError(
-                f"profile {profile.name} has no place for an author",
+                f"profile {profile.name} cannot record an author",
                 hint="annotate it with org.opencontainers.image.authors instead",
             )
         check_text(labels.author, "the author")

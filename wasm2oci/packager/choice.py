@@ -19,7 +19,7 @@ class NoModuleError(UnsupportedError):
 
 
 class NotAModuleError(InvalidInputError):
-    """A layer has a media type of WebAssembly, and does not begin as a module does."""
+    """A layer has a media type of WebAssembly, but does not begin like a module."""
 
 
 class ChoiceNeededError(InvalidInputError):

@@ -158,8 +158,8 @@ def search(
     total = sum(layer.size for layer in archives)
     if wanted is None and total > SEARCH_MAX and not _promises_wasm(manifest, config, entrypoint):
         raise NoModuleError(
-            f"this is a container image{platform} of {total:,} bytes, and nothing in it speaks of WebAssembly",
-            hint="if there is a module in it, say its path",
+            f"this is a container image{platform} of {total:,} bytes, and nothing in it mentions WebAssembly",
+            hint="if it contains a module, name the path of the module",
         )
     seen = _searched(target, archives, budget or archive_budget())
     candidate = _choose(seen, entrypoint, wanted, platform)

@@ -44,7 +44,7 @@ _TABLES: Final = ("package", "project", "metadata")
 
 
 class InvalidPackageFileError(InvalidInputError):
-    """A file that annotations should come from is not one of those that are understood."""
+    """A file that annotations should come from is not of a supported type."""
 
 
 def module_metadata(chunks: Iterable[bytes]) -> dict[str, str]:

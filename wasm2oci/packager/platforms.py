@@ -89,14 +89,14 @@ def choose_manifest(target: ReadTarget, index: Index, platform: str | None = Non
         fitting = fitting or leaves
     inside = ", ".join(dict.fromkeys(map(str, leaves)))
     if not fitting and platform is not None:
-        raise NoModuleError(f"the index has nothing for platform {platform}", hint=f"it has {inside or 'nothing'}")
+        raise NoModuleError(f"the index has no manifest for platform {platform}", hint=f"it has {inside or 'nothing'}")
     if not fitting:
         holds = "lists nothing that could hold a module" if index.manifests else "is empty"
         raise NoModuleError(f"the index {holds}", hint="push a module to it, or pull another tag")
     if len({entry.descriptor.digest for entry in fitting}) > 1:
         named = ", ".join(dict.fromkeys(map(str, fitting)))
         raise ChoiceNeededError(
-            f"the index has {len(fitting)} manifests that could be meant: {named}",
+            f"the index has {len(fitting)} manifests that match: {named}",
             remedy=Remedy(RemedyKind.CHOOSE_PLATFORM, str(fitting[0].descriptor.digest)),
         )
     return fitting[0].descriptor

@@ -54,7 +54,7 @@ _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
 class UnsupportedCompressionError(UnsupportedError):
-    """A layer is compressed in a way that this Python cannot undo."""
+    """A layer is compressed in a format that this Python cannot decompress."""
 
 
 def archive_budget(*, size: int = SIZE_MAX, entries: int = ENTRIES_MAX, seconds: float | None = None) -> Budget:

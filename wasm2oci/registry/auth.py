@@ -9,7 +9,7 @@ Rules, in the order in which they act:
 3. The realm is checked like every address that a registry names (`urls.check_step`) before anything is sent there.
 4. A token is asked for with the scopes that are wanted, merged with those of the challenge; for a delete with those
    of the challenge alone, when it has any (registries do not agree on what deleting is called).
-5. An identity token, or the null user of Azure, goes by OAuth2 `POST`; everybody else by `GET`, with Basic or
+5. An identity token, or the null user of Azure, is sent by OAuth2 `POST`; other credentials by `GET`, with Basic or
    anonymously. The `POST` is not redirected to another origin: its body holds the identity token.
 6. Tokens are renewed shortly before they end, and before anything is sent that they should go with. One that is
    refused early is dropped, and the request sent again, twice at most. Threads that want the same token wait for one
@@ -58,7 +58,7 @@ _HEADER_SAFE: Final = re.compile(r"[\x21-\x7e]+\Z")
 
 
 class TokenServerError(RegistryError):
-    """The token server answered something that is not a token."""
+    """The token server returned something other than a token."""
 
 
 class _Token(NamedTuple):
@@ -76,7 +76,7 @@ class TokenAuth:
         tried: says where the lookup looked, for messages.
         clock: seconds, steadily growing.
         host: the registry as the user calls it, for messages.
-        client: what to call ourselves at the token server.
+        client: the client's name at the token server.
         warn: takes a sentence for the user.
         addresses: those that the name of an origin resolves to.
         learned: takes a challenge that a token was given for.
@@ -387,5 +387,5 @@ def _authorized(request: Request, header: str | None) -> Request:
 
 def _safe(token: str) -> str:
     if _HEADER_SAFE.match(token) is None:
-        raise TokenServerError("a token holds characters that no token has")
+        raise TokenServerError("the token contains characters that are not allowed in a token")
     return token

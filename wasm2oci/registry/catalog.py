@@ -40,7 +40,7 @@ def list_repositories(session: Session) -> Iterator[str]:
     Raises (when iterated):
         NoCatalogError: it does not list them.
         AccessError: it does not list them for these credentials.
-        RegistryError: the listing leads astray or never ends.
+        RegistryError: the listing continues at another address, or has too many pages.
     """
     first = request_for(LIST_REPOSITORIES, session.origin, root=session.root, query=[("n", str(_PAGE))]).url
 

@@ -133,7 +133,7 @@ class Connector:
         Args:
             reference: its host and repository count.
             writes: whether it is going to be written to.
-            apart: do not share what was read last with who else asks for this repository.
+            apart: do not share what was read last with other users of this repository.
 
         Raises:
             BlockedRegistryError: `registries.conf` blocks it.
@@ -293,7 +293,7 @@ class Connector:
         options, sender, found_out = self.options, self._sender_of(host), self._found_out
 
         def make_auth(origin: Origin) -> TokenAuth:
-            # Most registries of a local try never ask who we are; then neither of these is imported.
+            # Most registries on this machine never ask for credentials; then neither of these is imported.
             from wasm2oci.registry.auth import TokenAuth
             from wasm2oci.registry.credentials import CredentialChain
 
@@ -382,7 +382,7 @@ def _means_tls(options: ConnectOptions, origin: Origin) -> bool:
 
 
 def _speaks_tls(origin: Origin, sender: Sender) -> bool:
-    # A TLS server hangs up on plain http; so does a registry in trouble. The handshake tells them apart.
+    # A TLS server closes a plain http connection; so does a faulty registry. The handshake shows which one it is.
     try:
         sender.send(request_for(PING, origin), home=origin).drain()
     except TlsError as error:

@@ -41,9 +41,9 @@ class Dialed(NamedTuple):
     """A connection that was opened early.
 
     Args:
-        connection: to the other side; an `ssl.SSLSocket` when TLS was agreed on.
+        connection: to the peer; an `ssl.SSLSocket` when TLS was agreed on.
         tls_error: why it was not, or None.
-        used: whether it has served a request, and may have been ended by the other side since.
+        used: whether it has served a request, and may have been closed by the peer since.
     """
 
     connection: socket.socket
@@ -207,7 +207,7 @@ class _Dial:
 
     @property
     def fresh(self) -> bool:
-        """Whether the other side can be relied on to hold the connection open still."""
+        """Whether the peer can be relied on to keep the connection open."""
         return time.monotonic() - self._begun < _FRESH
 
     def start(self) -> None:

@@ -54,7 +54,7 @@ class ConfigFileError(LocalIOError):
 
 
 class UnusableConfigError(InvalidInputError):
-    """A credential file is not JSON of the known shape."""
+    """A credential file is not JSON, or does not have the structure of a credential file."""
 
 
 class AuthFile(NamedTuple):

@@ -140,18 +140,18 @@ class BlobPart:
     def _check(self, response: Response, offset: int, *, ranged: bool) -> None:
         size, digest = self._descriptor.size, self._descriptor.digest
         if ranged and response.status == 416:
-            raise RangesRefusedError(f"{self._exchange.session.host} sends no parts of blobs")
+            raise RangesRefusedError(f"{self._exchange.session.host} does not send parts of blobs")
         if not GET_BLOB.succeeded(response.status) or (response.status == 206 and not ranged):
             body = response.read_truncated(ERROR_BODY_MAX)
             raise self._exchange.refusal(response, body, join_name(self._exchange, digest), kind="blob")
         encoding = response.headers.get("content-encoding")
         if encoding is not None and encoding.lower() != "identity":
             raise ResponseError(
-                f"{self._exchange.session.host} sends {digest.short} compressed, which was not asked for",
-                hint="something between here and the registry changes its answers",
+                f"{self._exchange.session.host} sends {digest.short} compressed, although that was not requested",
+                hint="something between this machine and the registry changes the responses",
             )
         if response.status == 200 and not self._to_the_end:
-            raise RangesRefusedError(f"{self._exchange.session.host} sends no parts of blobs")
+            raise RangesRefusedError(f"{self._exchange.session.host} does not send parts of blobs")
         expected = size
         if response.status == 206:
             self._check_range(response, offset)

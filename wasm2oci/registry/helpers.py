@@ -48,7 +48,7 @@ class HelperError(LocalIOError):
 
 
 class HelperMissingError(HelperError):
-    """A credential helper is configured and not installed."""
+    """A credential helper is configured but not installed."""
 
 
 def get_from_helper(
@@ -134,7 +134,7 @@ def _run(
     path = shutil.which(program, path=environ.get("PATH", ""))
     if path is None:
         raise HelperMissingError(
-            f"{program} is configured and not installed",
+            f"{program} is configured but not installed",
             hint="install it, or take it out of the docker configuration (credsStore, credHelpers)",
         )
     try:

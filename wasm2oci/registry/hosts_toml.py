@@ -2,7 +2,7 @@
 
     FOLDER/HOST[:PORT]/hosts.toml (or FOLDER/HOST_PORT_/hosts.toml, or FOLDER/_default/hosts.toml for every other)
 
-    server = "https://HOST"                         what the host stands for; itself if this is absent
+    server = "https://HOST"                         the registry that the host names; the host itself if absent
     [host."https://MIRROR"]                         in the order in which they are asked, before the server
     capabilities = ["pull", "resolve", "push"]      pull: by digest, resolve: by tag; all three if this is absent
     ca = FILE or [FILE, ...]                        authorities to trust there, besides all others
@@ -50,7 +50,7 @@ _PULLS: Final = {(True, True): "all", (True, False): "tag-only", (False, True): 
 
 
 class HostsFileError(InvalidInputError):
-    """A `hosts.toml` is not what containerd would read either."""
+    """A `hosts.toml` is malformed."""
 
 
 def host_rule(path: Path, host: str) -> RegistryRule:
@@ -100,7 +100,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _location(path: Path, url: str, *, whole: bool = False) -> Mirror:
-    """The host of an address, with what stands before the names of its repositories; plain http makes it insecure.
+    """The host of an address, with the prefix of the names of its repositories; plain http makes it insecure.
 
     An address with a query, or with characters that no path has, gives the empty location.
 
@@ -173,7 +173,7 @@ def _text(path: Path, table: dict[str, Any], key: str) -> str:
 
 
 def _error(message: str) -> HostsFileError:
-    return HostsFileError(message, hint="mend it, or set WASM2OCI_CERTS_D=off to do without it")
+    return HostsFileError(message, hint="fix it, or set WASM2OCI_CERTS_D=off to ignore it")
 
 
 def _malformed(path: Path, reason: str) -> HostsFileError:

@@ -36,7 +36,7 @@ def list_entries(
 
     Raises (when iterated):
         ResponseError: a page is not what it should be.
-        RegistryError: the listing leads astray or never ends.
+        RegistryError: the listing continues at another address, or has too many pages.
     """
     pages = Pages(url)
     following: str | None = url

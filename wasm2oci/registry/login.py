@@ -43,7 +43,7 @@ __all__ = [
 
 
 class IncompleteLogoutError(LocalIOError):
-    """A credential file or helper could not be asked or changed, so it may still keep credentials."""
+    """A credential file or helper failed, so it may still store credentials."""
 
 
 class Stored(NamedTuple):
@@ -175,7 +175,7 @@ def erase_credential(
         reasons = "; ".join(dict.fromkeys(error.message for error in failures))
         removed = f" (removed from {', '.join(erased)})" if erased else ""
         raise IncompleteLogoutError(
-            f"credentials for {host} may still be kept: {reasons}{removed}", hint=failures[0].hint
+            f"credentials for {host} may still be stored: {reasons}{removed}", hint=failures[0].hint
         ) from failures[0]
     return erased
 

@@ -41,11 +41,11 @@ __all__ = [
 
 
 class ManifestDigestError(DigestMismatchError):
-    """A manifest's bytes, or what the registry says of them, are not what its digest names."""
+    """A manifest's bytes, or the digest that the registry reports, do not match its digest."""
 
 
 class ConflictError(RegistryError):
-    """A conditional write came too late."""
+    """Another writer changed the content before a conditional write."""
 
 
 class RemoteManifest:

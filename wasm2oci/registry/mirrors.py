@@ -1,9 +1,9 @@
 """A repository that is read from mirrors, as `registries.conf` says.
 
-The sources are tried in order, and the first that gives a manifest gives everything after it, so that an artifact does
-not come from two places by halves. When a source fails, whatever the reason, a warning says so and the next one is
-asked; the error of the last one, which is the location itself, is the error of all. Everything is verified by digest
-as ever; what a tag names is what the first source says.
+The sources are tried in order. The first that gives a manifest gives everything after it, so that an artifact does not
+come partly from one place and partly from another. When a source fails, whatever the reason, a warning says so and the
+next one is asked; the error of the last one, which is the location itself, is raised. Everything is verified by digest
+as usual; a tag names what the first source says.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ class TlsSettings(NamedTuple):
 
 
 class ConnectOptions(NamedTuple):
-    """How registries are reached and as whom, and the world that is handed in. Times are in seconds.
+    """How registries are reached, with which credentials, and what the caller provides. Times are in seconds.
 
     Args:
         plain_http: ask over http.
@@ -175,7 +175,7 @@ class ConnectOptions(NamedTuple):
             UsageError: a part of a credential or of a client certificate is missing.
         """
         if self.anonymous and (self.username is not None or self.password is not None):
-            raise UsageError("no credentials are used anonymously, and some were given")
+            raise UsageError("anonymous access uses no credentials, but some were given")
         if self.identity_token and self.password is None:
             raise UsageError("an identity token is needed", remedy=Remedy(RemedyKind.GIVE_PASSWORD))
         if self.password is not None and self.username is None and not self.identity_token:

@@ -27,7 +27,7 @@ _BLANKS: Final = " \t"
 
 
 class EndlessListingError(RegistryError):
-    """A listing leads in a circle, or has more pages, bytes or entries than a listing can have."""
+    """A listing repeats itself, or has more pages, bytes or entries than a listing can have."""
 
 
 def next_link(headers: Iterable[str]) -> str | None:
@@ -97,7 +97,7 @@ def _past_blanks(text: str, at: int) -> int:
 
 
 class Pages:
-    """The pages of one listing: says which URL comes next, and refuses to go astray.
+    """The pages of one listing: says which URL comes next, and refuses URLs of other addresses and repeated ones.
 
     Args:
         url: of the first page.

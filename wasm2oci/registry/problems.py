@@ -66,11 +66,11 @@ __all__ = [
 
 
 class UnauthorizedError(AccessError):
-    """The registry wants credentials, or did not take the ones it got."""
+    """The registry requires credentials, or rejected the ones that were sent."""
 
 
 class DeniedError(AccessError):
-    """The registry knows who asks, and says no."""
+    """The registry knows the user, and denies access."""
 
 
 class NameUnknownError(NotFoundError):
@@ -86,23 +86,23 @@ class BlobUnknownError(NotFoundError):
 
 
 class ResponseError(RegistryError):
-    """The registry answered something that this request cannot use."""
+    """The registry sent a response that cannot be used for this request."""
 
 
 class TooManyRequestsError(RegistryError):
-    """The registry asks for fewer requests, longer than we are willing to wait."""
+    """The registry limits requests for longer than this tool waits."""
 
 
 class TooLargeError(RegistryError):
-    """The registry does not take something of this size."""
+    """The registry does not accept content of this size."""
 
 
 class RedirectRefusedError(RegistryError):
-    """The registry redirects in a way that is not followed."""
+    """The registry redirects too often, or in a way that is not allowed."""
 
 
 class RejectedDigestError(IntegrityError):
-    """The registry says that what arrived is not what the digest names."""
+    """The registry reports that the content it received does not match the digest."""
 
 
 class NotSupportedError(UnsupportedError):
@@ -114,11 +114,11 @@ class StillTaggedError(NotSupportedError):
 
 
 class ManifestChildMissingError(ChildMissingError):
-    """The registry lacks something that the manifest names."""
+    """The registry lacks a blob or manifest that the manifest names."""
 
 
 class ExchangeError(RegistryError):
-    """An exchange broke: there is no answer, or half of one."""
+    """An exchange failed: there is no response, or an incomplete one."""
 
 
 class ConnectionFailedError(ExchangeError):
@@ -130,21 +130,21 @@ class NamedAddressError(ConnectionFailedError):
 
 
 class ConnectionLostError(ExchangeError):
-    """The connection broke in the middle, or what came over it was not HTTP."""
+    """The connection broke during an exchange, or the peer did not speak HTTP."""
 
 
 class TimedOutError(ExchangeError):
-    """Nothing was heard for too long."""
+    """The peer sent nothing for too long."""
 
 
 class TlsError(ExchangeError):
-    """The other side could not prove who it is, or speaks no TLS that we take.
+    """The registry could not prove its identity, or does not speak an accepted version of TLS.
 
     Args:
         message: see `Wasm2OciError`.
         hint: see `Wasm2OciError`.
         remedy: see `Wasm2OciError`.
-        spoken: whether the other side spoke TLS at all.
+        spoken: whether the peer spoke TLS at all.
     """
 
     def __init__(
@@ -299,9 +299,11 @@ def error_for(
         )
     lacks = "BLOB_UNKNOWN" in codes or (status in {400, 409, 412, 422} and "subject" in text.lower())
     if codes & {"MANIFEST_BLOB_UNKNOWN"} or (pushing and kind == "manifest" and lacks):
-        return ManifestChildMissingError(f"{what}: the registry lacks something that the manifest names{told}")
+        return ManifestChildMissingError(
+            f"{what}: the registry lacks a blob or manifest that this manifest names{told}"
+        )
     if codes & {"DIGEST_INVALID"} and pushing:
-        return RejectedDigestError(f"{what}: the registry says that the digest does not fit the content{told}")
+        return RejectedDigestError(f"{what}: the registry reports that the digest does not match the content{told}")
     if status == 405 or codes & {"UNSUPPORTED"}:
         return NotSupportedError(f"{what}: the registry does not support this{told}", hint=hint)
     if status == 413:

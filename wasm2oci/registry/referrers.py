@@ -49,11 +49,11 @@ _PAUSE: Final = 0.5
 
 
 class FallbackTagError(RegistryError):
-    """The tag that should list referrers holds something else, or others keep writing over it."""
+    """The tag that should list referrers holds something else, or other clients keep overwriting it."""
 
 
 class NoFallbackTagError(FallbackTagError, UnlistedReferrerError):
-    """The registry has no API that lists referrers, and no tag that could do it."""
+    """The registry has no API that lists referrers, and no tag that could list them."""
 
 
 class Referrers:
@@ -180,7 +180,7 @@ class Referrers:
         if not isinstance(found.document, Index):
             raise FallbackTagError(
                 f"{join_name(exchange, tag)} should list referrers and is not an index",
-                hint="see with `inspect` what it is",
+                hint="`inspect` shows what it is",
             )
         return found
 
@@ -204,7 +204,7 @@ class Referrers:
                 media_type = found.descriptor.media_type if found is not None else mt.OCI_INDEX
                 with contextlib.suppress(ConflictError):  # another writer was faster: read again
                     put_manifest(exchange, tag, media_type=media_type, raw=raw, if_match=etag)
-        message = f"{join_name(exchange, tag)}: others keep writing over the list of referrers"
+        message = f"{join_name(exchange, tag)}: other clients keep overwriting the list of referrers"
         if not kept:
             raise NoFallbackTagError(f"{message}, or the registry does not give it back", hint="try again")
         raise FallbackTagError(message, hint="try again")

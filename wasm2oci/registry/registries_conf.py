@@ -49,7 +49,7 @@ _PULLS: Final = frozenset({"all", "digest-only", "tag-only"})
 
 
 class RegistriesConfError(InvalidInputError):
-    """A `registries.conf` is not what containers' tools would read either."""
+    """A `registries.conf` is malformed."""
 
 
 class BlockedRegistryError(AccessError):
@@ -271,7 +271,7 @@ def _flag(path: Path, table: dict[str, Any], key: str) -> bool:
 
 
 def _error(message: str) -> RegistriesConfError:
-    return RegistriesConfError(message, hint=f"mend it, or set {OWN_CONF}=off to do without it")
+    return RegistriesConfError(message, hint=f"fix it, or set {OWN_CONF}=off to ignore it")
 
 
 def _malformed(path: Path, reason: str) -> RegistriesConfError:

@@ -40,7 +40,7 @@ def remove(exchange: Exchange, row: Endpoint, reference: Name) -> None:
     what, by_digest = join_name(exchange, reference), isinstance(reference, Digest)
     if by_digest and response.status in {400, 403, 409, 412} and _STILL_TAGGED.search(body) is not None:
         raise StillTaggedError(
-            f"{what}: the registry deletes no manifest that has tags",
+            f"{what}: the registry does not delete a manifest that has tags",
             hint="remove each of its tags first, then the manifest by its digest",
         )
     if response.status == 405 or (response.status == 400 and not by_digest):

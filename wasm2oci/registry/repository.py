@@ -111,7 +111,7 @@ class Repository:
         Raises (when iterated):
             NotFoundError: it is not here.
             IntegrityError: the bytes are not those of the descriptor.
-            RegistryError: the registry or the network failed for good.
+            RegistryError: the registry or the network failed, and further tries failed too.
         """
         if descriptor.data is not None:
             return VerifiedContent(descriptor, BytesContent(descriptor.data))
@@ -138,7 +138,7 @@ class Repository:
 
         Raises:
             NotFoundError: there is no such repository.
-            RegistryError: the listing leads astray or never ends.
+            RegistryError: the listing continues at another address, or has too many pages.
 
         Spec: distribution-spec, end-8.
         """

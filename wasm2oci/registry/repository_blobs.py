@@ -81,7 +81,7 @@ class RepositoryBlobs:
         if response.status != 200:
             raise self._exchange.refusal(response, body, join_name(self._shown, digest), kind="blob")
         if response.length is None:
-            raise NotSupportedError(f"{self._shown} does not tell the size of {digest}")
+            raise NotSupportedError(f"{self._shown} does not report the size of {digest}")
         return Descriptor(mt.OCTET_STREAM, digest, response.length)
 
     def content(self, descriptor: Descriptor) -> Content:

@@ -201,8 +201,8 @@ class RepositoryManifests:
         found = get_manifest(self._exchange, tag)
         if found.descriptor.digest != digest:
             raise ManifestDigestError(
-                f"{self._shown}:{tag} is {found.descriptor.digest}, and the registry said that it is {digest}",
-                hint="unless the tag moved at this moment, ask who runs the registry",
+                f"{self._shown}:{tag} is {found.descriptor.digest}, but the registry reported {digest}",
+                hint="unless the tag moved at this moment, the registry is faulty: ask its operator",
             ) from error
         return found
 

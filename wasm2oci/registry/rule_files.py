@@ -70,7 +70,7 @@ def conf_errors() -> Iterator[None]:
     try:
         yield
     except (LocalIOError, NotFoundError) as error:
-        raise LocalIOError(error.message, hint=f"{OWN_CONF}=off does without it") from error
+        raise LocalIOError(error.message, hint=f"set {OWN_CONF}=off to ignore it") from error
 
 
 def _host_folders(environ: Mapping[str, str], home: Path) -> list[Path]:

@@ -82,7 +82,7 @@ class Session:
         sender: sends requests.
         policy: of retries.
         world: see there.
-        user_agent: what we call ourselves.
+        user_agent: the value of the User-Agent header.
         headers: custom headers for the registry's own origin.
         root: how the paths of the registry begin.
         found_out: what other processes found out about registries, or None.
@@ -154,7 +154,7 @@ class Session:
 
         Args:
             request: to the registry, or to an address that it named.
-            scopes: what a token must allow; no matter at another origin.
+            scopes: what a token must allow; ignored at another origin.
             roam: whether a redirect to another origin is followed; if not, it is the answer.
 
         Raises:
@@ -261,7 +261,7 @@ class Session:
         """
         self.log(f"* {reason}; again in {seconds:.1f} s")
         if seconds >= SILENCE:
-            self.world.warn(f"waiting {seconds:.0f} s for {self.host} before another try: {reason}")
+            self.world.warn(f"waiting {seconds:.0f} s before the next request to {self.host}: {reason}")
         self.world.sleep(seconds)
 
     def refusal(

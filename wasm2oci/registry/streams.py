@@ -70,7 +70,7 @@ class _Head:
         self._sent += count
         self._waited += self._clock() - begun
         if timeout is not None and self._waited > timeout + self._sent / RATE:
-            raise TimeoutError("what is sent is taken too slowly")
+            raise TimeoutError("the peer receives too slowly")
         return count
 
 
@@ -166,7 +166,7 @@ class Backend(httpcore.SyncBackend):
 
 
 class _Peer:
-    """The other side of a connection.
+    """The peer of a connection.
 
     Args:
         dialer: connects to it.

@@ -32,7 +32,7 @@ _AUTHORITIES_MAX: Final = 1024 * 1024
 
 
 class CertificateFileError(InvalidInputError):
-    """A certificate or key file does not hold what it should."""
+    """A certificate or key file does not contain a certificate or key in PEM form."""
 
 
 class UnreadableCertificateError(LocalIOError):

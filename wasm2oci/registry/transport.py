@@ -49,7 +49,7 @@ _importing: Final = Lock()
 
 
 class ProxySettingError(ConnectionFailedError):
-    """A proxy variable of the environment holds something that is not a proxy."""
+    """A proxy variable of the environment does not hold the address of a proxy."""
 
 
 class HttpTransport:
@@ -182,7 +182,7 @@ class HttpTransport:
             self._names.update(dict.fromkeys(allowed, origin.name))
             headers["Host"] = origin.authority
             extensions["sni_hostname"] = origin.name
-        failure: Exception = httpx.ConnectTimeout("no connection in time")
+        failure: Exception = httpx.ConnectTimeout("connecting timed out")
         end = self._clock() + TRIES * self._connect_timeout
         for target in targets[:ADDRESSES]:  # see `dial.connect`
             left = end - self._clock()
@@ -332,7 +332,7 @@ class _Incoming:
             received += len(piece)
             if waited > self._grace + received / RATE or (self._within is not None and waited > self._within):
                 where = self._origin.authority
-                raise TimedOutError(f"{where}: an answer comes too slowly: {received:,} bytes in {waited:.0f} s")
+                raise TimedOutError(f"{where}: the response arrives too slowly: {received:,} bytes in {waited:.0f} s")
             yield piece
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ __all__ = ["translated"]
 _NOT_TLS: Final = frozenset(
     {"WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
 )
-"""What OpenSSL calls it when the other side does not speak TLS."""
+"""What OpenSSL calls it when the peer does not speak TLS."""
 _DATE_HINT: Final = "the registry needs a new certificate, or the clock of this machine is wrong"
 _NAME_HINT: Final = "the certificate is for another host: check the spelling of the registry"
 _CERTIFICATE_HINTS: Final = {9: _DATE_HINT, 10: _DATE_HINT, 62: _NAME_HINT, 64: _NAME_HINT}
@@ -62,10 +62,10 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
     if isinstance(error, httpx.TimeoutException):
         if isinstance(error, httpx.ConnectTimeout):
             hint = None if is_loopback(origin.host) and not proxied else _connect_hint([], origin, proxied=proxied)
-            return TimedOutError(f"{where}: no connection in time", hint=hint)
+            return TimedOutError(f"{where}: connecting timed out", hint=hint)
         if isinstance(error, httpx.WriteTimeout):
-            return TimedOutError(f"{where}: it takes too slowly what is sent")
-        return TimedOutError(f"{where}: no answer in time", hint=_PROXY_HINT if proxied else None)
+            return TimedOutError(f"{where}: the registry receives too slowly")
+        return TimedOutError(f"{where}: the registry did not answer in time", hint=_PROXY_HINT if proxied else None)
     if secure is not None and isinstance(error, httpx.ConnectError | ssl.SSLError):
         reason = getattr(secure, "reason", None) or str(secure)
         spoken = reason not in _NOT_TLS
@@ -87,7 +87,7 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
         hint = _connect_hint(causes, origin, proxied=proxied)
         return ConnectionFailedError(f"{where}: {what}: {_reason(causes)}", hint=hint)
     if isinstance(error, httpx.InvalidURL | UnicodeError | httpx.UnsupportedProtocol):
-        return ResponseError(f"{where}: not an address that can be asked")
+        return ResponseError(f"{where}: not a valid address")
     return ConnectionLostError(f"{where}: the connection broke: {_reason(causes)}")
 
 

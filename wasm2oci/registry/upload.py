@@ -213,7 +213,7 @@ class BlobUpload:
         reply.drain()
         self._begin(reply)
         if self.location is None:
-            raise ResponseError(f"{self._origin.authority} opened an upload and did not say where")
+            raise ResponseError(f"{self._origin.authority} opened an upload, but sent no Location for it")
         return _State.GOING
 
     def _begin(self, reply: Response) -> None:
@@ -278,7 +278,7 @@ class BlobUpload:
             self._chunked = True
             return (yield from self._ask_where())
         if reply.status == 400 and self._resumed:
-            # What the registry put together from two connections is not the blob; once more from the start.
+            # What the registry put together from two connections is not the blob; it is sent again from the start.
             self._resumed = self._chunked = False
             return (yield from self._restart())
         return self._give_up()

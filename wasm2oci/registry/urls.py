@@ -51,7 +51,7 @@ _PLACE: Final = {
 
 
 class UntrustedUrlError(RegistryError):
-    """The registry named an address that it has no business to send us to."""
+    """The registry named an address that clients must not be sent to."""
 
 
 class Origin(Value):
@@ -73,12 +73,12 @@ class Origin(Value):
             UntrustedUrlError: it is not one that this client would ever ask.
         """
         if _UNSAFE.search(url) is not None:
-            raise UntrustedUrlError("the registry named an address with characters that no address has")
+            raise UntrustedUrlError("the registry named an address with characters that are not allowed in an address")
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise UntrustedUrlError("the registry named an address that is not one") from error
+            raise UntrustedUrlError("the registry named a malformed address") from error
         if parts.scheme not in _PORTS:
             raise UntrustedUrlError(f"the registry named an address that is neither http nor https: {parts.scheme!r}")
         if "@" in parts.netloc:
@@ -140,7 +140,7 @@ def check_step(here: Origin, there: Origin, what: str, addresses: Callable[[Orig
             return  # the registry's name resolves to such an address itself
     raise UntrustedUrlError(
         f"{here.authority} names {what} at {_PLACE[inner]}: {there.host}",
-        hint="a registry may not send its clients into their own network",
+        hint="a registry must not direct its clients into their own network",
     )
 
 
@@ -173,7 +173,7 @@ def reachable(there: Origin, addresses: Sequence[str], home: Sequence[str], *, c
         first = next(iter(addresses), "")
         raise UntrustedUrlError(
             f"the registry names {there.authority}, which is {_PLACE[inner_address(first) or 'unspecified']}: {first}",
-            hint="a registry may not send its clients into their own network",
+            hint="a registry must not direct its clients into their own network",
         )
     return found
 
@@ -185,11 +185,11 @@ def join(base: str, location: str) -> str:
         UntrustedUrlError: it is not an address that this client would ask.
     """
     if not location or _UNSAFE.search(location) is not None:
-        raise UntrustedUrlError("the registry named an address with characters that no address has")
+        raise UntrustedUrlError("the registry named an address with characters that are not allowed in an address")
     try:
         url = urljoin(base, location).partition("#")[0]
     except ValueError as error:
-        raise UntrustedUrlError("the registry named an address that is not one") from error
+        raise UntrustedUrlError("the registry named a malformed address") from error
     Origin.of(url)
     return url
 

@@ -70,7 +70,7 @@ def wait_for_threads() -> None:
     end = time.monotonic() + _PATIENCE_S
     while (others := len(os.listdir("/proc/self/task")) - 1) > 0:  # noqa: PTH208 - pathlib would list no faster
         if time.monotonic() >= end:
-            raise GuestSetupError(f"no process of its own for the guest: this one has {others} other threads")
+            raise GuestSetupError(f"the guest cannot get its own process: this one has {others} other threads")
         time.sleep(_LOOK_S)
 
 
@@ -272,7 +272,7 @@ def _died(request: RunRequest, status: int) -> RunOutcome:
     if number in {-signal.SIGABRT, -signal.SIGKILL}:
         return _outcome(request, Ending.OUT_OF_MEMORY, ExitCode.OUT_OF_MEMORY)
     how = f"by {signal.Signals(-number).name}" if number < 0 else f"with {number}"
-    raise GuestSetupError(f"the engine's process ended {how} and said nothing", hint="another engine may run it")
+    raise GuestSetupError(f"the engine's process ended {how} without a message", hint="another engine may run it")
 
 
 def _outcome(request: RunRequest, ending: Ending, code: ExitCode) -> RunOutcome:

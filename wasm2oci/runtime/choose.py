@@ -31,11 +31,11 @@ __all__ = ["EngineMissingError", "EngineUnsuitedError", "run", "wasmtime_install
 
 
 class EngineMissingError(UnsupportedError):
-    """The engine asked for is not installed."""
+    """The requested engine is not installed."""
 
 
 class EngineUnsuitedError(UnsupportedError):
-    """The engine asked for cannot do this."""
+    """The requested engine cannot do this."""
 
 
 _MUCH_CODE: Final = 32 << 20
@@ -203,7 +203,7 @@ def _run_component(request: RunRequest) -> RunOutcome:
     if request.timings:
         raise GuestSetupError("--timings is for core modules, and this is a component")
     if request.listeners:
-        raise GuestSetupError("a component is given no listening sockets")
+        raise GuestSetupError("components cannot be given listening sockets")
     reason = _why_embedded(request)
     if reason is not None:
         return _embedded_component(request, reason)

@@ -168,6 +168,6 @@ def _define_missing(linker: Linker, item: Import) -> None:
     signature = item.type.func if isinstance(item.type, DefType) else FuncType((), ())
 
     def missing(*_: Any) -> None:
-        raise Trap(TrapKind.UNREACHABLE, f"the guest called {item.module}.{item.name}, which is not offered")
+        raise Trap(TrapKind.UNREACHABLE, f"the guest called {item.module}.{item.name}, which is not provided")
 
     linker.define_function(item.module, item.name, signature.params, signature.results, missing, raw=True)

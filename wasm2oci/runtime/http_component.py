@@ -47,7 +47,7 @@ class HttpComponent:
     def __init__(self, request: RunRequest, *, reuse: bool, log: Callable[[str], object]) -> None:
         if request.engine is EngineChoice.WASMTIME:
             raise EngineUnsuitedError(
-                "wasmtime's Python binding cannot hand a component the requests that it is to answer",
+                "wasmtime's Python binding cannot pass HTTP requests to a component",
                 remedy=Remedy(RemedyKind.USE_EMBEDDED),
             )
         names = [export.name for export in decode_component(request.module).exports]
@@ -128,6 +128,6 @@ class HttpComponent:
             exchange = Answering(self, asked, ended)
         except OSError as error:
             ended()
-            raise NoAnswerError(f"no descriptor is to be had: {error.strerror}") from error
+            raise NoAnswerError(f"no file descriptor is available: {error.strerror}") from error
         exchange.start()
         return exchange.response()

@@ -62,7 +62,7 @@ class Answering:
         """Start the guest, in threads of its own.
 
         Raises:
-            NoAnswerError: no thread is to be had.
+            NoAnswerError: no thread is available.
         """
         self._bell.hold()
         try:
@@ -71,7 +71,7 @@ class Answering:
             self._bell.close()
             self._bell.close()
             self._ended()
-            raise NoAnswerError("no thread is to be had") from error
+            raise NoAnswerError("no thread is available") from error
 
     # --- the supervisor's thread --------------------------------------------------------------------------------------
 
@@ -136,7 +136,7 @@ class Answering:
         pump = _Pump(self._asked.body, pipe, bell.hold(), state.bell.hold())
         try:
             threading.Thread(target=pump.work, name="wasm2oci-body", daemon=True).start()
-        except RuntimeError:  # no thread is to be had
+        except RuntimeError:  # no thread is available
             pump.give_up()
         return pipe
 

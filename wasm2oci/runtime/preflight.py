@@ -163,11 +163,12 @@ def look(request: RunRequest) -> Preflight:
     signature = _NOTHING if entry is None else module.func_type(exports[entry].index)
     if request.invoke is None and (signature.params or signature.results):
         raise GuestSetupError(
-            f"{entry!r} takes or returns values: no program starts so", remedy=Remedy(RemedyKind.INVOKE, f"'{entry}'")
+            f"{entry!r} takes or returns values, so it cannot start a program",
+            remedy=Remedy(RemedyKind.INVOKE, f"'{entry}'"),
         )
     initialize = INITIALIZE in exports and entry != INITIALIZE
     if initialize and module.func_type(exports[INITIALIZE].index) != _NOTHING:
-        raise GuestSetupError(f"{INITIALIZE!r} takes or returns values: no library is initialized so")
+        raise GuestSetupError(f"{INITIALIZE!r} takes or returns values, so it cannot initialize a library")
     return Preflight(module, entry, signature, initialize, missing)
 
 
@@ -255,7 +256,7 @@ def _check_imports(module: Module, *, allowed: bool) -> tuple[Import, ...]:
     else:
         hint = None
     raise GuestSetupError(
-        f"the module imports {first}{more}, which is not offered here", hint=hint, remedy=_TRAP_MISSING
+        f"the module imports {first}{more}, which is not provided here", hint=hint, remedy=_TRAP_MISSING
     )
 
 
@@ -265,7 +266,7 @@ def _check_memories(module: Module, allowed: int) -> None:
     asked += sum(table.type.limits.minimum * TABLE_ELEMENT for table in module.tables)
     if asked > allowed:
         raise GuestSetupError(
-            f"the module asks for {_size(asked)} of memory, and may have {_size(allowed)}",
+            f"the module asks for {_size(asked)} of memory; the limit is {_size(allowed)}",
             remedy=Remedy(RemedyKind.RAISE_MEMORY, _option(asked)),
         )
 

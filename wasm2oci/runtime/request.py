@@ -63,7 +63,7 @@ class EngineChoice(StrEnum):
 
 
 class GuestSetupError(Wasm2OciError):
-    """The guest could not be started, or the tool failed around it; the guest itself did not fail."""
+    """The guest could not be started, or the tool failed while it ran; the guest itself did not fail."""
 
     exit_code = ExitCode.TOOL_FAILED
 
@@ -82,7 +82,7 @@ class DirectoryError(GuestSetupError):
 
 
 class EntryError(NotFoundError):
-    """The module has no function by the name that is to be called."""
+    """The module has no function with the name that is to be called."""
 
 
 @dataclass(frozen=True, slots=True)

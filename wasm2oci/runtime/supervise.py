@@ -159,7 +159,7 @@ def _break_off(box: _Box[T], interrupt: Interrupt, kick: Callable[[int], None], 
     arguments = (box, kick, thread, left_behind)
     try:
         threading.Thread(target=_kick_until_over, args=arguments, name="wasm2oci-kick", daemon=True).start()
-    except RuntimeError:  # no thread is to be had
+    except RuntimeError:  # no thread is available
         left_behind.close()
 
 

@@ -54,11 +54,11 @@ _NO_ROOM: Final = "Cannot allocate memory"
 
 
 class WasmtimeRoomError(GuestSetupError):
-    """The system refuses wasmtime the memory, or the range of addresses, that it needs to start the module."""
+    """The system does not give wasmtime the memory or address space that it needs to start the module."""
 
 
 class WasmtimeRefusedError(InvalidInputError):
-    """wasmtime does not take the module or component."""
+    """wasmtime rejects the module or component."""
 
 
 def _build() -> str:
@@ -133,7 +133,7 @@ class WasmtimeSession:
         config = wasmtime.WasiConfig()
         if (odd := request.not_text) is not None:
             raise GuestSetupError(
-                f"{odd!r} is not UTF-8, and wasmtime takes nothing else", remedy=Remedy(RemedyKind.USE_EMBEDDED)
+                f"{odd!r} is not UTF-8, which wasmtime requires", remedy=Remedy(RemedyKind.USE_EMBEDDED)
             )
         config.argv = [arg.decode() for arg in request.args]
         config.env = [(name.decode(), value.decode()) for name, value in request.environment]
@@ -264,7 +264,8 @@ def guarded(session: WasmtimeSession, work: Callable[[], tuple[str, ...]], why: 
     except wasmtime.WasmtimeError as error:
         if any(text in str(error) for text in (OUT_OF_MEMORY, _NO_ROOM)):
             raise WasmtimeRoomError(
-                f"wasmtime finds no room for the module: {cause(error)}", remedy=Remedy(RemedyKind.USE_EMBEDDED)
+                f"wasmtime cannot allocate memory for the module: {cause(error)}",
+                remedy=Remedy(RemedyKind.USE_EMBEDDED),
             ) from error
         raise GuestSetupError(cause(error)) from error
     return end(Ending.EXITED, ExitCode.OK, results=results)
@@ -308,7 +309,7 @@ def _module(session: WasmtimeSession) -> wasmtime.Module:
         try:
             module = wasmtime.Module(session.engine, data)
         except wasmtime.WasmtimeError as error:
-            raise WasmtimeRefusedError(f"wasmtime does not take the module: {cause(error)}") from error
+            raise WasmtimeRefusedError(f"wasmtime rejects the module: {cause(error)}") from error
         session.code.keep(session.sha256, module)
     return module
 

@@ -168,6 +168,6 @@ def _component(session: WasmtimeSession) -> Component:
             component = Component(session.engine, data)
         except wasmtime.WasmtimeError as error:
             text = str(error).splitlines()[0] if str(error) else "no reason given"
-            raise WasmtimeRefusedError(f"wasmtime does not take the component: {text}") from error
+            raise WasmtimeRefusedError(f"wasmtime rejects the component: {text}") from error
         session.code.keep(session.sha256, component)
     return component

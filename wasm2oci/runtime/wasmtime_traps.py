@@ -132,7 +132,7 @@ def _from_error(error: wasmtime.WasmtimeError) -> TrapReport:
         frames.append(StackFrame(int(unnamed[1]) if unnamed else -1, None if unnamed else name, offset))
     if reason.startswith(_MISSING[0]) and reason.endswith(_MISSING[1]):
         module, _, name = reason.removeprefix(_MISSING[0]).removesuffix(_MISSING[1]).rpartition("::")
-        reason = f"unreachable: the guest called {module}.{name}, which is not offered"
+        reason = f"unreachable: the guest called {module}.{name}, which is not provided"
     return TrapReport(_TEXTS.get(reason, reason), tuple(frames))
 
 

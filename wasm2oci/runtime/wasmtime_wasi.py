@@ -67,7 +67,7 @@ class _CallerMemory:
 
 
 class _SharedMemory(wasmtime.SharedMemory):
-    """A shared memory that can be imported: wasmtime's binding (50) hands on a pointer to the pointer it wants."""
+    """A shared memory that can be imported: wasmtime's binding (50) passes a pointer to the expected pointer."""
 
     def _as_extern(self) -> _ffi.wasmtime_extern_t:
         union = _ffi.wasmtime_extern_union(sharedmemory=self.ptr())

@@ -1,7 +1,7 @@
 """The files of blobs on disk: linked into repositories, checked before they are given out, healed by a later push.
 
     ROOT/org+hello/blobs/<algorithm>/<hex>    a blob of the repository org/hello
-    ROOT/_blobs/<algorithm>/<hex>             the same file once more, a hard link: the pool
+    ROOT/_blobs/<algorithm>/<hex>             a hard link to the same file: the pool
     ROOT/_damaged/                            what was found to have other bytes than its name says
 
 Rules 1 to 5 that this keeps are those of `disk`.

@@ -236,7 +236,7 @@ class Connection:
             if len(self._buffer) > _LINE_MAX:
                 raise HeadError("line is too long")
             if not self.fill(timeout):
-                raise BrokenBodyError("client went away in the middle of a body")
+                raise BrokenBodyError("client closed the connection in the middle of a body")
         line = self.take(end + 1)
         if len(line) > _LINE_MAX or not line.endswith(b"\r\n"):
             raise HeadError("line is malformed")

@@ -2,7 +2,7 @@
 
     ROOT/wasm2oci-registry.json      marks the folder as ours
     ROOT/org+hello/                  repository org/hello: oci-layout, index.json, blobs/<algorithm>/<hex>
-    ROOT/_blobs/<algorithm>/<hex>    every blob once more, as a hard link: what a push of known bytes links to
+    ROOT/_blobs/<algorithm>/<hex>    a hard link to every blob, which a push of known bytes links to
     ROOT/_uploads/                   everything that is not whole yet; emptied when the registry starts
 
 A name cannot hold `+` nor begin with `_`, so nothing collides. The rules that keep it whole without a journal:
@@ -63,7 +63,7 @@ _NAMES: Final = 65_536
 
 
 class NotARegistryError(InvalidInputError):
-    """The folder holds something else than a registry."""
+    """The folder contains something other than a registry."""
 
 
 class RegistryInUseError(LocalIOError):
@@ -180,7 +180,7 @@ class DiskStorage:
         return named and self._blobs.whole(repository, digest) is not None
 
     def put_manifest(self, repository: str, manifest: StoredManifest, tags: Sequence[str]) -> None:
-        """Keep a manifest and let these tags name it; seen by everybody with the rename of `index.json`."""
+        """Keep a manifest and let these tags name it; readers see both when `index.json` is renamed."""
         with local_errors(self.root):
             self._make(repository)
         found = self._open(repository)

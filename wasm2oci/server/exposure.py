@@ -28,7 +28,7 @@ _ADDRESS: Final = re.compile(r"(?:localhost|[0-9.]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]
 
 
 class TlsFilesError(InvalidInputError):
-    """Certificate and key cannot be used."""
+    """The certificate and key cannot be used."""
 
 
 def parse_listen(text: str) -> tuple[str, int]:

@@ -167,7 +167,7 @@ def parse_head(raw: bytes) -> RequestHead:
     if match is None:
         versioned = _VERSION.search(lines[0])
         if versioned is not None and versioned.group(1) not in (b"1.0", b"1.1"):
-            raise HeadError("only HTTP/1.1 and HTTP/1.0 are spoken here", 505)
+            raise HeadError("only HTTP/1.1 and HTTP/1.0 are supported here", 505)
         raise HeadError("request line is malformed")
     method, target, minor = match.group(1).decode(), match.group(2).decode("ascii"), match.group(3)
     headers = Headers(_field(line) for line in lines[1:])

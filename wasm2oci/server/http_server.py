@@ -49,7 +49,7 @@ _ROOM: Final = 0.1
 
 
 class CannotListenError(LocalIOError):
-    """The address cannot be listened at."""
+    """The server cannot listen at the address."""
 
 
 class Server:

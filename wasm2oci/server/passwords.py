@@ -34,7 +34,7 @@ _SALTED: Final = "CwTycUXWue0Thq9StjUM0uJ8.6rCNYBTyGtdsvkMVH3kWcHdYs8sW"
 
 
 class HtpasswdError(InvalidInputError):
-    """The file is not one of users and bcrypt hashes."""
+    """The file does not contain users and bcrypt hashes."""
 
 
 class OneUser:

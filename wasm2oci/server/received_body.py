@@ -59,7 +59,7 @@ class ReceivedBody:
         except TimeoutError as error:
             raise BrokenBodyError("body came too slowly", 408) from error
         except OSError as error:
-            raise BrokenBodyError("client went away in the middle of a body") from error
+            raise BrokenBodyError("client closed the connection in the middle of a body") from error
         else:
             self._connection.stop_moving()
             self._done, self._broken = True, False
@@ -99,7 +99,7 @@ class ReceivedBody:
         while left:
             count = self._connection.read_into(view[:left] if left < len(view) else view, self._timeout())
             if not count:
-                raise BrokenBodyError("client went away in the middle of a body")
+                raise BrokenBodyError("client closed the connection in the middle of a body")
             left -= count
             self._read += count
             yield view[:count]

@@ -157,7 +157,7 @@ class Registry:
         rows = match.rows.get(request.method)
         if rows is None:
             allowed = ", ".join(sorted(match.rows))
-            raise ProblemError("UNSUPPORTED", f"{request.method} is not done here", headers=(("Allow", allowed),))
+            raise ProblemError("UNSUPPORTED", f"{request.method} is not supported here", headers=(("Allow", allowed),))
         action = rows[0].action
         repository = check_repository(match.name) if match.name else ""
         if not self._access.allows(user, action, repository):

@@ -6,7 +6,7 @@
 | `keys`, `cosign_key` | private and public keys; cosign's encrypted PEM |
 | `simple_signing` | cosign's legacy signature, a layer of the manifest under the tag `sha256-....sig` |
 | `dsse`, `statement`, `bundle` | the in-toto statement, its envelope, and the Sigstore bundle v0.3 around both |
-| `certificates`, `rekor`, `trusted_root` | certificate chains, entries of transparency logs, whom to trust for both |
+| `certificates`, `rekor`, `trusted_root` | certificate chains, entries of transparency logs, trusted keys for both |
 | `keyless` | Sigstore bundles with a certificate; needs the extra `wasm2oci[sigstore]` |
 | `notation`, `notation_trust` | Notary Project signatures (JWS), their trust store and trust policy |
 | `embedded` | the signature inside a module (wasmsign2) |

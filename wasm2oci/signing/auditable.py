@@ -25,7 +25,7 @@ _PACKAGES_MAX: Final = 50_000
 
 
 class InvalidDependenciesError(InvalidInputError):
-    """The list of dependencies in a module is damaged, too large, or runs in circles."""
+    """The list of dependencies in a module is damaged, too large, or circular."""
 
 
 class Package(NamedTuple):

@@ -1,4 +1,4 @@
-"""Certificates of signers: the chain to a trusted root at a given time, and whom a certificate names.
+"""Certificates of signers: the chain to a trusted root at a given time, and the identity that a certificate names.
 
 The path is built from the leaf upwards. Each step checks the signature, the period of validity, that the issuer may
 sign certificates, and that no critical extension goes unread. Revocation is not checked.

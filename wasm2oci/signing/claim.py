@@ -53,7 +53,7 @@ class Claim(NamedTuple):
 
 
 class Signer(NamedTuple):
-    """A signature that was checked: what it says, and by whom.
+    """A signature that was checked: what it states, and its signer.
 
     Args:
         claim: what was signed.

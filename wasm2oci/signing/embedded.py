@@ -82,7 +82,7 @@ def read_embedded_key(data: bytes) -> Ed25519PublicKey:
     except (ValueError, UnsupportedAlgorithm) as error:
         raise InvalidKeyError("not an Ed25519 public key") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise InvalidKeyError("the signature inside a module is by an Ed25519 key, and this is another kind")
+        raise InvalidKeyError("the signature inside a module is by an Ed25519 key, and this key is of another kind")
     PublicKey(key)  # which refuses weak ones
     return key
 
@@ -144,7 +144,7 @@ def _sized(reader: Reader) -> Reader:
 
 def _ended(reader: Reader) -> None:
     if reader.pos != reader.end:
-        raise MalformedSignatureError("the signature section has bytes that belong to nothing")
+        raise MalformedSignatureError("the signature section has trailing bytes")
 
 
 def verify_embedded(data: bytes, key: Ed25519PublicKey) -> EmbeddedSignatures:

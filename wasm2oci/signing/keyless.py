@@ -56,7 +56,7 @@ __all__ = ["Keyless", "SigstoreMissingError", "verify_simple_signature"]
 
 
 class SigstoreMissingError(UnsupportedError):
-    """Signatures with certificates need the library `sigstore`, and it is not installed."""
+    """Signatures with certificates need the library `sigstore`, which is not installed."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -142,7 +142,7 @@ def verify_simple_signature(payload: bytes, layer: Descriptor, subject: Digest, 
     if simple_signing.CERTIFICATE not in annotations:
         raise SignatureRefusedError("the signature was made with a key, not with a certificate")
     if simple_signing.BUNDLE not in annotations:
-        raise SignatureRefusedError("the signature has no log entry, so nothing says when its certificate was used")
+        raise SignatureRefusedError("the signature has no log entry, so the time of the signature is unknown")
     leaf = load_pem_chain(annotations[simple_signing.CERTIFICATE], "the certificate of the signature")[0]
     sent = load_pem_chain(annotations[simple_signing.CHAIN], "its chain") if simple_signing.CHAIN in annotations else []
     signature = simple_signing.signature_of(layer)
@@ -168,7 +168,7 @@ def verify_simple_signature(payload: bytes, layer: Descriptor, subject: Digest, 
 
 
 def _read(bundle: Bundle, certificate: bytes) -> tuple[Certificate, Any]:
-    """The certificate of a bundle, and the bundle as the library reads it; what it would say vaguely is said here."""
+    """The certificate of a bundle, and the bundle as the library reads it; some errors get clearer words here."""
     from sigstore.models import Bundle as SigstoreBundle  # noqa: PLC0415 - an extra
 
     leaf = load_certificate(certificate, "the certificate of the bundle")

@@ -37,11 +37,11 @@ _PERMISSION: Final = "in GitHub Actions the job needs `permissions: id-token: wr
 
 
 class NoIdentityError(AccessError):
-    """Nothing vouches for an identity here, or the token is malformed or over."""
+    """No identity is available, or the identity token is malformed or expired."""
 
 
 class SigningServiceError(RegistryError):
-    """Fulcio or Rekor cannot be reached, refuses, or answers with something that does not verify."""
+    """Fulcio or Rekor cannot be reached, refuses, or returns something that does not verify."""
 
 
 class InvalidTrustConfigError(InvalidInputError):
@@ -83,7 +83,7 @@ class KeylessSigner:
             root = trust.trusted_root._inner.to_json().encode()  # noqa: SLF001 - it has no other way out
         except Exception as error:
             if config is None:
-                raise SigningServiceError(f"Sigstore's trusted root cannot be had: {_message(error)}") from error
+                raise SigningServiceError(f"Sigstore's trusted root is not available: {_message(error)}") from error
             raise InvalidTrustConfigError(f"not a ClientTrustConfig: {_message(error)}") from error
         self._verifier = Keyless(root)
         for service in (self._context._fulcio, self._context._rekor):  # noqa: SLF001 - sessions have no other way in
@@ -121,7 +121,7 @@ class KeylessSigner:
             with self._context.signer(self._token) as signer:
                 made: str = sign(signer).to_json()
         except ExpiredIdentity as error:
-            raise NoIdentityError("the identity token's time is over", hint=_PERMISSION) from error
+            raise NoIdentityError("the identity token has expired", hint=_PERMISSION) from error
         except Exception as error:
             # Errors of the services are of classes that the library does not export.
             raise SigningServiceError(f"signing failed: {_message(error)}") from error
@@ -133,7 +133,9 @@ class KeylessSigner:
         try:
             identity = verify()
         except (SignatureRefusedError, InvalidInputError) as error:
-            raise SigningServiceError(f"what the services made does not verify: {error.message}") from error
+            raise SigningServiceError(
+                f"the signature that the services made does not verify: {error.message}"
+            ) from error
         if identity is None:
             raise SigningServiceError("the certificate names no identity")
         return identity
@@ -145,12 +147,14 @@ def _identity_token(variables: Mapping[str, str]) -> Any:
     try:
         raw = variables.get(TOKEN_VARIABLE) or detect_credential()
         if not raw:
-            raise NoIdentityError("nothing here vouches for an identity to sign with", hint=_PERMISSION)
+            raise NoIdentityError("no identity is available to sign with", hint=_PERMISSION)
         return IdentityToken(raw)
     except IdentityError as error:
         raise NoIdentityError(f"the identity cannot be used: {_message(error)}", hint=_PERMISSION) from error
     except (OSError, ValueError) as error:
-        raise NoIdentityError(f"the CI's identity cannot be had: {_message(error)}", hint=_PERMISSION) from error
+        raise NoIdentityError(
+            f"the identity of the CI job is not available: {_message(error)}", hint=_PERMISSION
+        ) from error
 
 
 def _bound(session: Any) -> None:

@@ -48,7 +48,7 @@ class InvalidKeyError(InvalidInputError):
 
 
 class UnsupportedKeyError(UnsupportedError):
-    """The key is of a kind or size that is not used here."""
+    """The key is of a kind or size that is not supported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,9 @@ class PrivateKey:
             UnsupportedKeyError: see the class.
         """
         if b"PUBLIC KEY-----" in pem and b"PRIVATE KEY-----" not in pem:
-            raise InvalidKeyError("this is a public key; a private key signs", hint="name the .key file beside it")
+            raise InvalidKeyError(
+                "this is a public key; a private key is needed to sign", hint="name the .key file beside it"
+            )
         encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in pem or OPENSSL_ENCRYPTED in pem
         try:
             check_cost(pem)
@@ -179,7 +181,7 @@ class PrivateKey:
             raise UnsupportedKeyError(f"private key of a kind that is not used here: {error}") from error
         except KeyTooCostlyError as error:
             raise UnsupportedKeyError(
-                f"opening the private key asks for more than {COST_MAX:,} rounds of work"
+                f"opening the private key requires more than {COST_MAX:,} rounds of key derivation"
             ) from error
         except MalformedKeyFileError as error:
             raise InvalidKeyError("private key cannot be read: it holds something beside the key in base64") from error

@@ -53,7 +53,7 @@ def policy_text(value: Any) -> str:
     _check_known(any_of, {"minimumMatches", "signatures"})
     options = any_of.get("signatures") or []
     if not isinstance(options, list) or not (all_of or options):
-        raise InvalidPolicyError("there are no signatures to ask for")
+        raise InvalidPolicyError("no signatures are required")
     lines = ["version = 1", "", "[[rule]]", 'scope = "*"']
     if any_of:
         minimum = any_of.get("minimumMatches", 1)
@@ -70,7 +70,7 @@ def policy_text(value: Any) -> str:
 def _signature(entry: Any) -> list[str]:
     kind = entry.get("kind") if isinstance(entry, dict) else None
     if not isinstance(kind, str) or kind not in _FIELDS:
-        raise InvalidPolicyError(f"a signature is of none of the kinds {', '.join(_FIELDS)}")
+        raise InvalidPolicyError(f"the kind of a signature is none of {', '.join(_FIELDS)}")
     _check_known(entry, _FIELDS[kind])
     annotations = entry.get("annotations") or {}
     if not isinstance(annotations, dict) or not all(

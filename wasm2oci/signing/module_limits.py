@@ -108,7 +108,7 @@ def read_limits(value: object) -> ModuleLimits:
     for name in ("deny_features", "allow_features"):
         stranger = next((one for one in texts[name] or () if not _features(one)), None)
         if stranger is not None:
-            raise InvalidLimitsError(f"{name} names {stranger!r}, which is no feature")
+            raise InvalidLimitsError(f"{name} names {stranger!r}, which is not a feature")
     size = value.get("max_size")
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
         raise InvalidLimitsError("max_size is not a number of bytes")

@@ -53,7 +53,7 @@ def check_cost(pem: bytes) -> None:
             parts = elements(base64.b64decode(text))
             costs = [cost for part in parts for cost in _costs(part.content, 0)]
         except (InvalidDerError, binascii.Error):
-            continue  # damaged: whoever reads it says so
+            continue  # damaged: the reader of the key reports it
         if any(not 0 < cost <= COST_MAX for cost in costs):
             raise KeyTooCostlyError
 

@@ -88,7 +88,7 @@ _REPOSITORY: Final = re.compile(r"[A-Za-z0-9._-]*")
 
 
 class InvalidPolicyError(InvalidInputError):
-    """A policy file is malformed, contradicts itself, or has a word that means nothing."""
+    """A policy file is malformed, contradicts itself, or has an unknown key or value."""
 
 
 @dataclass(frozen=True, slots=True)

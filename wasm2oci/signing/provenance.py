@@ -27,7 +27,7 @@ PROVENANCE_TYPE: Final = "https://slsa.dev/provenance/v1"
 
 
 class NoContinuousIntegrationError(InvalidInputError):
-    """The variables of no CI that is known are set, or one that is needed is missing."""
+    """The variables of no supported CI system are set, or a required one is missing."""
 
 
 class _System(NamedTuple):
@@ -47,7 +47,7 @@ class _Variables:
     def need(self, name: str) -> str:
         found = self._values.get(name)
         if not found:
-            raise NoContinuousIntegrationError(f"{name} is not set, and provenance is not guessed")
+            raise NoContinuousIntegrationError(f"{name} is not set; provenance needs it")
         return found
 
     def given(self, **names: str) -> dict[str, str]:
@@ -68,7 +68,7 @@ def provenance(variables: Mapping[str, str]) -> dict[str, Any]:
     if system is None:
         known = ", ".join(one.name for one in _SYSTEMS)
         raise NoContinuousIntegrationError(
-            f"this is none of the CI systems that are known: {known}",
+            f"this is not one of the supported CI systems: {known}",
             hint="write the predicate yourself, and attach it with wasm2oci attest",
         )
     return system.predicate(_Variables(variables))

@@ -107,9 +107,9 @@ class LogEntry(NamedTuple):
         """
         log = self.check_time(logs)
         if self.promise is None and self.proof is None:
-            raise SignatureRefusedError(f"{_WHAT} comes without a proof that the log has it")
+            raise SignatureRefusedError(f"{_WHAT} has no proof that it is in the log")
         if self.promise is not None and not _verifies(log.key, self.promise, self._promised()):
-            raise SignatureRefusedError(f"the signed timestamp of {_WHAT} is not by the log")
+            raise SignatureRefusedError(f"the signed timestamp of {_WHAT} was not made by the log")
         if self.proof is not None:
             _check_proof(self.proof, self.body, log)
 

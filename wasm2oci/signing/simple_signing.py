@@ -119,7 +119,7 @@ def append_layers(existing: Manifest | None, new: Sequence[Descriptor]) -> Appen
         media_type, config_type = existing.media_type, existing.config.media_type
     layers = [*value["layers"], *(layer.to_json() for layer in new)]
     if len(layers) > LAYERS_MAX:
-        raise SignatureRefusedError(f"there are {LAYERS_MAX} signatures already, and no more fit")
+        raise SignatureRefusedError(f"there are already {LAYERS_MAX} signatures, which is the limit")
     config = {
         "architecture": "",
         "created": _EPOCH,

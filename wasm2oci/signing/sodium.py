@@ -50,7 +50,7 @@ def ed25519ph_verifies(public: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def is_ed25519_point(public: bytes) -> bool:
-    """Whether these 32 bytes are a point of the main subgroup, in its one form; for others anybody can sign."""
+    """Whether these 32 bytes are a point of the main subgroup, in its one form; others need no key to sign."""
     from nacl.bindings import crypto_core_ed25519_is_valid_point  # noqa: PLC0415
 
     return bool(crypto_core_ed25519_is_valid_point(public))

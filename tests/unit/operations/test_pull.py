@@ -43,7 +43,7 @@ def test_a_name_that_the_artifact_chose_replaces_only_the_same_module(tmp_path: 
             assert invoke("pull", first, cwd=out).code == 0
         refused = invoke("pull", second, cwd=out)
         assert refused.code == 9
-        assert "hello.wasm is there already and is not this module" in refused.stderr
+        assert "hello.wasm already exists and is not this module" in refused.stderr
         assert "-o FILE" in refused.stderr
         assert (out / "hello.wasm").read_bytes() == WASM
         assert invoke("pull", "--force", second, cwd=out).code == 0

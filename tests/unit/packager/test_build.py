@@ -153,7 +153,7 @@ def test_text_that_json_cannot_carry_is_refused(text: str) -> None:
 
 
 def test_an_author_goes_only_where_there_is_a_place_for_one() -> None:
-    with pytest.raises(AuthorNotTakenError, match="wasm-to-oci has no place for an author"):
+    with pytest.raises(AuthorNotTakenError, match="wasm-to-oci cannot record an author"):
         build(ModuleSource.of_bytes(WASM), WASM_TO_OCI, ArtifactLabels(author="Ann"))
 
 

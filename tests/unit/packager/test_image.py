@@ -167,7 +167,7 @@ def test_a_large_image_is_searched_only_when_it_speaks_of_wasm(config: Any, more
     huge = Descriptor(mt.OCI_LAYER_TAR_GZIP, Digest.of(b"huge"), SEARCH_MAX + 1)
     blob = stash.put(mt.OCI_CONFIG, json.dumps(config).encode())
     root = stash.manifest(huge, config=blob, **more)
-    with pytest.raises(Exception, match="is not here" if searched else "nothing in it speaks of WebAssembly"):
+    with pytest.raises(Exception, match="is not here" if searched else "nothing in it mentions WebAssembly"):
         recognise(watched, root)
     assert (("fetch", str(huge.digest)) in watched.calls) is searched
     with pytest.raises(Exception, match="is not here"):

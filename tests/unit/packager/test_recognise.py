@@ -186,10 +186,10 @@ def test_an_index_that_leaves_a_choice_says_what_is_inside() -> None:
     entries = [entry(stash, "linux", arch, arch) for arch in ("amd64", "arm64")]
     attestation = entry(stash, "linux", "s390x", "att", **{"vnd.docker.reference.type": "attestation-manifest"})
     root = stash.index(*entries, attestation)
-    with pytest.raises(ChoiceNeededError, match="2 manifests that could be meant: linux/amd64, linux/arm64") as caught:
+    with pytest.raises(ChoiceNeededError, match="2 manifests that match: linux/amd64, linux/arm64") as caught:
         recognise(stash.target, root)
     assert str(entries[0].digest) in str(hint_for(caught.value))
-    with pytest.raises(NoModuleError, match="nothing for platform wasi/wasm") as missing:
+    with pytest.raises(NoModuleError, match="no manifest for platform wasi/wasm") as missing:
         recognise(stash.target, root, platform="wasi/wasm")
     assert missing.value.hint == "it has linux/amd64, linux/arm64"
     unknown = {"mediaType": "application/x-other", "digest": str(entries[0].digest), "size": entries[0].size}
@@ -232,7 +232,7 @@ def test_indexes_in_indexes_are_bounded_together(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(f"wasm2oci.packager.platforms.{limit}", one_index)
     with pytest.raises(GraphError, match="indexes of the artifact"):
         recognise(stash.target, stash.index(first, second), platform="wasi/wasm")
-    with pytest.raises(NoModuleError, match="nothing for platform wasi/wasm"):
+    with pytest.raises(NoModuleError, match="no manifest for platform wasi/wasm"):
         recognise(stash.target, stash.index(first, first), platform="wasi/wasm")
 
 

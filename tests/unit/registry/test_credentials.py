@@ -378,7 +378,7 @@ class TestHelpers:
     def test_a_helper_that_is_not_installed_is_passed_over(self, home: Path, warned: list[str]) -> None:
         write(home / ".docker" / "config.json", credsStore="desktop.exe")
         assert find(home, {"PATH": ""}, warn=warned.append) == Anonymous()
-        assert warned == ["docker-credential-desktop.exe is configured and not installed"]
+        assert warned == ["docker-credential-desktop.exe is configured but not installed"]
 
     @pytest.mark.parametrize(
         "script",

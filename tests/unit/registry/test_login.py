@@ -160,7 +160,7 @@ def test_a_broken_file_is_left_alone(home: Path, text: str) -> None:
     with pytest.raises(InvalidInputError):
         store_credential(HOST, BOB, {}, home)
     assert path.read_text() == text
-    with pytest.raises(IncompleteLogoutError, match="may still be kept"):
+    with pytest.raises(IncompleteLogoutError, match="may still be stored"):
         erase_credential(HOST, {}, home)
     assert path.read_text() == text
 
@@ -224,7 +224,7 @@ class TestWithAHelper:
         path.write_text('{"credsStore": "absent"}')
         with pytest.raises(LocalIOError, match="not installed"):
             store_credential(HOST, BOB, {"PATH": ""}, home)
-        with pytest.raises(IncompleteLogoutError, match="may still be kept: docker-credential-absent"):
+        with pytest.raises(IncompleteLogoutError, match="may still be stored: docker-credential-absent"):
             erase_credential(HOST, {"PATH": ""}, home)
 
     @pytest.mark.parametrize("verb", ["get", "erase"])

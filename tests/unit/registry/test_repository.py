@@ -383,7 +383,7 @@ class TestReferrers:
             return found
 
         network.hosts[HOME] = answer
-        with pytest.raises(FallbackTagError, match="others keep writing"):
+        with pytest.raises(FallbackTagError, match="other clients keep overwriting"):
             repository.push(SIGNED, BytesContent(SIGNATURE))
 
     def test_a_conditional_write_is_used_where_there_is_an_entity_tag(self) -> None:

@@ -259,9 +259,11 @@ def test_all_waits_of_a_session_are_bounded_together() -> None:
     assert 400 < sum(network.slept) <= 600
 
 
-@pytest.mark.parametrize(("asked", "told"), [("1", []), ("30", ["waiting 30 s for registry.example"])])
+@pytest.mark.parametrize(
+    ("asked", "told"), [("1", []), ("30", ["waiting 30 s before the next request to registry.example"])]
+)
 def test_a_long_wait_before_another_try_is_announced(asked: str, told: list[str]) -> None:
     answers = iter([Answer(503, {"Retry-After": asked}), Answer(200)])
     network = Network({"https://registry.example": lambda _: next(answers)})
     network.connector().ping("registry.example")
-    assert [text[: len("waiting 30 s for registry.example")] for text in network.warned] == told
+    assert [text[: len("waiting 30 s before the next request to registry.example")] for text in network.warned] == told

@@ -111,7 +111,7 @@ def test_a_session_that_a_mount_left_open_is_used() -> None:
 
 def test_a_session_without_a_place_is_nonsense() -> None:
     drive = Drive()
-    with pytest.raises(ResponseError, match="did not say where"):
+    with pytest.raises(ResponseError, match="sent no Location"):
         drive.reply(202)
 
 

@@ -147,7 +147,7 @@ def test_a_wait_for_nothing_is_a_trap(start: str) -> None:
 
 def test_an_import_that_is_not_offered_is_refused_or_traps() -> None:
     module = command("(i32.const 0)", imports='(import "wasi:http/types@0.2.0" (instance (export "f" (func))))')
-    with pytest.raises(GuestSetupError, match="'f', which is not offered") as caught:
+    with pytest.raises(GuestSetupError, match="'f', which is not provided") as caught:
         go(module)
     assert caught.value.remedy is not None
     assert caught.value.remedy.kind is RemedyKind.TRAP_MISSING
@@ -181,7 +181,7 @@ def test_a_function_of_wasi_has_the_type_that_wasi_gives_it() -> None:
     with pytest.raises(GuestSetupError, match=re.escape("as () -> string, and what is offered is () -> u64")):
         go(command("(i32.const 0)", imports=wrong.replace("0.2.0", "0.3.0")))
     other = '(import "wasi:random/random@0.4.0" (instance (export "get-random-u64" (func (result u64)))))'
-    with pytest.raises(GuestSetupError, match="not offered"):
+    with pytest.raises(GuestSetupError, match="not provided"):
         go(command("(i32.const 0)", imports=other))
 
 

@@ -129,6 +129,6 @@ def test_module_of_preview_0_runs_and_shares_its_files_with_preview_1(
 @each_engine
 def test_function_that_preview_0_does_not_have_is_not_offered(engine: EngineChoice) -> None:
     accept = '(import "wasi_unstable" "sock_accept" (func (param i32 i32 i32) (result i32)))'
-    with pytest.raises(GuestSetupError, match=r"wasi_unstable\.sock_accept, which is not offered") as caught:
+    with pytest.raises(GuestSetupError, match=r"wasi_unstable\.sock_accept, which is not provided") as caught:
         call(f'(module {accept} (func (export "_start")))', engine)
     assert caught.value.remedy == Remedy(RemedyKind.TRAP_MISSING, "wasi_snapshot_preview1 and wasi_unstable")

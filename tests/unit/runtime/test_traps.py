@@ -85,5 +85,5 @@ def test_engines_report_a_call_of_a_missing_import_alike() -> None:
     wasmtime, embedded = (call(text, engine, missing_as_traps=True) for engine in ENGINES)
     assert wasmtime.trap == embedded.trap
     assert wasmtime.trap is not None
-    assert wasmtime.trap.reason == "unreachable: the guest called env.x, which is not offered"
+    assert wasmtime.trap.reason == "unreachable: the guest called env.x, which is not provided"
     assert [frame.name for frame in wasmtime.trap.frames] == ["h", "_start"]

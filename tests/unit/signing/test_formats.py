@@ -332,7 +332,7 @@ def test_what_lies_under_a_signature_tag_is_read_strictly() -> None:
 def test_a_full_signature_manifest_takes_no_more() -> None:
     made = simple_signing.append_layers(None, [legacy()[1]])
     full = changed(made.manifest, lambda value: value.update(layers=value["layers"] * 1000))
-    with pytest.raises(SignatureRefusedError, match="no more fit"):
+    with pytest.raises(SignatureRefusedError, match="which is the limit"):
         simple_signing.append_layers(simple_signing.read_manifest(full, mt.OCI_MANIFEST), [legacy()[1]])
 
 

@@ -175,7 +175,7 @@ def test_an_entry_whose_time_was_changed_is_refused(keyless: Keyless, instance: 
     entry = json.loads(layer.annotations[simple_signing.BUNDLE])
     entry["Payload"]["integratedTime"] += 1
     annotations = {**layer.annotations, simple_signing.BUNDLE: json.dumps(entry)}
-    with pytest.raises(SignatureRefusedError, match="not by the log"):
+    with pytest.raises(SignatureRefusedError, match="not made by the log"):
         check(keyless, as_simple(payload, Descriptor.of(layer.media_type, payload, annotations)))
 
 

@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Show what the cache of downloads takes, list it, or make it smaller.
 
-      wasm2oci cache                       where it is, and what it takes
+      wasm2oci cache                       where it is, and how many bytes it uses
       wasm2oci cache ls                    each blob, the last used first
       wasm2oci cache prune --limit 200MiB  keep what was used last
       wasm2oci cache clear                 remove all of it

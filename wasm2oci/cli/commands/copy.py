@@ -76,7 +76,7 @@ def command(
 
     most = None if max_size is None else parse_size(max_size, "--max-size")
     if everything and tags:
-        raise UsageError("--all and --tags exclude each other")
+        raise UsageError("--all and --tags cannot be combined")
     with transfer(output, "Copied", "Copying") as progress:
         shared: dict[str, Any] = {
             "recursive": recursive,

@@ -32,7 +32,7 @@ def command(
     with terminal.client(output, options) as client:
         result = client.login(host)
     if result.plaintext:
-        output.warn(f"the password is kept unencrypted in {result.stored}; a credential helper would keep it safer")
+        output.warn(f"the password is stored unencrypted in {result.stored}; a credential helper stores it more safely")
     if result.hidden_by is not None:
-        output.warn(f"other credentials for {result.registry} are used before these: {result.hidden_by} is asked first")
+        output.warn(f"other credentials for {result.registry} take precedence: {result.hidden_by} is read first")
     output.result(result, fields(("Logged in to", result.registry), ("Stored in", result.stored)))

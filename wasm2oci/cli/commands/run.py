@@ -41,7 +41,7 @@ def command(
     client: Client,
     *,
     subject: SubjectArgument,
-    arguments: Annotated[list[str] | None, Argument("[ARGS...]", "The guest's own.", rest=True)] = None,
+    arguments: Annotated[list[str] | None, Argument("[ARGS...]", "Arguments of the program.", rest=True)] = None,
     env: EnvOption = None,
     env_file: EnvFileOption = None,
     directories: DirectoriesOption = None,
@@ -104,10 +104,10 @@ def command(
     """Fetch a module, verify it and run it.
 
     The program sees only the files, variables and hosts that you name. Everything
-    after REF is the guest's, options too. The exit code is the guest's own; 124
-    when its time was over, 125 when it could not be started, 134 when it trapped,
-    137 when it ran out of memory. With --format json standard output gets how the
-    run went, and what the guest writes there goes to standard error.
+    after REF is an argument of the program, options too. The exit code is that of the
+    program; 124 if it exceeded the time limit, 125 if it could not be started, 134 if it
+    trapped, 137 if it ran out of memory. With --format json standard output gets a
+    report of the run, and the program's own output goes to standard error.
 
       wasm2oci run ghcr.io/me/tool:v1 --its-own-flag
 

@@ -120,7 +120,7 @@ def command(
 
 def _announce(output: "Output", served: "Served", *, running: bool) -> None:
     if served.unencrypted:
-        output.warn("passwords travel unencrypted: add --tls-cert and --tls-key")
+        output.warn("passwords are sent unencrypted: add --tls-cert and --tls-key")
     if running:
         output.line(f"registry at {served.address} (WASM2OCI_REGISTRY)")
         return

@@ -44,8 +44,8 @@ def command(
     under the tag sha256-....sig, for cosign 1 and 2, kwctl and others.
 
     With --keyless, the identity of the CI job (GitHub Actions, GitLab and others,
-    or the token in SIGSTORE_ID_TOKEN) signs, as a bundle. The identity and the
-    digest are in Sigstore's public log then.
+    or the token in SIGSTORE_ID_TOKEN) signs, as a bundle. Sigstore's public log
+    then lists the identity and the digest.
     """
     annotations = parse_annotations(annotation or ())
     private = check_signer(key, signature_format, trust_config, keyless=keyless)
@@ -71,7 +71,7 @@ def check_signer(
         UsageError: it is not clear which, or an option does not go with it.
     """
     if (key is None) != keyless:
-        raise UsageError("give either --key KEY or --keyless", hint="wasm2oci key generate makes a key")
+        raise UsageError("give either --key or --keyless", hint="wasm2oci key generate makes a key")
     if not keyless and trust_config is not None:
         raise UsageError("--trust-config goes with --keyless")
     if keyless and signature_format is SignatureFormat.LEGACY:

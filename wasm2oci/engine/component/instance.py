@@ -205,7 +205,7 @@ class ComponentInstance(_Scope):
             type_ = self.at("type", int(definition.desc.type or 0))
             self.push(sort, _host_instance(self._store, type_, name))
         else:
-            raise UnlinkableError(f"the component imports the {sort} {name!r}, which is not offered")
+            raise UnlinkableError(f"the component imports the {sort} {name!r}, which is not provided")
 
     def canon(self, definition: syntax.CanonFunction) -> None:
         """A canonical function."""
@@ -272,15 +272,15 @@ def _host_item(store: Store, scope: _Scope, desc: ExternDesc, offered: Any, name
         if offered is None and store.missing_as_traps:
             return ResourceType(name[1], None, None)
         if not isinstance(offered, ResourceType):
-            raise UnlinkableError(f"the component imports the resource {shown}, which is not offered")
+            raise UnlinkableError(f"the component imports the resource {shown}, which is not provided")
         return offered
     if desc.sort != "func":
-        raise UnlinkableError(f"the component imports the {desc.sort} {shown}, which is not offered")
+        raise UnlinkableError(f"the component imports the {desc.sort} {shown}, which is not provided")
     type_ = scope.at("type", int(desc.type or 0))
     if offered is None and store.missing_as_traps:
         return store.missing(type_, shown)
     if not isinstance(offered, HostCall):
-        raise UnlinkableError(f"the component imports the function {shown}, which is not offered")
+        raise UnlinkableError(f"the component imports the function {shown}, which is not provided")
     wanted = signature(type_)
     if wanted != offered.signature:
         raise UnlinkableError(

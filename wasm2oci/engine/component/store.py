@@ -173,7 +173,7 @@ class Store:
         """A function that traps."""
 
         def call(*_: Any) -> None:
-            raise Trap(TrapKind.UNREACHABLE, f"the guest called {shown}, which is not offered")
+            raise Trap(TrapKind.UNREACHABLE, f"the guest called {shown}, which is not provided")
 
         return ComponentFunction(type_, call, shown)
 

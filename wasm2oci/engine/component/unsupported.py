@@ -17,7 +17,7 @@ _ASYNC_KINDS = frozenset({"stream", "future", "error-context"})
 
 
 class ComponentUnsupportedError(UnsupportedError):
-    """A component uses what this engine does not run."""
+    """A component uses a feature that this engine does not support."""
 
 
 def check_supported(definitions: Iterable[syntax.Definition]) -> bool:

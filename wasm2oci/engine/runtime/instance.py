@@ -31,7 +31,7 @@ class ModuleInstance:
 
     Args:
         module: validated.
-        limits: ceilings over what it takes.
+        limits: upper bounds of its resources.
 
     Attributes:
         funcs, tables, mems, globals, tags: the index spaces, imported items first.

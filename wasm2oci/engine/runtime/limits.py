@@ -139,7 +139,7 @@ class Account:
 
 
 class ResourceLimitError(UnsupportedError):
-    """The module needs more, from the start, than it is allowed to take."""
+    """The module needs more resources to start than its limits allow."""
 
 
 @dataclass(frozen=True, slots=True)

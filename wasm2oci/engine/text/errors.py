@@ -18,7 +18,7 @@ _BEFORE, _AFTER = 60, 40
 
 
 class TextError(InvalidInputError):
-    """The text is no module and no component. Spec: core, text format (ch. 6).
+    """The text is neither a module nor a component. Spec: core, text format (ch. 6).
 
     Args:
         reason: what is wrong, in the specification's words where it has some.

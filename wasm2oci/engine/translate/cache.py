@@ -1,12 +1,12 @@
 """Generated code on disk, for the next process: one file for each module and set of options.
 
-`marshal` must never see bytes somebody else wrote, so a file counts only if
+`marshal` must never read bytes that another user wrote, so a file counts only if
 
 - the folder and the file belong to this user and no other user may write them,
 - its tag is right: an HMAC-SHA256 over all of it, keyed by a random key in the same folder that only the user may read,
 - it was written for this module, these options, this version of the translator and this version of Python.
 
-Anything else is as good as no file. Writers put a new file beside the old one and rename it; what two processes found
+Any other file is ignored. Writers put a new file beside the old one and rename it; what two processes found
 out at the same time is merged by the later process, or lost, never mixed. A new module's file makes room first: see
 `base.folders.evict`.
 

@@ -1,4 +1,4 @@
-"""What a thread is woken by when something happened on another one, beside the descriptors that it waits for."""
+"""How one thread wakes another that waits for descriptors."""
 
 from __future__ import annotations
 

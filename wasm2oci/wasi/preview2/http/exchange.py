@@ -92,7 +92,7 @@ class HttpExchange:
         """Begin, in a thread of its own.
 
         Raises:
-            HttpError: no thread is to be had.
+            HttpError: no thread is available.
         """
         self._bell.hold()
         try:
@@ -157,8 +157,8 @@ class HttpExchange:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._secure:
                     self._set_timeout(sock, until)
-                    # An end without TLS's own is an error: anybody on the way can cut a connection, and with it a body
-                    # that lasts until the end.
+                    # An end without TLS's own is an error: anyone on the network path can cut a connection, and with
+                    # it a body that lasts until the end.
                     sock = _tls().wrap_socket(sock, server_hostname=self._address[0], suppress_ragged_eofs=False)
             except ssl.SSLError:
                 sock.close()
