@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from wasm2oci.engine.runtime.memory import Memory
     from wasm2oci.engine.syntax.values import Val, ValueType
 
-__all__ = ["INTEGERS", "MAX_BYTES", "MAX_ELEMENTS", "Context", "aligned", "canonical", "char", "made", "trap_if"]
+__all__ = [
+    "INTEGERS",
+    "MAX_BYTES",
+    "MAX_ELEMENTS",
+    "Context",
+    "aligned",
+    "canonical",
+    "char",
+    "left_component",
+    "made",
+    "trap_if",
+]
 
 INTEGERS: Final = {
     "bool": (1, False),
@@ -41,6 +52,11 @@ def trap_if(condition: object, why: str) -> None:
     """Stops the guest when it breaks a rule of the canonical ABI."""
     if condition:
         raise Trap(TrapKind.CANONICAL_ABI, why)
+
+
+def left_component() -> Trap:
+    """The trap for an exception that no function of a component catches: another component may not catch it."""
+    return Trap(TrapKind.CANONICAL_ABI, "an exception left the component")
 
 
 class Context:

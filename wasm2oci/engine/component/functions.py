@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wasm2oci.engine.component.abi import Context, trap_if
+from wasm2oci.engine.component.abi import Context, left_component, trap_if
 from wasm2oci.engine.component.flat import lifter, lowerer
 from wasm2oci.engine.component.handles import Handle, Scope
 from wasm2oci.engine.component.load import loader
 from wasm2oci.engine.component.put import storer
 from wasm2oci.engine.host import Caller, HostFunction
+from wasm2oci.engine.runtime.trap import WasmException
 from wasm2oci.engine.syntax.types import I32
 from wasm2oci.engine.syntax.values import MAX_FLAT_PARAMS, MAX_FLAT_RESULTS, ValueType, flatten_all, layout
 
@@ -192,7 +193,10 @@ def lower(instance: ComponentInstance, function: ComponentFunction, options: Opt
         else:
             items = iter(flat)
             values = [lift_one(context, items) for lift_one in lifters]
-        result = call(*values)
+        try:
+            result = call(*values)
+        except WasmException as error:
+            raise left_component() from error
         for handle in lenders:
             handle.lends -= 1
         instance.may_leave = False
@@ -259,6 +263,9 @@ def resource_drop(instance: ComponentInstance, type_: ResourceType) -> CoreFunct
             owner = type_.owner
             if owner is not None and owner is not instance:
                 trap_if(owner.entered or owner.broken, "cannot enter component instance")
-            type_.destructor(handle.rep)
+            try:
+                type_.destructor(handle.rep)
+            except WasmException as error:
+                raise left_component() from error
 
     return HostFunction((I32,), (), drop, raw=True).bind(Caller(), "resource.drop")

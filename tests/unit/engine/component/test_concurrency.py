@@ -352,6 +352,28 @@ def test_code_that_makes_room_for_another_component_calls_no_built_in() -> None:
         call(data)
 
 
+@pytest.mark.parametrize("uses", ["", "(type (stream u8))"], ids=["synchronous", "asynchronous"])
+def test_another_component_catches_no_exception(uses: str) -> None:
+    data = assemble(f"""(component {uses}
+      (component $callee
+        (core module $m (tag $e) (func (export "f") (result i32) (throw $e))) (core instance $i (instantiate $m))
+        (func (export "f") (result u32) (canon lift (core func $i "f"))))
+      (component $caller
+        (import "f" (func $f (result u32)))
+        (core func $f' (canon lower (func $f)))
+        (core module $m
+          (import "" "f" (func $f (result i32)))
+          (func (export "f") (result i32)
+            (block $caught (try_table (catch_all $caught) (drop (call $f)))) (i32.const 77)))
+        (core instance $i (instantiate $m (with "" (instance (export "f" (func $f'))))))
+        (func (export "f") (result u32) (canon lift (core func $i "f"))))
+      (instance $a (instantiate $callee))
+      (instance $b (instantiate $caller (with "f" (func $a "f"))))
+      (export "f" (func $b "f")))""")
+    with pytest.raises(Trap, match="an exception left the component"):
+        call(data)
+
+
 def test_a_handle_that_was_lent_is_kept_while_it_is_lent_on() -> None:
     """A task that drops it would give its own result while its subtask still uses the resource."""
     handles, resource = HandleTable(), ResourceType("resource", None, None)

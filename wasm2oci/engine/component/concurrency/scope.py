@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wasm2oci.engine.component.abi import left_component
+from wasm2oci.engine.runtime.trap import WasmException
+
 if TYPE_CHECKING:
     from wasm2oci.engine.component.concurrency.threads import Loop
     from wasm2oci.engine.component.functions import Options
@@ -56,6 +59,8 @@ class BuiltinScope(NamedTuple):
             try:
                 with self.loop.apart():
                     return realloc(*sizes)
+            except WasmException as error:
+                raise left_component() from error
             finally:
                 instance.may_leave = before
 

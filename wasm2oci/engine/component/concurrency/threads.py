@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from wasm2oci.engine.component.abi import trap_if
+from wasm2oci.engine.component.abi import left_component, trap_if
 from wasm2oci.engine.component.concurrency.activities import Activities
 from wasm2oci.engine.component.concurrency.fibers import Fiber
-from wasm2oci.engine.runtime.trap import Trap, TrapKind
+from wasm2oci.engine.runtime.trap import Trap, TrapKind, WasmException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -102,6 +102,10 @@ class Thread:
             else:
                 self._cancelled = cancelled
                 self._fiber.resume()
+        except WasmException as error:
+            if before is None:
+                raise
+            raise left_component() from error
         finally:
             loop.running, loop.nested = before, depth
 
