@@ -73,7 +73,9 @@ def validate_module(module: Module, allowed: Feature = DEFAULT) -> ValidatedModu
 
 
 class ModuleValidator:
-    """Validation in parts: first `definitions`, then each `body`, in any order. All raise as `validate_module` does.
+    """Validation in parts: `definitions`, unless that was done before, then each `body`, in any order.
+
+    All raise as `validate_module` does; `features` has to be asked for in the end, for it refuses some.
 
     Args:
         module: what `decode_module` gave.
@@ -82,6 +84,7 @@ class ModuleValidator:
 
     def __init__(self, module: Module, allowed: Feature) -> None:
         self._context = Context(module, allowed)
+        _collect_refs(self._context)
         self._fast: FastPath | None = None
         self._seen = 0
 
@@ -89,7 +92,6 @@ class ModuleValidator:
         """Checks everything outside bodies."""
         context = self._context
         _types(context)
-        _collect_refs(context)
         _imports_and_definitions(context)
         _exports(context)
         _start(context)
@@ -105,7 +107,6 @@ class ModuleValidator:
         context = self._context
         module = context.module
         if self._fast is None:
-            _collect_refs(context)  # once more, or now where what it is taken from was checked by another
             self._fast = FastPath(module, context.signatures)
         start, end = module.codes[index - module.imported_funcs]
         type_ = context.signatures[module.func_types[index]]
@@ -118,7 +119,11 @@ class ModuleValidator:
         return False
 
     def features(self) -> dict[Feature, int]:
-        """The features that were seen, each with the offset where it was seen first."""
+        """The features that were seen, each with the offset where it was seen first.
+
+        Raises:
+            FeatureError: one is not allowed that types use, in a body or elsewhere.
+        """
         context = self._context
         module = context.module
         if module.tags and Feature.LEGACY_EXCEPTIONS not in context.features:  # tags belong to either kind
