@@ -302,6 +302,9 @@ def _times(count: int, body: str) -> str:
 
 _UNBOUNDED: Final = 0xFFFF_FFFF
 
+_ITSELF: Final = r"\00\00\00\00\40\1f\00\00"
+"""The address and the length of a list: 8,000 elements at 0."""
+
 HOSTILE_COMMANDS: Final[dict[str, tuple[Callable[[], bytes], int, str]]] = {
     # what realloc may do: a component that starts is asked for room for its arguments
     "realloc beyond memory": (_realloc("(i32.const 0x7ffffff0)"), 134, "beyond end of memory"),
@@ -357,6 +360,16 @@ HOSTILE_COMMANDS: Final[dict[str, tuple[Callable[[], bytes], int, str]]] = {
         _passed("(list u64)", "i32 i32", "(i32.const 0) (i32.const 0x80000000)"),
         134,
         "out of bounds|too (long|large)",
+    ),
+    "a list that is its own element": (
+        _passed(
+            "(list (list (list u64)))",
+            "i32 i32",
+            "(i32.const 0) (i32.const 8000)",
+            data=f'(data (i32.const 0) "{8000 * _ITSELF}")',
+        ),
+        134,
+        "more elements in lists than this engine keeps",
     ),
     "a misaligned list": (_passed("(list u64)", "i32 i32", "(i32.const 4) (i32.const 1)"), 134, "not aligned"),
     "a variant with a case that it does not have": (

@@ -42,10 +42,11 @@ INTEGERS: Final = {
 """Bytes, and whether there is a sign."""
 
 MAX_BYTES: Final = (1 << 28) - 1
-"""Bytes of a string or of a list's elements."""
+"""Bytes of a string or of a list's elements, and of all that a call passes together."""
 
 MAX_ELEMENTS: Final = 1 << 22
-"""Elements of a list that is no list of bytes: each is an object here, many times as large as in the guest's memory."""
+"""Elements of lists that are no lists of bytes, of a list and of all that a call passes together: each is an object
+here, many times as large as in the guest's memory."""
 
 
 def trap_if(condition: object, why: str) -> None:
@@ -73,7 +74,7 @@ class Context:
         lenders: the handles that were lent for this call; None while lending is not noted.
     """
 
-    __slots__ = ("encoding", "handles", "lenders", "memory", "realloc", "scope")
+    __slots__ = ("_bytes", "_elements", "encoding", "handles", "lenders", "memory", "realloc", "scope")
 
     def __init__(
         self, memory: Memory | None, realloc: Callable[..., int] | None, encoding: str, handles: HandleTable
@@ -84,6 +85,7 @@ class Context:
         self.handles = handles
         self.scope: Scope | None = None
         self.lenders: list[Any] | None = None
+        self._bytes = self._elements = 0
 
     @property
     def data(self) -> bytearray:
@@ -95,6 +97,18 @@ class Context:
         """Checks that bytes lie in memory."""
         trap_if(address % alignment, f"{what} is not aligned")
         trap_if(address + size > len(self.data), f"{what} out of bounds of memory")
+
+    def charge(self, size: int, elements: int = 0) -> None:
+        """Counts what is lifted. Lists may share their elements, so the memory does not bound it.
+
+        Args:
+            size: bytes of a string or of the elements of a list.
+            elements: how many of these there are; 0 for bytes.
+        """
+        self._bytes += size
+        self._elements += elements
+        trap_if(self._bytes > MAX_BYTES, "a call passes more bytes in strings and lists than this engine keeps")
+        trap_if(self._elements > MAX_ELEMENTS, "a call passes more elements in lists than this engine keeps")
 
     def allocate(self, size: int, alignment: int) -> int:
         """Has the guest make room."""

@@ -90,6 +90,7 @@ def elements(type_: Val) -> Callable[[Context, int, int], Any]:
         trap_if(count * size > MAX_BYTES, "list too long")
         trap_if(count > MAX_ELEMENTS and not octets, "list of more elements than this engine keeps")
         context.check(at, count * size, alignment, "list pointer/length")
+        context.charge(count * size, 0 if octets else count)
         if octets:
             return bytes(context.data[at : at + count])
         return [load(context, place) for place in range(at, at + size * count, size)]
@@ -102,6 +103,7 @@ def _fixed_list(type_: ValueType) -> Callable[[Context, int], Any]:
 
     def read(context: Context, at: int) -> list[Any]:
         trap_if(count > MAX_ELEMENTS, "list of more elements than this engine keeps")
+        context.charge(0, count)
         return [load(context, place) for place in range(at, at + size * count, size)]
 
     return read
@@ -151,6 +153,7 @@ def load_string(context: Context, at: int, units: int) -> str:
     size = units * (2 if wide else 1)
     trap_if(size > MAX_BYTES, "string too long")
     context.check(at, size, 1 if encoding == "utf8" else 2, "string pointer/length")
+    context.charge(size)
     codec = "utf-16-le" if wide else "utf-8" if encoding == "utf8" else "latin-1"
     try:
         return bytes(context.data[at : at + size]).decode(codec)
