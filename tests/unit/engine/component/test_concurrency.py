@@ -3,13 +3,16 @@
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from wasm2oci.engine import Engine, Trap
+from wasm2oci.engine.component import abi
 from wasm2oci.engine.component.concurrency import fibers, threads
 from wasm2oci.engine.component.concurrency.activities import Activities
+from wasm2oci.engine.component.concurrency.buffers import GuestBuffer
 from wasm2oci.engine.component.handles import HandleTable, ResourceType, Scope
 from wasm2oci.engine.component.host import HostCall
 from wasm2oci.engine.component.instance import ComponentInstance
@@ -254,6 +257,13 @@ def test_a_large_read_is_copied_in_parts() -> None:
       (drop (call $stream.read (i32.const 1) (i32.const 0) (i32.const 3000000)))
       (call $task.return (call $stream.write (i32.const 2) (i32.const 1) (i32.const 2999999))) (i32.const 0)"""
     assert call(guest(body, more='(import "" "mem" (memory 1))')) == (1 << 20) << 4
+
+
+def test_a_long_write_is_charged_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(abi, "MAX_ELEMENTS", 2)
+    memory: Any = SimpleNamespace(data=bytearray(12))
+    buffer = GuestBuffer(abi.Context(memory, None, "utf8", HandleTable()), "u32", 0, 3)
+    assert [buffer.read(1) for _ in range(3)] == [[0], [0], [0]]
 
 
 def test_a_start_function_runs_in_a_task_of_its_own() -> None:

@@ -86,7 +86,7 @@ class GuestBuffer:
         self.progress += count
         if self._type is None:
             return range(count)
-        values: Sequence[Any] = elements(self._type)(self._context, at, count)
+        values: Sequence[Any] = elements(self._type)(self._context.uncharged(), at, count)
         return values
 
     def write(self, values: Sequence[Any]) -> None:
