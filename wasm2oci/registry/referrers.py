@@ -9,7 +9,7 @@
 * A registry that reads the tag as the digest in it answers with the subject itself; that means that there are no
   referrers, and that none can be listed there: the tag is not written, and the subject, if it is an index, not changed.
 * `OCI-Subject` in the answer to a push says that the registry did that itself. Some sent it and had no API, so it does
-  not count where there is none. Where the API cannot be asked (403, 500), it does.
+  not count where there is none. Where the API cannot be asked (403, 500) or answers nonsense, it does.
 
 Spec: distribution-spec, Listing Referrers, Pushing Manifests with Subject, Unavailable Referrers API (end-12).
 """
@@ -66,6 +66,7 @@ class Referrers:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._has_api: bool | None = None
+        self._unanswered = False
         self._writing = Lock()
         self._ahead: dict[Digest, RemoteManifest | None] = {}
 
@@ -122,12 +123,12 @@ class Referrers:
 
     def _api_answers(self, *, otherwise: bool) -> bool:
         """Whether there is the API; `otherwise` where the registry does not let that be found out."""
-        if self._has_api is None:
+        if self._has_api is None and not self._unanswered:
             try:
                 self._ask(self._exchange.for_writing(), _ZERO, None)
-            except (AccessError, RegistryError):
-                return otherwise
-        return self._may_have_api()
+            except (AccessError, RegistryError, InvalidInputError):
+                self._unanswered = True  # it is not asked again, with all tries, for the next referrer
+        return otherwise if self._has_api is None else self._has_api
 
     def _ask(self, exchange: Exchange, subject: Digest, artifact_type: str | None) -> list[Descriptor] | None:
         query = [("artifactType", artifact_type)] if artifact_type is not None else []
