@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 _PORTS: Final = {"http": 80, "https": 443}
-_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])\Z")
+_HOST: Final = re.compile(r"(?:(?!\.|.*\.\.)[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]+\])\Z")
 _UNSAFE: Final = re.compile(r"[^\x21-\x5b\x5d-\x7e]")
 """Blanks, controls, backslashes, and all that is not ASCII. (A class that lists all of those compiles in 8 ms.)"""
 _PLACE: Final = {

@@ -47,6 +47,8 @@ def test_an_origin_is_scheme_host_and_port(url: str, origin: Origin) -> None:
         "https://registry.example/\r\nX: y",
         "https://exämple/",
         "https://:443/",
+        "https://.example/",
+        "https://registry..example/",
         "https://registry.example:99999/",
         "https://registry.example:0/",
         "https://registry.example:x/",
