@@ -45,7 +45,7 @@ class KeyExistsError(LocalIOError):
 
 
 class KeyNotFoundError(NotFoundError):
-    """The variable that names a key is not set."""
+    """The variable that should hold a key is not set."""
 
 
 class KeyInfo(NamedTuple):

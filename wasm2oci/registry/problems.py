@@ -134,11 +134,11 @@ class ConnectionLostError(ExchangeError):
 
 
 class TimedOutError(ExchangeError):
-    """The peer sent nothing for too long."""
+    """A connection, an answer or the sending of a request took too long."""
 
 
 class TlsError(ExchangeError):
-    """The registry could not prove its identity, or does not speak an accepted version of TLS.
+    """The server could not prove its identity, or does not speak an accepted version of TLS.
 
     Args:
         message: see `Wasm2OciError`.
@@ -308,7 +308,7 @@ def error_for(
         return NotSupportedError(f"{what}: the registry does not support this{told}", hint=hint)
     if status == 413:
         return TooLargeError(f"{what}: too large for the registry{told}", hint=hint)
-    if codes & {"BLOB_UPLOAD_UNKNOWN"} or (kind == "upload" and status in {404, 410} and not codes):
+    if codes & {"BLOB_UPLOAD_UNKNOWN"} or (kind == "upload" and status in {404, 410} and "NAME_UNKNOWN" not in codes):
         return ResponseError(
             f"{what}: the registry lost the upload{told}",
             hint=hint or "try again; if it stays so, the registry's servers may not share their uploads",

@@ -32,7 +32,7 @@ _AUTHORITIES_MAX: Final = 1024 * 1024
 
 
 class CertificateFileError(InvalidInputError):
-    """A certificate or key file does not contain a certificate or key in PEM form."""
+    """A certificate or key file is not in PEM form, or the other one of the two is missing."""
 
 
 class UnreadableCertificateError(LocalIOError):

@@ -64,8 +64,8 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
             hint = None if is_loopback(origin.host) and not proxied else _connect_hint([], origin, proxied=proxied)
             return TimedOutError(f"{where}: connecting timed out", hint=hint)
         if isinstance(error, httpx.WriteTimeout):
-            return TimedOutError(f"{where}: the registry receives too slowly")
-        return TimedOutError(f"{where}: the registry did not answer in time", hint=_PROXY_HINT if proxied else None)
+            return TimedOutError(f"{where}: the server receives too slowly")
+        return TimedOutError(f"{where}: the server did not answer in time", hint=_PROXY_HINT if proxied else None)
     if secure is not None and isinstance(error, httpx.ConnectError | ssl.SSLError):
         reason = getattr(secure, "reason", None) or str(secure)
         spoken = reason not in _NOT_TLS
@@ -77,7 +77,7 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
     if secure is not None and "_ALERT_" in (secure.reason or ""):  # TLS 1.3: it comes after our side of the handshake
         said = one_line(secure.reason).lower().rpartition("_alert_")[2].replace("_", " ")
         return TlsError(
-            f"{where}: the registry ends the TLS connection: {said}",
+            f"{where}: the server ends the TLS connection: {said}",
             remedy=Remedy(RemedyKind.GIVE_CERTIFICATE) if "cert" in said else None,
         )
     if isinstance(error, httpx.ProxyError):

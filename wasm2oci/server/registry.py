@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.errors import InvalidInputError, LocalIOError, Wasm2OciError
 from wasm2oci.oci import endpoints
 from wasm2oci.oci.digest import InvalidDigestError
+from wasm2oci.oci.http import basic_credentials
 from wasm2oci.oci.reference import InvalidReferenceError, check_repository
 from wasm2oci.server import blobs, listing, manifests
 from wasm2oci.server.access import ANONYMOUS, Everyone
@@ -144,7 +145,7 @@ class Registry:
         if user == ANONYMOUS and is_foreign(request.headers.combined("Host"), self._rules.hosts):
             raise ProblemError("DENIED", "this registry does not go by this name; its operator can allow it")
         if user is None:
-            wrong = "user name or password is wrong" if authorization else None
+            wrong = "user name or password is wrong" if basic_credentials(authorization) else None
             raise ProblemError("UNAUTHORIZED", wrong, headers=(("WWW-Authenticate", self._access.challenge),))
         if match is None:
             response = self._site(request, user) if self._site is not None else None

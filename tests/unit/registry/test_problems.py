@@ -80,6 +80,8 @@ def error(status: int, body: bytes = b"", host: str = "registry.example", **more
         (error(404, problems("NAME_UNKNOWN"), kind="manifest"), NameUnknownError, ExitCode.NOT_FOUND),
         (error(404, problems("BLOB_UPLOAD_UNKNOWN"), pushing=True), ResponseError, ExitCode.REGISTRY),
         (error(404, kind="upload", pushing=True), ResponseError, ExitCode.REGISTRY),
+        (error(404, problems("NOT_FOUND"), kind="upload", pushing=True), ResponseError, ExitCode.REGISTRY),
+        (error(404, problems("BLOB_UNKNOWN"), kind="upload", pushing=True), ResponseError, ExitCode.REGISTRY),
         (error(404, problems("NAME_UNKNOWN"), kind="upload", pushing=True), NameUnknownError, ExitCode.NOT_FOUND),
         (error(429, b"toomanyrequests: ..."), TooManyRequestsError, ExitCode.REGISTRY),
         (error(400, problems("TOOMANYREQUESTS")), TooManyRequestsError, ExitCode.REGISTRY),

@@ -224,12 +224,12 @@ class TestRights:
     def test_without_credentials_the_answer_is_a_challenge_everywhere(self) -> None:
         registry = Registry(MemoryStorage(), access=BasicAccess(OneUser("me", "secret")))
         for target in ("/v2/", "/v2/a/tags/list", "/", "/nothing"):
-            for proof in ("", basic("me", "wrong")):
+            for proof in ("", "Bearer abc", basic("me", "wrong")):
                 response = ask(registry, "GET", target, Authorization=proof)
                 assert response.status == 401
                 assert (response.header("WWW-Authenticate") or "").startswith("Basic realm=")
                 problem = json.loads(response.read())["errors"][0]
-                said = "user name or password is wrong" if proof else "credentials are needed"
+                said = "user name or password is wrong" if "Basic" in proof else "credentials are needed"
                 assert (problem["code"], problem["message"]) == ("UNAUTHORIZED", said)
         assert ask(registry, "GET", "/v2/", Authorization=basic("me", "secret")).status == 200
 
