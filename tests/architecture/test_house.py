@@ -77,6 +77,22 @@ def test_hints_name_no_option_or_command_outside_the_terminal() -> None:
     assert not wrong
 
 
+def test_errors_name_no_option_outside_the_terminal() -> None:
+    # Who calls the library gave a parameter, and no option.
+    names = {name for command in COMMANDS for name in declaration_of(command).options if name.startswith("--")}
+    ours = re.compile("|".join(rf"(?<![\w-]){name}(?![\w-])" for name in sorted(names)))
+    wrong = [
+        f"{path.relative_to(ROOT)}:{text.lineno}: {text.value}"
+        for path in SOURCES
+        if path.relative_to(ROOT / "wasm2oci").parts[0] != "cli"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Raise)
+        for text in ast.walk(node)
+        if isinstance(text, ast.Constant) and isinstance(text.value, str) and ours.search(text.value)
+    ]
+    assert not wrong
+
+
 def test_every_remedy_has_words_on_the_terminal() -> None:
     assert set(_WORDS) == set(RemedyKind)
 

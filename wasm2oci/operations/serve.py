@@ -106,7 +106,7 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
     access, password = _access(request)
     check_exposure(host, authenticated=access is not None)
     if request.tls_key is not None and request.tls_cert is None:
-        raise UsageError("--tls-key needs --tls-cert")
+        raise UsageError("the key of the server's certificate needs the certificate")
     tls = None if request.tls_cert is None else tls_context(request.tls_cert, request.tls_key)
     allow_descriptors(_DESCRIPTORS)
     root = request.root or Path(tempfile.mkdtemp(prefix="wasm2oci-registry-"))
@@ -164,12 +164,12 @@ def _access(request: ServeRequest) -> tuple[Access | None, str | None]:
     from wasm2oci.server.passwords import HtpasswdFile, OneUser
 
     if request.user is not None and request.htpasswd is not None:
-        raise UsageError("--user and --htpasswd do not go together")
+        raise UsageError("give one user or a file of users, not both")
     if request.htpasswd is not None:
         return BasicAccess(HtpasswdFile(request.htpasswd)), None
     if request.user is None:
         return None, None
     if not request.user or ":" in request.user:
-        raise UsageError("--user is empty or holds a colon")
+        raise UsageError("the user name is empty or contains a colon")
     made_up = secrets.token_urlsafe(18) if request.password is None else None
     return BasicAccess(OneUser(request.user, request.password or made_up or "")), made_up

@@ -70,7 +70,7 @@ class UnauthorizedError(AccessError):
 
 
 class DeniedError(AccessError):
-    """The registry knows the user, and denies access."""
+    """The registry denies access, with or without credentials."""
 
 
 class NameUnknownError(NotFoundError):

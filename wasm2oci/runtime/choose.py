@@ -201,7 +201,7 @@ def _run_embedded(request: RunRequest, preflight: Preflight, why: str) -> RunOut
 
 def _run_component(request: RunRequest) -> RunOutcome:
     if request.timings:
-        raise GuestSetupError("--timings is for core modules, and this is a component")
+        raise GuestSetupError("timings are for core modules, but this is a component")
     if request.listeners:
         raise GuestSetupError("components cannot be given listening sockets")
     reason = _why_embedded(request)

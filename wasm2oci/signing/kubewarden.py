@@ -53,7 +53,7 @@ def policy_text(value: Any) -> str:
     _check_known(any_of, {"minimumMatches", "signatures"})
     options = any_of.get("signatures") or []
     if not isinstance(options, list) or not (all_of or options):
-        raise InvalidPolicyError("no signatures are required")
+        raise InvalidPolicyError("neither allOf nor anyOf lists a signature")
     lines = ["version = 1", "", "[[rule]]", 'scope = "*"']
     if any_of:
         minimum = any_of.get("minimumMatches", 1)

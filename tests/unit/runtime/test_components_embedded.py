@@ -163,7 +163,7 @@ def test_an_import_that_is_not_offered_is_refused_or_traps() -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_what_components_do_not_take_is_refused_on_both_engines(engine: EngineChoice) -> None:
-    with pytest.raises(GuestSetupError, match="--timings is for core modules"):
+    with pytest.raises(GuestSetupError, match="timings are for core modules"):
         go(CALLS, engine=engine, timings=True)
 
 

@@ -70,7 +70,7 @@ ANY = "apiVersion: v1\nanyOf:\n  minimumMatches: 1\n  signatures:\n  - {kind: gi
         (ANY + 'allOf: [{kind: pubKey, key: "\\ud800"}]\n', "Unicode|not YAML"),
         (ANY + "allOf: [{kind: genericIssuer, issuer: x, subject: {equal: a, urlPrefix: b}}]\n", "a subject that is"),
         (ANY + "allOf: [{kind: certificate}]\n", "the kind of a signature is none of"),
-        ("apiVersion: v1\nanyOf: {minimumMatches: 1}\n", "no signatures"),
+        ("apiVersion: v1\nanyOf: {minimumMatches: 1}\n", "lists a signature"),
         ("apiVersion: v1beta\n", "apiVersion: v1 is missing"),
         ("--- 1\n--- 2\n", "not YAML: but found another document"),
     ],
