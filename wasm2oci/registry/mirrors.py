@@ -12,7 +12,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from wasm2oci.content.verify import VerifiedContent
-from wasm2oci.errors import AccessError, IntegrityError, NotFoundError, RegistryError, UnsupportedError
+from wasm2oci.errors import (
+    AccessError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    RegistryError,
+    UnsupportedError,
+)
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import parse_name
 
@@ -109,7 +116,7 @@ class Mirrored:
                 for chunk in source.fetch(descriptor) if whole else source.fetch_rest(descriptor, at):
                     at += len(chunk)
                     yield chunk
-            except (AccessError, NotFoundError, RegistryError) as error:
+            except (AccessError, InvalidInputError, NotFoundError, RegistryError) as error:
                 if source is asked[-1] or (whole and at > start):
                     raise
                 self._failed(source, error)
@@ -121,7 +128,14 @@ class Mirrored:
         for source in asked:
             try:
                 answer = ask(source)
-            except (AccessError, IntegrityError, NotFoundError, RegistryError, UnsupportedError) as error:
+            except (
+                AccessError,
+                IntegrityError,
+                InvalidInputError,  # a manifest is malformed
+                NotFoundError,
+                RegistryError,
+                UnsupportedError,
+            ) as error:
                 if source is asked[-1]:
                     raise
                 self._failed(source, error)

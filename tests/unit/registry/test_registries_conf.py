@@ -15,6 +15,7 @@ from tests.support.network import Answer, Network, fresh_core, token_answer
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.errors import AccessError, LocalIOError, NotFoundError
+from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.found_out import FoundOut
 from wasm2oci.registry.options import TlsSettings
@@ -109,6 +110,14 @@ class TestMirrors:
             field.put(HOME, name)
             field.pull(f"registry.example/{name}:v1")
             assert field.asked() == [HOME]
+
+    @pytest.mark.parametrize("body", [b"nonsense", b'{"schemaVersion": 2}', b"<html>"])
+    def test_a_mirror_that_gives_no_manifest_is_passed_over_and_named(self, tmp_path: Path, body: bytes) -> None:
+        field = Field(tmp_path, MIRRORED)
+        field.put(HOME, "team/app")
+        field.network.hosts[MIRROR] = lambda _: Answer(200, {"Content-Type": mt.OCI_MANIFEST}, body)
+        field.pull("registry.example/team/app:v1")
+        assert [text for text in field.network.warned if "mirror.example" in text and "is passed over" in text]
 
     @pytest.mark.parametrize("status", [401, 403, 500, 404])
     def test_a_mirror_that_fails_is_passed_over_and_named(self, tmp_path: Path, status: int) -> None:
