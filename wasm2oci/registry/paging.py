@@ -44,10 +44,11 @@ def _links(text: str) -> Iterator[tuple[str, str]]:
 
     A scanner that never goes back: its time grows with the length of the text, whatever the text is.
     """
-    at = 0
-    if "<" not in text and (end := text.find(";")) >= 0:  # zot 1 leaves the brackets out
+    at, bare = 0, "<" not in text  # zot 1 leaves the brackets out
+    while bare and (end := text.find(";", at)) >= 0:
+        target = text[at:end].strip(f"{_BLANKS},")
         relation, at = _relation(text, end)
-        yield text[:end].strip(_BLANKS), relation
+        yield target, relation
     while (start := text.find("<", at)) >= 0 and (end := text.find(">", start)) >= 0:
         relation, at = _relation(text, _past_blanks(text, end + 1))
         if at < len(text) and text[at] != ",":
