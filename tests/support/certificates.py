@@ -4,6 +4,7 @@ import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,6 +14,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 __all__ = ["Authority", "Issued", "make_authority"]
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+_SIGNS_CERTIFICATES: Final = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ class Authority:
         alternatives = x509.SubjectAlternativeName(
             [_alternative(host) for host in dict.fromkeys((*hosts, "localhost", "127.0.0.1"))]
         )
-        builder = _builder(name, self.issued.certificate.subject, key)
+        builder = _builder(name, self.issued.certificate.subject, key, self.issued.key)
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         builder = builder.add_extension(alternatives, critical=False)
         return _write(self.folder, name, builder.sign(self.issued.key, hashes.SHA256()), key)
@@ -54,8 +67,9 @@ def make_authority(folder: Path, name: str = "wasm2oci test authority") -> Autho
     """A new authority whose files lie in this folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    builder = _builder(name, subject, key)
+    builder = _builder(name, subject, key, key)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
     return Authority(folder, _write(folder, "authority", builder.sign(key, hashes.SHA256()), key))
 
 
@@ -66,8 +80,9 @@ def _alternative(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _builder(name: str, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:
+def _builder(name: str, issuer: x509.Name, key: Key, issuer_key: Key) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
+    above = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
@@ -76,6 +91,9 @@ def _builder(name: str, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=5))
         .not_valid_after(now + dt.timedelta(days=1))
+        # Python 3.13 asks for these by itself.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(above, critical=False)
     )
 
 
