@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.wasi.abi import Errno, WasiError, errno_of
 from wasm2oci.wasi.descriptors import DirectoryDescriptor
+from wasm2oci.wasi.preview2 import files
 from wasm2oci.wasi.preview2.codes import error_code, type_case
 from wasm2oci.wasi.preview2.files import Preview2Descriptor
 from wasm2oci.wasi.preview3.pumps import given, read_all, taken, write_all
@@ -165,18 +166,11 @@ class Preview3Descriptor(Preview2Descriptor):
 
         def steps(stream: Channel) -> Generator[Any, None, None]:
             for entry in opened().entries:
-                if not (yield from _put_entry(stream, entry)):
+                shown = {"type": _kind(entry.type), "name": entry.name.decode()}
+                if not (yield from stream.put([shown])):
                     return
 
         return given(self._guests, steps, _case)
-
-
-def _put_entry(stream: Channel, entry: Any) -> Generator[Any, None, bool]:
-    try:
-        name = entry.name.decode()
-    except UnicodeDecodeError:
-        raise WasiError(Errno.ILSEQ) from None
-    return (yield from stream.put([{"type": _kind(entry.type), "name": name}]))
 
 
 def _attempt(open_: Callable[[], Any]) -> Callable[[], Any]:
@@ -193,56 +187,21 @@ def _attempt(open_: Callable[[], Any]) -> Callable[[], Any]:
     return lambda: opened
 
 
-METHODS: Final[Mapping[str, tuple[str, Callable[..., Any]]]] = {
-    "advise": ("offset: u64, length: u64, advice: $advice) -> result<_", Preview3Descriptor.advise),
-    "sync-data": (") -> result<_", Preview3Descriptor.sync_data),
-    "get-flags": (") -> result<$descriptor-flags", Preview3Descriptor.get_flags),
-    "get-type": (") -> result<$descriptor-type", Preview3Descriptor.kind),
-    "set-size": ("size: u64) -> result<_", Preview3Descriptor.set_size),
-    "set-times": (
-        "data-access-timestamp: $new-timestamp, data-modification-timestamp: $new-timestamp) -> result<_",
-        Preview3Descriptor.set_times,
-    ),
-    "sync": (") -> result<_", Preview3Descriptor.sync),
-    "create-directory-at": ("path: string) -> result<_", Preview3Descriptor.create_directory_at),
-    "stat": (") -> result<$descriptor-stat", Preview3Descriptor.stat),
-    "stat-at": ("path-flags: $path-flags, path: string) -> result<$descriptor-stat", Preview3Descriptor.stat_at),
-    "set-times-at": (
-        (
-            "path-flags: $path-flags, path: string, data-access-timestamp: $new-timestamp, "
-            "data-modification-timestamp: $new-timestamp) -> result<_"
-        ),
-        Preview3Descriptor.set_times_at,
-    ),
-    "link-at": (
-        (
-            "old-path-flags: $path-flags, old-path: string, new-descriptor: borrow<descriptor>, new-path: string) "
-            "-> result<_"
-        ),
-        Preview3Descriptor.link_at,
-    ),
-    "open-at": (
-        (
-            "path-flags: $path-flags, path: string, open-flags: $open-flags, flags: $descriptor-flags) "
-            "-> result<own<descriptor>"
-        ),
-        Preview3Descriptor.open_at,
-    ),
-    "readlink-at": ("path: string) -> result<string", Preview3Descriptor.readlink_at),
-    "remove-directory-at": ("path: string) -> result<_", Preview3Descriptor.remove_directory_at),
-    "rename-at": (
-        "old-path: string, new-descriptor: borrow<descriptor>, new-path: string) -> result<_",
-        Preview3Descriptor.rename_at,
-    ),
-    "symlink-at": ("old-path: string, new-path: string) -> result<_", Preview3Descriptor.symlink_at),
-    "unlink-file-at": ("path: string) -> result<_", Preview3Descriptor.unlink_file_at),
-    "metadata-hash": (") -> result<$metadata-hash-value", Preview3Descriptor.metadata_hash),
-    "metadata-hash-at": (
-        "path-flags: $path-flags, path: string) -> result<$metadata-hash-value",
-        Preview3Descriptor.metadata_hash_at,
-    ),
+_OWN: Final[Mapping[str, Callable[..., Any]]] = {
+    "get-flags": Preview3Descriptor.get_flags,
+    "get-type": Preview3Descriptor.kind,
+    "open-at": Preview3Descriptor.open_at,
+    "remove-directory-at": Preview3Descriptor.remove_directory_at,
 }
-"""The asynchronous methods of `descriptor` that give a result: the type after `self` and before the error."""
+_BY_STREAMS: Final = frozenset(
+    {"read-via-stream", "write-via-stream", "append-via-stream", "read", "write", "read-directory"}
+)
+METHODS: Final[Mapping[str, tuple[str, Callable[..., Any]]]] = {
+    name: (signature, _OWN.get(name, worker))
+    for name, (signature, worker) in files.METHODS.items()
+    if name not in _BY_STREAMS
+}
+"""The asynchronous methods of `descriptor` that give a result, typed as in 0.2: after `self` and before the error."""
 
 _ENDED: Final = "future<result<_, $error-code>>"
 STREAMS: Final[Mapping[str, tuple[str, Callable[..., Any]]]] = {
