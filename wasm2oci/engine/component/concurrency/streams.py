@@ -1,6 +1,6 @@
 """Streams and futures, and the ends of them that guests have. Spec: component model, CanonicalABI.md, stream state.
 
-What is written goes to what is read when both are there: nothing is kept between. The first of the two waits.
+A stream keeps no values. The first of a read and a write waits for the other, and then the values are copied.
 """
 
 from __future__ import annotations
@@ -103,8 +103,19 @@ class SharedBase:
         )
 
     def copy(self, copy: Copy, *, reads: bool) -> None:
-        """Reads or writes."""
-        raise AssertionError(copy, reads)
+        """Reads or writes, or waits for the other end to do so."""
+        pending = self.pending
+        if self.dropped:
+            copy.done(CopyCode.DROPPED)
+        elif pending is None:
+            self.pending = copy
+        else:
+            self._check_owner(copy, pending)
+            self._meet(copy, pending, reads=reads)
+
+    def _meet(self, copy: Copy, pending: Copy, *, reads: bool) -> None:
+        """A read or write comes to what waits for it."""
+        raise AssertionError(copy, pending, reads)
 
     # --- an end of the host's: steps of an activity -----------------------------------------------------------------
 
@@ -163,26 +174,17 @@ class SharedStream(SharedBase):
 
     kind = "stream"
 
-    def copy(self, copy: Copy, *, reads: bool) -> None:
-        """See `SharedBase.copy`."""
-        pending = self.pending
-        if self.dropped:
-            copy.done(CopyCode.DROPPED)
-        elif pending is None:
-            self.pending = copy
+    def _meet(self, copy: Copy, pending: Copy, *, reads: bool) -> None:
+        if pending.buffer.left:
+            if copy.buffer.left:
+                _move(copy, pending, min(copy.buffer.left, pending.buffer.left), reads=reads)
+                pending.some(self._give_back)
+            copy.done(CopyCode.COMPLETED)
+        elif not reads and not copy.buffer.length and not pending.buffer.length:
+            copy.done(CopyCode.COMPLETED)
         else:
-            self._check_owner(copy, pending)
-            if pending.buffer.left:
-                if copy.buffer.left:
-                    source, target = (pending, copy) if reads else (copy, pending)
-                    target.buffer.write(source.buffer.read(min(source.buffer.left, target.buffer.left)))
-                    pending.some(self._give_back)
-                copy.done(CopyCode.COMPLETED)
-            elif not reads and not copy.buffer.length and not pending.buffer.length:
-                copy.done(CopyCode.COMPLETED)
-            else:
-                self._finish(CopyCode.COMPLETED)
-                self.pending = copy
+            self._finish(CopyCode.COMPLETED)
+            self.pending = copy
 
 
 class SharedFuture(SharedBase):
@@ -190,19 +192,16 @@ class SharedFuture(SharedBase):
 
     kind = "future"
 
-    def copy(self, copy: Copy, *, reads: bool) -> None:
-        """See `SharedBase.copy`."""
-        pending = self.pending
-        if self.dropped:
-            copy.done(CopyCode.DROPPED)
-        elif pending is None:
-            self.pending = copy
-        else:
-            self._check_owner(copy, pending)
-            source, target = (pending, copy) if reads else (copy, pending)
-            target.buffer.write(source.buffer.read(1))
-            self._finish(CopyCode.COMPLETED)
-            copy.done(CopyCode.COMPLETED)
+    def _meet(self, copy: Copy, pending: Copy, *, reads: bool) -> None:
+        _move(copy, pending, 1, reads=reads)
+        self._finish(CopyCode.COMPLETED)
+        copy.done(CopyCode.COMPLETED)
+
+
+def _move(copy: Copy, pending: Copy, count: int, *, reads: bool) -> None:
+    """Copies values from the one that writes to the one that reads."""
+    source, target = (pending, copy) if reads else (copy, pending)
+    target.buffer.write(source.buffer.read(count))
 
 
 class CopyState(Enum):
