@@ -90,7 +90,7 @@ def take_away() -> None:
             raise OSError(10038, "An operation was attempted on something that is not a socket")
         return wait(*given)
 
-    select.select = partial(select_)  # which is no method where a class holds it
+    select.select = partial(select_)  # unlike a function, it does not become a method as an attribute of a class
     sys.modules.pop("selectors", None)
     os.supports_dir_fd.clear()
     os.supports_follow_symlinks.clear()

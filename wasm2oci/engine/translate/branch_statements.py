@@ -218,7 +218,7 @@ class BranchStatements(Statements):
         default = values[-1]
         while len(values) > 1 and values[-2] == default:
             del values[-2]
-        count = len(values) - 1  # at least one: a table that decides nothing is no `Lookup`
+        count = len(values) - 1  # at least one: a `br_table` whose values are all the same is not made a `Lookup`
         found = f"({','.join(map(str, values[:-1]))},)[{v.s}]"
         e.line(f"{node.name}={found}" + ("" if v.hi < count else f" if {v.s}<{count} else {default}"))
         e.dead = True

@@ -32,7 +32,7 @@ _SUMS: Final = codes(".add", ".sub")
 _UNALIGNED: Final = codes("call", "call_indirect", "global.get") | {
     row.code for row in OPCODES.values() if ".load" in row.mnemonic
 }
-"""Nothing is known of the low bits of what these give."""
+"""Instructions whose result may have any low bits."""
 
 
 class OpenLoop:

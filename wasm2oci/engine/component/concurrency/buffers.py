@@ -123,7 +123,7 @@ class HostBuffer:
         return values
 
     def write(self, values: Sequence[Any]) -> None:
-        """Nothing is written to what is read."""
+        """Never called: a `HostBuffer` has no room."""
         raise AssertionError(len(values))
 
 
@@ -156,7 +156,7 @@ class HostRoom:
         return self.length - self.progress
 
     def read(self, count: int) -> Sequence[Any]:
-        """Nothing is read from room."""
+        """Never called: a `HostRoom` has no values to read."""
         raise AssertionError(count)
 
     def write(self, values: Sequence[Any]) -> None:
