@@ -231,3 +231,36 @@ def test_decisions_have_one_form_and_are_listed() -> None:
         assert sections == [name for name in order if name in sections], path.name
         assert {"Context", "Decision", "Consequences"} <= set(sections), path.name
         assert f"[{path.name[:4]}]({path.name}) | " in listed, path.name
+
+
+def test_groups_repeated_possessively_end_with_an_empty_alternative() -> None:
+    """Python before 3.11.5, which Debian 12 has, goes on from where the last, failed, repetition came to."""
+    wrong = []
+    for module in all_modules():
+        patterns = [value for value in vars(module).values() if isinstance(value, re.Pattern)]
+        wrong += [f"{module.__name__}: {one.pattern!r}" for one in patterns if loses_its_place(one)]
+    assert not wrong
+
+
+@pytest.mark.parametrize("pattern", [r"(?:a|bc)*+", r"x(?:y(?:a|bc)++)?", r"(?:bc)?+", r"(?>a|bc)", r"(?:|bc)*+"])
+def test_patterns_that_lose_their_place_are_found(pattern: str) -> None:
+    assert loses_its_place(re.compile(pattern))
+    assert not loses_its_place(re.compile(r"[ab]*+(?:c|d)*x++(?:(?:bc|)*+d|)*+"))
+
+
+def loses_its_place(pattern: re.Pattern[str] | re.Pattern[bytes]) -> bool:
+    """Whether a group is atomic, or repeated possessively without an empty alternative at its end."""
+    pending: list[object] = [re._parser.parse(pattern.pattern, pattern.flags)]  # type: ignore[attr-defined]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, tuple) and str(part[0]) == "ATOMIC_GROUP":
+            return True
+        if isinstance(part, tuple) and str(part[0]) == "POSSESSIVE_REPEAT":
+            (kind, what), *more = part[1][2]
+            one_character = str(kind) in {"LITERAL", "NOT_LITERAL", "IN", "ANY"}
+            may_be_empty = str(kind) == "BRANCH" and not len(what[1][-1])
+            if more or not (one_character or may_be_empty):
+                return True
+        if isinstance(part, (tuple, list)) or type(part).__name__ == "SubPattern":
+            pending += part  # type: ignore[arg-type]
+    return False

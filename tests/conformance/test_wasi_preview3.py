@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.data import data_path, missing_reason
+from tests.support.data import data_path, missing_reason, unpack
 from wasm2oci.runtime.choose import run
 from wasm2oci.runtime.request import EngineChoice, GuestSetupError, RunLimits, RunOutcome, RunRequest
 from wasm2oci.wasi.context import Preopen
@@ -43,8 +43,7 @@ RUN = [name for name in PROGRAMS if name not in {*HTTP, *SOCKETS}]
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The archive unpacked."""
     folder = tmp_path_factory.mktemp("suite")
-    with tarfile.open(data_path(*ARCHIVE)) as archive:
-        archive.extractall(folder, filter="data")
+    unpack(data_path(*ARCHIVE), folder)
     return folder / "preview3"
 
 

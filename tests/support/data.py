@@ -1,9 +1,10 @@
 """Where the test data of the specifications' own suites lies, and how to get it when it is absent."""
 
 import os
+import tarfile
 from pathlib import Path
 
-__all__ = ["data_path", "missing_reason"]
+__all__ = ["data_path", "missing_reason", "unpack"]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,3 +21,11 @@ def missing_reason(*parts: str) -> str:
         f"test data {'/'.join(parts)!r} is absent: see docs/development.md, 'Test data', for its public origin, "
         "and set WASM2OCI_TEST_DATA"
     )
+
+
+def unpack(archive: Path, into: Path) -> None:
+    """Unpacks an archive of the test data, carefully where this Python can (3.11.4 and later)."""
+    with tarfile.open(archive) as tar:
+        if hasattr(tarfile, "data_filter"):
+            tar.extraction_filter = tarfile.data_filter
+        tar.extractall(into)

@@ -9,14 +9,13 @@ import json
 import os
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.data import data_path, missing_reason
+from tests.support.data import data_path, missing_reason, unpack
 
 __all__ = [
     "Command",
@@ -137,8 +136,7 @@ def _unpacked() -> Path:
     if not (target / "json").exists():
         target.mkdir(exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=target))
-        with tarfile.open(archive) as tar:
-            tar.extractall(scratch, filter="data")
+        unpack(archive, scratch)
         _rename(scratch / "js", target / "json")
         shutil.rmtree(scratch)
     return target
@@ -151,8 +149,7 @@ def _converted() -> Path:
     if not target.exists():
         target.parent.mkdir(exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=target.parent))
-        with tarfile.open(sources) as tar:
-            tar.extractall(scratch / "wast", filter="data")
+        unpack(sources, scratch / "wast")
         for name in _LEGACY:
             (scratch / "out" / name).mkdir(parents=True)
             source, output = scratch / "wast" / "legacy" / f"{name}.wast", scratch / "out" / name / "t.json"

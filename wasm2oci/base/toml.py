@@ -15,13 +15,13 @@ from typing import Any, Final
 __all__ = ["load_toml"]
 
 _INTEGER_MAX: Final = 1 << 63
-_KEY: Final = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_KEY: Final = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]++|\\.|)*+"|'[^'\n]*+')"""
 _DOT: Final = r"[ \t]*+\.[ \t]*+"
 _TOKEN: Final = re.compile(
     r"""[^"'#A-Za-z0-9_-]++|#[^\n]*+"""
-    r"""|"{3}(?:[^"\\]|\\[\s\S]|"{1,2}(?!"))*+(?:"{3,5}|\\?\Z)|'{3}(?:[^']|'{1,2}(?!'))*+(?:'{3,5}|\Z)"""
-    rf"|{_KEY}(?:{_DOT}{_KEY}){{0,31}}+({_DOT}{_KEY})?+"
-    r"""|"(?:[^"\\\n]|\\.)*+|'[^'\n]*+"""
+    r"""|"{3}(?:[^"\\]++|\\[\s\S]|"{1,2}(?!")|)*+(?:"{3,5}|\\?\Z)|'{3}(?:[^']++|'{1,2}(?!')|)*+(?:'{3,5}|\Z)"""
+    rf"|{_KEY}(?:{_DOT}{_KEY}|){{0,31}}+({_DOT}{_KEY})?"
+    r"""|"(?:[^"\\\n]++|\\.|)*+|'[^'\n]*+"""
 )
 """What is between, comments, strings of several lines, keys and what looks like them. The group is the 33rd part of a
 key; those of known files have six at most. A string that does not end takes all that follows, since the parser goes no

@@ -26,12 +26,12 @@ from wasm2oci.engine.text.patterns import ANNOTATION, ANNOTATIONS, CHARACTERS, I
 
 __all__ = ["offset_of", "tokens"]
 
-_BLOCK_COMMENT: Final = r"\(;(?:[^;(]++|;(?!\))|\((?!;))*+;\)"
+_BLOCK_COMMENT: Final = r"\(;(?:[^;(]++|;(?!\))|\((?!;)|)*+;\)"
 _TOKEN: Final = re.compile(
-    rf"(?:[ \t\r\n]++|;;[^\r\n]*+|{_BLOCK_COMMENT})*+"
-    rf"([{ID}][{ID} \t]*+(?:(?<![ \t]){STRING}[{ID} \t]*+)*+"  # a run; a string may be glued to an atom: $"x"
+    rf"(?:[ \t\r\n]++|;;[^\r\n]*+|{_BLOCK_COMMENT}|)*+"
+    rf"([{ID}][{ID} \t]*+(?:(?<![ \t]){STRING}[{ID} \t]*+|)*+"  # a run; a string may be glued to an atom: $"x"
     rf"|\)|\((?:;|{ANNOTATION})?"
-    rf'|"{CHARACTERS}(?:"(?:{STRING}|[{ID}]++)*+)?'  # a string, or all there is of one that is not closed
+    rf'|"{CHARACTERS}(?:"(?:{STRING}|[{ID}]++|)*+)?'  # a string, or all there is of one that is not closed
     r"|\Z|[^ \t\r\n])"
 )
 _FEW: Final = 8  # different heads: each is searched for in all tokens

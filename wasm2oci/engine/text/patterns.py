@@ -1,8 +1,11 @@
 """The shapes of atoms, as parts of regular expressions. Spec: core, text format (6.2, 6.3).
 
-All are possessive: what one took is not tried again with less. A pattern that is searched for needs more to be linear:
-a string without end must not fail, or each escaped quote in it would begin another one that is read to the same end.
-So such a pattern takes a string closed or not (`OPEN_STRING`), and who uses it tells them apart.
+All are possessive: what one took is not tried again with less. A group that is repeated so has an empty alternative at
+its end, here and in all patterns: where the last try fails in the middle, Python before 3.11.5 goes on from there.
+
+A pattern that is searched for needs more to be linear: a string without end must not fail, or each escaped quote in it
+would begin another one that is read to the same end. So such a pattern takes a string closed or not (`OPEN_STRING`),
+and who uses it tells them apart.
 """
 
 from __future__ import annotations
@@ -32,10 +35,10 @@ __all__ = [
 ID: Final = r"0-9A-Za-z!#$%&'*+\-./:<=>?@\\^_`|~"
 """The characters of identifiers and keywords, for a character class."""
 
-DIGITS: Final = r"[0-9](?:_?[0-9])*+"
-HEX_DIGITS: Final = r"[0-9a-fA-F](?:_?[0-9a-fA-F])*+"
+DIGITS: Final = r"[0-9](?:_?[0-9]|)*+"
+HEX_DIGITS: Final = r"[0-9a-fA-F](?:_?[0-9a-fA-F]|)*+"
 
-CHARACTERS: Final = rf"""(?:[^"\\\x00-\x1f\x7f]++|\\(?:[0-9a-fA-F]{{2}}|[tnr"'\\]|u\{{{HEX_DIGITS}\}}))*+"""
+CHARACTERS: Final = rf"""(?:[^"\\\x00-\x1f\x7f]++|\\(?:[0-9a-fA-F]{{2}}|[tnr"'\\]|u\{{{HEX_DIGITS}\}})|)*+"""
 """What may stand in a string, as far as it goes."""
 
 STRING: Final = f'"{CHARACTERS}"'
@@ -51,7 +54,7 @@ ANNOTATIONS: Final = frozenset({"(@name", "(@custom", "(@producers", "(@metadata
 HINTS: Final = (b"\0", b"\1")
 """The values of a branch hint: unlikely, likely. Spec: branch hinting."""
 
-_ATOM: Final = re.compile(rf"(?:[{ID}]++|{OPEN_STRING})++")  # in a run, all strings are closed
+_ATOM: Final = re.compile(rf"""(?=[{ID}"])(?:[{ID}]++|{OPEN_STRING}|)*+""")  # in a run, all strings are closed
 
 
 def atoms(run: str) -> list[str]:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["escaped", "string_bytes"]
 
-_ESCAPE: Final = re.compile(rf"""((?:\\[0-9a-fA-F]{{2}})++)|\\([tnr"'\\])|\\u\{{({HEX_DIGITS})\}}""".encode())
+_BYTE: Final = r"\\[0-9a-fA-F]{2}"
+_ESCAPE: Final = re.compile(rf"""({_BYTE}(?:{_BYTE}|)*+)|\\([tnr"'\\])|\\u\{{({HEX_DIGITS})\}}""".encode())
 _NOT_HEX: Final = re.compile(rb"\\[^0-9a-fA-F]")
 _MEANING: Final = {b"t": b"\t", b"n": b"\n", b"r": b"\r", b'"': b'"', b"'": b"'", b"\\": b"\\"}
 
