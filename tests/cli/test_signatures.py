@@ -425,7 +425,7 @@ def test_a_key_that_cannot_sign_says_what_can(tool: Tool) -> None:
     tool.push()
     for key, code, sentence in (
         ("ours.pub", ExitCode.INVALID, "ours.pub: this is a public key; a private key is needed to sign"),
-        ("none.key", ExitCode.NOT_FOUND, "wasm2oci key generate makes cosign.key"),
+        ("none.key", ExitCode.NOT_FOUND, "`wasm2oci key generate` makes cosign.key"),
         ("env://NONE", ExitCode.NOT_FOUND, "it has to hold the text of a key file"),
         ("module.wasm", ExitCode.INVALID, "module.wasm: private key cannot be read"),
     ):

@@ -54,10 +54,10 @@ def assemble_text(source: Path | bytes) -> bytes:
     from wasm2oci.content.verify import FileContent
     from wasm2oci.engine.binary.preamble import MAGIC
     from wasm2oci.engine.text import assemble
-    from wasm2oci.errors import UsageError
+    from wasm2oci.errors import Remedy, RemedyKind, UsageError
 
     text = source if isinstance(source, bytes) else b"".join(FileContent(source))
     if text.startswith(MAGIC):
         name = "the input" if isinstance(source, bytes) else source.name
-        raise UsageError(f"{name} is in the binary format already", hint="`print` shows a module or component as text")
+        raise UsageError(f"{name} is in the binary format already", remedy=Remedy(RemedyKind.PRINT))
     return assemble(text)

@@ -15,7 +15,7 @@ from wasm2oci.base.files import FileNotThereError, local_errors
 from wasm2oci.base.outputs import write_file
 from wasm2oci.base.reading import read_named
 from wasm2oci.content.verify import BytesContent
-from wasm2oci.errors import LocalIOError, NotFoundError, UsageError, Wasm2OciError
+from wasm2oci.errors import LocalIOError, NotFoundError, Remedy, RemedyKind, UsageError, Wasm2OciError
 from wasm2oci.signing.cosign_key import KEY_FILE_MAX, read_private_key, seal
 from wasm2oci.signing.keys import InvalidKeyError, PrivateKey, PublicKey
 
@@ -127,7 +127,7 @@ def load_private_key(name: str, environment: Environment, password: Callable[[st
     try:
         raw = read_key_bytes(name, environment)
     except FileNotThereError as error:
-        error.hint = error.hint or "wasm2oci key generate makes cosign.key, which signs, and cosign.pub, which verifies"
+        error.remedy = Remedy(RemedyKind.MAKE_KEY)
         raise
     return _opened(name, raw, environment, password)
 

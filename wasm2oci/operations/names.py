@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wasm2oci.base.text import must_be_text
+from wasm2oci.errors import Remedy, RemedyKind
 from wasm2oci.oci.reference import InvalidReferenceError, Reference, check_repository, check_tag, refuse_user
 from wasm2oci.operations.subject import parse_place
 
@@ -68,9 +69,12 @@ def check_host(text: str) -> str:
         host, _, path = rest.partition("/")
         if scheme.lower() == "https" and path.strip("/") in {"", "v1", "v2"}:
             return check_host(host)
-        also = ", with --plain-http" if scheme.lower() == "http" else ""
-        hint = f"write {host}{also}" if host else None
-        raise InvalidReferenceError("a registry is written as its host, without a scheme or a path", text, 0, hint=hint)
+        error = InvalidReferenceError("a registry is written as its host, without a scheme or a path", text, 0)
+        if host and scheme.lower() == "http":
+            error.remedy = Remedy(RemedyKind.DROP_SCHEME, host)
+        elif host:
+            error.hint = f"write {host}"
+        raise error
     host, slash, _ = text.partition("/")
     if slash:
         message = f"{text!r} is more than a registry host"

@@ -318,9 +318,10 @@ def error_for(
         cls, words = _UNKNOWN[code]
         if not find_flavour(host).hinted_absence:
             hint = None
-            if cls is ManifestUnknownError and not pushing and what == f"{host}/{name}:{what.rpartition(':')[2]}":
-                hint = f"`wasm2oci tags {host}/{name}` lists its tags"
-        return cls(f"{what}: {words}", hint=hint)
+        remedy = None
+        if cls is ManifestUnknownError and not pushing and what == f"{host}/{name}:{what.rpartition(':')[2]}":
+            remedy = Remedy(RemedyKind.LIST_TAGS, f"{host}/{name}")
+        return cls(f"{what}: {words}", hint=hint, remedy=remedy)
     return ResponseError(f"{what}: the registry answered {status}{told}", hint=hint)
 
 

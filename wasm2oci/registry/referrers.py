@@ -21,7 +21,15 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.content.target import UnlistedReferrerError
-from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, RegistryError, Wasm2OciError
+from wasm2oci.errors import (
+    AccessError,
+    InvalidInputError,
+    NotFoundError,
+    RegistryError,
+    Remedy,
+    RemedyKind,
+    Wasm2OciError,
+)
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
@@ -181,7 +189,7 @@ class Referrers:
         if not isinstance(found.document, Index):
             raise FallbackTagError(
                 f"{join_name(exchange, tag)} should list referrers and is not an index",
-                hint="`inspect` shows what it is",
+                remedy=Remedy(RemedyKind.INSPECT),
             )
         return found
 

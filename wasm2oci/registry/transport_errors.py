@@ -84,8 +84,10 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
         return ConnectionFailedError(f"{where}: the proxy refuses: {one_line(str(error))}", hint=_PROXY_HINT)
     if isinstance(error, httpx.ConnectError):
         what = "cannot connect to the proxy" if proxied else "cannot connect"
-        hint = _connect_hint(causes, origin, proxied=proxied)
-        return ConnectionFailedError(f"{where}: {what}: {_reason(causes)}", hint=hint)
+        message = f"{where}: {what}: {_reason(causes)}"
+        if is_loopback(origin.host) and not proxied and not _unresolved(causes):
+            return ConnectionFailedError(message, remedy=Remedy(RemedyKind.START_REGISTRY))
+        return ConnectionFailedError(message, hint=_connect_hint(causes, origin, proxied=proxied))
     if isinstance(error, httpx.InvalidURL | UnicodeError | httpx.UnsupportedProtocol):
         return ResponseError(f"{where}: not a valid address")
     return ConnectionLostError(f"{where}: the connection broke: {_reason(causes)}")
@@ -94,11 +96,13 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
 def _connect_hint(causes: list[BaseException], origin: Origin, *, proxied: bool) -> str:
     if proxied:
         return _PROXY_HINT
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
+    if _unresolved(causes):
         return f"check the spelling of {origin.name}, and the network; behind a proxy, set HTTPS_PROXY"
-    if is_loopback(origin.host):
-        return "nothing listens there: check the port, or start a registry with `wasm2oci serve`"
     return "check the host, the port and the network; behind a proxy, set HTTPS_PROXY"
+
+
+def _unresolved(causes: list[BaseException]) -> bool:
+    return any(isinstance(cause, socket.gaierror) for cause in causes)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

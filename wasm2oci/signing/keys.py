@@ -22,7 +22,7 @@ from cryptography.exceptions import InternalError, InvalidSignature, Unsupported
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from wasm2oci.errors import InvalidInputError, UnsupportedError
+from wasm2oci.errors import InvalidInputError, Remedy, RemedyKind, UnsupportedError
 from wasm2oci.signing import sodium
 from wasm2oci.signing.der import INTEGER, SEQUENCE, InvalidDerError, elements
 from wasm2oci.signing.pkcs8 import COST_MAX, KeyTooCostlyError, MalformedKeyFileError, check_cost
@@ -73,7 +73,8 @@ class PublicKey:
             UnsupportedKeyError: see the class.
         """
         if b"PRIVATE KEY-----" in pem:
-            raise InvalidKeyError("this is a private key; a public key is needed", hint="wasm2oci key public KEY")
+            remedy = Remedy(RemedyKind.SHOW_PUBLIC_KEY)
+            raise InvalidKeyError("this is a private key; a public key is needed", remedy=remedy)
         if pem.count(b"-----BEGIN ") > 1:  # only the first would be used, and nothing would say so
             raise InvalidKeyError("there are several keys or certificates in the file, not one public key")
         try:
@@ -198,7 +199,7 @@ class PrivateKey:
             UnsupportedKeyError: see the class.
         """
         if not _is_pkcs8(der):
-            raise InvalidKeyError("the key inside is not PKCS#8", hint="import the plain key with wasm2oci key import")
+            raise InvalidKeyError("the key inside is not PKCS#8", remedy=Remedy(RemedyKind.IMPORT_KEY))
         try:
             return cls._known(serialization.load_der_private_key(der, None))
         except UnsupportedAlgorithm as error:

@@ -69,7 +69,7 @@ def provenance(variables: Mapping[str, str]) -> dict[str, Any]:
         known = ", ".join(one.name for one in _SYSTEMS)
         raise NoContinuousIntegrationError(
             f"this is not one of the supported CI systems: {known}",
-            hint="write the predicate yourself, and attach it with wasm2oci attest",
+            hint="write the predicate yourself, and attest that",
         )
     return system.predicate(_Variables(variables))
 

@@ -18,7 +18,7 @@ import pytest
 from tests.support.certificates import Authority, make_authority
 from tests.support.process_state import closed_port
 from tests.support.registry_server import Handle, RunningRegistry, registry_server
-from wasm2oci.errors import InvalidInputError, LocalIOError, RegistryError, RemedyKind
+from wasm2oci.errors import InvalidInputError, LocalIOError, RegistryError, Remedy, RemedyKind
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.connect import ConnectOptions, Connector
 from wasm2oci.registry.dial import Dialer
@@ -469,7 +469,7 @@ class TestExchanges:
             pytest.raises(ConnectionFailedError) as caught,
         ):
             connector.ping(f"127.0.0.1:{port}")
-        assert "wasm2oci serve" in (caught.value.hint or "")
+        assert caught.value.remedy == Remedy(RemedyKind.START_REGISTRY)
 
     def test_a_proxy_that_is_not_there_is_named_as_such(self, tmp_path: Path) -> None:
         with closed_port() as port:

@@ -19,7 +19,7 @@ _MODULE = b"\x01\x00\x00\x00"
 _COMPONENT = b"\x0d\x00\x01\x00"
 _LOOKALIKES: Final = (
     (b"\x28\xb5\x2f\xfd", "this is zstd-compressed: unpack it first"),
-    (b"(", "this looks like the text format: make it binary first (`wasm2oci assemble FILE`)"),
+    (b"(", "this looks like the text format: assemble it first"),
     (b"\x1f\x8b", "this is gzip-compressed: unpack it first"),
     (b"PK", "this is a zip archive: unpack it first"),
     (b"\x7fELF", "this is a native program: build it for a wasm target"),
