@@ -285,8 +285,9 @@ def error_for(
         suffix = f" ({credentials})" if credentials else ""
         if known:
             hint = hint or "check the user name and the password or token"
-        remedy = Remedy(RemedyKind.LOG_IN, host)
-        return UnauthorizedError(f"{what}: unauthorized{told}{suffix}", hint=hint, remedy=remedy)
+        return UnauthorizedError(
+            f"{what}: unauthorized{told}{suffix}", hint=hint, remedy=Remedy(RemedyKind.LOG_IN, host)
+        )
     if status == 403 or codes & {"DENIED"}:
         suffix = f" ({credentials})" if credentials else ""
         return DeniedError(
@@ -318,10 +319,9 @@ def error_for(
         cls, words = _UNKNOWN[code]
         if not find_flavour(host).hinted_absence:
             hint = None
-        remedy = None
-        if cls is ManifestUnknownError and not pushing and what == f"{host}/{name}:{what.rpartition(':')[2]}":
-            remedy = Remedy(RemedyKind.LIST_TAGS, f"{host}/{name}")
-        return cls(f"{what}: {words}", hint=hint, remedy=remedy)
+        tagged = not pushing and what == f"{host}/{name}:{what.rpartition(':')[2]}"
+        lists = Remedy(RemedyKind.LIST_TAGS, repository) if cls is ManifestUnknownError and tagged else None
+        return cls(f"{what}: {words}", hint=hint, remedy=lists)
     return ResponseError(f"{what}: the registry answered {status}{told}", hint=hint)
 
 
