@@ -90,6 +90,11 @@ KNOWN = {
 }
 
 
+def test_whom_a_tls_client_trusts_is_decided_in_one_place() -> None:
+    found = {module for module, names in attributes().items() if "ssl.create_default_context" in names}
+    assert found == {"base/authorities.py"}
+
+
 def test_only_one_class_is_called_headers() -> None:
     found = [
         path.relative_to(PACKAGE).as_posix()

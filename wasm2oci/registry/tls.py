@@ -1,34 +1,22 @@
-"""TLS contexts: the system's authorities, one's own, or none; built when the first https connection is.
-
-The system's authorities are those of OpenSSL, of `SSL_CERT_FILE`, and of `SSL_CERT_DIR`: one or more folders with a
-colon (`os.pathsep`) between them. OpenSSL finds only files that `c_rehash` named in such a folder, and takes no
-certificate of a file in which one is broken; Go's tools read every file and pass over what is broken, and so does this
-client (ggcr#1246).
-"""
+"""TLS contexts for registries: whom to trust, and which certificate to show; built when the first is needed."""
 
 from __future__ import annotations
 
 import os
-import re
 import ssl
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from wasm2oci.base.authorities import client_context
 from wasm2oci.base.files import local_errors
 from wasm2oci.errors import InvalidInputError, LocalIOError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from wasm2oci.registry.options import TlsSettings
 
 __all__ = ["CertificateFileError", "UnreadableCertificateError", "build_context"]
-
-
-_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----")
-_AUTHORITIES_MAX: Final = 1024 * 1024
-"""Bytes of a file of authorities in a folder; the usual bundle of all public ones has a quarter of that."""
 
 
 class CertificateFileError(InvalidInputError):
@@ -53,21 +41,10 @@ def build_context(
         CertificateFileError: a file does not hold what it should.
         UnreadableCertificateError: a file cannot be read.
     """
-    context = ssl.create_default_context()
-    # Python 3.13 turned this on by itself; private authorities often lack the extensions that it asks for, and other
-    # registry clients take them.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context = client_context(environ)
     if settings.insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    elif environ.get("SSL_CERT_DIR"):
-        _load_folders(context, environ["SSL_CERT_DIR"])
-    elif not environ.get("SSL_CERT_FILE") and not _system_has_authorities():
-        import certifi
-
-        context.load_verify_locations(certifi.where())
-    if not settings.insecure and environ.get("SSL_CERT_FILE") and not context.cert_store_stats()["x509_ca"]:
-        _load_each(context, Path(environ["SSL_CERT_FILE"]))  # OpenSSL takes none of a file with a broken one
     for path in filter(None, (settings.ca_file, *settings.host_files)):
         _load(path, "certificates of authorities", context.load_verify_locations)
     if client_certificate and settings.cert_file is not None:
@@ -75,27 +52,6 @@ def build_context(
         _readable(key)
         _load(certificate, "a certificate and its key", lambda path: context.load_cert_chain(path, key, _no_password))
     return context
-
-
-def _load_folders(context: ssl.SSLContext, folders: str) -> None:
-    for folder in filter(None, folders.split(os.pathsep)):
-        with suppress(OSError):  # as where the system looks: what is not there holds nothing
-            for path in sorted(Path(folder).iterdir()):
-                _load_each(context, path)
-
-
-def _load_each(context: ssl.SSLContext, path: Path) -> None:
-    with suppress(OSError):
-        if path.is_file() and path.stat().st_size <= _AUTHORITIES_MAX:
-            for certificate in _CERTIFICATE.findall(path.read_bytes().decode("latin-1")):
-                with suppress(ssl.SSLError, ValueError):  # one that is broken hides no other
-                    context.load_verify_locations(cadata=certificate)
-
-
-def _system_has_authorities() -> bool:
-    paths = ssl.get_default_verify_paths()
-    files: tuple[str | None, str | None] = (paths.cafile, paths.capath)  # each None where it does not exist
-    return files[0] is not None or (files[1] is not None and any(Path(files[1]).iterdir()))
 
 
 def _readable(path: Path) -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from wasm2oci.base.authorities import client_context
 from wasm2oci.base.descriptors import wait_ready
 from wasm2oci.wasi.preview2.bell import Bell
 from wasm2oci.wasi.preview2.http.errors import HttpError, HttpIoError, code_of
@@ -41,8 +42,8 @@ _STANDARD_PORTS: Final = {False: 80, True: 443}
 
 @functools.cache
 def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which Python 3.13 turned on by itself, as in `registry.tls`
+    # One for the process: it costs 20 ms, every request of a component needs it, and nothing in it belongs to a run.
+    context = client_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
 
