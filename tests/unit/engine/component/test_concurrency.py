@@ -1,167 +1,26 @@
-"""Asynchronous functions of guests that break the rules, or take as much as they can."""
+"""Asynchronous functions of guests: what waits, what is cancelled, and guests that break the rules."""
 
-import threading
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from wasm2oci.engine import Engine, Trap
-from wasm2oci.engine.component import abi
-from wasm2oci.engine.component.concurrency import fibers, threads
+from tests.support.async_components import (
+    JOIN,
+    NEW,
+    READ,
+    RETURNS,
+    WAITS,
+    WAITS_ON_STACK,
+    call,
+    calling,
+    guest,
+    host_caller,
+    running,
+)
+from wasm2oci.engine import Trap
 from wasm2oci.engine.component.concurrency.activities import Activities
-from wasm2oci.engine.component.concurrency.buffers import GuestBuffer
 from wasm2oci.engine.component.handles import HandleTable, ResourceType, Scope
-from wasm2oci.engine.component.host import HostCall
-from wasm2oci.engine.component.instance import ComponentInstance
-from wasm2oci.engine.component.store import LoadedComponent, Store
-from wasm2oci.engine.component.unsupported import ComponentUnsupportedError
 from wasm2oci.engine.text import assemble
-
-CANONS = {
-    "task.return": ("task.return (result u32)", "(param i32)"),
-    "task.cancel": ("task.cancel", ""),
-    "set.new": ("waitable-set.new", "(result i32)"),
-    "set.wait": ('waitable-set.wait (memory (core memory $libc "mem"))', "(param i32 i32) (result i32)"),
-    "set.poll": ('waitable-set.poll (memory (core memory $libc "mem"))', "(param i32 i32) (result i32)"),
-    "set.drop": ("waitable-set.drop", "(param i32)"),
-    "join": ("waitable.join", "(param i32 i32)"),
-    "subtask.drop": ("subtask.drop", "(param i32)"),
-    "subtask.cancel": ("subtask.cancel async", "(param i32) (result i32)"),
-    "stream.new": ("stream.new $stream", "(result i64)"),
-    "stream.read": (
-        'stream.read $stream async (memory (core memory $libc "mem"))',
-        "(param i32 i32 i32) (result i32)",
-    ),
-    "stream.write": (
-        'stream.write $stream async (memory (core memory $libc "mem"))',
-        "(param i32 i32 i32) (result i32)",
-    ),
-    "stream.drop": ("stream.drop-readable $stream", "(param i32)"),
-    "future.new": ("future.new $future", "(result i64)"),
-    "future.drop": ("future.drop-writable $future", "(param i32)"),
-    "pressure.inc": ("backpressure.inc", ""),
-    "pressure.dec": ("backpressure.dec", ""),
-    "context.get": ("context.get i32 0", "(result i32)"),
-}
-RETURNS = "(call $task.return (i32.const 7)) (i32.const 0)"
-NEW = "(drop (call $stream.new))"
-READ = "(drop (call $stream.read (i32.const 1) (i32.const 0) (i32.const 1)))"
-JOIN = "(call $join (i32.const 1) (call $set.new))"
-
-
-def built_ins(text: str) -> tuple[str, str, str]:
-    """Those that a text calls: definitions of them, imports of a core module, and exports of an instance."""
-    used = [name for name in CANONS if f"${name}" in text]
-    return (
-        "".join(f"(core func ${name} (canon {CANONS[name][0]}))" for name in used),
-        "".join(f'(import "" "{name}" (func ${name} {CANONS[name][1]}))' for name in used),
-        "".join(f'(export "{name}" (func ${name}))' for name in used),
-    )
-
-
-def guest(body: str, callback: str = "unreachable", *, more: str = "") -> bytes:
-    """A component with an asynchronous function `f`; `body` and `callback` may call the built-ins above by name."""
-    canons, imports, given = built_ins(body + callback + more)
-    return assemble(f"""(component
-      (type $stream (stream u8)) (type $future (future u8))
-      (core module $libc (memory (export "mem") 1)) (core instance $libc (instantiate $libc))
-      {canons}
-      (core module $m {imports} {more}
-        (func (export "f") (result i32) {body})
-        (func (export "cb") (param $event i32) (param $index i32) (param $what i32) (result i32) {callback}))
-      (core instance $i (instantiate $m (with "" (instance (export "mem" (memory $libc "mem")) {given}))))
-      (func (export "f") async (result u32)
-        (canon lift (core func $i "f") async (callback (core func $i "cb")))))""")
-
-
-def calling(callee: str, body: str, core: str = "(param i32) (result i32)") -> bytes:
-    """A component that calls another one's asynchronous `f`; `body` may call it by name, and built-ins."""
-    canons, imports, given = built_ins(body)
-    return assemble(f"""(component
-      (component $callee {callee})
-      (component $caller
-        (import "f" (func $f async (result u32)))
-        (type $stream (stream u8)) (type $future (future u8))
-        (core module $libc (memory (export "mem") 1)) (core instance $libc (instantiate $libc))
-        (core func $f' (canon lower (func $f) async (memory (core memory $libc "mem"))))
-        {canons}
-        (core module $m (import "" "f" (func $f {core})) {imports}
-          (func (export "f") (result i32) {body})
-          (func (export "cb") (param i32 i32 i32) (result i32) unreachable))
-        (core instance $i (instantiate $m (with "" (instance (export "f" (func $f')) {given}))))
-        (func (export "f") async (result u32)
-          (canon lift (core func $i "f") async (callback (core func $i "cb")))))
-      (instance $a (instantiate $callee))
-      (instance $b (instantiate $caller (with "f" (func $a "f"))))
-      (export "f" (func $b "f")))""")
-
-
-WAITS = """
-  (core func $new (canon waitable-set.new))
-  (core func $return (canon task.return (result u32)))
-  (core module $m
-    (import "" "new" (func $new (result i32))) (import "" "return" (func $return (param i32)))
-    (func (export "f") (result i32) (i32.or (i32.const 2) (i32.shl (call $new) (i32.const 4))))
-    (func (export "cb") (param i32 i32 i32) (result i32) (call $return (i32.const 1)) (i32.const 0)))
-  (core instance $i (instantiate $m (with "" (instance (export "new" (func $new)) (export "return" (func $return))))))
-  (func (export "f") async (result u32) (canon lift (core func $i "f") async (callback (core func $i "cb"))))"""
-"""Waits in a callback for what never comes."""
-
-WAITS_ON_STACK = """
-  (core module $libc (memory (export "mem") 1)) (core instance $libc (instantiate $libc))
-  (core func $new (canon waitable-set.new))
-  (core func $wait (canon waitable-set.wait (memory (core memory $libc "mem"))))
-  (core module $m
-    (import "" "new" (func $new (result i32))) (import "" "wait" (func $wait (param i32 i32) (result i32)))
-    (func (export "f") (call $wait (call $new) (i32.const 0)) (unreachable)))
-  (core instance $i (instantiate $m (with "" (instance (export "new" (func $new)) (export "wait" (func $wait))))))
-  (func (export "f") async (result u32) (canon lift (core func $i "f") async))"""
-"""Waits on its stack for what never comes."""
-
-
-class Host:
-    """Offers `host`: `later`, which is over when the guest has waited, and `never`."""
-
-    def __init__(self) -> None:
-        self.waits = 0
-
-    def interface(self, name: str) -> dict[str, HostCall] | None:
-        calls = {
-            "later": HostCall("async (value: u32) -> u32", self._later),
-            "never": HostCall("async (value: u32) -> u32", self._never),
-        }
-        return calls if name == "host" else None
-
-    @staticmethod
-    def _later(value: int) -> Generator[str, None, int]:
-        yield "outside"
-        return value + 1
-
-    @staticmethod
-    def _never(value: int) -> Iterator[str]:
-        yield f"never {value}"
-        raise AssertionError
-
-    def wait(self, waits: Sequence[Any], *, block: bool) -> Sequence[int]:
-        self.waits += block
-        return [place for place, each in enumerate(waits) if each == "outside"] if block else []
-
-
-@contextmanager
-def running(data: bytes, *, fuel: int | None = None) -> Iterator[ComponentInstance]:
-    store = Store(LoadedComponent(Engine(fuel=fuel is not None), data), Host(), fuel=fuel)
-    try:
-        yield store.instantiate()
-    finally:
-        store.close()
-
-
-def call(data: bytes, *, fuel: int | None = None) -> Any:
-    with running(data, fuel=fuel) as instance:
-        return instance.exports["f"][1].call()
 
 
 @pytest.mark.parametrize(
@@ -208,11 +67,6 @@ def test_a_guest_that_breaks_a_rule_traps(body: str, why: str) -> None:
         call(guest(body))
 
 
-def test_a_callback_that_never_ends_runs_out_of_fuel() -> None:
-    with pytest.raises(Trap, match="out of fuel"):
-        call(guest("(i32.const 1)", "(i32.const 1)"), fuel=10_000)
-
-
 def test_nothing_of_an_instance_that_trapped_is_entered_again() -> None:
     with running(guest("unreachable")) as instance:
         function = instance.exports["f"][1]
@@ -232,38 +86,6 @@ def test_a_task_that_is_asked_to_end_has_to_say_so() -> None:
     """The callee is cancelled while it waits, and returns a result all the same, which is its right."""
     data = calling(WAITS, f"(call $subtask.cancel (i32.shr_u (call $f (i32.const 0)) (i32.const 4))) drop {RETURNS}")
     assert call(data) == 7
-
-
-def test_no_more_functions_wait_on_their_stacks_than_there_is_room_for() -> None:
-    before = set(threading.enumerate())
-    with pytest.raises(Trap, match="more than 256 functions wait on their stacks"):
-        call(calling(WAITS_ON_STACK, "(loop (drop (call $f (i32.const 0))) (br 0)) (i32.const 0)"))
-    assert not set(threading.enumerate()) - before
-
-
-def test_no_more_tasks_wait_than_there_is_room_for() -> None:
-    with pytest.raises(Trap, match="more than 16,384 tasks wait at once"):
-        call(calling(WAITS, "(loop (drop (call $f (i32.const 0))) (br 0)) (i32.const 0)"))
-
-
-def test_no_more_is_asked_of_the_host_at_once_than_there_is_room_for() -> None:
-    with pytest.raises(Trap, match="the host does more than 4,096 things at once"):
-        call(host_caller("never", "(loop (drop (call $call (i32.const 1) (i32.const 16))) (br 0)) (i32.const 0)"))
-
-
-def test_a_large_read_is_copied_in_parts() -> None:
-    body = """
-      (drop (call $stream.new)) (drop (memory.grow (i32.const 63)))
-      (drop (call $stream.read (i32.const 1) (i32.const 0) (i32.const 3000000)))
-      (call $task.return (call $stream.write (i32.const 2) (i32.const 1) (i32.const 2999999))) (i32.const 0)"""
-    assert call(guest(body, more='(import "" "mem" (memory 1))')) == (1 << 20) << 4
-
-
-def test_a_long_write_is_charged_part_by_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(abi, "MAX_ELEMENTS", 2)
-    memory: Any = SimpleNamespace(data=bytearray(12))
-    buffer = GuestBuffer(abi.Context(memory, None, "utf8", HandleTable()), "u32", 0, 3)
-    assert [buffer.read(1) for _ in range(3)] == [[0], [0], [0]]
 
 
 def test_a_start_function_runs_in_a_task_of_its_own() -> None:
@@ -408,46 +230,6 @@ def test_what_the_host_gave_up_is_waited_for_no_more() -> None:
     activities.start(never(), lambda _: None).request_cancellation()  # type: ignore[arg-type]
     assert not activities.proceed(block=True)
     assert not asked
-
-
-def test_a_function_that_gets_no_stack_traps(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(thread: threading.Thread, stack: int) -> None:
-        raise RuntimeError(thread, stack)
-
-    monkeypatch.setattr(fibers, "start_with_stack", refuse)
-    with pytest.raises(Trap, match="there is no stack"):
-        call(calling(WAITS_ON_STACK, "(drop (call $f (i32.const 0))) (i32.const 0)"))
-
-
-def test_no_more_calls_nest_on_one_stack_than_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "_MOST_NESTED", 1)
-    with pytest.raises(Trap, match="call stack exhausted"):
-        call(calling(WAITS, "(drop (call $f (i32.const 0))) (i32.const 0)"))
-
-
-def test_threads_of_a_guest_are_refused_before_anything_runs() -> None:
-    data = assemble("(component (core func (canon thread.index)))")
-    with pytest.raises(ComponentUnsupportedError, match=r"threads of its own \(thread\.index\) \(at offset 0x"):
-        LoadedComponent(Engine(), data)
-
-
-def host_caller(function: str, body: str, *, is_async: bool = True, callback: str = "unreachable") -> bytes:
-    """A component that calls an asynchronous function of the host."""
-    core = "(param i32 i32) (result i32)" if is_async else "(param i32) (result i32)"
-    option = 'async (memory (core memory $libc "mem"))' if is_async else ""
-    canons, imports, given = built_ins(body + callback)
-    return assemble(f"""(component
-      (import "host" (instance $host (export "{function}" (func async (param "value" u32) (result u32)))))
-      (core module $libc (memory (export "mem") 1)) (core instance $libc (instantiate $libc))
-      (core func $call (canon lower (func $host "{function}") {option}))
-      {canons}
-      (core module $m (import "" "mem" (memory 1)) (import "" "call" (func $call {core})) {imports}
-        (func (export "f") (result i32) {body})
-        (func (export "cb") (param $event i32) (param $index i32) (param $what i32) (result i32) {callback}))
-      (core instance $i (instantiate $m (with "" (instance
-        (export "mem" (memory $libc "mem")) (export "call" (func $call)) {given}))))
-      (func (export "f") async (result u32)
-        (canon lift (core func $i "f") async (callback (core func $i "cb")))))""")
 
 
 def test_a_guest_waits_on_its_stack_for_the_host() -> None:
