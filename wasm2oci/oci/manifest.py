@@ -167,9 +167,11 @@ def parse_manifest(raw: bytes, content_type: str | None = None) -> Manifest | In
     if has_manifests and has_layers:
         raise InvalidManifestError("manifest is both an index and an image: it has manifests and config or layers")
     media_type = own or said or (mt.OCI_INDEX if has_manifests else mt.OCI_MANIFEST)
-    if value.get("schemaVersion") != 2 or isinstance(value.get("schemaVersion"), bool):
+    if "schemaVersion" not in value:
+        raise InvalidManifestError("not a manifest: it has no schemaVersion")
+    if value["schemaVersion"] != 2 or isinstance(value["schemaVersion"], bool):
         raise InvalidManifestError(
-            f"manifest has schemaVersion {value.get('schemaVersion')!r}, not 2",
+            f"manifest has schemaVersion {value['schemaVersion']!r}, not 2",
             hint="push it again with a current tool",
         )
     if media_type in mt.INDEXES and not has_layers:

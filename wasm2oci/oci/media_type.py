@@ -29,6 +29,8 @@ __all__ = [
     "InvalidMediaTypeError",
     "check",
     "essence",
+    "is_markup",
+    "says_markup",
     "says_nothing",
 ]
 
@@ -53,6 +55,8 @@ ACCEPT_MANIFESTS: Final = f"{OCI_MANIFEST}, {OCI_INDEX}, {DOCKER_MANIFEST}, {DOC
 _SAYS_NOTHING: Final = frozenset(
     {"", "application/json", "application/octet-stream", "application/x-json", "binary/octet-stream", "text/plain"}
 )
+_PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
+_MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--|<!doctype|<html|<head|<body|<\?xml)", re.IGNORECASE)
 _NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"
 _GRAMMAR: Final = re.compile(rf"{_NAME}/{_NAME}\Z")
 
@@ -70,6 +74,16 @@ def says_nothing(content_type: str) -> bool:
     """Whether a Content-Type is one that servers send when they do not know what they serve (helm#30873)."""
     kind = essence(content_type)
     return kind in _SAYS_NOTHING or kind.endswith("/json")
+
+
+def says_markup(content_type: str) -> bool:
+    """Whether a Content-Type is that of a web page."""
+    return essence(content_type) in _PAGES
+
+
+def is_markup(body: bytes) -> bool:
+    """Whether this is a web page, whatever its headers say: how it begins is enough to tell."""
+    return _MARKUP.match(body) is not None
 
 
 def check(text: str) -> str:

@@ -39,6 +39,7 @@ from wasm2oci.registry.problems import error_for, parse_problems
 from wasm2oci.registry.scope import covers, merge, parse_scopes
 from wasm2oci.registry.token_request import token_by_get, token_by_post
 from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, join_own, redact
+from wasm2oci.registry.web_pages import PAGE_HINT, is_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -362,9 +363,15 @@ class TokenAuth:
                 credentials=self.describe(),
                 known=self.known,
             )
+        body = b""
         try:
-            value = load_object(answer.read(TOKEN_BODY_MAX, "token"), "token")
+            body = answer.read(TOKEN_BODY_MAX, "token")
+            value = load_object(body, "token")
         except (BodyTooLargeError, InvalidInputError) as error:
+            if is_page(answer, body):
+                raise TokenServerError(
+                    f"{self._host}: {where} answered with a web page, not with a token", hint=PAGE_HINT
+                ) from error
             raise TokenServerError(f"{where} answered something that is not a token") from error
         token = value.get("access_token") or value.get("token")
         if not isinstance(token, str) or not token:

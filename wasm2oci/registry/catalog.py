@@ -58,7 +58,7 @@ def list_repositories(session: Session) -> Iterator[str]:
             )
         return error
 
-    for name in list_entries(session.host, first, "repositories", read, refusal):
+    for name in list_entries(session, first, "repositories", read, refusal):
         if isinstance(name, str) and _is_name(name):
             yield name
 

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wasm2oci.base.text import one_line
 from wasm2oci.content.verify import SizeMismatchError
 from wasm2oci.oci.endpoints import GET_BLOB
 from wasm2oci.oci.http import parse_content_range
+from wasm2oci.oci.media_type import OCTET_STREAM, essence
 from wasm2oci.oci.reference import join_name
 from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, ResponseError
+from wasm2oci.registry.web_pages import is_page, page_error
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -78,9 +81,12 @@ class BlobPart:
             if response is None:
                 response = self._open(offset)
             failure: Wasm2OciError
+            page: bool | None = None
             try:
                 skip = offset if response.status == 200 else 0
                 for chunk in response.stream:
+                    if page is None:
+                        page = response.status == 200 and is_page(response, chunk)
                     if skip:
                         skipped = min(skip, len(chunk))
                         skip -= skipped
@@ -91,6 +97,8 @@ class BlobPart:
                         piece = chunk
                     offset += len(piece)
                     if offset > self._stop:
+                        if page:
+                            raise self._page_error(response)
                         size = self._descriptor.size
                         raise SizeMismatchError(f"{self._descriptor.digest} has more bytes than its {size:,}")
                     yield piece
@@ -101,6 +109,8 @@ class BlobPart:
             else:
                 if offset == self._stop:
                     return
+                if page:
+                    raise self._page_error(response)
                 failure = ConnectionLostError(
                     f"{self._exchange.session.host}: {self._descriptor.digest} ends after {offset:,} of"
                     f" {self._descriptor.size:,} bytes"
@@ -158,10 +168,17 @@ class BlobPart:
             expected = self._stop - offset
         length = response.length
         if length is not None and length != expected:
+            if response.status == 200 and is_page(response, response.read_truncated(ERROR_BODY_MAX)):
+                raise self._page_error(response)
+            kind = essence(response.headers.get("content-type") or OCTET_STREAM)
+            told = "" if kind in {OCTET_STREAM, self._descriptor.media_type} else f" of {one_line(kind, 60)}"
             raise SizeMismatchError(
-                f"{digest} has {length + size - expected:,} bytes in the registry, not {size:,}",
+                f"{digest} has {length + size - expected:,} bytes{told} in the registry, not {size:,}",
                 hint="the manifest or the registry is wrong; nothing was stored",
             )
+
+    def _page_error(self, response: Response) -> ResponseError:
+        return page_error(self._exchange.session, response, f"with the blob {self._descriptor.digest.short}")
 
     def _check_range(self, response: Response, offset: int) -> None:
         found = parse_content_range(response.headers.get("content-range"))

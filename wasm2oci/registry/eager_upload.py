@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.errors import Wasm2OciError
 from wasm2oci.oci.digest import Hasher
 from wasm2oci.oci.endpoints import PATCH_UPLOAD, PUT_UPLOAD, START_UPLOAD
+from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.upload import COMMIT, OCTETS
 from wasm2oci.registry.uploader import drop_upload
 from wasm2oci.registry.urls import join_own
+from wasm2oci.registry.web_pages import is_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,8 +106,8 @@ class EagerUpload:
         self._location = join_own(reply.url, location)
         body = _Passing(self)
         reply = self._exchange.send(PATCH_UPLOAD, location=self._location, headers=OCTETS, body=body)
-        reply.drain()
-        if PATCH_UPLOAD.succeeded(reply.status):
+        page = is_page(reply, reply.read_truncated(ERROR_BODY_MAX))
+        if PATCH_UPLOAD.succeeded(reply.status) and not page:
             location = reply.headers.get("location")
             if location is not None:
                 self._location = join_own(reply.url, location)
@@ -121,8 +123,8 @@ class EagerUpload:
             )
         except Wasm2OciError:
             return False
-        reply.drain()
-        if not PUT_UPLOAD.succeeded(reply.status):
+        page = is_page(reply, reply.read_truncated(ERROR_BODY_MAX))
+        if page or not PUT_UPLOAD.succeeded(reply.status):
             return False
         self._location = None
         return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wasm2oci.oci.media_type import says_markup
 from wasm2oci.registry.messages import request_for
 from wasm2oci.registry.scope import Scope
 
@@ -91,7 +92,9 @@ class Exchange:
             AccessError: the registry does not let us look.
         """
         if response.status == 200:
-            return response.length is None or response.length == descriptor.size
+            if response.length is None:  # a web page mostly comes in chunks, and so without its length
+                return not says_markup(response.headers.get("content-type") or "")
+            return response.length == descriptor.size
         if response.status in {400, 404, 405, 410} or response.status >= 500:
             return False  # where asking fails, sending shows what is wrong, if anything is
         raise self.refusal(response, body, what, kind="manifest" if descriptor.is_manifest else "blob")

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 from wasm2oci.errors import InvalidInputError
 from wasm2oci.oci.wire import load_object
 from wasm2oci.registry.paging import Pages
-from wasm2oci.registry.problems import ResponseError, is_markup, page_error
+from wasm2oci.registry.problems import ResponseError
+from wasm2oci.registry.web_pages import is_page, page_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from wasm2oci.errors import Wasm2OciError
     from wasm2oci.registry.messages import Response
+    from wasm2oci.registry.session import Session
 
 __all__ = ["list_entries"]
 
 
 def list_entries(
-    host: str,
+    session: Session,
     url: str,
     member: str,
     read: Callable[[str], tuple[Response, bytes]],
@@ -28,7 +30,7 @@ def list_entries(
     """The entries of a listing, page by page, unchecked.
 
     Args:
-        host: of the registry, for messages.
+        session: with the registry.
         url: of the first page.
         member: of the JSON object that has the entries.
         read: gets a page.
@@ -44,14 +46,17 @@ def list_entries(
         response, body = read(following)
         if response.status != 200:
             raise refusal(response, body)
+        if not body.strip():
+            raise ResponseError(f"{session.host} answers with an empty page of {member}")
         try:  # whatever its Content-Type is: some send JSON as text/html
-            entries = load_object(body, f"page of {member}").get(member) or []
+            value = load_object(body, f"page of {member}")
         except InvalidInputError as error:
-            if is_markup(body):
-                raise page_error(host, f"with {member}") from error
-            raise ResponseError(f"{host}: {error.message}") from error
-        if not isinstance(entries, list):
-            raise ResponseError(f"{host} answers with something that is not a list of {member}")
+            if is_page(response, body):
+                raise page_error(session, response, f"with {member}") from error
+            raise ResponseError(f"{session.host}: {error.message}") from error
+        entries = value.get(member) or []
+        if not isinstance(entries, list) or (value and not value.keys() & {member, "name"}):  # {"errors": ...}
+            raise ResponseError(f"{session.host} answers with something that is not a list of {member}")
         pages.charge(body, len(entries))
         yield from entries
         following = pages.after(following, response.headers.all("link"))

@@ -20,7 +20,8 @@ from wasm2oci.oci.manifest import InvalidManifestError, ManifestTooLargeError, p
 from wasm2oci.oci.reference import join_name
 from wasm2oci.oci.wire import MANIFEST_MAX
 from wasm2oci.registry.messages import BodyTooLargeError
-from wasm2oci.registry.problems import ResponseError, refuse_page
+from wasm2oci.registry.problems import ResponseError
+from wasm2oci.registry.web_pages import is_page, refuse_page
 
 if TYPE_CHECKING:
     from wasm2oci.oci.http import Headers
@@ -174,7 +175,7 @@ def put_manifest(
     where = join_name(exchange, reference)
     if response.status == 412 and if_match is not None:
         raise ConflictError(f"{where} was changed by another writer")
-    if not PUT_MANIFEST.succeeded(response.status):
+    if not PUT_MANIFEST.succeeded(response.status) or is_page(response, body):
         raise exchange.refusal(response, body, where, kind="manifest", pushing=True)
     said = said_digest(response.headers)
     if said is not None and said != Digest.of(raw, said.algorithm):
@@ -191,7 +192,9 @@ def _compare(exchange: Exchange, digest: Digest, said: Digest | None) -> None:
 def _content_type(exchange: Exchange, response: Response, body: bytes) -> str | None:
     """What the answer says that the manifest is; None when that is a type for anything."""
     content_type = response.headers.get("content-type")
-    refuse_page(exchange.session.host, content_type, body, "with a manifest")
+    refuse_page(exchange.session, response, body, "with a manifest")
     if not body:
         raise ResponseError(f"{exchange.session.host} answers with an empty manifest")
-    return None if content_type is None or mt.says_nothing(content_type) else content_type
+    return (
+        None if content_type is None or mt.says_nothing(content_type) or mt.says_markup(content_type) else content_type
+    )

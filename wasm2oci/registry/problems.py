@@ -10,7 +10,6 @@ Spec: distribution-spec, Error Codes.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.records import NamedTuple
@@ -25,7 +24,7 @@ from wasm2oci.errors import (
     RemedyKind,
     UnsupportedError,
 )
-from wasm2oci.oci.media_type import essence
+from wasm2oci.oci.media_type import is_markup
 from wasm2oci.registry.flavours import GENERAL_REFUSALS, find_flavour
 
 if TYPE_CHECKING:
@@ -57,11 +56,8 @@ __all__ = [
     "TooManyRequestsError",
     "UnauthorizedError",
     "error_for",
-    "is_markup",
     "misled",
-    "page_error",
     "parse_problems",
-    "refuse_page",
 ]
 
 
@@ -161,31 +157,7 @@ class Problem(NamedTuple):
     message: str
 
 
-_MARKUP: Final = re.compile(rb"\s*(?:<!doctype|<html|<\?xml)", re.IGNORECASE)
 _PROBLEMS_MAX: Final = 5
-
-
-def is_markup(body: bytes) -> bool:
-    """Whether this is a web page, whatever its headers say."""
-    return _MARKUP.match(body) is not None
-
-
-def refuse_page(host: str, content_type: str | None, body: bytes, instead_of: str) -> None:
-    """See that an answer is no web page.
-
-    Raises:
-        ResponseError: it is one, by its type or by how it begins.
-    """
-    if essence(content_type or "") in {"text/html", "application/xhtml+xml"} or is_markup(body):
-        raise page_error(host, instead_of)
-
-
-def page_error(host: str, instead_of: str) -> ResponseError:
-    """The error for an answer that is a web page."""
-    return ResponseError(
-        f"{host} answers with a web page, not {instead_of}",
-        hint="check the registry's host: this looks like its web site",
-    )
 
 
 def parse_problems(body: bytes) -> tuple[Problem, ...]:

@@ -14,6 +14,7 @@ from wasm2oci.oci.reference import join_name
 from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.flavours import find_flavour
 from wasm2oci.registry.problems import NotSupportedError, StillTaggedError
+from wasm2oci.registry.web_pages import is_page
 
 if TYPE_CHECKING:
     from wasm2oci.oci.endpoints import Endpoint
@@ -35,7 +36,7 @@ def remove(exchange: Exchange, row: Endpoint, reference: Name) -> None:
     """
     response = exchange.send(row, reference)
     body = response.read_truncated(ERROR_BODY_MAX)
-    if row.succeeded(response.status):
+    if row.succeeded(response.status) and not is_page(response, body):
         return
     what, by_digest = join_name(exchange, reference), isinstance(reference, Digest)
     if by_digest and response.status in {400, 403, 409, 412} and _STILL_TAGGED.search(body) is not None:

@@ -146,7 +146,7 @@ class Repository:
 
         exchange = self._exchange
         for tag in list_entries(
-            self.host,
+            self.session,
             exchange.request(LIST_TAGS, query=[("n", str(_TAGS_PAGE))]).url,
             "tags",
             lambda url: exchange.read(LIST_TAGS, location=url, limit=_TAGS_BODY_MAX, what="a page of tags"),

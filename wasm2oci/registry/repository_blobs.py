@@ -19,6 +19,7 @@ from wasm2oci.oci.wire import ERROR_BODY_MAX
 from wasm2oci.registry.problems import NotSupportedError
 from wasm2oci.registry.scope import Scope
 from wasm2oci.registry.urls import Origin, join_own
+from wasm2oci.registry.web_pages import is_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +152,8 @@ class RepositoryBlobs:
             response = self._exchange.forward(MOUNT_BLOB, request._replace(repeatable=False), also=also)
         except (AccessError, RegistryError):  # no token for both at once, for example
             return False
-        response.drain()
+        if is_page(response, response.read_truncated(ERROR_BODY_MAX)):
+            return False
         location = response.headers.get("location")
         if response.status == 202 and location is not None:
             with self._guard:

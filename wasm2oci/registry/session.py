@@ -26,11 +26,11 @@ from wasm2oci.registry.problems import (
     error_for,
     misled,
     parse_problems,
-    refuse_page,
 )
 from wasm2oci.registry.redirects import REDIRECTS, REDIRECTS_MAX, redirected
 from wasm2oci.registry.retry import SILENCE, RetryPolicy, is_retried, retry_after
 from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step
+from wasm2oci.registry.web_pages import is_page, page_error, refuse_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -275,6 +275,8 @@ class Session:
         pushing: bool = False,
     ) -> Wasm2OciError:
         """The error that an answer means. See `problems.error_for`."""
+        if 200 <= response.status < 300 and is_page(response, body):
+            return page_error(self, response, "as a registry")
         return error_for(
             response.status,
             parse_problems(body),
@@ -299,7 +301,7 @@ class Session:
         response, body = self.read(request_for(PING, self.origin, root=self.root), (), ERROR_BODY_MAX, "the answer")
         if response.status != 200:
             raise self.refusal(response, body, self.host, name="")
-        refuse_page(self.host, response.headers.get("content-type"), body, "as a registry")
+        refuse_page(self, response, body, "as a registry")
 
     def _exchange(self, request: Request, *, roam: bool) -> Response:
         for _ in range(REDIRECTS_MAX + 1):

@@ -49,6 +49,7 @@ from wasm2oci.registry.messages import Response, request_for
 from wasm2oci.registry.problems import ExchangeError, NamedAddressError, ResponseError, TlsError, parse_problems
 from wasm2oci.registry.retry import is_retried, retry_after
 from wasm2oci.registry.urls import join_own
+from wasm2oci.registry.web_pages import is_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -193,8 +194,8 @@ class BlobUpload:
         query, headers = [("digest", str(self._digest))], {**OCTETS, "Content-Length": str(self._size)}
         reply = yield self._ask(PUSH_BLOB, (0, self._size), query=query, headers=headers)
         if isinstance(reply, Response):
-            reply.drain()
-            if reply.status == 201:
+            page = is_page(reply, reply.read_truncated(ERROR_BODY_MAX))
+            if reply.status == 201 and not page:
                 return _State.DONE
             if reply.status == 202 and reply.headers.get("location") is not None:
                 self._begin(reply)
@@ -229,8 +230,7 @@ class BlobUpload:
         headers = {**OCTETS, "Content-Length": str(end - start)}
         reply = yield self._ask(PUT_UPLOAD, part, query=query, headers=headers, patience=COMMIT)
         if isinstance(reply, Response) and PUT_UPLOAD.succeeded(reply.status):
-            reply.drain()
-            return _State.DONE
+            return _unless_page(reply) or _State.DONE
         return (yield from self._handle(reply))
 
     def _patch(self) -> Moves:
@@ -238,7 +238,9 @@ class BlobUpload:
         headers = {**OCTETS, "Content-Length": str(end - start), "Content-Range": f"{start}-{end - 1}"}
         reply = yield self._ask(PATCH_UPLOAD, (start, end), headers=headers)
         if isinstance(reply, Response) and PATCH_UPLOAD.succeeded(reply.status):
-            reply.drain()
+            refused = _unless_page(reply)
+            if refused is not None:
+                return refused
             self._move(reply)
             self._reach(end)
             return _State.GOING
@@ -343,6 +345,12 @@ def _settled(response: Response) -> Response:
     """The same answer with its body in memory, so that the connection is free for the next step."""
     body = response.read_truncated(ERROR_BODY_MAX)
     return Response(response.status, response.headers, body, request=response.request)
+
+
+def _unless_page(reply: Response) -> Refused | None:
+    """What the answer to a part that seems to be taken means, if it is a web page."""
+    settled = _settled(reply)
+    return Refused(settled) if is_page(settled, settled.read_truncated(ERROR_BODY_MAX)) else None
 
 
 def _broken(reply: Response | ExchangeError | None) -> ExchangeError:

@@ -112,7 +112,7 @@ def test_the_manifests_own_media_type_comes_before_the_content_type(
     [
         ({**IMAGE, "schemaVersion": 1}, "schemaVersion 1, not 2"),
         ({**IMAGE, "schemaVersion": True}, "schemaVersion True"),
-        ({"config": BLOB, "layers": []}, "schemaVersion None"),
+        ({"config": BLOB, "layers": []}, "it has no schemaVersion"),
         ({**IMAGE, "mediaType": 7}, "not a string"),
         ({**IMAGE, "mediaType": "application/vnd.oci.artifact.manifest.v1+json"}, "not a manifest that is understood"),
         ({**IMAGE, "layers": {}}, "no list of layers"),

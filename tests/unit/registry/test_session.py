@@ -213,7 +213,7 @@ def test_a_web_site_takes_no_credentials(headers: dict[str, str], body: bytes) -
     connector = Network({HOME: lambda _: Answer(200, headers, body)}).connector()
     with pytest.raises(ResponseError, match=r"r\.example answers with a web page, not as a registry") as caught:
         connector.check_login("r.example", Basic("me", "secret"))
-    assert caught.value.hint == "check the registry's host: this looks like its web site"
+    assert "check the registry's host" in (caught.value.hint or "")
 
 
 def test_where_a_registry_is_is_found_out_once() -> None:
