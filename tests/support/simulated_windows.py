@@ -16,9 +16,8 @@ import runpy
 import select
 import signal
 import stat
-import subprocess  # noqa: F401 - waits for pipes by threads on Windows; here it keeps what is taken away
+import subprocess  # waits for pipes by threads on Windows; here it keeps what is taken away
 import sys
-from functools import partial
 from typing import Any
 
 MODULES = ("fcntl", "termios", "tty", "pty", "pwd", "grp", "resource", "readline", "syslog")
@@ -80,17 +79,21 @@ def take_away() -> None:
         delattr(signal, name)
     for name in ("poll", "epoll"):
         delattr(select, name)
+    setattr(subprocess, "_CAN_USE_PIDFD_OPEN", False)  # noqa: B010 - what Python 3.15 would poll
     wait = select.select
 
-    def select_(*given: Any) -> tuple[list[Any], list[Any], list[Any]]:
-        waited = [each if isinstance(each, int) else each.fileno() for part in given[:3] for each in part]
-        if not waited:
-            raise OSError(10022, "An invalid argument was supplied")
-        if not all(stat.S_ISSOCK(os.fstat(each).st_mode) for each in waited):
-            raise OSError(10038, "An operation was attempted on something that is not a socket")
-        return wait(*given)
+    class Select:
+        """Unlike a function, it does not become a method as an attribute of a class."""
 
-    select.select = partial(select_)  # unlike a function, it does not become a method as an attribute of a class
+        def __call__(self, *given: Any) -> tuple[list[Any], list[Any], list[Any]]:
+            waited = [each if isinstance(each, int) else each.fileno() for part in given[:3] for each in part]
+            if not waited:
+                raise OSError(10022, "An invalid argument was supplied")
+            if not all(stat.S_ISSOCK(os.fstat(each).st_mode) for each in waited):
+                raise OSError(10038, "An operation was attempted on something that is not a socket")
+            return wait(*given)
+
+    select.select = Select()
     sys.modules.pop("selectors", None)
     os.supports_dir_fd.clear()
     os.supports_follow_symlinks.clear()

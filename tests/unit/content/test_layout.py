@@ -338,14 +338,14 @@ def test_a_digest_that_names_no_manifest_is_not_found(layout: OciLayout) -> None
 def test_what_the_system_refuses_is_local(layout: OciLayout, monkeypatch: pytest.MonkeyPatch) -> None:
     stash = Stash(layout)
     blob = stash.put(mt.OCTET_STREAM, b"x")
-    real = Path.stat
+    real = Path.lstat
 
-    def refuse(path: Path, **more: Any) -> os.stat_result:
+    def refuse(path: Path) -> os.stat_result:
         if path.name == blob.digest.encoded:
             raise PermissionError(13, "Permission denied")
-        return real(path, **more)
+        return real(path)
 
-    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(Path, "lstat", refuse)
     with pytest.raises(LocalIOError, match="Permission denied"):
         layout.exists(blob)
     with pytest.raises(LocalIOError, match="Permission denied"):
