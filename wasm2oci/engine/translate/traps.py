@@ -37,6 +37,10 @@ _ATTRIBUTES: Final = {
 }
 
 
+_WRITES: Final = frozenset(("STORE_SUBSCR", "STORE_ATTR"))
+_READS: Final = frozenset(("BINARY_SUBSCR", "BINARY_OP", "LOAD_ATTR"))  # since 3.14 a subscript is an operation
+
+
 def explain(error: Exception) -> Trap | None:
     """The trap an exception means.
 
@@ -129,7 +133,7 @@ def _writes(traceback: TracebackType) -> bool | None:
     from opcode import opname  # noqa: PLC0415 - rarely needed
 
     name = opname[traceback.tb_frame.f_code.co_code[traceback.tb_lasti]] if _generated(traceback) else ""
-    return True if name in {"STORE_SUBSCR", "STORE_ATTR"} else False if name in {"BINARY_SUBSCR", "LOAD_ATTR"} else None
+    return True if name in _WRITES else False if name in _READS else None
 
 
 def _frames(tracebacks: list[TracebackType], kind: TrapKind | None) -> Iterator[Frame]:
