@@ -4,7 +4,7 @@
 
 A group is named by the first word of its programs' names; a whole name is a group of one. Times are seconds of
 processor time: of the first program that runs a module also without kept code ("cold"), of all of them with the code
-that an earlier run left. Go's tests are run cold only.
+that an earlier run left. Go's tests are run cold only, those that take long in parts (see `tests.real.parts`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.real.parts import both
 from tests.real.programs import programs
-from tests.real.runs import ENGINES, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,17 +33,21 @@ def counts(found: Counter[str]) -> str:
 
 def row(program: Program, cache: Path, *, cold: bool) -> tuple[bool, Counter[str], list[float]]:
     """Runs a program, prints its row, and returns whether the engines agree, the verdicts, and the seconds."""
-    ours, theirs = first = [run(program, engine, cache) for engine in ENGINES]
+    found = first = both(program, cache)
     again = not cold or program.group != "go"
     if cold and again:
-        ours, theirs = (run(program, engine, cache) for engine in ENGINES)
-    same = ours.code == theirs.code and ours.output == theirs.output
+        found = both(program, cache)
+    ours, theirs, same = found.ours, found.theirs, found.same
     verdicts = counts(ours.verdicts) or f"exit {ours.code}"
     if not same:
         verdicts += f" (wasmtime: {counts(theirs.verdicts) or f'exit {theirs.code}'})"
-    times = [f"{once.seconds:.1f}" if cold else "" for once in first]
+    if found.parts > 1:
+        verdicts += f", in {found.parts} parts"
+    if found.left_out:
+        verdicts += f", did not end: {', '.join(found.left_out)}"
+    times = [f"{once.seconds:.1f}" if cold else "" for once in (first.ours, first.theirs)]
     kept = [f"{once.seconds:.1f}" if again else "" for once in (ours, theirs)]
-    memory = [f"{once.megabytes:.0f}" for once in first]
+    memory = [f"{once.megabytes:.0f}" for once in (first.ours, first.theirs)]
     cells = [program.name, "yes" if same else "NO", verdicts, times[0], kept[0], times[1], kept[1], *memory]
     print(f"| {' | '.join(cells)} |", flush=True)
     return same, ours.verdicts, [ours.seconds, theirs.seconds]

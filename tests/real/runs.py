@@ -5,21 +5,27 @@ from __future__ import annotations
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["ENGINES", "Program", "Run", "run"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["ENGINES", "OVER", "Program", "Run", "counted", "run"]
 
 ENGINES: Final = ("embedded", "wasmtime")
-OVER: Final = "over its budget"
+OVER: Final = -signal.SIGXCPU
+"""The exit code of a run whose budget ended first."""
 _CHANGING: Final = ((re.compile(rb"\(\d+\.\d+s\)"), b"()"), (re.compile(rb"in \d+\.\d+s"), b"in s"))
 _FRAME: Final = re.compile(rb"^ +(?:\d+: .*|\.\.\. \d+ more \.\.\.)\n", re.MULTILINE)
 _GO_VERDICT: Final = re.compile(rb"^ *--- (PASS|FAIL|SKIP): \S+", re.MULTILINE)
+_GO_TEST: Final = re.compile(rb"^=== (?:RUN|CONT|NAME) +([^\s/]+)", re.MULTILINE)
 _PYTHON_VERDICT: Final = re.compile(rb"^(test\w+ .*)\.\.\. (ok|FAIL|ERROR|skipped.*)$", re.MULTILINE)
 
 
@@ -37,6 +43,7 @@ class Program:
         writes: a file in `{tmp}` that is compared like its output; "" for none.
         reads: how its output is compared: "all" of it, or the verdicts of "go" or "python" tests, which come in any
             order and are counted.
+        skips: which of Go's tests are not run, as `-test.skip` writes it; "" for none.
         sample: run by `.ci/run`.
         budget: seconds of processor time it may take on an engine.
         ends: the exit code it must end with; None: both engines' must only be the same.
@@ -51,6 +58,7 @@ class Program:
     stdin: Path | None = None
     writes: str = ""
     reads: str = "all"
+    skips: str = ""
     sample: bool = False
     budget: int = 300
     ends: int | None = 0
@@ -73,6 +81,7 @@ class Run:
         seconds: of processor time.
         megabytes: the most memory it had.
         text: the end of all it wrote, for a failure's message.
+        running: of Go's tests the one that began last.
     """
 
     code: int
@@ -81,6 +90,7 @@ class Run:
     seconds: float
     megabytes: float
     text: str
+    running: str = ""
 
 
 def run(program: Program, engine: str, cache: Path) -> Run:
@@ -101,7 +111,12 @@ def run(program: Program, engine: str, cache: Path) -> Run:
         environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
         with (program.stdin or Path(os.devnull)).open("rb") as standard:
             child = subprocess.Popen(
-                [*command, str(program.module), *program.args],
+                [
+                    *command,
+                    str(program.module),
+                    *program.args,
+                    *([f"-test.skip={program.skips}"] if program.skips else []),
+                ],
                 stdin=standard,
                 stdout=out,
                 stderr=err,
@@ -124,14 +139,19 @@ def run(program: Program, engine: str, cache: Path) -> Run:
         used.ru_utime + used.ru_stime,
         used.ru_maxrss / 1024,
         (written[-1500:] + complained[-1500:]).decode("utf-8", "replace"),
+        _GO_TEST.findall(written)[-1].decode() if program.reads == "go" and _GO_TEST.search(written) else "",
     )
+
+
+def counted(lines: Iterable[bytes]) -> Counter[str]:
+    """How many of Go's tests have each verdict, of lines `--- PASS: TestName`."""
+    return Counter(line.split()[1].rstrip(b":").decode() for line in lines)
 
 
 def _compared(program: Program, written: bytes, complained: bytes) -> tuple[bytes, Counter[str]]:
     if program.reads == "go":
         lines = sorted(match.group().strip() for match in _GO_VERDICT.finditer(written))
-        verdicts = Counter(line.split()[1].rstrip(b":").decode() for line in lines if line.startswith(b"--- "))
-        return b"\n".join(lines), verdicts
+        return b"\n".join(lines), counted(lines)
     if program.reads == "python":
         found = _PYTHON_VERDICT.findall(complained)
         verdicts = Counter(verdict.split()[0].decode() for _, verdict in found)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.real import graphviz, sources, torture
+from tests.real.parts import both
 from tests.real.programs import programs
-from tests.real.runs import ENGINES, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,9 @@ def check(program: Program, cache: Path) -> None:
     if not program.module.exists():
         group = "go-sample" if program.group == "go" and program.sample else program.group
         pytest.skip(f"{program.name} is not there: python -m tests.real.sources {group}")
-    ours, theirs = (run(program, engine, cache) for engine in ENGINES)
+    found = both(program, cache)
+    ours, theirs = found.ours, found.theirs
+    assert not found.left_out
     assert ours.code == theirs.code, f"embedded ended with {ours.code}, wasmtime with {theirs.code}\n{ours.text}"
     if program.ends is not None:
         assert ours.code == program.ends, ours.text
