@@ -168,7 +168,7 @@ class PartMethods(RepositoryMethods):
 
         return cached_blobs(self.environment)
 
-    def prune_cache(self, limit: int) -> PrunedCache:
+    def prune_cache(self, limit: int, *, dry_run: bool = False) -> PrunedCache:
         """Remove what was used longest ago until blobs take at most so many bytes; 0 removes everything.
 
         Raises:
@@ -176,7 +176,7 @@ class PartMethods(RepositoryMethods):
         """
         from wasm2oci.operations.cache import prune_cache
 
-        return prune_cache(limit, self.environment)
+        return prune_cache(limit, self.environment, dry_run=dry_run)
 
     @contextmanager
     def serve_http(

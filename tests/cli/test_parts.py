@@ -250,3 +250,29 @@ def test_the_library_attaches_and_moves_parts(tmp_path: Path) -> None:
         config = json.loads(client.config(f"{name}:v1"))
         assert (config["os"], config["architecture"]) == ("wasip1", "wasm")
         client.delete_blob(blob.reference)
+
+
+def test_a_limit_of_the_cache_has_a_unit_and_what_goes_is_said_before(tmp_path: Path) -> None:
+    """`--limit 1000` was read as 1,000 bytes, and removed all of a cache that its user wanted to limit to 1,000 MB."""
+    blobs = tmp_path / "cache" / "wasm2oci" / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    for number in range(3):
+        data = bytes([number]) * 1000
+        path = blobs / Digest.of(data).encoded
+        path.write_bytes(data)
+        os.utime(path, (number, number))
+    environ = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    refused = invoke("cache", "prune", "--limit", "1000", cwd=tmp_path, env=environ)
+    assert (refused.code, len(list(blobs.iterdir()))) == (2, 3)
+    assert "'1000' has no unit" in refused.stderr
+    assert "hint: write 1000MiB, or 1000B if you mean bytes" in refused.stderr
+    for limit, gone, left in (("2KiB", 1, 2), ("1GiB", 0, 3), ("0", 3, 0)):
+        told = invoke("cache", "prune", "-n", "--limit", limit, cwd=tmp_path, env=environ).stdout
+        assert f"Would remove: {gone} blob{'' if gone == 1 else 's'} ({1000 * gone:,} bytes)" in told
+        assert len(list(blobs.iterdir())) == 3
+        assert f"{1000 * left:,} bytes" in told
+    assert "Would remove: 3 blobs" in invoke("cache", "clear", "--dry-run", cwd=tmp_path, env=environ).stdout
+    removed = invoke("cache", "prune", "--limit", "1000B", "--format", "json", cwd=tmp_path, env=environ)
+    document = json.loads(removed.stdout)
+    assert (document["removed"], document["blobs"], document["size"], document["dryRun"]) == (2000, 2, 1000, False)
+    assert [path.stat().st_mtime for path in blobs.iterdir()] == [2]

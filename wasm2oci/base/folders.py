@@ -17,7 +17,7 @@ from wasm2oci.base.files import TEMPORARY, claim_file, open_file, open_folder
 from wasm2oci.errors import LocalIOError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -122,7 +122,7 @@ def _is_ours(status: os.stat_result, forbidden: int = 0o022) -> bool:
 # --- bounded folders -----------------------------------------------------------------------------
 
 
-def evict(paths: Iterable[Path], limit: int, *, block: int = 0) -> int:
+def evict(paths: Iterable[Path], limit: int, *, block: int = 0, remove: Callable[[Path], object] = os.unlink) -> int:
     """Remove files, the least recently used first (LRU), until the rest takes at most `limit` bytes.
 
     The time of use is that of the last modification, which `used` renews. Temporary files go once they are a day older
@@ -132,6 +132,7 @@ def evict(paths: Iterable[Path], limit: int, *, block: int = 0) -> int:
         paths: the files; some may have gone meanwhile.
         limit: in bytes; 0 removes everything.
         block: the bytes that a file counts for at least.
+        remove: removes a file, or only takes note of it.
 
     Returns:
         The bytes that were removed, temporary files not counted.
@@ -149,14 +150,14 @@ def evict(paths: Iterable[Path], limit: int, *, block: int = 0) -> int:
     for changed, path in temporary:
         if changed < newest - _STALE * 10**9:
             with suppress(OSError):
-                path.unlink()
+                remove(path)
     total, removed = sum(size for _, size, _ in files), 0
     for _, size, path in sorted(files):
         if total <= limit:
             break
         total -= size
         with suppress(OSError):
-            path.unlink()
+            remove(path)
             removed += size
     return removed
 

@@ -194,6 +194,11 @@ class Cache:
                 self._references.put(name, {"descriptor": descriptor})
         self.prune(self.limit)
 
+    def to_prune(self, limit: int) -> tuple[int, list[Path]]:
+        """How many bytes `prune` would remove, and which files."""
+        found: list[Path] = []
+        return evict(self._evictable(), limit, remove=found.append), found
+
     def prune(self, limit: int) -> int:
         """Remove files, the least recently used first, until the rest takes at most `limit` bytes.
 
@@ -230,8 +235,11 @@ class Cache:
     def _path(self, descriptor: Descriptor) -> Path:
         return self.folder / "blobs" / descriptor.digest.algorithm / descriptor.digest.encoded
 
+    def _evictable(self) -> list[Path]:
+        return list_files(self.folder, "blobs/*/*") + list_files(self.folder, "partial/*/*")
+
     def _evict(self, limit: int) -> int:
-        removed = evict(list_files(self.folder, "blobs/*/*") + list_files(self.folder, "partial/*/*"), limit)
+        removed = evict(self._evictable(), limit)
         return removed + sum(notes.evict(min(limit, _NOTES)) for notes in (Notes(self.folder, kind) for kind in KINDS))
 
 

@@ -12,7 +12,7 @@ from wasm2oci.oci.digest import Digest, InvalidDigestError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["CODE", "CacheEntry", "code_size", "drop_code", "list_blobs", "partial_size"]
+__all__ = ["CODE", "CacheEntry", "code_size", "drop_code", "is_blob", "list_blobs", "partial_size"]
 
 CODE: Final = "code"
 """The folder below that of a cache where engines keep code that they made from modules."""
@@ -46,6 +46,15 @@ def partial_size(folder: Path) -> int:
 def code_size(folder: Path) -> int:
     """Bytes that code made from modules takes."""
     return _total(list_files(folder, f"{CODE}/**/*"))
+
+
+def is_blob(path: Path) -> bool:
+    """Whether a file in the folder of a cache is a blob, by its name."""
+    try:
+        Digest.parse(f"{path.parent.name}:{path.name}")
+    except InvalidDigestError:
+        return False
+    return path.parent.parent.name == "blobs"
 
 
 def drop_code(folder: Path) -> int:

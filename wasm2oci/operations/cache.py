@@ -48,11 +48,21 @@ class CachedBlob(NamedTuple):
 
 
 class PrunedCache(NamedTuple):
-    """What was removed from the cache: `removed` and what blobs take now (`size`), in bytes."""
+    """What was removed from the cache, or would be.
+
+    Attributes:
+        folder: where it is.
+        removed: bytes that were removed.
+        size: bytes that blobs take after that.
+        blobs: how many blobs were removed.
+        dry_run: whether nothing was removed.
+    """
 
     folder: Path
     removed: int
     size: int
+    blobs: int
+    dry_run: bool
 
 
 def cache_state(environment: Environment) -> CacheState:
@@ -84,18 +94,31 @@ def cached_blobs(environment: Environment) -> tuple[CachedBlob, ...]:
     )
 
 
-def prune_cache(limit: int, environment: Environment) -> PrunedCache:
+def prune_cache(limit: int, environment: Environment, *, dry_run: bool = False) -> PrunedCache:
     """Remove what was used longest ago until blobs take at most so many bytes; 0 removes all that the cache holds.
 
     Code made from modules goes only with 0.
 
+    Args:
+        limit: in bytes.
+        environment: where the cache is.
+        dry_run: remove nothing, and say what would be removed.
+
     Raises:
         LocalIOError: the folder cannot be read.
     """
-    from wasm2oci.content.cache_listing import drop_code
+    from wasm2oci.content.cache_listing import code_size, drop_code, is_blob, list_blobs
 
     cache = environment.cache()
+    before = list_blobs(cache.folder)
+    if dry_run:
+        removed, files = cache.to_prune(limit)
+        gone = {path.name for path in files if is_blob(path)}
+        left = sum(entry.size for entry in before if entry.digest.encoded not in gone)
+        removed += code_size(cache.folder) if limit == 0 else 0
+        return PrunedCache(cache.folder, removed, left, len(gone), dry_run=True)
     removed = cache.prune(limit)
     if limit == 0:
         removed += drop_code(cache.folder)
-    return PrunedCache(cache.folder, removed, cache.size())
+    blobs = max(0, len(before) - len(list_blobs(cache.folder)))  # others may download at this moment
+    return PrunedCache(cache.folder, removed, cache.size(), blobs, dry_run=False)

@@ -31,15 +31,19 @@ def command(
     *,
     action: Annotated[CacheAction, Argument("[ACTION]", "show, ls, prune or clear.")] = CacheAction.SHOW,
     limit: Annotated[
-        str | None, Option("--limit", metavar="SIZE", help="What blobs may take, such as 200MiB.", only=("prune",))
+        str | None,
+        Option("--limit", metavar="SIZE", help="What may stay, with its unit, such as 200MiB.", only=("prune",)),
     ] = None,
+    dry_run: Annotated[
+        bool, Option("--dry-run", "-n", help="Remove nothing; show what would be removed.", only=("prune", "clear"))
+    ] = False,
     client: Client,
 ) -> None:
     """Show what the cache of downloads takes, list it, or make it smaller.
 
       wasm2oci cache                       where it is, and how many bytes it uses
       wasm2oci cache ls                    each blob, the last used first
-      wasm2oci cache prune --limit 200MiB  keep what was used last
+      wasm2oci cache prune --limit 200MiB  keep what was used last, up to so much
       wasm2oci cache clear                 remove all of it
 
     The cache stays below its limit. What is read from it is verified. Clearing it only
@@ -47,6 +51,8 @@ def command(
     """
     if action is CacheAction.PRUNE and limit is None:
         raise UsageError("prune needs --limit")
+    if limit is not None and limit.strip().isdecimal() and int(limit) > 0:  # of what? one guess removes everything
+        raise UsageError(f"--limit: {limit!r} has no unit", hint=f"write {limit}MiB, or {limit}B if you mean bytes")
     if action is CacheAction.SHOW:
         state = client.cache_state()
         lines = fields(
@@ -65,6 +71,8 @@ def command(
     else:
         from wasm2oci.cli.run_options import parse_size
 
-        pruned = client.prune_cache(0 if limit is None else parse_size(limit, "--limit"))
-        lines = fields(("Removed", size_text(pruned.removed)), ("Left", size_text(pruned.size)))
+        pruned = client.prune_cache(0 if limit is None else parse_size(limit, "--limit"), dry_run=dry_run)
+        gone = f"{pruned.blobs:,} blob{'' if pruned.blobs == 1 else 's'}"
+        verb = "Would remove" if dry_run else "Removed"
+        lines = fields((verb, f"{gone} ({size_text(pruned.removed)})"), ("Left", size_text(pruned.size)))
         output.result(pruned, lines, quiet=str(pruned.removed))
