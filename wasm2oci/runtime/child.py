@@ -59,7 +59,7 @@ def can_run_in_child(request: RunRequest) -> bool:
 
 
 def wait_for_threads() -> None:
-    """Wait until this process has one thread: a fork would leave others behind, and what they held locked for ever.
+    """Wait until no other thread of this process can hold a lock: a fork would leave it locked for ever.
 
     A connection that was opened early, and is not needed any more, ends by itself within this time, whatever the
     registry does. So no registry decides whether a guest is isolated.
@@ -68,10 +68,22 @@ def wait_for_threads() -> None:
         GuestSetupError: other threads go on, such as wasmtime's own after a run in this process.
     """
     end = time.monotonic() + _PATIENCE_S
-    while (others := len(os.listdir("/proc/self/task")) - 1) > 0:  # noqa: PTH208 - pathlib would list no faster
+    while (others := _other_threads()) > 0:
         if time.monotonic() >= end:
             raise GuestSetupError(f"the guest cannot get its own process: this one has {others} other threads")
         time.sleep(_LOOK_S)
+
+
+def _other_threads() -> int:
+    """The threads of Python, and those of wasmtime once it was loaded here.
+
+    A process may have threads from its start that are no part of this program: an emulator of another processor has one
+    (`docker run --platform`), and so have some profilers.
+    """
+    if "wasmtime" in sys.modules:
+        return len(os.listdir("/proc/self/task")) - 1  # noqa: PTH208 - pathlib would list no faster
+    threading = sys.modules.get("threading")
+    return 0 if threading is None else threading.active_count() - 1
 
 
 def run_in_child(request: RunRequest, work: Callable[[], RunOutcome]) -> RunOutcome:
@@ -181,7 +193,10 @@ def _limit_memory(request: RunRequest) -> None:
         raise AssertionError("see can_run_in_child")
     import resource  # noqa: PLC0415 - only the child needs it
 
-    present = int(_read_file("/proc/self/statm").split()[5]) * resource.getpagesize()
+    try:
+        present = int(_read_file("/proc/self/statm").split()[5]) * resource.getpagesize()
+    except OSError:  # a tree without /proc
+        present = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     limits = request.limits
     allowed = present + HOST_STACK + limits.max_stack + limits.max_memory + _ALLOWANCE
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)

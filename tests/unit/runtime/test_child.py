@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,11 +152,42 @@ def test_threads_that_end_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
         done.set()
         thread.join()
 
+    monkeypatch.delitem(sys.modules, "wasmtime", raising=False)
     monkeypatch.setattr("wasm2oci.runtime.child.time.sleep", end)
-    monkeypatch.setattr("wasm2oci.runtime.child.os.listdir", lambda _: range(1 + thread.is_alive()))
+    monkeypatch.setattr("threading.active_count", lambda: 1 + thread.is_alive())
     thread.start()
     wait_for_threads()
     assert not thread.is_alive()
+
+
+def test_threads_that_are_no_part_of_this_program_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An emulator of another processor has one from the start; a tree without /proc does not show any."""
+    monkeypatch.delitem(sys.modules, "wasmtime", raising=False)
+    monkeypatch.setattr("threading.active_count", lambda: 1)
+    monkeypatch.setattr("wasm2oci.runtime.child.os.listdir", lambda _: range(2))
+    monkeypatch.setattr("wasm2oci.runtime.child._PATIENCE_S", 0.0)
+    wait_for_threads()
+
+
+def test_threads_of_wasmtime_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = [3, 2, 1]
+    monkeypatch.setitem(sys.modules, "wasmtime", ModuleType("wasmtime"))
+    monkeypatch.setattr("wasm2oci.runtime.child.os.listdir", lambda _: range(threads.pop(0)))
+    monkeypatch.setattr("wasm2oci.runtime.child.time.sleep", lambda _: None)
+    wait_for_threads()
+    assert not threads
+
+
+def test_memory_is_limited_without_a_file_system_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(path: str) -> str:
+        raise FileNotFoundError(path)
+
+    def take() -> RunOutcome:
+        raise AssertionError(len(bytearray(1 << 30)))
+
+    monkeypatch.setattr("wasm2oci.runtime.child._read_file", missing)
+    request = RunRequest(module=b"", args=(), limits=RunLimits(max_memory=1 << 20))
+    assert run_in_child(request, take).ending is Ending.OUT_OF_MEMORY
 
 
 def test_streams_that_are_objects_keep_the_guest_in_this_process() -> None:
