@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
+from wasm2oci.base.machine import check_processor
 from wasm2oci.engine.errors import UnlinkableError
 from wasm2oci.engine.runtime.constant import evaluate
 from wasm2oci.engine.runtime.function import Function, Global, Tag
@@ -93,7 +94,9 @@ def allocate(
 
     Raises:
         ResourceLimitError: a memory or table starts above its ceiling.
+        UnsupportedError: see `check_processor`.
     """
+    check_processor()
     instance = ModuleInstance(module, limits)
     for wanted, item in zip(module.imports, imported, strict=True):
         instance.space(wanted.kind).append(item)

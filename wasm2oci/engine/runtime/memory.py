@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final
 from wasm2oci.engine.runtime.limits import MEMORY32_CEILING, ResourceLimitError, ResourceLimits
 from wasm2oci.engine.runtime.trap import Trap, TrapKind
 from wasm2oci.engine.syntax.types import Limits, MemoryType
-from wasm2oci.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -79,8 +78,6 @@ class Memory:
     )
 
     def __init__(self, type_: MemoryType, limits: ResourceLimits | None = None) -> None:
-        if sys.byteorder != "little":
-            raise UnsupportedError("the embedded engine needs a little-endian machine")
         self._limits = limits = limits or ResourceLimits()
         self.type_ = type_
         self.page_size = 1 << type_.page_bits
