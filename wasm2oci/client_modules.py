@@ -81,7 +81,7 @@ class ModuleMethods(TextMethods):
 
         Raises:
             InvalidInputError: it is not WebAssembly, or the reference, date or an annotation is malformed.
-            IntegrityError: the artifact does not have the digest in the reference; nothing was pushed.
+            IntegrityError: the artifact has not the digest in the reference, or a tag is taken; nothing was pushed.
             Wasm2OciError: the file cannot be read, or the registry failed.
         """
         from wasm2oci.operations.names import split_tags
@@ -142,7 +142,7 @@ class ModuleMethods(TextMethods):
 
         Raises:
             NotFoundError: no artifact has this name.
-            IntegrityError: bytes are not what the manifest says; nothing was written.
+            IntegrityError: bytes are not what the manifest says, or a signature is missing; nothing was written.
             InvalidInputError: the artifact holds no module, or several.
             Wasm2OciError: the output cannot be written, or the registry failed.
         """
@@ -195,7 +195,7 @@ class ModuleMethods(TextMethods):
 
         Raises:
             NotFoundError: no artifact has this name, or a part is missing.
-            IntegrityError: bytes are not what they should be, or the file is not the module.
+            IntegrityError: bytes are not what they should be, a signature is missing, or the file is not the module.
             Wasm2OciError: the place or the file cannot be read.
         """
         from wasm2oci.oci.wire import ARTIFACT_MAX

@@ -88,6 +88,7 @@ class PartMethods(RepositoryMethods):
         """Fetch a blob, every byte verified, into a file or a binary stream; without one only look what it is.
 
         Raises:
+            UsageError: the reference has no digest.
             NotFoundError: there is no such blob.
             IntegrityError: the bytes are not those of the digest; nothing was written.
             Wasm2OciError: the place cannot be read, or the output cannot be written.
@@ -113,6 +114,7 @@ class PartMethods(RepositoryMethods):
         """Remove a blob, whether or not manifests name it.
 
         Raises:
+            UsageError: the reference has no digest.
             NotFoundError: there is no such blob.
             Wasm2OciError: the place does not delete, or failed.
         """
@@ -133,7 +135,7 @@ class PartMethods(RepositoryMethods):
 
         Raises:
             InvalidInputError: it is no manifest.
-            IntegrityError: it does not have the digest in the reference; nothing was pushed.
+            IntegrityError: it does not have the digest in the reference, or a tag is taken; nothing was pushed.
             Wasm2OciError: the place failed.
         """
         from wasm2oci.operations.manifests import put_manifest

@@ -195,6 +195,7 @@ class RepositoryMethods(ModuleMethods):
             progress: called with what moves, from several threads.
 
         Raises:
+            UsageError: several tags are copied, and the destination has one itself.
             NotFoundError: there is no such repository, or no tag matches.
             Wasm2OciError: see `copy`; what was copied before stays.
         """
@@ -219,6 +220,7 @@ class RepositoryMethods(ModuleMethods):
         Raises:
             NotFoundError: no artifact has this name.
             UnsupportedError: the place does not delete, or cannot remove a tag alone.
+            UsageError: `tag_only`, and the reference names no tag.
             Wasm2OciError: the place cannot be read or written.
         """
         from wasm2oci.operations.delete import delete

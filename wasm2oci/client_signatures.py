@@ -178,6 +178,7 @@ class SignatureMethods:
             bundle: the file with the bundle; by default the file's name with `.sigstore.json` behind it.
 
         Raises:
+            UsageError: neither a key nor an identity is asked for.
             SignatureRefusedError: the signature does not hold.
             Wasm2OciError: a file cannot be read.
         """
@@ -250,6 +251,7 @@ class SignatureMethods:
         """Make a key: `PREFIX.key`, encrypted, and `PREFIX.pub`; `force` writes over files that are there.
 
         Raises:
+            UsageError: the prefix is a folder.
             KeyExistsError: a file is there.
             LocalIOError: a file cannot be written.
         """

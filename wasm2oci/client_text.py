@@ -67,6 +67,7 @@ class TextMethods(SignatureMethods):
 
         Raises:
             TextError: it is neither; `line` and `column` tell where.
+            UsageError: it is in the binary format already.
             LocalIOError: the file cannot be read.
         """
         from wasm2oci.operations.assemble import assemble_text

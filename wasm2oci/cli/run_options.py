@@ -48,11 +48,7 @@ class EnvironmentFileError(NotFoundError):
 
 
 def parse_size(text: str, option: str) -> int:
-    """A number of bytes.
-
-    Raises:
-        UsageError: the text is not such a number.
-    """
+    """A number of bytes."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{option}: {text!r} is not a size", hint="for example 512MiB or 2GiB")
@@ -60,11 +56,7 @@ def parse_size(text: str, option: str) -> int:
 
 
 def parse_memory_size(text: str, option: str) -> int:
-    """A number of bytes that the memory of a guest may be limited to.
-
-    Raises:
-        UsageError: the text is not such a number.
-    """
+    """A number of bytes that the memory of a guest may be limited to."""
     size = parse_size(text, option)
     if not 0 < size <= _MOST_MEMORY:
         raise UsageError(f"{option}: {text!r} is out of range", hint=f"from 1 byte to {_MOST_MEMORY >> 40}TiB")
@@ -72,11 +64,7 @@ def parse_memory_size(text: str, option: str) -> int:
 
 
 def parse_stack_size(text: str, option: str) -> int:
-    """A number of bytes that a thread's stack can have.
-
-    Raises:
-        UsageError: the text is not such a number.
-    """
+    """A number of bytes that a thread's stack can have."""
     size = parse_size(text, option)
     if not _LEAST_STACK <= size <= _MOST_STACK:
         raise UsageError(f"{option}: {text!r} is out of range", hint="from 64KiB to 1GiB")
@@ -84,11 +72,7 @@ def parse_stack_size(text: str, option: str) -> int:
 
 
 def parse_duration(text: str, option: str) -> float:
-    """A number of seconds above zero, as a time limit of a guest.
-
-    Raises:
-        UsageError: the text is not such a number, or the limit is too long.
-    """
+    """A number of seconds above zero, as a time limit of a guest."""
     match = _DURATION.fullmatch(text.strip().lower())
     seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
     if not seconds:
@@ -99,11 +83,7 @@ def parse_duration(text: str, option: str) -> float:
 
 
 def parse_directory(text: str) -> Preopen:
-    """A directory for the guest.
-
-    Raises:
-        UsageError: a part is missing, or a name cannot be one.
-    """
+    """A directory for the guest."""
     rest, read_only = text, False
     if rest.endswith((":ro", ":rw")) and not rest.endswith("::ro"):
         rest, read_only = rest[:-3], rest.endswith(":ro")
@@ -116,11 +96,7 @@ def parse_directory(text: str) -> Preopen:
 
 
 def parse_network(text: str) -> NetworkRule:
-    """A host that the guest may reach.
-
-    Raises:
-        UsageError: the text is neither a host nor a host with a port.
-    """
+    """A host that the guest may reach, at every port or at one."""
     rule = NetworkRule.parse(text)
     if rule is None:
         raise UsageError(
@@ -134,7 +110,6 @@ def parse_environment(settings: Iterable[str], files: Iterable[Path], variables:
     """The guest's variables: those of the files first, then those given one by one; later ones win.
 
     Raises:
-        UsageError: a name is empty.
         EnvironmentFileError: a file is not there.
         LocalIOError: a file cannot be read.
     """

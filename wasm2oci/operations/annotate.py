@@ -24,12 +24,7 @@ def annotated_from(
 ) -> Annotations:
     """The annotations with more of the manifest; what was stated goes first, then the later source.
 
-    Args:
-        sources: `module`, `git`, or the path of a file.
-        stated: what is there already.
-        module: the bytes of the module.
-        folder: whose repository git is asked about.
-        environment: see there.
+    `sources` are `module`, `git` (about `folder`), or paths of package files.
 
     Raises:
         NotFoundError: there is no such file, or no repository.

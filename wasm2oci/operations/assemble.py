@@ -29,18 +29,7 @@ class Assembled(NamedTuple):
 
 
 def assemble_file(source: Path | bytes, output: Path) -> Assembled:
-    """Assemble a module into a file, which appears whole or not at all.
-
-    Args:
-        source: a file with the text, or the text.
-        output: the file to write.
-
-    Raises:
-        TextError: it is not a module.
-        UsageError: it is a binary.
-        NotFoundError: there is no such file.
-        LocalIOError: a file cannot be read or written.
-    """
+    """Assemble a module into a file, which appears whole or not at all."""
     from wasm2oci.base.outputs import write_file
     from wasm2oci.oci.digest import Digest
 
@@ -50,7 +39,7 @@ def assemble_file(source: Path | bytes, output: Path) -> Assembled:
 
 
 def assemble_text(source: Path | bytes) -> bytes:
-    """The binary of a module that is a file with text, or text. Raises as `assemble_file`."""
+    """The binary of a module that is a file with text, or text."""
     from wasm2oci.content.verify import FileContent
     from wasm2oci.engine.binary.preamble import MAGIC
     from wasm2oci.engine.text import assemble

@@ -21,14 +21,7 @@ __all__ = ["AttachRequest", "AttachedArtifact", "attach"]
 
 
 class AttachRequest(NamedTuple):
-    """What is attached to which artifact.
-
-    Args:
-        subject: the artifact.
-        artifact_type: of what is attached: a media type.
-        files: each with its media type.
-        annotations: of the manifest.
-    """
+    """What is attached to which artifact; each file has its media type."""
 
     subject: Location
     artifact_type: str
@@ -59,13 +52,7 @@ class AttachedArtifact(NamedTuple):
 
 
 def attach(request: AttachRequest, environment: Environment, progress: Progress = SILENT) -> AttachedArtifact:
-    """Push an artifact of these files, whose subject is another artifact.
-
-    Raises:
-        NotFoundError: there is no such artifact, or no such file.
-        InvalidInputError: a media type, a title or an annotation is malformed.
-        Wasm2OciError: a file cannot be read, or the place failed.
-    """
+    """Push an artifact of these files, whose subject is another artifact."""
     from wasm2oci.content.copy import copy
     from wasm2oci.packager.referrer import build_referrer
 

@@ -38,13 +38,7 @@ class SignatureLostError(RegistryError):
 
 
 class BundleToAttach(NamedTuple):
-    """A bundle.
-
-    Args:
-        raw: its bytes.
-        predicate_type: of the statement in it.
-        created: when, RFC 3339.
-    """
+    """A bundle, the type of the statement in it, and when it was made (RFC 3339)."""
 
     raw: bytes
     predicate_type: str
@@ -52,13 +46,9 @@ class BundleToAttach(NamedTuple):
 
 
 class LayerToAttach(NamedTuple):
-    """A layer of the manifest under a legacy tag.
+    """A document, and the layer for it in the manifest under the legacy tag that ends in `suffix` (`sig` or `att`).
 
-    Args:
-        suffix: of the tag: `sig` or `att`.
-        raw: the document.
-        layer: its descriptor.
-        key: of the signer: a signature of the same document by the same key is not added twice.
+    A signature of the same document by the same key is not added twice.
     """
 
     suffix: str

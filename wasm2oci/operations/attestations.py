@@ -59,19 +59,7 @@ class Attestations(NamedTuple):
 
 
 def attestations(source: Location, trust: TrustOptions, environment: Environment) -> Attestations:
-    """Finds the attestations of an artifact.
-
-    Args:
-        source: the artifact.
-        trust: with a key or an identity, only what it signed is returned, and there has to be something; without, all
-            statements are, and none is checked. `type` leaves out other types.
-        environment: the world.
-
-    Raises:
-        NotFoundError: the source names nothing.
-        NoAttestationError: nothing is by the key or identity that is asked for.
-        Wasm2OciError: the place cannot be read.
-    """
+    """Find the attestations of an artifact; those of the type that `trust` names, if it names one."""
     wanted = None if trust.type is None else predicate_type(trust.type)
     guard = Guard.load(trust._replace(type=None), (), environment)
     with environment.places() as places:

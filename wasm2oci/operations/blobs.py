@@ -64,12 +64,6 @@ def get_blob(
     """Fetch a blob into a file or a stream, every byte verified; with `None` only look what it is.
 
     A file appears whole or not at all; a stream gets its first byte when the last one is verified.
-
-    Raises:
-        UsageError: the location has no digest.
-        NotFoundError: there is no such blob.
-        IntegrityError: the bytes are not those of the digest; nothing was written.
-        Wasm2OciError: the place cannot be read, or the output cannot be written.
     """
     with environment.places() as places:
         target = places.read(location)
@@ -88,12 +82,7 @@ def get_blob(
 def put_blob(
     source: Path | bytes, location: Location, environment: Environment, progress: Progress = SILENT
 ) -> PutBlob:
-    """Push a file or bytes as a blob.
-
-    Raises:
-        IntegrityError: the location has another digest than the bytes; nothing was pushed.
-        Wasm2OciError: the file cannot be read, or the place failed.
-    """
+    """Push a file or bytes as a blob."""
     from wasm2oci.content.verify import BytesContent, DigestMismatchError, FileContent, verified
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Hasher
@@ -115,14 +104,7 @@ def put_blob(
 
 
 def delete_blob(location: Location, environment: Environment) -> DeletedBlob:
-    """Remove a blob, whether or not manifests name it.
-
-    Raises:
-        UsageError: the location has no digest.
-        NotFoundError: there is no such blob.
-        UnsupportedError: the place does not delete blobs.
-        Wasm2OciError: the place cannot be read or written.
-    """
+    """Remove a blob, whether or not manifests name it."""
     with environment.places() as places:
         target = places.delete_from(location)
         if not isinstance(target, Deleter):

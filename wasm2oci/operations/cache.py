@@ -95,17 +95,9 @@ def cached_blobs(environment: Environment) -> tuple[CachedBlob, ...]:
 
 
 def prune_cache(limit: int, environment: Environment, *, dry_run: bool = False) -> PrunedCache:
-    """Remove what was used longest ago until blobs take at most so many bytes; 0 removes all that the cache holds.
+    """Remove what was used longest ago until blobs take at most so many bytes.
 
-    Code made from modules goes only with 0.
-
-    Args:
-        limit: in bytes.
-        environment: where the cache is.
-        dry_run: remove nothing, and say what would be removed.
-
-    Raises:
-        LocalIOError: the folder cannot be read.
+    0 removes all that the cache holds, code made from modules too.
     """
     from wasm2oci.content.cache_listing import code_size, drop_code, is_blob, list_blobs
 

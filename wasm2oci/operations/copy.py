@@ -44,20 +44,7 @@ __all__ = [
 
 
 class CopyRequest(NamedTuple):
-    """What is copied where.
-
-    Args:
-        source: a tag, a digest, or a layout with one entry.
-        destination: without a tag, the source's tag is kept.
-        recursive: take signatures and everything else that refers to it along.
-        destination_options: how the destination is reached, when not like the source.
-        trust: whose signature it must have, besides what policy files ask for.
-        further_tags: what it is called at the destination besides.
-        platform: the entry of an index that is copied, instead of the index (`os/architecture`).
-        overwrite: whether a tag of the destination that means something else is moved.
-        workers: transfers at once.
-        max_size: bytes of all content of an artifact together.
-    """
+    """What is copied where, with the arguments of `Client.copy`; `further_tags` are names besides."""
 
     source: Location
     destination: Location
@@ -104,16 +91,7 @@ class Copied(NamedTuple):
 
 
 def copy(request: CopyRequest, environment: Environment, progress: Progress = SILENT) -> Copied:
-    """Copy an artifact.
-
-    Raises:
-        UsageError: a password or a header would go to two registries.
-        NotFoundError: the source names nothing.
-        IntegrityError: bytes are not what the manifest says, a signature that is asked for is missing, or the
-            destination names another digest than the source has; the destination's tag was not touched.
-        TagTakenError: a tag means something else, and is not to be overwritten; nothing was written.
-        Wasm2OciError: either place failed; `side` says which.
-    """
+    """Copy an artifact."""
     tag = request.tag
     tags = (*(() if tag is None else (tag,)), *request.further_tags)
     guard = guard_for(request.trust, environment)
@@ -235,13 +213,6 @@ def check_source(
     guard: Guard | None, places: Places, request: CopyRequest, location: Location, root: Descriptor
 ) -> None:
     """See that an artifact may be used: whose it is, and what each module does that would be copied.
-
-    Args:
-        guard: what has to be met.
-        places: opens the source.
-        request: how it is copied.
-        location: the artifact.
-        root: its manifest.
 
     Raises:
         IntegrityError: a signature that is asked for is missing, or a module is not allowed.

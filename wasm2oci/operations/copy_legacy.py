@@ -41,9 +41,6 @@ class LegacyTags:
 
     A registry may leave such tags out of its listing. So the listing counts where it has some, and all that were found
     before.
-
-    Args:
-        source: the place.
     """
 
     def __init__(self, source: ReadTarget) -> None:
@@ -96,19 +93,13 @@ def copy_legacy_signatures(
     tags: LegacyTags | None = None,
     artifacts: int = 1,
 ) -> None:
-    """Copies what is under the legacy tags of a manifest, and of those that an index lists.
+    """Copy what is under the legacy tags of a manifest, and of those that an index lists.
 
-    Args:
-        source: where they are.
-        root: the manifest.
-        destination: where they go.
-        pinned: another digest than the root's copies nothing: the copy of the artifact is going to be refused.
-        size_max: bytes of what is under one tag.
-        tags: of the source, shared by several copies.
-        artifacts: how many of those copies are still to come, this one included.
+    Where `pinned` is another digest than the root's, nothing is copied: that copy is going to be refused. Several
+    copies from one source share `tags`; `artifacts` of them, this one included, are to come.
 
     Raises:
-        ArtifactTooLargeError: it has more.
+        ArtifactTooLargeError: there are more than `size_max` bytes under one tag.
         Wasm2OciError: either place failed.
     """
     if pinned is not None and pinned != root.digest:

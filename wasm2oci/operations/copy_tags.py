@@ -108,18 +108,8 @@ def copy_tags(
 ) -> CopiedTags:
     """Copy the tags of a repository that match, each under its own name.
 
-    Args:
-        request: a source with a tag or digest is that one artifact; else it is a repository, and so is the destination.
-        patterns: shell patterns (`*`, `?`, `[...]`), one of which a tag has to match. Tags of signatures and referrers
-            belong to what they sign: `recursive` takes them along, and only a pattern that begins like them matches.
-        environment: see there.
-        progress: is called with what moves.
-        dry_run: write nothing, and say what would be done.
-
-    Raises:
-        UsageError: the destination of many tags has one itself; or see `copy`.
-        NotFoundError: there is no such repository or artifact, or no tag matches.
-        Wasm2OciError: either place failed; `side` says which. What was copied before stays.
+    A source with a tag or digest is that one artifact. Tags of signatures and referrers belong to what they sign:
+    `recursive` takes them along, and only a pattern that begins like them matches.
     """
     many = request.source.tag is None and request.source.digest is None and bool(patterns)
     if many and (request.destination.tag is not None or request.destination.digest is not None):

@@ -34,12 +34,9 @@ class Deleted(NamedTuple):
 
 
 def delete(location: Location, environment: Environment, *, tag_only: bool = False) -> Deleted:
-    """Delete the manifest that a location names, or only its tag; blobs are left to the place's own cleaning.
+    """Delete the manifest that a location names, or only its tag.
 
-    Raises:
-        NotFoundError: the location names nothing.
-        UnsupportedError: the place does not delete, or cannot remove a tag alone.
-        UsageError: a tag should go, and the location names none.
+    Blobs are left to the place's own cleaning.
     """
     tag = location.tag if tag_only else None
     if tag_only and tag is None:

@@ -18,12 +18,7 @@ class OutputStreamError(LocalIOError):
 
 
 def deliver(content: Content, stream: BinaryIO, what: str) -> None:
-    """Write all of the content.
-
-    Args:
-        content: raises when it is not what it should be.
-        stream: gets its first byte when the last one was read.
-        what: the content in words, for messages.
+    """Write all of the content (`what`, in words); the stream gets its first byte when the last one was read.
 
     Raises:
         BrokenPipeError: the reader of the stream is gone.

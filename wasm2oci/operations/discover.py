@@ -52,20 +52,7 @@ class Discovered(NamedTuple):
 def discover(
     location: Location, environment: Environment, *, artifact_type: str | None = None, depth: int | None = None
 ) -> Discovered:
-    """List what refers to an artifact.
-
-    Args:
-        location: where it is.
-        environment: see there.
-        artifact_type: only what has this type refers to the artifact, with all that refers to it; None for any.
-        depth: how far to go; None, and more than `NESTING_MAX`, for that.
-
-    Raises:
-        NotFoundError: nothing is named so.
-        UnsupportedError: the place does not list referrers.
-        GraphError: there are more referrers than an artifact can have.
-        Wasm2OciError: the place cannot be read.
-    """
+    """List what refers to an artifact, at most `NESTING_MAX` deep."""
     with environment.places() as places:
         target = places.read(location)
         root = target.resolve(places.identifier(location))

@@ -125,14 +125,11 @@ class FetchedModule(NamedTuple):
     shown: str | None = None
 
     def checked(self, *, component: bool = False) -> Self:
-        """Itself, if its bytes begin as those of WebAssembly.
-
-        Args:
-            component: whether it has to be a component.
+        """Itself, if its bytes begin as those of WebAssembly (`component`: of a component).
 
         Raises:
             NotWasmError: they do not; the message names the file or repository.
-            NotAComponentError: it is a core module.
+            NotAComponentError: it is a core module, and has to be a component.
         """
         from wasm2oci.engine.binary import ModuleKind, preamble
         from wasm2oci.engine.errors import MalformedError

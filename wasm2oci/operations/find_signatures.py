@@ -79,12 +79,7 @@ class TooManySignaturesError(IntegrityError):
 
 
 class FoundSignatures(NamedTuple):
-    """What was found about a manifest.
-
-    Args:
-        candidates: signatures and attestations, not checked.
-        refusals: what could not be read, and why.
-    """
+    """What was found about a manifest, not checked; and what could not be read, with the reason."""
 
     candidates: tuple[Candidate, ...]
     refusals: tuple[RefusedSignature, ...]
@@ -120,12 +115,7 @@ def fetch_manifest(target: ReadTarget, name: Name) -> tuple[Descriptor, bytes]:
 
 
 def find_signatures(target: ReadTarget, subject: Descriptor, *, attestations: bool = True) -> FoundSignatures:
-    """Finds signatures and attestations.
-
-    Args:
-        target: where the manifest is.
-        subject: its descriptor.
-        attestations: also those under the legacy tag.
+    """Find the signatures of a manifest and, with `attestations`, also what is under the legacy tag of those.
 
     Raises:
         TooManySignaturesError: there are too many to read.

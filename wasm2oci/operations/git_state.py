@@ -32,12 +32,8 @@ class GitError(InvalidInputError):
 def git_metadata(folder: Path, variables: Mapping[str, str], warn: Callable[[str], None]) -> dict[str, str]:
     """Annotations from the repository that a folder is in: source, revision, and the tag of this commit as version.
 
-    The source is the address of the remote `origin` as a browser takes it, without user name and password.
-
-    Args:
-        folder: in the repository.
-        variables: environment variables for git.
-        warn: is called when the folder has changes that are not committed.
+    The source is the address of the remote `origin` as a browser takes it, without user name and password. `warn` is
+    called when the folder has changes that are not committed.
 
     Raises:
         GitNotThereError: git is not installed, or the folder is in no repository.

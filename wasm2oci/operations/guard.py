@@ -67,12 +67,7 @@ class NotSignedError(IntegrityError):
 
 
 class SignaturesRefusedError(IntegrityError):
-    """A signature is required, but none that was found counts.
-
-    Args:
-        message: what is missing.
-        refusals: every signature that was found, and why it does not count.
-    """
+    """A signature is required, but none that was found counts; `refusals` says why not, for each."""
 
     def __init__(self, message: str, refusals: tuple[RefusedSignature, ...]) -> None:
         super().__init__(message)
@@ -91,12 +86,7 @@ class ModuleDeniedError(IntegrityError):
 
 
 class Checked(NamedTuple):
-    """What was found about an artifact that may be used.
-
-    Args:
-        decisions: of the caller's requirement and of each policy file, each with its name.
-        found: all signatures.
-    """
+    """What was found about an artifact that may be used; each decision has the name of its policy file."""
 
     decisions: tuple[tuple[str, Decision], ...]
     found: FoundSignatures

@@ -85,24 +85,14 @@ class InspectedFile(NamedTuple):
 
 
 def inspect_file(path: Path) -> InspectedFile:
-    """Look at a module file; one in the text format is assembled first, and what is shown is the binary.
-
-    Raises:
-        NotFoundError: there is no such file.
-        LocalIOError: it cannot be read, or is a folder.
-        InvalidInputError: it is not WebAssembly, too large, or its declarations are malformed.
-    """
+    """Look at a module file; one in the text format is assembled first, and what is shown is the binary."""
     from wasm2oci.content.verify import FileContent
 
     return inspect_bytes(_joined(FileContent(path), str(path)), str(path))
 
 
 def inspect_bytes(data: bytes, name: str) -> InspectedFile:
-    """Look at a module in memory; `name` is what errors call it.
-
-    Raises:
-        InvalidInputError: it is not WebAssembly, or its declarations are malformed.
-    """
+    """Look at a module in memory; `name` is what errors call it."""
     from wasm2oci.engine.errors import ModuleError
     from wasm2oci.engine.facts import described
     from wasm2oci.engine.text import binary
@@ -116,13 +106,7 @@ def inspect_bytes(data: bytes, name: str) -> InspectedFile:
 
 
 def inspect(source: Location, environment: Environment, *, look_inside: bool = True) -> Inspected:
-    """Look at an artifact; with `look_inside` its module is fetched through the cache, and looked into as well.
-
-    Raises:
-        NotFoundError: the source names nothing.
-        IntegrityError: bytes are not what they should be.
-        Wasm2OciError: the place cannot be read.
-    """
+    """Look at an artifact; with `look_inside` its module is fetched through the cache, and looked into as well."""
     from wasm2oci.content.cache import CachedTarget
     from wasm2oci.content.graph import read_manifest
     from wasm2oci.packager.recognise import recognise
@@ -189,13 +173,7 @@ def _embedded_keys(data: bytes) -> tuple[str, ...]:
 
 
 def read_raw(location: Location, environment: Environment) -> bytes:
-    """The bytes of a manifest, as they are.
-
-    Raises:
-        NotFoundError: the location names nothing.
-        IntegrityError: bytes are not what they should be.
-        Wasm2OciError: the place cannot be read.
-    """
+    """The bytes of a manifest, as they are."""
     from wasm2oci.content.graph import read_manifest
 
     with environment.places() as places:

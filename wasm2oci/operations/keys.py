@@ -112,12 +112,7 @@ def load_public_key(name: str, environment: Environment, password: Callable[[str
 
 
 def load_private_key(name: str, environment: Environment, password: Callable[[str], str]) -> PrivateKey:
-    """A private key.
-
-    Args:
-        name: a file, or `env://NAME`.
-        environment: the world.
-        password: asks for the password with a question, when no variable holds it.
+    """A private key; `password` is asked with a question when no variable holds it.
 
     Raises:
         InvalidKeyError: it is not a private key.
@@ -153,13 +148,7 @@ def _password(environment: Environment, ask: Callable[[], str]) -> bytes:
 
 
 def generate_key(prefix: Path, environment: Environment, password: Callable[[str], str], *, force: bool) -> KeyFiles:
-    """Makes a new ECDSA P-256 key and writes `PREFIX.key`, readable by its owner only, and `PREFIX.pub`.
-
-    Raises:
-        UsageError: the prefix is a folder.
-        KeyExistsError: one of the files is there, and `force` is not given.
-        LocalIOError: they cannot be written.
-    """
+    """Make an ECDSA P-256 key: `PREFIX.key`, readable by its owner only, and `PREFIX.pub`."""
     _check_free(prefix, force=force)
     return _write(PrivateKey.generate(), prefix, _new_password(environment, password))
 
@@ -173,21 +162,7 @@ def import_key(
     *,
     force: bool,
 ) -> KeyFiles:
-    """Encrypts a private key of another tool (PKCS#8, SEC1 or PKCS#1) in cosign's way.
-
-    Args:
-        name: a file, or `env://NAME`.
-        prefix: of the files that are written.
-        environment: the world.
-        password: asks for the password that the key has, when it is encrypted.
-        new_password: asks for the one that it gets, when no variable holds it.
-        force: write over files that are there.
-
-    Raises:
-        InvalidKeyError: it is not a private key.
-        UnsupportedKeyError: it is of a kind that is not used.
-        UsageError, KeyExistsError: see `generate_key`.
-    """
+    """Encrypt a private key of another tool (PKCS#8, SEC1 or PKCS#1) in cosign's way."""
     raw = read_key_bytes(name, environment)
     _check_free(prefix, force=force)
     with _named(name):

@@ -77,17 +77,7 @@ class UsedCredential(NamedTuple):
 
 
 def login(registry: str, environment: Environment) -> LoggedIn:
-    """Check the credentials in `environment.options` with the registry, then keep them.
-
-    For `HOST/PATH` they are kept for the repositories below that path alone, as podman and skopeo do.
-
-    Raises:
-        InvalidReferenceError: it is not a registry host.
-        AccessError: the registry refuses them; nothing was kept.
-        RegistryError: the registry cannot be asked.
-        LocalIOError: they cannot be kept.
-        UsageError: there are none.
-    """
+    """Check the credentials in `environment.options` with the registry, then keep them."""
     from wasm2oci.registry.credentials import Anonymous
 
     host, path = split_host(registry)
@@ -111,13 +101,7 @@ def login(registry: str, environment: Environment) -> LoggedIn:
 
 
 def logout(registry: str, environment: Environment) -> LoggedOut:
-    """Forget the credentials of a registry, or (`HOST/PATH`) those for a path alone.
-
-    Raises:
-        InvalidReferenceError: it is not a registry host.
-        NotLoggedInError: there were none.
-        IncompleteLogoutError: a file or a helper failed, and may still keep them.
-    """
+    """Forget the credentials of a registry, or (`HOST/PATH`) those for a path alone."""
     from wasm2oci.registry.login import erase_credential
 
     host, path = split_host(registry)
@@ -135,13 +119,7 @@ def logout(registry: str, environment: Environment) -> LoggedOut:
 
 
 def whoami(registry: str, environment: Environment) -> UsedCredential:
-    """Which credential is used at a registry (for the repositories below `HOST/PATH`), and whether it is taken there.
-
-    Raises:
-        InvalidReferenceError: it is not a registry host.
-        BlockedRegistryError: `registries.conf` blocks it.
-        RegistryError: the registry cannot be asked.
-    """
+    """Which credential is used at a registry, and whether it is taken there."""
     from wasm2oci.registry.credentials import Anonymous, Basic, IdentityToken
     from wasm2oci.registry.login import find_credential
     from wasm2oci.registry.registries_conf import BlockedRegistryError

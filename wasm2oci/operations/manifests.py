@@ -51,18 +51,7 @@ def put_manifest(
 ) -> PutManifest:
     """Push a manifest or an index, exactly these bytes; what it names has to be there already.
 
-    Args:
-        raw: the bytes, or the file that holds them.
-        location: where they go: a tag, a digest that they have to have, or the repository alone.
-        environment: see there.
-        further_tags: what it is called besides.
-        media_type: of the manifest; by default what it says itself.
-        overwrite: whether a tag that means something else is moved.
-
-    Raises:
-        InvalidManifestError: it is no manifest, or not one of this type, or larger than registries take.
-        IntegrityError: it does not have the digest of the location, or a tag is taken; nothing was pushed.
-        Wasm2OciError: the place failed.
+    A location with a digest is one that the bytes have to have; one without tag and digest is the repository alone.
     """
     from wasm2oci.content.verify import BytesContent, DigestMismatchError, verified
     from wasm2oci.oci.manifest import InvalidManifestError, parse_manifest
@@ -88,18 +77,7 @@ def put_manifest(
 
 
 def read_config(location: Location, environment: Environment, *, platform: str | None = None) -> bytes:
-    """The bytes of an artifact's config, verified.
-
-    Args:
-        location: of a manifest, or of an index with one entry that is meant.
-        environment: see there.
-        platform: the entry of the index (`os/architecture`).
-
-    Raises:
-        NotFoundError: nothing is named so.
-        ConfigTooLargeError: it is larger than `CONFIG_MAX`.
-        Wasm2OciError: the place cannot be read, or the bytes are not what they should be.
-    """
+    """The bytes of an artifact's config, verified."""
     from wasm2oci.content.verify import read_all, verified
     from wasm2oci.oci.wire import CONFIG_MAX
     from wasm2oci.packager.recognise import find_manifest

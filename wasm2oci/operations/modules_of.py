@@ -36,17 +36,11 @@ def look_at_modules(
 ) -> None:
     """Gives each module of an artifact to `look`, and to `unknown` why one cannot be looked into or that there is none.
 
-    Args:
-        source: where the artifact is.
-        root: its manifest or index.
-        look: is called with the bytes of each module.
-        unknown: is called with the reason. A manifest without a module, such as an attestation beside the modules of an
-            index, is none where another one has a module.
-        recursive: also those of what refers to it, by a subject or by a legacy tag.
-        size_max: bytes of all content together.
+    A manifest without a module, such as an attestation beside the modules of an index, is no reason where another one
+    has a module. `recursive` looks at what refers to the artifact too, by a subject or by a legacy tag.
 
     Raises:
-        ArtifactTooLargeError: it has more; no blob was read.
+        ArtifactTooLargeError: it has more content than `size_max`; no blob was read.
         Wasm2OciError: what `look` and `unknown` raise; the artifact cannot be read.
     """
     # An index may name thousands of manifests of the same layers: they are read once, and one budget is for all.

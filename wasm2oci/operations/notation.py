@@ -52,10 +52,7 @@ class NoTrustPolicyError(NotFoundError):
 def verify_notation(
     target: ReadTarget, location: Location, root: Descriptor, environment: Environment
 ) -> NotationOutcome | None:
-    """Checks the Notation signatures of a manifest: one that counts is enough.
-
-    Returns:
-        What came of the first that counts; None where the policy's level is `skip`.
+    """Check the Notation signatures of a manifest: what came of the first that counts; None at the level `skip`.
 
     Raises:
         NoTrustPolicyError: there is no trust policy.

@@ -16,11 +16,7 @@ _GRACE: Final = 2.0
 
 
 class Pending(Generic[T]):
-    """A task that is running.
-
-    Args:
-        run: does it.
-    """
+    """A task that is running."""
 
     def __init__(self, run: Callable[[], T]) -> None:
         self._run = run

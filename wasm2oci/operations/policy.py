@@ -108,13 +108,7 @@ class Explanation(NamedTuple):
 
 
 def explain(location: Location, options: TrustOptions, environment: Environment) -> Explanation:
-    """Looks at an artifact with every policy file that counts.
-
-    Raises:
-        NotFoundError: the location names nothing, or a file is not there.
-        InvalidPolicyError: a file is malformed.
-        Wasm2OciError: the place cannot be read.
-    """
+    """Look at an artifact with every policy file that counts."""
     guard = Guard.load(options, policy_files(options, environment), environment)
     with environment.places() as places:
         target = places.read(location)
@@ -188,7 +182,6 @@ def import_policy(path: Path) -> str:
     Raises:
         YamlMissingError: PyYAML is not installed.
         InvalidPolicyError: the file is malformed, or has what a policy cannot express.
-        NotFoundError: there is no such file.
     """
     try:
         import yaml

@@ -41,22 +41,7 @@ def print_module(
     offsets: bool = False,
     function: str | None = None,
 ) -> Printed:
-    """Print a module as text; a file with the text appears whole or not at all.
-
-    Args:
-        subject: a file, where an artifact is, or the bytes.
-        policy: how an artifact is fetched.
-        environment: see there.
-        output: the file to write, or None: the text is given back.
-        folded: whether instructions hold their operands in parentheses.
-        offsets: whether each line says where in the binary it comes from.
-        function: only the function of this name, export or index.
-
-    Raises:
-        MalformedError: it does not decode.
-        NoSuchFunctionError: there is no function of that name.
-        Wasm2OciError: it cannot be read, fetched or written.
-    """
+    """Print a module as text; a file with the text appears whole or not at all."""
     from wasm2oci.base.outputs import write_file
     from wasm2oci.engine.text import print_text
     from wasm2oci.operations.fetch_module import fetch

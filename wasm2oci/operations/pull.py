@@ -44,20 +44,7 @@ class ModuleTooLargeError(InvalidInputError):
 
 
 class PullRequest(NamedTuple):
-    """What is pulled, and where it goes.
-
-    Args:
-        source: where it is.
-        output: the file, or a stream, or None for a name made from the title or the repository.
-        folder: where a made name is put; it is made if it is not there.
-        wanted: which module, when the artifact holds several: a title, a path in an archive, or a digest.
-        platform: which entry of an index (`os/architecture`).
-        cached: read blobs through the cache.
-        force: take what is not a module, too.
-        mode: permission bits of the file, before the umask.
-        trust: whose signature it must have, besides what policy files ask for.
-        overwrite: whether a file that is there is replaced.
-    """
+    """What is pulled, with the arguments of `Client.pull`. Without `output`, a name is made, and put into `folder`."""
 
     source: Location
     output: Path | BinaryIO | None = None
@@ -100,14 +87,6 @@ def pull(request: PullRequest, environment: Environment, progress: Progress = SI
 
     A file gets its name only when every byte is verified and on the disk; a stream gets its first byte only when the
     last one is verified.
-
-    Raises:
-        NotFoundError: the source names nothing.
-        IntegrityError: bytes are not what the manifest says, or a signature that is asked for is missing; nothing was
-            written.
-        InvalidInputError: the artifact holds no module, or several.
-        LocalIOError: the output cannot be written; nothing is left of it.
-        RegistryError: the registry failed.
     """
     from wasm2oci.content.target import Distant, open_manifest
 

@@ -35,34 +35,16 @@ _NO_ANNOTATIONS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class JobIdentity(NamedTuple):
-    """The identity of the CI job that runs this, which signs instead of a key.
-
-    Args:
-        trust_config: Sigstore's services and root, a `ClientTrustConfig`; None for the public instance.
-    """
+    """The identity of the CI job that runs this, which signs instead of a key; see `Client.sign_keyless`."""
 
     trust_config: bytes | None = None
 
 
 class PushRequest(NamedTuple):
-    """What is pushed, where to, and with which annotations.
+    """What is pushed, where to, and with which annotations: the arguments of `Client.push`.
 
-    Args:
-        module: a file, or the bytes themselves.
-        destination: with a tag, or a digest that the artifact must come out with.
-        further_tags: names besides the destination's.
-        profile: how the artifact is laid out; None for the first in `PROFILES`.
-        title: the file name a pull should give it; None for none.
-        annotations: of the manifest.
-        annotation_file: JSON with more of them.
-        created: when it was made (RFC 3339); by default `SOURCE_DATE_EPOCH`, or no date.
-        author: who made it.
-        force: push it even if it is not WebAssembly.
-        signer: the key that signs it, or the identity of this CI job; None for no signature.
-        signature_format: how the signature is kept.
-        signature_annotations: what the signer states besides.
-        overwrite: whether a tag that means something else is moved.
-        annotate_from: where further annotations come from: `module`, `git`, or the file of a package.
+    `destination` has a tag, or a digest that the artifact must come out with; `further_tags` are names besides.
+    `signer` is the key that signs, or the identity of this CI job; None for no signature.
     """
 
     module: Path | bytes
@@ -127,15 +109,7 @@ class Pushed(NamedTuple):
 
 
 def push(request: PushRequest, environment: Environment, progress: Progress = SILENT) -> Pushed:
-    """Build the artifact of a module and push it, its tags last.
-
-    Raises:
-        InvalidInputError: not WebAssembly, or a tag, profile, date or annotation is malformed.
-        UsageError: the destination has neither tag nor digest.
-        IntegrityError: the artifact does not have the digest that the destination names; nothing was pushed.
-        TagTakenError: a tag means something else, and is not to be overwritten; nothing was pushed.
-        Wasm2OciError: the file cannot be read, or the registry failed.
-    """
+    """Build the artifact of a module and push it, its tags last."""
     from wasm2oci.content.copy import copy
     from wasm2oci.oci.reference import check_tag
     from wasm2oci.packager.build import ArtifactLabels, build

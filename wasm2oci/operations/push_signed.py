@@ -22,13 +22,7 @@ __all__ = ["SignedFirst"]
 
 
 class SignedFirst:
-    """A target that takes one manifest only when its signature is attached; all else goes through.
-
-    Args:
-        target: takes everything.
-        root: the manifest that waits.
-        attaching: what it waits for.
-    """
+    """A target that takes one manifest (`root`) only when its signature is attached; all else goes through."""
 
     def __init__(self, target: Target, root: Descriptor, attaching: Pending[Any]) -> None:
         self._target = target

@@ -28,13 +28,7 @@ class Repositories(NamedTuple):
 
 
 def repositories(registry: str, limit: int | None, environment: Environment) -> Repositories:
-    """List the repositories of a registry, or (`HOST/PREFIX`) those below a prefix.
-
-    Raises:
-        InvalidReferenceError: it is not a registry host.
-        UnsupportedError: the registry does not list them.
-        Wasm2OciError: the registry cannot be asked.
-    """
+    """List the repositories of a registry, or (`HOST/PREFIX`) those below a prefix."""
     from wasm2oci.registry.catalog import list_repositories
 
     host, prefix = split_host(registry)

@@ -25,13 +25,9 @@ class Resolved(NamedTuple):
 
 
 def resolve(location: Location, environment: Environment, platform: str | None = None) -> Resolved:
-    """The manifest that a location names, asked for without downloading it where the place allows that.
+    """The manifest that a location names, without downloading it where the place allows that.
 
     With a platform (`os/architecture`) an index is read, and the manifest is its entry for that.
-
-    Raises:
-        NotFoundError: no artifact has this name.
-        Wasm2OciError: the place cannot be read.
     """
     with environment.places() as places:
         target = places.read(location)

@@ -70,13 +70,7 @@ class Ran(NamedTuple):
 
 
 def run(request: FetchAndRun, environment: Environment) -> Ran:
-    """Fetch a module and run it to its end.
-
-    Raises:
-        NotFoundError: there is no such file or artifact, or nothing to call in it.
-        IntegrityError: it is not the module asked for; nothing of it was run.
-        Wasm2OciError: it could not be fetched, or not be started.
-    """
+    """Fetch a module and run it to its end."""
     from wasm2oci.content.cache import cache_folder
     from wasm2oci.content.cache_listing import CODE
     from wasm2oci.runtime.choose import run as run_module

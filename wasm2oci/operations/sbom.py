@@ -35,14 +35,7 @@ class Document(NamedTuple):
 
 
 def make_sbom(subject: Path | Location | bytes, format_name: str, environment: Environment) -> Document:
-    """The SBOM of a file, of its bytes, or of the module of an artifact.
-
-    Raises:
-        UsageError: there is no such format.
-        MalformedError: it is neither a module nor a component.
-        InvalidDependenciesError: the list of dependencies in it is damaged.
-        Wasm2OciError: it cannot be read or fetched.
-    """
+    """The SBOM of a file, of its bytes, or of the module of an artifact."""
     form = next((one for one in SBOM_FORMATS if one.name == format_name), None)
     if form is None:
         raise UsageError(f"no such format: {format_name}; there are {', '.join(one.name for one in SBOM_FORMATS)}")
@@ -54,11 +47,7 @@ def make_sbom(subject: Path | Location | bytes, format_name: str, environment: E
 
 
 def make_provenance(environment: Environment) -> Document:
-    """The provenance of the CI job that runs this.
-
-    Raises:
-        NoContinuousIntegrationError: this is no CI that is known, or a variable is missing.
-    """
+    """The provenance of the CI job that runs this."""
     raw = json.dumps(provenance(environment.variables), indent=2, sort_keys=True).encode() + b"\n"
     return Document(raw, PROVENANCE_TYPE)
 

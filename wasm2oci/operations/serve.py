@@ -25,19 +25,7 @@ _DESCRIPTORS: Final = 4096
 
 
 class ServeRequest(NamedTuple):
-    """What to serve, at which address, and which users are allowed.
-
-    Attributes:
-        listen: `HOST:PORT`; port 0 takes a free one.
-        root: the folder that keeps everything; None for one that is removed at the end.
-        htpasswd: file of users and bcrypt hashes.
-        user: the only user there is.
-        password: of that user; made up when None.
-        tls_cert: PEM certificate; HTTPS when given.
-        tls_key: its PEM key, None when the certificate's file holds it.
-        read_only: refuse whatever would change something.
-        hosts: names, beside addresses and `localhost`, that it may be called by without credentials.
-    """
+    """What to serve, at which address, and which users are allowed: the arguments of `Client.serve`."""
 
     listen: str = "127.0.0.1:5000"
     root: Path | None = None
@@ -82,17 +70,7 @@ class Served(NamedTuple):
 
 @contextmanager
 def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> Iterator[Served]:
-    """A registry for as long as the block runs; requests under way are finished at its end.
-
-    Args:
-        request: see there.
-        log: is given a line for each request, from many threads.
-
-    Raises:
-        UsageError: options contradict each other, or it would be open to a network.
-        InvalidInputError: the address, the folder, the user file or the certificate is not usable.
-        LocalIOError: the address or the folder is taken.
-    """
+    """A registry for as long as the block runs; requests under way are finished at its end."""
     from wasm2oci.base.descriptors import allow_descriptors
     from wasm2oci.oci.host import is_loopback
     from wasm2oci.operations.registry_site import make_site

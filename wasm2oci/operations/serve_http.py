@@ -29,18 +29,10 @@ _WAITING: Final = 64
 
 
 class ServeHttpRequest(NamedTuple):
-    """What is to answer, where, and with which limits.
+    """What is to answer, where, and with which limits: the arguments of `Client.serve_http`.
 
-    Attributes:
-        subject: a file, its bytes, or where an artifact is.
-        request: what each instance is given. Its `module` and `cache` are filled in here; its limit on time is for each
-            HTTP request.
-        listen: `HOST:PORT`; port 0 takes a free one.
-        hosts: names, beside addresses and `localhost`, that the server may be called by; empty for these only.
-        reuse: whether an instance answers one request after the other.
-        concurrency: requests that are answered at once; others wait for their turn.
-        policy: how the component is fetched.
-        cached: keep generated code for the next time.
+    `request` is what each instance is given. Its `module` and `cache` are filled in here; its limit on time is for each
+    HTTP request.
     """
 
     subject: Path | Location | bytes
@@ -75,21 +67,7 @@ class ServedHttp(NamedTuple):
 def serving_http(
     request: ServeHttpRequest, environment: Environment, log: Callable[[str], None]
 ) -> Iterator[ServedHttp]:
-    """A server for as long as the block runs; requests under way are finished at its end.
-
-    Args:
-        request: what, where, and with which limits.
-        environment: where the component is fetched from.
-        log: takes a line for each request, and what went wrong with guests; from many threads.
-
-    Raises:
-        NotFoundError: there is no such file or artifact, or it answers no HTTP requests.
-        IntegrityError: it is not the component asked for.
-        UnsupportedError: the engine that is asked for cannot do this.
-        GuestSetupError: it cannot be started.
-        LocalIOError: the address is taken.
-        Wasm2OciError: it could not be fetched.
-    """
+    """A server for as long as the block runs; requests under way are finished at its end."""
     from wasm2oci.base.descriptors import allow_descriptors
     from wasm2oci.content.cache import cache_folder
     from wasm2oci.content.cache_listing import CODE
@@ -127,14 +105,7 @@ _DESCRIPTORS: Final = 4096
 
 
 class _Handler:
-    """From requests of the server to the component, and back.
-
-    Args:
-        component: what answers.
-        turns: for guests to run.
-        hosts: names that the server may be called by.
-        log: takes lines about what went wrong.
-    """
+    """From requests of the server to the component, and back."""
 
     def __init__(
         self, component: HttpComponent, turns: Turns, hosts: frozenset[str], log: Callable[[str], None]

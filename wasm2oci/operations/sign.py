@@ -42,14 +42,7 @@ __all__ = [
 
 
 class SignRequest(NamedTuple):
-    """What is signed.
-
-    Args:
-        source: the artifact.
-        key: signs.
-        annotations: what the signer says besides.
-        form: in which formats.
-    """
+    """What is signed, with the arguments of `Client.sign`."""
 
     source: Location
     key: PrivateKey
@@ -58,15 +51,7 @@ class SignRequest(NamedTuple):
 
 
 class AttestRequest(NamedTuple):
-    """A statement about an artifact.
-
-    Args:
-        source: the artifact.
-        key: signs.
-        type: of the predicate: one of cosign's short names, or a URI.
-        predicate: JSON; for the type `custom` any text.
-        form: in which formats.
-    """
+    """A statement about an artifact, with the arguments of `Client.attest`."""
 
     source: Location
     key: PrivateKey
@@ -116,12 +101,7 @@ _LAYOUT_NAME: Final = "oci-layout"
 
 
 def sign(request: SignRequest, environment: Environment) -> Signed:
-    """Signs the manifest that a reference names now.
-
-    Raises:
-        NotFoundError: the source names nothing.
-        Wasm2OciError: the place failed.
-    """
+    """Sign the manifest that a reference names now."""
     with environment.places() as places:
         target = places.change(request.source)
         subject = target.resolve(places.identifier(request.source))
@@ -144,13 +124,7 @@ def prepare_signature(request: SignRequest, subject: Descriptor, environment: En
 
 
 def attest(request: AttestRequest, environment: Environment) -> Signed:
-    """Signs a statement about the manifest that a reference names now.
-
-    Raises:
-        NotFoundError: the source names nothing.
-        UsageError: the predicate is not JSON.
-        Wasm2OciError: the place failed.
-    """
+    """Sign a statement about the manifest that a reference names now."""
     kind = predicate_type(request.type)
     predicate = parse_predicate(kind, request.predicate, environment)
     with environment.places() as places:

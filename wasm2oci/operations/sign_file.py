@@ -81,13 +81,7 @@ class VerifiedFile(NamedTuple):
 def sign_file(
     file: Path, signer: PrivateKey | JobIdentity, environment: Environment, output: Path | None = None
 ) -> SignedFile:
-    """Signs the bytes of a file, and writes the bundle into `output`, else beside the file.
-
-    Raises:
-        FileNotThereError: there is no such file.
-        LocalIOError: it cannot be read, or the bundle cannot be written.
-        SigstoreMissingError, NoIdentityError, SigningServiceError: see `sign_keyless`; nothing was written.
-    """
+    """Sign the bytes of a file, and write the bundle into `output`, else beside the file."""
     data, output = read_named(file, MODULE_MAX, ContentTooLargeError), output or _beside(file)
     if isinstance(signer, JobIdentity):
         from wasm2oci.signing.keyless_signing import KeylessSigner
@@ -103,14 +97,7 @@ def sign_file(
 
 
 def verify_file(file: Path, trust: TrustOptions, environment: Environment, beside: Path | None = None) -> VerifiedFile:
-    """Checks the signature of a file that is in the bundle `beside`, else beside the file.
-
-    Raises:
-        UsageError: neither a key nor an identity is asked for.
-        SignatureRefusedError: the signature is by another one, or of another file.
-        FileNotThereError: there is no such file, or no bundle.
-        LocalIOError: a file cannot be read.
-    """
+    """Check the signature of a file that is in the bundle `beside`, else beside the file."""
     trust.check()
     if not trust.asks:
         raise UsageError("give a key or an identity to verify with")

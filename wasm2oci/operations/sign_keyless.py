@@ -25,15 +25,7 @@ __all__ = ["KeylessRequest", "begin_keyless", "sign_keyless"]
 
 
 class KeylessRequest(NamedTuple):
-    """What is signed.
-
-    Args:
-        source: the artifact.
-        annotations: what the signer says besides.
-        predicate: what is stated, JSON (for the type `custom` any text); None for a plain signature.
-        type: of the predicate: one of cosign's short names, or a URI.
-        trust_config: Sigstore's services and root, a `ClientTrustConfig`; None for the public instance.
-    """
+    """What is signed, with the arguments of `Client.sign_keyless`; the configuration is bytes."""
 
     source: Location
     annotations: Mapping[str, str] = {}
@@ -43,16 +35,7 @@ class KeylessRequest(NamedTuple):
 
 
 def sign_keyless(request: KeylessRequest, environment: Environment) -> Signed:
-    """Signs the manifest that a reference names now, or a statement about it; the bundle is attached.
-
-    Raises:
-        SigstoreMissingError: the extra is not installed.
-        NoIdentityError: nothing vouches for an identity.
-        SigningServiceError: Sigstore's services failed; nothing was attached.
-        NotFoundError: the source names nothing.
-        UsageError: the predicate is not JSON.
-        Wasm2OciError: the place failed.
-    """
+    """Sign the manifest that a reference names now, or a statement about it; the bundle is attached."""
     kind = COSIGN_SIGNATURE if request.predicate is None else predicate_type(request.type)
     predicate = {} if request.predicate is None else parse_predicate(kind, request.predicate, environment)
     signer = KeylessSigner(environment.variables, request.trust_config)

@@ -26,13 +26,7 @@ class Tagged(NamedTuple):
 
 
 def tag(location: Location, tags: tuple[str, ...], environment: Environment) -> Tagged:
-    """Tag what a location names, without moving any blob.
-
-    Raises:
-        InvalidReferenceError: a name is not a tag; nothing was done.
-        NotFoundError: the location names nothing.
-        Wasm2OciError: the place cannot be read or written.
-    """
+    """Tag what a location names, without moving any blob."""
     for name in tags:
         check_tag(name)
     with environment.places() as places:

@@ -28,16 +28,7 @@ class TagOrder(StrEnum):
 
 
 class TagsRequest(NamedTuple):
-    """Whose tags are listed.
-
-    Args:
-        location: a repository or layout; tag and digest are ignored.
-        everything: list `sha256-...` tags too: referrers' fallback indexes and cosign's signatures.
-        order: by name, or as versions.
-        reverse: the last ones first.
-        limit: the most that are listed; None for all.
-        of: only tags that mean the manifest of this tag or digest.
-    """
+    """Whose tags are listed, with the arguments of `Client.tags`; tag and digest of the location are ignored."""
 
     location: Location
     everything: bool = False
@@ -64,12 +55,7 @@ class Tags(NamedTuple):
 
 
 def tags(request: TagsRequest, environment: Environment) -> Tags:
-    """List tags.
-
-    Raises:
-        NotFoundError: there is no such repository; or nothing is named as `of` says.
-        Wasm2OciError: the place cannot be read.
-    """
+    """List tags."""
     with environment.places() as places:
         target = places.read(request.location)
         if not isinstance(target, TagLister):

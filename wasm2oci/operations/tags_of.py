@@ -25,13 +25,7 @@ _WORKERS: Final = 8
 def tags_of(target: ReadTarget, digest: Digest, limit: int = TAGS_MAX) -> tuple[str, ...] | None:
     """The tags that name a manifest now, sorted; the one that lists its referrers does not count.
 
-    Args:
-        target: a repository or layout.
-        digest: of the manifest.
-        limit: tags that are looked at.
-
-    Returns:
-        The tags, or None when the place lists no tags, or more than `limit`.
+    None when the place lists no tags, or more than `limit`.
 
     Raises:
         Wasm2OciError: the place cannot be read.

@@ -60,13 +60,7 @@ class Tree(NamedTuple):
 
 
 def tree(source: Location, trust: TrustOptions, environment: Environment) -> Tree:
-    """Looks at an artifact and all that belongs to it.
-
-    Raises:
-        NotFoundError: the source names nothing.
-        GraphError: the artifact is too deep, too large or circular.
-        Wasm2OciError: the place cannot be read.
-    """
+    """Look at an artifact and all that belongs to it."""
     with environment.places() as places:
         target = places.read(source)
         root = open_manifest(target, places.identifier(source))

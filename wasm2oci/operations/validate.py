@@ -43,14 +43,7 @@ class Validated(NamedTuple):
 def validate(
     subject: Path | Location | bytes, policy: FetchPolicy, environment: Environment, features: Feature = DEFAULT
 ) -> Validated:
-    """Validate a core module, or a component and every core module in it; it may use these features.
-
-    Raises:
-        MalformedError: it does not decode. Like the next ones with `reason`, and `offset` in the whole file.
-        InvalidModuleError: it does not type-check.
-        FeatureError: it uses a feature that is not allowed.
-        Wasm2OciError: it cannot be read or fetched.
-    """
+    """Validate a core module, or a component and every core module in it."""
     from wasm2oci.engine.facts import validated
     from wasm2oci.oci.digest import Digest
     from wasm2oci.operations.fetch_module import fetch

@@ -42,18 +42,7 @@ class FileMismatchError(IntegrityError):
 
 
 class VerifyRequest(NamedTuple):
-    """What is verified; every byte is read where it is, never from the cache.
-
-    Args:
-        source: the artifact.
-        path: a local file that should be its module, or None.
-        wanted: which module, when the artifact holds several: a title, a path in an archive, or a digest.
-        platform: which entry of an index.
-        trust: whose signature it must have, besides what policy files ask for.
-        module_key: a public key whose signature the module itself must hold, or None.
-        notation: whether a Notation signature must meet notation's own trust policy.
-        max_size: bytes of all content of the artifact together.
-    """
+    """What is verified, with the arguments of `Client.verify`; every byte is read where it is, never from the cache."""
 
     source: Location
     path: Path | None = None
@@ -94,16 +83,7 @@ class Verified(NamedTuple):
 
 
 def verify(request: VerifyRequest, environment: Environment, progress: Progress = SILENT) -> Verified:
-    """Read all of an artifact and check it.
-
-    Raises:
-        ArtifactTooLargeError: it has more content than it may have; nothing of that was read.
-        NotFoundError: the source names nothing, or a part of it is missing there.
-        IntegrityError: bytes are not what they should be, or the file is not the module.
-        InvalidInputError: the artifact holds no module, or several, and a file was given, or a rule of a policy file
-            says what the module may do.
-        Wasm2OciError: the place or the file cannot be read.
-    """
+    """Read all of an artifact and check it."""
     from wasm2oci.content.graph import explore
     from wasm2oci.content.target import open_manifest
     from wasm2oci.content.verify import FileContent

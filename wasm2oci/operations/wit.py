@@ -30,12 +30,7 @@ class Wit(NamedTuple):
 
 
 def wit(subject: Path | Location | bytes, policy: FetchPolicy, environment: Environment) -> Wit:
-    """The world of a component, or the interfaces and worlds of a WIT package.
-
-    Raises:
-        ModuleError: it is no component, or its types are invalid.
-        Wasm2OciError: it cannot be read or fetched.
-    """
+    """The world of a component, or the interfaces and worlds of a WIT package."""
     from wasm2oci.engine.wit.document import wit_text
     from wasm2oci.operations.fetch_module import fetch
     from wasm2oci.operations.subject import subject_name

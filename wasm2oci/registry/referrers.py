@@ -65,11 +65,7 @@ class NoFallbackTagError(FallbackTagError, UnlistedReferrerError):
 
 
 class Referrers:
-    """The referrers of one repository's manifests.
-
-    Args:
-        exchange: with the repository.
-    """
+    """The referrers of one repository's manifests."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange

@@ -67,52 +67,24 @@ class Repository:
     # --- reading ---------------------------------------------------------------------------------
 
     def resolve(self, name: Name) -> Descriptor:
-        """The descriptor of the manifest that a tag or digest names. Asks for headers only, when those say enough.
-
-        Raises:
-            InvalidInputError: it is neither a tag nor a digest.
-            NotFoundError: no artifact has this name.
-            AccessError: the registry does not let us look.
-        """
+        """See `ReadTarget`; asks for headers only, when those say enough."""
         return self._manifests.resolve(parse_name(name))
 
     def open_manifest(self, name: Name) -> Descriptor:
-        """What `resolve` gives, from the manifest itself: one GET, and the next `fetch` of it costs none.
-
-        Raises:
-            InvalidInputError: what it names is not a manifest.
-            NotFoundError: no artifact has this name.
-            IntegrityError: the bytes are not what the digest says.
-        """
+        """See `ManifestOpener`: one GET, and the next `fetch` of the manifest costs none."""
         return self._manifests.get(parse_name(name)).descriptor
 
     def fetch_manifest(self, name: Name) -> tuple[Descriptor, bytes]:
-        """The manifest that a tag or digest names, verified, in one request.
-
-        Raises:
-            NotFoundError: no artifact has this name.
-            IntegrityError: it is not what its digest says.
-            InvalidInputError: it is not a manifest, or the reference is neither a tag nor a digest.
-        """
+        """The manifest that a tag or digest names, verified, in one request; raises as `open_manifest`."""
         found = self._manifests.get(parse_name(name))
         return found.descriptor, found.document.raw
 
     def exists(self, descriptor: Descriptor) -> bool:
-        """Whether the content of this descriptor is here, whole.
-
-        Raises:
-            AccessError: the registry does not let us look.
-        """
+        """See `ReadTarget`."""
         return (self._manifests if descriptor.is_manifest else self._blobs).exists(descriptor)
 
     def fetch(self, descriptor: Descriptor) -> VerifiedContent | CheckedBytes:
-        """The content of this descriptor; a broken download goes on where it broke.
-
-        Raises (when iterated):
-            NotFoundError: it is not here.
-            IntegrityError: the bytes are not those of the descriptor.
-            RegistryError: the registry or the network failed, and further tries failed too.
-        """
+        """See `ReadTarget`; a broken download goes on where it broke."""
         if descriptor.data is not None:
             return VerifiedContent(descriptor, BytesContent(descriptor.data))
         # `urls` of a descriptor are never asked: the content is in the repository, or it is nowhere.
@@ -125,12 +97,7 @@ class Repository:
         return self._blobs.download(descriptor, start)
 
     def find_blob(self, digest: Digest) -> Descriptor:
-        """The blob of this digest, as the registry tells its size.
-
-        Raises:
-            NotFoundError: it is not here.
-            UnsupportedError: the registry does not tell.
-        """
+        """See `BlobFinder`."""
         return self._blobs.find(digest)
 
     def tags(self) -> Iterator[str]:
@@ -166,13 +133,7 @@ class Repository:
     # --- writing ---------------------------------------------------------------------------------
 
     def push(self, descriptor: Descriptor, content: Content, *, tag: str | None = None) -> None:
-        """Store the content of this descriptor; it is sent even if it is there already (`exists` is the question).
-
-        Raises:
-            IntegrityError: the bytes are not those of the descriptor; nothing was stored.
-            ChildMissingError: a manifest names something that the registry lacks.
-            AccessError: the registry does not let us write.
-        """
+        """See `Target`; content is sent even if it is there already (`exists` is the question)."""
         if not descriptor.is_manifest:
             self._blobs.push(descriptor, content)
             return
@@ -203,11 +164,7 @@ class Repository:
         self._blobs.close()
 
     def tag(self, descriptor: Descriptor, tag: str) -> None:
-        """Name a manifest that is here already.
-
-        Raises:
-            NotFoundError: it is not here.
-        """
+        """See `Target`."""
         self._manifests.tag(descriptor, tag)
 
     def mount(self, descriptor: Descriptor, source: object) -> bool:
@@ -233,12 +190,7 @@ class Repository:
         return source.name != self.name and source.session.auth.credential == self.session.auth.credential
 
     def delete(self, descriptor: Descriptor) -> None:
-        """Remove a manifest (with all its tags) or a blob.
-
-        Raises:
-            NotFoundError: it is not here.
-            UnsupportedError: the registry does not delete.
-        """
+        """See `Deleter`."""
         from wasm2oci.registry.removal import remove
 
         if descriptor.is_manifest:
@@ -247,12 +199,7 @@ class Repository:
             remove(self._exchange, DELETE_BLOB, descriptor.digest)
 
     def untag(self, tag: str) -> None:
-        """Remove one tag and nothing else.
-
-        Raises:
-            NotFoundError: there is no such tag.
-            UnsupportedError: the registry removes no tag alone.
-        """
+        """See `Deleter`."""
         self._manifests.remove(check_tag(tag))
 
 

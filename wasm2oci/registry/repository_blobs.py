@@ -39,12 +39,7 @@ _UNASKED_MAX: Final = 128 * 1024
 
 
 class RepositoryBlobs:
-    """The blobs of one repository; used by any number of threads.
-
-    Args:
-        exchange: with the repository.
-        shown: the repository, for messages.
-    """
+    """The blobs of one repository, which messages call `shown`; used by any number of threads."""
 
     def __init__(self, exchange: Exchange, shown: str) -> None:
         self._exchange = exchange

@@ -47,12 +47,7 @@ _TAG_REFUSALS: Final = (ResponseError, DeniedError, NotSupportedError)
 
 
 class RepositoryManifests:
-    """The manifests of one repository; used by any number of threads.
-
-    Args:
-        exchange: with the repository.
-        shown: the repository, for messages.
-    """
+    """The manifests of one repository, which messages call `shown`; used by any number of threads."""
 
     def __init__(self, exchange: Exchange, shown: str) -> None:
         self._exchange = exchange
