@@ -8,6 +8,7 @@ without processes in `tests/unit/registry/test_reports.py`.
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -189,6 +190,77 @@ def test_a_mirror_below_a_path_of_its_host(internet: Internet, end: str) -> None
     assert pushed.returncode == 0, pushed.stderr
     assert_pulled(internet, "docker.io/me/app:v1")
     assert {sent.path.partition("/v2/")[0] for sent in internet.at("https://mirror.corp:8443")} == {path}
+
+
+MIRROR = '[[registry]]\nlocation = "plain.corp"\n[[registry.mirror]]\nlocation = "mirror.corp"\n'
+
+
+def with_mirror(internet: Internet, mirror: Callable[[Sent], Answer | Raw]) -> Path:
+    """A registry that has an artifact, and a mirror of it; the folder of `registries.conf`."""
+    internet.host("https://plain.corp", fresh_core())
+    internet.host("https://mirror.corp", mirror)
+    pushed = internet.run("push", "m.wasm", "plain.corp/me/app:v1", WASM2OCI_CACHE="off")
+    assert pushed.returncode == 0, pushed.stderr
+    folder = internet.folder / "home/.config/containers"
+    folder.mkdir(parents=True)
+    (folder / "registries.conf").write_text(MIRROR)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["malformed", "folder", "leads nowhere", "loop", "pipe", "certificate without a key"])
+def test_a_mirror_whose_certificate_files_cannot_be_used_is_passed_over(internet: Internet, kind: str) -> None:
+    """As skopeo does: the next mirror is asked, or the registry itself; the warning names the file."""
+    folder = with_mirror(internet, lambda _: Answer(404)) / "certs.d/mirror.corp"
+    folder.mkdir(parents=True)
+    name = "client.cert" if kind == "certificate without a key" else "ca.crt"
+    if kind == "folder":
+        (folder / name).mkdir()
+    elif kind == "pipe":
+        os.mkfifo(folder / name)
+    elif kind in {"leads nowhere", "loop"}:
+        (folder / name).symlink_to(name if kind == "loop" else "/nowhere/at/all")
+    else:
+        (folder / name).write_text("no certificate")
+    said = assert_pulled(internet, "plain.corp/me/app:v1", WASM2OCI_CACHE="off")
+    assert "warning: the mirror mirror.corp/me/app is passed over: " in said
+    assert str(folder / name) in said
+    direct = internet.run("pull", "mirror.corp/me/app:v1")
+    assert direct.returncode in {3, 9}, direct.stderr
+
+
+def test_a_silent_mirror_is_waited_for_once(internet: Internet) -> None:
+    """It held every pull up for five times `--timeout`."""
+    over = threading.Event()
+
+    def silent(_: Sent) -> Answer:
+        over.wait()
+        return Answer(404)
+
+    with_mirror(internet, silent)
+    try:
+        said = assert_pulled(internet, "plain.corp/me/app:v1", WASM2OCI_TIMEOUT="1", WASM2OCI_CACHE="off")
+    finally:
+        over.set()
+    assert "the mirror mirror.corp/me/app is passed over: mirror.corp: the server did not answer in time" in said
+    assert len(internet.at("https://mirror.corp")) == 1
+
+
+@pytest.mark.parametrize("where", ["/blobs/", "/manifests/"])
+def test_a_mirror_that_answers_with_a_web_page_is_passed_over(internet: Internet, where: str) -> None:
+    inner = fresh_core()
+
+    def answer(sent: Sent) -> Answer:
+        if where in sent.path and sent.method == "GET" and asked:
+            return Answer(200, {"Content-Type": "text/html"}, b"<!DOCTYPE html><title>Sign in</title>" + bytes(99))
+        return inner(sent)
+
+    asked: list[str] = []
+    with_mirror(internet, answer)
+    pushed = internet.run("push", "m.wasm", "mirror.corp/me/app:v1", WASM2OCI_CACHE="off")
+    assert pushed.returncode == 0, pushed.stderr
+    asked.append(where)
+    said = assert_pulled(internet, "plain.corp/me/app:v1", WASM2OCI_CACHE="off")
+    assert "the mirror mirror.corp/me/app is passed over: mirror.corp answers with a web page, not with" in said
 
 
 def test_links_without_brackets(internet: Internet) -> None:

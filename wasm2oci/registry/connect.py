@@ -50,6 +50,7 @@ class _Host(NamedTuple):
         insecure: see `registries_conf.RegistryRule`.
         own: whether credentials, headers and the client certificate of the options are for it; they are not for other
             hosts of a `registries.conf`.
+        last: whether no other host is asked for the same after it.
         files: see `registries_conf.RegistryRule`.
         https: see `registries_conf.RegistryRule`.
         headers: see `registries_conf.RegistryRule`.
@@ -59,6 +60,7 @@ class _Host(NamedTuple):
     name: str
     insecure: bool = False
     own: bool = True
+    last: bool = True
     files: HostFiles | None = None
     https: bool = False
     headers: Fields = ()
@@ -109,7 +111,7 @@ class Connector:
         from wasm2oci.registry.mirrors import Mirrored, MirroredSource
         from wasm2oci.registry.registries_conf import sources
 
-        found = sources(rule, reference)
+        found = sources(rule, reference, self._warn)
         if [one.reference for one in found] == [reference]:
             return own
         places = []
@@ -118,6 +120,7 @@ class Connector:
                 one.reference.host,
                 insecure=one.insecure,
                 own=one.reference.host == reference.host,
+                last=one is found[-1],
                 files=one.files,
                 https=one.https,
                 headers=one.headers,
@@ -316,7 +319,7 @@ class Connector:
             make_auth,
             sender,
             World(options.sleep, options.random, options.now, options.log, self._warn, options.clock),
-            policy=options.retry,
+            policy=options.retry if host.last else options.retry._replace(after_silence=False),
             user_agent=options.user_agent,
             headers={**dict(host.headers), **(options.headers if host.own else {})},
             root=host.root,

@@ -1,25 +1,22 @@
 """A repository that is read from mirrors, as `registries.conf` says.
 
 The sources are tried in order. The first that gives a manifest gives everything after it, so that an artifact does not
-come partly from one place and partly from another. When a source fails, whatever the reason, a warning says so and the
-next one is asked; the error of the last one, which is the location itself, is raised. Everything is verified by digest
-as usual; a tag names what the first source says.
+come partly from one place and partly from another. When a source fails, whatever the reason (files of certificates for
+it, too), a warning says so and the next one is asked; the error of the last one, which is the location itself, is
+raised. A mirror that is silent is not asked again.
+
+Everything is verified by digest as usual; a tag names what the first source says. What is short is verified before it
+is handed on, so that the next source is asked when a mirror has wrong bytes; of long content they are found at its end,
+and a warning names the mirror.
 """
 
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from wasm2oci.content.verify import VerifiedContent
-from wasm2oci.errors import (
-    AccessError,
-    IntegrityError,
-    InvalidInputError,
-    NotFoundError,
-    RegistryError,
-    UnsupportedError,
-)
+from wasm2oci.errors import IntegrityError, NotFoundError, Wasm2OciError
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import parse_name
 
@@ -34,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Mirrored", "MirroredSource"]
 
 T = TypeVar("T")
+_SHORT: Final = 1 << 20
+"""Bytes of content that is held until it is verified."""
 
 
 class MirroredSource(NamedTuple):
@@ -84,7 +83,7 @@ class Mirrored:
 
     def fetch(self, descriptor: Descriptor) -> Content:
         """See `ReadTarget`."""
-        return VerifiedContent(descriptor, _Rest(self, descriptor, 0))
+        return _Verified(descriptor, _Rest(self, descriptor, 0), self)
 
     def fetch_rest(self, descriptor: Descriptor, start: int) -> Content:
         """See `Resumer`."""
@@ -111,31 +110,37 @@ class Mirrored:
         at = start
         asked = self._for(descriptor.digest)
         whole = descriptor.is_manifest or descriptor.data is not None
+        held = start == 0 and descriptor.size <= _SHORT
         for source in asked:
+            last = source is asked[-1]
             try:
+                if held and not last:
+                    pieces = list(source.fetch(descriptor))
+                    yield from pieces
+                    return
                 for chunk in source.fetch(descriptor) if whole else source.fetch_rest(descriptor, at):
                     at += len(chunk)
                     yield chunk
-            except (AccessError, InvalidInputError, NotFoundError, RegistryError) as error:
-                if source is asked[-1] or (whole and at > start):
+            except Wasm2OciError as error:
+                if last or (whole and at > start):
                     raise
                 self._failed(source, error)
             else:
                 return
+
+    def blame(self) -> None:
+        """Name the mirror that most content came from, when its bytes turn out to be wrong."""
+        with self._guard:
+            chosen = self._chosen
+        if chosen is not None and chosen is not self._sources[-1].repository:
+            self._warn(f"the mirror {chosen} sent wrong bytes")
 
     def _first(self, ask: Callable[[Repository], T], name: Name) -> T:
         asked = self._for(name)
         for source in asked:
             try:
                 answer = ask(source)
-            except (
-                AccessError,
-                IntegrityError,
-                InvalidInputError,  # a manifest is malformed
-                NotFoundError,
-                RegistryError,
-                UnsupportedError,
-            ) as error:
+            except Wasm2OciError as error:
                 if source is asked[-1]:
                     raise
                 self._failed(source, error)
@@ -162,6 +167,24 @@ class Mirrored:
     def _failed(self, source: Repository, error: Exception) -> None:
         if not isinstance(error, NotFoundError):  # what a mirror lacks is read elsewhere, as is meant
             self._warn(f"the mirror {source} is passed over: {error}")
+
+
+class _Verified(VerifiedContent):
+    """Content of mirrors, all of it."""
+
+    __slots__ = ("_mirrored",)
+
+    def __init__(self, descriptor: Descriptor, content: Content, mirrored: Mirrored) -> None:
+        super().__init__(descriptor, content)
+        self._mirrored = mirrored
+
+    def __iter__(self) -> Iterator[bytes]:
+        """See `VerifiedContent`."""
+        try:
+            yield from super().__iter__()
+        except IntegrityError:
+            self._mirrored.blame()
+            raise
 
 
 class _Rest:

@@ -157,25 +157,36 @@ def find_rule(rules: Iterable[RegistryRule], place: Reference | str) -> Registry
     return max(fitting, key=lambda pair: (pair[0], len(pair[1].prefix)))[1] if fitting else None
 
 
-def sources(rule: RegistryRule, reference: Reference) -> tuple[PullSource, ...]:
+def sources(rule: RegistryRule, reference: Reference, warn: Callable[[str], None]) -> tuple[PullSource, ...]:
     """Where a reference is read, in order: the mirrors, then the location itself.
 
+    Args:
+        rule: for the reference.
+        reference: what is read.
+        warn: takes a sentence about a mirror whose location makes no reference of it.
+
     Raises:
-        RegistriesConfError: a location makes no reference of it.
+        RegistriesConfError: the location itself makes no reference of it.
     """
-    found = [
-        PullSource(
-            _moved(rule, mirror.location, reference),
-            mirror.insecure,
-            tags=mirror.pulls != "digest-only",
-            digests=mirror.pulls != "tag-only",
-            files=mirror.files,
-            https=mirror.https,
-            headers=mirror.headers,
-            root=mirror.root,
+    found = []
+    for mirror in rule.mirrors:
+        try:
+            moved = _moved(rule, mirror.location, reference)
+        except RegistriesConfError as error:
+            warn(f"a mirror is passed over: {error.message}")
+            continue
+        found.append(
+            PullSource(
+                moved,
+                mirror.insecure,
+                tags=mirror.pulls != "digest-only",
+                digests=mirror.pulls != "tag-only",
+                files=mirror.files,
+                https=mirror.https,
+                headers=mirror.headers,
+                root=mirror.root,
+            )
         )
-        for mirror in rule.mirrors
-    ]
     own = _moved(rule, rule.location, reference)
     kept = PullSource(own, rule.insecure, files=rule.files, https=rule.https, headers=rule.headers, root=rule.root)
     return (*found, kept)

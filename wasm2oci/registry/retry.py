@@ -57,6 +57,7 @@ class RetryPolicy(NamedTuple):
         ceiling: bound of every wait that we choose.
         patience: bound of every wait that the registry chooses.
         total: bound of all waits of one session together.
+        after_silence: whether a server that did not answer in time is asked again.
     """
 
     tries: int = 5
@@ -64,6 +65,7 @@ class RetryPolicy(NamedTuple):
     ceiling: float = 30.0
     patience: float = 120.0
     total: float = 600.0
+    after_silence: bool = True
 
     def delay(self, tried: int, random: float, asked: float | None = None) -> float | None:
         """How long to wait before the next try, or None to give up.

@@ -247,7 +247,8 @@ class Session:
             error: what went wrong the last time.
             asked: seconds that the registry asked for.
         """
-        delay = self._delay(tried, asked)
+        silent = isinstance(error, TimedOutError) and not self.policy.after_silence
+        delay = None if silent else self._delay(tried, asked)
         if delay is None:
             raise error
         self.pause(delay, error.message)

@@ -14,7 +14,7 @@ from tests.support.artifacts import Stash
 from tests.support.network import Answer, Network, fresh_core, token_answer
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
-from wasm2oci.errors import AccessError, LocalIOError, NotFoundError
+from wasm2oci.errors import AccessError, IntegrityError, LocalIOError, NotFoundError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.found_out import FoundOut
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tests.support.network import Handler, Sent
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.registry.connect import Connector
+    from wasm2oci.registry.problems import ExchangeError
 
 DATA = b"some wasm"
 HOME, MIRROR, FAR = "https://registry.example", "https://mirror.example", "https://far.example"
@@ -147,6 +148,41 @@ class TestMirrors:
         field.network.hosts[MIRROR] = lambda sent: Answer(404) if "/blobs/" in sent.path else inner(sent)
         field.pull("registry.example/team/app:v1")
         assert [sent.path for sent in field.network.at(HOME) if "/manifests/" in sent.path] == []
+
+    @pytest.mark.parametrize("answer", [b"other wasm!", b"some wa", b"some wasm and more"])
+    def test_a_short_blob_that_a_mirror_has_wrong_comes_from_the_next(self, tmp_path: Path, answer: bytes) -> None:
+        field = Field(tmp_path, MIRRORED)
+        field.put(HOME, "team/app")
+        field.put(MIRROR, "proxy/team/app")
+        inner = field.cores[MIRROR]
+        field.network.hosts[MIRROR] = lambda sent: Answer(200, {}, answer) if "/blobs/" in sent.path else inner(sent)
+        field.pull("registry.example/team/app:v1")
+        assert any("/blobs/" in sent.path for sent in field.network.at(HOME))
+
+    def test_a_long_blob_that_a_mirror_has_wrong_is_an_error_that_names_the_mirror(self, tmp_path: Path) -> None:
+        field, told = Field(tmp_path, MIRRORED), list[str]()
+        big = field.stash.put("application/wasm", bytes(2 << 20))
+        field.root = field.stash.manifest(big)
+        for place, name in ((HOME, "team/app"), (MIRROR, "proxy/team/app")):
+            field.put(place, name)
+        inner = field.cores[MIRROR]
+
+        def answer(sent: Sent) -> Answer | ExchangeError:
+            return Answer(200, {}, b"x" * big.size) if sent.path.endswith(str(big.digest)) else inner(sent)
+
+        field.network.hosts[MIRROR] = answer
+        with pytest.raises(IntegrityError):
+            field.pull("registry.example/team/app:v1", warn=told.append)
+        assert told == ["the mirror mirror.example/proxy/team/app sent wrong bytes"]
+
+    @pytest.mark.parametrize("location", ["mirror example", "mirror.example/Upper", "mirror.example:99999", "[::1/x"])
+    def test_a_mirror_whose_location_makes_no_reference_is_passed_over(self, tmp_path: Path, location: str) -> None:
+        field, told = Field(tmp_path, MIRRORED.replace("mirror.example/proxy/team", location)), list[str]()
+        field.put(FAR, "app")
+        field.pull("registry.example/team/app:v1", warn=told.append)
+        (text,) = told
+        assert text.startswith("a mirror is passed over: ")
+        assert location in text
 
     def test_what_the_location_itself_gave_is_not_looked_for_in_mirrors_that_lacked_it(self, tmp_path: Path) -> None:
         field, told = Field(tmp_path, MIRRORED), list[str]()
@@ -287,7 +323,7 @@ class TestRules:
         file.write_text('[[registry]]\nprefix = "*.example.com"\n[[registry.mirror]]\nlocation = "m.example/all"\n')
         (rule,) = read_rules(find_conf_files({"CONTAINERS_REGISTRIES_CONF": str(file)}, tmp_path))
         reference = Reference.parse("a.example.com/x/y:v1")
-        assert [str(source.reference) for source in sources(rule, reference)] == [
+        assert [str(source.reference) for source in sources(rule, reference, print)] == [
             "m.example/all/x/y:v1",
             str(reference),
         ]
