@@ -14,14 +14,14 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, Self
 
 from wasm2oci.base.records import NamedTuple
-from wasm2oci.oci.endpoints import API_ROOT, PING
+from wasm2oci.oci.endpoints import PING
 from wasm2oci.oci.host import is_loopback
 from wasm2oci.registry.flavours import find_flavour, same_registry
 from wasm2oci.registry.messages import request_for
 from wasm2oci.registry.options import ConnectOptions
 from wasm2oci.registry.problems import ConnectionLostError, ExchangeError, TlsError
 from wasm2oci.registry.repository import Repository
-from wasm2oci.registry.rule_files import find_conf_files, find_hosts_file
+from wasm2oci.registry.rule_files import HostSettings, find_conf_files, find_hosts_file
 from wasm2oci.registry.session import Session, World
 from wasm2oci.registry.transport import HttpTransport
 from wasm2oci.registry.urls import Origin
@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from wasm2oci.registry.messages import Sender
     from wasm2oci.registry.mirrors import Mirrored
     from wasm2oci.registry.options import TlsSettings
-    from wasm2oci.registry.registries_conf import Fields, HostFiles, RegistryRule
+    from wasm2oci.registry.registries_conf import RegistryRule
+    from wasm2oci.registry.rule_files import HostFiles
 
-__all__ = ["ConnectOptions", "Connector", "find_origin", "open_repository"]
+__all__ = ["ConnectOptions", "Connector"]
 
 _WANTS_TLS: Final = re.compile(rb"https|ssl|tls", re.IGNORECASE)
 
@@ -47,24 +48,16 @@ class _Host(NamedTuple):
 
     Args:
         name: as users write it.
-        insecure: see `registries_conf.RegistryRule`.
+        settings: what files of other tools say of it.
         own: whether credentials, headers and the client certificate of the options are for it; they are not for other
             hosts of a `registries.conf`.
         last: whether no other host is asked for the same after it.
-        files: see `registries_conf.RegistryRule`.
-        https: see `registries_conf.RegistryRule`.
-        headers: see `registries_conf.RegistryRule`.
-        root: see `registries_conf.RegistryRule`.
     """
 
     name: str
-    insecure: bool = False
+    settings: HostSettings = HostSettings()
     own: bool = True
     last: bool = True
-    files: HostFiles | None = None
-    https: bool = False
-    headers: Fields = ()
-    root: str = API_ROOT
 
 
 class Connector:
@@ -78,7 +71,7 @@ class Connector:
     def __init__(self, options: ConnectOptions, sender: Sender | None = None) -> None:
         self.options = options
         self._given_sender = sender
-        self._senders: dict[tuple[bool, bool, HostFiles | None], Sender] = {}
+        self._senders: dict[tuple[bool, bool, HostFiles], Sender] = {}
         self._making = Lock()
         self._guard = Lock()
         self._finding = Lock()
@@ -116,16 +109,8 @@ class Connector:
             return own
         places = []
         for one in found:
-            host = _Host(
-                one.reference.host,
-                insecure=one.insecure,
-                own=one.reference.host == reference.host,
-                last=one is found[-1],
-                files=one.files,
-                https=one.https,
-                headers=one.headers,
-                root=one.root,
-            )
+            own_host = one.reference.host == reference.host
+            host = _Host(one.reference.host, one.settings, own=own_host, last=one is found[-1])
             repository = self._repository(host, one.reference.repository, writes=False, apart=apart)
             places.append(MirroredSource(repository, one.tags, one.digests))
         return Mirrored(places, own, self._warn)
@@ -162,9 +147,7 @@ class Connector:
             raise BlockedRegistryError(f"{what} is blocked", hint=f"by {rule.prefix!r} in {rule.file}")
         if rule.location and not same_registry(host, rule.location.partition("/")[0]):
             return _Host(host)  # what the rule says of TLS is about the place where it is read instead
-        return _Host(
-            host, insecure=rule.insecure, files=rule.files, https=rule.https, headers=rule.headers, root=rule.root
-        )
+        return _Host(host, rule.settings)
 
     def origin(self, host: str, *, insecure: bool = False) -> Origin:
         """Where a registry is; found out once.
@@ -172,15 +155,13 @@ class Connector:
         Raises:
             ExchangeError: it is this machine, and nothing answers.
         """
-        return self._origin(_Host(host, insecure=insecure))
+        return self._origin(_Host(host, HostSettings(insecure)))
 
     def _origin(self, host: _Host) -> Origin:
         with self._finding:
             if host not in self._origins:
                 sender = self._sender_of(host)
-                self._origins[host] = find_origin(
-                    host.name, self.options, sender, insecure=host.insecure, https=host.https
-                )
+                self._origins[host] = _find_origin(host.name, host.settings, self.options, sender)
             return self._origins[host]
 
     def ping(self, host: str) -> None:
@@ -280,15 +261,13 @@ class Connector:
 
     def _sender_of(self, host: _Host) -> Sender:
         with self._making:
-            key = host.insecure, host.own, host.files
+            insecure, files = host.settings.insecure, host.settings.files
+            key = insecure, host.own, files
             if key not in self._senders:
-                tls = self.options.tls
-                tls = tls._replace(insecure=True) if host.insecure else tls
-                tls = tls if host.own else tls._replace(cert_file=None, key_file=None)
-                if host.files is not None:
-                    tls = tls._replace(host_files=host.files.authorities)
-                    if tls.cert_file is None:
-                        tls = tls._replace(cert_file=host.files.cert_file, key_file=host.files.key_file)
+                tls = self.options.tls._replace(host_files=files.authorities)
+                tls = tls._replace(insecure=True) if insecure else tls
+                if not host.own or tls.cert_file is None:
+                    tls = tls._replace(cert_file=files.cert_file, key_file=files.key_file)
                 self._senders[key] = self._given_sender or self._make_sender(tls)
             return self._senders[key]
 
@@ -310,7 +289,7 @@ class Connector:
                 warn=self._warn,
                 addresses=sender.addresses,
                 learned=None if found_out is None else partial(found_out.note_challenge, origin),
-                root=host.root,
+                root=host.settings.root,
             )
 
         return Session(
@@ -321,8 +300,8 @@ class Connector:
             World(options.sleep, options.random, options.now, options.log, self._warn, options.clock),
             policy=options.retry if host.last else options.retry._replace(after_silence=False),
             user_agent=options.user_agent,
-            headers={**dict(host.headers), **(options.headers if host.own else {})},
-            root=host.root,
+            headers={**dict(host.settings.headers), **(options.headers if host.own else {})},
+            root=host.settings.root,
             found_out=found_out,
         )
 
@@ -334,22 +313,8 @@ class Connector:
             self.options.warn(text)
 
 
-def open_repository(reference: Reference, options: ConnectOptions, *, writes: bool = False) -> Repository:
-    """The repository of a reference, with connections of its own. Nothing is sent yet."""
-    return Connector(options).repository(reference, writes=writes)
-
-
-def find_origin(
-    host: str, options: ConnectOptions, sender: Sender, *, insecure: bool = False, https: bool = False
-) -> Origin:
-    """Where a registry is: see the module.
-
-    Args:
-        host: as users write it.
-        options: those that say how it is reached.
-        sender: asks it, where that has to be found out.
-        insecure: whether any certificate will do, and plain http where https is not spoken.
-        https: whether an address says https: then `insecure` is about certificates alone.
+def _find_origin(host: str, settings: HostSettings, options: ConnectOptions, sender: Sender) -> Origin:
+    """Where a registry is: see the module. `sender` asks it, where that has to be found out.
 
     Raises:
         ExchangeError: it is this machine, and nothing answers.
@@ -360,9 +325,9 @@ def find_origin(
     if options.plain_http:
         return Origin.at("http", host)
     plain, secure = Origin.at("http", host), Origin.at("https", host)
-    if https:
+    if settings.https:
         return secure
-    if insecure:
+    if settings.insecure:
         return secure if _speaks_tls(secure, sender) else plain
     if not is_loopback(host) or _means_tls(options, secure):
         return secure

@@ -32,13 +32,14 @@ from wasm2oci.oci.endpoints import API_ROOT
 from wasm2oci.oci.host import without_user
 from wasm2oci.registry.flavours import same_registry
 from wasm2oci.registry.options import InvalidHeaderError, parse_header
-from wasm2oci.registry.registries_conf import HostFiles, Mirror, RegistryRule
+from wasm2oci.registry.registries_conf import Mirror, RegistryRule
+from wasm2oci.registry.rule_files import HostFiles, HostSettings
 from wasm2oci.registry.urls import Origin, UntrustedUrlError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wasm2oci.registry.registries_conf import Fields
+    from wasm2oci.registry.rule_files import Fields
 
 __all__ = ["HostsFileError", "host_rule"]
 
@@ -68,25 +69,17 @@ def host_rule(path: Path, host: str) -> RegistryRule:
     entries = [_entry(path, url, table) for url, table in tables.items()]
     own = next((entry for entry in entries if _same_place(entry, server)), server)
     mirrors = tuple(one for one in entries if one.location and one.pulls and not _same_place(one, server))
-    insecure = own.insecure or server.insecure
     location = host if same_registry(host, server.location) else server.location or host
-    https = own.https and server.https and (own is not server or "server" in value)
-    return RegistryRule(
-        path,
-        host,
-        location,
-        insecure,
-        blocked=False,
-        mirrors=mirrors,
-        files=own.files,
-        https=https,
-        headers=own.headers,
-        root=server.root,
+    settings = own.settings._replace(
+        insecure=own.settings.insecure or server.settings.insecure,
+        https=own.settings.https and server.settings.https and (own is not server or "server" in value),
+        root=server.settings.root,
     )
+    return RegistryRule(path, host, location, blocked=False, mirrors=mirrors, settings=settings)
 
 
 def _same_place(one: Mirror, other: Mirror) -> bool:
-    return (one.location, one.root) == (other.location, other.root)
+    return (one.location, one.settings.root) == (other.location, other.settings.root)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -121,7 +114,7 @@ def _location(path: Path, url: str, *, whole: bool = False) -> Mirror:
         location, root = "", API_ROOT
     elif whole and below.startswith(f"{API_ROOT}/"):
         location, root = origin.authority + below.removeprefix(API_ROOT), API_ROOT
-    return Mirror(location, not https, "all", https=https, root=root)
+    return Mirror(location, "all", HostSettings(insecure=not https, https=https, root=root))
 
 
 def _entry(path: Path, url: str, table: dict[str, Any]) -> Mirror:
@@ -140,7 +133,9 @@ def _entry(path: Path, url: str, table: dict[str, Any]) -> Mirror:
     files = HostFiles(authorities, shown[0] if shown else None, shown[1] if pair else None)
     pulls = _PULLS["resolve" in capabilities, "pull" in capabilities]
     headers = _headers(path, url, table.get("header", {}))
-    return Mirror(location.location, location.insecure or skip, pulls, files, location.https, headers, location.root)
+    insecure = location.settings.insecure or skip
+    settings = location.settings._replace(insecure=insecure, files=files, headers=headers)
+    return location._replace(pulls=pulls, settings=settings)
 
 
 def _headers(path: Path, url: str, table: object) -> Fields:

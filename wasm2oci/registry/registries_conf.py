@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 from wasm2oci.base.reading import read_found, read_named
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import AccessError, InvalidInputError
-from wasm2oci.oci.endpoints import API_ROOT
 from wasm2oci.oci.host import without_user
 from wasm2oci.oci.reference import InvalidReferenceError, Reference
 from wasm2oci.registry.flavours import find_flavour
-from wasm2oci.registry.rule_files import OWN_CONF, conf_errors
+from wasm2oci.registry.rule_files import OWN_CONF, HostSettings, conf_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BlockedRegistryError",
-    "Fields",
-    "HostFiles",
     "Mirror",
     "PullSource",
     "RegistriesConfError",
@@ -56,34 +53,12 @@ class BlockedRegistryError(AccessError):
     """A `registries.conf` blocks this registry or repository."""
 
 
-class HostFiles(NamedTuple):
-    """Files for TLS with one host.
-
-    Args:
-        authorities: PEM files of those to trust there besides all others.
-        cert_file: of the certificate to show there, or None.
-        key_file: of its key; None when that lies in `cert_file`.
-    """
-
-    authorities: tuple[Path, ...] = ()
-    cert_file: Path | None = None
-    key_file: Path | None = None
-
-
-Fields = tuple[tuple[str, str], ...]
-"""Header fields, each with its value."""
-
-
 class Mirror(NamedTuple):
-    """A mirror of a `RegistryRule`; `pulls` is `all`, `digest-only` or `tag-only`, and what follows is as there."""
+    """A mirror of a `RegistryRule`; `pulls` is `all`, `digest-only` or `tag-only`."""
 
     location: str
-    insecure: bool
     pulls: str
-    files: HostFiles = HostFiles()
-    https: bool = False
-    headers: Fields = ()
-    root: str = API_ROOT
+    settings: HostSettings = HostSettings()
 
 
 class RegistryRule(NamedTuple):
@@ -93,25 +68,17 @@ class RegistryRule(NamedTuple):
         file: that it is in.
         prefix: of the references that it is for.
         location: what takes the place of the prefix.
-        insecure: whether plain http, and TLS with any certificate, will do at the location.
         blocked: whether nothing may be read or written there.
         mirrors: tried before the location, in order.
-        files: for TLS with the location.
-        https: whether an address says https: then `insecure` is about certificates alone, and plain http will not do.
-        headers: header fields for the location.
-        root: how paths begin at the location.
+        settings: of the location.
     """
 
     file: Path
     prefix: str
     location: str
-    insecure: bool
     blocked: bool
     mirrors: tuple[Mirror, ...]
-    files: HostFiles = HostFiles()
-    https: bool = False
-    headers: Fields = ()
-    root: str = API_ROOT
+    settings: HostSettings = HostSettings()
 
 
 class PullSource(NamedTuple):
@@ -119,23 +86,15 @@ class PullSource(NamedTuple):
 
     Args:
         reference: its host and repository; tag and digest are those that were asked for.
-        insecure: see `RegistryRule`.
+        settings: of that host.
         tags: whether it is asked for what a tag names.
         digests: whether it is asked for what a digest names.
-        files: for TLS with it.
-        https: see `RegistryRule`.
-        headers: see `RegistryRule`.
-        root: see `RegistryRule`.
     """
 
     reference: Reference
-    insecure: bool
+    settings: HostSettings
     tags: bool = True
     digests: bool = True
-    files: HostFiles = HostFiles()
-    https: bool = False
-    headers: Fields = ()
-    root: str = API_ROOT
 
 
 def read_rules(files: ConfFiles) -> tuple[RegistryRule, ...]:
@@ -175,21 +134,9 @@ def sources(rule: RegistryRule, reference: Reference, warn: Callable[[str], None
         except RegistriesConfError as error:
             warn(f"a mirror is passed over: {error.message}")
             continue
-        found.append(
-            PullSource(
-                moved,
-                mirror.insecure,
-                tags=mirror.pulls != "digest-only",
-                digests=mirror.pulls != "tag-only",
-                files=mirror.files,
-                https=mirror.https,
-                headers=mirror.headers,
-                root=mirror.root,
-            )
-        )
-    own = _moved(rule, rule.location, reference)
-    kept = PullSource(own, rule.insecure, files=rule.files, https=rule.https, headers=rule.headers, root=rule.root)
-    return (*found, kept)
+        tags, digests = mirror.pulls != "digest-only", mirror.pulls != "tag-only"
+        found.append(PullSource(moved, mirror.settings, tags, digests))
+    return (*found, PullSource(_moved(rule, rule.location, reference), rule.settings))
 
 
 def _full(reference: Reference) -> str:
@@ -251,9 +198,9 @@ def _rule(path: Path, table: dict[str, Any]) -> RegistryRule:
         path,
         prefix.rstrip("/"),
         location.rstrip("/"),
-        _flag(path, table, "insecure"),
         _flag(path, table, "blocked"),
         tuple(_mirror(path, mirror, digests_only=digests_only) for mirror in mirrors),
+        HostSettings(_flag(path, table, "insecure")),
     )
 
 
@@ -264,7 +211,8 @@ def _mirror(path: Path, table: dict[str, Any], *, digests_only: bool) -> Mirror:
         raise _malformed(path, "a [[registry.mirror]] has no location")
     if pulls and (digests_only or pulls not in _PULLS):
         raise _malformed(path, f"pull-from-mirror of {location} is {pulls!r}, or mirror-by-digest-only is set too")
-    return Mirror(location, _flag(path, table, "insecure"), "digest-only" if digests_only else pulls or "all")
+    settings = HostSettings(_flag(path, table, "insecure"))
+    return Mirror(location, "digest-only" if digests_only else pulls or "all", settings)
 
 
 def _text(path: Path, table: dict[str, Any], key: str) -> str:

@@ -1,6 +1,7 @@
-"""Where the tools of containers, docker and containerd keep what they say about registries. Nothing is read here.
+"""Where the tools of containers, docker and containerd keep what they say about registries, and what that comes to.
 
-`registries_conf`, `hosts_toml` and `host_certificates` read what is found, and are imported only if there is something.
+Nothing is read here: `registries_conf`, `hosts_toml` and `host_certificates` read what is found, and are imported only
+if there is something.
 """
 
 from __future__ import annotations
@@ -14,13 +15,24 @@ from wasm2oci.base.homes import config_home, names_none
 from wasm2oci.base.probe import has_file, is_file, is_folder
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import LocalIOError, NotFoundError
+from wasm2oci.oci.endpoints import API_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wasm2oci.registry.urls import Origin
 
-__all__ = ["OWN_CONF", "ConfFiles", "conf_errors", "find_conf_files", "find_host_folder", "find_hosts_file"]
+__all__ = [
+    "OWN_CONF",
+    "ConfFiles",
+    "Fields",
+    "HostFiles",
+    "HostSettings",
+    "conf_errors",
+    "find_conf_files",
+    "find_host_folder",
+    "find_hosts_file",
+]
 
 OWN_CONF: Final = "WASM2OCI_REGISTRIES_CONF"
 _CONF_OF_CONTAINERS: Final = "CONTAINERS_REGISTRIES_CONF"
@@ -30,6 +42,42 @@ _CONF: Final = "registries.conf"
 _TOOLS: Final = ("containers", "docker", "containerd")
 _HOSTS: Final = "hosts.toml"
 _DEFAULT: Final = "_default"
+
+
+Fields = tuple[tuple[str, str], ...]
+"""Header fields, each with its value."""
+
+
+class HostFiles(NamedTuple):
+    """Files for TLS with one host.
+
+    Args:
+        authorities: PEM files of those to trust there besides all others.
+        cert_file: of the certificate to show there, or None.
+        key_file: of its key; None when that lies in `cert_file`.
+    """
+
+    authorities: tuple[Path, ...] = ()
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class HostSettings(NamedTuple):
+    """How a host is asked.
+
+    Args:
+        insecure: whether plain http, and TLS with any certificate, will do.
+        https: whether an address says https: then `insecure` is about certificates alone, and plain http will not do.
+        files: for TLS.
+        headers: header fields.
+        root: how paths begin.
+    """
+
+    insecure: bool = False
+    https: bool = False
+    files: HostFiles = HostFiles()
+    headers: Fields = ()
+    root: str = API_ROOT
 
 
 class ConfFiles(NamedTuple):

@@ -17,8 +17,7 @@ from wasm2oci.registry.credentials import Basic
 from wasm2oci.registry.hosts_toml import HostsFileError, host_rule
 from wasm2oci.registry.mirrors import Mirrored
 from wasm2oci.registry.problems import ConnectionFailedError
-from wasm2oci.registry.registries_conf import HostFiles
-from wasm2oci.registry.rule_files import find_hosts_file
+from wasm2oci.registry.rule_files import HostFiles, find_hosts_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,12 +64,12 @@ def test_mirrors_in_order_with_what_they_are_for(tmp_path: Path) -> None:
     path = write(tmp_path, "registry.example", MIRRORED)
     found = rule("registry.example", tmp_path)
     assert found is not None
-    assert (found.prefix, found.location, found.insecure, found.files) == (
+    assert (found.prefix, found.location, found.settings.insecure, found.settings.files) == (
         *["registry.example"] * 2,
         False,
         HostFiles(),
     )
-    assert [(one.location, one.root, one.insecure, one.pulls) for one in found.mirrors] == [
+    assert [(one.location, one.settings.root, one.settings.insecure, one.pulls) for one in found.mirrors] == [
         ("mirror.example", "/v2", False, "all"),
         ("plain.example:5000", "/v2", True, "digest-only"),
         ("skipped.example", "/v2", True, "all"),
@@ -81,7 +80,7 @@ def test_mirrors_in_order_with_what_they_are_for(tmp_path: Path) -> None:
     ]
     folder = path.parent
     expected = HostFiles((folder / "mirror.pem",), folder / "client.cert", folder / "client.key")
-    assert found.mirrors[0].files == expected
+    assert found.mirrors[0].settings.files == expected
 
 
 @pytest.mark.parametrize("name", ["registry.example:5000", "registry.example_5000_", "_default"])
@@ -89,8 +88,8 @@ def test_names_of_folders(tmp_path: Path, name: str) -> None:
     write(tmp_path, name, '[host."https://registry.example:5000"]\nskip_verify = true\nca = ["/a.pem", "b.pem"]\n')
     found = rule("registry.example:5000", tmp_path)
     assert found is not None
-    assert found.insecure
-    assert [path.name for path in found.files.authorities] == ["a.pem", "b.pem"]
+    assert found.settings.insecure
+    assert [path.name for path in found.settings.files.authorities] == ["a.pem", "b.pem"]
     assert found.mirrors == ()
     assert (rule("other.example", tmp_path) is not None) is (name == "_default")
 

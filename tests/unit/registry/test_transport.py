@@ -566,9 +566,7 @@ for name in ("cryptography", "rich", "click", "httpx._main"):
 
 
 def test_a_reference_opens_a_repository(tmp_path: Path) -> None:
-    from wasm2oci.registry.connect import open_repository
-
-    repository = open_repository(Reference.parse("registry.example/a/b:v1"), options(tmp_path))
+    repository = Connector(options(tmp_path)).repository(Reference.parse("registry.example/a/b:v1"))
     assert (repository.host, repository.name, str(repository)) == ("registry.example", "a/b", "registry.example/a/b")
 
 
