@@ -93,17 +93,13 @@ def attach(target: Target, subject: Descriptor, new: BundleToAttach | None, laye
 def _attach_bundle(target: Target, subject: Descriptor, new: BundleToAttach) -> Descriptor:
     raw = bundle.referrer_manifest(new.raw, subject, new.predicate_type, new.created)
     blobs = ((Descriptor.of(bundle.MEDIA_TYPE, new.raw), new.raw), (EMPTY_JSON, b"{}"))
-    jobs: list[Callable[[], None]] = [partial(_push_blob, target, *one) for one in blobs]
+    jobs: list[Callable[[], None]] = [partial(target.push, one, BytesContent(raw)) for one, raw in blobs]
     if isinstance(target, ReferrerReader):
         jobs.append(partial(target.read_ahead, subject))
     run_jobs(jobs, _WORKERS)
     manifest = Descriptor.of(mt.OCI_MANIFEST, raw)
     target.push(manifest, BytesContent(raw))
     return manifest
-
-
-def _push_blob(target: Target, descriptor: Descriptor, raw: bytes) -> None:
-    target.push(descriptor, BytesContent(raw))
 
 
 def _attach_layer(target: Target, tag: str, new: LayerToAttach) -> None:

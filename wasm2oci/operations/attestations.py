@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from wasm2oci.operations.environment import Environment
     from wasm2oci.operations.trust import TrustOptions
     from wasm2oci.signing.candidate import Candidate
-    from wasm2oci.signing.requirement import Requirement
 
 __all__ = ["Attestation", "Attestations", "NoAttestationError", "attestations"]
 
@@ -79,7 +78,7 @@ def attestations(source: Location, trust: TrustOptions, environment: Environment
             if kind == COSIGN_SIGNATURE or (wanted is not None and not matches_type(kind, wanted)):
                 continue
             if guard.asked is not None:
-                requirement = _of_type(guard.asked.all_of[0], kind)
+                requirement = replace(guard.asked.all_of[0], types=(kind,))
                 one = one._replace(signer=verifier.check(candidate, requirement).name)
         except SignatureRefusedError as error:
             refusals.append(RefusedSignature(candidate.origin, error.message))
@@ -101,7 +100,3 @@ def _read(candidate: Candidate, root: Descriptor) -> Attestation:
         raise SignatureRefusedError("it contains no statement")
     claim = read_statement(envelope.payload).about(root.digest, candidate.form)
     return Attestation(candidate.origin, claim.predicate_type or "", claim.predicate, None)
-
-
-def _of_type(requirement: Requirement, kind: str) -> Requirement:
-    return replace(requirement, types=(kind,))

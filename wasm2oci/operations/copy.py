@@ -222,29 +222,16 @@ def check_source(
         return
     guard.begin(places, location, root).wait()
     if guard.limits_modules(location):
-        source = places.read(location)
-        _check_modules(guard, source, location, root, recursive=request.recursive, size_max=request.max_size)
+        from wasm2oci.operations.modules_of import look_at_modules
 
-
-def _check_modules(
-    guard: Guard,
-    source: ReadTarget,
-    location: Location,
-    root: Descriptor,
-    *,
-    recursive: bool = False,
-    size_max: int = ARTIFACT_MAX,
-) -> None:
-    from wasm2oci.operations.modules_of import look_at_modules
-
-    look_at_modules(
-        source,
-        root,
-        lambda data: guard.check_module(location, data),
-        lambda error: guard.check_no_module(location, error),
-        recursive=recursive,
-        size_max=size_max,
-    )
+        look_at_modules(
+            places.read(location),
+            root,
+            lambda data: guard.check_module(location, data),
+            lambda error: guard.check_no_module(location, error),
+            recursive=request.recursive,
+            size_max=request.max_size,
+        )
 
 
 def _check_credentials(request: CopyRequest, environment: Environment) -> None:

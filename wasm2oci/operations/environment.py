@@ -138,26 +138,26 @@ class Places:
         """The registry client."""
         return self._connections.connector(self.environment)
 
-    def read(self, location: Location) -> ReadTarget:
-        """The place to read this from.
+    def read(self, location: Location, *, apart: bool = False) -> ReadTarget:
+        """The place to read this from; `apart`: for another thread, so that what one reads does not disturb the other.
 
         Raises:
             NotFoundError: there is no such layout.
             InvalidInputError: the folder is not a layout.
         """
         if isinstance(location, Reference):
-            return self.connector.source(location)
+            return self.connector.source(location, apart=apart)
         return self._open_layout(location, writes=False)
 
-    def write(self, location: Location) -> Target:
-        """The place to write this to; a layout that is not there is made.
+    def write(self, location: Location, *, apart: bool = False) -> Target:
+        """The place to write this to; a layout that is not there is made. For `apart` see `read`.
 
         Raises:
             LocalIOError: the layout cannot be made.
             InvalidInputError: the folder is something else.
         """
         if isinstance(location, Reference):
-            return self.connector.repository(location, writes=True)
+            return self.connector.repository(location, writes=True, apart=apart)
         return self._open_layout(location, writes=True)
 
     def change(self, location: Location) -> Target:
@@ -179,27 +179,6 @@ class Places:
         """
         archive = isinstance(location, LayoutReference) and location.archive
         return self.change(location) if archive else self.read(location)
-
-    def apart(self, location: Location) -> ReadTarget:
-        """The same place as `read` gives, for another thread: what one reads does not disturb the other.
-
-        Raises:
-            NotFoundError: there is no such layout.
-            InvalidInputError: the folder is not a layout.
-        """
-        if isinstance(location, Reference):
-            return self.connector.source(location, apart=True)
-        return self.read(location)
-
-    def apart_to_write(self, location: Location) -> Target:
-        """The same place as `write` gives, for another thread.
-
-        Raises:
-            LocalIOError, InvalidInputError: see `write`.
-        """
-        if isinstance(location, Reference):
-            return self.connector.repository(location, writes=True, apart=True)
-        return self.write(location)
 
     def _open_layout(self, location: LayoutReference, *, writes: bool) -> Target:
         if location.archive:

@@ -102,6 +102,12 @@ class Checked(NamedTuple):
         }
         return tuple(signers.values())
 
+    @property
+    def refusals(self) -> tuple[RefusedSignature, ...]:
+        """Every signature that does not count, sorted."""
+        found = {one for _, decision in self.decisions for verdict in decision.verdicts for one in verdict.refusals}
+        return tuple(sorted(found.union(self.found.refusals)))
+
 
 class Guard(NamedTuple):
     """Requirements.
@@ -129,7 +135,7 @@ class Guard(NamedTuple):
 
     def begin(self, places: Places, location: Location, root: Descriptor) -> Pending[Checked]:
         """Begins to check an artifact whose manifest is known."""
-        pending = start_check(self, places.apart(location), location, root)
+        pending = start_check(self, places.read(location, apart=True), location, root)
         places.before_closing(pending.end)
         return pending
 

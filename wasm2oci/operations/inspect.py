@@ -115,7 +115,7 @@ def inspect(source: Location, environment: Environment, *, look_inside: bool = T
         target: ReadTarget = places.read(source)
         root = open_manifest(target, places.identifier(source))
         document = read_manifest(target, root)
-        listed = listed_once(places.apart(source))
+        listed = listed_once(places.read(source, apart=True))
         referrers = _referrers(listed, root, environment)
         signatures = _signatures(listed, source, root, environment)
         if not isinstance(source, LayoutReference):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
-    from wasm2oci.signing.notation_trust import NotationOutcome, TrustPolicy, TrustStatement
+    from wasm2oci.signing.notation_trust import NotationOutcome, TrustPolicy
 
 __all__ = ["NoTrustPolicyError", "verify_notation"]
 
@@ -80,11 +80,8 @@ def verify_notation(
             refusals.append(RefusedSignature(candidate.origin, error.message))
     if not refusals:
         raise NotSignedError(f"{location} has no Notation signature")
-    raise SignaturesRefusedError(_unmet(location, statement), tuple(refusals))
-
-
-def _unmet(location: Location, statement: TrustStatement) -> str:
-    return f"{location}: no Notation signature meets the trust policy {statement.name!r}"
+    unmet = f"{location}: no Notation signature meets the trust policy {statement.name!r}"
+    raise SignaturesRefusedError(unmet, tuple(refusals))
 
 
 def _folder(environment: Environment) -> Path:

@@ -117,8 +117,6 @@ def explain(location: Location, options: TrustOptions, environment: Environment)
         decisions = [_explained(source, decision) for source, decision in checked.decisions]
         if guard.limits_modules(location):
             decisions = _with_module(guard, places.read(location), location, root, decisions)
-    refusals = {one for _, decision in checked.decisions for verdict in decision.verdicts for one in verdict.refusals}
-    refusals.update(checked.found.refusals)
     return Explanation(
         reference=str(location),
         manifest=root,
@@ -126,7 +124,7 @@ def explain(location: Location, options: TrustOptions, environment: Environment)
         allowed=not any(one.refused for one in decisions),
         decisions=tuple(decisions),
         found=tuple(FoundSignature(one.form, one.origin) for one in checked.found.candidates),
-        refused=tuple(sorted(refusals)),
+        refused=checked.refusals,
     )
 
 

@@ -157,7 +157,7 @@ def push(request: PushRequest, environment: Environment, progress: Progress = SI
         if request.signer is not None:
             from wasm2oci.operations.push_signed import SignedFirst
 
-            apart = places.apart_to_write(destination)
+            apart = places.write(destination, apart=True)
             attaching = _begin_to_sign(request, request.signer, artifact.root, apart, environment)
             places.before_closing(attaching.end)
             target = SignedFirst(target, artifact.root, attaching)

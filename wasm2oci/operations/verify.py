@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
     from wasm2oci.operations.environment import Environment
-    from wasm2oci.operations.guard import Checked, Guard
+    from wasm2oci.operations.guard import Guard
     from wasm2oci.packager.recognise import FoundModule
     from wasm2oci.signing.candidate import RefusedSignature
 
@@ -127,7 +127,6 @@ def verify(request: VerifyRequest, environment: Environment, progress: Progress 
     if local is not None and request.path is not None and module is not None and local != module.digest:
         raise FileMismatchError(request.path, local, module.digest)
     parts = tuple(node.descriptor for node in graph.manifests) + graph.blobs
-    signers, refused = _shown(outcome)
     return Verified(
         reference=str(request.source),
         pinned=pinned(request.source, root.digest),
@@ -137,8 +136,8 @@ def verify(request: VerifyRequest, environment: Environment, progress: Progress 
         parts=parts,
         module=module,
         file=request.path,
-        signers=signers + notary,
-        refused=refused,
+        signers=(*(signer.name for signer in outcome.signers), *notary) if outcome is not None else notary,
+        refused=outcome.refusals if outcome is not None else (),
     )
 
 
@@ -169,11 +168,3 @@ def _check_module(request: VerifyRequest, guard: Guard | None, found: FoundModul
         from wasm2oci.operations.embedded_signature import check_embedded
 
         check_embedded(data, request.module_key)
-
-
-def _shown(checked: Checked | None) -> tuple[tuple[str, ...], tuple[RefusedSignature, ...]]:
-    if checked is None:
-        return (), ()
-    refusals = {one for _, decision in checked.decisions for verdict in decision.verdicts for one in verdict.refusals}
-    refusals.update(checked.found.refusals)
-    return tuple(signer.name for signer in checked.signers), tuple(sorted(refusals))

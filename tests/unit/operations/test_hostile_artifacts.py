@@ -17,10 +17,11 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.reference import parse_location
 from wasm2oci.oci.referrers import cosign_tag, fallback_tag
-from wasm2oci.operations.copy import CopyRequest, _check_modules, copy
+from wasm2oci.operations.copy import CopyRequest, copy
 from wasm2oci.operations.environment import Environment
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.inspect import inspect_bytes
+from wasm2oci.operations.modules_of import look_at_modules
 from wasm2oci.operations.names import with_tag
 from wasm2oci.operations.tree import tree
 from wasm2oci.operations.trust import TrustOptions, guard_for
@@ -111,7 +112,12 @@ def test_a_module_that_an_index_names_many_times_is_looked_into_once(tmp_path: P
         guard = guard_for(TrustOptions(policy=policy), Environment({}, tmp_path))
         assert guard is not None
         watched = Watching(layout)
-        _check_modules(guard, watched, location, places.read(location).resolve("v1"))
+        look_at_modules(
+            watched,
+            places.read(location).resolve("v1"),
+            lambda data: guard.check_module(location, data),
+            lambda error: guard.check_no_module(location, error),
+        )
     assert watched.calls.count(("fetch", str(layer.digest))) == 1
 
 
