@@ -173,6 +173,8 @@ class PartMethods(RepositoryMethods):
     def prune_cache(self, limit: int, *, dry_run: bool = False) -> PrunedCache:
         """Remove what was used longest ago until blobs take at most so many bytes; 0 removes everything.
 
+        With `dry_run` nothing is removed, and the result says what would be.
+
         Raises:
             LocalIOError: the folder cannot be read.
         """

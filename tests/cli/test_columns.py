@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 
@@ -76,6 +77,13 @@ def test_the_help_of_commands_breaks_no_word_in_40_columns() -> None:
         assert words <= set(narrow.split())
         described = [line for line in narrow.splitlines() if line.startswith("        ")]
         assert max(map(len, described)) <= 40
+
+
+def test_examples_in_the_help_have_lines_of_their_own() -> None:
+    """Those of `tags` and `attest` were filled like a sentence: they were not indented more than the first line."""
+    for command in COMMANDS:
+        lines = invoke(command.name, "--help").stdout.splitlines()[1:]
+        assert not [line for line in lines if re.match(r" {0,3}wasm2oci ", line)], command.name
 
 
 def help_at_40_columns(name: str) -> str:

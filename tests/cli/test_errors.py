@@ -423,10 +423,11 @@ def test_a_file_that_is_no_module_is_named_by_inspect(tmp_path: Path) -> None:
     assert "notes.wasm cannot be looked into: magic header not detected" in ran.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "print", "wit", "sbom", "serve-http"])
+@pytest.mark.parametrize("command", ["run", "print", "wit", "sbom", "serve-http", "push"])
 def test_a_file_that_is_not_webassembly_is_named(tmp_path: Path, command: str) -> None:
     (tmp_path / "notes.txt").write_text("<html>")
-    ran = invoke(command, str(tmp_path / "notes.txt"))
+    to = ("oci-layout:out:v1",) if command == "push" else ()
+    ran = invoke(command, str(tmp_path / "notes.txt"), *to, cwd=tmp_path)
     assert ran.code == 3
     assert "error: notes.txt is not WebAssembly: magic header not detected (at offset 0x0)\n" in ran.stderr
     assert "hint: this looks like HTML or XML" in ran.stderr

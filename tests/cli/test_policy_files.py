@@ -168,6 +168,15 @@ def test_another_spelling_of_the_registry_does_not_lead_past_a_rule(tool: Tool) 
     assert code == ExitCode.INVALID, message
 
 
+def test_a_refusal_names_the_file_that_requires_a_signature(tool: Tool) -> None:
+    tool.policy('default = "require"\n')
+    code, message = _used(tool, USES[0])
+    assert code == ExitCode.INTEGRITY
+    assert "no rule of the policy covers this repository" in message
+    assert "hint: required by " in message
+    assert "wasm2oci.policy.toml" in message
+
+
 def test_another_way_to_a_layout_does_not_lead_past_its_rule(tool: Tool) -> None:
     tool("copy", tool.ref, "oci-layout:srv/app:v1")
     (tool.folder / "link").symlink_to(tool.folder / "srv")

@@ -34,7 +34,7 @@ _WORDS: Final = {
     RemedyKind.INVOKE: "call one of its functions with --invoke: {}",
     RemedyKind.LISTEN_ELSEWHERE: "--listen {}:0 picks a free port",
     RemedyKind.LIST_TAGS: "`wasm2oci tags {}` lists its tags",
-    RemedyKind.LOG_IN: "wasm2oci login {}",
+    RemedyKind.LOG_IN: "log in: `wasm2oci login {}`",
     RemedyKind.MAKE_KEY: "`wasm2oci key generate` makes cosign.key, which signs, and cosign.pub, which verifies",
     RemedyKind.PRINT: "`wasm2oci print` shows a module or component as text",
     RemedyKind.PROTECT_SERVER: "add --user NAME or --htpasswd FILE, or listen at 127.0.0.1",

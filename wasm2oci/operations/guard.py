@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wasm2oci.base.reading import read_named
 from wasm2oci.errors import IntegrityError, UsageError, Wasm2OciError
@@ -60,6 +60,8 @@ __all__ = [
 
 _TRUSTED_ROOT_MAX = 4 * 1024 * 1024
 _SHOWN = 20
+_CALLER: Final = "what was asked for"
+"""What a caller's own requirement is called, where others have the name of their policy file."""
 
 
 class NotSignedError(IntegrityError):
@@ -69,8 +71,8 @@ class NotSignedError(IntegrityError):
 class SignaturesRefusedError(IntegrityError):
     """A signature is required, but none that was found counts; `refusals` says why not, for each."""
 
-    def __init__(self, message: str, refusals: tuple[RefusedSignature, ...]) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, refusals: tuple[RefusedSignature, ...], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.refusals = refusals
 
     @property
@@ -143,7 +145,7 @@ class Guard(NamedTuple):
         """For the caller and each policy file its name and the rule that applies, or None for the file's default."""
         found: list[tuple[str, Rule | None, Policy | None]] = []
         if self.asked is not None:
-            found.append(("what was asked for", self.asked, None))
+            found.append((_CALLER, self.asked, None))
         name = scope_name(location)
         return found + [(policy.source, policy.rule_for(name), policy) for policy in self.policies]
 
@@ -283,11 +285,12 @@ def _refusal(
     location: Location, source: str, decision: Decision, found: FoundSignatures
 ) -> NotSignedError | SignaturesRefusedError:
     wants = decision.rule is not None and decision.rule.wants_signatures
+    hint = None if source == _CALLER else f"required by {source}"
     if wants and not found.candidates and not found.refusals:
-        return NotSignedError(f"{location} is not signed", hint=f"required by {source}")
+        return NotSignedError(f"{location} is not signed", hint=hint)
     refusals = {one: None for verdict in decision.verdicts for one in verdict.refusals}
     refusals.update(dict.fromkeys(found.refusals))
-    return SignaturesRefusedError(f"{location}: {'; '.join(decision.missing)}", tuple(refusals))
+    return SignaturesRefusedError(f"{location}: {'; '.join(decision.missing)}", tuple(refusals), hint=hint)
 
 
 def requirement_of(options: TrustOptions, environment: Environment) -> Requirement:

@@ -86,7 +86,7 @@ class ModuleSource(NamedTuple):
             from wasm2oci.engine.text import binary  # noqa: PLC0415 - most pushes need no engine
 
             data = binary(data)
-        return cls._of(data, Descriptor.of(mt.OCTET_STREAM, data), _kind(data[:8], force=force))
+        return cls._of(data, Descriptor.of(mt.OCTET_STREAM, data), _kind(data[:8], "the module", force=force))
 
     @classmethod
     def _of(cls, data: bytes, descriptor: Descriptor, kind: Kind) -> ModuleSource:
@@ -120,7 +120,7 @@ class ModuleSource(NamedTuple):
                 return cls.of_bytes(_joined(content, path))
             if kind is None:
                 # Before the rest of a large file is read for nothing.
-                kind = _kind(chunk[:8], force=force)
+                kind = _kind(chunk[:8], path.name, force=force)
             hasher.update(chunk)
             if large is not None and hasher.size > LARGE:
                 with local_errors(path):
@@ -131,7 +131,7 @@ class ModuleSource(NamedTuple):
                 kept.append(chunk)
             else:
                 kept.clear()
-        kind = kind or _kind(b"", force=force)
+        kind = kind or _kind(b"", path.name, force=force)
         descriptor = Descriptor(mt.OCTET_STREAM, hasher.digest(), hasher.size)
         if hasher.size <= _KEPT or kind is Kind.COMPONENT:
             return cls._of(b"".join(kept), descriptor, kind)
@@ -171,7 +171,7 @@ def component_names(data: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(imports), tuple(exports)
 
 
-def _kind(head: bytes, *, force: bool) -> Kind:
+def _kind(head: bytes, name: str, *, force: bool) -> Kind:
     if head == _CORE:
         return Kind.MODULE
     from wasm2oci.engine.binary import ModuleKind, preamble  # noqa: PLC0415 - as above
@@ -183,6 +183,6 @@ def _kind(head: bytes, *, force: bool) -> Kind:
         if force:
             return Kind.UNKNOWN
         if not head:
-            raise NotWasmError("the file is empty", hint="check whether the build that writes it failed") from error
-        message = f"not a WebAssembly binary: {error.message}"
+            raise NotWasmError(f"{name} is empty", hint="check whether the build that writes it failed") from error
+        message = f"{name} is not WebAssembly: {error.message}"
         raise NotWasmError(message, hint=error.hint, remedy=Remedy(RemedyKind.FORCE_PUSH)) from error

@@ -90,7 +90,10 @@ class DiskStorage:
         self._closed = False
         self._lock = threading.Lock()
         with local_errors(root):
-            root.mkdir(parents=True, exist_ok=True)
+            try:
+                root.mkdir(parents=True, exist_ok=True)
+            except FileExistsError as error:
+                raise NotARegistryError(f"{root} is a file", hint="choose a folder") from error
             try:
                 self._served = FolderLock(root, wait=False)
             except BlockingIOError as error:

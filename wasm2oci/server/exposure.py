@@ -115,8 +115,8 @@ def tls_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key, password=no_password)
     except ssl.SSLError as error:
+        why = f": {error.reason.lower().replace('_', ' ')}" if error.reason else ""
         raise TlsFilesError(
-            f"certificate {certificate} and its key cannot be used: {error.reason or error}",
-            hint="both are PEM files that belong together",
+            f"certificate {certificate} and its key cannot be used{why}", hint="both are PEM files that belong together"
         ) from error
     return context

@@ -56,7 +56,7 @@ def test_a_large_component_is_read_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message", "hint"),
     [
-        (b"", "the file is empty", "build"),
+        (b"", "(f|the module) is empty", "build"),
         (b"\0as", "the magic header is cut short", "--force"),
         (b"\0asm\x01", "the version is cut short", "--force"),
         (b"\0asm\x02\0\0\0", "unknown binary version 2", "--force"),

@@ -325,8 +325,9 @@ class TestExposure:
         assert tls_context(one.certificate_file, one.key_file).minimum_version.name == "TLSv1_2"
         assert tls_context(both, None).minimum_version.name == "TLSv1_2"
         for certificate, key in ((one.certificate_file, other.key_file), (one.key_file, None)):
-            with pytest.raises(TlsFilesError):
+            with pytest.raises(TlsFilesError) as caught:
                 tls_context(certificate, key)
+            assert "_ssl.c" not in caught.value.message
         with pytest.raises(NotFoundError):
             tls_context(one.certificate_file, tmp_path / "absent")
 

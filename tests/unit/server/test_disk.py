@@ -121,6 +121,12 @@ def test_a_folder_that_holds_something_else_is_left_alone(root: Path) -> None:
     assert [path.name for path in root.iterdir()] == ["thesis.txt"]
 
 
+def test_a_file_is_no_folder_of_a_registry(root: Path) -> None:
+    root.write_text("notes")
+    with pytest.raises(NotARegistryError, match="is a file"):
+        DiskStorage(root)
+
+
 def test_a_start_that_was_killed_before_it_marked_the_folder_goes_on(root: Path) -> None:
     (root / "_uploads").mkdir(parents=True)
     (root / "_blobs").mkdir()

@@ -40,7 +40,9 @@ def command(
 ) -> None:
     """Sign a statement about an artifact, and attach it.
 
-    wasm2oci attest ghcr.io/me/app:v1 --key cosign.key --type cyclonedx --predicate bom.json
+      wasm2oci attest ghcr.io/me/app:v1 --key cosign.key --type cyclonedx --predicate bom.json
+
+    verify checks it with --type, and attestations shows it.
     """
     private = check_signer(key, signature_format, trust_config, keyless=keyless)
     if private is None:

@@ -50,7 +50,7 @@ def command(
     means that modules are downloaded again.
     """
     if action is CacheAction.PRUNE and limit is None:
-        raise UsageError("prune needs --limit")
+        raise UsageError("prune needs --limit", hint="for example --limit 200MiB; clear removes everything")
     if limit is not None and limit.strip().isdecimal() and int(limit) > 0:  # of what? one guess removes everything
         raise UsageError(f"--limit: {limit!r} has no unit", hint=f"write {limit}MiB, or {limit}B if you mean bytes")
     if action is CacheAction.SHOW:

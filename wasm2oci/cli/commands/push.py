@@ -82,7 +82,6 @@ def command(
 
       wasm2oci push hello.wasm ghcr.io/me/hello:v1
       wasm2oci push hello.wasm registry.example/hello:1.2.3,1.2,latest
-      wasm2oci push --profile istio filter.wasm registry.example/filter:v1
       wasm2oci push --profile istio filter.wasm ghcr.io/me/filter:v1
       wat2wasm --output=- hello.wat | wasm2oci push - localhost:5000/hello:dev
     """

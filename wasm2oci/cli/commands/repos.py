@@ -14,7 +14,7 @@ def command(
     client: Client,
     *,
     registry: Annotated[str, Argument("HOST", "The registry, or HOST/PREFIX for what is below that.")],
-    limit: Annotated[int | None, Option("--limit", metavar="N", help="Print at most N tags.", minimum=1)] = None,
+    limit: Annotated[int | None, Option("--limit", metavar="N", help="Print at most N of them.", minimum=1)] = None,
 ) -> None:
     """List the repositories of a registry, one a line.
 

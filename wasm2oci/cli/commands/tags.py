@@ -26,8 +26,10 @@ def command(
 ) -> None:
     """List the tags of a repository, one a line.
 
-    wasm2oci tags ghcr.io/me/app --sort version --reverse --limit 1
-    wasm2oci tags ghcr.io/me/app --of latest
+      wasm2oci tags ghcr.io/me/app --sort version --reverse --limit 1
+      wasm2oci tags ghcr.io/me/app --of latest
+
+    With --of, each tag costs one request.
     """
     result = client.tags(repository, everything=everything, order=order, reverse=reverse, limit=limit, of=of)
     if result.hidden:
