@@ -27,7 +27,7 @@ __all__ = ["DescriptorTable", "OpenFile", "listening_socket", "open_preopen", "s
 
 
 class OpenFile(Protocol):
-    """What the table holds; the classes above, or anything alike."""
+    """What the table holds: a class of `descriptors`, or another one with these methods."""
 
     flags: FdFlags
 
@@ -42,7 +42,7 @@ class OpenFile(Protocol):
         """The host's descriptor to wait for, None when it never blocks."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
 
 
 class DescriptorTable:

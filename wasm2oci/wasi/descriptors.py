@@ -91,7 +91,7 @@ class StreamDescriptor(_Common):
         return self.sink.write(data, waiter, block=self.blocking)
 
     def close(self) -> None:
-        """Nothing: the streams are the caller's."""
+        """Do nothing: the streams belong to the caller."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """How a guest ends other than by returning: raised in a call, caught by the caller that started the guest.
 
-Neither is an `Exception`: nothing between, least of all an engine, may keep it.
+Neither is an `Exception`, so that nothing in between, an engine above all, catches it.
 """
 
 from __future__ import annotations

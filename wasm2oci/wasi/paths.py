@@ -68,7 +68,7 @@ class Place:
 
 
 def check_path(path: bytes) -> bytes:
-    """The path, if it can be one at all.
+    """The path, if it is neither empty nor too long and has no NUL.
 
     Raises:
         WasiError: NOENT, NAMETOOLONG or INVAL.
@@ -125,7 +125,7 @@ class _Walk:
         return self._held[-1] if self._held else self._root
 
     def put(self, path: bytes) -> None:
-        """Go along `path` before what is left."""
+        """Walk `path` before the components that are left."""
         if path.startswith(b"/"):
             raise WasiError(Errno.PERM)
         if not self._todo:
@@ -133,7 +133,7 @@ class _Walk:
         self._todo.extend(part for part in reversed(path.split(b"/")) if part)
 
     def follow(self, target: bytes) -> None:
-        """Go along the text of a link."""
+        """Walk the path in a link."""
         self._links += 1
         if self._links > _MAX_LINKS:
             raise WasiError(Errno.LOOP)
@@ -169,7 +169,7 @@ class _Walk:
             self.follow(target)
 
     def close(self) -> None:
-        """Let go of every directory entered."""
+        """Close every directory entered."""
         for fd in self._held:
             os.close(fd)
         self._held.clear()

@@ -43,7 +43,7 @@ WORTH_KEEPING: Final = (_BINARY | _UNARY) - _LINEAR
 
 
 def repeated(body: Body) -> dict[int, int]:
-    """Finds what is worth keeping.
+    """Find the results that are worth keeping.
 
     Returns:
         Index of an instruction to the number of the variable its result is kept in, and index of a later one to the

@@ -1,4 +1,4 @@
-"""Which bits of a value are ever looked at, so that constants need not have others.
+"""Which bits of a value are ever used, so that constants need no others.
 
 A compiler for 32-bit machines widens constants at no cost: a 16-bit checksum is exclusive-ored with 0xffffa001 before
 its low half is used. In Python that makes a number of two digits, which every later operation pays for. Stretches of

@@ -108,7 +108,7 @@ class Emitter(Invariants):
             return v
         bit = slot_bit(height)
         for other in range(height):
-            # Whatever may trap or act comes after what does so before it.
+            # Whatever may trap or have an effect stays in the order of the instructions.
             if self.stack[other].deps & bit or (v.cls and self.stack[other].cls):
                 self.settle(other)
         v = self.store(f"s{height}", v)
@@ -260,7 +260,7 @@ class Emitter(Invariants):
         self.underive(index)
 
     def local_steps(self, index: int, v: V) -> None:
-        """Notes that a local has been assigned `v` without a word: by the loop that counts with it."""
+        """Note that a local was assigned `v` without a statement: by the loop that counts with it."""
         self.flush_deps(local_bit(index))
         m = self.masks[index]
         lo, hi = (v.lo, v.hi) if 0 <= v.lo <= v.hi <= m else (0, m)

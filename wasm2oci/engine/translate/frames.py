@@ -109,7 +109,7 @@ class Frames:
         self.blocks = 0
 
     def stop(self) -> None:
-        """Nothing goes on from here."""
+        """Mark the present place as unreachable."""
         self.alive = False
         self.dead = True
 

@@ -65,7 +65,7 @@ class _Unsaved:
         atexit.register(self._save_all)
 
     def add(self, loader: Loader) -> None:
-        """Remember an instance that begins."""
+        """Remember an instance that was prepared."""
         with self._lock:
             if len(self._caches) >= self._next_look:
                 self._save_ended()
@@ -173,7 +173,7 @@ class Loader:
 
 
 def _trampoline(body: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that may end in tail calls, as one that has made them."""
+    """A function that may return tail calls, wrapped so that it makes them."""
 
     def call(*arguments: Any) -> Any:
         result = body(*arguments)

@@ -142,7 +142,7 @@ class LoopFacts:
             self._count(c, loop, before)
 
     def _count(self, c: Construct, loop: OpenLoop, before: dict[int, Range]) -> None:
-        """Looks whether a loop counts, and writes it as a `for` if that is clear already."""
+        """See whether a loop counts, and write it as a `for` if that is certain already."""
         e = self.e
         tail = loop.tail = find_tail(e.body, c)
         if tail is None:
@@ -220,7 +220,7 @@ class LoopFacts:
                 used[index] = tz
 
     def _capped(self, c: Construct) -> dict[int, int]:
-        """How far the locals that a loop assigns can be aligned at most, for all that is seen at once."""
+        """How far the locals that a loop assigns can be aligned at most, by what one look at it shows."""
         bounded = self.earlier.bounded
         capped: dict[int, int] = {}
         for _, local, zeros in bounded[bisect_left(bounded, (c.start,)) : bisect_left(bounded, (c.end,))]:
@@ -240,7 +240,7 @@ class LoopFacts:
         return wrong
 
     def useful(self) -> bool:
-        """Whether a loop's back edges know more of a local it assigns than nothing."""
+        """Whether anything is known at a loop's back edges about a local that it assigns."""
         by_start = {c.start: c for c in self.e.body.constructs if c.kind == "loop"}
         return any(
             index >= 0 and by_start[start].assigned >> 2 * index & 1

@@ -28,11 +28,11 @@ __all__ = ["NAMES", "PATTERNS", "TailCall", "define", "new_namespace"]
 
 
 class TailCall:
-    """A call that the function which returns it leaves to its caller.
+    """A tail call: the function returns it, and its caller makes it.
 
     Args:
-        function: whom to call.
-        arguments: with what.
+        function: the callee.
+        arguments: of the call.
     """
 
     __slots__ = ("arguments", "function")

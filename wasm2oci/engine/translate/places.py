@@ -1,7 +1,7 @@
 """Which instruction a trap came from.
 
 A line of generated code is a statement of several instructions, and its offset is that of the one that ended
-it. What trapped lies at or before that: the nearest instruction that can trap so, with no other statement's in between.
+it. The instruction that trapped is that one or the nearest before it, in the same statement, that can trap in this way.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Places:
             offset: of the statement.
         """
         place = (index, offset, "call", None)
-        known = self._known.get(place)  # a recursion went through it thousands of times
+        known = self._known.get(place)  # a recursive function is in the backtrace thousands of times
         if known is None:
             found = self._find(index, offset, _CALLS)
             known = self._known[place] = offset if found is None else found

@@ -51,7 +51,7 @@ def dispatch_states(body: Body) -> list[Node]:
 
 
 class _States:
-    """A function, as far as it was gone through.
+    """The part of a function that was walked so far.
 
     Args:
         body: the function.

@@ -69,7 +69,7 @@ def structure(body: Body) -> Tree:
 
 
 def _dispatches(body: Body, chains: dict[Construct, tuple[Chain, int]]) -> bool:
-    """Whether most of a function is a dispatch loop, the shape of all of Go's: too many back edges to learn at."""
+    """Whether most of a function is a dispatch loop, as in all code of Go: it has too many back edges to learn from."""
     inside = end = 0
     for c in body.constructs:
         if c.kind == "loop" and c.start > end and c in chains:
@@ -118,7 +118,7 @@ class _Builder(Branches):
 
     # --- loops, and the segments of chains ---------------------------------------------------------
     def close_loop(self, c: Construct) -> None:
-        """Closes a Python loop, and branches on for those who broke out of it for somewhere else."""
+        """Close a Python loop; a jump that left it for an outer label goes on from here."""
         frame = self.pop("while", c)
         self.loops.pop()
         node = node_of(While, frame)

@@ -69,7 +69,7 @@ def explain(error: Exception) -> Trap | None:
 
 
 def thrown(error: WasmException) -> tuple[Frame, ...]:
-    """The guest's functions an exception came through, innermost first: from where it was thrown the last time."""
+    """The guest's functions that an exception passed through since it was last thrown, innermost first."""
     seen: set[int] = set()
     tracebacks = []
     for traceback in _tracebacks(error.__traceback__):
@@ -129,7 +129,7 @@ def _subscript(traceback: TracebackType) -> TrapKind:
 
 
 def _writes(traceback: TracebackType) -> bool | None:
-    """Whether what failed was to put something somewhere, or to get it; None where that cannot be known."""
+    """Whether a write failed, or a read; None where that cannot be known."""
     from opcode import opname  # noqa: PLC0415 - rarely needed
 
     name = opname[traceback.tb_frame.f_code.co_code[traceback.tb_lasti]] if _generated(traceback) else ""

@@ -26,7 +26,7 @@ __all__ = ["ControlFrame", "FunctionValidator"]
 _MEMARG_HAS_MEMORY = 0x40
 _EMPTY = FuncType((), ())
 _SHORT = 8  # from this many types on they are compared all at once
-_ALLOWANCE = 1000  # bytes added to a body's length: a short one may well pass on a thousand values twice
+_ALLOWANCE = 1000  # added to a body's length: even a short body may pass on a thousand values twice
 
 
 @dataclass(slots=True)

@@ -3,8 +3,8 @@
 A row of the opcode table with a signature needs no more than that; the others are typed by hand, by a rule in
 `control`, `variables`, `references` or `aggregates`. A test fails where a row has neither, or both.
 
-This is the one that decides: `fast` accepts most bodies of real modules in a tenth of the time, and hands on to here
-whatever it is not sure about. So what is wrong, and where, is always found here.
+This one decides: `fast` accepts most bodies of real modules in a tenth of the time, and leaves to it whatever it is
+not sure about. So every error, and its place, is found here.
 """
 
 from __future__ import annotations

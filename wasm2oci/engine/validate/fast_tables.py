@@ -1,4 +1,4 @@
-"""The tables of the fast path, made from the opcode table. Their reader, and what is meant by all this, is `fast`."""
+"""The tables of the fast path, made from the opcode table. `fast` reads them, and explains them."""
 
 from __future__ import annotations
 

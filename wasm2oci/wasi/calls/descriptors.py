@@ -167,7 +167,7 @@ def fd_advise(wasi: Wasi, _memory: GuestMemory, fd: int, offset: int, length: in
 
 
 def fd_allocate(wasi: Wasi, _memory: GuestMemory, fd: int, _offset: int, _length: int) -> None:
-    """Nothing: NOTSUP for a file, as on wasmtime, so that programs take the same way round on both engines."""
+    """Refuse with NOTSUP, as wasmtime does, so that programs fall back in the same way on both engines."""
     wasi.table.file(fd)
     raise WasiError(Errno.NOTSUP)
 
@@ -191,7 +191,7 @@ def fd_fdstat_set_flags(wasi: Wasi, _memory: GuestMemory, fd: int, flags: FdFlag
 
 
 def fd_fdstat_set_rights(wasi: Wasi, _memory: GuestMemory, fd: int, _base: Rights, _inheriting: Rights) -> None:
-    """Nothing: NOTSUP. Rights are reported and not enforced; see `wasi.descriptors`."""
+    """Refuse with NOTSUP: rights are reported and not enforced; see `wasi.descriptors`."""
     if isinstance(wasi.table.get(fd), StreamDescriptor):
         raise WasiError(Errno.BADF)
     raise WasiError(Errno.NOTSUP)

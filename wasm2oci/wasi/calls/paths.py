@@ -184,7 +184,7 @@ def path_readlink(wasi: Wasi, memory: GuestMemory, fd: int, path: bytes, buffer:
         place.stat()
         text = os.readlink(place.name, dir_fd=place.directory)
     if text.startswith(b"/"):
-        raise WasiError(Errno.PERM)  # it says where on the host things lie, and cannot be followed anyway
+        raise WasiError(Errno.PERM)  # it would tell the guest a path of the host, and the guest cannot follow it
     address, size = buffer
     memory.write(address, text[:size])
     return min(len(text), size)

@@ -37,15 +37,15 @@ class Bell:
         return self._wake.fileno()
 
     def ring(self) -> None:
-        """Wake the thread that waits, or let it not wait the next time."""
+        """Wake the thread that waits; if none does, the next wait returns at once."""
         if not self._rung:
             self._rung = True
             self._wake.send()
 
     def quiet(self) -> None:
-        """Begin to look what happened: what happens from here on rings again."""
+        """Reset the bell, before the caller looks what has happened: what happens later rings it again."""
         self._wake.clear()
-        self._rung = False  # in this order: a ring between the two is of something that is looked at next
+        self._rung = False  # in this order: what rings between the two is something that the caller is about to see
 
     def wait(self, waiter: Waiter, happened: Callable[[], bool]) -> None:
         """Wait until something has happened.
@@ -71,13 +71,13 @@ class Bell:
             wait_ready((), (), self._wake.fileno(), _NEVER, left)
 
     def hold(self) -> Self:
-        """Have one more thread that may ring."""
+        """Count one more thread that may ring the bell."""
         with self._lock:
             self._holders += 1
         return self
 
     def close(self) -> None:
-        """Have one thread less."""
+        """Count one thread less; the last one closes the descriptor."""
         with self._lock:
             self._holders -= 1
             last = not self._holders

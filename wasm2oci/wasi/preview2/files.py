@@ -88,7 +88,7 @@ class Preview2Descriptor:
         self._kept = kept
 
     def close(self) -> None:
-        """Lets go of it."""
+        """Close it, unless it is kept."""
         if not self._kept:
             self._kept = True
             with contextlib.suppress(OSError, WasiError):

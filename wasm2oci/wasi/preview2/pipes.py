@@ -48,16 +48,16 @@ class Pipe:
         self.trailers: list[tuple[str, bytes]] | None = None
 
     def ring(self) -> None:
-        """Have both ends look."""
+        """Wake both ends."""
         for bell in self._bells:
             bell.ring()
 
     def watch(self, bell: Bell) -> None:
-        """Have one more end look."""
+        """Wake this bell, too, when something changes."""
         self._bells = (*self._bells, bell)
 
     def unwatch(self, bell: Bell) -> None:
-        """Have an end look no more, which is going to be closed."""
+        """Stop ringing a bell, which is about to be closed."""
         self._bells = tuple(other for other in self._bells if other is not bell)
 
     # --- the writer -------------------------------------------------------------------------------------------------
@@ -82,13 +82,13 @@ class Pipe:
         self.ring()
 
     def end(self, trailers: list[tuple[str, bytes]] | None = None) -> None:
-        """End what is written, whole."""
+        """End the bytes: all of them were written."""
         self.trailers = trailers
         self.ended = True
         self.ring()
 
     def fail(self, why: Any) -> None:
-        """End what is written, not whole; what has ended already is left."""
+        """End the bytes before all were written, unless they have ended already."""
         if not self.ended and self.failure is None:
             self.failure = why
             self.ring()
@@ -123,7 +123,7 @@ class Pipe:
         self.ring()
 
     def discard(self) -> None:
-        """Read nothing more, and wait for the end."""
+        """Discard what is still to come, and wait for the end."""
         self.discards = True
         self.ring()
 

@@ -38,7 +38,7 @@ CHUNK: Final = 64 * 1024
 
 
 class MisuseError(Exception):
-    """What WASI answers with a trap: the guest called a function as it may not."""
+    """The guest called a function in a way that WASI answers with a trap."""
 
 
 class IoError:

@@ -1,7 +1,7 @@
 """WASI 0.3, on the same descriptors, paths, streams and clocks as 0.2; its functions are asynchronous.
 
 signatures   types of functions as text, as far as they differ from those of 0.2
-guests       what is asked of the engine: streams, futures, and work that goes on beside the guest
+guests       what is needed from the engine: streams, futures, and work that goes on while the guest runs
 pumps        bytes from the host into a stream of the guest, and from one to the host
 files        descriptors: those of 0.2, with streams
 state        `Preview3`: the state of one run

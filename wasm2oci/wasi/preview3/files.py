@@ -92,7 +92,7 @@ class Preview3Descriptor(Preview2Descriptor):
     def open_at(
         self, path_flags: frozenset[str], path: str, open_flags: frozenset[str], flags: frozenset[str]
     ) -> Preview3Descriptor:
-        """`open-at`: what is created can be written, and what is not asked for as anything can be read."""
+        """`open-at`: a file that is created can be written; one that is opened for neither can be read."""
         asked = flags & {"read", "write"}
         if not asked:
             flags |= {"read"}
@@ -104,12 +104,12 @@ class Preview3Descriptor(Preview2Descriptor):
         return opened
 
     def get_flags(self) -> frozenset[str]:
-        """`get-flags`: whether a directory may be changed as it was asked for, which is not held against it."""
+        """`get-flags`; `mutate-directory` is shown as `open-at` was given it, and not enforced."""
         flags = super().get_flags()
         return flags if self._mutates else flags - {"mutate-directory"}
 
     def check_directory(self) -> None:
-        """Raises where paths are looked up in what is no directory."""
+        """Refuse to look up a path in something that is not a directory."""
         if not isinstance(self._open, DirectoryDescriptor):
             raise WasiError(Errno.NOTDIR)
 
@@ -124,7 +124,7 @@ class Preview3Descriptor(Preview2Descriptor):
         }
 
     def remove_directory_at(self, path: str) -> None:
-        """`remove-directory-at`: a link with a slash after it is followed, and may not lead out."""
+        """`remove-directory-at`: a link followed by a slash is followed, and must not lead out."""
         if path.endswith("/"):
             self._stat_at(frozenset(), path)
         super().remove_directory_at(path)
@@ -174,7 +174,7 @@ class Preview3Descriptor(Preview2Descriptor):
 
 
 def _attempt(open_: Callable[[], Any]) -> Callable[[], Any]:
-    """What is opened at once, or raises when it is used."""
+    """Open it now; an error is raised only when the result is used."""
     try:
         opened = open_()
     except (WasiError, OSError) as error:

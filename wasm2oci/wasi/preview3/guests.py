@@ -1,4 +1,4 @@
-"""What is asked of the engine: streams, futures, and work that goes on beside the guest."""
+"""What WASI 0.3 needs from the engine: streams, futures, and work that goes on while the guest runs."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ class Guests(Protocol):
         """A new future."""
 
     def spawn(self, work: Generator[Any, None, None]) -> None:
-        """Has work go on beside the guest."""
+        """Start work that goes on while the guest runs."""

@@ -1,4 +1,4 @@
-"""The state of one run of WASI 0.3: that of 0.2, and what is asked of the engine."""
+"""The state of one run of WASI 0.3: that of 0.2, and what the engine provides."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Preview3:
     # --- random -----------------------------------------------------------------------------------------------------
 
     def random(self, most: int) -> bytes:
-        """`get-random-bytes`: no more at once than is made room for."""
+        """`get-random-bytes`: at most as many at once as memory is reserved for."""
         return self.context.random(min(most, MAX_TRANSFER))
 
     # --- clocks -----------------------------------------------------------------------------------------------------

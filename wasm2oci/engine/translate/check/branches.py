@@ -24,7 +24,7 @@ class BranchCheck(Labels):
     """The nodes that carry values to labels, jump, or return."""
 
     def leaves(self, nodes: list[Any], target: Construct, known: Known, scope: Scope) -> bool:
-        """Follows a branch that carries to its own label and then leaves or goes round; False: it is not so simple."""
+        """Follow a branch that only carries values to its label and breaks or continues; False where it does more."""
         count = len(nodes)
         if not 2 <= count <= 3:
             return False
@@ -49,7 +49,7 @@ class BranchCheck(Labels):
         return tokens[0][1] if len(tokens) == 1 else join(tokens)
 
     def in_place(self, tokens: Tokens, carried: int) -> None:
-        """Where some have their values in slots, all must."""
+        """See that all tokens have their values in slots, or none."""
         if any(token[0] == carried for token in tokens) and not all(
             token[2] == SETTLED or token[0] == carried for token in tokens
         ):
@@ -62,7 +62,7 @@ class BranchCheck(Labels):
         arrived = self.destination(node)
         fallen = [token for token in tokens if token[0] == at]
         if op in ENDS:
-            # What branched here already may come by, if its values stay where they are.
+            # Tokens that branched here already pass on, if their values stay where they are.
             right = item is target and not node.back and any(token[0] == at or token[2] == SETTLED for token in tokens)
             right = right and all(token[0] in {at, arrived} for token in tokens)
             if target.results:

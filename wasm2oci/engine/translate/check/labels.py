@@ -1,4 +1,4 @@
-"""Where the labels of a function lead, worked out anew: nothing is taken from the analysis that built its tree."""
+"""Where the labels of a function lead, computed again: nothing is taken from the analysis that built its tree."""
 
 from __future__ import annotations
 

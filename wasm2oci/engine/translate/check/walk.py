@@ -189,7 +189,7 @@ class _Checker(BranchCheck):
         return [(LABEL - c.start if c.kind == "loop" and c.targeted else c.start + 1, known, MOVED)]
 
     def head(self, node: Head, tokens: Tokens, __: Scope) -> Tokens:
-        """A loop's label; other ways into a dispatch come by."""
+        """A loop's label; tokens that enter a dispatch in another way pass on."""
         c = node.construct
         place = LABEL - c.start
         if node.alone:
@@ -202,7 +202,7 @@ class _Checker(BranchCheck):
         return [(els + 1, self.at(SECOND - els, tokens), MOVED)]
 
     def close(self, node: Close, tokens: Tokens, __: Scope) -> Tokens:
-        """The end of a construct: what fell or branched here is through; what does not join goes on to an outer end."""
+        """The end of a construct: tokens that fell or branched here have arrived; others go on to an outer end."""
         c = node.construct
         joins = node.joins
         if c in self.noted and not joins:

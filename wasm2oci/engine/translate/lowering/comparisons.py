@@ -149,7 +149,7 @@ def signed_order(relation: str, m: int) -> Lowering:
         text, opposite = f"{texts[0]}{relation}{texts[1]}", f"{texts[0]}{_OPPOSITE[relation]}{texts[1]}"
         if not (quick and a.s.isidentifier() and b.s.isidentifier()):
             return boolean(text, 9, opposite, 9, a, b)
-        small = f"{a.s}<={SMALL} and {b.s}<={SMALL}"  # most are, and in one digit that is soon told
+        small = f"{a.s}<={SMALL} and {b.s}<={SMALL}"  # most are, and the test is cheap for numbers of one digit
         return boolean(
             f"{a.s}{relation}{b.s} if {small} else {text}",
             13,

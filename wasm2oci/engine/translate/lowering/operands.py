@@ -56,7 +56,7 @@ def signed(v: V, m: int) -> V:
         return constant(k - m - 1 if k > half else k)
     v = mask(v, m)
     if v.s.isidentifier():
-        test = f"{v.s}<={SMALL} or {v.s}<={half}"  # most are, and in one digit that is soon told
+        test = f"{v.s}<={SMALL} or {v.s}<={half}"  # most are, and the test is cheap for numbers of one digit
         r = V(f"{v.s} if {test} else {v.s}-{m + 1}", 13, -half - 1, half, v.deps, v.cls, v.d + 1, v.tz)
     else:
         r = V(f"({paren(v, 7)}^{half + 1})-{half + 1}", 4, -half - 1, half, v.deps, v.cls, v.d + 2, v.tz)

@@ -1,4 +1,4 @@
-"""What may stand where something of a type is wanted. Spec: component model, Subtyping.md.
+"""Which types match which. Spec: component model, Subtyping.md.
 
 Functions and values match only what is the same, as in the tools of this field; instances may export more than is
 wanted, components import less. Two resource types match when they are one and the same.
@@ -144,7 +144,7 @@ class Matching:
         return substitution
 
     def _component(self, given: Component, wanted: Component) -> None:
-        """A component is wanted: it gets the imports of that, and has to give its exports."""
+        """Match two components: the given one imports no more than the wanted one, and exports no less."""
         substitution = self.supply(wanted.imports, given.imports, given.imported, "import")
         exports = substitution.entities(given.exports)
         self.supply(exports, wanted.exports, wanted.defined, "export")

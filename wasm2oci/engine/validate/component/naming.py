@@ -50,7 +50,7 @@ class Visible:
             return all(self.mentions(part, offset) for part in type_.values())
         if isinstance(type_, Instance):
             return all(self.admits(entity.type, offset) for entity in type_.exports.values())
-        return True  # components and modules mention nothing of the outside, resources are what gets the name
+        return True  # components and modules mention no outer types; a resource is itself what gets a name
 
     def mentions(self, type_: Any, offset: int) -> bool:
         """Whether a type may be mentioned."""

@@ -59,7 +59,7 @@ class HttpExchange:
         secure: whether over TLS.
 
     Attributes:
-        done: whether its thread rings no more.
+        done: whether its thread has rung for the last time.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class HttpExchange:
             self._bell.ring()
 
     def release(self) -> None:
-        """Gives up what it holds; from the guest's thread, which is then sure not to ring any more."""
+        """Release the bells and pipes; called by the guest's thread."""
         self.cancel()
         self._response_pipe.unwatch(self._bell)
         if self._request.pipe is not None:
@@ -214,7 +214,7 @@ class HttpExchange:
             if data is None:
                 self._wait(sock, reader, since, sending=sender.pending, receiving=room > 0)
                 if not room or sender.waits:
-                    since = time.monotonic()  # it is the guest that takes its time
+                    since = time.monotonic()  # the guest is slow, not the server
                 continue
             since = time.monotonic()
             parts = reader.feed(data) if data else []

@@ -136,7 +136,7 @@ class HttpFields:
 
     @property
     def contradicts(self) -> bool:
-        """Whether there is a `content-length` that says nothing."""
+        """Whether there is a `content-length` that cannot be read, or several."""
         return self.has("content-length") and self.content_length is None
 
     def _check(self, name: str, *values: bytes) -> None:

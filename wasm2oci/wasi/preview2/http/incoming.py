@@ -50,7 +50,7 @@ class _Incoming(HttpMessage):
         return taken(None if open_body is None else IncomingBody(open_body(), self._state))
 
     def close(self) -> None:
-        """Lets go of a body that was not consumed."""
+        """Close a body that was not consumed."""
         self._open_body = None
 
 
@@ -140,7 +140,7 @@ class IncomingBody:
         return FutureTrailers(self.pipe)
 
     def close(self) -> None:
-        """Reads nothing more."""
+        """Stop reading."""
         self.pipe.abandon()
 
 
@@ -175,7 +175,7 @@ class FutureTrailers:
         return "some", ("ok", ("ok", optional(None if trailers is None else HttpFields(trailers, mutable=False))))
 
     def close(self) -> None:
-        """Waits no more."""
+        """Stop waiting."""
         self._pipe.abandon()
 
 

@@ -32,10 +32,10 @@ def taken(value: Any) -> tuple[str, Any]:
 
 
 class Later(Generic[T]):
-    """A value that another thread gives, once.
+    """A value that another thread sets once.
 
     Args:
-        bells: of those who wait for it.
+        bells: of the threads that wait for it.
     """
 
     def __init__(self, *bells: Bell) -> None:
@@ -43,12 +43,12 @@ class Later(Generic[T]):
         self.value: T | None = None
 
     def watch(self, pipe: Pipe) -> None:
-        """Have those who wait woken by a pipe, too."""
+        """Let a pipe wake the same threads."""
         for bell in self._bells:
             pipe.watch(bell)
 
     def give(self, value: T) -> None:
-        """Give the value; a second one is left aside."""
+        """Set the value; a second one is ignored."""
         if self.value is None:
             self.value = value
             for bell in self._bells:
