@@ -15,7 +15,11 @@ __all__ = ["programs"]
 
 INPUTS: Final = Path(__file__).parent / "inputs"
 
-_GO_COPIES: Final = "^(TestCopyFileToFile|TestLargeCopyViaNetwork)$"
+_GO_APART: Final = {
+    "os": ("copies", "^(TestCopyFileToFile|TestLargeCopyViaNetwork)$"),  # megabytes, byte after byte
+    "math/big": ("vectors", "^(TestAddVV|TestSubVV|TestAddMulVVWW|TestNatDiv)$"),  # of every length, many times
+}
+"""Tests that take most of the time of their package: a program of their own."""
 _QUICKJS_SAMPLE: Final = ("bug648", "bug858", "test_closure", "test_loop", "test_base64")
 _QUICKJS_LEFT_OUT: Final = frozenset({"microbench"})  # prints how long it took
 _PARSER_TESTS: Final = ("early", "fail", "pass", "pass-explicit")
@@ -55,18 +59,19 @@ def _go() -> Iterator[Program]:
     root = sources.go_root()
     for package in sources.GO_PACKAGES:
         here = f"{root}/src/{package}"
-        # The tests of `os` want a root and its devices; those that copy megabytes, byte after byte, are run apart.
+        # The tests of `os` want a root and its devices.
         whole = package == "os"
         dirs = ("{tmp}::/", "/dev::/dev") if whole else ()
         args = ("-test.v",) if whole else ("-test.v", "-test.short")
-        for name, choice, skips in (
-            ("", (), sources.GO_LEFT_OUT + (f"|{_GO_COPIES}" if whole else "")),
-            *([(" copies", (f"-test.run={_GO_COPIES}",), "")] if whole else []),
-        ):
+        name, apart = _GO_APART.get(package, ("", ""))
+        choices = [("", "", "|".join(filter(None, [sources.GO_LEFT_OUT, apart])))]
+        if apart:
+            choices.append((f" {name}", f"-test.run={apart}", ""))
+        for more, choice, skips in choices:
             yield Program(
-                f"go {package}{name}",
+                f"go {package}{more}",
                 sources.go_test(package),
-                (*args, *choice),
+                (*args, choice) if choice else args,
                 (f"{root}::{root}", "{tmp}::/tmp", *dirs),
                 (f"PWD={here}", "PATH=/usr/bin", "TMPDIR=/tmp"),
                 reads="go",
