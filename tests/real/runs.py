@@ -26,7 +26,7 @@ _CHANGING: Final = ((re.compile(rb"\(\d+\.\d+s\)"), b"()"), (re.compile(rb"in \d
 _FRAME: Final = re.compile(rb"^ +(?:\d+: .*|\.\.\. \d+ more \.\.\.)\n", re.MULTILINE)
 _GO_VERDICT: Final = re.compile(rb"^ *--- (PASS|FAIL|SKIP): \S+", re.MULTILINE)
 _GO_TEST: Final = re.compile(rb"^=== (?:RUN|CONT|NAME) +([^\s/]+)", re.MULTILINE)
-_PYTHON_VERDICT: Final = re.compile(rb"^(test\w+ .*)\.\.\. (ok|FAIL|ERROR|skipped.*)$", re.MULTILINE)
+_PYTHON_VERDICT: Final = re.compile(rb"^(test\w+ .*?(?:\n.*?)?)\.\.\. (ok|FAIL|ERROR|skipped.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
