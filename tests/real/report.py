@@ -4,7 +4,8 @@
 
 A group is named by the first word of its programs' names; a whole name is a group of one. Times are seconds of
 processor time: of the first program that runs a module also without kept code ("cold"), of all of them with the code
-that an earlier run left. Go's tests are run cold only, those that take long in parts (see `tests.real.parts`).
+that an earlier run left. Go's tests are run cold only, those that take long in parts (see `tests.real.parts`). Where
+engines differ, the end of what each wrote goes to standard error.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from tests.real.parts import both
 from tests.real.programs import programs
+from tests.real.runs import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +42,8 @@ def row(program: Program, cache: Path, *, cold: bool) -> tuple[bool, Counter[str
     ours, theirs, same = found.ours, found.theirs, found.same
     verdicts = counts(ours.verdicts) or f"exit {ours.code}"
     if not same:
+        for engine, once in zip(ENGINES, (ours, theirs), strict=True):
+            print(f"{program.name} on {engine} ended with {once.code}:\n{once.text}", file=sys.stderr)
         verdicts += f" (wasmtime: {counts(theirs.verdicts) or f'exit {theirs.code}'})"
     if found.parts > 1:
         verdicts += f", in {found.parts} parts"
