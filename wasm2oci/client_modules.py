@@ -367,11 +367,7 @@ class ModuleMethods(TextMethods):
             isolated=isolated,
         )
         policy = FetchPolicy(
-            Pull(pull),
-            None if digest is None else Digest.parse(digest),
-            module,
-            platform,
-            trust or TrustOptions(),
+            Pull(pull), None if digest is None else Digest.parse(digest), module, platform, trust or TrustOptions()
         )
         return run(FetchAndRun(parse_subject(subject), request, policy, cached), self.environment)
 

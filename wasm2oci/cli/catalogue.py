@@ -48,10 +48,7 @@ COMMANDS: Final = (
     Command("verify", "Modules", "Check that an artifact is complete, signed, and holds this file"),
     Command("validate", "Modules", "Check that a module is valid WebAssembly"),
     Command(
-        "serve-http",
-        "Modules",
-        "Run a component as an HTTP server, for development",
-        "commands.serve_http:command",
+        "serve-http", "Modules", "Run a component as an HTTP server, for development", "commands.serve_http:command"
     ),
     Command("print", "Modules", "Print a module or component as text"),
     Command("assemble", "Modules", "Assemble the text format into a binary"),

@@ -91,10 +91,7 @@ class Demonstrated(NamedTuple):
 
 
 def demo(
-    client: "Client",
-    variables: Mapping[str, str],
-    started: Callable[[str, int], None],
-    shown: Callable[[Step], None],
+    client: "Client", variables: Mapping[str, str], started: Callable[[str, int], None], shown: Callable[[Step], None]
 ) -> Demonstrated:
     """Serve a registry, then push, inspect, pull, verify and run a module with it.
 

@@ -54,10 +54,7 @@ DirectoriesOption = Annotated[
 AllowNetOption = Annotated[
     list[str] | None,
     Option(
-        "--allow-net",
-        metavar="HOST[:PORT]",
-        help="Host that a component may send HTTP requests to.",
-        title=GUEST_GETS,
+        "--allow-net", metavar="HOST[:PORT]", help="Host that a component may send HTTP requests to.", title=GUEST_GETS
     ),
 ]
 PullOption = Annotated[

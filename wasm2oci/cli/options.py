@@ -94,14 +94,7 @@ def _retries(number: int) -> RetryPolicy:
 
 def _seconds(key: str, text: str, default: float) -> Option:
     return Option(
-        f"--{key}",
-        metavar="SECONDS",
-        help=text,
-        minimum=1,
-        setting=key,
-        kind=int,
-        make=float,
-        default=f"{default:g}",
+        f"--{key}", metavar="SECONDS", help=text, minimum=1, setting=key, kind=int, make=float, default=f"{default:g}"
     )
 
 

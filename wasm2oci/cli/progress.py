@@ -134,14 +134,7 @@ class _Watcher:
 
 def _start_bars(output: Output) -> RichProgress:
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     bars = Progress(
         TextColumn("{task.description}", markup=False),

@@ -14,13 +14,7 @@ from wasm2oci.content.target import TagLister
 from wasm2oci.errors import NotFoundError, UnsupportedError, UsageError
 from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import names_a_subject
-from wasm2oci.operations.copy import (
-    check_source,
-    copy_root,
-    count_parts,
-    open_sides,
-    warn_of_unlisted,
-)
+from wasm2oci.operations.copy import check_source, copy_root, count_parts, open_sides, warn_of_unlisted
 from wasm2oci.operations.copy_legacy import LegacyTags
 from wasm2oci.operations.names import with_tag
 from wasm2oci.operations.resolve import entry_for

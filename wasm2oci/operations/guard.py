@@ -20,15 +20,7 @@ from wasm2oci.operations.pending import Pending
 from wasm2oci.packager.annotations import parse_annotations
 from wasm2oci.signing.decision import decide, decide_default
 from wasm2oci.signing.keyless import Keyless
-from wasm2oci.signing.policy import (
-    POLICY_MAX,
-    REQUIRE,
-    WARN,
-    Rule,
-    layout_scope,
-    read_policy,
-    scope_of,
-)
+from wasm2oci.signing.policy import POLICY_MAX, REQUIRE, WARN, Rule, layout_scope, read_policy, scope_of
 from wasm2oci.signing.requirement import SIGNATURE_TYPES, IdentityRequirement, KeyRequirement, Verifier
 from wasm2oci.signing.statement import predicate_type
 from wasm2oci.signing.trusted_root import read_trusted_root

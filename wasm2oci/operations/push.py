@@ -177,11 +177,7 @@ def push(request: PushRequest, environment: Environment, progress: Progress = SI
 
 
 def _begin_to_sign(
-    request: PushRequest,
-    signer: PrivateKey | JobIdentity,
-    root: Descriptor,
-    target: Target,
-    environment: Environment,
+    request: PushRequest, signer: PrivateKey | JobIdentity, root: Descriptor, target: Target, environment: Environment
 ) -> Pending[AttachedSignature]:
     from wasm2oci.operations.pending import Pending
 
@@ -219,11 +215,7 @@ def _ahead(places: Places, destination: Location) -> Callable[[Content, int], No
 def _annotations(request: PushRequest) -> Annotations:
     from wasm2oci.base.reading import read_named
     from wasm2oci.oci.wire import CONFIG_MAX
-    from wasm2oci.packager.annotations import (
-        Annotations,
-        InvalidAnnotationError,
-        read_annotation_file,
-    )
+    from wasm2oci.packager.annotations import Annotations, InvalidAnnotationError, read_annotation_file
 
     annotations = Annotations()
     path = request.annotation_file

@@ -17,8 +17,7 @@ def command(
     *,
     file: Annotated[str, Argument("FILE", "A file in the text format, - for standard input.", dash=True)],
     out: Annotated[
-        str | None,
-        Option("--output", "-o", metavar="FILE", help="The file to write; - writes to standard output."),
+        str | None, Option("--output", "-o", metavar="FILE", help="The file to write; - writes to standard output.")
     ] = None,
     client: Client,
 ) -> None:

@@ -23,8 +23,7 @@ def command(
         str, Option("--artifact-type", metavar="TYPE", help="What is attached: a media type.")
     ] = "application/vnd.unknown.artifact.v1",
     annotation: Annotated[
-        list[str] | None,
-        Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotate the manifest; repeatable."),
+        list[str] | None, Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotate the manifest; repeatable.")
     ] = None,
     client: Client,
 ) -> None:

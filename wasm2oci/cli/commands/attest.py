@@ -32,8 +32,7 @@ def command(
     trust_config: TrustConfigOption = None,
     predicate: Annotated[Path, Option("--predicate", metavar="FILE", help="The statement's predicate, a JSON file.")],
     type_: Annotated[
-        str,
-        Option("--type", metavar="TYPE", help="cyclonedx, spdx, slsaprovenance1, openvex, vuln, custom, or a URI."),
+        str, Option("--type", metavar="TYPE", help="cyclonedx, spdx, slsaprovenance1, openvex, vuln, custom, or a URI.")
     ] = "custom",
     signature_format: SignatureFormatOption = SignatureFormat.BUNDLE,
     client: Client,

@@ -10,11 +10,7 @@ __all__ = ["command"]
 
 
 def command(
-    output: Output,
-    *,
-    ref: ReferenceArgument,
-    trust: Annotated[TrustOptions, VERIFY_GROUP],
-    client: Client,
+    output: Output, *, ref: ReferenceArgument, trust: Annotated[TrustOptions, VERIFY_GROUP], client: Client
 ) -> None:
     """Show the statements about an artifact: SBOMs, provenance, and others.
 

@@ -20,20 +20,17 @@ def command(
     output: Output,
     *,
     source: Annotated[
-        str,
-        Argument("SOURCE", "HOST/NAME:TAG, ...@DIGEST or oci-layout:DIR:TAG; or HOST/NAME for several tags."),
+        str, Argument("SOURCE", "HOST/NAME:TAG, ...@DIGEST or oci-layout:DIR:TAG; or HOST/NAME for several tags.")
     ],
     destination: Annotated[
-        str,
-        Argument("DESTINATION", "The same, or HOST/NAME:TAG,TAG; without a tag, SOURCE's is kept."),
+        str, Argument("DESTINATION", "The same, or HOST/NAME:TAG,TAG; without a tag, SOURCE's is kept.")
     ],
     recursive: Annotated[
         bool, Option("--recursive", "-r", help="Also copy signatures and everything else that refers to it.")
     ] = False,
     everything: Annotated[bool, Option("--all", "-a", help="Every tag of the repository.")] = False,
     tags: Annotated[
-        list[str] | None,
-        Option("--tags", metavar="PATTERN", help="The tags that match, such as 'v1.*'; repeatable."),
+        list[str] | None, Option("--tags", metavar="PATTERN", help="The tags that match, such as 'v1.*'; repeatable.")
     ] = None,
     platform: PlatformOption = None,
     no_overwrite: Annotated[
@@ -43,17 +40,11 @@ def command(
     concurrency: Annotated[
         int | None,
         Option(
-            "--concurrency",
-            metavar="N",
-            help="Transfers at once.",
-            minimum=1,
-            setting="copy.concurrency",
-            default="4",
+            "--concurrency", metavar="N", help="Transfers at once.", minimum=1, setting="copy.concurrency", default="4"
         ),
     ] = None,
     max_size: Annotated[
-        str | None,
-        Option("--max-size", metavar="SIZE", help="Fail if the artifact has more content.", default="64GiB"),
+        str | None, Option("--max-size", metavar="SIZE", help="Fail if the artifact has more content.", default="64GiB")
     ] = None,
     trust: TrustGroup,
     client: Client,

@@ -8,12 +8,7 @@ from wasm2oci.errors import UsageError
 __all__ = ["command"]
 
 
-def command(
-    output: Output,
-    terminal: Terminal,
-    host: HostArgument,
-    options: ConnectGroup,
-) -> None:
+def command(output: Output, terminal: Terminal, host: HostArgument, options: ConnectGroup) -> None:
     """Check credentials with a registry, and store them where docker does.
 
     Asks for what is not given, on a terminal. In scripts:

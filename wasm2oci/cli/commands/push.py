@@ -25,16 +25,12 @@ def command(
     terminal: Terminal,
     *,
     file: Annotated[str, Argument("FILE", "The module; - reads standard input.", dash=True)],
-    ref: Annotated[
-        str,
-        Argument("REF", "HOST/NAME:TAG, several tags as HOST/NAME:TAG,TAG, or oci-layout:DIR:TAG."),
-    ],
+    ref: Annotated[str, Argument("REF", "HOST/NAME:TAG, several tags as HOST/NAME:TAG,TAG, or oci-layout:DIR:TAG.")],
     profile: Annotated[
         str, Option("--profile", help=f"{_PROFILE}.", setting="push.profile", choices=tuple(PROFILES))
     ] = next(iter(PROFILES)),
     annotation: Annotated[
-        list[str] | None,
-        Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotate the manifest; repeatable."),
+        list[str] | None, Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotate the manifest; repeatable.")
     ] = None,
     annotation_file: Annotated[
         Path | None, Option("--annotation-file", metavar="FILE", help="JSON object with annotations.")

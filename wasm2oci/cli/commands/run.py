@@ -70,8 +70,7 @@ def command(
         ),
     ] = None,
     fuel: Annotated[
-        int | None,
-        Option("--fuel", metavar="N", help="Stop it after about N instructions.", minimum=1, title=LIMITS),
+        int | None, Option("--fuel", metavar="N", help="Stop it after about N instructions.", minimum=1, title=LIMITS)
     ] = None,
     max_memory: Annotated[
         str,

@@ -61,12 +61,10 @@ def command(
         ),
     ] = None,
     htpasswd: Annotated[
-        Path | None,
-        Option("--htpasswd", metavar="FILE", help="Users and bcrypt hashes (htpasswd -B).", title=_ACCESS),
+        Path | None, Option("--htpasswd", metavar="FILE", help="Users and bcrypt hashes (htpasswd -B).", title=_ACCESS)
     ] = None,
     user: Annotated[
-        str | None,
-        Option("--user", metavar="NAME", help="The only user; a random password is printed.", title=_ACCESS),
+        str | None, Option("--user", metavar="NAME", help="The only user; a random password is printed.", title=_ACCESS)
     ] = None,
     password: Annotated[
         str | None,
@@ -75,8 +73,7 @@ def command(
         ),
     ] = None,
     tls_cert: Annotated[
-        Path | None,
-        Option("--tls-cert", metavar="FILE", help="PEM certificate chain: serve https.", title=_ACCESS),
+        Path | None, Option("--tls-cert", metavar="FILE", help="PEM certificate chain: serve https.", title=_ACCESS)
     ] = None,
     tls_key: Annotated[
         Path | None, Option("--tls-key", metavar="FILE", help="PEM key of --tls-cert.", title=_ACCESS)

@@ -49,10 +49,7 @@ def command(
             title=_SERVER,
         ),
     ] = None,
-    reuse: Annotated[
-        bool,
-        Option("--reuse", help="Use an instance for further requests.", title=_SERVER),
-    ] = False,
+    reuse: Annotated[bool, Option("--reuse", help="Use an instance for further requests.", title=_SERVER)] = False,
     env: EnvOption = None,
     env_file: EnvFileOption = None,
     directories: DirectoriesOption = None,
@@ -64,8 +61,7 @@ def command(
         str, Option("--max-memory", metavar="SIZE", help="Limit of the memory of each instance.", title=LIMITS)
     ] = "1GiB",
     concurrency: Annotated[
-        int,
-        Option("--concurrency", metavar="N", help="Requests answered at once.", minimum=1, title=LIMITS),
+        int, Option("--concurrency", metavar="N", help="Requests answered at once.", minimum=1, title=LIMITS)
     ] = 8,
     pull: PullOption = Pull.AUTO,
     digest: DigestOption = None,

@@ -53,11 +53,7 @@ def command(
         signed = client.sign_keyless(ref, annotations=annotations, trust_config=trust_config)
     else:
         signed = client.sign(
-            ref,
-            private,
-            annotations=annotations,
-            signature_format=signature_format,
-            ask_password=terminal.ask_password,
+            ref, private, annotations=annotations, signature_format=signature_format, ask_password=terminal.ask_password
         )
     show_signed(output, signed)
 

@@ -7,13 +7,7 @@ from wasm2oci.client import Client
 __all__ = ["command"]
 
 
-def command(
-    output: Output,
-    *,
-    ref: ReferenceArgument,
-    trust: TrustGroup,
-    client: Client,
-) -> None:
+def command(output: Output, *, ref: ReferenceArgument, trust: TrustGroup, client: Client) -> None:
     """Show an artifact, its parts, and the signatures and attestations about it.
 
     Referrers are shown, and what has cosign's tags. Signatures are verified where the

@@ -37,12 +37,7 @@ def command(
       wasm2oci validate ghcr.io/me/hello:v1 --features wasm2
       wasm2oci validate hello.wat
     """
-    result = client.validate(
-        terminal.read_subject(subject),
-        features=features,
-        module=module,
-        platform=platform,
-    )
+    result = client.validate(terminal.read_subject(subject), features=features, module=module, platform=platform)
     output.result(result, _lines(result), quiet=str(result.module.digest))
 
 
