@@ -9,7 +9,7 @@ from wasm2oci.errors import IntegrityError
 from wasm2oci.operations.find_signatures import find_signatures
 from wasm2oci.operations.guard import Guard
 from wasm2oci.operations.names import pinned
-from wasm2oci.signing import bundle, dsse
+from wasm2oci.signing.bundle import envelope_of
 from wasm2oci.signing.candidate import RefusedSignature
 from wasm2oci.signing.keyless import Keyless
 from wasm2oci.signing.requirement import Verifier
@@ -92,10 +92,7 @@ def attestations(source: Location, trust: TrustOptions, environment: Environment
 
 def _read(candidate: Candidate, root: Descriptor) -> Attestation:
     """The statement in a candidate, unchecked but for what it is about."""
-    if candidate.form == "bundle":
-        envelope = bundle.read_bundle(candidate.raw).envelope
-    else:
-        envelope = dsse.read_envelope(candidate.raw)
+    envelope = envelope_of(candidate)
     if envelope is None or envelope.payload_type != PAYLOAD_TYPE:
         raise SignatureRefusedError("it contains no statement")
     claim = read_statement(envelope.payload).about(root.digest, candidate.form)

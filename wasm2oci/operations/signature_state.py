@@ -103,15 +103,10 @@ def summarize_signatures(
 
 def _kind(candidate: Candidate, root: Descriptor) -> str:
     """`signature`, or the type of the statement that it says it holds: for people, not checked."""
-    from wasm2oci.signing import bundle, dsse  # with cryptography, which takes 30 ms
+    from wasm2oci.signing.bundle import envelope_of  # with cryptography, which takes 30 ms
 
     try:
-        if candidate.form == "bundle":
-            envelope = bundle.read_bundle(candidate.raw).envelope
-        elif candidate.form == "dsse":
-            envelope = dsse.read_envelope(candidate.raw)
-        else:
-            return "signature"
+        envelope = envelope_of(candidate)
         if envelope is None:
             return "signature"
         kind = read_statement(envelope.payload).about(root.digest, candidate.form).predicate_type

@@ -31,6 +31,7 @@ from wasm2oci.signing.strict import (
 
 if TYPE_CHECKING:
     from wasm2oci.oci.digest import Digest
+    from wasm2oci.signing.candidate import Candidate
     from wasm2oci.signing.claim import Claim
     from wasm2oci.signing.keys import PrivateKey, PublicKey
     from wasm2oci.signing.trusted_root import TrustedRoot
@@ -40,6 +41,7 @@ __all__ = [
     "MEDIA_TYPE",
     "PREDICATE_TYPE",
     "Bundle",
+    "envelope_of",
     "read_bundle",
     "referrer_manifest",
     "sign",
@@ -105,6 +107,17 @@ def sign_message(key: PrivateKey, message: bytes) -> bytes:
         },
     }
     return json.dumps(value, separators=(",", ":")).encode()
+
+
+def envelope_of(candidate: Candidate) -> dsse.Envelope | None:
+    """The envelope of a candidate, not verified; None for a signature that has none.
+
+    Raises:
+        MalformedSignatureError: it is damaged.
+    """
+    if candidate.form == "bundle":
+        return read_bundle(candidate.raw).envelope
+    return dsse.read_envelope(candidate.raw) if candidate.form == "dsse" else None
 
 
 def read_bundle(raw: bytes) -> Bundle:

@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Sign a statement about an artifact, and attach it.
 
-      wasm2oci attest ghcr.io/me/app:v1 --key cosign.key --type cyclonedx --predicate bom.json
+      wasm2oci attest REF --key cosign.key --type cyclonedx --predicate bom.json
 
     verify checks it with --type, and attestations shows it.
     """
