@@ -73,13 +73,14 @@ class MalformedJsonError(InvalidInputError):
     """Bytes that should be a JSON object are not."""
 
 
-def load_object(raw: bytes, what: str, *, values: int = VALUES_MAX) -> dict[str, Any]:
+def load_object(raw: bytes, what: str, *, values: int = VALUES_MAX, lenient: bool = False) -> dict[str, Any]:
     """Read one JSON object from bytes that came from outside.
 
     Args:
         raw: the bytes, already bounded in size by their reader.
         what: what they are, for the message ("manifest", "config").
         values: how many values it may have, about.
+        lenient: take what Go's reader takes: bytes that are no UTF-8 (replaced) and repeated keys (the last counts).
 
     Raises:
         MalformedJsonError: not UTF-8, not JSON, a duplicated key, half of a surrogate pair, too deep, too many values,
@@ -88,7 +89,8 @@ def load_object(raw: bytes, what: str, *, values: int = VALUES_MAX) -> dict[str,
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > values:
         raise MalformedJsonError(f"{what} has more than {values:,} values")
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        text = raw.decode("utf-8", "replace" if lenient else "strict")
+        value = json.loads(text, object_pairs_hook=None if lenient else _unique, parse_constant=_no_constant)
         if _SURROGATE.search(raw) is not None:
             _check_text(value)
     except RecursionError as error:

@@ -188,7 +188,7 @@ def _referrers(target: ReadTarget, root: Descriptor, environment: Environment) -
         return tuple(target.referrers(root))
     except (NotFoundError, UnsupportedError):
         return None
-    except (RegistryError, AccessError, InvalidInputError) as error:  # harbor#18305, cosign#2973
+    except (RegistryError, AccessError, IntegrityError, InvalidInputError) as error:  # harbor#18305, cosign#2973
         environment.warn(f"its referrers cannot be listed: {error.message}")
         return None
 

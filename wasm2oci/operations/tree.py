@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.graph import explore
 from wasm2oci.content.target import ReferrerLister, open_manifest
-from wasm2oci.errors import AccessError, InvalidInputError, NotFoundError, RegistryError, UnsupportedError
+from wasm2oci.errors import (
+    AccessError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    RegistryError,
+    UnsupportedError,
+)
 from wasm2oci.operations.listed_once import listed_once
 from wasm2oci.operations.names import pinned
 from wasm2oci.operations.signature_state import summarize_signatures
@@ -71,8 +78,10 @@ def tree(source: Location, trust: TrustOptions, environment: Environment) -> Tre
             others = _referrers(listed, root)
         except (
             AccessError,
+            IntegrityError,
             InvalidInputError,
             RegistryError,
+            UnsupportedError,
         ) as error:  # harbor#18305, cosign#2973: the artifact is shown all the same
             if trust.asks:
                 raise

@@ -366,7 +366,7 @@ class TokenAuth:
         body = b""
         try:
             body = answer.read(TOKEN_BODY_MAX, "token")
-            value = load_object(body, "token")
+            value = load_object(body, "token", lenient=True)
         except (BodyTooLargeError, InvalidInputError) as error:
             if is_page(answer, body):
                 raise TokenServerError(

@@ -49,7 +49,7 @@ def list_entries(
         if not body.strip():
             raise ResponseError(f"{session.host} answers with an empty page of {member}")
         try:  # whatever its Content-Type is: some send JSON as text/html
-            value = load_object(body, f"page of {member}")
+            value = load_object(body, f"page of {member}", lenient=True)
         except InvalidInputError as error:
             if is_page(response, body):
                 raise page_error(session, response, f"with {member}") from error

@@ -10,6 +10,7 @@ Spec: distribution-spec, Error Codes.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 from wasm2oci.base.records import NamedTuple
@@ -158,12 +159,18 @@ class Problem(NamedTuple):
 
 
 _PROBLEMS_MAX: Final = 5
+_STORAGE_ERROR: Final = re.compile(rb"<Error>\s*<Code>([^<]{1,80})</Code>\s*<Message>([^<]{0,400})")
+"""How the storages that registries send their clients to say what is wrong (S3, Azure, Google)."""
 
 
 def parse_problems(body: bytes) -> tuple[Problem, ...]:
-    """The problems of an error body; what is neither JSON nor text gives none."""
+    """The problems of an error body; what is neither JSON, text nor a storage's own gives none."""
     if not body.strip():
         return ()
+    storage = _STORAGE_ERROR.search(body)
+    if storage is not None:
+        said = [one_line(part.decode("utf-8", "replace")) for part in storage.groups()]
+        return (Problem("", ": ".join(filter(None, said))),)
     if is_markup(body):
         return (Problem("", "the answer is a web page, not a registry's"),)
     try:
@@ -227,6 +234,7 @@ def error_for(
     pushing: bool = False,
     credentials: str = "",
     known: bool = False,
+    elsewhere: str = "",
 ) -> Wasm2OciError:
     """Our error for a refusal.
 
@@ -240,6 +248,7 @@ def error_for(
         pushing: whether this is part of a push.
         credentials: which credentials were used or looked for, in words.
         known: whether there were any, so that it is these that were not taken.
+        elsewhere: the address that the registry led to and that this is the answer of; empty if it is its own.
     """
     problems = tuple(problems)
     codes = {problem.code for problem in problems if problem.code}
@@ -247,6 +256,11 @@ def error_for(
     text = " ".join((*codes, said))
     told = f": {said}" if said else ""
     access = status in {401, 403} or bool(codes & {"UNAUTHORIZED", "DENIED"})
+    if elsewhere and status not in {404, 410, 429}:  # which knows nothing of our credentials
+        return ResponseError(
+            f"{what}: {elsewhere}, where {host} leads, answered {status}{told}",
+            hint="that address comes from the registry, as its storage does; try again, or ask who runs it",
+        )
     hint = find_hint(host, name, text, pushing=pushing, access=access)
     about_bytes = codes & {"DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"}
     repository = f"{host}/{name}"

@@ -266,14 +266,7 @@ class Session:
         self.world.sleep(seconds)
 
     def refusal(
-        self,
-        response: Response,
-        body: bytes,
-        what: str,
-        *,
-        name: str,
-        kind: str = "repository",
-        pushing: bool = False,
+        self, response: Response, body: bytes, what: str, *, name: str, kind: str = "repository", pushing: bool = False
     ) -> Wasm2OciError:
         """The error that an answer means. See `problems.error_for`."""
         if 200 <= response.status < 300 and is_page(response, body):
@@ -288,6 +281,7 @@ class Session:
             pushing=pushing,
             credentials=self.auth.describe() if response.status in {401, 403} else "",
             known=response.status == 401 and self.auth.known,
+            elsewhere=_elsewhere(self.origin, Origin.of(response.url)),
         )
 
     def ping(self) -> None:
@@ -394,6 +388,10 @@ class Session:
             from wasm2oci.registry.debug_log import response_line
 
             self.world.log(response_line(response))
+
+
+def _elsewhere(here: Origin, there: Origin) -> str:
+    return "" if there == here else there.authority
 
 
 def _canonical(name: str) -> str:

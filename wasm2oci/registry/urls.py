@@ -190,8 +190,9 @@ def join(base: str, location: str) -> str:
         url = urljoin(base, location).partition("#")[0]
     except ValueError as error:
         raise UntrustedUrlError("the registry named a malformed address") from error
-    Origin.of(url)
-    return url
+    there = Origin.of(url)
+    rooted = (urlsplit(url).hostname or "").endswith(".")  # the whole name in the DNS; no certificate has it so
+    return at_origin(url, there) if rooted else url
 
 
 def join_own(base: str, location: str) -> str:

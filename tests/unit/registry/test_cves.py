@@ -15,7 +15,7 @@ from tests.support.network import Answer, Network, Sent, broken, fresh_core, tok
 from wasm2oci.content.copy import copy
 from wasm2oci.content.memory import MemoryTarget
 from wasm2oci.content.verify import BytesContent
-from wasm2oci.errors import AccessError, IntegrityError, InvalidInputError, RegistryError
+from wasm2oci.errors import IntegrityError, InvalidInputError, RegistryError
 from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.descriptor import EMPTY_JSON, Descriptor
 from wasm2oci.oci.digest import Digest, InvalidDigestError
@@ -26,7 +26,7 @@ from wasm2oci.registry.auth import TokenServerError
 from wasm2oci.registry.credentials import Basic, Credential, IdentityToken
 from wasm2oci.registry.flavours import AZURE_NULL_USER
 from wasm2oci.registry.paging import EndlessListingError
-from wasm2oci.registry.problems import RedirectRefusedError
+from wasm2oci.registry.problems import RedirectRefusedError, ResponseError
 from wasm2oci.registry.urls import UntrustedUrlError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def test_cve_2020_15157_containerd_challenge_of_a_storage() -> None:
     """A storage that the registry sends us to asks for credentials in vain. Defence: `TokenAuth.flow`."""
     network = with_token(lambda _: Answer(307, {"Location": f"{EVIL}/x"}))
     network.hosts[EVIL] = lambda _: Answer(401, {"WWW-Authenticate": f'Basic realm="x", Bearer realm="{EVIL}/t"'})
-    with pytest.raises(AccessError):
+    with pytest.raises(ResponseError, match=r"evil\.example, where registry\.example leads, answered 401"):
         list(network.repository("registry.example/a", credential=SECRET).fetch(BLOB))
     assert len(network.at(EVIL)) == 1
     assert_saw_no_secret(network)

@@ -262,6 +262,53 @@ def test_an_address_that_the_registry_named_is_named_with_it(answer: Answer, wha
     assert network.slept == []
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (
+            403,
+            b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>',
+            "403: AccessDenied: Request has expired",
+        ),
+        (401, b"", "401"),
+        (416, b"", "416"),
+    ],
+)
+def test_a_storage_that_refuses_is_named_and_nobody_is_told_to_log_in(status: int, body: bytes, said: str) -> None:
+    """The storage that a registry leads to knows no account: an expired link, a clock, a firewall."""
+    network = Network(
+        {
+            HOME: lambda _: Answer(307, {"Location": "https://storage.example/blob?signature=secret"}),
+            "https://storage.example": lambda _: Answer(status, {"Content-Type": "application/xml"}, body),
+        }
+    )
+    with pytest.raises(RegistryError) as caught:
+        b"".join(network.repository("registry.example/a").fetch(BLOB))
+    assert f"storage.example, where registry.example leads, answered {said}" in caught.value.message
+    assert "account" not in (caught.value.hint or "")
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"token": "t", "token": "t"}', b'{"token": "t", "account": "\xe9"}', b'{"access_token": "t", "token": null}'],
+)
+def test_a_token_is_read_as_go_reads_it(body: bytes) -> None:
+    inner = fresh_core()
+
+    def answer(sent: Sent) -> Answer:
+        if sent.path == "/token":
+            return Answer(200, {}, body)
+        if sent.headers.get("authorization") != "Bearer t":
+            return Answer(401, {"WWW-Authenticate": f'Bearer realm="{HOME}/token"'})
+        if sent.path.endswith("/tags/list"):
+            return Answer(200, {}, b'{"name": "a", "name": "\xff", "tags": ["v1"]}')
+        return handled(inner, sent)
+
+    network = Network({HOME: answer})
+    assert list(network.repository("registry.example/a").tags()) == ["v1"]
+
+
 def test_an_upload_to_an_address_that_cannot_be_reached_ends_at_once() -> None:
     """skopeo#2055: a Location without the registry's port."""
     network = Network({f"{HOME}:8443": lambda _: Answer(202, {"Location": f"{HOME}/up"})})
@@ -335,7 +382,10 @@ def test_a_head_of_a_manifest_that_fails_is_asked_again_with_get(status: int) ->
     assert network.repository("registry.example/a").resolve("v1") == root
 
 
-@pytest.mark.parametrize("answer", [Answer(401), Answer(403), Answer(500), Answer(200, {"Content-Type": mt.OCI_INDEX})])
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(401), Answer(403), Answer(405), Answer(500), Answer(200, {"Content-Type": mt.OCI_INDEX})],
+)
 def test_a_manifest_is_shown_when_its_referrers_cannot_be_listed(answer: Answer, tmp_path: Path) -> None:
     """harbor#18305: 401 without a challenge; cosign#2973: 403 for a tag that is missing."""
     inner, stash = fresh_core(), Stash()
@@ -354,7 +404,11 @@ def test_a_manifest_is_shown_when_its_referrers_cannot_be_listed(answer: Answer,
     found = inspect(Reference.parse("registry.example/a:v1"), environment, look_inside=False)
     assert found.manifest == root
     assert found.referrers is None
-    assert any("its referrers" in text for text in warned)
+    assert any("its referrers" in text or "its signatures" in text for text in warned)
+    warned.clear()
+    shown = tree(Reference.parse("registry.example/a:v1"), TrustOptions(), environment)
+    assert (shown.manifest, shown.signatures, shown.referrers) == (root, None, ())
+    assert any("cannot be listed" in text for text in warned)
 
 
 def test_a_stale_entry_of_a_list_of_referrers_is_named_as_one() -> None:

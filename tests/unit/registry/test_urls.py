@@ -286,3 +286,16 @@ def test_every_spelling_of_an_inner_address_is_one(host: str, allowed: bool) -> 
 def test_where_clouds_keep_their_secrets_is_not_even_read(address: str) -> None:
     with pytest.raises(UntrustedUrlError):
         reachable(Origin("https", "storage.example", 443), [address], [], careful=False)
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("https://r.example./a?b=%2F&c=", "https://r.example/a?b=%2F&c="),
+        ("https://storage.example.:8443/a", "https://storage.example:8443/a"),
+        ("//r.example./a", "https://r.example/a"),
+    ],
+)
+def test_the_dot_at_the_end_of_a_host_is_left_out(location: str, url: str) -> None:
+    """No certificate names a host so, and a registry that writes its address so means the same host."""
+    assert join("https://r.example/v2/", location) == url
