@@ -438,3 +438,11 @@ def test_a_core_module_where_a_component_is_needed_is_named(tmp_path: Path, comm
     (tmp_path / "core.wasm").write_bytes(HELLO)
     ran = invoke(command, str(tmp_path / "core.wasm"))
     assert (ran.code, ran.stderr) == (3, "error: core.wasm is a core module, not a component\n")
+
+
+def test_an_invoke_that_went_to_the_guest_is_noticed_where_it_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "library.wat").write_text('(module (func (export "answer") (result i32) (i32.const 42)))')
+    ran = invoke("run", "library.wat", "--invoke", "answer", cwd=tmp_path)
+    assert ran.code == 4
+    assert "warning: --invoke after library.wat goes to the guest; write it before library.wat" in ran.stderr
+    assert invoke("run", "--invoke", "answer", "library.wat", cwd=tmp_path).stdout == "42\n"

@@ -164,7 +164,7 @@ class ReadableFile:
         self.status = os.fstat(self._descriptor)
         if not stat.S_ISREG(self.status.st_mode):
             self.close()
-            what = "is a folder" if stat.S_ISDIR(self.status.st_mode) else "is not a regular file"
+            what = "is a folder, not a file" if stat.S_ISDIR(self.status.st_mode) else "is not a regular file"
             raise LocalIOError(f"{path} {what}")
 
     def chunks(self, size: int) -> Iterator[bytes]:

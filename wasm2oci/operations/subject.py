@@ -39,7 +39,7 @@ def find_subject(text: str) -> Path | str:
     path = Path(text)
     if is_folder(path):
         hint = f"to name what is in an image layout, write {LAYOUT_PREFIX}{text}:TAG" if is_layout(path) else None
-        raise NoSuchSubjectError(f"{text} is a folder", hint=hint)
+        raise NoSuchSubjectError(f"{text} is a folder, not a file", hint=hint)
     if text.startswith(("/", "./", "../")) or exists(path):
         return path
     try:

@@ -24,7 +24,7 @@ from wasm2oci.cli.options import ConnectGroup, ModuleOption, PlatformOption, Sub
 from wasm2oci.cli.output import Output
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client, Ending, EngineChoice, Pull
-from wasm2oci.errors import AccessError, RegistryError
+from wasm2oci.errors import AccessError, NotFoundError, RegistryError, RemedyKind
 
 if TYPE_CHECKING:
     from wasm2oci.client import FunctionTime, Ran
@@ -124,7 +124,7 @@ def command(
     words = arguments or []
     if invoke is not None and words[:1] == ["--"]:
         words = words[1:]  # no value looks so: a habit of those who give negative ones
-    _warn_of_late(words, TrustGroup, subject, output)
+    _warn_of_late(words, _names(TrustGroup), subject, output)
     stdout, stderr = sink_of(terminal.stdout.buffer), sink_of(terminal.stderr.buffer)
     with trace_lines(trace, output) as write_trace, _late_explained(words, subject, output):
         output.flush()
@@ -160,9 +160,8 @@ def command(
     return ran.exit_code
 
 
-def _warn_of_late(words: list[str], group: Any, subject: str, output: Output) -> None:
-    """Warn of an option of a group among the guest's own words."""
-    names = get_args(group)[1].names
+def _warn_of_late(words: list[str], names: frozenset[str], subject: str, output: Output) -> None:
+    """Warn of one of these options among the guest's own words."""
     late = next((word for word in words if word.partition("=")[0] in names), None)
     if late is not None:
         output.warn(f"{late} after {subject} goes to the guest; write it before {subject} if it is for wasm2oci")
@@ -170,12 +169,21 @@ def _warn_of_late(words: list[str], group: Any, subject: str, output: Output) ->
 
 @contextlib.contextmanager
 def _late_explained(words: list[str], subject: str, output: Output) -> Iterator[None]:
-    """When the registry refuses, say which connection options went to the guest instead."""
+    """When an option would have prevented an error, say if it went to the guest instead."""
     try:
         yield
     except (AccessError, RegistryError):
-        _warn_of_late(words, ConnectGroup, subject, output)
+        _warn_of_late(words, _names(ConnectGroup), subject, output)
         raise
+    except NotFoundError as error:
+        if error.remedy is not None and error.remedy.kind is RemedyKind.INVOKE:
+            _warn_of_late(words, frozenset({"--invoke"}), subject, output)
+        raise
+
+
+def _names(group: Any) -> frozenset[str]:
+    names: frozenset[str] = get_args(group)[1].names
+    return names
 
 
 def _report(ran: "Ran", output: Output, timeout: str | None, max_memory: str) -> None:
