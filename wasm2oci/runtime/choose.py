@@ -3,7 +3,7 @@
 what                            auto takes
 a component                     wasmtime; embedded without it, for a trace, with hosts named or imports missing
 timings are wanted             embedded
-wasmtime is not installed       embedded
+no wasmtime, or an old one      embedded
 more code than it is quick for  embedded, unless wasmtime has it compiled already
 vectors or GC at the border     embedded (wasmtime's binding would end the process)
 a name that is not UTF-8        embedded (wasmtime takes nothing else)
@@ -15,6 +15,7 @@ anything else                   wasmtime
 from __future__ import annotations
 
 import importlib.util
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     from wasm2oci.runtime.preflight import Preflight
     from wasm2oci.runtime.request import RunOutcome, RunRequest
 
-__all__ = ["EngineMissingError", "EngineUnsuitedError", "run", "wasmtime_installed"]
+__all__ = ["EngineMissingError", "EngineUnsuitedError", "run", "wasmtime_missing"]
 
 
 class EngineMissingError(UnsupportedError):
-    """The requested engine is not installed."""
+    """The requested engine is not installed, or is too old."""
 
 
 class EngineUnsuitedError(UnsupportedError):
@@ -41,12 +42,32 @@ class EngineUnsuitedError(UnsupportedError):
 _MUCH_CODE: Final = 32 << 20
 """Bytes of code from which on compiling all of it takes longer than most runs on the embedded engine, which translates
 what is called: 57 s and 1.5 GB against 7 s and 0.3 GB for yosys (53 MiB of code); below, either may be first."""
+_OLDEST: Final = 50
+"""The first wasmtime that is used, as in `pyproject.toml`: 45 to 47 lack what is asked of their binding, and WASI of 48
+and 49 answers a path that it has to refuse."""
 _CAN: Final = "installed, and can run the module"
 
 
-def wasmtime_installed() -> bool:
-    """Whether wasmtime's Python binding can be imported."""
-    return importlib.util.find_spec("wasmtime") is not None
+def wasmtime_missing() -> str | None:
+    """Why wasmtime's Python binding cannot be used; None when it can.
+
+    Its version is in the name of a folder beside it: `importlib.metadata` takes as long to import as wasmtime.
+    """
+    found = importlib.util.find_spec("wasmtime")
+    if found is None:
+        return "wasmtime is not installed"
+    for place in found.submodule_search_locations or ():
+        try:
+            names = os.listdir(f"{place}/..")  # noqa: PTH208 - nothing of a path is needed
+        except OSError:
+            continue
+        for name in names:
+            if name.startswith("wasmtime-") and name.endswith(".dist-info"):
+                version = name.removeprefix("wasmtime-").removesuffix(".dist-info")
+                major = version.partition(".")[0]
+                if major.isdecimal() and int(major) < _OLDEST:
+                    return f"wasmtime {version} is too old: {_OLDEST} is needed"
+    return None
 
 
 def run(request: RunRequest) -> RunOutcome:
@@ -85,7 +106,7 @@ def _run(request: RunRequest) -> RunOutcome:
 def _run_known(request: RunRequest) -> RunOutcome | None:
     """Run a program on wasmtime from the code that was kept when it ran before; None when there is none."""
     plain = request.invoke is None and not request.timings and not request.missing_as_traps
-    if not plain or request.cache is None or request.engine is EngineChoice.EMBEDDED or not wasmtime_installed():
+    if not plain or request.cache is None or request.engine is EngineChoice.EMBEDDED or wasmtime_missing():
         return None
     if request.engine is EngineChoice.AUTO and request.not_text is not None:
         return None
@@ -154,10 +175,10 @@ def _choose(request: RunRequest, preflight: Preflight) -> tuple[EngineChoice, st
     if request.engine is EngineChoice.EMBEDDED:
         return EngineChoice.EMBEDDED, "asked for"
     unsafe = preflight.unsafe_for_wasmtime
-    installed = wasmtime_installed()
+    missing = wasmtime_missing()
     if request.engine is EngineChoice.WASMTIME:
-        if not installed:
-            raise EngineMissingError("wasmtime is not installed", remedy=Remedy(RemedyKind.USE_EMBEDDED))
+        if missing is not None:
+            raise EngineMissingError(missing, remedy=Remedy(RemedyKind.USE_EMBEDDED))
         if request.timings:
             raise EngineUnsuitedError(
                 "only the embedded engine measures timings", remedy=Remedy(RemedyKind.USE_EMBEDDED)
@@ -171,8 +192,8 @@ def _choose(request: RunRequest, preflight: Preflight) -> tuple[EngineChoice, st
         return EngineChoice.WASMTIME, "asked for"
     if request.timings:
         return EngineChoice.EMBEDDED, "timings are wanted"
-    if not installed:
-        return EngineChoice.EMBEDDED, "wasmtime is not installed"
+    if missing is not None:
+        return EngineChoice.EMBEDDED, missing
     if unsafe is not None:
         return EngineChoice.EMBEDDED, unsafe
     if (odd := request.not_text) is not None:
@@ -207,8 +228,9 @@ def _run_component(request: RunRequest) -> RunOutcome:
     reason = _why_embedded(request)
     if reason is not None:
         return _embedded_component(request, reason)
-    if not wasmtime_installed():
-        raise EngineMissingError("wasmtime is not installed", remedy=Remedy(RemedyKind.INSTALL, "wasmtime"))
+    missing = wasmtime_missing()
+    if missing is not None:
+        raise EngineMissingError(missing, remedy=Remedy(RemedyKind.INSTALL, "wasmtime"))
     from wasm2oci.runtime.wasmtime_components import WasiVersionError, run_component  # noqa: PLC0415 - slow to import
     from wasm2oci.runtime.wasmtime_values import WasmtimeValueError  # noqa: PLC0415 - the same
 
@@ -235,8 +257,8 @@ def _why_embedded(request: RunRequest) -> str | None:
     if request.engine is EngineChoice.EMBEDDED:
         return "asked for"
     if request.engine is EngineChoice.AUTO:
-        if not wasmtime_installed():
-            return "wasmtime is not installed"
+        if (missing := wasmtime_missing()) is not None:
+            return missing
         if request.trace is not None:
             return "a trace is wanted"
         if request.missing_as_traps:

@@ -2,6 +2,8 @@
 
 import os
 import re
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from wasm2oci.engine.errors import ModuleError
 from wasm2oci.engine.text import assemble
 from wasm2oci.errors import ExitCode, RemedyKind, UnsupportedError, UsageError, Wasm2OciError
 from wasm2oci.runtime import choose
-from wasm2oci.runtime.choose import EngineUnsuitedError, run
+from wasm2oci.runtime.choose import EngineMissingError, EngineUnsuitedError, run
 from wasm2oci.runtime.request import Ending, EngineChoice, EntryError, GuestSetupError, RunLimits, RunRequest
 from wasm2oci.wasi.context import Preopen
 
@@ -248,11 +250,31 @@ def test_wasmtime_is_taken_when_it_can() -> None:
 
 def test_embedded_is_taken_without_wasmtime(monkeypatch: pytest.MonkeyPatch) -> None:
     module = assemble(HELLO)
-    monkeypatch.setattr(choose, "wasmtime_installed", lambda: False)
+    monkeypatch.setattr(choose, "wasmtime_missing", lambda: "wasmtime is not installed")
     outcome = run(RunRequest(module=module, args=(b"x",), **Captured().streams))
     assert (outcome.engine, outcome.why) == (EngineChoice.EMBEDDED, "wasmtime is not installed")
     with pytest.raises(UnsupportedError, match="not installed"):
         run(RunRequest(module=module, args=(b"x",), engine=EngineChoice.WASMTIME))
+
+
+def test_an_old_wasmtime_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its binding lacks what ours names: each run ended as an internal error."""
+    module = assemble(HELLO)
+    (tmp_path / "wasmtime").mkdir()
+    (tmp_path / "wasmtime" / "__init__.py").write_text("raise AssertionError\n")
+    (tmp_path / "wasmtime-49.2.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "wasmtime")
+    outcome = run(RunRequest(module=module, args=(b"x",), **Captured().streams))
+    assert (outcome.engine, outcome.why) == (EngineChoice.EMBEDDED, "wasmtime 49.2.0 is too old: 50 is needed")
+    for guest in (module, assemble(COMPONENT)):
+        with pytest.raises(EngineMissingError, match=r"wasmtime 49\.2\.0 is too old: 50 is needed"):
+            run(RunRequest(module=guest, args=(b"x",), engine=EngineChoice.WASMTIME))
+
+
+def test_the_oldest_wasmtime_is_the_one_that_the_package_asks_for() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    assert project["optional-dependencies"]["wasmtime"] == [f"wasmtime>={choose._OLDEST}"]
 
 
 def test_timings_name_functions() -> None:
