@@ -177,6 +177,14 @@ def test_a_refusal_names_the_file_that_requires_a_signature(tool: Tool) -> None:
     assert "wasm2oci.policy.toml" in message
 
 
+def test_the_setting_of_a_trusted_root_counts_for_policies_as_for_pulls(tool: Tool) -> None:
+    tool.policy(tool.rule(OURS))
+    for use in (USES[0], ("policy", "check")):
+        code, message = _used(tool, use, WASM2OCI_TRUSTED_ROOT="nowhere.json")
+        assert code == ExitCode.NOT_FOUND, use
+        assert "nowhere.json" in message
+
+
 def test_another_way_to_a_layout_does_not_lead_past_its_rule(tool: Tool) -> None:
     tool("copy", tool.ref, "oci-layout:srv/app:v1")
     (tool.folder / "link").symlink_to(tool.folder / "srv")

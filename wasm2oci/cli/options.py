@@ -18,8 +18,12 @@ __all__ = [
     "DESTINATION",
     "FILE_GROUP",
     "PLATFORM",
+    "POLICY",
     "REGISTRY_CONFIG",
+    "TRUSTED_ROOT",
     "VERIFY_GROUP",
+    "YES",
+    "AnnotationOption",
     "ConnectGroup",
     "Format",
     "HostArgument",
@@ -67,6 +71,11 @@ ModuleOption = Annotated[
 ]
 PLATFORM = Option("--platform", metavar="OS/ARCH", help="Entry of an index to use.", setting="platform")
 PlatformOption = Annotated[str | None, PLATFORM]
+
+AnnotationOption = Annotated[
+    list[str] | None, Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotate the manifest; repeatable.")
+]
+YES = Option("--yes", "-y", help="Do not ask.")
 
 REGISTRY_CONFIG = Option(
     "--registry-config", metavar="FILE", help="Credentials file to use (config.json).", setting="registry-config"
@@ -173,12 +182,11 @@ _IDENTITY: Final[dict[str, Any]] = {
         help="Require an issuer that matches this pattern as a whole.",
     ),
 }
-_POLICY: Final[dict[str, Any]] = {
-    "policy": Option("--policy", metavar="FILE", help="Policy file, instead of the user's and the project's."),
-    "trusted_root": Option(
-        "--trusted-root", metavar="FILE", help="Sigstore's trusted_root.json to use.", setting="trusted-root"
-    ),
-}
+POLICY = Option("--policy", metavar="FILE", help="Policy file, instead of the user's and the project's.")
+TRUSTED_ROOT = Option(
+    "--trusted-root", metavar="FILE", help="Use this trusted_root.json of Sigstore.", setting="trusted-root"
+)
+_KEY: Final = Option("--key", "-k", metavar="KEY", help="Require a signature by this public key: FILE or env://NAME.")
 
 TrustGroup = Annotated[
     TrustOptions,
@@ -189,24 +197,26 @@ TrustGroup = Annotated[
         annotations=Option(
             "--verify-annotation", metavar="KEY=VALUE", help="Require this annotation in the signature."
         ),
-        **_POLICY,
+        policy=POLICY,
+        trusted_root=TRUSTED_ROOT,
     ),
 ]
 VERIFY_GROUP = Group(
     "Signature options",
-    key=Option("--key", "-k", metavar="KEY", help="Require a signature by this public key: FILE or env://NAME."),
+    key=_KEY,
     **_IDENTITY,
     annotations=Option("--annotation", "-a", metavar="KEY=VALUE", help="Require this annotation in the signature."),
     type=Option("--type", metavar="TYPE", help="Require an attestation of this type instead of a signature."),
-    **_POLICY,
+    policy=POLICY,
+    trusted_root=TRUSTED_ROOT,
 )
 """The same options where signatures are what the command is about."""
 FILE_GROUP = Group(
     "Signature options",
-    key=Option("--key", "-k", metavar="KEY", help="Require a signature by this public key: FILE or env://NAME."),
+    key=_KEY,
     **_IDENTITY,
     type=Option("--type", metavar="TYPE", help="Require a statement of this type instead of a signature."),
-    trusted_root=_POLICY["trusted_root"],
+    trusted_root=TRUSTED_ROOT,
 )
 """The same for a file, to which no policy applies."""
 

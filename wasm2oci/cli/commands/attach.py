@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import ReferenceArgument
+from wasm2oci.cli.options import AnnotationOption, ReferenceArgument
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.progress import transfer
 from wasm2oci.client import Client, parse_annotations
@@ -22,9 +22,7 @@ def command(
     artifact_type: Annotated[
         str, Option("--artifact-type", metavar="TYPE", help="What is attached: a media type.")
     ] = "application/vnd.unknown.artifact.v1",
-    annotation: Annotated[
-        list[str] | None, Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotate the manifest; repeatable.")
-    ] = None,
+    annotation: AnnotationOption = None,
     client: Client,
 ) -> None:
     """Attach files to an artifact, as an artifact of their own that refers to it.

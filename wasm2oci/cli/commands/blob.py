@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.options import YES
 from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.terminal import Terminal
@@ -35,7 +36,7 @@ def command(
         str | None,
         Option("--output", "-o", metavar="FILE", help="The file; by default standard output.", only=("get",)),
     ] = None,
-    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.", only=("delete",))] = False,
+    yes: Annotated[bool, YES.only_for("delete")] = False,
     client: Client,
 ) -> None:
     """Get, put or delete one blob by its digest, or show its size.

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from wasm2oci.cli.declare import Option
-from wasm2oci.cli.options import ReferenceArgument
+from wasm2oci.cli.options import YES, ReferenceArgument
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import Client
@@ -17,7 +17,7 @@ def command(
     *,
     ref: ReferenceArgument,
     tag_only: Annotated[bool, Option("--tag-only", help="Remove this tag and keep the artifact.")] = False,
-    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, YES] = False,
     client: Client,
 ) -> None:
     """Remove an artifact with all its tags, or (--tag-only) one tag.

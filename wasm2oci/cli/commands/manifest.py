@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import PLATFORM
+from wasm2oci.cli.options import PLATFORM, YES
 from wasm2oci.cli.output import Output, fields
 from wasm2oci.cli.terminal import Terminal
 from wasm2oci.client import MANIFEST_MAX, Client
@@ -39,7 +39,7 @@ def command(
     no_overwrite: Annotated[
         bool, Option("--no-overwrite", help="Refuse when a tag means something else there.", only=("put",))
     ] = False,
-    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask.", only=("delete",))] = False,
+    yes: Annotated[bool, YES.only_for("delete")] = False,
     client: Client,
 ) -> None:
     """Get, put or delete a manifest byte for byte, or get its config.

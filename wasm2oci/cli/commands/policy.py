@@ -4,7 +4,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-from wasm2oci.cli.declare import Argument, Option
+from wasm2oci.cli.declare import Argument
+from wasm2oci.cli.options import POLICY, TRUSTED_ROOT
 from wasm2oci.cli.output import Output
 from wasm2oci.client import Client, TrustOptions
 from wasm2oci.errors import ExitCode
@@ -33,13 +34,8 @@ def command(
     *,
     action: Annotated[PolicyAction, Argument("ACTION", "check, explain or import.")],
     ref: Annotated[str, Argument("REF|FILE", "The artifact; to import, Kubewarden's file.")],
-    policy: Annotated[
-        Path | None,
-        Option("--policy", metavar="FILE", help="Policy file, instead of the user's and the project's.", only=_CHECKS),
-    ] = None,
-    trusted_root: Annotated[
-        Path | None, Option("--trusted-root", metavar="FILE", help="Use Sigstore's trusted_root.json.", only=_CHECKS)
-    ] = None,
+    policy: Annotated[Path | None, POLICY.only_for(*_CHECKS)] = None,
+    trusted_root: Annotated[Path | None, TRUSTED_ROOT.only_for(*_CHECKS)] = None,
     client: Client,
 ) -> int:
     """Check an artifact against policy files, explain what they decide, or import one.

@@ -5,7 +5,13 @@ from typing import Annotated
 
 from wasm2oci.base.probe import exists, is_file
 from wasm2oci.cli.declare import Argument, Option
-from wasm2oci.cli.options import KeylessOption, SignatureFormatOption, SignKeyOption, TrustConfigOption
+from wasm2oci.cli.options import (
+    AnnotationOption,
+    KeylessOption,
+    SignatureFormatOption,
+    SignKeyOption,
+    TrustConfigOption,
+)
 from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
 from wasm2oci.cli.terminal import Terminal
@@ -29,9 +35,7 @@ def command(
     profile: Annotated[
         str, Option("--profile", help=f"{_PROFILE}.", setting="push.profile", choices=tuple(PROFILES))
     ] = next(iter(PROFILES)),
-    annotation: Annotated[
-        list[str] | None, Option("--annotation", "-a", metavar="KEY=VALUE", help="Annotate the manifest; repeatable.")
-    ] = None,
+    annotation: AnnotationOption = None,
     annotation_file: Annotated[
         Path | None, Option("--annotation-file", metavar="FILE", help="JSON object with annotations.")
     ] = None,
