@@ -252,6 +252,42 @@ def test_the_library_attaches_and_moves_parts(tmp_path: Path) -> None:
         client.delete_blob(blob.reference)
 
 
+def test_what_cosign_keeps_under_tags_is_listed_and_copied_and_named_when_its_subject_goes(place: Place) -> None:
+    """oras#2148, ocx#392: `.att` and `.sbom` as well as `.sig`, for each command that looks at what refers to what."""
+    subject = Digest.parse(place("resolve APP:v1 -q").stdout.strip())
+    kinds = {"sig": "application/x-signature", "att": "application/vnd.dsse.envelope.v1+json", "sbom": "text/spdx+json"}
+    tags = {ending: f"{subject.algorithm}-{subject.encoded}.{ending}" for ending in kinds}
+    for ending, kind in kinds.items():
+        (place.folder / "part").write_text(ending)
+        (place.folder / "empty").write_text("{}")
+        part, config = (place(f"blob put APP {name} -q").stdout.strip() for name in ("part", "empty"))
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 2},
+            "layers": [{"mediaType": kind, "digest": part, "size": len(ending)}],
+        }
+        (place.folder / "manifest.json").write_text(json.dumps(manifest))
+        place(f"manifest put APP:{tags[ending]} manifest.json")
+    found = {one["tag"]: one["manifest"]["artifactType"] for one in place.json("discover APP:v1")["referrers"]}
+    assert found == {tags[ending]: kind for ending, kind in kinds.items()}
+    assert tags["sbom"] in place("discover APP:v1 --artifact-type text/spdx+json").stdout
+    assert tags["sig"] not in place("discover APP:v1 --artifact-type text/spdx+json").stdout
+    assert "text/spdx+json" in place("tree APP:v1").stdout
+    assert "text/spdx+json" in place("inspect APP:v1").stdout
+    would = place.json("copy -n -r APP:v1 oci-layout:there:v1")
+    assert sorted(would["along"]) == sorted(tags.values())
+    assert would["copied"] == 3 + 3 * 2 + 1  # one config for all of them
+    assert "along" in place.json("copy APP:v1 oci-layout:without:v1")
+    copied = place("copy -r APP:v1 oci-layout:there:v1").stdout
+    assert all(tag in copied for tag in tags.values())
+    assert set(place("tags -a oci-layout:there").stdout.split()) == {"v1", *tags.values()}
+    removed = place.json("delete APP:v1 -y")
+    assert sorted(removed["left"]) == sorted(tags.values())
+    named = place("delete oci-layout:there:v1 -y").stdout
+    assert all(tag in named for tag in tags.values())
+
+
 def test_a_limit_of_the_cache_has_a_unit_and_what_goes_is_said_before(tmp_path: Path) -> None:
     """`--limit 1000` was read as 1,000 bytes, and removed all of a cache that its user wanted to limit to 1,000 MB."""
     blobs = tmp_path / "cache" / "wasm2oci" / "blobs" / "sha256"

@@ -77,6 +77,7 @@ class Copied(NamedTuple):
         mounted: how many the registry took over from another repository.
         transferred_bytes: how much moved.
         tags: what it is called there.
+        along: cosign's tags (`sha256-....sig`) that were taken along.
     """
 
     source: str
@@ -88,6 +89,7 @@ class Copied(NamedTuple):
     mounted: int
     transferred_bytes: int
     tags: tuple[str, ...] = ()
+    along: tuple[str, ...] = ()
 
 
 def copy(request: CopyRequest, environment: Environment, progress: Progress = SILENT) -> Copied:
@@ -95,6 +97,7 @@ def copy(request: CopyRequest, environment: Environment, progress: Progress = SI
     tag = request.tag
     tags = (*(() if tag is None else (tag,)), *request.further_tags)
     guard = guard_for(request.trust, environment)
+    along: list[str] = []
     with open_sides(request, environment) as (places, elsewhere):
         source = places.read(request.source)
         root: Name | Descriptor
@@ -116,6 +119,7 @@ def copy(request: CopyRequest, environment: Environment, progress: Progress = SI
             size_max=request.max_size,
             workers=request.workers,
             progress=progress,
+            along=along,
         )
     warn_of_unlisted([result], environment)
     copied, existed, mounted, transferred = count_parts([result])
@@ -129,6 +133,7 @@ def copy(request: CopyRequest, environment: Environment, progress: Progress = SI
         mounted=mounted,
         transferred_bytes=transferred,
         tags=tags,
+        along=tuple(along),
     )
 
 
@@ -165,11 +170,12 @@ def copy_root(
     legacy: LegacyTags | None = None,
     moved: Moved | None = None,
     artifacts: int = 1,
+    along: list[str] | None = None,
 ) -> CopyResult:
     """Copy one manifest with all that it names; `recursive`: and with all that refers to it, in whatever way.
 
     `legacy` and `moved` are shared by the copies from one source to one destination, of which `artifacts` are to come,
-    this one included.
+    this one included. `along` gets the legacy tags that were taken along.
 
     Raises:
         DigestMismatchError: it is not the wanted one; nothing was written.
@@ -181,7 +187,9 @@ def copy_root(
 
         if not isinstance(root, Descriptor):
             root = open_manifest(source, root)
-        copy_legacy_signatures(source, root, destination, wanted, size_max, tags=legacy, artifacts=artifacts)
+        done = copy_legacy_signatures(source, root, destination, wanted, size_max, tags=legacy, artifacts=artifacts)
+        if along is not None:
+            along.extend(done)
     return copy_content(
         source,
         root,

@@ -21,13 +21,13 @@ from wasm2oci.operations.attach_signatures import add_layers
 from wasm2oci.operations.find_signatures import read_tagged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wasm2oci.content.target import ReadTarget, Target
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
 
-__all__ = ["LegacyTags", "copy_legacy_signatures"]
+__all__ = ["LegacyTags", "copy_legacy_signatures", "legacy_tags"]
 
 _ASKED: Final = 16
 """Manifests whose legacy tags are asked for one by one."""
@@ -92,25 +92,37 @@ def copy_legacy_signatures(
     *,
     tags: LegacyTags | None = None,
     artifacts: int = 1,
-) -> None:
+) -> tuple[str, ...]:
     """Copy what is under the legacy tags of a manifest, and of those that an index lists.
 
     Where `pinned` is another digest than the root's, nothing is copied: that copy is going to be refused. Several
     copies from one source share `tags`; `artifacts` of them, this one included, are to come.
+
+    Returns:
+        The tags that are at the destination now.
 
     Raises:
         ArtifactTooLargeError: there are more than `size_max` bytes under one tag.
         Wasm2OciError: either place failed.
     """
     if pinned is not None and pinned != root.digest:
-        return
+        return ()
+    done = []
+    for tag, found in legacy_tags(source, root, tags or LegacyTags(source), artifacts):
+        _copy_tag(source, found, destination, tag, size_max)
+        done.append(tag)
+    return tuple(done)
+
+
+def legacy_tags(
+    source: ReadTarget, root: Descriptor, tags: LegacyTags, artifacts: int
+) -> Iterator[tuple[str, tuple[Descriptor, bytes]]]:
+    """The legacy tags of a manifest, and of those that an index lists, each with what is there."""
     document = read_manifest(source, root)
     listed = (entry.digest for entry in (document.manifests if isinstance(document, Index) else ()))
     subjects = list(dict.fromkeys((root.digest, *listed)))
-    tags = tags or LegacyTags(source)
     for number, subject in enumerate(subjects):
-        for tag, found in tags.of(subject, len(subjects) - number + artifacts - 1).items():
-            _copy_tag(source, found, destination, tag, size_max)
+        yield from tags.of(subject, len(subjects) - number + artifacts - 1).items()
 
 
 def _look(source: ReadTarget, found: dict[str, tuple[Descriptor, bytes]], tag: str, check: Callable[[], None]) -> None:

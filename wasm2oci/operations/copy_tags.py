@@ -12,10 +12,11 @@ from wasm2oci.content.pool import run_all
 from wasm2oci.content.progress import SILENT
 from wasm2oci.content.target import TagLister
 from wasm2oci.errors import NotFoundError, UnsupportedError, UsageError
+from wasm2oci.oci.manifest import parse_manifest
 from wasm2oci.oci.reference import Reference
 from wasm2oci.oci.referrers import names_a_subject
 from wasm2oci.operations.copy import check_source, copy_root, count_parts, open_sides, warn_of_unlisted
-from wasm2oci.operations.copy_legacy import LegacyTags
+from wasm2oci.operations.copy_legacy import LegacyTags, legacy_tags
 from wasm2oci.operations.names import with_tag
 from wasm2oci.operations.resolve import entry_for
 from wasm2oci.operations.tag_state import manifest_of_tag
@@ -73,6 +74,7 @@ class CopiedTags(NamedTuple):
         existed: how many were there already.
         mounted: how many the registry took over from another repository; a dry run counts these as copied.
         transferred_bytes: how much moved, or would at most.
+        along: cosign's tags (`sha256-....sig`) that were taken along, or would be.
     """
 
     source: str
@@ -83,6 +85,7 @@ class CopiedTags(NamedTuple):
     existed: int
     mounted: int
     transferred_bytes: int
+    along: tuple[str, ...] = ()
 
 
 class _Group(NamedTuple):
@@ -111,6 +114,7 @@ def copy_tags(
             f"{request.destination} is one artifact, and several tags are copied", hint="leave its tag out"
         )
     guard = guard_for(request.trust, environment)
+    along: list[str] = []
     with open_sides(request, environment) as (places, elsewhere):
         source = places.read(request.source)
         names = _matching(source, patterns, request.source) if many else [None]
@@ -119,12 +123,12 @@ def copy_tags(
         found = sorted(look.found, key=lambda one: one.tag or "")
         groups = _groups(found)
         if dry_run:
-            counts = _plan(request, source, look.destination, [group.root for group in groups])
+            counts = _plan(request, source, look.destination, [group.root for group in groups], along)
         else:
-            results = _copied(request, source, elsewhere, groups, progress)
+            results = _copied(request, source, elsewhere, groups, progress=progress, along=along)
             counts = count_parts(results)
             warn_of_unlisted(results, environment)
-    return CopiedTags(str(request.source), str(request.destination), dry_run, tuple(found), *counts)
+    return CopiedTags(str(request.source), str(request.destination), dry_run, tuple(found), *counts, tuple(along))
 
 
 class _Look:
@@ -199,7 +203,11 @@ def _groups(found: Iterable[CopiedTag]) -> list[_Group]:
 
 
 def _plan(
-    request: CopyRequest, source: ReadTarget, destination: ReadTarget | None, roots: Iterable[Descriptor]
+    request: CopyRequest,
+    source: ReadTarget,
+    destination: ReadTarget | None,
+    roots: Sequence[Descriptor],
+    along: list[str],
 ) -> tuple[int, int, int, int]:
     # Each manifest and blob once, also where several artifacts share it.
     from wasm2oci.content.graph import explore
@@ -209,6 +217,12 @@ def _plan(
         graph = explore(source, root, recursive=request.recursive)
         for one in (*graph.blobs, *(node.descriptor for node in graph.manifests)):
             parts[one.digest, one.is_manifest] = one
+    legacy = LegacyTags(source)
+    for number, root in enumerate(roots if request.recursive else ()):
+        for tag, (descriptor, raw) in legacy_tags(source, root, legacy, len(roots) - number):
+            along.append(tag)
+            for one in (descriptor, *parse_manifest(raw, descriptor.media_type).children):
+                parts[one.digest, one.is_manifest] = one
     missing: list[Descriptor] = []
 
     def ask(part: Descriptor, check: Callable[[], None]) -> None:
@@ -221,7 +235,13 @@ def _plan(
 
 
 def _copied(
-    request: CopyRequest, source: ReadTarget, places: Places, groups: Sequence[_Group], progress: Progress
+    request: CopyRequest,
+    source: ReadTarget,
+    places: Places,
+    groups: Sequence[_Group],
+    *,
+    progress: Progress,
+    along: list[str],
 ) -> list[CopyResult]:
     destination = places.write(request.destination)
     results: list[CopyResult] = []
@@ -247,6 +267,7 @@ def _copied(
                 legacy=legacy,
                 moved=moved,
                 artifacts=len(groups) - len(results),
+                along=along,
             )
         )
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.graph import GraphError
 from wasm2oci.content.target import ReferrerLister
-from wasm2oci.errors import NotFoundError, UnsupportedError
+from wasm2oci.errors import AccessError, IntegrityError, NotFoundError, RegistryError, UnsupportedError
 from wasm2oci.oci.wire import GRAPH_NODES_MAX, NESTING_MAX
 from wasm2oci.operations.names import pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.descriptor import Descriptor
     from wasm2oci.oci.digest import Digest
     from wasm2oci.oci.reference import Location
@@ -27,10 +28,12 @@ class FoundReferrer(NamedTuple):
     Attributes:
         depth: 1 for what refers to the artifact, 2 for what refers to that, and so on.
         manifest: with its artifact type and annotations.
+        tag: that cosign keeps it under; None for what names the artifact as its subject.
     """
 
     depth: int
     manifest: Descriptor
+    tag: str | None = None
 
 
 class Discovered(NamedTuple):
@@ -59,8 +62,25 @@ def discover(
         if not isinstance(target, ReferrerLister):
             raise UnsupportedError(f"{target} does not list referrers")
         walk = _Walk(target, NESTING_MAX if depth is None else min(depth, NESTING_MAX), {root.digest})
-        found = tuple(walk.below(root, 1, artifact_type))
+        found = (*walk.below(root, 1, artifact_type), *_tagged(target, root, artifact_type, environment))
     return Discovered(str(location), pinned(location, root.digest), root, found)
+
+
+def _tagged(
+    target: ReadTarget, root: Descriptor, artifact_type: str | None, environment: Environment
+) -> list[FoundReferrer]:
+    from wasm2oci.operations.tagged_referrers import tagged_referrers
+
+    try:
+        found = tagged_referrers(target, root)
+    except (AccessError, IntegrityError, RegistryError, UnsupportedError) as error:  # cosign#2973
+        environment.warn(f"what cosign keeps under tags cannot be listed: {error.message}")
+        return []
+    return [
+        FoundReferrer(1, one.manifest, one.tag)
+        for one in found
+        if artifact_type is None or one.manifest.artifact_type == artifact_type
+    ]
 
 
 class _Walk(NamedTuple):

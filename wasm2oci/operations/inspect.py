@@ -109,6 +109,7 @@ def inspect(source: Location, environment: Environment, *, look_inside: bool = T
     """Look at an artifact; with `look_inside` its module is fetched through the cache, and looked into as well."""
     from wasm2oci.content.cache import CachedTarget
     from wasm2oci.content.graph import read_manifest
+    from wasm2oci.content.pool import run_jobs
     from wasm2oci.packager.recognise import recognise
 
     with environment.places() as places:
@@ -116,8 +117,15 @@ def inspect(source: Location, environment: Environment, *, look_inside: bool = T
         root = open_manifest(target, places.identifier(source))
         document = read_manifest(target, root)
         listed = listed_once(places.read(source, apart=True))
-        referrers = _referrers(listed, root, environment)
-        signatures = _signatures(listed, source, root, environment)
+        referring: list[tuple[Descriptor, ...] | None] = []
+        signed: list[SignatureSummary | None] = []
+        run_jobs(
+            [
+                lambda: referring.append(_referrers(listed, root, environment)),
+                lambda: signed.append(_signatures(listed, source, root, environment)),
+            ],
+            2,
+        )
         if not isinstance(source, LayoutReference):
             target = CachedTarget(target, environment.cache())
         found_format: str | None = None
@@ -143,10 +151,10 @@ def inspect(source: Location, environment: Environment, *, look_inside: bool = T
         format=found_format,
         annotations=document.annotations,
         parts=tuple(document.children),
-        referrers=referrers,
+        referrers=referring[0],
         module=module,
         problem=problem,
-        signatures=signatures,
+        signatures=signed[0],
         embedded_keys=embedded_keys,
     )
 
@@ -184,8 +192,11 @@ def read_raw(location: Location, environment: Environment) -> bytes:
 def _referrers(target: ReadTarget, root: Descriptor, environment: Environment) -> tuple[Descriptor, ...] | None:
     if not isinstance(target, ReferrerLister):
         return None
+    from wasm2oci.operations.tagged_referrers import tagged_referrers
+
     try:
-        return tuple(target.referrers(root))
+        tagged = [one.manifest for one in tagged_referrers(target, root, ("sbom",))]  # others are signatures
+        return (*target.referrers(root), *tagged)
     except (NotFoundError, UnsupportedError):
         return None
     except (RegistryError, AccessError, IntegrityError, InvalidInputError) as error:  # harbor#18305, cosign#2973

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wasm2oci.content.target import ReadTarget
     from wasm2oci.oci.digest import Digest
 
-__all__ = ["TAGS_MAX", "tags_among", "tags_of"]
+__all__ = ["TAGS_MAX", "list_tags", "tags_among", "tags_of"]
 
 TAGS_MAX: Final = 500
 """Tags that are resolved to find those of one manifest: each costs a request."""
@@ -30,12 +30,16 @@ def tags_of(target: ReadTarget, digest: Digest, limit: int = TAGS_MAX) -> tuple[
     Raises:
         Wasm2OciError: the place cannot be read.
     """
+    tags = list_tags(target, digest, limit)
+    return None if tags is None else tags_among(target, digest, tags)
+
+
+def list_tags(target: ReadTarget, digest: Digest, limit: int = TAGS_MAX) -> set[str] | None:
+    """The tags that may name a manifest; None and errors as for `tags_of`."""
     if not isinstance(target, TagLister):
         return None
     tags = set(target.tags()) - {fallback_tag(digest)}  # which GitLab reads as the digest
-    if len(tags) > limit:
-        return None
-    return tags_among(target, digest, tags)
+    return None if len(tags) > limit else tags
 
 
 def tags_among(target: ReadTarget, digest: Digest, tags: Iterable[str]) -> tuple[str, ...]:

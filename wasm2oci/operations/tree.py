@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.graph import explore
+from wasm2oci.content.pool import run_jobs
 from wasm2oci.content.target import ReferrerLister, open_manifest
 from wasm2oci.errors import (
     AccessError,
@@ -73,9 +74,16 @@ def tree(source: Location, trust: TrustOptions, environment: Environment) -> Tre
         root = open_manifest(target, places.identifier(source))
         graph = explore(target, root)
         listed = listed_once(target)
+        signed: list[SignatureSummary] = []
+        others: list[Descriptor] = []
         try:
-            signatures = summarize_signatures(listed, source, root, environment, trust)
-            others = _referrers(listed, root)
+            run_jobs(
+                [
+                    lambda: signed.append(summarize_signatures(listed, source, root, environment, trust)),
+                    lambda: others.extend(_referrers(listed, root)),
+                ],
+                2,
+            )
         except (
             AccessError,
             IntegrityError,
@@ -86,7 +94,8 @@ def tree(source: Location, trust: TrustOptions, environment: Environment) -> Tre
             if trust.asks:
                 raise
             environment.warn(f"what is signed about it and its referrers cannot be listed: {error.message}")
-            signatures, others = None, []
+            signed, others = [], []
+    signatures = signed[0] if signed else None
     shown = {one.origin.partition(" ")[0] for one in signatures.items} if signatures is not None else set()
     referrers = tuple(one for one in others if str(one.digest) not in shown)
     parts = tuple(_parts(graph))
@@ -115,7 +124,10 @@ def _parts(graph: Graph) -> Iterator[TreePart]:
 def _referrers(target: ReadTarget, root: Descriptor) -> list[Descriptor]:
     if not isinstance(target, ReferrerLister):
         return []
+    from wasm2oci.operations.tagged_referrers import tagged_referrers
+
+    tagged = [one.manifest for one in tagged_referrers(target, root, ("sbom",))]  # the others are among the signatures
     try:
-        return list(target.referrers(root))
+        return [*target.referrers(root), *tagged]
     except (NotFoundError, UnsupportedError):
-        return []
+        return tagged

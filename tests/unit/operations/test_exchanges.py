@@ -19,9 +19,9 @@ COUNTS = {
     "pull HOST/a:v1 -o back.wasm": 2,
     "resolve HOST/a:v1": 1,
     "tags HOST/a": 1,
-    "inspect HOST/a:v1": 6,  # manifest, referrers, three tags of signatures, module
+    "inspect HOST/a:v1": 7,  # manifest; referrers and four tags, all at once; module
     "inspect HOST/a:v1 --raw": 1,
-    "tree HOST/a:v1": 5,
+    "tree HOST/a:v1": 6,
     "verify HOST/a:v1": 3,
     "validate HOST/a:v1": 2,
     "tag HOST/a:v1 v2": 2,

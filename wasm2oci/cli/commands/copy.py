@@ -94,6 +94,7 @@ def _one(result: "Copied") -> "list[str | Field]":
     return fields(
         ("Copied", f"{result.source} to {result.reference}"),
         ("Also as", [f"{place}:{tag}" for tag in result.tags[1:]] or None),
+        ("With", list(result.along) or None),
         ("Digest", result.manifest.digest),
         ("Moved", size_text(result.transferred_bytes)),
     )
@@ -108,6 +109,7 @@ def _many(result: "CopiedTags") -> "tuple[list[str | Field], list[str]]":
             "Tags",
             [f"{one.tag or '-':{width}}  {one.state.value:5}  {one.manifest.digest.short}" for one in result.tags],
         ),
+        ("With", list(result.along) or None),
         ("Parts", f"{result.copied:,} to copy, {result.existed:,} there" if result.dry_run else None),
         ("Moved" if not result.dry_run else "At most", size_text(result.transferred_bytes)),
     )

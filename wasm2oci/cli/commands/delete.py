@@ -22,7 +22,8 @@ def command(
 ) -> None:
     """Remove an artifact with all its tags, or (--tag-only) one tag.
 
-    Most registries free the space of blobs later, when they clean up.
+    What cosign keeps about it under tags (.sig, .att, .sbom) is left, and named. Most
+    registries free the space of blobs later, when they clean up.
     """
     what = f"the tag {ref}" if tag_only else f"{ref} and every other tag of the same artifact"
     terminal.confirm_removal(what, yes=yes)
@@ -31,5 +32,6 @@ def command(
         ("Removed", f"tag {result.tag}" if result.tag else ref),
         ("Tags", ", ".join(result.tags) if result.tags and len(result.tags) > 1 else None),
         ("Digest", result.manifest.digest),
+        ("Left", list(result.left) or None),
     )
     output.result(result, lines, quiet=str(result.manifest.digest))

@@ -24,11 +24,14 @@ def command(
 ) -> None:
     """List what refers to an artifact, and what refers to that.
 
-    Nothing is verified. `tree` shows parts and signatures as well.
+    What cosign keeps under tags (signatures, attestations, SBOMs) is listed with its
+    tag. Nothing is verified. `tree` shows parts and signatures as well.
     """
     result = client.discover(ref, artifact_type=artifact_type, depth=depth)
     lines = [f"{ref}  {result.manifest.digest}"]
     for found in result.referrers:
         manifest = found.manifest
         lines.append(f"{'  ' * found.depth}{manifest.artifact_type or manifest.media_type}  {manifest.digest}")
+        if found.tag is not None:
+            lines.append(f"{'  ' * found.depth}  {found.tag}")
     output.result(result, lines, quiet=[str(found.manifest.digest) for found in result.referrers])
