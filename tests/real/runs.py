@@ -22,6 +22,7 @@ __all__ = ["ENGINES", "OVER", "Program", "Run", "counted", "run"]
 ENGINES: Final = ("embedded", "wasmtime")
 OVER: Final = -signal.SIGXCPU
 """The exit code of a run whose budget ended first."""
+_OVER: Final = re.compile(rb"^error: the engine's process ended by SIGXCPU", re.MULTILINE)
 _CHANGING: Final = ((re.compile(rb"\(\d+\.\d+s\)"), b"()"), (re.compile(rb"in \d+\.\d+s"), b"in s"))
 _FRAME: Final = re.compile(rb"^ +(?:\d+: .*|\.\.\. \d+ more \.\.\.)\n", re.MULTILINE)
 _GO_VERDICT: Final = re.compile(rb"^ *--- (PASS|FAIL|SKIP): \S+", re.MULTILINE)
@@ -133,7 +134,7 @@ def run(program: Program, engine: str, cache: Path) -> Run:
     output, verdicts = _compared(program, written, complained)
     output += made
     return Run(
-        child.returncode,
+        OVER if _OVER.search(complained) else child.returncode,
         output,
         verdicts,
         used.ru_utime + used.ru_stime,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.real.parts import both
-from tests.real.runs import OVER, Program, Run, counted
+from tests.real.runs import ENGINES, OVER, Program, Run, counted, run
 
 if TYPE_CHECKING:
     from tests.real.parts import Both
@@ -43,13 +43,13 @@ class Package:
         return Run(code, b"\n".join(lines), counted(lines), min(spent, program.budget), 1, "", running)
 
 
-def run(package: Package) -> Both:
+def on_both(package: Package) -> Both:
     return both(PROGRAM, Path(), package.run)
 
 
 def test_what_ends_within_its_budget_is_run_once() -> None:
     package = Package(TestA=(4, "PASS"), TestLeft=(100, "FAIL"), TestB=(6, "SKIP"))
-    found = run(package)
+    found = on_both(package)
     assert package.asked == ["embedded TestLeft", "wasmtime TestLeft"]
     assert found.same
     assert found.parts == 1
@@ -58,7 +58,7 @@ def test_what_ends_within_its_budget_is_run_once() -> None:
 
 def test_a_test_whose_budget_others_took_gets_one_for_itself() -> None:
     package = Package(TestA=(4, "PASS"), TestB=(9, "PASS"), TestC=(1, "PASS"))
-    found = run(package)
+    found = on_both(package)
     assert package.asked == ["embedded TestLeft", "embedded TestLeft|^(TestA)$", "wasmtime TestLeft"]
     assert found.same
     assert (found.parts, found.left_out) == (2, ())
@@ -68,7 +68,7 @@ def test_a_test_whose_budget_others_took_gets_one_for_itself() -> None:
 
 def test_a_test_that_does_not_end_is_left_out_on_both_engines() -> None:
     package = Package(TestA=(4, "PASS"), TestB=(11, "PASS"), TestC=(1, "PASS"))
-    found = run(package)
+    found = on_both(package)
     assert package.asked[-2:] == ["embedded TestLeft|^(TestA|TestB)$", "wasmtime TestLeft|^(TestB)$"]
     assert found.same
     assert found.left_out == ("TestB",)
@@ -76,15 +76,22 @@ def test_a_test_that_does_not_end_is_left_out_on_both_engines() -> None:
 
 
 def test_a_failure_before_the_budget_ended_is_one_of_the_whole() -> None:
-    found = run(Package(TestA=(4, "FAIL"), TestB=(9, "PASS")))
+    found = on_both(Package(TestA=(4, "FAIL"), TestB=(9, "PASS")))
     assert found.same
     assert found.ours.code == 1
 
 
 def test_parts_of_a_test_that_was_broken_off_count_once() -> None:
-    found = run(Package(TestA=(4, "PASS"), TestB__one=(4, "PASS"), TestB__two=(4, "PASS"), TestB=(0, "PASS")))
+    found = on_both(Package(TestA=(4, "PASS"), TestB__one=(4, "PASS"), TestB__two=(4, "PASS"), TestB=(0, "PASS")))
     assert found.same
     assert found.ours.verdicts == {"PASS": 4}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_end_of_a_budget_is_seen(engine: str, tmp_path: Path) -> None:
+    module = tmp_path / "endless.wat"
+    module.write_text('(module (memory (export "memory") 1) (func (export "_start") (loop br 0)))')
+    assert run(Program("go endless", module, budget=3), engine, tmp_path).code == OVER
 
 
 def test_a_program_that_does_not_come_to_its_first_test_is_not_the_same() -> None:
