@@ -29,12 +29,21 @@ class NotLoggedInError(NotFoundError):
 
 
 class LoggedIn(NamedTuple):
-    """The credentials were right, and are stored now; `hidden_by` names a source that goes before and holds others."""
+    """The credentials were right, and are stored now.
+
+    Attributes:
+        registry: the host, or a host with a path.
+        stored: where they are.
+        plaintext: whether they are not encrypted there.
+        hidden_by: a source that goes before and holds others; null for none.
+        narrower: paths below it that credentials of their own are stored for, which go before these.
+    """
 
     registry: str
     stored: str
     plaintext: bool
     hidden_by: str | None = None
+    narrower: tuple[str, ...] = ()
 
 
 class LoggedOut(NamedTuple):
@@ -97,7 +106,9 @@ def login(registry: str, environment: Environment) -> LoggedIn:
         path=path,
         warn=environment.warn,
     )
-    return LoggedIn(_joined(host, path), *stored)
+    name = _joined(host, path)
+    narrower = set() if stored.hidden_by is not None else _narrower(host, path, credential, environment)
+    return LoggedIn(name, *stored, narrower=tuple(sorted(narrower)))
 
 
 def logout(registry: str, environment: Environment) -> LoggedOut:
@@ -158,6 +169,23 @@ def known_credentials(environment: Environment) -> tuple[KnownCredential, ...]:
 
     listed = list_credentials(environment.variables, environment.home, environment.options.registry_config)
     return tuple(KnownCredential(*one) for one in listed)
+
+
+def _narrower(host: str, path: str, credential: Credential, environment: Environment) -> set[str]:
+    """Paths below this one that have another credential."""
+    from wasm2oci.registry.login import find_credential
+
+    def other(key: str) -> bool:
+        below = key.removeprefix(f"{host}/")
+        if below == key or not below.startswith(f"{path}/" if path else below):
+            return False
+        files = environment.options.registry_config
+        found = find_credential(
+            host, below, environment.variables, environment.home, registry_config=files, warn=environment.warn
+        )
+        return found != credential
+
+    return {one.registry for one in known_credentials(environment) if other(one.registry)}
 
 
 def _joined(host: str, path: str) -> str:

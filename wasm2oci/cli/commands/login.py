@@ -30,4 +30,8 @@ def command(output: Output, terminal: Terminal, host: HostArgument, options: Con
         output.warn(f"the password is stored unencrypted in {result.stored}; a credential helper stores it more safely")
     if result.hidden_by is not None:
         output.warn(f"other credentials for {result.registry} take precedence: {result.hidden_by} is read first")
+    for path in result.narrower:
+        output.warn(
+            f"other credentials are stored for {path}, and are used there: `wasm2oci logout {path}` removes them"
+        )
     output.result(result, fields(("Logged in to", result.registry), ("Stored in", result.stored)))
