@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, BinaryIO, Self, TextIO
+from typing import TYPE_CHECKING, BinaryIO, Final, Self, TextIO
 
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.cli.output import Output
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from wasm2oci.cli.options import Reporting
     from wasm2oci.client import Client, ConnectOptions
 
-__all__ = ["InputTooLargeError", "Terminal"]
+__all__ = ["STANDARD_OUTPUT", "InputTooLargeError", "Terminal"]
+
+STANDARD_OUTPUT: Final = frozenset({"-", "/dev/stdout"})
+"""Names of files that stand for standard output, in every option that names one."""
 
 _PASSWORD_MAX = 64 * 1024
 

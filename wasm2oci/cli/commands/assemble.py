@@ -5,7 +5,7 @@ from typing import Annotated
 
 from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.output import Output, fields, size_text
-from wasm2oci.cli.terminal import Terminal
+from wasm2oci.cli.terminal import STANDARD_OUTPUT, Terminal
 from wasm2oci.client import Client
 
 __all__ = ["command"]
@@ -35,7 +35,7 @@ def command(
     source = terminal.read_content() if file == "-" else Path(file)
     if out is None:
         out = "-" if file == "-" else (Path(file).stem or "module") + ".wasm"
-    if out in {"-", "/dev/stdout"}:
+    if out in STANDARD_OUTPUT:
         output.raw(client.assemble(source))
         return
     result = client.assemble_file(source, out)

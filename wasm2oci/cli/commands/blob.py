@@ -8,7 +8,7 @@ from wasm2oci.cli.declare import Argument, Option
 from wasm2oci.cli.options import YES
 from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
-from wasm2oci.cli.terminal import Terminal
+from wasm2oci.cli.terminal import STANDARD_OUTPUT, Terminal
 from wasm2oci.client import Client
 
 __all__ = ["command"]
@@ -68,7 +68,7 @@ def command(
 
 
 def _get(output: Output, terminal: Terminal, client: Client, ref: str, out: str | None) -> None:
-    to_stream = out in {None, "-", "/dev/stdout"}
+    to_stream = out is None or out in STANDARD_OUTPUT
     with transfer(output, "Downloaded", "Downloading") as progress:
         found = client.get_blob(ref, terminal.stdout.buffer if to_stream else out, progress=progress)
     if to_stream:

@@ -5,7 +5,7 @@ from typing import Annotated
 from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import ModuleOption, PlatformOption, SubjectArgument
 from wasm2oci.cli.output import Output, fields
-from wasm2oci.cli.terminal import Terminal
+from wasm2oci.cli.terminal import STANDARD_OUTPUT, Terminal
 from wasm2oci.client import Client
 
 __all__ = ["command"]
@@ -43,7 +43,7 @@ def command(
     """
     result = client.print(
         terminal.read_subject(subject),
-        None if out in {None, "-", "/dev/stdout"} else out,
+        None if out in STANDARD_OUTPUT else out,
         folded=folded,
         offsets=offsets,
         function=function,

@@ -6,7 +6,7 @@ from wasm2oci.cli.declare import Option
 from wasm2oci.cli.options import ModuleOption, PlatformOption, ReferenceArgument, TrustGroup
 from wasm2oci.cli.output import Output, fields, size_text
 from wasm2oci.cli.progress import transfer
-from wasm2oci.cli.terminal import Terminal
+from wasm2oci.cli.terminal import STANDARD_OUTPUT, Terminal
 from wasm2oci.client import Client
 
 __all__ = ["command"]
@@ -43,7 +43,7 @@ def command(
     same module. The file appears whole or not at all, and only with the
     signatures that the options and the policy files ask for.
     """
-    to_stream = out in {"-", "/dev/stdout"}
+    to_stream = out in STANDARD_OUTPUT
     with transfer(output, "Downloaded", "Downloading", existed="Cached") as progress:
         result = client.pull(
             ref,
