@@ -537,7 +537,8 @@ class TestProxies:
         assert b"Proxy-Authorization: Basic" in got[0]
 
     @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "ftp://x", "http://[::1", "http://"])
-    def test_what_is_not_a_proxy(self, proxy: str) -> None:
+    def test_what_is_not_a_proxy(self, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "socksio", None)  # the extra `socks` may be installed
         with pytest.raises(ConnectionFailedError) as caught:
             get("http://registry.example/", environ={"http_proxy": proxy})
         assert isinstance(caught.value, ProxySettingError) or proxy == "http://"
