@@ -12,7 +12,7 @@ import errno
 import gc
 import os
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import nullcontext, suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -216,14 +216,15 @@ def _call(declaration: Declaration, values: dict[str, Any], terminal: Terminal, 
     if output is not None:
         for text in warnings:
             output.warn(text)
-    with ExitStack() as stack:
-        for kind, target in targets.items():
-            if kind is Terminal:
-                values[target] = terminal
-            elif kind is Output:
-                values[target] = output
-            elif output is not None:
-                values[target] = stack.enter_context(terminal.client(output, values[target]))
+    client = None
+    for kind, target in targets.items():
+        if kind is Terminal:
+            values[target] = terminal
+        elif kind is Output:
+            values[target] = output
+        elif output is not None:
+            client = values[target] = terminal.client(output, values[target])
+    with nullcontext() if client is None else client:
         return declaration.function(**values) or ExitCode.OK
 
 

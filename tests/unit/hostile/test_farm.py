@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import random
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # of the thread of a worker of pytest-xdist
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_a_few_cases_of_each_target_find_nothing(name: str) -> None:
     for number in range({"wire": 2, "guests": 6}.get(name, 60)):

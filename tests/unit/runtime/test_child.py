@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
     from wasm2oci.runtime.request import RunOutcome
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has child processes as they are needed")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux has child processes as they are needed"),
+    # Of the thread of a worker of pytest-xdist, and of one that is just ending.
+    pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning"),
+]
 
 
 def call(text: str, *, child: bool = True, **more: Any) -> RunOutcome:

@@ -26,7 +26,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from wasm2oci.base.files import replace_file
-from wasm2oci.base.folders import CODE_LIMIT, evict, folder_key, read_private, used
+from wasm2oci.base.folders import CODE_LIMIT, evict, folder_key, list_files, read_private, used
 from wasm2oci.base.records import NamedTuple
 from wasm2oci.errors import LocalIOError
 from wasm2oci.version import __version__
@@ -151,9 +151,8 @@ class CodeCache:
         covered = b"".join((len(header).to_bytes(4, "little"), header, *(entries[number] for number, _, _ in index)))
         content = MAGIC + self._tag(covered) + covered
         if not self.known:
-            evict(
-                (path for path in self._folder.glob("*") if path.name != KEY_NAME), max(0, self._limit - len(content))
-            )
+            others = (path for path in list_files(self._folder, "*") if path.name != KEY_NAME)
+            evict(others, max(0, self._limit - len(content)))
         with suppress(LocalIOError):
             replace_file(self.path, [content], 0o600, sync=False)
             self._entries = {number: memoryview(raw) for number, raw in entries.items()}
