@@ -55,7 +55,7 @@ def write_file(path: Path, content: Iterable[bytes], mode: int = 0o666, *, sync:
 def _write_special(path: Path, content: Iterable[bytes]) -> int:
     written = 0
     with local_errors(path):
-        # Opened first: who reads from a pipe sees its end, whatever comes of the content.
+        # Opened first, so that the reader of a pipe sees its end, whatever happens to the content.
         descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | FLAGS)
     try:
         with spooled(content) as chunks:

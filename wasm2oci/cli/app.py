@@ -126,7 +126,7 @@ def invoke(arguments: Sequence[str], terminal: Terminal) -> int:
         raise
     except Exception as error:  # noqa: BLE001 - this is where bugs become exit 1
         if isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS:
-            # The overview and the like, written past `Output`.
+            # The overview and other texts are not written through `Output`.
             from wasm2oci.cli.failure import print_error
 
             refused = StandardOutputError(f"cannot write standard output: {error.strerror}")

@@ -188,7 +188,7 @@ class Places:
         return OciLayout.create(location.folder) if writes else OciLayout(location.folder)
 
     def _open_archive(self, path: Path, *, writes: bool) -> Target:
-        # What is written is seen by who reads after that; the file itself changes in the end.
+        # What is written is seen by every later read; the file itself changes in the end.
         from wasm2oci.content.archive import ArchiveWriter, OciArchive
 
         if path not in self._archives and not writes:

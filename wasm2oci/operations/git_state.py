@@ -76,7 +76,7 @@ def git_metadata(folder: Path, variables: Mapping[str, str], warn: Callable[[str
 def _browsable(address: str) -> str | None:
     match = _URL.match(address) or _SCP.match(address)
     if match is None:
-        return None  # a path on this machine says nothing elsewhere
+        return None  # a path on this machine means nothing elsewhere
     host, path = match[1], match[2]
     if "@" in path:
         return None  # what is before it may be a password with a slash

@@ -1,4 +1,4 @@
-"""What is special about each registry: one row for each product, read by everyone who has to know.
+"""What is special about each registry: one row for each product, which all other code reads.
 
 The client behaves the same towards all registries, but for the facts in these rows; `docs/registries.md` is made from
 them. A row with `hosts` is found by the registry's host. The others run under names of their owner's choice, so

@@ -151,7 +151,7 @@ class Mirrored:
         raise AssertionError("the location itself is asked last")
 
     def _for(self, name: Name) -> list[Repository]:
-        """Whom to ask for a name, in order: who gave something before comes first, the location itself last."""
+        """The repositories to ask for a name: the one that answered before comes first, the location itself last."""
         with self._guard:
             chosen = self._chosen
         if chosen is self._sources[-1].repository:

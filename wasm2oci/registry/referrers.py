@@ -97,7 +97,7 @@ class Referrers:
                 self._ahead[subject] = self._read_fallback(self._exchange.for_writing(), subject, changing=True)
 
     def added(self, subject: Digest, referrer: Descriptor, *, handled: bool) -> None:
-        """See to it that a manifest that was just pushed is listed.
+        """List a manifest that was just pushed, unless the registry does.
 
         Args:
             subject: what it refers to.
@@ -112,7 +112,7 @@ class Referrers:
         self._update(subject, lambda index: with_referrer(index, referrer))
 
     def removed(self, subject: Digest, referrer: Digest) -> None:
-        """See to it that a manifest that goes away is listed no longer.
+        """Take a manifest that is removed off the list.
 
         Raises:
             FallbackTagError: the listing could not be changed.

@@ -29,7 +29,7 @@ def is_retried(status: int) -> bool:
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """The seconds that a `Retry-After` header asks to wait, or None when it says nothing.
+    """The seconds that a `Retry-After` header asks to wait, or None when it cannot be read.
 
     Args:
         value: whole seconds, or an HTTP date.

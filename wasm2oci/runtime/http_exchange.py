@@ -40,8 +40,8 @@ _HOUR: Final = 3600.0
 class Answering:
     """One request and its response.
 
-    A bell has a holder for each thread that rings it: the connection's, the supervisor's, and the guest's, which lets
-    go of it, and has its pipes forget it, in its own thread.
+    A bell has a holder for each thread that rings it: the connection's, the supervisor's, and the guest's, which
+    releases it, and takes it off its pipes, in its own thread.
 
     Args:
         owner: who answers.

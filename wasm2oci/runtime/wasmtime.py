@@ -124,7 +124,7 @@ class WasmtimeSession:
         return store
 
     def set_wasi(self, store: wasmtime.Store, held: contextlib.ExitStack) -> None:
-        """Give the store wasmtime's own WASI; what must be let go of after the run is put into `held`.
+        """Give the store wasmtime's own WASI; what must be released after the run is put into `held`.
 
         Raises:
             GuestSetupError: a directory cannot be opened, or an argument is not text.

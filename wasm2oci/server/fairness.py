@@ -24,7 +24,7 @@ _NETWORK_BITS: Final = 64
 
 
 class Peer(NamedTuple):
-    """Who shares what there is little of.
+    """A client among those that share something scarce.
 
     Attributes:
         address: of the peer, as `of` makes it.
@@ -64,7 +64,7 @@ class _Key(NamedTuple):
 
 
 class Turns:
-    """Slots for costly work. Those that wait get them in turn: one of each address; within it, who waits least often.
+    """Slots for costly work. Callers get them in turn: one of each address, within it the one that waits least often.
 
     Args:
         slots: how much is done at once.

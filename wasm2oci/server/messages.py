@@ -101,7 +101,7 @@ class FileBody:
 
 
 class StreamBody:
-    """A body that comes into being while it is sent. An empty piece has what there is sent at once.
+    """A body that is made while it is sent. An empty piece flushes the pieces before it.
 
     Args:
         pieces: its bytes.

@@ -19,7 +19,7 @@ __all__ = ["ReceivedBody"]
 
 
 class ReceivedBody:
-    """A request's body: one pass, in views of one buffer, on one thread at a time, whichever that is.
+    """A request's body: one pass, in views of one buffer, on one thread at a time, which may be any.
 
     Args:
         connection: what it comes by.

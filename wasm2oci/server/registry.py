@@ -107,7 +107,7 @@ class Registry:
         except InvalidInputError as error:
             return problem_response(400, "MANIFEST_INVALID", error.message)
         except LocalIOError as error:
-            # The message has paths of this machine in it: it is for who runs the registry, not for its clients.
+            # The message has paths of this machine in it: it is for the operator, not for clients.
             self._report(error.message)
             full = isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
             if full:

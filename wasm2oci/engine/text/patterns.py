@@ -1,11 +1,12 @@
 """The shapes of atoms, as parts of regular expressions. Spec: core, text format (6.2, 6.3).
 
-All are possessive: what one took is not tried again with less. A group that is repeated so has an empty alternative at
-its end, here and in all patterns: where the last try fails in the middle, Python before 3.11.5 goes on from there.
+All are possessive: a repetition never gives back what it matched. A group that is repeated possessively has an empty
+alternative at its end, here and in all patterns: Python before 3.11.5 otherwise goes on from the middle of a repetition
+that failed.
 
-A pattern that is searched for needs more to be linear: a string without end must not fail, or each escaped quote in it
-would begin another one that is read to the same end. So such a pattern takes a string closed or not (`OPEN_STRING`),
-and who uses it tells them apart.
+A pattern that is used to search has to be linear, too: an unclosed string must not make it fail, or each escaped quote
+in the string would begin another one that is read to the same end. So such a pattern matches a string closed or not
+(`OPEN_STRING`), and its caller tells them apart.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def _params_lowerer(type_: Function) -> Callable[[Context, Sequence[Any]], list[
 def _called_back(
     task: Task, callback: Callable[[int, int, int], int], packed: int
 ) -> Generator[ThreadWait, bool, None]:
-    """Does what a callback asks for, and calls it again, until it is through."""
+    """Do what a callback asks for, and call it again, until it says that it has finished."""
     instance = task.instance
     while packed & 15 != _EXIT:
         code, index = packed & 15, packed >> 4
