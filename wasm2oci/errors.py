@@ -80,6 +80,7 @@ class RemedyKind(StrEnum):
     LIST_TAGS = "list-tags"
     LOG_IN = "log-in"
     MAKE_KEY = "make-key"
+    NAME_SIGNER = "name-signer"
     PRINT = "print"
     PROTECT_SERVER = "protect-server"
     RAISE_MEMORY = "raise-memory"

@@ -136,4 +136,5 @@ def test_an_artifact_of_more_than_may_be_copied_is_not_read(tool: Tool) -> None:
         layer = stash.put("text/plain", b"x" * 2000)
         stash.manifest(stash.put("application/wasm", HELLO), layer, tag="v1")
     ran = tool("copy", "--max-size", "1000", tool.ref, "oci-layout:to", code=ExitCode.INVALID)
-    assert "the limit is 1,000" in ran.stderr
+    assert "the limit is 1,000, and no module in it was looked into" in ran.stderr
+    assert "hint: allow it with --max-size 1GiB" in ran.stderr

@@ -116,3 +116,7 @@ def test_what_cannot_be_signed_or_verified_says_why(
     tool: Callable[..., Ran], arguments: tuple[str, ...], code: int
 ) -> None:
     assert tool(*arguments, code=code).stderr.startswith("error: ")
+
+
+def test_a_verification_without_a_signer_names_the_options(tool: Callable[..., Ran]) -> None:
+    assert "hint: add --key FILE, or --cert" in tool("verify-file", "app.wasm", code=ExitCode.USAGE).stderr

@@ -36,6 +36,7 @@ _WORDS: Final = {
     RemedyKind.LIST_TAGS: "`wasm2oci tags {}` lists its tags",
     RemedyKind.LOG_IN: "log in: `wasm2oci login {}`",
     RemedyKind.MAKE_KEY: "`wasm2oci key generate` makes cosign.key, which signs, and cosign.pub, which verifies",
+    RemedyKind.NAME_SIGNER: "add --key FILE, or --certificate-identity NAME with --certificate-oidc-issuer URL",
     RemedyKind.PRINT: "`wasm2oci print` shows a module or component as text",
     RemedyKind.PROTECT_SERVER: "add --user NAME or --htpasswd FILE, or listen at 127.0.0.1",
     RemedyKind.RAISE_MEMORY: "allow it with --max-memory {}",

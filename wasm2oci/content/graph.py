@@ -57,12 +57,12 @@ class Graph(NamedTuple):
         """The manifest that the walk began at."""
         return self.manifests[-1]
 
-    def check_size(self, most: int, hint: str) -> None:
+    def check_size(self, most: int, undone: str) -> None:
         """See that the artifact is not larger than it may be, before any of its blobs is read.
 
         Args:
             most: bytes of all content together.
-            hint: what was not done with one that is larger.
+            undone: what was not done with one that is larger.
 
         Raises:
             ArtifactTooLargeError: it is.
@@ -70,8 +70,7 @@ class Graph(NamedTuple):
         size = sum(blob.size for blob in self.blobs) + sum(node.descriptor.size for node in self.manifests)
         if size > most:
             raise ArtifactTooLargeError(
-                f"{self.root.descriptor.digest.short} has {size:,} bytes of content; the limit is {most:,}",
-                hint=hint,
+                f"the artifact has {size:,} bytes of content; the limit is {most:,}, and {undone}",
                 remedy=Remedy(RemedyKind.RAISE_SIZE, f"{-(-size >> 30)}GiB"),
             )
 

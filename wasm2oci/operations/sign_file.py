@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from wasm2oci.base.outputs import write_file
 from wasm2oci.base.reading import read_named
 from wasm2oci.content.verify import BytesContent, ContentTooLargeError
-from wasm2oci.errors import UsageError
+from wasm2oci.errors import Remedy, RemedyKind, UsageError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.wire import MODULE_MAX
@@ -100,7 +100,7 @@ def verify_file(file: Path, trust: TrustOptions, environment: Environment, besid
     """Check the signature of a file that is in the bundle `beside`, else beside the file."""
     trust.check()
     if not trust.asks:
-        raise UsageError("give a key or an identity to verify with")
+        raise UsageError("give a key or an identity to verify with", remedy=Remedy(RemedyKind.NAME_SIGNER))
     beside = beside or _beside(file)
     requirement, root = requirement_of(trust, environment), read_root(trust)
     raw, data = read_named(beside, DOCUMENT_MAX), read_named(file, MODULE_MAX, ContentTooLargeError)

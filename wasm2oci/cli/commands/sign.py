@@ -67,7 +67,8 @@ def check_signer(
         UsageError: it is not clear which, or an option does not go with it.
     """
     if (key is None) != keyless:
-        raise UsageError("give either --key or --keyless", hint="`wasm2oci key generate` makes a key")
+        hint = None if keyless else "`wasm2oci key generate` makes a key"
+        raise UsageError("give either --key or --keyless", hint=hint)
     if not keyless and trust_config is not None:
         raise UsageError("--trust-config goes with --keyless")
     if keyless and signature_format is SignatureFormat.LEGACY:
