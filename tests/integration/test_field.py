@@ -8,6 +8,9 @@ without processes in `tests/unit/registry/test_reports.py`.
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -347,3 +350,38 @@ def test_a_mount_that_breaks_means_that_the_bytes_flow(internet: Internet) -> No
     assert copied.returncode == 0, copied.stderr
     assert any("mount" in sent.query for sent in internet.sent)
     assert_pulled(internet, "registry.example/b:v1")
+
+
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        ("push m.wasm registry.example/b:v1", "/blobs/uploads/"),
+        ("copy registry.example/a:v1 oci-layout:there:v1", "/blobs/"),
+        ("inspect registry.example/a:v1", "/manifests/sha256-"),
+        ("tree registry.example/a:v1", "/referrers/"),
+    ],
+)
+def test_an_interrupt_while_a_registry_is_silent(internet: Internet, command: str, where: str) -> None:
+    """U10: every thread waits for it; the command was held for as long as it would have waited."""
+    inner, over, asked, pushed = fresh_core(), threading.Event(), threading.Semaphore(0), threading.Event()
+
+    def answer(sent: Sent) -> Answer:
+        if pushed.is_set() and where in sent.path:
+            asked.release()
+            over.wait()
+        return inner(sent)
+
+    internet.host("https://registry.example", answer)
+    done = internet.run("push", "m.wasm", "registry.example/a:v1")
+    assert done.returncode == 0, done.stderr
+    pushed.set()
+    line = [sys.executable, "-m", "wasm2oci", *command.split()]
+    with subprocess.Popen(line, cwd=internet.folder, env=internet.environ(), stderr=subprocess.PIPE) as process:
+        try:
+            asked.acquire()
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+        finally:
+            over.set()
+            process.kill()
+    assert process.returncode == -signal.SIGINT

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["StoppedError", "never_stops", "run_all", "run_jobs"]
 
 T = TypeVar("T")
-_GRACE: Final = 2.0
-"""Seconds that all workers together have to end after an interrupt."""
+_GRACE: Final = 0.5
+"""Seconds that all workers together have to end after an error or an interrupt."""
 
 
 class StoppedError(Exception):
@@ -39,6 +39,7 @@ def run_all(work: Callable[[T, Callable[[], None]], None], items: Iterable[T], w
     """
     left = deque(items)
     stop, errors = threading.Event(), list[BaseException]()
+    ended = threading.Semaphore(0)
 
     def check() -> None:
         if stop.is_set():
@@ -59,22 +60,28 @@ def run_all(work: Callable[[T, Callable[[], None]], None], items: Iterable[T], w
                 stop.set()
                 return
 
-    threads = [threading.Thread(target=loop, daemon=True) for _ in range(min(workers, len(left)) - 1)]
+    def worker() -> None:
+        loop()
+        ended.release()
+
+    threads = [threading.Thread(target=worker, daemon=True) for _ in range(min(workers, len(left)) - 1)]
     try:
         for thread in threads:
             thread.start()
         loop()
-        for thread in threads:
-            thread.join()
+        for _ in threads:
+            if stop.is_set():
+                break
+            ended.acquire()
     finally:
-        # After an interrupt the workers end at their next chunk and take away what they had half-written; they are
-        # daemons and not waited for long, so a silent peer cannot hold us.
+        # After an error or an interrupt, be it here or in a worker, the workers end at their next chunk and take away
+        # what they had half-written; they are daemons and not waited for long, so a silent peer cannot hold us.
         stop.set()
         for thread in threads:
             if thread.ident is not None:
                 thread.join(_GRACE / len(threads))
     if errors:
-        raise errors[0]
+        raise next((error for error in errors if not isinstance(error, Exception)), errors[0])  # an interrupt first
 
 
 def run_jobs(jobs: Iterable[Callable[[], None]], workers: int) -> None:
