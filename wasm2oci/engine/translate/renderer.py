@@ -63,27 +63,6 @@ class Renderer(HandlerStatements):
         super().__init__(e, loops)
         self.repeats = repeats
         self.entered: dict[Construct, dict[int, Range]] = {}  # what was known where the other arm of an `if` begins
-        self.writers = {
-            Code: self.straight,
-            Open: self.open,
-            Head: self.head,
-            Else: self.else_,
-            Close: self.close,
-            Carry: self.carry,
-            If: self.if_,
-            Evaluate: self.evaluate,
-            Table: self.table,
-            Lookup: self.lookup,
-            While: self.while_,
-            Test: self.test,
-            Return: self.return_,
-            Try: self.try_,
-            Catches: self.catches,
-            Set: self.simple,
-            Break: self.simple,
-            Continue: self.simple,
-            Raise: self.raise_,
-        }
 
     def straight(self, node: Code) -> None:
         """Instructions that do not branch."""
@@ -270,6 +249,29 @@ class Renderer(HandlerStatements):
         self.write(node.then)
         e.ind = ind
         self.otherwise(header, no, node.orelse)
+
+
+Renderer.writers = {
+    Code: Renderer.straight,
+    Open: Renderer.open,
+    Head: Renderer.head,
+    Else: Renderer.else_,
+    Close: Renderer.close,
+    Carry: Renderer.carry,
+    If: Renderer.if_,
+    Evaluate: Renderer.evaluate,
+    Table: Renderer.table,
+    Lookup: Renderer.lookup,
+    While: Renderer.while_,
+    Test: Renderer.test,
+    Return: Renderer.return_,
+    Try: Renderer.try_,
+    Catches: Renderer.catches,
+    Set: Renderer.simple,
+    Break: Renderer.simple,
+    Continue: Renderer.simple,
+    Raise: Renderer.raise_,
+}
 
 
 def _tests(node: Test) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from wasm2oci.engine.translate.ranges import merge, type_mask
 from wasm2oci.engine.translate.tree import Break, Continue, Set
@@ -35,13 +35,14 @@ class Statements:
         writers: how each kind of node is written.
     """
 
+    writers: ClassVar[dict[type[Node], Callable[[Any, Any], None]]]
+
     def __init__(self, e: Emitter, loops: LoopFacts) -> None:
         self.e = e
         self.code = e.body.code
         self.loops = loops
         self.known: dict[Construct, dict[int, Range]] = {}
         self.open_loops: list[OpenLoop] = []
-        self.writers: dict[type[Node], Callable[[Any], None]] = {}
 
     def write(self, nodes: list[Node]) -> None:
         """Writes nodes; a jump takes one line."""
@@ -56,10 +57,10 @@ class Statements:
                     self.e.line(before + _text(node))
                 else:
                     self.e.line(before[:-1])
-                    writers[kind](node)
+                    writers[kind](self, node)
                 before = ""
             else:
-                writers[kind](node)
+                writers[kind](self, node)
 
     def block(self, text: str, nodes: list[Node]) -> None:
         """An indented block under a line."""

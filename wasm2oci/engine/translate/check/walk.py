@@ -92,34 +92,13 @@ class _Checker(BranchCheck):
     def __init__(self, body: Body) -> None:
         super().__init__(body)
         self.last: set[Node] = set()  # nodes at the end of a loop
-        self.steps: dict[type[Node], Callable[[Any, Tokens, Scope], Tokens]] = {
-            Code: self.straight,
-            Carry: self.carry,
-            Close: self.close,
-            If: self.fork,
-            Open: self.open,
-            While: self.loop,
-            Test: self.test,
-            Set: self.set,
-            Break: self.leave,
-            Continue: self.repeat,
-            Head: self.head,
-            Return: self.return_,
-            Else: self.else_,
-            Evaluate: self.evaluate,
-            Lookup: self.lookup,
-            Table: self.table,
-            Try: self.guard,
-            Catches: self.catches,
-            Raise: self.rethrow,
-        }
 
     def run(self, nodes: list[Any], tokens: Tokens, scope: Scope) -> Tokens:
         """Executes nodes; returns the tokens that come out at the end.
 
         Most nodes meet one token, and nothing is wrong with it: those are done here, without a call.
         """
-        code, steps, fallen = self.code, self.steps, self.fallen
+        code, steps, fallen = self.code, _STEPS, self.fallen
         for node in nodes:
             kind = type(node)
             if len(tokens) == 1 and kind in _USUAL:
@@ -168,7 +147,7 @@ class _Checker(BranchCheck):
                         continue
             elif not tokens:
                 break
-            tokens = steps[kind](node, tokens, scope)
+            tokens = steps[kind](self, node, tokens, scope)
         return tokens
 
     # --- nodes of instructions -----------------------------------------------------------------------
@@ -382,3 +361,26 @@ class _Checker(BranchCheck):
                 raise ControlFlowError("no exception", token)
             self.throw(token, scope)
         return []
+
+
+_STEPS: Final[dict[type[Node], Callable[[_Checker, Any, Tokens, Scope], Tokens]]] = {
+    Code: _Checker.straight,
+    Carry: _Checker.carry,
+    Close: _Checker.close,
+    If: _Checker.fork,
+    Open: _Checker.open,
+    While: _Checker.loop,
+    Test: _Checker.test,
+    Set: _Checker.set,
+    Break: _Checker.leave,
+    Continue: _Checker.repeat,
+    Head: _Checker.head,
+    Return: _Checker.return_,
+    Else: _Checker.else_,
+    Evaluate: _Checker.evaluate,
+    Lookup: _Checker.lookup,
+    Table: _Checker.table,
+    Try: _Checker.guard,
+    Catches: _Checker.catches,
+    Raise: _Checker.rethrow,
+}
