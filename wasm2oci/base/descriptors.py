@@ -30,7 +30,6 @@ __all__ = [
     "Wake",
     "allow_descriptors",
     "bytes_waiting",
-    "path_of",
     "pread",
     "pwrite",
     "set_append",
@@ -98,11 +97,6 @@ def bytes_waiting(fd: int) -> int | None:
     except OSError:
         return None
     return int.from_bytes(answer, sys.byteorder)
-
-
-def path_of(fd: int) -> str | None:
-    """A path that opens this descriptor's file again, or None."""
-    return f"/dev/fd/{fd}" if os.path.exists("/dev/fd") else None  # noqa: PTH110 - a path object costs an import
 
 
 def wait_ready(

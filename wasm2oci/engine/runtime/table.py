@@ -32,13 +32,7 @@ __all__ = [
     "table_init",
     "table_set",
     "table_size",
-    "undefined_element",
 ]
-
-
-def undefined_element(*_: object) -> NoReturn:
-    """What a call through an index beyond the table does."""
-    raise Trap(TrapKind.UNDEFINED_ELEMENT)
 
 
 def _uninitialized(*_: object) -> NoReturn:

@@ -72,7 +72,6 @@ __all__ = [
     "heap_of",
     "heap_text",
     "is_defaultable",
-    "is_nullable",
     "is_ref",
     "ref",
     "type_text",
@@ -159,11 +158,6 @@ def ref(heap: int, *, nullable: bool) -> int:
 def is_ref(type_: int) -> bool:
     """Whether a value type is a reference type."""
     return type_ > 0xFF
-
-
-def is_nullable(type_: int) -> bool:
-    """Whether a reference type includes null."""
-    return type_ & 0xFF == REF_NULL
 
 
 def heap_of(type_: int) -> int:

@@ -43,7 +43,6 @@ _REFERENCES: Final = {
     "nullexternref": bytes([syntax.NOEXTERN]),
     "nullexnref": bytes([syntax.NOEXN]),
 }
-_VALUES: Final = _NUMBERS | _REFERENCES
 _FUNC, _STRUCT, _ARRAY, _REC, _SUB, _SUB_FINAL = b"\x60", b"\x5f", b"\x5e", b"\x4e", b"\x50", b"\x4f"
 _DESCRIBES, _DESCRIPTOR, _EXACT = b"\x4c", b"\x4d", b"\x62"
 _EMPTY: Final = b"\x40"
@@ -86,10 +85,6 @@ class Types:
         self._known: dict[Signature, int] = {}
 
     # --- value types --------------------------------------------------------------------------------------------
-
-    def at_value(self, cursor: Cursor) -> bool:
-        """Whether a value type comes next."""
-        return cursor.peek() in _VALUES or cursor.at_form("ref")
 
     def at_reference(self, cursor: Cursor) -> bool:
         """Whether a reference type comes next."""
