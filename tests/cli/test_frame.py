@@ -83,6 +83,18 @@ def test_no_arguments_is_a_usage_error_that_shows_the_overview() -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", overview())
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        *(("signin", "login"), ("sign-in", "login"), ("sign-out", "logout")),  # not sign, which signs
+        *(("artifact", "inspect"), ("fetch", "pull"), ("repository", "repos"), ("list-tags", "tags")),
+        *(("verify-signature", "verify"), ("compile", "assemble"), ("search", "repos"), ("hash", "resolve")),
+    ],
+)
+def test_a_word_of_another_tool_leads_to_what_does_the_same(typed: str, meant: str) -> None:
+    assert similar(typed) == [meant]
+
+
 @pytest.mark.parametrize(("typed", "meant"), [("versoin", "version"), ("ver", "verify"), ("rnu", "run")])
 def test_a_typo_gets_a_suggestion(typed: str, meant: str) -> None:
     assert meant in similar(typed)
