@@ -42,6 +42,8 @@ __all__ = [
     "recognise",
 ]
 
+_VERIFIED_FIRST: Final = 16 << 20
+"""Bytes of a layer that is read whole before it is said to be no module: wrong bytes are an error of their own."""
 _OTHER_RAW_LAYERS: Final = (
     "application/vnd.module.wasm.content.layer.v1+wasm",
     "application/vnd.gadget.wasm.program.v1+binary",
@@ -249,21 +251,25 @@ class _Module(SelfVerifying):
     def __iter__(self) -> Iterator[bytes]:
         head = b""
         checked = False
-        for chunk in self._content:
+        pieces = iter(self._content)
+        for chunk in pieces:
             if not checked:
                 head += chunk
                 if len(head) < len(MAGIC):
                     continue
-                self._check(head)
+                self._check(head, pieces)
                 checked = True
                 yield head
             else:
                 yield chunk
         if not checked:
-            self._check(head)
+            self._check(head, pieces)
 
-    def _check(self, head: bytes) -> None:
+    def _check(self, head: bytes, rest: Iterator[bytes]) -> None:
         if not head.startswith(MAGIC):
+            if self.descriptor.size <= _VERIFIED_FIRST:
+                for _ in rest:  # whose end shows whether these are the bytes that were pushed
+                    pass
             raise NotAModuleError(
                 f"layer {self.descriptor.digest} has the type {self.descriptor.media_type}, but is not WebAssembly",
                 remedy=Remedy(RemedyKind.FORCE_PULL),

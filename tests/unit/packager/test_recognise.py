@@ -116,6 +116,15 @@ def test_a_layer_that_only_says_it_is_wasm_is_refused_unless_forced(data: bytes)
     assert read(recognise(stash.target, root, force=True)) == data
 
 
+def test_wrong_bytes_are_not_called_another_kind_of_file() -> None:
+    """A damaged layer is reported as damaged, although its first bytes are not those of a module either."""
+    stash = Stash()
+    layer = Descriptor.of("application/wasm", WASM)
+    stash.target.add(layer, [b"y" * len(WASM)])  # type: ignore[attr-defined] # a memory target
+    with pytest.raises(DigestMismatchError):
+        read(recognise(stash.target, stash.manifest(layer)))
+
+
 def test_the_first_bytes_may_come_in_pieces() -> None:
     class Drips(Stash):
         pass
