@@ -35,11 +35,11 @@ from wasm2oci.registry.challenge import parse_challenges
 from wasm2oci.registry.credentials import Anonymous, Basic, IdentityToken, RegistryToken
 from wasm2oci.registry.flavours import IDENTITY_USERS
 from wasm2oci.registry.messages import BodyTooLargeError, Response, request_for
-from wasm2oci.registry.problems import error_for, parse_problems
+from wasm2oci.registry.problems import PAGE_HINT, error_for, parse_problems
 from wasm2oci.registry.scope import covers, merge, parse_scopes
 from wasm2oci.registry.token_request import token_by_get, token_by_post
 from wasm2oci.registry.urls import Origin, UntrustedUrlError, check_step, join_own, redact
-from wasm2oci.registry.web_pages import PAGE_HINT, is_page
+from wasm2oci.registry.web_pages import is_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "PAGE_HINT",
     "BlobUnknownError",
     "ConnectionFailedError",
     "ConnectionLostError",
@@ -159,6 +160,8 @@ class Problem(NamedTuple):
 
 
 _PROBLEMS_MAX: Final = 5
+_PAGE: Final = Problem("", "the answer is a web page, not a registry's")
+PAGE_HINT: Final = "check the registry's host, and whether this network or a proxy asks you to sign in"
 _STORAGE_ERROR: Final = re.compile(rb"<Error>\s*<Code>([^<]{1,80})</Code>\s*<Message>([^<]{0,400})")
 """How the storages that registries send their clients to say what is wrong (S3, Azure, Google)."""
 
@@ -172,7 +175,7 @@ def parse_problems(body: bytes) -> tuple[Problem, ...]:
         said = [one_line(part.decode("utf-8", "replace")) for part in storage.groups()]
         return (Problem("", ": ".join(filter(None, said))),)
     if is_markup(body):
-        return (Problem("", "the answer is a web page, not a registry's"),)
+        return (_PAGE,)
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -262,6 +265,9 @@ def error_for(
             hint="that address comes from the registry, as its storage does; try again, or ask who runs it",
         )
     hint = find_hint(host, name, text, pushing=pushing, access=access)
+    page = _PAGE in problems and status < 500
+    if page:
+        hint = PAGE_HINT
     about_bytes = codes & {"DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"}
     repository = f"{host}/{name}"
     unwritten = pushing and not about_bytes and what.startswith(f"{repository}@")
@@ -278,7 +284,8 @@ def error_for(
         suffix = f" ({credentials})" if credentials else ""
         return DeniedError(
             f"{what}: access denied{told}{suffix}",
-            hint=hint or f"check that this account may {'push to' if pushing else 'pull from'} {host}/{name}",
+            hint=hint
+            or f"check that this account may {'push to' if pushing else 'pull from'} {host}/{name}".rstrip("/"),
         )
     if status == 429 or codes & {"TOOMANYREQUESTS"}:
         return TooManyRequestsError(
@@ -303,7 +310,9 @@ def error_for(
     if status in {404, 410}:
         code = next((code for code in _UNKNOWN if code in codes), _UNKNOWN_BY_KIND.get(kind, "NAME_UNKNOWN"))
         cls, words = _UNKNOWN[code]
-        if not find_flavour(host).hinted_absence:
+        if page:
+            words += told
+        elif not find_flavour(host).hinted_absence:
             hint = None
         tagged = not pushing and what == f"{host}/{name}:{what.rpartition(':')[2]}"
         lists = Remedy(RemedyKind.LIST_TAGS, repository) if cls is ManifestUnknownError and tagged else None

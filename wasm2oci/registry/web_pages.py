@@ -12,16 +12,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wasm2oci.oci.media_type import is_markup, says_markup
-from wasm2oci.registry.problems import ResponseError
+from wasm2oci.registry.problems import PAGE_HINT, ResponseError
 from wasm2oci.registry.urls import Origin
 
 if TYPE_CHECKING:
     from wasm2oci.registry.messages import Response
     from wasm2oci.registry.session import Session
 
-__all__ = ["PAGE_HINT", "is_page", "page_error", "refuse_page"]
-
-PAGE_HINT = "check the registry's host, and whether this network or a proxy asks you to sign in"
+__all__ = ["is_page", "page_error", "refuse_page"]
 
 
 def is_page(response: Response, body: bytes) -> bool:

@@ -183,3 +183,17 @@ def test_a_digest_that_the_tool_asked_for_is_not_in_an_access_error() -> None:
     for status in (401, 403):
         refused = error_for(status, (), f"h/n@{digest}", host="h", name="n", pushing=True)
         assert refused.message.startswith("h/n: ")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+def test_a_refusal_that_is_a_web_page_is_no_matter_of_accounts_or_tags(status: int) -> None:
+    """A web site, a sign-in page or a proxy that blocks: nobody is sent to log in, or to look for a tag."""
+    problems = parse_problems(b"<!DOCTYPE html><title>Blocked</title>")
+    error = error_for(status, problems, "h.example/a:v1", host="h.example", name="a", kind="manifest")
+    assert "the answer is a web page" in error.message
+    assert (error.hint or "").startswith("check the registry's host")
+
+
+def test_the_hint_about_a_registry_itself_names_no_repository() -> None:
+    error = error_for(403, (), "h.example", host="h.example", name="")
+    assert error.hint == "check that this account may pull from h.example"
