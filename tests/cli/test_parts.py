@@ -298,10 +298,12 @@ def test_a_limit_of_the_cache_has_a_unit_and_what_goes_is_said_before(tmp_path: 
         path.write_bytes(data)
         os.utime(path, (number, number))
     environ = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    refused = invoke("cache", "prune", "--limit", "1000", cwd=tmp_path, env=environ)
+    refused = invoke("cache", "prune", "--limit", " 1000", cwd=tmp_path, env=environ)
     assert (refused.code, len(list(blobs.iterdir()))) == (2, 3)
     assert "'1000' has no unit" in refused.stderr
     assert "hint: write 1000MiB, or 1000B if you mean bytes" in refused.stderr
+    endless = invoke("cache", "prune", "--limit", "9" * 5000, cwd=tmp_path, env=environ)
+    assert endless.code == 2
     for limit, gone, left in (("2KiB", 1, 2), ("1GiB", 0, 3), ("0", 3, 0)):
         told = invoke("cache", "prune", "-n", "--limit", limit, cwd=tmp_path, env=environ).stdout
         assert f"Would remove: {gone} blob{'' if gone == 1 else 's'} ({1000 * gone:,} bytes)" in told

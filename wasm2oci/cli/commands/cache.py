@@ -51,8 +51,7 @@ def command(
     """
     if action is CacheAction.PRUNE and limit is None:
         raise UsageError("prune needs --limit", hint="for example --limit 200MiB; clear removes everything")
-    if limit is not None and limit.strip().isdecimal() and int(limit) > 0:  # of what? one guess removes everything
-        raise UsageError(f"--limit: {limit!r} has no unit", hint=f"write {limit}MiB, or {limit}B if you mean bytes")
+    size = 0 if limit is None else _limit(limit.strip())
     if action is CacheAction.SHOW:
         state = client.cache_state()
         lines = fields(
@@ -69,10 +68,17 @@ def command(
         quiet = [str(blob.digest) for blob in blobs]
         output.result(CacheListing(blobs), lines_of, quiet=quiet, empty="the cache is empty")
     else:
-        from wasm2oci.cli.run_options import parse_size
-
-        pruned = client.prune_cache(0 if limit is None else parse_size(limit, "--limit"), dry_run=dry_run)
+        pruned = client.prune_cache(size, dry_run=dry_run)
         gone = f"{pruned.blobs:,} blob{'' if pruned.blobs == 1 else 's'}"
         verb = "Would remove" if dry_run else "Removed"
         lines = fields((verb, f"{gone} ({size_text(pruned.removed)})"), ("Left", size_text(pruned.size)))
         output.result(pruned, lines, quiet=str(pruned.removed))
+
+
+def _limit(text: str) -> int:
+    from wasm2oci.cli.run_options import parse_size
+
+    size = parse_size(text, "--limit")
+    if size and text.isdecimal():  # a guess at the unit might remove everything
+        raise UsageError(f"--limit: {text!r} has no unit", hint=f"write {text}MiB, or {text}B if you mean bytes")
+    return size
