@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wasm2oci.content.graph import GraphError
 from wasm2oci.content.target import ReferrerLister
-from wasm2oci.errors import AccessError, IntegrityError, NotFoundError, RegistryError, UnsupportedError
+from wasm2oci.errors import NotFoundError, UnsupportedError
 from wasm2oci.oci.wire import GRAPH_NODES_MAX, NESTING_MAX
 from wasm2oci.operations.names import pinned
 
@@ -69,16 +69,11 @@ def discover(
 def _tagged(
     target: ReadTarget, root: Descriptor, artifact_type: str | None, environment: Environment
 ) -> list[FoundReferrer]:
-    from wasm2oci.operations.tagged_referrers import tagged_referrers
+    from wasm2oci.operations.tagged_referrers import tagged_referrers_or_warning
 
-    try:
-        found = tagged_referrers(target, root)
-    except (AccessError, IntegrityError, RegistryError, UnsupportedError) as error:  # cosign#2973
-        environment.warn(f"what cosign keeps under tags cannot be listed: {error.message}")
-        return []
     return [
         FoundReferrer(1, one.manifest, one.tag)
-        for one in found
+        for one in tagged_referrers_or_warning(target, root, environment)
         if artifact_type is None or one.manifest.artifact_type == artifact_type
     ]
 

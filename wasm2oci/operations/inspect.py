@@ -192,16 +192,17 @@ def read_raw(location: Location, environment: Environment) -> bytes:
 def _referrers(target: ReadTarget, root: Descriptor, environment: Environment) -> tuple[Descriptor, ...] | None:
     if not isinstance(target, ReferrerLister):
         return None
-    from wasm2oci.operations.tagged_referrers import tagged_referrers
+    from wasm2oci.operations.tagged_referrers import tagged_referrers_or_warning
 
     try:
-        tagged = [one.manifest for one in tagged_referrers(target, root, ("sbom",))]  # others are signatures
-        return (*target.referrers(root), *tagged)
+        referrers = tuple(target.referrers(root))
     except (NotFoundError, UnsupportedError):
         return None
     except (RegistryError, AccessError, IntegrityError, InvalidInputError) as error:  # harbor#18305, cosign#2973
         environment.warn(f"its referrers cannot be listed: {error.message}")
         return None
+    tagged = tagged_referrers_or_warning(target, root, environment, ("sbom",))  # the others are signatures
+    return (*referrers, *(one.manifest for one in tagged))
 
 
 def _joined(content: Content, what: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from wasm2oci.errors import InvalidInputError
+from wasm2oci.errors import AccessError, IntegrityError, InvalidInputError, RegistryError, UnsupportedError
 from wasm2oci.oci.descriptor import Descriptor
 from wasm2oci.oci.manifest import Manifest, parse_manifest
 from wasm2oci.oci.referrers import COSIGN_ENDINGS, cosign_tag
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wasm2oci.content.target import ReadTarget
+    from wasm2oci.operations.environment import Environment
 
-__all__ = ["TaggedReferrer", "tagged_referrers"]
+__all__ = ["TaggedReferrer", "tagged_referrers", "tagged_referrers_or_warning"]
 
 
 class TaggedReferrer(NamedTuple):
@@ -53,3 +54,14 @@ def tagged_referrers(
         manifest = Descriptor(there[0].media_type, there[0].digest, there[0].size, artifact_type=kind)
         found.append(TaggedReferrer(tag, manifest))
     return tuple(found)
+
+
+def tagged_referrers_or_warning(
+    target: ReadTarget, subject: Descriptor, environment: Environment, endings: Sequence[str] = COSIGN_ENDINGS
+) -> tuple[TaggedReferrer, ...]:
+    """What `tagged_referrers` gives; nothing, and a warning, where the place refuses."""
+    try:
+        return tagged_referrers(target, subject, endings)
+    except (AccessError, IntegrityError, RegistryError, UnsupportedError) as error:  # cosign#2973
+        environment.warn(f"what cosign keeps under tags cannot be listed: {error.message}")
+        return ()

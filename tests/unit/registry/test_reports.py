@@ -411,6 +411,28 @@ def test_a_manifest_is_shown_when_its_referrers_cannot_be_listed(answer: Answer,
     assert any("cannot be listed" in text for text in warned)
 
 
+def test_referrers_are_shown_where_tags_that_are_missing_are_refused(tmp_path: Path) -> None:
+    """cosign#2973: the listing of referrers does not depend on cosign's tags."""
+    inner, stash = fresh_core(), Stash()
+    root = stash.manifest(stash.put("application/wasm", DATA))
+    signature = stash.manifest(stash.put("text/plain", b"signed"), subject=root)
+
+    def handle(sent: Sent) -> Answer:
+        return Answer(403) if "/manifests/sha256-" in sent.path else handled(inner, sent)
+
+    network = Network({HOME: handle})
+    repository = network.repository("registry.example/a", writes=True)
+    copy(stash.target, root, repository, "v1")
+    copy(stash.target, signature, repository)
+    warned: list[str] = []
+    connections = Connections()
+    connections._connector = network.connector()
+    environment = Environment({}, tmp_path, warn=warned.append, connections=connections)
+    found = inspect(Reference.parse("registry.example/a:v1"), environment, look_inside=False)
+    assert [one.digest for one in found.referrers or ()] == [signature.digest]
+    assert any("what cosign keeps under tags cannot be listed" in text for text in warned)
+
+
 def test_a_stale_entry_of_a_list_of_referrers_is_named_as_one() -> None:
     stash = Stash()
     root = stash.manifest(stash.put("application/wasm", DATA))
