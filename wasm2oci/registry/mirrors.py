@@ -7,7 +7,7 @@ raised. A mirror that is silent is not asked again.
 
 Everything is verified by digest as usual; a tag names what the first source says. What is short is verified before it
 is handed on, so that the next source is asked when a mirror has wrong bytes; of long content they are found at its end,
-and a warning names the mirror.
+and a warning names the mirrors that bytes came from.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import parse_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from wasm2oci.content.target import Content
     from wasm2oci.oci.descriptor import Descriptor
@@ -83,7 +83,7 @@ class Mirrored:
 
     def fetch(self, descriptor: Descriptor) -> Content:
         """See `ReadTarget`."""
-        return _Verified(descriptor, _Rest(self, descriptor, 0), self)
+        return _Verified(descriptor, _Rest(self, descriptor, 0))
 
     def fetch_rest(self, descriptor: Descriptor, start: int) -> Content:
         """See `Resumer`."""
@@ -105,8 +105,11 @@ class Mirrored:
         """See `Deleter`."""
         self._own.untag(tag)
 
-    def read_on(self, descriptor: Descriptor, start: int) -> Iterator[bytes]:
-        """The bytes of some content from `start` on; where a source breaks off, the next one goes on."""
+    def read_on(self, descriptor: Descriptor, start: int, gave: dict[Repository, None]) -> Iterator[bytes]:
+        """The bytes of some content from `start` on; where a source breaks off, the next one goes on.
+
+        `gave` gets the sources of bytes that nothing verified yet, in order.
+        """
         at = start
         asked = self._for(descriptor.digest)
         whole = descriptor.is_manifest or descriptor.data is not None
@@ -119,6 +122,7 @@ class Mirrored:
                     yield from pieces
                     return
                 for chunk in source.fetch(descriptor) if whole else source.fetch_rest(descriptor, at):
+                    gave[source] = None
                     at += len(chunk)
                     yield chunk
             except Wasm2OciError as error:
@@ -128,12 +132,11 @@ class Mirrored:
             else:
                 return
 
-    def blame(self) -> None:
-        """Name the mirror that most content came from, when its bytes turn out to be wrong."""
-        with self._guard:
-            chosen = self._chosen
-        if chosen is not None and chosen is not self._sources[-1].repository:
-            self._warn(f"the mirror {chosen} sent wrong bytes")
+    def blame(self, gave: Collection[Repository]) -> None:
+        """Name the mirrors among these sources, whose bytes together turned out to be wrong."""
+        for source in gave:
+            if source is not self._sources[-1].repository:
+                self._warn(f"the mirror {source} {'sent' if len(gave) == 1 else 'may have sent'} wrong bytes")
 
     def _first(self, ask: Callable[[Repository], T], name: Name) -> T:
         asked = self._for(name)
@@ -172,30 +175,37 @@ class Mirrored:
 class _Verified(VerifiedContent):
     """Content of mirrors, all of it."""
 
-    __slots__ = ("_mirrored",)
+    __slots__ = ("_rest",)
 
-    def __init__(self, descriptor: Descriptor, content: Content, mirrored: Mirrored) -> None:
-        super().__init__(descriptor, content)
-        self._mirrored = mirrored
+    def __init__(self, descriptor: Descriptor, rest: _Rest) -> None:
+        super().__init__(descriptor, rest)
+        self._rest = rest
 
     def __iter__(self) -> Iterator[bytes]:
         """See `VerifiedContent`."""
         try:
             yield from super().__iter__()
         except IntegrityError:
-            self._mirrored.blame()
+            self._rest.mirrored.blame(self._rest.gave)
             raise
 
 
 class _Rest:
-    """Content from a byte on, read where it can be."""
+    """Content from a byte on, read where it can be.
 
-    __slots__ = ("_descriptor", "_mirrored", "_start")
+    Attributes:
+        mirrored: the places.
+        gave: see `Mirrored.read_on`; of the last pass.
+    """
+
+    __slots__ = ("_descriptor", "_start", "gave", "mirrored")
 
     def __init__(self, mirrored: Mirrored, descriptor: Descriptor, start: int) -> None:
-        self._mirrored = mirrored
         self._descriptor = descriptor
         self._start = start
+        self.mirrored = mirrored
+        self.gave: dict[Repository, None] = {}
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._mirrored.read_on(self._descriptor, self._start)
+        self.gave.clear()
+        return self.mirrored.read_on(self._descriptor, self._start, self.gave)

@@ -175,6 +175,26 @@ class TestMirrors:
             field.pull("registry.example/team/app:v1", warn=told.append)
         assert told == ["the mirror mirror.example/proxy/team/app sent wrong bytes"]
 
+    @pytest.mark.parametrize("size", [10, 2 << 20])
+    def test_a_mirror_that_lacks_a_blob_is_not_blamed_for_what_the_registry_sends(
+        self, tmp_path: Path, size: int
+    ) -> None:
+        field, told = Field(tmp_path, MIRRORED), list[str]()
+        blob = field.stash.put("application/wasm", bytes(size))
+        field.root = field.stash.manifest(blob)
+        field.put(HOME, "team/app")
+        field.put(MIRROR, "proxy/team/app")
+
+        def instead(place: str, answer: Answer) -> None:
+            inner = field.cores[place]
+            field.network.hosts[place] = lambda sent: answer if sent.path.endswith(str(blob.digest)) else inner(sent)
+
+        instead(MIRROR, Answer(404))
+        instead(HOME, Answer(200, {}, b"x" * size))
+        with pytest.raises(IntegrityError):
+            field.pull("registry.example/team/app:v1", warn=told.append)
+        assert told == []
+
     @pytest.mark.parametrize("location", ["mirror example", "mirror.example/Upper", "mirror.example:99999", "[::1/x"])
     def test_a_mirror_whose_location_makes_no_reference_is_passed_over(self, tmp_path: Path, location: str) -> None:
         field, told = Field(tmp_path, MIRRORED.replace("mirror.example/proxy/team", location)), list[str]()
