@@ -302,3 +302,9 @@ def test_the_longest_time_that_a_guest_can_set_is_no_mistake(name: str) -> None:
 def test_authorities_need_no_extensions_that_only_newer_pythons_ask_for() -> None:
     """As for registries: private authorities often lack what Python 3.13 asks for by itself."""
     assert not exchange._tls().verify_flags & ssl.VERIFY_X509_STRICT
+
+
+def test_requests_over_tls_need_no_option_of_openssl_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.11 may be built with OpenSSL 1.1.1 (RHEL 8), whose `ssl` lacks it: the guest waited for ever."""
+    monkeypatch.delattr(ssl, "OP_IGNORE_UNEXPECTED_EOF")
+    assert exchange._tls.__wrapped__().verify_mode is ssl.CERT_REQUIRED

@@ -44,7 +44,8 @@ _STANDARD_PORTS: Final = {False: 80, True: 443}
 def _tls() -> ssl.SSLContext:
     # One for the process: it costs 20 ms, every request of a component needs it, and nothing in it belongs to a run.
     context = client_context()
-    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # some releases of Python 3.11 set it; see `_connect`
+    # Some releases of Python 3.11 set it (see `_connect`); it is not there with OpenSSL 1.1.1.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.set_alpn_protocols(["http/1.1"])
     return context
 
