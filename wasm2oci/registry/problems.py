@@ -162,7 +162,10 @@ class Problem(NamedTuple):
 _PROBLEMS_MAX: Final = 5
 _PAGE: Final = Problem("", "the answer is a web page, not a registry's")
 PAGE_HINT: Final = "check the registry's host, and whether this network or a proxy asks you to sign in"
-_STORAGE_ERROR: Final = re.compile(rb"<Error>\s*<Code>([^<]{1,80})</Code>\s*<Message>([^<]{0,400})")
+_STORAGE_ERROR: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}>\s*)?<Error>\s*"
+    rb"<Code>([^<]{1,80})</Code>\s*<Message>([^<]{0,400})"
+)
 """How the storages that registries send their clients to say what is wrong (S3, Azure, Google)."""
 
 
@@ -170,7 +173,7 @@ def parse_problems(body: bytes) -> tuple[Problem, ...]:
     """The problems of an error body; what is neither JSON, text nor a storage's own gives none."""
     if not body.strip():
         return ()
-    storage = _STORAGE_ERROR.search(body)
+    storage = _STORAGE_ERROR.match(body)
     if storage is not None:
         said = [one_line(part.decode("utf-8", "replace")) for part in storage.groups()]
         return (Problem("", ": ".join(filter(None, said))),)
@@ -251,7 +254,8 @@ def error_for(
         pushing: whether this is part of a push.
         credentials: which credentials were used or looked for, in words.
         known: whether there were any, so that it is these that were not taken.
-        elsewhere: the address that the registry led to and that this is the answer of; empty if it is its own.
+        elsewhere: the address that the registry led to and that this is the answer of, with its scheme only where that
+            is all that differs; empty if it is its own.
     """
     problems = tuple(problems)
     codes = {problem.code for problem in problems if problem.code}
@@ -262,7 +266,9 @@ def error_for(
     if elsewhere and status not in {404, 410, 429}:  # which knows nothing of our credentials
         return ResponseError(
             f"{what}: {elsewhere}, where {host} leads, answered {status}{told}",
-            hint="that address comes from the registry, as its storage does; try again, or ask who runs it",
+            hint="no credentials follow a redirect: ask the registry by https from the start"
+            if elsewhere.startswith("https://")
+            else "that address comes from the registry, as its storage does; try again, or ask who runs it",
         )
     hint = find_hint(host, name, text, pushing=pushing, access=access)
     page = _PAGE in problems and status < 500

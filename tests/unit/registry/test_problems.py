@@ -41,6 +41,12 @@ def problems(*codes: str, message: str = "") -> bytes:
         (b"toomanyrequests: slow down\n", [Problem("", "toomanyrequests: slow down")]),
         (b"<!DOCTYPE html><html>...", [Problem("", "the answer is a web page, not a registry's")]),
         (b"  <html lang=en>", [Problem("", "the answer is a web page, not a registry's")]),
+        (b'<?xml version="1.0"?>\n<Error><Code>A</Code><Message>b</Message></Error>', [Problem("", "A: b")]),
+        (b"\xef\xbb\xbf<Error>\n <Code>A</Code>\n <Message></Message>", [Problem("", "A")]),
+        (
+            problems("DENIED", message="<Error><Code>A</Code><Message>b"),
+            [Problem("DENIED", "<Error><Code>A</Code><Message>b")],
+        ),
         (b"[1]", []),
         (b"", []),
         (b" \n", []),
