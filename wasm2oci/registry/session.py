@@ -391,7 +391,7 @@ class Session:
 
 
 def _elsewhere(here: Origin, there: Origin) -> str:
-    return "" if there == here else there.authority
+    return "" if there == here else there.beside(here)
 
 
 def _canonical(name: str) -> str:

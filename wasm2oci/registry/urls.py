@@ -104,6 +104,10 @@ class Origin(Value):
         """The host without an IPv6 address's brackets."""
         return self.host.strip("[]")
 
+    def beside(self, other: Origin) -> str:
+        """What tells this origin from another one: its authority or, if that is the same, all of it."""
+        return str(self) if self.authority == other.authority else self.authority
+
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
 

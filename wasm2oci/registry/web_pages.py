@@ -42,8 +42,9 @@ def page_error(session: Session, response: Response, instead_of: str) -> Respons
     there = Origin.of(response.url)
     if there == session.origin:
         return ResponseError(f"{session.host} answers with a web page, not {instead_of}", hint=PAGE_HINT)
+    where = there.beside(session.origin)
     return ResponseError(
-        f"{session.host} leads to {there.authority}, which answers with a web page, not {instead_of}", hint=PAGE_HINT
+        f"{session.host} leads to {where}, which answers with a web page, not {instead_of}", hint=PAGE_HINT
     )
 
 

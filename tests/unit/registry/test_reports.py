@@ -289,6 +289,19 @@ def test_a_storage_that_refuses_is_named_and_nobody_is_told_to_log_in(status: in
     assert "secret" not in caught.value.message
 
 
+def test_a_registry_that_leads_to_https_is_told_from_its_storage() -> None:
+    """`--plain-http` for a registry whose port 80 redirects: credentials do not follow."""
+    network = Network(
+        {
+            "http://registry.example": lambda sent: Answer(308, {"Location": f"{HOME}{sent.path}"}),
+            HOME: lambda _: Answer(401, {"WWW-Authenticate": 'Basic realm="x"'}),
+        }
+    )
+    with pytest.raises(RegistryError, match=r"https://registry\.example, where registry\.example leads") as caught:
+        network.repository("registry.example/a", plain_http=True, credential=ALICE).resolve("v1")
+    assert "https from the start" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(
     "body",
     [b'{"token": "t", "token": "t"}', b'{"token": "t", "account": "\xe9"}', b'{"access_token": "t", "token": null}'],
