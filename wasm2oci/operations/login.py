@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wasm2oci.errors import AccessError, NotFoundError, Remedy, RemedyKind, UsageError
+from wasm2oci.oci.reference import InvalidReferenceError
 from wasm2oci.operations.names import split_host
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ __all__ = [
     "whoami",
 ]
 
+_NARROWER_MAX: Final = 16
+"""Paths whose credentials are looked up after a login: each time files are read, or a helper is asked."""
+
 
 class NotLoggedInError(NotFoundError):
     """No credentials are stored."""
@@ -36,7 +40,7 @@ class LoggedIn(NamedTuple):
         stored: where they are.
         plaintext: whether they are not encrypted there.
         hidden_by: a source that goes before and holds others; null for none.
-        narrower: paths below it that credentials of their own are stored for, which go before these.
+        narrower: paths below it that credentials of their own are stored for, which go before these; not all of many.
     """
 
     registry: str
@@ -107,8 +111,8 @@ def login(registry: str, environment: Environment) -> LoggedIn:
         warn=environment.warn,
     )
     name = _joined(host, path)
-    narrower = set() if stored.hidden_by is not None else _narrower(host, path, credential, environment)
-    return LoggedIn(name, *stored, narrower=tuple(sorted(narrower)))
+    narrower = () if stored.hidden_by is not None else _narrower(host, path, credential, environment)
+    return LoggedIn(name, *stored, narrower=narrower)
 
 
 def logout(registry: str, environment: Environment) -> LoggedOut:
@@ -171,21 +175,33 @@ def known_credentials(environment: Environment) -> tuple[KnownCredential, ...]:
     return tuple(KnownCredential(*one) for one in listed)
 
 
-def _narrower(host: str, path: str, credential: Credential, environment: Environment) -> set[str]:
-    """Paths below this one that have another credential."""
+def _narrower(host: str, path: str, credential: Credential, environment: Environment) -> tuple[str, ...]:
+    """Paths below this one that have another credential, of the first `_NARROWER_MAX`."""
     from wasm2oci.registry.login import find_credential
 
-    def other(key: str) -> bool:
-        below = key.removeprefix(f"{host}/")
-        if below == key or not below.startswith(f"{path}/" if path else below):
-            return False
-        files = environment.options.registry_config
-        found = find_credential(
-            host, below, environment.variables, environment.home, registry_config=files, warn=environment.warn
+    above = f"{_joined(host, path)}/"
+    keys = {one.registry for one in known_credentials(environment) if one.registry.startswith(above)}
+    return tuple(
+        key
+        for key in sorted(filter(_names_repositories, keys))[:_NARROWER_MAX]
+        if credential
+        != find_credential(
+            host,
+            key.removeprefix(f"{host}/"),
+            environment.variables,
+            environment.home,
+            registry_config=environment.options.registry_config,
+            warn=environment.warn,
         )
-        return found != credential
+    )
 
-    return {one.registry for one in known_credentials(environment) if other(one.registry)}
+
+def _names_repositories(key: str) -> bool:
+    """Whether a key is `HOST/PATH` as repositories are named: another one is used for none."""
+    try:
+        return _joined(*split_host(key)) == key
+    except InvalidReferenceError:
+        return False
 
 
 def _joined(host: str, path: str) -> str:
