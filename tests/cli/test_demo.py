@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -77,6 +78,19 @@ def test_a_step_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.M
     done = invoke("demo", env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
     assert done.code == 7
     assert "did not end within" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["demo"], ["serve", "--listen", "127.0.0.1:0", "--", "true"]])
+def test_where_temporary_files_have_no_place_it_says_so(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container without a file system that may be written to: it was an internal error."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "gone")])
+    done = invoke(*arguments, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"})
+    assert done.code == 9
+    assert done.stderr.startswith("error: there is no folder for temporary files: No usable temporary directory found")
+    assert done.stderr.endswith("\nhint: set TMPDIR to a folder that you may write to\n")
 
 
 def test_the_module_is_what_its_source_says() -> None:

@@ -9,7 +9,7 @@ import errno
 import os
 import stat
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -17,7 +17,7 @@ from wasm2oci.base.files import TEMPORARY, claim_file, open_file, open_folder
 from wasm2oci.errors import LocalIOError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -26,12 +26,14 @@ __all__ = [
     "KEY_SIZE",
     "FolderLock",
     "LocksUnavailableError",
+    "NoTemporaryFolderError",
     "evict",
     "folder_key",
     "is_private",
     "list_files",
     "private_folder",
     "read_private",
+    "temporary_folder",
     "used",
 ]
 
@@ -49,6 +51,10 @@ class LocksUnavailableError(OSError):
     """This file system, or this platform, has no locks."""
 
 
+class NoTemporaryFolderError(LocalIOError):
+    """The system has no folder for temporary files that this user may write to."""
+
+
 # --- private files -------------------------------------------------------------------------------
 
 
@@ -56,6 +62,30 @@ def private_folder(path: Path) -> bool:
     """Make this folder if it is not there; whether only this user can write to it. Raises `OSError`."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path.is_dir() and is_private(path)
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Iterator[Path]:
+    """A new folder of this user alone, where the system keeps temporary files; it is gone at the end.
+
+    Raises:
+        NoTemporaryFolderError: there is no such place.
+    """
+    import shutil  # noqa: PLC0415 - needed rarely, and slow to import, like the next
+    import tempfile  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+    except OSError as error:
+        raise NoTemporaryFolderError(
+            f"there is no folder for temporary files: {error.strerror}",
+            hint="set TMPDIR to a folder that you may write to",
+        ) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_private(path: Path) -> bool:

@@ -8,13 +8,14 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasm2oci.base.files import local_errors
+from wasm2oci.base.folders import temporary_folder
 from wasm2oci.errors import IntegrityError, RegistryError
 
 if TYPE_CHECKING:
@@ -110,11 +111,11 @@ def demo(
     began = time.perf_counter()
     module = MODULE.read_bytes()
     steps: list[Step] = []
-    with tempfile.TemporaryDirectory(prefix="wasm2oci-demo-") as name:
-        folder = Path(name)
-        (folder / "hello.wasm").write_bytes(module)
+    with temporary_folder("wasm2oci-demo-") as folder:
+        with local_errors(folder):
+            (folder / "hello.wasm").write_bytes(module)
         private = {key: text for key, text in variables.items() if not key.startswith("WASM2OCI_")}
-        private |= {"HOME": name, "XDG_CACHE_HOME": f"{name}/cache", "DOCKER_CONFIG": f"{name}/docker"}
+        private |= {"HOME": str(folder), "XDG_CACHE_HOME": f"{folder}/cache", "DOCKER_CONFIG": f"{folder}/docker"}
         private |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "PYTHONPATH": _python_path(variables)}
         for elsewhere in ("DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
             private.pop(elsewhere, None)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import sys
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from wasm2oci.base.folders import temporary_folder
 from wasm2oci.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from wasm2oci.server.access import Access
 
@@ -87,8 +86,7 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
         raise UsageError("the key of the server's certificate needs the certificate")
     tls = None if request.tls_cert is None else tls_context(request.tls_cert, request.tls_key)
     allow_descriptors(_DESCRIPTORS)
-    root = request.root or Path(tempfile.mkdtemp(prefix="wasm2oci-registry-"))
-    try:
+    with temporary_folder("wasm2oci-registry-") if request.root is None else nullcontext(request.root) as root:
         storage = DiskStorage(root)
         try:
             registry = Registry(
@@ -117,9 +115,6 @@ def serving(request: ServeRequest, log: Callable[[str], None] | None = None) -> 
             registry.close()
         finally:
             storage.close()
-    finally:
-        if request.root is None:
-            shutil.rmtree(root, ignore_errors=True)
 
 
 @contextmanager

@@ -13,14 +13,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from wasm2oci.base.folders import temporary_folder
 from wasm2oci.base.text import error_line
 from wasm2oci.errors import Remedy, RemedyKind, UnsupportedError
 from wasm2oci.oci.wire import load_object
@@ -210,8 +209,8 @@ def _load(trusted_root: bytes | None) -> tuple[Any, bytes]:
         root = ClientTrustConfig.production(offline=True).trusted_root
         return Verifier(trusted_root=root), root._inner.to_json().encode()  # noqa: SLF001 - it has no other way out
     read_trusted_root(trusted_root)  # with our own words, before the library sees it
-    with tempfile.TemporaryDirectory() as folder:  # the library reads files only
-        path = Path(folder) / "trusted_root.json"
+    with temporary_folder("wasm2oci-root-") as folder:  # the library reads files only
+        path = folder / "trusted_root.json"
         # The library wants every list, and protobuf leaves empty ones out.
         path.write_text(json.dumps({**{name: [] for name in _LISTS}, **load_object(trusted_root, "trusted root")}))
         try:
