@@ -19,6 +19,7 @@ from wasm2oci.content.verify import VerifiedContent
 from wasm2oci.errors import IntegrityError, NotFoundError, Wasm2OciError
 from wasm2oci.oci.digest import Digest
 from wasm2oci.oci.reference import parse_name
+from wasm2oci.registry.problems import TimedOutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -58,6 +59,7 @@ class Mirrored:
         self._warn = warn
         self._guard = Lock()
         self._chosen: Repository | None = None
+        self._silent: set[Repository] = set()
 
     def __str__(self) -> str:
         return str(self._own)
@@ -156,18 +158,23 @@ class Mirrored:
     def _for(self, name: Name) -> list[Repository]:
         """The repositories to ask for a name: the one that answered before comes first, the location itself last."""
         with self._guard:
-            chosen = self._chosen
+            chosen, silent = self._chosen, frozenset(self._silent)
         if chosen is self._sources[-1].repository:
             return [chosen]  # no mirror had what was asked for first, or none is for its name
         by_digest = isinstance(name, Digest)
         asked = [
             source.repository
             for source in self._sources
-            if source is self._sources[-1] or (source.digests if by_digest else source.tags)
+            if source is self._sources[-1]
+            or ((source.digests if by_digest else source.tags) and source.repository not in silent)
         ]
         return sorted(asked, key=lambda source: source is not chosen)
 
     def _failed(self, source: Repository, error: Exception) -> None:
+        if isinstance(error, TimedOutError):
+            with self._guard:
+                self._silent.add(source)
+                self._chosen = None if self._chosen is source else self._chosen
         if not isinstance(error, NotFoundError):  # what a mirror lacks is read elsewhere, as is meant
             self._warn(f"the mirror {source} is passed over: {error}")
 

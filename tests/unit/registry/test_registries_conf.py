@@ -19,6 +19,7 @@ from wasm2oci.oci import media_type as mt
 from wasm2oci.oci.reference import Reference
 from wasm2oci.registry.found_out import FoundOut
 from wasm2oci.registry.options import TlsSettings
+from wasm2oci.registry.problems import TimedOutError
 from wasm2oci.registry.registries_conf import (
     BlockedRegistryError,
     RegistriesConfError,
@@ -174,6 +175,26 @@ class TestMirrors:
         with pytest.raises(IntegrityError):
             field.pull("registry.example/team/app:v1", warn=told.append)
         assert told == ["the mirror mirror.example/proxy/team/app sent wrong bytes"]
+
+    def test_a_mirror_that_falls_silent_is_not_asked_again(self, tmp_path: Path) -> None:
+        field, told = Field(tmp_path, MIRRORED), list[str]()
+        blobs = [
+            field.stash.put("application/wasm", DATA),
+            *(field.stash.put("text/plain", b"%d" % n) for n in range(9)),
+        ]
+        field.root = field.stash.manifest(*blobs)
+        field.put(HOME, "team/app")
+        field.put(MIRROR, "proxy/team/app")
+        inner = field.cores[MIRROR]
+        field.network.hosts[MIRROR] = lambda sent: (
+            TimedOutError("mirror.example: silent") if "/blobs/" in sent.path else inner(sent)
+        )
+        source = field.connector(warn=told.append).source(Reference.parse("registry.example/team/app:v1"))
+        root = source.resolve("v1")
+        for blob in (root, *blobs):
+            b"".join(source.fetch(blob))
+        assert len([sent for sent in field.network.at(MIRROR) if "/blobs/" in sent.path]) == 1
+        assert len(told) == 1
 
     @pytest.mark.parametrize("size", [10, 2 << 20])
     def test_a_mirror_that_lacks_a_blob_is_not_blamed_for_what_the_registry_sends(
