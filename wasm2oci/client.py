@@ -323,6 +323,7 @@ class Client(PartMethods):
         """Which credential is used at a registry, where it comes from, and whether the registry takes it.
 
         Raises:
+            BlockedRegistryError: a `registries.conf` blocks it.
             Wasm2OciError: the registry cannot be asked.
         """
         from wasm2oci.operations.login import whoami

@@ -80,7 +80,8 @@ class ModuleMethods(TextMethods):
             progress: called with what moves, from several threads.
 
         Raises:
-            InvalidInputError: it is not WebAssembly, or the reference, date or an annotation is malformed.
+            InvalidInputError: it is not WebAssembly, or the reference, profile, date or an annotation is malformed.
+            UsageError: the reference has neither tag nor digest.
             IntegrityError: the artifact has not the digest in the reference, or a tag is taken; nothing was pushed.
             Wasm2OciError: the file cannot be read, or the registry failed.
         """
@@ -195,7 +196,9 @@ class ModuleMethods(TextMethods):
 
         Raises:
             NotFoundError: no artifact has this name, or a part is missing.
+            ArtifactTooLargeError: it has more content than it may have; no blob was read.
             IntegrityError: bytes are not what they should be, a signature is missing, or the file is not the module.
+            InvalidInputError: it holds no module, or several, and a file or a rule of a policy file is about one.
             Wasm2OciError: the place or the file cannot be read.
         """
         from wasm2oci.oci.wire import ARTIFACT_MAX
@@ -213,6 +216,7 @@ class ModuleMethods(TextMethods):
 
         Raises:
             NotFoundError: no artifact has this name.
+            IntegrityError: bytes are not what they should be.
             Wasm2OciError: the place cannot be read.
         """
         from wasm2oci.operations.inspect import inspect

@@ -143,8 +143,11 @@ class RepositoryMethods(ModuleMethods):
             progress: called with what moves, from several threads.
 
         Raises:
+            UsageError: a password or a header would go to two registries.
             NotFoundError: the source names nothing.
-            IntegrityError: bytes are not what a manifest says, or a tag means something else and is not overwritten.
+            ArtifactTooLargeError: it has more content than it may have; nothing was copied.
+            IntegrityError: bytes are not what a manifest says, a signature is missing, the destination has another
+                digest, or a tag means something else and is not overwritten; the tag there was not touched.
             Wasm2OciError: either place failed; `side` says which.
         """
         from wasm2oci.operations.copy import copy

@@ -44,7 +44,10 @@ class ModuleTooLargeError(InvalidInputError):
 
 
 class PullRequest(NamedTuple):
-    """What is pulled, with the arguments of `Client.pull`. Without `output`, a name is made, and put into `folder`."""
+    """What is pulled, with the arguments of `Client.pull`, whose `module` is `wanted`.
+
+    Without `output`, a name is made, and put into `folder`.
+    """
 
     source: Location
     output: Path | BinaryIO | None = None

@@ -42,7 +42,10 @@ class FileMismatchError(IntegrityError):
 
 
 class VerifyRequest(NamedTuple):
-    """What is verified, with the arguments of `Client.verify`; every byte is read where it is, never from the cache."""
+    """What is verified, with the arguments of `Client.verify`; every byte is read where it is, never from the cache.
+
+    `path` is its `file`, `wanted` its `module`.
+    """
 
     source: Location
     path: Path | None = None
