@@ -39,6 +39,14 @@ def test_credentials_of_paths_that_go_before_a_login_are_named(tmp_path: Path) -
         assert "other credentials" not in run(f"login {host} -u me -p new")
 
 
+def test_a_registry_that_asks_for_no_credentials_did_not_check_them(tmp_path: Path) -> None:
+    with registry_server() as registry:
+        env = {"HOME": str(tmp_path)}
+        done = invoke("login", registry.address, "-u", "me", "-p", "x", "--format", "json", cwd=tmp_path, env=env)
+    assert (done.code, json.loads(done.stdout)["checked"]) == (0, False)
+    assert f"{registry.address} asked for no credentials, so these were not checked" in done.stderr
+
+
 def test_of_many_paths_some_are_named_and_none_that_cannot_be_a_repository(tmp_path: Path) -> None:
     """Each path costs reading the files: 8,000 took 27 seconds."""
     with registry_server() as registry:

@@ -154,7 +154,7 @@ def test_deletes(case: Case, connector: Connector) -> None:
 def test_a_login_is_checked(case: Case, connector: Connector) -> None:
     connector.ping(case.host)
     if case.setup in {"basic", "bearer"}:
-        connector.check_login(case.host, Basic("alice", "correct horse"))
+        assert connector.check_login(case.host, Basic("alice", "correct horse"))
         with pytest.raises(AccessError, match="'alice'"):
             connector.check_login(case.host, Basic("alice", "wrong"))
 

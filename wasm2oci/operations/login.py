@@ -33,7 +33,7 @@ class NotLoggedInError(NotFoundError):
 
 
 class LoggedIn(NamedTuple):
-    """The credentials were right, and are stored now.
+    """The credentials are stored now; a registry that asked for some took them.
 
     Attributes:
         registry: the host, or a host with a path.
@@ -41,6 +41,7 @@ class LoggedIn(NamedTuple):
         plaintext: whether they are not encrypted there.
         hidden_by: a source that goes before and holds others; null for none.
         narrower: paths below it that credentials of their own are stored for, which go before these; not all of many.
+        checked: whether the registry asked for credentials.
     """
 
     registry: str
@@ -48,6 +49,7 @@ class LoggedIn(NamedTuple):
     plaintext: bool
     hidden_by: str | None = None
     narrower: tuple[str, ...] = ()
+    checked: bool = True
 
 
 class LoggedOut(NamedTuple):
@@ -100,7 +102,7 @@ def login(registry: str, environment: Environment) -> LoggedIn:
     from wasm2oci.registry.login import store_credential
 
     with environment.places() as places:
-        places.connector.check_login(host, credential, path)
+        checked = places.connector.check_login(host, credential, path)
     stored = store_credential(
         host,
         credential,
@@ -112,7 +114,7 @@ def login(registry: str, environment: Environment) -> LoggedIn:
     )
     name = _joined(host, path)
     narrower = () if stored.hidden_by is not None else _narrower(host, path, credential, environment)
-    return LoggedIn(name, *stored, narrower=narrower)
+    return LoggedIn(name, *stored, narrower=narrower, checked=checked)
 
 
 def logout(registry: str, environment: Environment) -> LoggedOut:

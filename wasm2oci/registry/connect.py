@@ -173,8 +173,10 @@ class Connector:
         """
         self.session(host).ping()
 
-    def check_login(self, host: str, credential: Credential, path: str = "") -> None:
+    def check_login(self, host: str, credential: Credential, path: str = "") -> bool:
         """Check that a registry takes this credential, for the repositories below a path if there is one.
+
+        It returns whether the registry asked for one; else it takes any.
 
         Raises:
             AccessError: it does not.
@@ -182,7 +184,7 @@ class Connector:
             BlockedRegistryError, RegistriesConfError: see `repository`.
         """
         rule = self._rule(f"{host}/{path}" if path else host)
-        self._open(self._host(host, rule, host), "", credential).ping()
+        return self._open(self._host(host, rule, host), "", credential).ping()
 
     def close(self) -> None:
         """Drop what was begun and not ended, and close all connections."""

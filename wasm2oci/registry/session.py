@@ -284,8 +284,8 @@ class Session:
             elsewhere=_elsewhere(self.origin, Origin.of(response.url)),
         )
 
-    def ping(self) -> None:
-        """Check that there is a registry, and that it takes our credentials if it wants any.
+    def ping(self) -> bool:
+        """Check that there is a registry that takes our credentials if it wants any; returns whether it wanted some.
 
         Raises:
             AccessError: it does not take them.
@@ -297,6 +297,7 @@ class Session:
         if response.status != 200:
             raise self.refusal(response, body, self.host, name="")
         refuse_page(self, response, body, "as a registry")
+        return "Authorization" in response.request.headers
 
     def _exchange(self, request: Request, *, roam: bool) -> Response:
         for _ in range(REDIRECTS_MAX + 1):

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 def test_all_of_it_is_done_once() -> None:
     done: list[int] = []
-    run_all(lambda item, check: (check(), done.append(item))[1], range(100), 4)
+
+    def work(item: int, check: Callable[[], None]) -> None:
+        check()
+        done.append(item)
+
+    run_all(work, range(100), 4)
     assert sorted(done) == list(range(100))
 
 

@@ -205,6 +205,15 @@ def test_a_ping_finds_out_what_is_there() -> None:
     Network({HOME: fresh_core()}).connector().ping("r.example")
 
 
+@pytest.mark.parametrize("wants", [True, False])
+def test_a_login_says_whether_the_registry_asked_for_credentials(*, wants: bool) -> None:
+    def answer(sent: Sent) -> Answer:
+        refused = wants and "authorization" not in sent.headers
+        return Answer(401, {"WWW-Authenticate": "Basic realm=r"}) if refused else Answer(200)
+
+    assert Network({HOME: answer}).connector().check_login("r.example", Basic("me", "secret")) is wants
+
+
 @pytest.mark.parametrize(
     ("headers", "body"),
     [({"Content-Type": "text/html; charset=utf-8"}, b"hello"), ({}, b"<!DOCTYPE html><html></html>")],

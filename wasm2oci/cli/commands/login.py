@@ -26,6 +26,8 @@ def command(output: Output, terminal: Terminal, host: HostArgument, options: Con
             raise UsageError("login needs a user name and a password")
     with terminal.client(output, options) as client:
         result = client.login(host)
+    if not result.checked:
+        output.warn(f"{result.registry} asked for no credentials, so these were not checked")
     if result.plaintext:
         output.warn(f"the password is stored unencrypted in {result.stored}; a credential helper stores it more safely")
     if result.hidden_by is not None:
