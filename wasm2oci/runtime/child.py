@@ -46,6 +46,8 @@ _GRACE_S: Final = 0.4
 _INTERRUPT_GRACE_S: Final = 0.5
 _PATIENCE_S: Final = 25.0
 """Seconds for other threads to end: longer than a connection and its TLS handshake may take."""
+_ENDING_S: Final = 0.25
+"""Seconds for the system to end a thread whose work is done; foreign threads are waited for as long, and then left."""
 _LOOK_S: Final = 0.005
 _CHUNK: Final = 1 << 16
 _DIE_WITH_PARENT: Final = 1
@@ -72,6 +74,20 @@ def wait_for_threads() -> None:
         if time.monotonic() >= end:
             raise GuestSetupError(f"the guest cannot get its own process: this one has {others} other threads")
         time.sleep(_LOOK_S)
+    end = time.monotonic() + _ENDING_S
+    while _shows_others() and time.monotonic() < end:
+        time.sleep(_LOOK_S)
+
+
+def _shows_others() -> bool:
+    """Whether the system shows threads that Python does not know: foreign ones, or some that end at this moment.
+
+    A thread of Python is over before the system's thread is. In between OpenSSL takes a lock to drop what it kept for
+    the thread, and a child that was forked then could not use TLS in another thread.
+    """
+    with contextlib.suppress(OSError):  # a tree without /proc
+        return len(os.listdir("/proc/self/task")) > 1  # noqa: PTH208 - pathlib would list no faster
+    return False
 
 
 def _other_threads() -> int:

@@ -159,6 +159,7 @@ def test_threads_that_end_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delitem(sys.modules, "wasmtime", raising=False)
     monkeypatch.setattr("wasm2oci.runtime.child.time.sleep", end)
     monkeypatch.setattr("threading.active_count", lambda: 1 + thread.is_alive())
+    monkeypatch.setattr("wasm2oci.runtime.child._ENDING_S", 0.0)
     thread.start()
     wait_for_threads()
     assert not thread.is_alive()
@@ -170,11 +171,34 @@ def test_threads_that_are_no_part_of_this_program_do_not_count(monkeypatch: pyte
     monkeypatch.setattr("threading.active_count", lambda: 1)
     monkeypatch.setattr("wasm2oci.runtime.child.os.listdir", lambda _: range(2))
     monkeypatch.setattr("wasm2oci.runtime.child._PATIENCE_S", 0.0)
+    monkeypatch.setattr("wasm2oci.runtime.child._ENDING_S", 0.0)
+    wait_for_threads()
+
+
+def test_threads_that_ended_for_python_alone_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of some thousand children hung: forked while OpenSSL, in a thread that ended, held a lock."""
+    threads = [3, 2, 1]
+    monkeypatch.delitem(sys.modules, "wasmtime", raising=False)
+    monkeypatch.setattr("threading.active_count", lambda: 1)
+    monkeypatch.setattr("wasm2oci.runtime.child.os.listdir", lambda _: range(threads.pop(0)))
+    monkeypatch.setattr("wasm2oci.runtime.child.time.sleep", lambda _: None)
+    monkeypatch.setattr("wasm2oci.runtime.child._ENDING_S", 60.0)
+    wait_for_threads()
+    assert not threads
+
+
+def test_a_tree_without_proc_shows_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(path: str) -> list[str]:
+        raise FileNotFoundError(path)
+
+    monkeypatch.delitem(sys.modules, "wasmtime", raising=False)
+    monkeypatch.setattr("threading.active_count", lambda: 1)
+    monkeypatch.setattr("wasm2oci.runtime.child.os.listdir", missing)
     wait_for_threads()
 
 
 def test_threads_of_wasmtime_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    threads = [3, 2, 1]
+    threads = [3, 2, 1, 1]
     monkeypatch.setitem(sys.modules, "wasmtime", ModuleType("wasmtime"))
     monkeypatch.setattr("wasm2oci.runtime.child.os.listdir", lambda _: range(threads.pop(0)))
     monkeypatch.setattr("wasm2oci.runtime.child.time.sleep", lambda _: None)
