@@ -93,7 +93,7 @@ def attach(target: Target, subject: Descriptor, new: BundleToAttach | None, laye
 def _attach_bundle(target: Target, subject: Descriptor, new: BundleToAttach) -> Descriptor:
     raw = bundle.referrer_manifest(new.raw, subject, new.predicate_type, new.created)
     blobs = ((Descriptor.of(bundle.MEDIA_TYPE, new.raw), new.raw), (EMPTY_JSON, b"{}"))
-    jobs: list[Callable[[], None]] = [partial(target.push, one, BytesContent(raw)) for one, raw in blobs]
+    jobs: list[Callable[[], None]] = [partial(target.push, one, BytesContent(data)) for one, data in blobs]
     if isinstance(target, ReferrerReader):
         jobs.append(partial(target.read_ahead, subject))
     run_jobs(jobs, _WORKERS)
