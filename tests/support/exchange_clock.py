@@ -6,8 +6,8 @@
     clock.now                                       # ticks: the critical path, which is what a user waits for
 
 It is a discrete simulation, so the count is the same in every run. A request is answered at the next tick, and the
-next tick comes when every thread waits: for an answer, for a lock, or for another thread to end. Opening connections
-takes no tick.
+next tick comes when every thread waits: for an answer, for a lock or a semaphore, or for another thread to end. Opening
+connections takes no tick.
 """
 
 from __future__ import annotations
@@ -144,7 +144,35 @@ class ExchangeClock:
                     else:
                         self.held = False
 
+        class Semaphore:
+            """A semaphore that the clock knows of."""
+
+            def __init__(self, value: int = 1) -> None:
+                self.value = value
+                self.queue: deque[object] = deque()
+
+            def acquire(self) -> bool:
+                with clock._guard:
+                    if self.value:
+                        self.value -= 1
+                        return True
+                    ticket = object()
+                    self.queue.append(ticket)
+                    clock.pause()
+                    while ticket in self.queue:
+                        clock._guard.wait()
+                return True
+
+            def release(self) -> None:
+                with clock._guard:
+                    if self.queue:
+                        self.queue.popleft()
+                        clock.resume(1)
+                    else:
+                        self.value += 1
+
         patch.setattr(threading, "Thread", Thread)
+        patch.setattr(threading, "Semaphore", Semaphore)
         for name, module in list(sys.modules.items()):
             if name.startswith("wasm2oci."):
                 content: dict[str, Any] = vars(module)
