@@ -67,7 +67,7 @@ def wait_for_threads() -> None:
     registry does. So no registry decides whether a guest is isolated.
 
     Raises:
-        GuestSetupError: other threads go on, such as wasmtime's own after a run in this process.
+        GuestSetupError: other threads go on, such as wasmtime's own after a run in this process, or cannot be seen.
     """
     end = time.monotonic() + _PATIENCE_S
     while (others := _other_threads()) > 0:
@@ -97,7 +97,10 @@ def _other_threads() -> int:
     (`docker run --platform`), and so have some profilers.
     """
     if "wasmtime" in sys.modules:
-        return len(os.listdir("/proc/self/task")) - 1  # noqa: PTH208 - pathlib would list no faster
+        try:
+            return len(os.listdir("/proc/self/task")) - 1  # noqa: PTH208 - pathlib would list no faster
+        except OSError as error:
+            raise GuestSetupError("the guest cannot get its own process: no /proc shows wasmtime's threads") from error
     threading = sys.modules.get("threading")
     return 0 if threading is None else threading.active_count() - 1
 

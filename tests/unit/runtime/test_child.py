@@ -206,6 +206,16 @@ def test_threads_of_wasmtime_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert not threads
 
 
+def test_threads_of_wasmtime_that_cannot_be_seen_are_taken_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(path: str) -> list[str]:
+        raise FileNotFoundError(path)
+
+    monkeypatch.setitem(sys.modules, "wasmtime", ModuleType("wasmtime"))
+    monkeypatch.setattr("wasm2oci.runtime.child.os.listdir", missing)
+    with pytest.raises(GuestSetupError, match="no /proc"):
+        wait_for_threads()
+
+
 def test_memory_is_limited_without_a_file_system_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(path: str) -> str:
         raise FileNotFoundError(path)
