@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["translated"]
 
+_HUNG_UP: Final = "UNEXPECTED_EOF_WHILE_READING"
 _NOT_TLS: Final = frozenset(
-    {"WRONG_VERSION_NUMBER", "UNEXPECTED_EOF_WHILE_READING", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
+    {"WRONG_VERSION_NUMBER", _HUNG_UP, "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}
 )
 """What OpenSSL calls it when the peer does not speak TLS."""
 _DATE_HINT: Final = "the registry needs a new certificate, or the clock of this machine is wrong"
@@ -67,7 +68,10 @@ def translated(error: Exception, origin: Origin, *, proxied: bool = False) -> Ex
             return TimedOutError(f"{where}: the server receives too slowly")
         return TimedOutError(f"{where}: the server did not answer in time", hint=_PROXY_HINT if proxied else None)
     if secure is not None and isinstance(error, httpx.ConnectError | ssl.SSLError):
-        reason = getattr(secure, "reason", None) or str(secure)
+        # Some releases of Python 3.11 take an end without TLS's own for an end.
+        reason = (
+            _HUNG_UP if isinstance(secure, ssl.SSLZeroReturnError) else getattr(secure, "reason", None) or str(secure)
+        )
         spoken = reason not in _NOT_TLS
         return TlsError(
             f"{where}: no TLS connection: {one_line(reason).lower().replace('_', ' ')}",

@@ -517,6 +517,9 @@ class TestExchanges:
             assert error.message.startswith("h: ")
         assert isinstance(translated(httpx.InvalidURL("x"), origin), ResponseError)
         assert isinstance(translated(ssl.SSLError(1, "x"), origin), TlsError)
+        closed = translated(ssl.SSLZeroReturnError(6, "TLS/SSL connection has been closed (EOF)"), origin)
+        assert isinstance(closed, TlsError)  # as Python 3.11.2 calls it
+        assert (closed.spoken, closed.message) == (False, "h: no TLS connection: unexpected eof while reading")
 
     def test_an_address_that_httpx_does_not_take(self) -> None:
         with pytest.raises(RegistryError):
