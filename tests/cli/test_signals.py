@@ -12,7 +12,7 @@ from wasm2oci.cli.signals import wait_for_signal
 
 def trace(frame, event, argument):
     if event == "return" and frame.f_code.co_name == "__enter__":
-        os.kill(os.getpid(), signal.SIGTERM)  # whoever waits has just taken a lock
+        os.kill(os.getpid(), signal.SIGTERM)  # at this moment the waiting thread holds a lock
     return trace
 
 def announce():

@@ -141,7 +141,7 @@ def test_an_upload_that_leads_to_a_page_stores_nothing(internet: Internet) -> No
 
 @pytest.mark.parametrize("body", [b"true", b"{}", b"", b"OK"])
 def test_what_quay_says_as_text_html_is_no_page(internet: Internet, body: bytes) -> None:
-    """Quay is made with Flask, whose answers are `text/html` unless it is told otherwise."""
+    """Flask, with which Quay is made, sends `text/html` unless the program names another type."""
     inner = fresh_core()
 
     def answer(sent: Sent) -> Answer:

@@ -1,4 +1,4 @@
-"""Go's tests in parts: nothing is lost, counted twice, or waited for twice."""
+"""Go's tests in parts: each test is run once and counted once."""
 
 from __future__ import annotations
 

@@ -151,7 +151,8 @@ class ExchangeClock:
                 self.value = value
                 self.queue: deque[object] = deque()
 
-            def acquire(self) -> bool:
+            def acquire(self, timeout: float | None = None) -> bool:
+                del timeout
                 with clock._guard:
                     if self.value:
                         self.value -= 1

@@ -70,9 +70,9 @@ def run_all(work: Callable[[T, Callable[[], None]], None], items: Iterable[T], w
             thread.start()
         loop()
         for _ in threads:
-            if stop.is_set():
-                break
-            ended.acquire()
+            # A signal that comes between two steps of Python, just before a wait, is seen only after the wait.
+            while not stop.is_set() and not ended.acquire(timeout=_GRACE):
+                pass
     finally:
         # After an error or an interrupt, be it here or in a worker, the workers end at their next chunk and take away
         # what they had half-written; they are daemons and not waited for long, so a silent peer cannot hold us.

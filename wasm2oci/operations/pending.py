@@ -12,7 +12,7 @@ __all__ = ["Pending"]
 
 T = TypeVar("T")
 _GRACE: Final = 2.0
-"""Seconds that a task may go on running after its result is no longer needed."""
+"""Seconds for which `end` waits."""
 
 
 class Pending(Generic[T]):

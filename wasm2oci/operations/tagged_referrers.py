@@ -34,7 +34,7 @@ class TaggedReferrer(NamedTuple):
 def tagged_referrers(
     target: ReadTarget, subject: Descriptor, endings: Sequence[str] = COSIGN_ENDINGS
 ) -> tuple[TaggedReferrer, ...]:
-    """What is under the tags with these endings; what is no manifest there is left out.
+    """The manifests under the tags with these endings; other content under them is left out.
 
     Raises:
         Wasm2OciError: the place cannot be read.

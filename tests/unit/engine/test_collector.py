@@ -51,7 +51,9 @@ def test_translation_leaves_nothing_to_the_collector() -> None:
     module = decode_module(assemble(BRANCHES))
 
     def kept() -> int:
-        modules = (str(type(each).__module__) for each in gc.get_objects())  # in some types it is no text
+        modules = (
+            str(type(each).__module__) for each in gc.get_objects()
+        )  # some types have a descriptor there, not text
         return sum(module.startswith("wasm2oci.engine.translate") for module in modules)
 
     translate_function(module, 0, Options())

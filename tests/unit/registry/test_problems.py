@@ -193,7 +193,7 @@ def test_a_digest_that_the_tool_asked_for_is_not_in_an_access_error() -> None:
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405])
 def test_a_refusal_that_is_a_web_page_is_no_matter_of_accounts_or_tags(status: int) -> None:
-    """A web site, a sign-in page or a proxy that blocks: nobody is sent to log in, or to look for a tag."""
+    """A web page in the place of a refusal: the hint names neither a login nor the tags."""
     problems = parse_problems(b"<!DOCTYPE html><title>Blocked</title>")
     error = error_for(status, problems, "h.example/a:v1", host="h.example", name="a", kind="manifest")
     assert "the answer is a web page" in error.message

@@ -1,4 +1,4 @@
-"""Where the labels of a function lead, computed again: nothing is taken from the analysis that built its tree."""
+"""The labels of a function and where each leads, computed without the analysis that built its tree."""
 
 from __future__ import annotations
 
