@@ -221,7 +221,9 @@ class HttpTransport:
         """Close every connection; those that are in use break."""
         with self._guard:
             for pool in self._pools.values():
-                pool.close()
+                # The pool's own `close` takes its lock, which an interrupt can have left locked.
+                for connection in pool._pool.connections:  # noqa: SLF001 - httpx does not show them
+                    connection.close()
             self._pools.clear()
         self._dialer.close()
 
