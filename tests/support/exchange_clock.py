@@ -83,6 +83,22 @@ class ExchangeClock:
         self._running += count
         self._guard.notify_all()
 
+    def queue(self, queue: deque[object]) -> None:
+        """The caller, who holds the guard, waits until `call` takes it from the queue."""
+        ticket = object()
+        queue.append(ticket)
+        self.pause()
+        while ticket in queue:
+            self._guard.wait()
+
+    def call(self, queue: deque[object]) -> bool:
+        """Let the thread that has waited longest go on; whether there was one. The guard is held."""
+        if not queue:
+            return False
+        queue.popleft()
+        self.resume(1)
+        return True
+
     @contextmanager
     def installed(self, patch: pytest.MonkeyPatch) -> Iterator[None]:
         """Let threads and locks that the package makes wait by this clock while the block lasts."""
@@ -126,23 +142,14 @@ class ExchangeClock:
 
             def __enter__(self) -> bool:
                 with clock._guard:
-                    if not self.held:
-                        self.held = True
-                        return True
-                    ticket = object()
-                    self.queue.append(ticket)
-                    clock.pause()
-                    while ticket in self.queue:
-                        clock._guard.wait()
+                    if self.held:
+                        clock.queue(self.queue)
+                    self.held = True
                 return True
 
             def __exit__(self, *_: object) -> None:
                 with clock._guard:
-                    if self.queue:
-                        self.queue.popleft()
-                        clock.resume(1)
-                    else:
-                        self.held = False
+                    self.held = clock.call(self.queue)
 
         class Semaphore:
             """A semaphore that the clock knows of."""
@@ -156,20 +163,13 @@ class ExchangeClock:
                 with clock._guard:
                     if self.value:
                         self.value -= 1
-                        return True
-                    ticket = object()
-                    self.queue.append(ticket)
-                    clock.pause()
-                    while ticket in self.queue:
-                        clock._guard.wait()
+                    else:
+                        clock.queue(self.queue)
                 return True
 
             def release(self) -> None:
                 with clock._guard:
-                    if self.queue:
-                        self.queue.popleft()
-                        clock.resume(1)
-                    else:
+                    if not clock.call(self.queue):
                         self.value += 1
 
         patch.setattr(threading, "Thread", Thread)
